@@ -1,0 +1,192 @@
+//! The second connection of a subscription: calls, pipelined in order, many in one write.
+//!
+//! One acknowledgement is one POST in Mesos' API, so how calls are written decides what an update costs. The master
+//! takes pipelined requests, its own client (`src/scheduler/scheduler.cpp`) sends them so.
+
+use bytes::{Buf, BytesMut};
+use prost::Message;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc;
+
+use super::auth::Credential;
+use super::transport::{SCHEDULER_PATH, connect};
+use crate::session::Master;
+use crate::wire::call::Call;
+use crate::{Error, Result};
+
+const BATCH: usize = 64 << 10;
+const HEADERS_MAX: usize = 32;
+const REPLY_MAX: usize = 1 << 20;
+
+/// Writes the calls that come through `queue` until it closes and all are answered.
+///
+/// On failure gives back, with the reason, what was not written.
+pub async fn run(
+    master: Master,
+    stream_id: String,
+    credential: Option<Credential>,
+    mut queue: mpsc::UnboundedReceiver<Call>,
+) -> std::result::Result<(), (Error, Vec<Call>)> {
+    let mut pipeline = Pipeline::new(&master, &stream_id, credential.as_ref());
+    let outcome = pipeline.run(&master, &mut queue).await;
+    outcome.map_err(|error| {
+        queue.close();
+        (error, std::iter::from_fn(|| queue.try_recv().ok()).collect())
+    })
+}
+
+struct Pipeline {
+    head: Vec<u8>,
+    output: BytesMut,
+    input: BytesMut,
+    outstanding: usize,
+}
+
+impl Pipeline {
+    fn new(master: &Master, stream_id: &str, credential: Option<&Credential>) -> Self {
+        let mut head = format!(
+            "POST {SCHEDULER_PATH} HTTP/1.1\r\nHost: {}\r\nMesos-Stream-Id: {stream_id}\r\n\
+             Accept: application/x-protobuf\r\nContent-Type: application/x-protobuf\r\n",
+            master.authority()
+        );
+        if let Some(credential) = credential {
+            head += &format!("Authorization: {}\r\n", credential.header());
+        }
+        head += "Content-Length: ";
+        Self { head: head.into_bytes(), output: BytesMut::new(), input: BytesMut::new(), outstanding: 0 }
+    }
+
+    async fn run(&mut self, master: &Master, queue: &mut mpsc::UnboundedReceiver<Call>) -> Result<()> {
+        let lost = |e: std::io::Error| Error::connection(format!("the connection for calls broke: {e}"));
+        let (mut reader, mut writer) = tokio::io::split(connect(master).await?);
+        let mut open = true;
+        while open || self.outstanding > 0 {
+            tokio::select! {
+                call = queue.recv(), if open => match call {
+                    Some(call) => {
+                        self.batch(call, queue);
+                        writer.write_all(&self.output).await.map_err(lost)?;
+                        writer.flush().await.map_err(lost)?;
+                        self.output.clear();
+                    }
+                    None => open = false,
+                },
+                read = reader.read_buf(&mut self.input) => {
+                    if read.map_err(lost)? == 0 {
+                        return Err(Error::connection("the master closed the connection for calls"));
+                    }
+                    while self.take_reply()? {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self, first: Call, queue: &mut mpsc::UnboundedReceiver<Call>) {
+        self.write(&first);
+        while self.output.len() < BATCH {
+            let Ok(call) = queue.try_recv() else { return };
+            self.write(&call);
+        }
+    }
+
+    fn write(&mut self, call: &Call) {
+        let length = call.encoded_len();
+        self.output.reserve(self.head.len() + 32 + length);
+        self.output.extend_from_slice(&self.head);
+        self.output.extend_from_slice(length.to_string().as_bytes());
+        self.output.extend_from_slice(b"\r\n\r\n");
+        call.encode(&mut self.output).expect("BytesMut grows");
+        self.outstanding += 1;
+        tracing::debug!("Sent {:?}", call.kind());
+    }
+
+    /// Takes one whole reply off the input; false where more bytes are needed.
+    fn take_reply(&mut self) -> Result<bool> {
+        let Some(reply) = parse_reply(&self.input)? else {
+            return if self.input.len() > REPLY_MAX { Err(bad_reply("it does not end")) } else { Ok(false) };
+        };
+        if !(200..300).contains(&reply.status) {
+            tracing::warn!("The master refused a call: HTTP {}: {}", reply.status, reply.body);
+        }
+        self.input.advance(reply.length);
+        self.outstanding = self.outstanding.checked_sub(1).ok_or_else(|| bad_reply("nothing was asked"))?;
+        Ok(true)
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct Reply {
+    status: u16,
+    body: String,
+    length: usize,
+}
+
+fn bad_reply(why: impl std::fmt::Display) -> Error {
+    Error::protocol(format!("the master's reply to a call cannot be read: {why}"))
+}
+
+fn parse_reply(input: &[u8]) -> Result<Option<Reply>> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut response = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(start) = response.parse(input).map_err(bad_reply)? else { return Ok(None) };
+    let status = response.code.unwrap_or_default();
+    let header = |name: &str| response.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name)).map(|h| h.value);
+    let rest = &input[start..];
+    if header("Transfer-Encoding").is_some_and(|v| v.eq_ignore_ascii_case(b"chunked")) {
+        return Ok(parse_chunks(rest)?.map(|(body, length)| Reply { status, body: text(&body), length: start + length }));
+    }
+    let length = match header("Content-Length").map(std::str::from_utf8) {
+        None => 0,
+        Some(Ok(digits)) => digits.trim().parse::<usize>().map_err(bad_reply)?,
+        Some(Err(error)) => return Err(bad_reply(error)),
+    };
+    let body = rest.get(..length);
+    Ok(body.map(|body| Reply { status, body: text(body), length: start + length }))
+}
+
+fn parse_chunks(input: &[u8]) -> Result<Option<(Vec<u8>, usize)>> {
+    let (mut body, mut at) = (Vec::new(), 0);
+    loop {
+        let size = httparse::parse_chunk_size(&input[at..]).map_err(|_| bad_reply("a chunk's size is wrong"))?;
+        let httparse::Status::Complete((start, size)) = size else { return Ok(None) };
+        let size = usize::try_from(size).ok().filter(|s| *s <= REPLY_MAX).ok_or_else(|| bad_reply("a chunk is too long"))?;
+        let from = at + start;
+        let Some(chunk) = input.get(from..from + size + 2) else { return Ok(None) };
+        body.extend_from_slice(&chunk[..size]);
+        at = from + size + 2;
+        if size == 0 {
+            return Ok(Some((body, at)));
+        }
+    }
+}
+
+fn text(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_are_cut_where_they_end_however_much_has_come() {
+        let plain = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
+        let refused = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 4\r\n\r\nwhy?";
+        let chunked = b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nwh\r\n1\r\ny\r\n0\r\n\r\n";
+        for (bytes, status, body) in [(&plain[..], 202, ""), (refused, 400, "why?"), (chunked, 403, "why")] {
+            for end in 0..bytes.len() {
+                assert_eq!(parse_reply(&bytes[..end]).expect("so far so good"), None, "{end} bytes of {status}");
+            }
+            let followed = [bytes, b"HTTP/1.1"].concat();
+            let reply = parse_reply(&followed).expect("valid").expect("whole");
+            assert_eq!(reply, Reply { status, body: body.into(), length: bytes.len() });
+        }
+    }
+
+    #[test]
+    fn what_is_no_reply_is_an_error() {
+        assert!(parse_reply(b"SSH-2.0-OpenSSH\r\n").is_err());
+        assert!(parse_reply(b"HTTP/1.1 202 OK\r\nContent-Length: x\r\n\r\n").is_err());
+    }
+}

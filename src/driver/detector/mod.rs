@@ -1,0 +1,134 @@
+//! Who leads: from an address, a file, or ZooKeeper. Follows `src/master/detector/` and semantics of
+//! `MasterDetector::create`.
+
+mod zookeeper;
+
+use std::path::PathBuf;
+
+use tokio::sync::watch;
+
+use crate::session::Master;
+use crate::{Error, Result};
+
+pub use zookeeper::ZooKeeperUrl;
+
+const EXPECTED: &str = "expected host:port, http(s)://host:port, zk://[user:password@]host1:port1,host2:port2,.../path, \
+                        file:///path/to/file or local";
+const FILES_NESTED_MAX: usize = 8;
+
+/// A master string, read.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MasterUri {
+    /// `host:port` or `http(s)://host:port`: this one, for ever.
+    Standalone(Master),
+    /// `zk://...`: whoever leads there. The flag tells whether masters speak TLS.
+    ZooKeeper(ZooKeeperUrl, bool),
+}
+
+impl MasterUri {
+    /// Reads a master string; `file://` is followed. `tls` tells whether addresses without a scheme speak TLS.
+    ///
+    /// Fails, naming the string and what was expected, where it is none of the forms. `local` is the embedded
+    /// cluster's business and fails here too.
+    pub fn parse(text: &str, tls: bool) -> Result<Self> {
+        parse_nested(text.trim(), tls, 0).map_err(|why| {
+            Error::invalid(format!("Failed to create a master detector for '{text}': Failed to parse '{text}': {why}"))
+        })
+    }
+}
+
+fn parse_nested(text: &str, tls: bool, depth: usize) -> std::result::Result<MasterUri, String> {
+    if text.starts_with("zk://") {
+        return ZooKeeperUrl::parse(text).map(|url| MasterUri::ZooKeeper(url, tls));
+    }
+    if let Some(path) = text.strip_prefix("file://") {
+        return read_file(path, tls, depth);
+    }
+    let (tls, rest) = match text.split_once("://") {
+        Some(("http", rest)) => (false, rest.trim_end_matches('/')),
+        Some(("https", rest)) => (true, rest.trim_end_matches('/')),
+        Some(_) => return Err(EXPECTED.to_owned()),
+        None => (tls, text.strip_prefix("master@").unwrap_or(text)),
+    };
+    authority(rest, tls, None).map(MasterUri::Standalone).ok_or_else(|| EXPECTED.to_owned())
+}
+
+fn read_file(path: &str, tls: bool, depth: usize) -> std::result::Result<MasterUri, String> {
+    if depth >= FILES_NESTED_MAX {
+        return Err(format!("more than {FILES_NESTED_MAX} files name one another"));
+    }
+    let path = PathBuf::from(path);
+    let content = std::fs::read_to_string(&path).map_err(|e| format!("cannot read the file {}: {e}", path.display()))?;
+    let nested = parse_nested(content.trim(), tls, depth + 1);
+    nested.map_err(|why| format!("the file {} holds '{}': {why}", path.display(), content.trim()))
+}
+
+/// Reads `host:port`, with brackets around an IPv6 address; without a port where a default is given.
+pub fn authority(text: &str, tls: bool, default_port: Option<u16>) -> Option<Master> {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
+        _ => (text, default_port?),
+    };
+    let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    let valid = !bare.is_empty()
+        && (host != bare || !bare.contains(':'))
+        && !bare.contains(|c: char| c.is_whitespace() || "/@[]?#,".contains(c));
+    (valid && port != 0).then(|| Master { tls, host: bare.to_owned(), port })
+}
+
+/// Starts to look for the leading master. Has to be called within a tokio runtime; ends when the receiver is dropped.
+///
+/// Fails where the ZooKeeper client cannot be set up.
+pub fn detect(uri: MasterUri) -> Result<watch::Receiver<Option<Master>>> {
+    match uri {
+        MasterUri::Standalone(master) => {
+            let (sender, receiver) = watch::channel(Some(master));
+            // Kept open: the loop takes a closed detector for the end.
+            tokio::spawn(async move { sender.closed().await });
+            Ok(receiver)
+        }
+        MasterUri::ZooKeeper(url, tls) => Ok(zookeeper::detect(url, tls)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standalone(tls: bool, host: &str, port: u16) -> MasterUri {
+        MasterUri::Standalone(Master { tls, host: host.into(), port })
+    }
+
+    #[test]
+    fn addresses_of_every_form() {
+        let parse = |text| MasterUri::parse(text, false).expect(text);
+        assert_eq!(parse("localhost:5050"), standalone(false, "localhost", 5050));
+        assert_eq!(parse("master@10.0.0.1:5050 "), standalone(false, "10.0.0.1", 5050));
+        assert_eq!(parse("http://h:1/"), standalone(false, "h", 1));
+        assert_eq!(parse("https://h:1"), standalone(true, "h", 1));
+        assert_eq!(parse("[::1]:5050"), standalone(false, "::1", 5050));
+        assert_eq!(MasterUri::parse("h:1", true).expect("valid"), standalone(true, "h", 1));
+    }
+
+    #[test]
+    fn what_is_no_master_is_named_with_what_was_expected() {
+        for bad in ["", "h", "h:", "h:x", "h:0", "h:99999", ":5050", "ftp://h:1", "a b:1", "::1:5050", "zk://h:1", "zk://h:1/"] {
+            let error = MasterUri::parse(bad, false).expect_err(bad);
+            assert!(error.is_invalid_argument());
+            let text = error.to_string();
+            assert!(text.contains(&format!("'{bad}'")) && text.to_lowercase().contains("expect"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_holds_any_of_the_forms() {
+        let file = std::env::temp_dir().join(format!("remesos-detector-{}", std::process::id()));
+        std::fs::write(&file, " h:5050\n").expect("a writable temporary directory");
+        let uri = format!("file://{}", file.display());
+        assert_eq!(MasterUri::parse(&uri, false).expect("valid"), standalone(false, "h", 5050));
+        std::fs::write(&file, &uri).expect("a writable temporary directory");
+        assert!(MasterUri::parse(&uri, false).is_err(), "a file that names itself");
+        std::fs::remove_file(&file).expect("it was written");
+        assert!(MasterUri::parse(&uri, false).expect_err("no file").to_string().contains("cannot read the file"));
+    }
+}

@@ -1,0 +1,244 @@
+//! The leading master in ZooKeeper: the node with the lowest sequence number below a path.
+//! Follows `src/master/detector/zookeeper.cpp`, `src/zookeeper/group.cpp` and `src/zookeeper/url.hpp`.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use prost::Message;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use zookeeper_client as zk;
+
+use crate::proto::v1;
+use crate::session::Master;
+
+/// `MASTER_DETECTOR_ZK_SESSION_TIMEOUT` in `src/master/detector/zookeeper.hpp`.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
+/// `GroupProcess::RETRY_INTERVAL`.
+const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+const DEFAULT_PORT: u16 = 2181;
+const DEFAULT_MASTER_PORT: u16 = 5050;
+
+/// `zk://[user:password@]host1:port1,host2:port2,.../path`. The credentials are in no `Debug` output.
+#[derive(Clone, PartialEq)]
+pub struct ZooKeeperUrl {
+    credentials: Option<String>,
+    /// `host1:port1,host2:port2`
+    pub servers: String,
+    /// Starts with `/` and has more.
+    pub path: String,
+}
+
+impl std::fmt::Debug for ZooKeeperUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "zk://{}{}", self.servers, self.path)
+    }
+}
+
+impl ZooKeeperUrl {
+    /// Reads a URL: the path begins at the first `/`, credentials end at the last `@` before it.
+    ///
+    /// Fails with what was expected.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let form = "zk://[user:password@]host1:port1,host2:port2,.../path";
+        let rest = text.strip_prefix("zk://").ok_or(format!("expected {form}"))?;
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let path = path.trim_end_matches('/');
+        if path.is_empty() {
+            return Err(format!("Expecting a (chroot) path for ZooKeeper ('/' is not supported): expected {form}"));
+        }
+        let (credentials, servers) = match authority.rsplit_once('@') {
+            Some((credentials, servers)) => (Some(credentials.to_owned()), servers),
+            None => (None, authority),
+        };
+        let with_port = |server: &str| {
+            let master = super::authority(server, false, Some(DEFAULT_PORT));
+            master.map(|m| m.authority()).ok_or(format!("'{server}' is no ZooKeeper server: expected {form}"))
+        };
+        let servers = servers.split(',').map(with_port).collect::<Result<Vec<_>, _>>()?.join(",");
+        Ok(Self { credentials, servers, path: path.to_owned() })
+    }
+}
+
+/// Follows the leader until the receiver is dropped.
+pub fn detect(url: ZooKeeperUrl, tls: bool) -> watch::Receiver<Option<Master>> {
+    let (sender, receiver) = watch::channel(None);
+    tokio::spawn(async move {
+        let closed = sender.clone();
+        tokio::select! {
+            () = keep_connected(&url, tls, &sender) => {}
+            () = closed.closed() => {}
+        }
+    });
+    receiver
+}
+
+async fn keep_connected(url: &ZooKeeperUrl, tls: bool, leader: &watch::Sender<Option<Master>>) {
+    loop {
+        match connect(url).await {
+            Ok(client) => {
+                tracing::info!("Connected to ZooKeeper at {url:?}");
+                let error = follow(&client, url, tls, leader).await;
+                tracing::warn!("The ZooKeeper session at {url:?} is lost: {error}");
+            }
+            Err(why) => tracing::warn!("Cannot reach ZooKeeper at {url:?}: {why}; trying again"),
+        }
+        tell(leader, None);
+        sleep(RETRY_INTERVAL).await;
+    }
+}
+
+async fn connect(url: &ZooKeeperUrl) -> Result<zk::Client, String> {
+    let mut connector = zk::Client::connector().with_session_timeout(SESSION_TIMEOUT);
+    if let Some(credentials) = &url.credentials {
+        connector = connector.with_auth("digest", credentials.as_bytes());
+    }
+    let connecting = timeout(SESSION_TIMEOUT, connector.connect(&url.servers));
+    connecting.await.map_err(|_| format!("no answer within {SESSION_TIMEOUT:?}"))?.map_err(|e| e.to_string())
+}
+
+/// Watches the children, and reads the leader's data once per new leader; returns why the session ended.
+async fn follow(client: &zk::Client, url: &ZooKeeperUrl, tls: bool, leader: &watch::Sender<Option<Master>>) -> zk::Error {
+    let mut leading = None;
+    loop {
+        let step = look(client, url, tls, leader, &mut leading).await;
+        match step {
+            Ok(watcher) => {
+                watcher.changed().await;
+            }
+            Err(zk::Error::ConnectionLoss | zk::Error::NoNode) => sleep(RETRY_INTERVAL / 10).await,
+            Err(error) => return error,
+        }
+        if client.state().is_terminated() {
+            return zk::Error::SessionExpired;
+        }
+    }
+}
+
+async fn look(
+    client: &zk::Client,
+    url: &ZooKeeperUrl,
+    tls: bool,
+    leader: &watch::Sender<Option<Master>>,
+    leading: &mut Option<String>,
+) -> Result<zk::OneshotWatcher, zk::Error> {
+    let (children, watcher) = match client.list_and_watch_children(&url.path).await {
+        Err(zk::Error::NoNode) => {
+            tracing::info!("No master has made {} in ZooKeeper yet", url.path);
+            let (stat, watcher) = client.check_and_watch_stat(&url.path).await?;
+            return if stat.is_some() { Err(zk::Error::NoNode) } else { Ok(watcher) };
+        }
+        listed => listed?,
+    };
+    let first = first_candidate(&children);
+    if first != leading.as_deref() {
+        let master = match first {
+            None => None,
+            Some(node) => {
+                let data = client.get_data(&format!("{}/{node}", url.path)).await?.0;
+                read_master(node, &data, tls)
+            }
+        };
+        *leading = first.map(str::to_owned);
+        tell(leader, master);
+    }
+    Ok(watcher)
+}
+
+fn tell(leader: &watch::Sender<Option<Master>>, master: Option<Master>) {
+    leader.send_if_modified(|current| std::mem::replace(current, master.clone()) != master);
+}
+
+/// The node with the lowest sequence number. Names are `<label>_<sequence>` or a bare sequence; others, such as
+/// `log_replicas`, are no candidates.
+fn first_candidate(children: &[String]) -> Option<&str> {
+    let sequence = |name: &str| name.rsplit('_').next().and_then(|s| s.parse::<i64>().ok());
+    let candidates = children.iter().filter_map(|name| sequence(name).map(|s| (s, name)));
+    candidates.min_by_key(|(sequence, _)| *sequence).map(|(_, name)| name.as_str())
+}
+
+/// Where the master of this node is: JSON in `json.info_*`, a binary `MasterInfo` in the `info_*` of old, and an
+/// address in the bare sequences of older ones.
+fn read_master(node: &str, data: &[u8], tls: bool) -> Option<Master> {
+    let master = match node.rsplit_once('_').map(|(label, _)| label) {
+        Some("json.info") => from_json(data, tls),
+        Some("info") => v1::MasterInfo::decode(data).ok().map(|info| from_info(&info, tls)),
+        None => std::str::from_utf8(data).ok().and_then(|text| {
+            let text = text.trim();
+            super::authority(text.rsplit('@').next().unwrap_or(text), tls, None)
+        }),
+        Some(_) => None,
+    };
+    if master.is_none() {
+        tracing::error!("Failed to parse the leading master's node '{node}' in ZooKeeper: expected a MasterInfo");
+    }
+    master
+}
+
+fn from_json(data: &[u8], tls: bool) -> Option<Master> {
+    let info: serde_json::Value = serde_json::from_slice(data).ok()?;
+    let port = |value: &serde_json::Value| value.as_u64().and_then(|p| u16::try_from(p).ok());
+    let address = &info["address"];
+    let host = [&address["ip"], &address["hostname"]].into_iter().find_map(|v| v.as_str().filter(|h| !h.is_empty()));
+    if let (Some(host), Some(port)) = (host, port(&address["port"])) {
+        return Some(Master { tls, host: host.to_owned(), port });
+    }
+    let ip = u32::try_from(info["ip"].as_u64()?).ok()?;
+    Some(Master { tls, host: from_number(ip), port: port(&info["port"]).unwrap_or(DEFAULT_MASTER_PORT) })
+}
+
+fn from_info(info: &v1::MasterInfo, tls: bool) -> Master {
+    let address = info.address.as_ref().and_then(|address| {
+        let host = address.ip.clone().or(address.hostname.clone())?;
+        Some(Master { tls, host, port: u16::try_from(address.port).ok()? })
+    });
+    address.unwrap_or_else(|| {
+        let port = u16::try_from(info.port).unwrap_or(DEFAULT_MASTER_PORT);
+        Master { tls, host: from_number(info.ip), port }
+    })
+}
+
+/// `MasterInfo.ip` is the number that the address' bytes in network order form in the memory of a little-endian host.
+fn from_number(ip: u32) -> String {
+    IpAddr::from(Ipv4Addr::from(ip.to_le_bytes())).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn master(host: &str, port: u16) -> Option<Master> {
+        Some(Master { tls: false, host: host.into(), port })
+    }
+
+    #[test]
+    fn urls_end_their_credentials_at_the_last_at_and_begin_their_path_at_the_first_slash() {
+        let url = ZooKeeperUrl::parse("zk://user:p@ss@h1:2181,h2/mesos/cluster/").expect("valid");
+        assert_eq!(url.credentials.as_deref(), Some("user:p@ss"));
+        assert_eq!((url.servers.as_str(), url.path.as_str()), ("h1:2181,h2:2181", "/mesos/cluster"));
+        assert!(!format!("{url:?}").contains("p@ss"));
+        for bad in ["zk://h:1", "zk://h:1/", "zk:///mesos", "zk://h:x/mesos", "zk://h:1,,i:1/mesos"] {
+            assert!(ZooKeeperUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_lowest_sequence_leads_whatever_its_label() {
+        let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let children = names(&["json.info_0000000012", "log_replicas", "info_0000000003", "0000000007"]);
+        assert_eq!(first_candidate(&children), Some("info_0000000003"));
+        assert_eq!(first_candidate(&names(&["log_replicas"])), None);
+    }
+
+    #[test]
+    fn the_leader_s_address_is_read_from_every_kind_of_node() {
+        let json = br#"{"address":{"hostname":"h","ip":"10.0.0.1","port":5051},"ip":1,"port":1}"#;
+        assert_eq!(read_master("json.info_1", json, false), master("10.0.0.1", 5051));
+        assert_eq!(read_master("json.info_1", br#"{"ip":16777343}"#, false), master("127.0.0.1", 5050));
+        let info = v1::MasterInfo { ip: 16_777_343, port: 5052, ..Default::default() };
+        assert_eq!(read_master("info_1", &info.encode_to_vec(), false), master("127.0.0.1", 5052));
+        assert_eq!(read_master("0000000001", b"master@127.0.0.1:5053", false), master("127.0.0.1", 5053));
+        assert_eq!(read_master("json.info_1", b"rubbish", false), None);
+        assert_eq!(read_master("other_1", b"", false), None);
+    }
+}

@@ -1,0 +1,70 @@
+//! Where callbacks wait for the thread that makes them; bounded by not reading on while it is full.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::session::scheduler::Delivery;
+
+/// Past so many undelivered callbacks, reading from the master stops until the framework catches up.
+const BOUND: usize = 1000;
+
+/// A queue between the IO thread and one dispatching thread.
+#[derive(Debug, Default)]
+pub struct CallbackQueue {
+    state: Mutex<State>,
+    filled: Condvar,
+    drained: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Delivery>,
+    closed: bool,
+}
+
+impl CallbackQueue {
+    /// Adds a callback. Never blocks; after `close` it is dropped.
+    pub fn push(&self, delivery: Delivery) {
+        let mut state = self.lock();
+        if !state.closed {
+            state.waiting.push_back(delivery);
+            self.filled.notify_one();
+        }
+    }
+
+    /// Waits for callbacks and takes all that wait; `None` once the queue is closed.
+    pub fn take(&self) -> Option<VecDeque<Delivery>> {
+        let mut state = self.lock();
+        while state.waiting.is_empty() && !state.closed {
+            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let taken = std::mem::take(&mut state.waiting);
+        drop(state);
+        self.drained.notify_one();
+        (!taken.is_empty()).then_some(taken)
+    }
+
+    /// No callback comes after this; the one who waits in `take` is woken.
+    pub fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.waiting.clear();
+        self.filled.notify_all();
+    }
+
+    /// Whether reading should stop.
+    pub fn is_full(&self) -> bool {
+        self.lock().waiting.len() >= BOUND
+    }
+
+    /// Waits until someone took callbacks.
+    pub async fn drained(&self) {
+        self.drained.notified().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,212 @@
+//! The driver loop: one task that feeds a session with what happens and does what it says.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep_until, timeout};
+
+use super::auth::Credential;
+use super::handle::Finish;
+use super::queue::CallbackQueue;
+use super::transport::{self, Report};
+use super::calls;
+use crate::Error;
+use crate::session::Master;
+use crate::session::scheduler::{Input, Output, SchedulerSession, StreamEvent};
+use crate::wire::call::Call;
+
+/// How long the last calls, TEARDOWN among them, may take to be answered.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pieces of the stream read ahead of the session.
+const READ_AHEAD: usize = 16;
+
+type CallsTask = JoinHandle<Result<(), (Error, Vec<Call>)>>;
+
+/// Everything a driver's task works with.
+pub struct Loop {
+    pub session: SchedulerSession,
+    pub inputs: mpsc::UnboundedReceiver<Input>,
+    pub master: watch::Receiver<Option<Master>>,
+    pub queue: Arc<CallbackQueue>,
+    pub credential: Option<Credential>,
+    pub finish: Finish,
+}
+
+/// The connections of one attempt to subscribe.
+struct Link {
+    attempt: u64,
+    master: Master,
+    reports: mpsc::Receiver<Report>,
+    stream: JoinHandle<()>,
+    calls: Option<(mpsc::UnboundedSender<Call>, CallsTask)>,
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.stream.abort();
+        if let Some((_, task)) = &self.calls {
+            task.abort();
+        }
+    }
+}
+
+enum Wake {
+    Input(Option<Input>),
+    Detected(bool),
+    Report(Option<Report>),
+    CallsEnded(Result<(), (Error, Vec<Call>)>),
+    Drained,
+    Timeout,
+}
+
+impl Loop {
+    /// Runs until the session is finished and, where it lingers, the driver is gone.
+    pub async fn run(mut self) {
+        let mut link = None;
+        let detected = self.master.borrow_and_update().clone();
+        self.session.handle_input(Instant::now(), Input::MasterDetected(detected));
+        loop {
+            if let Some(linger) = self.flush_outputs(&mut link) {
+                self.finish(link, linger).await;
+                return;
+            }
+            match self.wake(&mut link).await {
+                Wake::Input(Some(input)) => self.handle_inputs(input),
+                Wake::Input(None) => return self.finish.set(),
+                Wake::Detected(true) => {
+                    let detected = self.master.borrow_and_update().clone();
+                    self.handle(Input::MasterDetected(detected));
+                }
+                Wake::Detected(false) => return self.finish.set(),
+                Wake::Report(report) => self.on_report(&mut link, report),
+                Wake::CallsEnded(outcome) => self.on_calls_ended(&mut link, outcome),
+                Wake::Drained => {}
+                Wake::Timeout => self.handle(Input::Timeout),
+            }
+        }
+    }
+
+    async fn wake(&mut self, link: &mut Option<Link>) -> Wake {
+        let deadline = self.session.poll_timeout().map(tokio::time::Instant::from_std);
+        let full = self.queue.is_full();
+        let (mut reports, mut calls) = (None, None);
+        if let Some(link) = link {
+            reports = Some(&mut link.reports);
+            calls = link.calls.as_mut().map(|(_, task)| task);
+        }
+        tokio::select! {
+            biased;
+            input = self.inputs.recv() => Wake::Input(input),
+            changed = self.master.changed() => Wake::Detected(changed.is_ok()),
+            report = async { present(reports).await.recv().await }, if !full => Wake::Report(report),
+            ended = async { present(calls).await.await } => {
+                Wake::CallsEnded(ended.unwrap_or_else(|e| Err((Error::connection(e), Vec::new()))))
+            }
+            () = self.queue.drained(), if full => Wake::Drained,
+            () = async { sleep_until(present(deadline).await).await } => Wake::Timeout,
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.session.handle_input(Instant::now(), input);
+    }
+
+    /// Takes in all that waits, so that many calls share one write.
+    fn handle_inputs(&mut self, first: Input) {
+        self.handle(first);
+        while let Ok(input) = self.inputs.try_recv() {
+            self.handle(input);
+        }
+    }
+
+    fn on_report(&mut self, link: &mut Option<Link>, report: Option<Report>) {
+        let Some(link) = link else { return };
+        match report {
+            Some(Report::StreamId(id)) => {
+                let (sender, receiver) = mpsc::unbounded_channel();
+                let task = tokio::spawn(calls::run(link.master.clone(), id, self.credential.clone(), receiver));
+                link.calls = Some((sender, task));
+                self.session.handle_input(Instant::now(), Input::Stream(link.attempt, StreamEvent::Opened));
+            }
+            Some(Report::Event(event)) => {
+                self.session.handle_input(Instant::now(), Input::Stream(link.attempt, event));
+            }
+            None => {
+                let event = StreamEvent::Closed("the stream's task ended".to_owned());
+                self.session.handle_input(Instant::now(), Input::Stream(link.attempt, event));
+            }
+        }
+    }
+
+    /// The loss of either connection is a disconnection, as in `src/scheduler/scheduler.cpp`.
+    fn on_calls_ended(&mut self, link: &mut Option<Link>, outcome: Result<(), (Error, Vec<Call>)>) {
+        let Some(link) = link else { return };
+        link.calls = None;
+        let (reason, unsent) = match outcome {
+            Ok(()) => ("the connection for calls ended".to_owned(), Vec::new()),
+            Err((error, unsent)) => (error.to_string(), unsent),
+        };
+        self.session.handle_input(Instant::now(), Input::Stream(link.attempt, StreamEvent::Closed(reason)));
+        self.session.handle_input(Instant::now(), Input::Unsent(unsent));
+    }
+
+    /// Does what the session says; `Some` when it is finished, with whether to linger.
+    fn flush_outputs(&mut self, link: &mut Option<Link>) -> Option<bool> {
+        while let Some(output) = self.session.poll_output() {
+            match output {
+                Output::Subscribe(attempt, master, call) => *link = Some(self.open(attempt, master, call)),
+                Output::Transmit(call) => self.transmit(link.as_ref(), call),
+                Output::Disconnect => *link = None,
+                Output::Deliver(delivery) => self.queue.push(delivery),
+                Output::Finished { linger } => return Some(linger),
+            }
+        }
+        None
+    }
+
+    fn open(&self, attempt: u64, master: Master, call: bytes::Bytes) -> Link {
+        tracing::debug!("Subscribing at {master}, attempt {attempt}");
+        let (sender, reports) = mpsc::channel(READ_AHEAD);
+        let stream = tokio::spawn(transport::subscribe(master.clone(), call, self.credential.clone(), sender));
+        Link { attempt, master, reports, stream, calls: None }
+    }
+
+    fn transmit(&mut self, link: Option<&Link>, call: Call) {
+        let sender = link.and_then(|l| l.calls.as_ref()).map(|(sender, _)| sender);
+        let unsent = match sender {
+            Some(sender) => sender.send(call).err().map(|e| e.0),
+            None => Some(call),
+        };
+        if let Some(call) = unsent {
+            self.handle(Input::Unsent(vec![call]));
+        }
+    }
+
+    async fn finish(mut self, link: Option<Link>, linger: bool) {
+        let Some(mut link) = link else { return self.finish.set() };
+        if let Some((sender, mut task)) = link.calls.take() {
+            drop(sender);
+            if timeout(FLUSH_TIMEOUT, &mut task).await.is_err() {
+                tracing::warn!("The master did not answer the last calls within {FLUSH_TIMEOUT:?}");
+                task.abort();
+            }
+        }
+        self.finish.set();
+        while linger {
+            tokio::select! {
+                report = link.reports.recv() => if matches!(report, None | Some(Report::Event(StreamEvent::Closed(_)))) { return },
+                input = self.inputs.recv() => if input.is_none() { return },
+            }
+        }
+    }
+}
+
+/// What is there; for ever pending where nothing is, so that a branch of `select!` never fires.
+async fn present<T>(thing: Option<T>) -> T {
+    match thing {
+        Some(thing) => thing,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,32 @@
+//! The core of remesos: the classic Apache Mesos framework API over the v1 HTTP API, and an embedded cluster.
+//!
+//! # Layout
+//!
+//! - [`proto`]: Mesos 1.11.0's messages, compiled from `proto/`, and their descriptors.
+//! - [`error`]: the one error type.
+//! - [`wire`]: bytes only. RecordIO framing, event and call envelopes, JSON bodies.
+//! - [`session`]: the protocol as a state machine without sockets or clocks: inputs with `now` go in, outputs come out.
+//! - [`driver`]: the client's only IO. Runs a session over connections, and finds the master.
+//! - [`local`]: the embedded cluster: master, allocator, agents, web page, over loopback HTTP.
+//! - `python`: the only PyO3, behind the feature `python`.
+//!
+//! Arrows run one way: `python -> driver -> session -> wire -> proto`, and `local -> wire, proto`. `python` also uses
+//! `local`, to start clusters. `tests/rust/layers.rs` holds this.
+//!
+//! # How a message travels
+//!
+//! In: socket bytes, [`wire::recordio`], [`wire::envelope`], [`session::scheduler::SchedulerSession::handle_input`],
+//! [`session::scheduler::SchedulerSession::poll_output`], the dispatcher's queue, the framework's callback, and back
+//! as an acknowledgement. Out: a driver call's bytes, [`session::scheduler::Input::Call`], and if subscribed
+//! [`session::scheduler::Output::Transmit`], an ordered POST.
+
+pub mod driver;
+pub mod error;
+pub mod local;
+pub mod proto;
+#[cfg(feature = "python")]
+mod python;
+pub mod session;
+pub mod wire;
+
+pub use error::{Error, Result};

@@ -1,0 +1,129 @@
+//! The framework's info as the driver keeps it: the caller's bytes, with what the driver fills in appended.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use prost::Message;
+
+use crate::proto::v1;
+use crate::{Error, Result};
+
+/// A `FrameworkInfo` ready to be sent, and what of it the session needs to know.
+#[derive(Debug, Clone)]
+pub struct Framework {
+    info: Bytes,
+    id: Option<String>,
+    roles: Vec<String>,
+    partition_aware: bool,
+    failover_timeout: Duration,
+}
+
+/// Fields to append to a serialized `FrameworkInfo`: in protobuf the last value of a field wins, and messages merge,
+/// so that fields unknown to us pass through untouched.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Filled {
+    #[prost(string, optional, tag = "1")]
+    user: Option<String>,
+    #[prost(message, optional, tag = "3")]
+    id: Option<v1::FrameworkId>,
+    #[prost(string, optional, tag = "7")]
+    hostname: Option<String>,
+}
+
+impl Framework {
+    /// Fills in `user` and `hostname` where they are empty, as `SchedulerProcess` does, and nothing else.
+    ///
+    /// Fails where the bytes are no `FrameworkInfo`.
+    pub fn new(info: Bytes, user: &str, hostname: &str) -> Result<Self> {
+        let decoded = v1::FrameworkInfo::decode(info.clone())
+            .map_err(|e| Error::invalid(format!("these bytes are no FrameworkInfo: {e}")))?;
+        let missing = |present: &str, value: &str| present.is_empty().then(|| value.to_owned());
+        let filled = Filled {
+            user: missing(&decoded.user, user),
+            id: None,
+            hostname: missing(decoded.hostname(), hostname),
+        };
+        let failover = decoded.failover_timeout();
+        Ok(Self {
+            info: append(&info, &filled),
+            id: decoded.id.as_ref().map(|id| id.value.clone()).filter(|id| !id.is_empty()),
+            roles: roles(&decoded),
+            partition_aware: has_capability(&decoded, v1::framework_info::capability::Type::PartitionAware),
+            failover_timeout: Duration::try_from_secs_f64(failover).unwrap_or(Duration::ZERO),
+        })
+    }
+
+    /// Takes the id that the master gave.
+    pub fn set_id(&mut self, id: &str) {
+        if self.id.as_deref() != Some(id) {
+            let filled = Filled { id: Some(v1::FrameworkId { value: id.to_owned() }), ..Filled::default() };
+            self.info = append(&self.info, &filled);
+            self.id = Some(id.to_owned());
+        }
+    }
+
+    /// The serialized `FrameworkInfo`.
+    pub fn info(&self) -> Bytes {
+        self.info.clone()
+    }
+
+    /// The framework's id, once there is one.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The serialized `FrameworkID`, once there is one.
+    pub fn id_bytes(&self) -> Option<Bytes> {
+        self.id.as_ref().map(|id| v1::FrameworkId { value: id.clone() }.encode_to_vec().into())
+    }
+
+    /// The roles it subscribes to: `roles` with MULTI_ROLE, else the one in `role`.
+    pub fn roles(&self) -> &[String] {
+        &self.roles
+    }
+
+    /// Whether it knows TASK_DROPPED and its kin.
+    pub fn partition_aware(&self) -> bool {
+        self.partition_aware
+    }
+
+    /// For how long the master keeps it without a scheduler.
+    pub fn failover_timeout(&self) -> Duration {
+        self.failover_timeout
+    }
+}
+
+fn append(info: &Bytes, filled: &Filled) -> Bytes {
+    [info.as_ref(), &filled.encode_to_vec()].concat().into()
+}
+
+#[allow(deprecated)]
+fn roles(info: &v1::FrameworkInfo) -> Vec<String> {
+    if has_capability(info, v1::framework_info::capability::Type::MultiRole) {
+        info.roles.clone()
+    } else {
+        vec![info.role().to_owned()]
+    }
+}
+
+fn has_capability(info: &v1::FrameworkInfo, wanted: v1::framework_info::capability::Type) -> bool {
+    info.capabilities.iter().any(|c| c.r#type() == wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_user_and_hostname_are_filled_in_and_unknown_fields_survive() {
+        let info = v1::FrameworkInfo { user: String::new(), name: "hello-world".into(), ..Default::default() };
+        let mut bytes = info.encode_to_vec();
+        bytes.extend([0xba, 0x3e, 3, b'n', b'e', b'w']); // field 999, unknown here
+        let mut framework = Framework::new(bytes.clone().into(), "alice", "host").expect("valid");
+        framework.set_id("f-1");
+        let filled = v1::FrameworkInfo::decode(framework.info()).expect("valid");
+        assert_eq!((filled.user.as_str(), filled.hostname(), filled.name.as_str()), ("alice", "host", "hello-world"));
+        assert_eq!(filled.id.expect("an id").value, "f-1");
+        assert!(framework.info().starts_with(&bytes));
+    }
+}

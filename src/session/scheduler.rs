@@ -1,0 +1,581 @@
+//! The scheduler's side of the v1 scheduler API, without IO.
+//!
+//! | state | MasterDetected | stream opens | SUBSCRIBED | stream ends or is refused | timeout | framework's call |
+//! |---|---|---|---|---|---|---|
+//! | Disconnected | Subscribing | - | - | - | - | answered here |
+//! | Waiting | Subscribing | - | - | - | Subscribing | answered here |
+//! | Subscribing | Subscribing anew | stays | Subscribed | Waiting | Waiting | answered here |
+//! | Subscribed | Subscribing anew | - | - | Waiting | Waiting (heartbeats missed) | sent |
+//!
+//! `MasterDetected(None)` leads to Disconnected from anywhere. "Answered here" is what `src/sched/sched.cpp` does for a
+//! driver that is not connected: launches are reported lost, suppressed roles remembered, the rest dropped.
+//! May touch: bytes and time given to it. Follows `src/sched/sched.cpp` and `docs/scheduler-http-api.md` of Mesos.
+
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::Master;
+use super::backoff::Backoff;
+use super::framework::Framework;
+use crate::proto::v1;
+use crate::wire::call::{self, Call};
+use crate::wire::envelope::{Event, TaskKeys, Type as EventType, Wrapped};
+use crate::wire::recordio::Decoder;
+
+/// SUBSCRIBE has to be answered within this, connecting included.
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(15);
+/// So many heartbeats may be missing before the stream counts as dead (`docs/scheduler-http-api.md`).
+const HEARTBEATS_MISSED: u32 = 5;
+const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(15);
+/// Redirects followed in a row before the master that was detected is tried again.
+const REDIRECTS_MAX: u8 = 5;
+
+/// What a session is made of.
+#[derive(Debug)]
+pub struct Config {
+    /// Who subscribes.
+    pub framework: Framework,
+    /// Roles that want no offers from the start.
+    pub suppressed_roles: Vec<String>,
+    /// The principal of the credential, for messages to people.
+    pub principal: Option<String>,
+    /// The first window of the back-off, `MESOS_REGISTRATION_BACKOFF_FACTOR`.
+    pub backoff_factor: Duration,
+    /// Where the random delays start from.
+    pub seed: u64,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// The detector found a leading master, or lost it.
+    MasterDetected(Option<Master>),
+    /// Something about the stream of the attempt with this number.
+    Stream(u64, StreamEvent),
+    /// The framework asks something of the master. `framework_id` is filled in here.
+    Call(Call),
+    /// A status update was processed, or the framework acknowledges it: the bytes of its `TaskStatus`.
+    Acknowledge(Bytes),
+    /// These calls were accepted but could not be written before the connection went.
+    Unsent(Vec<Call>),
+    /// The framework stops; without `failover` it is to be removed from the master.
+    Stop {
+        /// Leave framework and tasks at the master.
+        failover: bool,
+    },
+    /// Nothing more is to be delivered; framework and tasks stay at the master.
+    Abort,
+    /// `poll_timeout` has passed.
+    Timeout,
+}
+
+/// What can happen to a stream of events.
+#[derive(Debug)]
+pub enum StreamEvent {
+    /// 200: the events follow.
+    Opened,
+    /// The next bytes of the body.
+    Data(Bytes),
+    /// 307, and where to.
+    Redirected(Master),
+    /// Another HTTP status than 200 and 307, and the body.
+    Refused(u16, String),
+    /// The connection could not be made, or it, or the one for calls, ended; and why.
+    Closed(String),
+}
+
+/// What to do.
+#[derive(Debug, PartialEq)]
+pub enum Output {
+    /// Drop all connections, connect to this master and POST this SUBSCRIBE; report as this attempt.
+    Subscribe(u64, Master, Bytes),
+    /// POST this call after those before it, on the subscribed stream's second connection.
+    Transmit(Call),
+    /// Drop all connections.
+    Disconnect,
+    /// Call the framework back.
+    Deliver(Delivery),
+    /// Nothing more comes: flush what was to be transmitted; keep the stream open and drained if `linger`.
+    Finished {
+        /// libmesos stays connected after `stop(failover=True)`, until its process ends.
+        linger: bool,
+    },
+}
+
+/// A callback with its arguments, as the bytes of the messages.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub enum Delivery {
+    Registered { framework_id: Bytes, master_info: Bytes },
+    Reregistered { master_info: Bytes },
+    Disconnected,
+    ResourceOffers(Vec<Bytes>),
+    OfferRescinded(Bytes),
+    StatusUpdate(Bytes),
+    FrameworkMessage { executor_id: Bytes, slave_id: Bytes, data: Bytes },
+    SlaveLost(Bytes),
+    ExecutorLost { executor_id: Bytes, slave_id: Bytes, status: i32 },
+    Error(String),
+}
+
+/// Where the session stands towards the master.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum State {
+    /// No leading master is known.
+    Disconnected,
+    /// The last attempt failed; the next is due then.
+    Waiting { until: Instant },
+    /// SUBSCRIBE is on its way; it has to be answered by then.
+    Subscribing { until: Instant },
+    /// SUBSCRIBED came; without any byte until then the stream counts as dead.
+    Subscribed { until: Instant },
+}
+
+/// Whether the framework still takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Running,
+    Aborted,
+    Stopped,
+}
+
+/// The state machine of one scheduler driver.
+#[derive(Debug)]
+pub struct SchedulerSession {
+    framework: Framework,
+    suppressed: BTreeSet<String>,
+    principal: Option<String>,
+    state: State,
+    mode: Mode,
+    detected: Option<Master>,
+    current: Option<Master>,
+    redirects: u8,
+    attempt: u64,
+    was_registered: bool,
+    heartbeat: Duration,
+    backoff: Backoff,
+    decoder: Decoder,
+    offers: HashSet<Bytes>,
+    outputs: VecDeque<Output>,
+}
+
+impl SchedulerSession {
+    /// A session that knows no master yet.
+    pub fn new(config: Config) -> Self {
+        let backoff = Backoff::new(config.backoff_factor, config.framework.failover_timeout(), config.seed);
+        Self {
+            framework: config.framework,
+            suppressed: config.suppressed_roles.into_iter().collect(),
+            principal: config.principal,
+            state: State::Disconnected,
+            mode: Mode::Running,
+            detected: None,
+            current: None,
+            redirects: 0,
+            attempt: 0,
+            was_registered: false,
+            heartbeat: DEFAULT_HEARTBEAT,
+            backoff,
+            decoder: Decoder::default(),
+            offers: HashSet::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Takes in what happened at `now`.
+    pub fn handle_input(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::MasterDetected(master) => self.on_detected(now, master),
+            Input::Stream(attempt, event) if attempt == self.attempt => self.on_stream(now, event),
+            Input::Stream(..) => {}
+            Input::Call(call) => self.on_call(call),
+            Input::Acknowledge(status) => self.on_acknowledge(&status),
+            Input::Unsent(calls) => calls.into_iter().for_each(|call| self.answer_here(call)),
+            Input::Stop { failover } => self.on_stop(failover),
+            Input::Abort => self.on_abort(),
+            Input::Timeout => self.on_timeout(now),
+        }
+    }
+
+    /// The next thing to do, in order; `None` when all is done.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to hand in `Input::Timeout` at the latest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match self.state {
+            State::Disconnected => None,
+            State::Waiting { until } | State::Subscribing { until } | State::Subscribed { until } => Some(until),
+        }
+    }
+
+    /// Whether SUBSCRIBED came and the stream stands.
+    pub fn is_subscribed(&self) -> bool {
+        matches!(self.state, State::Subscribed { .. })
+    }
+
+    fn on_detected(&mut self, now: Instant, master: Option<Master>) {
+        if self.mode != Mode::Running || (master.is_some() && master == self.detected) {
+            return;
+        }
+        match &master {
+            Some(master) => tracing::info!("New master detected at {master}"),
+            None => tracing::info!("No leading master is known; waiting for one"),
+        }
+        self.leave_stream();
+        self.detected = master;
+        self.current = self.detected.clone();
+        self.redirects = 0;
+        self.backoff.reset();
+        self.subscribe(now);
+    }
+
+    fn on_stream(&mut self, now: Instant, event: StreamEvent) {
+        match event {
+            StreamEvent::Opened => tracing::debug!("The master opened the stream of events"),
+            StreamEvent::Data(bytes) => self.on_data(now, &bytes),
+            StreamEvent::Redirected(master) => self.on_redirect(now, master),
+            StreamEvent::Refused(status, body) => self.on_refused(now, status, &body),
+            StreamEvent::Closed(reason) => self.on_closed(now, &reason),
+        }
+    }
+
+    fn on_data(&mut self, now: Instant, bytes: &[u8]) {
+        self.decoder.feed(bytes);
+        if let State::Subscribed { until } = &mut self.state {
+            *until = now + self.heartbeat * HEARTBEATS_MISSED;
+        }
+        loop {
+            match self.decoder.next_record().map(|r| r.map(Event::decode)) {
+                Ok(None) => return,
+                Ok(Some(Ok(event))) => self.on_event(now, event),
+                Ok(Some(Err(error))) => return self.on_closed(now, &format!("the event is no v1 event: {error}")),
+                Err(error) => return self.on_closed(now, &error.to_string()),
+            }
+        }
+    }
+
+    fn on_event(&mut self, now: Instant, event: Event) {
+        match event.kind() {
+            EventType::Subscribed => self.on_subscribed(now, event),
+            EventType::Heartbeat => {}
+            EventType::Error => self.fail(event.error.unwrap_or_default().message),
+            _ if !self.is_subscribed() => tracing::warn!("Ignoring {:?} before SUBSCRIBED", event.kind()),
+            EventType::Offers => self.on_offers(event.offers.unwrap_or_default().offers),
+            EventType::Rescind => {
+                let id = event.rescind.unwrap_or_default().inner;
+                self.offers.remove(&id);
+                self.deliver(Delivery::OfferRescinded(id));
+            }
+            EventType::Update => self.deliver(Delivery::StatusUpdate(event.update.unwrap_or_default().inner)),
+            EventType::Message => {
+                let m = event.message.unwrap_or_default();
+                self.deliver(Delivery::FrameworkMessage {
+                    executor_id: m.executor_id,
+                    slave_id: m.agent_id,
+                    data: m.data,
+                });
+            }
+            EventType::Failure => self.on_failure(event.failure.unwrap_or_default()),
+            EventType::Unknown
+            | EventType::InverseOffers
+            | EventType::RescindInverseOffer
+            | EventType::UpdateOperationStatus => {
+                // The classic driver has no callback for these (`src/sched/sched.cpp`).
+                tracing::debug!("Ignoring {:?}: the classic API has no callback for it", event.kind());
+            }
+        }
+    }
+
+    fn on_subscribed(&mut self, now: Instant, event: Event) {
+        let State::Subscribing { .. } = self.state else {
+            return tracing::warn!("Ignoring SUBSCRIBED on a stream that is subscribed already");
+        };
+        let subscribed = event.subscribed.unwrap_or_default();
+        let Ok(id) = v1::FrameworkId::decode(subscribed.framework_id.clone()) else {
+            return self.on_closed(now, "SUBSCRIBED holds no framework id");
+        };
+        tracing::info!("Framework registered with {}", id.value);
+        self.framework.set_id(&id.value);
+        let seconds = subscribed.heartbeat_interval_seconds.filter(|s| *s > 0.0);
+        self.heartbeat = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or(DEFAULT_HEARTBEAT);
+        self.state = State::Subscribed { until: now + self.heartbeat * HEARTBEATS_MISSED };
+        self.backoff.reset();
+        self.redirects = 0;
+        let (framework_id, master_info) = (subscribed.framework_id, subscribed.master_info);
+        if std::mem::replace(&mut self.was_registered, true) {
+            self.deliver(Delivery::Reregistered { master_info });
+        } else {
+            self.deliver(Delivery::Registered { framework_id, master_info });
+        }
+    }
+
+    fn on_offers(&mut self, offers: Vec<Bytes>) {
+        let ids = offers.iter().filter_map(|o| Wrapped::decode(o.clone()).ok()).map(|o| o.inner);
+        if self.mode == Mode::Running {
+            self.offers.extend(ids);
+            self.deliver(Delivery::ResourceOffers(offers));
+        } else if self.mode == Mode::Aborted {
+            let ids = ids.collect();
+            self.decline_all(ids);
+        }
+    }
+
+    fn on_failure(&mut self, failure: crate::wire::envelope::Failure) {
+        match (failure.executor_id, failure.agent_id) {
+            (Some(executor_id), agent_id) => self.deliver(Delivery::ExecutorLost {
+                executor_id,
+                slave_id: agent_id.unwrap_or_default(),
+                status: failure.status.unwrap_or(-1),
+            }),
+            (None, Some(agent_id)) => self.deliver(Delivery::SlaveLost(agent_id)),
+            (None, None) => tracing::warn!("Ignoring a FAILURE that names neither executor nor agent"),
+        }
+    }
+
+    fn on_redirect(&mut self, now: Instant, master: Master) {
+        self.redirects += 1;
+        if self.redirects > REDIRECTS_MAX {
+            return self.on_closed(now, &format!("redirected {REDIRECTS_MAX} times in a row"));
+        }
+        tracing::info!("Redirected to the leading master at {master}");
+        self.current = Some(master);
+        self.subscribe(now);
+    }
+
+    fn on_refused(&mut self, now: Instant, status: u16, body: &str) {
+        match status {
+            401 => {
+                let who = self.principal.as_ref().map_or("no principal was given".to_owned(), |p| format!("principal '{p}'"));
+                self.fail(format!("Master refused authentication: {who}"));
+            }
+            // Recovering, no leader elected, or not yet listening on this path (`src/scheduler/scheduler.cpp`).
+            404 | 500.. => self.on_closed(now, &format!("HTTP {status}: {body}")),
+            _ => self.fail(format!("Received unexpected '{status}' ({body}) for SUBSCRIBE")),
+        }
+    }
+
+    fn on_closed(&mut self, now: Instant, reason: &str) {
+        if self.mode != Mode::Running {
+            self.state = State::Disconnected;
+            return;
+        }
+        let delay = self.backoff.next_delay();
+        let master = self.current.as_ref().map(ToString::to_string).unwrap_or_default();
+        tracing::warn!("Not connected to the master at {master}: {reason}; trying again in {:.1} s", delay.as_secs_f64());
+        self.leave_stream();
+        if self.current != self.detected {
+            self.current = self.detected.clone();
+            self.redirects = 0;
+        }
+        self.state = State::Waiting { until: now + delay };
+    }
+
+    fn on_timeout(&mut self, now: Instant) {
+        if self.poll_timeout().is_none_or(|until| now < until) {
+            return;
+        }
+        match self.state {
+            State::Disconnected => {}
+            State::Waiting { .. } => self.subscribe(now),
+            State::Subscribing { .. } => self.on_closed(now, "no answer to SUBSCRIBE"),
+            State::Subscribed { .. } => {
+                self.on_closed(now, &format!("{HEARTBEATS_MISSED} heartbeats are missing"));
+            }
+        }
+    }
+
+    fn on_call(&mut self, call: Call) {
+        if self.mode != Mode::Running {
+            return;
+        }
+        match call.kind() {
+            call::Type::Suppress => self.note_suppressed(&call.suppress.clone().unwrap_or_default().roles, true),
+            call::Type::Revive => self.note_suppressed(&call.revive.clone().unwrap_or_default().roles, false),
+            call::Type::UpdateFramework if !self.note_update(&call) => return,
+            _ => {}
+        }
+        if self.is_subscribed() {
+            self.forget_offers(&call);
+            self.transmit(call);
+        } else {
+            self.answer_here(call);
+        }
+    }
+
+    /// What the framework asked cannot reach the master: what `src/sched/sched.cpp` does then.
+    fn answer_here(&mut self, call: Call) {
+        let Some(accept) = call.accept else {
+            return tracing::debug!("Dropping {:?}: not connected to a master", call.kind());
+        };
+        let tasks = accept.operations.iter().flat_map(call::launched_tasks);
+        for task in tasks.collect::<Vec<_>>() {
+            let status = self.lost(&task);
+            self.deliver(Delivery::StatusUpdate(status));
+        }
+    }
+
+    fn lost(&self, task: &Bytes) -> Bytes {
+        let id = TaskKeys::decode(task.clone()).ok().and_then(|t| v1::TaskId::decode(t.task_id).ok());
+        let state = if self.framework.partition_aware() { v1::TaskState::TaskDropped } else { v1::TaskState::TaskLost };
+        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let status = v1::TaskStatus {
+            task_id: id.unwrap_or_default(),
+            state: state.into(),
+            source: Some(v1::task_status::Source::Master.into()),
+            reason: Some(v1::task_status::Reason::MasterDisconnected.into()),
+            message: Some("Master disconnected".to_owned()),
+            timestamp: Some(since_epoch.as_secs_f64()),
+            ..Default::default()
+        };
+        status.encode_to_vec().into()
+    }
+
+    fn note_suppressed(&mut self, roles: &[String], suppress: bool) {
+        let all = if roles.is_empty() { self.framework.roles().to_vec() } else { roles.to_vec() };
+        for role in all {
+            if suppress {
+                self.suppressed.insert(role);
+            } else {
+                self.suppressed.remove(&role);
+            }
+        }
+    }
+
+    /// Takes a new `FrameworkInfo`; false where it cannot be (the driver is then aborted, as libmesos does).
+    fn note_update(&mut self, call: &Call) -> bool {
+        let Some(update) = &call.update_framework else { return false };
+        let Some(id) = self.framework.id().filter(|_| self.was_registered).map(str::to_owned) else {
+            self.fail("UpdateFramework: the framework is not registered yet".to_owned());
+            return false;
+        };
+        match Framework::new(update.framework_info.clone(), "", "") {
+            Ok(new) if new.id() == Some(&id) => {
+                self.framework = new;
+                self.suppressed = update.suppressed_roles.iter().cloned().collect();
+                true
+            }
+            Ok(new) => {
+                let got = new.id().unwrap_or_default();
+                self.fail(format!("UpdateFramework: expected the framework's id '{id}', got '{got}'"));
+                false
+            }
+            Err(error) => {
+                self.fail(format!("UpdateFramework: {error}"));
+                false
+            }
+        }
+    }
+
+    fn on_acknowledge(&mut self, status: &Bytes) {
+        let Some(acknowledge) = call::Acknowledge::of(status) else { return };
+        if self.mode == Mode::Running && self.is_subscribed() {
+            self.transmit(Call {
+                kind: call::Type::Acknowledge.into(),
+                acknowledge: Some(acknowledge),
+                ..Call::default()
+            });
+        }
+    }
+
+    fn on_stop(&mut self, failover: bool) {
+        if self.mode == Mode::Stopped {
+            return;
+        }
+        self.mode = Mode::Stopped;
+        let subscribed = self.is_subscribed();
+        if subscribed && !failover {
+            self.transmit(Call { kind: call::Type::Teardown.into(), ..Call::default() });
+        }
+        self.outputs.push_back(Output::Finished { linger: subscribed && failover });
+    }
+
+    /// HTTP has no DEACTIVATE: the stream stays open, so that the tasks live, and no offer is kept.
+    fn on_abort(&mut self) {
+        if self.mode != Mode::Running {
+            return;
+        }
+        self.mode = Mode::Aborted;
+        if self.is_subscribed() {
+            self.transmit(Call {
+                kind: call::Type::Suppress.into(),
+                suppress: Some(call::Roles::default()),
+                ..Call::default()
+            });
+            let ids = self.offers.drain().collect();
+            self.decline_all(ids);
+        } else {
+            self.leave_stream();
+        }
+    }
+
+    /// The framework cannot go on: the driver is aborted, and told why.
+    fn fail(&mut self, message: String) {
+        tracing::debug!("Aborting: {message}");
+        self.deliver(Delivery::Error(message));
+        if self.mode == Mode::Running {
+            self.mode = Mode::Aborted;
+        }
+        self.leave_stream();
+    }
+
+    fn subscribe(&mut self, now: Instant) {
+        let Some(master) = self.current.clone() else {
+            self.state = State::Disconnected;
+            return;
+        };
+        self.attempt += 1;
+        self.decoder = Decoder::default();
+        self.state = State::Subscribing { until: now + SUBSCRIBE_TIMEOUT };
+        let call = Call {
+            framework_id: self.framework.id_bytes(),
+            kind: call::Type::Subscribe.into(),
+            subscribe: Some(call::Subscribe {
+                framework_info: self.framework.info(),
+                suppressed_roles: self.suppressed.iter().cloned().collect(),
+            }),
+            ..Call::default()
+        };
+        self.outputs.push_back(Output::Subscribe(self.attempt, master, call.encode_to_vec().into()));
+    }
+
+    fn leave_stream(&mut self) {
+        let was_subscribed = self.is_subscribed();
+        self.state = State::Disconnected;
+        self.attempt += 1;
+        self.offers.clear();
+        self.outputs.push_back(Output::Disconnect);
+        if was_subscribed {
+            self.deliver(Delivery::Disconnected);
+        }
+    }
+
+    fn forget_offers(&mut self, call: &Call) {
+        let accepted = call.accept.iter().flat_map(|a| &a.offer_ids);
+        for id in accepted.chain(call.decline.iter().flat_map(|d| &d.offer_ids)) {
+            self.offers.remove(id);
+        }
+    }
+
+    fn decline_all(&mut self, offer_ids: Vec<Bytes>) {
+        if !offer_ids.is_empty() {
+            let decline = Some(call::Decline { offer_ids, filters: None });
+            self.transmit(Call { kind: call::Type::Decline.into(), decline, ..Call::default() });
+        }
+    }
+
+    fn transmit(&mut self, mut call: Call) {
+        call.framework_id = self.framework.id_bytes();
+        self.outputs.push_back(Output::Transmit(call));
+    }
+
+    fn deliver(&mut self, delivery: Delivery) {
+        if self.mode == Mode::Running {
+            self.outputs.push_back(Output::Deliver(delivery));
+        }
+    }
+}
