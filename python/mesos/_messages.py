@@ -51,11 +51,26 @@ def _load(file: str) -> Any:
 
 
 def _message_class(descriptor: Any, module: str, qualname: str) -> Any:
-    # __qualname__ is what lets pickle find a nested message again.
-    attributes = {"DESCRIPTOR": descriptor, "__module__": module, "__qualname__": qualname}
+    # __qualname__ is what lets pickle find a nested message again; protobuf's own way looks in its default pool.
+    attributes = {
+        "DESCRIPTOR": descriptor,
+        "__module__": module,
+        "__qualname__": qualname,
+        "__reduce__": _reduce,
+    }
     for nested in descriptor.nested_types:
         attributes[nested.name] = _message_class(nested, module, f"{qualname}.{nested.name}")
     return _MESSAGE_TYPE(descriptor.name, (message.Message,), attributes)
+
+
+def _reduce(self: Any) -> tuple[Any, tuple[Any, bytes]]:
+    return _restore, (type(self), self.SerializePartialToString())
+
+
+def _restore(kind: Any, data: bytes) -> Any:
+    restored = kind()
+    restored.MergeFromString(data)
+    return restored
 
 
 def _name_descriptors(descriptor: Any, name: str, namespace: dict[str, Any]) -> None:

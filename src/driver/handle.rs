@@ -14,7 +14,7 @@ use super::queue::CallbackQueue;
 use super::run::Loop;
 use super::runtime;
 use crate::session::framework::Framework;
-use crate::session::scheduler::{Config, Delivery, Input, SchedulerSession};
+use crate::session::scheduler::{Config, Input, SchedulerSession};
 use crate::wire::call::Call;
 use crate::wire::duration;
 use crate::{Error, Result};
@@ -107,20 +107,15 @@ impl SchedulerDriver {
 
     /// Starts the driver where it was not started before, and returns its status.
     ///
-    /// Where the master's address cannot be used the driver is aborted, and an `Error` callback waits in the queue,
-    /// as with libmesos.
-    pub fn start(&self) -> Status {
+    /// Fails, and is aborted then, where the master's address or a flag in the environment cannot be used.
+    pub fn start(&self) -> Result<Status> {
         let mut state = self.shared.lock();
         if state.status == Status::NotStarted {
-            state.status = match self.spawn() {
-                Ok(()) => Status::Running,
-                Err(error) => {
-                    self.queue.push(Delivery::Error(error.to_string()));
-                    Status::Aborted
-                }
-            };
+            let spawned = self.spawn();
+            state.status = if spawned.is_ok() { Status::Running } else { Status::Aborted };
+            spawned?;
         }
-        state.status
+        Ok(state.status)
     }
 
     /// Stops the driver: TEARDOWN unless `failover`. Returns `Stopped`, or `Aborted` where it was aborted before.

@@ -1,1 +1,41 @@
-//! stub
+//! The extension module `mesos._core`: the only PyO3 of the crate. Thin: bytes and numbers cross, Python code in
+//! `python/mesos` turns messages into bytes and checks arguments.
+
+mod dispatcher;
+mod errors;
+mod local;
+mod logging;
+mod scheduler;
+
+use pyo3::prelude::*;
+
+/// What `python/mesos` builds on. Private: no stability is promised.
+#[pymodule]
+mod _core {
+    use pyo3::exceptions::PyKeyError;
+    use pyo3::prelude::*;
+    use pyo3::types::PyBytes;
+
+    #[pymodule_export]
+    use super::local::LocalCluster;
+    #[pymodule_export]
+    use super::logging::set_log_level;
+    #[pymodule_export]
+    use super::scheduler::SchedulerDriver;
+
+    /// The serialized `FileDescriptorProto` of an embedded proto file. Raises KeyError for an unknown name.
+    #[pyfunction]
+    fn file_descriptor<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyBytes>> {
+        let file = crate::proto::file_descriptor(name);
+        file.map(|file| PyBytes::new(py, &file)).ok_or_else(|| PyKeyError::new_err(name.to_owned()))
+    }
+
+    /// Ends what runs in the background, for the interpreter's exit: no callback is made after this.
+    #[pyfunction]
+    fn shutdown(py: Python<'_>) {
+        py.detach(|| {
+            super::dispatcher::shutdown();
+            super::logging::flush();
+        });
+    }
+}

@@ -1,0 +1,116 @@
+"""Turns what a framework passes to a driver into what the core takes, or says clearly why it cannot be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.message import DecodeError, EncodeError
+
+from mesos.errors import ArgumentTypeError, ArgumentValueError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_SHOWN_MAX = 80
+
+
+def message(value: Any, kind: Any, argument: str) -> bytes:
+    """Serialize a message.
+
+    As with libmesos, any object serves whose ``SerializeToString()`` gives bytes that parse as the expected message.
+
+    :param kind: the class that is expected
+    :param argument: the argument's name, for the error
+    :raises ArgumentTypeError: this is no message
+    :raises ArgumentValueError: required fields are not set, or it is a message of another kind
+    """
+    name = kind.DESCRIPTOR.name
+    serialize = getattr(value, "SerializeToString", None)
+    if serialize is None:
+        raise ArgumentTypeError(
+            f"Could not deserialize Python {name}: expected a mesos_pb2.{name} as {argument}, got {_shown(value)}"
+        )
+    try:
+        data: bytes = serialize()
+        if not isinstance(value, kind):
+            kind.FromString(data)
+    except (EncodeError, DecodeError) as error:
+        raise ArgumentValueError(
+            f"Could not deserialize Python {name}: expected a complete mesos_pb2.{name} as {argument}: {error}"
+        ) from None
+    return data
+
+
+def optional_message(value: Any, kind: Any, argument: str) -> bytes | None:
+    """Serialize a message, or pass None on."""
+    return None if value is None else message(value, kind, argument)
+
+
+def messages(values: Any, kind: Any, argument: str) -> list[bytes]:
+    """Serialize each message of an iterable.
+
+    :raises ArgumentTypeError: not an iterable, or something in it is no message
+    :raises ArgumentValueError: one of the messages cannot be used
+    """
+    return [message(value, kind, f"{argument}[{i}]") for i, value in enumerate(_iterable(values, kind, argument))]
+
+
+def one_or_more(values: Any, kind: Any, argument: str) -> list[bytes]:
+    """Serialize one message, or each of an iterable."""
+    if hasattr(values, "SerializeToString"):
+        return [message(values, kind, argument)]
+    return messages(values, kind, argument)
+
+
+def roles(values: Any, argument: str) -> list[str]:
+    """Check an iterable of role names.
+
+    :raises ArgumentTypeError: not an iterable of str, or a single str, which would be taken letter by letter
+    """
+    expected = f"expected an iterable of str as {argument}"
+    if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
+        raise ArgumentTypeError(f"{expected}, got {_shown(values)}")
+    names = list(values)
+    for name in names:
+        if not isinstance(name, str):
+            raise ArgumentTypeError(f"{expected}, got {_shown(name)} in it")
+    return names
+
+
+def data(value: Any, argument: str) -> bytes:
+    """Take bytes, or text as UTF-8.
+
+    :raises ArgumentTypeError: neither
+    """
+    if isinstance(value, str):
+        return value.encode()
+    try:
+        return bytes(memoryview(value))
+    except TypeError:
+        raise ArgumentTypeError(f"expected bytes or str as {argument}, got {_shown(value)}") from None
+
+
+def text(value: Any, argument: str) -> str:
+    """Take text, or bytes in UTF-8.
+
+    :raises ArgumentTypeError: neither
+    """
+    if isinstance(value, bytes):
+        return value.decode()
+    if not isinstance(value, str):
+        raise ArgumentTypeError(f"expected a str as {argument}, got {_shown(value)}")
+    return value
+
+
+def _iterable(values: Any, kind: Any, argument: str) -> Iterable[Any]:
+    if hasattr(values, "SerializeToString") or isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
+        expected = f"an iterable of mesos_pb2.{kind.DESCRIPTOR.name}"
+        raise ArgumentTypeError(f"expected {expected} as {argument}, got {_shown(values)}")
+    iterable: Iterable[Any] = values
+    return iterable
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    text = text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}..."
+    return f"{type(value).__name__} {text}"

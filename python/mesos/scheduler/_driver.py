@@ -1,0 +1,207 @@
+"""``MesosSchedulerDriver``: arguments are checked and serialized here, the work is done by ``mesos._core``."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+from mesos import _arguments, _core
+from mesos.errors import ArgumentTypeError, DriverError
+from mesos.interface import SchedulerDriver, mesos_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mesos.local import LocalCluster
+
+_log = logging.getLogger("mesos")
+atexit.register(_core.shutdown)
+
+
+class MesosSchedulerDriver(SchedulerDriver):
+    """Connects a scheduler to a Mesos master, over the v1 HTTP API.
+
+    Follows ``src/python/scheduler/src/mesos/scheduler/mesos_scheduler_driver_impl.cpp`` and ``src/sched/sched.cpp``.
+    Every method but the constructor returns a ``mesos.Status`` number: ``mesos_pb2.DRIVER_RUNNING`` and so on.
+
+    :param scheduler: gets the callbacks; any object with the methods of :class:`mesos.interface.Scheduler`
+    :param framework: the framework's info; an empty user and host name are filled in
+    :param master: ``host:port``, ``http(s)://host:port``, ``zk://[user:password@]h1:p1,h2:p2/path``,
+        ``file:///path`` (which holds one of the others) or ``local``, which starts a cluster in this process.
+        The environment variable ``REMESOS_MASTER``, where set, is used instead
+    :param implicitAcknowledgements: whether a status update is acknowledged when ``statusUpdate`` returns
+    :param credential: sent as HTTP Basic. Also taken as the fourth argument, where it was before Mesos 0.22
+    :param suppressedRoles: roles that want no offers at first
+    :raises ArgumentTypeError: an argument of a type that cannot be used
+    :raises ArgumentValueError: a message whose required fields are not set
+    :raises ClusterError: ``local``, and the cluster could not be started
+    """
+
+    def __init__(
+        self,
+        scheduler: Any,
+        framework: mesos_pb2.FrameworkInfo,
+        master: str,
+        implicitAcknowledgements: bool | int | mesos_pb2.Credential = True,
+        credential: mesos_pb2.Credential | None = None,
+        suppressedRoles: Iterable[str] | None = None,
+    ) -> None:
+        if isinstance(implicitAcknowledgements, mesos_pb2.Credential):
+            implicitAcknowledgements, credential = True, implicitAcknowledgements
+        if not isinstance(implicitAcknowledgements, int):
+            raise ArgumentTypeError(f"expected a bool as implicitAcknowledgements, got {implicitAcknowledgements!r}")
+        info = _arguments.message(framework, mesos_pb2.FrameworkInfo, "framework")
+        suppressed = [] if suppressedRoles is None else _arguments.roles(suppressedRoles, "suppressedRoles")
+        pair = None
+        if credential is not None:
+            data = _arguments.message(credential, mesos_pb2.Credential, "credential")
+            parsed = mesos_pb2.Credential.FromString(data)
+            pair = (parsed.principal, parsed.secret)
+        self._scheduler = scheduler
+        self._implicit = bool(implicitAcknowledgements)
+        self._cluster: LocalCluster | None = None
+        _core.set_log_level(min(_log.getEffectiveLevel(), logging.CRITICAL))
+        self._core = _core.SchedulerDriver(info, self._find_master(_arguments.text(master, "master")), pair, suppressed)
+
+    def _find_master(self, named: str) -> str:
+        override = os.environ.get("REMESOS_MASTER")
+        if override:
+            if override != named:
+                _log.warning("Using the master %s, from REMESOS_MASTER, instead of %s", override, named)
+            named = override
+        if named in ("local", "localquiet"):
+            from mesos.local import LocalCluster
+
+            self._cluster = LocalCluster.from_environment()
+            return self._cluster.address
+        return named
+
+    def start(self) -> int:
+        """Start the driver, once. Returns DRIVER_RUNNING, without waiting for the master.
+
+        Where the master's address cannot be used, ``scheduler.error`` is called from here and DRIVER_ABORTED returned.
+        """
+        _core.set_log_level(min(_log.getEffectiveLevel(), logging.CRITICAL))
+        return self._core.start(self, self._scheduler, self._implicit)
+
+    def stop(self, failover: bool = False) -> int:
+        """Stop the driver; without ``failover`` the framework is removed from the master and its tasks are killed.
+
+        Returns DRIVER_STOPPED, or what the status was where the driver did not run.
+        """
+        return self._core.stop(bool(failover))
+
+    def abort(self) -> int:
+        """Make no callback any more; framework and tasks stay at the master. Returns DRIVER_ABORTED."""
+        return self._core.abort()
+
+    def join(self) -> int:
+        """Wait until the driver was stopped or aborted, and its last call is out. Ctrl-C is handled meanwhile."""
+        return self._core.join()
+
+    def run(self) -> int:
+        """``start`` and ``join``."""
+        status = self.start()
+        return status if status != mesos_pb2.DRIVER_RUNNING else self.join()
+
+    def requestResources(self, requests: Iterable[mesos_pb2.Request]) -> int:
+        """Hint at the resources that are needed; the stock allocator ignores it."""
+        return self._core.request(_arguments.messages(requests, mesos_pb2.Request, "requests"))
+
+    def launchTasks(
+        self,
+        offerIds: mesos_pb2.OfferID | Iterable[mesos_pb2.OfferID],
+        tasks: Iterable[mesos_pb2.TaskInfo],
+        filters: mesos_pb2.Filters | None = None,
+    ) -> int:
+        """Launch tasks on offers of one agent; no task at all declines the offers.
+
+        Where the driver is not connected, every task is answered by an update TASK_LOST, or TASK_DROPPED with the
+        capability PARTITION_AWARE.
+        """
+        return self._core.launch(
+            _arguments.one_or_more(offerIds, mesos_pb2.OfferID, "offerIds"),
+            _arguments.messages(tasks, mesos_pb2.TaskInfo, "tasks"),
+            _arguments.optional_message(filters, mesos_pb2.Filters, "filters"),
+        )
+
+    def killTask(self, taskId: mesos_pb2.TaskID) -> int:
+        """Kill a task."""
+        return self._core.kill(_arguments.message(taskId, mesos_pb2.TaskID, "taskId"))
+
+    def acceptOffers(
+        self,
+        offerIds: mesos_pb2.OfferID | Iterable[mesos_pb2.OfferID],
+        operations: Iterable[mesos_pb2.Offer.Operation],
+        filters: mesos_pb2.Filters | None = None,
+    ) -> int:
+        """Accept offers of one agent with operations, done in their order."""
+        return self._core.accept(
+            _arguments.one_or_more(offerIds, mesos_pb2.OfferID, "offerIds"),
+            _arguments.messages(operations, mesos_pb2.Offer.Operation, "operations"),
+            _arguments.optional_message(filters, mesos_pb2.Filters, "filters"),
+        )
+
+    def declineOffer(self, offerId: mesos_pb2.OfferID, filters: mesos_pb2.Filters | None = None) -> int:
+        """Decline an offer, or several."""
+        return self._core.decline(
+            _arguments.one_or_more(offerId, mesos_pb2.OfferID, "offerId"),
+            _arguments.optional_message(filters, mesos_pb2.Filters, "filters"),
+        )
+
+    def reviveOffers(self, roles: Iterable[str] | None = None) -> int:
+        """Drop the filters of these roles, of all where None, and end their suppression."""
+        return self._for_roles(self._core.revive, roles)
+
+    def suppressOffers(self, roles: Iterable[str] | None = None) -> int:
+        """Get no offers for these roles, for all where None, until they are revived."""
+        return self._for_roles(self._core.suppress, roles)
+
+    def _for_roles(self, call: Any, roles: Iterable[str] | None) -> int:
+        if roles is None:
+            status: int = call([])
+            return status
+        names = _arguments.roles(roles, "roles")
+        return call(names) if names else self._core.status()
+
+    def acknowledgeStatusUpdate(self, status: mesos_pb2.TaskStatus) -> int:
+        """Acknowledge an update; one without uuid or agent asks for none, and nothing is sent then.
+
+        :raises DriverError: the driver acknowledges by itself (libmesos aborts the process here)
+        """
+        if self._implicit:
+            raise DriverError(
+                "acknowledgeStatusUpdate() needs a driver made with implicitAcknowledgements=False; "
+                "this one acknowledges by itself when statusUpdate() returns"
+            )
+        return self._core.acknowledge(_arguments.message(status, mesos_pb2.TaskStatus, "status"))
+
+    def sendFrameworkMessage(
+        self, executorId: mesos_pb2.ExecutorID, slaveId: mesos_pb2.SlaveID, data: bytes | str
+    ) -> int:
+        """Send bytes, or text as UTF-8, to an executor. Best effort."""
+        return self._core.message(
+            _arguments.message(executorId, mesos_pb2.ExecutorID, "executorId"),
+            _arguments.message(slaveId, mesos_pb2.SlaveID, "slaveId"),
+            _arguments.data(data, "data"),
+        )
+
+    def reconcileTasks(self, tasks: Iterable[mesos_pb2.TaskStatus]) -> int:
+        """Ask for the latest state of these tasks, of all where there is none."""
+        return self._core.reconcile(_arguments.messages(tasks, mesos_pb2.TaskStatus, "tasks"))
+
+    def updateFramework(self, frameworkInfo: mesos_pb2.FrameworkInfo, suppressedRoles: Iterable[str]) -> int:
+        """Change the framework's info and suppressed roles at the master.
+
+        Before the framework is registered, or with another id, the driver is aborted and ``error`` called.
+        """
+        return self._core.update_framework(
+            _arguments.message(frameworkInfo, mesos_pb2.FrameworkInfo, "frameworkInfo"),
+            _arguments.roles(suppressedRoles, "suppressedRoles"),
+        )
+
+    def __repr__(self) -> str:
+        status = mesos_pb2.Status.Name(self._core.status())
+        return f"<{type(self).__name__} {status}>"

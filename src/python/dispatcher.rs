@@ -1,0 +1,242 @@
+//! The thread that makes a driver's callbacks: one at a time, in order, attached to the interpreter while it drains
+//! what has queued.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use pyo3::exceptions::PySystemExit;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+
+use crate::driver::{self, Status};
+use crate::session::scheduler::Delivery;
+
+/// How long the interpreter's exit waits for a callback in progress.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
+
+static THREADS: Mutex<Vec<(Weak<driver::SchedulerDriver>, JoinHandle<()>)>> = Mutex::new(Vec::new());
+
+/// What a driver's callbacks need.
+pub struct Dispatcher {
+    pub scheduler: Py<PyAny>,
+    pub driver: Py<PyAny>,
+    pub core: Arc<driver::SchedulerDriver>,
+    pub implicit_acknowledgements: bool,
+    pub exit: Arc<Exit>,
+    classes: Classes,
+}
+
+/// A `SystemExit` raised in a callback, on its way to whoever waits for the driver.
+#[derive(Default)]
+pub struct Exit {
+    raised: Mutex<Option<PyErr>>,
+    waiting: AtomicUsize,
+}
+
+impl Exit {
+    /// Notes one more thread in `join`, for as long as the returned guard lives.
+    pub fn wait(&self) -> impl Drop + '_ {
+        struct Guard<'a>(&'a AtomicUsize);
+        impl Drop for Guard<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        Guard(&self.waiting)
+    }
+
+    /// The exception, for the first who asks.
+    pub fn take(&self) -> Option<PyErr> {
+        self.raised.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The `FromString` of each message class that callbacks get.
+struct Classes {
+    framework_id: Py<PyAny>,
+    master_info: Py<PyAny>,
+    offer: Py<PyAny>,
+    offer_id: Py<PyAny>,
+    task_status: Py<PyAny>,
+    executor_id: Py<PyAny>,
+    slave_id: Py<PyAny>,
+}
+
+impl Classes {
+    fn import(py: Python<'_>) -> PyResult<Self> {
+        let module = py.import("mesos.interface.mesos_pb2")?;
+        let parser = |name: &str| module.getattr(name)?.getattr("FromString").map(Bound::unbind);
+        Ok(Self {
+            framework_id: parser("FrameworkID")?,
+            master_info: parser("MasterInfo")?,
+            offer: parser("Offer")?,
+            offer_id: parser("OfferID")?,
+            task_status: parser("TaskStatus")?,
+            executor_id: parser("ExecutorID")?,
+            slave_id: parser("SlaveID")?,
+        })
+    }
+}
+
+fn parse<'py>(py: Python<'py>, from_string: &Py<PyAny>, bytes: &Bytes) -> PyResult<Bound<'py, PyAny>> {
+    from_string.bind(py).call1((PyBytes::new(py, bytes),))
+}
+
+impl Dispatcher {
+    /// What callbacks of this scheduler need. Raises ImportError where the message classes are missing.
+    pub fn new(
+        py: Python<'_>,
+        scheduler: Py<PyAny>,
+        driver: Py<PyAny>,
+        core: Arc<driver::SchedulerDriver>,
+        implicit_acknowledgements: bool,
+        exit: Arc<Exit>,
+    ) -> PyResult<Self> {
+        Ok(Self { scheduler, driver, core, implicit_acknowledgements, exit, classes: Classes::import(py)? })
+    }
+
+    /// Starts the thread. It keeps the scheduler and the driver alive until the driver is stopped or aborted.
+    pub fn spawn(self) -> std::io::Result<()> {
+        let weak = Arc::downgrade(&self.core);
+        let thread = std::thread::Builder::new().name("mesos-callbacks".to_owned()).spawn(move || self.run())?;
+        let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.retain(|(_, thread)| !thread.is_finished());
+        threads.push((weak, thread));
+        Ok(())
+    }
+
+    fn run(self) {
+        let queue = self.core.queue().clone();
+        while let Some(batch) = queue.take() {
+            let attached = Python::try_attach(|py| {
+                for delivery in batch {
+                    if self.core.status() != Status::Running {
+                        break;
+                    }
+                    self.deliver(py, delivery);
+                }
+            });
+            if attached.is_none() {
+                break;
+            }
+        }
+        // What Python owns may be let go only while attached; past the interpreter's end there is nothing to let go.
+        let mut held = Some(self);
+        if Python::try_attach(|_| drop(held.take())).is_none() {
+            std::mem::forget(held);
+        }
+    }
+
+    fn deliver(&self, py: Python<'_>, delivery: Delivery) {
+        if matches!(delivery, Delivery::Error(_)) {
+            self.core.abort();
+        }
+        let name = name(&delivery);
+        let called = self.call(py, name, &delivery);
+        if let Err(error) = called {
+            self.failed(py, name, error);
+        } else if let (Delivery::StatusUpdate(status), true) = (delivery, self.implicit_acknowledgements) {
+            self.core.acknowledge(status);
+        }
+    }
+
+    fn call(&self, py: Python<'_>, name: &str, delivery: &Delivery) -> PyResult<()> {
+        let arguments = self.arguments(py, delivery)?;
+        let driver = self.driver.bind(py).clone();
+        let arguments = std::iter::once(driver).chain(arguments).collect::<Vec<_>>();
+        self.scheduler.bind(py).call_method1(name, PyTuple::new(py, arguments)?).map(drop)
+    }
+
+    fn arguments<'py>(&self, py: Python<'py>, delivery: &Delivery) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let c = &self.classes;
+        Ok(match delivery {
+            Delivery::Registered { framework_id, master_info } => {
+                vec![parse(py, &c.framework_id, framework_id)?, parse(py, &c.master_info, master_info)?]
+            }
+            Delivery::Reregistered { master_info } => vec![parse(py, &c.master_info, master_info)?],
+            Delivery::Disconnected => vec![],
+            Delivery::ResourceOffers(offers) => {
+                let offers = offers.iter().map(|offer| parse(py, &c.offer, offer)).collect::<PyResult<Vec<_>>>()?;
+                vec![PyList::new(py, offers)?.into_any()]
+            }
+            Delivery::OfferRescinded(id) => vec![parse(py, &c.offer_id, id)?],
+            Delivery::StatusUpdate(status) => vec![parse(py, &c.task_status, status)?],
+            Delivery::FrameworkMessage { executor_id, slave_id, data } => vec![
+                parse(py, &c.executor_id, executor_id)?,
+                parse(py, &c.slave_id, slave_id)?,
+                PyBytes::new(py, data).into_any(),
+            ],
+            Delivery::SlaveLost(slave_id) => vec![parse(py, &c.slave_id, slave_id)?],
+            Delivery::ExecutorLost { executor_id, slave_id, status } => vec![
+                parse(py, &c.executor_id, executor_id)?,
+                parse(py, &c.slave_id, slave_id)?,
+                status.into_pyobject(py)?.into_any(),
+            ],
+            Delivery::Error(message) => vec![message.into_pyobject(py)?.into_any()],
+        })
+    }
+
+    /// Reports as the C++ extension does (`src/python/scheduler/src/mesos/scheduler/proxy_scheduler.cpp`), and aborts.
+    fn failed(&self, py: Python<'_>, name: &str, error: PyErr) {
+        self.core.abort();
+        if error.is_instance_of::<PySystemExit>(py) {
+            return self.leave(py, error);
+        }
+        let shown = if name == "resourceOffers" { "resourceOffer" } else { name };
+        write_stderr(py, &format!("Failed to call scheduler's {shown}\n"));
+        error.display(py);
+    }
+
+    /// Ends the process as `SystemExit` asks: in the thread that waits for the driver, else from here.
+    fn leave(&self, py: Python<'_>, error: PyErr) {
+        if self.exit.waiting.load(Ordering::SeqCst) > 0 {
+            *self.exit.raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        } else {
+            let left = py.import("mesos._exit").and_then(|m| m.call_method1("leave", (error.value(py),)));
+            left.map_or_else(|e| e.display(py), drop);
+        }
+    }
+}
+
+fn name(delivery: &Delivery) -> &'static str {
+    match delivery {
+        Delivery::Registered { .. } => "registered",
+        Delivery::Reregistered { .. } => "reregistered",
+        Delivery::Disconnected => "disconnected",
+        Delivery::ResourceOffers(_) => "resourceOffers",
+        Delivery::OfferRescinded(_) => "offerRescinded",
+        Delivery::StatusUpdate(_) => "statusUpdate",
+        Delivery::FrameworkMessage { .. } => "frameworkMessage",
+        Delivery::SlaveLost(_) => "slaveLost",
+        Delivery::ExecutorLost { .. } => "executorLost",
+        Delivery::Error(_) => "error",
+    }
+}
+
+/// Writes to `sys.stderr`, which tests and notebooks replace.
+pub fn write_stderr(py: Python<'_>, text: &str) {
+    let written = py.import("sys").and_then(|sys| sys.getattr("stderr")).and_then(|f| f.call_method1("write", (text,)));
+    // There is no better place to tell that stderr is gone.
+    drop(written);
+}
+
+/// Lets no further callback begin, and waits, not for long, for those in progress.
+pub fn shutdown() {
+    let threads = std::mem::take(&mut *THREADS.lock().unwrap_or_else(PoisonError::into_inner));
+    for (driver, _) in &threads {
+        if let Some(driver) = driver.upgrade() {
+            driver.queue().close();
+        }
+    }
+    let until = Instant::now() + EXIT_TIMEOUT;
+    let me = std::thread::current().id();
+    for (_, thread) in threads {
+        while !thread.is_finished() && thread.thread().id() != me && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
