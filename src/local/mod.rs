@@ -1,1 +1,23 @@
-//! stub
+//! The embedded cluster: a master, its agents and a web page, in one process, on a loopback port.
+//!
+//! Master, allocator and agents are state machines without IO (`master`, `allocator`, `agent`); `cluster` runs
+//! them on one thread, `containerizer` starts the processes, `guardian` ends them however this process ends,
+//! `server` speaks HTTP. A driver, curl, a browser and a test all meet the same protocol. It is for one machine.
+
+mod agent;
+mod allocator;
+mod cluster;
+mod containerizer;
+mod guardian;
+mod master;
+mod messages;
+mod options;
+mod resources;
+mod server;
+
+pub use cluster::{LocalCluster, TaskView};
+pub use options::Options;
+pub use resources::Resources;
+
+/// The state of a task, as the cluster's views give it.
+pub use crate::proto::v1::TaskState;

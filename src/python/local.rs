@@ -1,5 +1,61 @@
-//! `mesos._core.LocalCluster`: stub
+//! `mesos._core.LocalCluster`: the embedded cluster.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
 use pyo3::prelude::*;
-/// stub
+
+use crate::local::{self, Options, Resources};
+
+/// Clusters to stop at the interpreter's exit.
+static CLUSTERS: Mutex<Vec<Weak<local::LocalCluster>>> = Mutex::new(Vec::new());
+
+/// An embedded cluster that runs until it is stopped or let go.
 #[pyclass(frozen, module = "mesos._core")]
-pub struct LocalCluster {}
+pub struct LocalCluster(Arc<local::LocalCluster>);
+
+#[pymethods]
+impl LocalCluster {
+    #[new]
+    #[pyo3(signature = (port, agents, resources, work_dir))]
+    fn new(py: Python<'_>, port: u16, agents: u32, resources: Option<&str>, work_dir: Option<PathBuf>) -> PyResult<Self> {
+        let resources = resources.map(Resources::parse).transpose()?;
+        start(py, &Options { port, agents, resources, work_dir, ..Options::from_environment()? })
+    }
+
+    /// A cluster as the environment's `MESOS_*` variables say.
+    #[staticmethod]
+    fn from_environment(py: Python<'_>) -> PyResult<Self> {
+        start(py, &Options::from_environment()?)
+    }
+
+    /// Where it listens, `127.0.0.1:port`.
+    #[getter]
+    fn address(&self) -> String {
+        self.0.address().to_string()
+    }
+
+    /// Every task: framework's name, id, state's name, sandbox.
+    fn tasks(&self, py: Python<'_>) -> Vec<(String, String, &'static str, PathBuf)> {
+        let tasks = py.detach(|| self.0.tasks());
+        tasks.into_iter().map(|t| (t.framework, t.id, t.state.as_str_name(), t.sandbox)).collect()
+    }
+
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| self.0.stop());
+    }
+}
+
+fn start(py: Python<'_>, options: &Options) -> PyResult<LocalCluster> {
+    let cluster = Arc::new(py.detach(|| local::LocalCluster::start(options))?);
+    let mut clusters = CLUSTERS.lock().unwrap_or_else(PoisonError::into_inner);
+    clusters.retain(|cluster| cluster.strong_count() > 0);
+    clusters.push(Arc::downgrade(&cluster));
+    Ok(LocalCluster(cluster))
+}
+
+/// Stops the clusters that still run.
+pub fn shutdown() {
+    let clusters = std::mem::take(&mut *CLUSTERS.lock().unwrap_or_else(PoisonError::into_inner));
+    clusters.iter().filter_map(Weak::upgrade).for_each(|cluster| cluster.stop());
+}

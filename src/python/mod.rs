@@ -35,6 +35,7 @@ mod _core {
     fn shutdown(py: Python<'_>) {
         py.detach(|| {
             super::dispatcher::shutdown();
+            super::local::shutdown();
             super::logging::flush();
         });
     }

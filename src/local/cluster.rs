@@ -1,0 +1,361 @@
+//! Runs master and agents on one thread: routes their outputs, keeps their time, answers the server.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep_until;
+
+use super::agent::{self, Agent};
+use super::containerizer::{Containerizer, Exit};
+use super::master::{self, ConnectionId, Master};
+use super::options::Options;
+use super::resources::Resources;
+use super::server;
+use crate::proto::v1;
+use crate::proto::v1::scheduler::Event;
+use crate::{Error, Result};
+
+/// Something to do on the cluster's thread.
+pub type Job = Box<dyn FnOnce(&mut Machine, Instant) + Send>;
+
+/// A running embedded cluster. Dropping it stops it.
+#[derive(Debug)]
+pub struct LocalCluster {
+    address: SocketAddr,
+    handle: Handle,
+    stop: Mutex<Option<oneshot::Sender<()>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A task, for those who follow its output.
+#[derive(Debug, Clone)]
+pub struct TaskView {
+    /// The framework's name.
+    pub framework: String,
+    /// The task's id.
+    pub id: String,
+    /// The last state that its executor reported.
+    pub state: v1::TaskState,
+    /// Where its `stdout` and `stderr` are.
+    pub sandbox: PathBuf,
+}
+
+/// How the server reaches the cluster's thread.
+#[derive(Debug, Clone)]
+pub struct Handle(mpsc::UnboundedSender<Job>);
+
+impl Handle {
+    /// Does something on the cluster's thread and waits for what it gives; `None` where the cluster is gone.
+    pub async fn ask<T: Send + 'static>(&self, job: impl FnOnce(&mut Machine, Instant) -> T + Send + 'static) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(move |machine, now| drop(reply.send(job(machine, now))));
+        answer.await.ok()
+    }
+
+    /// Does something on the cluster's thread, later.
+    pub fn tell(&self, job: impl FnOnce(&mut Machine, Instant) + Send + 'static) {
+        // A cluster that is gone has nothing left to do.
+        let _ = self.0.send(Box::new(job));
+    }
+}
+
+/// Master, agents and their surroundings, on the cluster's thread.
+pub struct Machine {
+    pub master: Master,
+    pub agents: BTreeMap<String, Agent>,
+    streams: HashMap<ConnectionId, mpsc::UnboundedSender<Event>>,
+    next_connection: ConnectionId,
+    containerizer: Containerizer,
+}
+
+impl LocalCluster {
+    /// Starts a cluster; when this returns its agents are registered and its port answers.
+    ///
+    /// Fails where the port is taken, the working directory cannot be made, or a thread or process cannot be started.
+    pub fn start(options: &Options) -> Result<Self> {
+        let listener = listen(options.port)?;
+        let address = listener.local_addr().map_err(|e| Error::cluster(format!("the port is gone: {e}")))?;
+        let (jobs, receiver) = mpsc::unbounded_channel();
+        let (stop, stopped) = oneshot::channel();
+        let (ready, outcome) = std::sync::mpsc::channel();
+        let handle = Handle(jobs);
+        let (options, server_handle) = (options.clone(), handle.clone());
+        let thread = std::thread::Builder::new()
+            .name("mesos-local".to_owned())
+            .spawn(move || match Startup::prepare(&options, listener, address) {
+                Ok(startup) => startup.run(server_handle, receiver, stopped, || drop(ready.send(Ok(())))),
+                Err(error) => drop(ready.send(Err(error))),
+            })
+            .map_err(|e| Error::cluster(format!("cannot start the cluster's thread: {e}")))?;
+        outcome.recv().map_err(|_| Error::cluster("the cluster's thread ended while it started"))??;
+        tracing::info!("The embedded cluster is at http://{address}");
+        Ok(Self { address, handle, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Every task, over or not. Blocks for a moment; empty where the cluster is stopped.
+    pub fn tasks(&self) -> Vec<TaskView> {
+        let (reply, answer) = std::sync::mpsc::channel();
+        self.handle.tell(move |machine, _| drop(reply.send(machine.tasks())));
+        answer.recv().unwrap_or_default()
+    }
+
+    /// Kills all tasks, closes the port, and removes what was temporary. Stopping twice does nothing.
+    pub fn stop(&self) {
+        let lock = |e: std::sync::PoisonError<_>| e.into_inner();
+        if let Some(stop) = self.stop.lock().unwrap_or_else(lock).take() {
+            // The thread may have ended by itself.
+            let _ = stop.send(());
+        }
+        let thread = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("The embedded cluster's thread panicked");
+        }
+    }
+}
+
+impl Drop for LocalCluster {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn listen(port: u16) -> Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| {
+        let message = format!("cannot listen on 127.0.0.1:{port}: {error}");
+        match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                Error::address_in_use(format!("{message}; expected a free port, or 0 for any"))
+            }
+            _ => Error::cluster(message),
+        }
+    })
+}
+
+/// The working directory, and whether it goes when the cluster goes.
+struct WorkDir {
+    path: PathBuf,
+    temporary: bool,
+}
+
+impl WorkDir {
+    fn make(wanted: Option<&Path>) -> Result<Self> {
+        let path = wanted.map_or_else(
+            || std::env::temp_dir().join(format!("remesos-{}", uuid::Uuid::new_v4())),
+            Path::to_path_buf,
+        );
+        let made = std::fs::create_dir_all(&path).and_then(|()| path.canonicalize());
+        let path = made.map_err(|e| Error::cluster(format!("cannot make the working directory {}: {e}", path.display())))?;
+        Ok(Self { path, temporary: wanted.is_none() })
+    }
+}
+
+impl Drop for WorkDir {
+    fn drop(&mut self) {
+        if self.temporary
+            && let Err(error) = std::fs::remove_dir_all(&self.path)
+        {
+            tracing::warn!("Cannot remove {}: {error}", self.path.display());
+        }
+    }
+}
+
+/// All that the cluster's thread begins with.
+struct Startup {
+    runtime: tokio::runtime::Runtime,
+    listener: TcpListener,
+    work_dir: WorkDir,
+    machine: Machine,
+    exits: mpsc::UnboundedReceiver<Exit>,
+}
+
+impl Startup {
+    fn prepare(options: &Options, listener: TcpListener, address: SocketAddr) -> Result<Self> {
+        let failed = |e: std::io::Error| Error::cluster(format!("cannot start the cluster: {e}"));
+        // Before anything is opened that the guardian would have to close.
+        let (sender, exits) = mpsc::unbounded_channel();
+        let containerizer = Containerizer::new(sender)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let work_dir = WorkDir::make(options.work_dir.as_deref())?;
+        let hostname = nix::unistd::gethostname().map(|h| h.to_string_lossy().into_owned());
+        let hostname = hostname.unwrap_or_else(|_| "localhost".to_owned());
+        let config = master::Config {
+            hostname: hostname.clone(),
+            ip: Ipv4Addr::LOCALHOST,
+            port: address.port(),
+            allocation_interval: options.allocation_interval,
+        };
+        let master = Master::new(config, fastrand::u64(..));
+        let mut machine =
+            Machine { master, agents: BTreeMap::new(), streams: HashMap::new(), next_connection: 0, containerizer };
+        let resources = options.resources.clone().unwrap_or_else(|| Resources::of_this_machine(&work_dir.path));
+        for index in 0..options.agents {
+            machine.add_agent(index, &hostname, &resources, address, &work_dir.path);
+        }
+        Ok(Self { runtime, listener, work_dir, machine, exits })
+    }
+
+    fn run(
+        self,
+        handle: Handle,
+        jobs: mpsc::UnboundedReceiver<Job>,
+        stopped: oneshot::Receiver<()>,
+        ready: impl FnOnce(),
+    ) {
+        let Self { runtime, listener, work_dir, machine, exits } = self;
+        runtime.block_on(async {
+            match tokio::net::TcpListener::from_std(listener) {
+                Ok(listener) => drop(tokio::spawn(server::serve(listener, handle, work_dir.path.clone()))),
+                Err(error) => tracing::error!("The embedded cluster cannot listen: {error}"),
+            }
+            ready();
+            tokio::select! {
+                () = machine.run(jobs, exits) => {}
+                _ = stopped => {}
+            }
+        });
+        // Tasks and connections end with the runtime, and only then goes the directory that they use.
+        drop(runtime);
+        drop(work_dir);
+    }
+}
+
+impl Machine {
+    /// Opens a stream for a SUBSCRIBE: its number, and where its events come.
+    pub fn open_stream(&mut self) -> (ConnectionId, mpsc::UnboundedReceiver<Event>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.next_connection += 1;
+        self.streams.insert(self.next_connection, sender);
+        (self.next_connection, receiver)
+    }
+
+    /// The client has left.
+    pub fn close_stream(&mut self, now: Instant, connection: ConnectionId) {
+        self.streams.remove(&connection);
+        self.master.disconnected(now, connection);
+    }
+
+    fn add_agent(&mut self, index: u32, hostname: &str, resources: &Resources, address: SocketAddr, work_dir: &Path) {
+        let id = format!("{}-S{index}", self.master.id());
+        let path = format!("slave({})", index + 1);
+        let info = v1::AgentInfo {
+            hostname: hostname.to_owned(),
+            port: Some(address.port().into()),
+            resources: resources.to_proto(&super::resources::Format::default()),
+            id: Some(v1::AgentId { value: id.clone() }),
+            ..Default::default()
+        };
+        let config = agent::Config {
+            id: id.clone(),
+            path: path.clone(),
+            endpoint: address.to_string(),
+            work_dir: work_dir.join("agents").join(index.to_string()).join("work"),
+        };
+        self.master.add_agent(Instant::now(), info, resources.clone(), path);
+        self.agents.insert(id, Agent::new(config));
+    }
+
+    fn tasks(&self) -> Vec<TaskView> {
+        let view = |task: &agent::CommandTask| TaskView {
+            framework: task.framework_name.clone(),
+            id: task.info.task_id.value.clone(),
+            state: task.state,
+            sandbox: task.directory.clone(),
+        };
+        self.agents.values().flat_map(Agent::tasks).map(view).collect()
+    }
+
+    async fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>, mut exits: mpsc::UnboundedReceiver<Exit>) {
+        loop {
+            self.route(Instant::now());
+            let deadline = self.next_timeout();
+            tokio::select! {
+                job = jobs.recv() => match job {
+                    Some(job) => job(&mut self, Instant::now()),
+                    None => return,
+                },
+                Some((container, status)) = exits.recv() => self.exited(&container, status),
+                () = async { match deadline {
+                    Some(at) => sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                } } => {}
+            }
+            self.handle_timeouts(Instant::now());
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        self.agents.values().filter_map(Agent::poll_timeout).chain(self.master.poll_timeout()).min()
+    }
+
+    fn handle_timeouts(&mut self, now: Instant) {
+        self.master.handle_timeout(now);
+        self.agents.values_mut().for_each(|agent| agent.handle_timeout(now));
+    }
+
+    fn exited(&mut self, container: &str, status: Option<i32>) {
+        let now = Instant::now();
+        self.agents.values_mut().for_each(|agent| agent.exited(now, container, status));
+        self.route(now);
+        self.containerizer.forget(container);
+    }
+
+    /// Carries messages until nobody has anything left to say.
+    fn route(&mut self, now: Instant) {
+        loop {
+            let mut quiet = true;
+            while let Some(output) = self.master.poll_output() {
+                quiet = false;
+                self.do_for_master(now, output);
+            }
+            let outputs: Vec<_> = self.agents.iter_mut().filter_map(|(id, a)| Some((id.clone(), a.poll_output()?))).collect();
+            for (id, output) in outputs {
+                quiet = false;
+                self.do_for_agent(now, &id, output);
+            }
+            if quiet {
+                return;
+            }
+        }
+    }
+
+    fn do_for_master(&mut self, now: Instant, output: master::Output) {
+        match output {
+            master::Output::Send(connection, event) => {
+                if let Some(stream) = self.streams.get(&connection) {
+                    // A client that has left is about to be noticed.
+                    let _ = stream.send(*event);
+                }
+            }
+            master::Output::Close(connection) => drop(self.streams.remove(&connection)),
+            master::Output::Tell(agent_id, message) => {
+                if let Some(agent) = self.agents.get_mut(&agent_id) {
+                    agent.handle_master(now, message);
+                }
+            }
+        }
+    }
+
+    fn do_for_agent(&mut self, now: Instant, agent_id: &str, output: agent::Output) {
+        match output {
+            agent::Output::Tell(message) => self.master.handle_agent(now, message),
+            agent::Output::Signal(container, signal) => self.containerizer.signal(&container, signal),
+            agent::Output::Launch(launch) => {
+                let outcome = self.containerizer.launch(&launch);
+                if let Some(agent) = self.agents.get_mut(agent_id) {
+                    agent.launched(now, &launch.container, outcome);
+                }
+            }
+        }
+    }
+}

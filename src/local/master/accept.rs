@@ -1,0 +1,166 @@
+//! ACCEPT: offers are used up by operations. Follows `Master::accept` and `Master::_accept`.
+
+use std::time::Instant;
+
+use super::framework::Task;
+use super::validation::{self, TaskContext};
+use super::{Master, OfferRecord, Output};
+use crate::local::messages::{ToAgent, timestamp};
+use crate::local::resources::Resources;
+use crate::proto::v1;
+use crate::proto::v1::offer::{Operation, operation};
+use crate::proto::v1::scheduler::call;
+use crate::proto::v1::task_status::{Reason, Source};
+
+impl Master {
+    pub(super) fn accept(&mut self, now: Instant, framework_id: &str, accept: call::Accept) {
+        let valid = self.check_offers(framework_id, &accept.offer_ids);
+        // Valid or not, the offers are gone.
+        let taken: Vec<OfferRecord> =
+            accept.offer_ids.iter().filter_map(|id| self.take_offer(framework_id, &id.value)).collect();
+        let first = match (valid, taken.first()) {
+            (Ok(()), Some(first)) => first.clone(),
+            (Err(why), _) => return self.lose_tasks(now, framework_id, &accept.operations, &why),
+            (Ok(()), None) => return,
+        };
+        let mut remaining = Resources::default();
+        taken.iter().for_each(|offer| remaining.add(&offer.resources));
+        for operation in accept.operations {
+            match operation.r#type() {
+                operation::Type::Launch => {
+                    let tasks = operation.launch.unwrap_or_default().task_infos;
+                    self.launch(framework_id, &first, tasks, &mut remaining);
+                }
+                operation::Type::LaunchGroup => self.refuse_group(framework_id, &first.agent_id, operation),
+                other => tracing::warn!("Dropping {other:?} of {framework_id}: the embedded cluster has no such operation"),
+            }
+        }
+        self.refuse(now, framework_id, &first.agent_id, &first.role, remaining, accept.filters.as_ref());
+    }
+
+    fn take_offer(&mut self, framework_id: &str, id: &str) -> Option<OfferRecord> {
+        let mine = self.offers.get(id).is_some_and(|offer| offer.framework_id == framework_id);
+        if mine { self.offers.remove(id) } else { None }
+    }
+
+    /// In the order and with the words of `validation::offer::validate` in `src/master/validation.cpp`.
+    fn check_offers(&self, framework_id: &str, ids: &[v1::OfferId]) -> Result<(), String> {
+        if ids.is_empty() {
+            return Err("No offers specified".to_owned());
+        }
+        for (i, id) in ids.iter().enumerate() {
+            if ids[..i].contains(id) {
+                return Err(format!("Duplicate offer {} in offer list", id.value));
+            }
+        }
+        let mut offers = Vec::new();
+        for id in ids {
+            let offer = self.offers.get(&id.value);
+            offers.push((id, offer.ok_or_else(|| format!("Offer {} is no longer valid", id.value))?));
+        }
+        for (id, offer) in &offers {
+            if offer.framework_id != framework_id {
+                let Some(other) = Some(&offer.framework_id) else { continue };
+                return Err(format!("Offer {} has invalid framework {other} while framework {framework_id} is expected", id.value));
+            }
+        }
+        let (_, first) = offers[0];
+        for (id, offer) in &offers {
+            if offer.role != first.role {
+                return Err(format!(
+                    "Aggregated offers must be allocated to the same role. Offer {} uses role '{}' but another is using role '{}'",
+                    id.value, offer.role, first.role
+                ));
+            }
+            if offer.agent_id != first.agent_id {
+                return Err(format!(
+                    "Aggregated offers must belong to one single agent. Offer {} uses agent {} and agent {}",
+                    id.value, offer.agent_id, first.agent_id
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn lose_tasks(&mut self, now: Instant, framework_id: &str, operations: &[Operation], why: &str) {
+        let message = format!("Task launched with invalid offers: {why}");
+        let launches = operations.iter().filter_map(|o| o.launch.as_ref()).flat_map(|l| &l.task_infos);
+        let groups = operations.iter().filter_map(|o| o.launch_group.as_ref()).flat_map(|g| &g.task_group.tasks);
+        for task in launches.chain(groups) {
+            self.report(framework_id, task, v1::TaskState::TaskDropped, Reason::InvalidOffers, &message);
+        }
+        self.allocate_by_batch(now);
+    }
+
+    fn launch(&mut self, framework_id: &str, offer: &OfferRecord, tasks: Vec<v1::TaskInfo>, remaining: &mut Resources) {
+        let structure = tasks.iter().find_map(|task| Resources::from_proto(&task.resources).err());
+        for task in tasks {
+            let checked = match &structure {
+                Some(why) => Err(why.clone()),
+                None => self.check_task(framework_id, offer, &task, remaining),
+            };
+            match checked {
+                Ok(resources) => {
+                    remaining.subtract(&resources);
+                    self.run(framework_id, offer, task, resources);
+                }
+                Err(why) => self.report(framework_id, &task, v1::TaskState::TaskError, Reason::TaskInvalid, &why),
+            }
+        }
+    }
+
+    fn check_task(
+        &self,
+        framework_id: &str,
+        offer: &OfferRecord,
+        task: &v1::TaskInfo,
+        available: &Resources,
+    ) -> Result<Resources, String> {
+        let framework = self.frameworks.get(framework_id).ok_or("Framework has been removed")?;
+        let known = framework.tasks.contains_key(&task.task_id.value);
+        validation::task(task, &TaskContext { agent_id: &offer.agent_id, known, available })
+    }
+
+    fn run(&mut self, framework_id: &str, offer: &OfferRecord, task: v1::TaskInfo, resources: Resources) {
+        let Some(framework) = self.frameworks.get_mut(framework_id) else { return };
+        let message = ToAgent::RunTask {
+            framework: framework.info.clone(),
+            task: Box::new(task.clone()),
+            role: offer.role.clone(),
+        };
+        let record = Task {
+            agent_id: offer.agent_id.clone(),
+            role: offer.role.clone(),
+            resources,
+            released: false,
+            state: v1::TaskState::TaskStaging,
+            statuses: Vec::new(),
+            info: task,
+        };
+        framework.tasks.insert(record.info.task_id.value.clone(), record);
+        self.outputs.push_back(Output::Tell(offer.agent_id.clone(), message));
+    }
+
+    fn refuse_group(&mut self, framework_id: &str, agent_id: &str, operation: Operation) {
+        let why = "the embedded cluster runs no task groups";
+        for mut task in operation.launch_group.unwrap_or_default().task_group.tasks {
+            agent_id.clone_into(&mut task.agent_id.value);
+            self.report(framework_id, &task, v1::TaskState::TaskError, Reason::TaskGroupInvalid, why);
+        }
+    }
+
+    /// An update that the master makes itself: without uuid, so it wants no acknowledgement.
+    fn report(&mut self, framework_id: &str, task: &v1::TaskInfo, state: v1::TaskState, reason: Reason, message: &str) {
+        let status = v1::TaskStatus {
+            task_id: task.task_id.clone(),
+            agent_id: Some(task.agent_id.clone()),
+            state: state.into(),
+            source: Some(Source::Master.into()),
+            reason: Some(reason.into()),
+            message: Some(message.to_owned()),
+            timestamp: Some(timestamp()),
+            ..Default::default()
+        };
+        self.send_update(framework_id, status);
+    }
+}

@@ -1,0 +1,231 @@
+//! The calls of the scheduler API. Follows `Master::Http::scheduler` in `src/master/http.cpp`.
+
+use std::time::Instant;
+
+use super::framework::{Connection, Framework};
+use super::{ConnectionId, HEARTBEAT_INTERVAL, Master, Output, Refusal, heartbeat, validation};
+use crate::local::allocator::Filter;
+use crate::local::messages::{ToAgent, is_terminal, timestamp};
+use crate::local::resources::Resources;
+use crate::proto::v1;
+use crate::proto::v1::scheduler::{Call, Event, call, event};
+
+impl Master {
+    /// SUBSCRIBE on a new stream. Returns the stream's id; what is wrong with the framework is told by an ERROR event
+    /// and the end of the stream, as the real master does.
+    pub fn subscribe(&mut self, now: Instant, connection: ConnectionId, subscribe: call::Subscribe) -> String {
+        let stream_id = uuid::Uuid::new_v4().to_string();
+        match self.check_subscribe(&subscribe) {
+            Ok(()) => self.accept_subscription(now, connection, &stream_id, subscribe),
+            Err(message) => self.end_with_error(connection, message),
+        }
+        stream_id
+    }
+
+    fn check_subscribe(&self, subscribe: &call::Subscribe) -> Result<(), String> {
+        let info = &subscribe.framework_info;
+        validation::framework(info, &subscribe.suppressed_roles)?;
+        let id = info.id.as_ref().map(|id| id.value.as_str()).unwrap_or_default();
+        if self.completed.iter().any(|f| f.id() == id) {
+            return Err("Framework has been removed".to_owned());
+        }
+        match self.frameworks.get(id) {
+            Some(known) if known.info.principal != info.principal => {
+                Err("Changing framework's principal is not allowed.".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn accept_subscription(&mut self, now: Instant, connection: ConnectionId, stream_id: &str, subscribe: call::Subscribe) {
+        let mut info = subscribe.framework_info;
+        let given = info.id.take().map(|id| id.value).filter(|id| !id.is_empty());
+        let id = given.unwrap_or_else(|| self.new_framework_id());
+        info.id = Some(v1::FrameworkId { value: id.clone() });
+        self.replace_stream(&id);
+        let framework = match self.frameworks.remove(&id) {
+            Some(known) => resubscribed(known, info),
+            None => Framework::new(info),
+        };
+        tracing::info!("Subscribed framework '{}' as {id}", framework.info.name);
+        let suppressed = subscribe.suppressed_roles.into_iter().collect();
+        let stream = Connection { id: connection, stream_id: stream_id.to_owned(), next_heartbeat: now + HEARTBEAT_INTERVAL };
+        self.frameworks.insert(
+            id.clone(),
+            Framework { connection: Some(stream), suppressed, removal_due: None, ..framework },
+        );
+        let subscribed = event::Subscribed {
+            framework_id: v1::FrameworkId { value: id },
+            heartbeat_interval_seconds: Some(HEARTBEAT_INTERVAL.as_secs_f64()),
+            master_info: Some(self.master_info()),
+        };
+        let kind = Some(event::Type::Subscribed.into());
+        self.send_to(connection, Event { r#type: kind, subscribed: Some(subscribed), ..Default::default() });
+        self.send_to(connection, heartbeat());
+        self.allocate_soon(now);
+    }
+
+    /// The newest SUBSCRIBE wins: an older stream is told and ended, its offers are gone without RESCIND.
+    fn replace_stream(&mut self, framework_id: &str) {
+        let known = self.frameworks.get_mut(framework_id);
+        if let Some(old) = known.and_then(|f| f.connection.take()) {
+            self.end_with_error(old.id, "Framework failed over".to_owned());
+        }
+        self.discard_offers(framework_id);
+    }
+
+    fn end_with_error(&mut self, connection: ConnectionId, message: String) {
+        let error = Some(event::Error { message });
+        self.send_to(connection, Event { r#type: Some(event::Type::Error.into()), error, ..Default::default() });
+        self.outputs.push_back(Output::Close(connection));
+    }
+
+    fn new_framework_id(&mut self) -> String {
+        let id = format!("{}-{:04}", self.id, self.next_framework);
+        self.next_framework += 1;
+        id
+    }
+
+    /// Every call but SUBSCRIBE, with the `Mesos-Stream-Id` that came along.
+    pub fn call(&mut self, now: Instant, stream_id: Option<&str>, call: Call) -> Result<(), Refusal> {
+        validation::call(&call).map_err(|why| Refusal::new(400, format!("Failed to validate scheduler::Call: {why}")))?;
+        let id = call.framework_id.as_ref().map(|id| id.value.clone()).unwrap_or_default();
+        self.check_stream(&id, stream_id)?;
+        match call.r#type() {
+            call::Type::Teardown => self.remove_framework(now, &id),
+            call::Type::Accept => self.accept(now, &id, call.accept.unwrap_or_default()),
+            call::Type::Decline => self.decline(now, &id, &call.decline.unwrap_or_default()),
+            call::Type::Revive => self.revive(now, &id, &call.revive.unwrap_or_default().roles),
+            call::Type::Suppress => self.suppress(&id, &call.suppress.unwrap_or_default().roles),
+            call::Type::Kill => self.kill(&id, call.kill.unwrap_or_default()),
+            call::Type::Acknowledge => self.acknowledge(&id, call.acknowledge.unwrap_or_default()),
+            call::Type::Reconcile => self.reconcile(&id, &call.reconcile.unwrap_or_default()),
+            call::Type::UpdateFramework => return self.update_framework(now, &id, call.update_framework.unwrap_or_default()),
+            other => tracing::debug!("Nothing to do for {other:?}"),
+        }
+        Ok(())
+    }
+
+    fn check_stream(&self, framework_id: &str, stream_id: Option<&str>) -> Result<(), Refusal> {
+        let framework = self.frameworks.get(framework_id).ok_or(Refusal::new(400, "Framework cannot be found"))?;
+        let connection = framework.connection.as_ref().ok_or(Refusal::new(403, "Framework is not subscribed"))?;
+        match stream_id {
+            None => Err(Refusal::new(400, "All non-subscribe calls should include the 'Mesos-Stream-Id' header")),
+            Some(id) if id == connection.stream_id => Ok(()),
+            Some(id) => Err(Refusal::new(
+                400,
+                format!("The stream ID '{id}' included in this request didn't match the stream ID currently associated with framework ID {framework_id}"),
+            )),
+        }
+    }
+
+    fn decline(&mut self, now: Instant, framework_id: &str, decline: &call::Decline) {
+        for id in &decline.offer_ids {
+            let of_framework = |offer: &super::OfferRecord| offer.framework_id == framework_id;
+            if self.offers.get(&id.value).is_some_and(of_framework)
+                && let Some(offer) = self.offers.remove(&id.value)
+            {
+                self.refuse(now, framework_id, &offer.agent_id, &offer.role, offer.resources, decline.filters.as_ref());
+            }
+        }
+    }
+
+    /// Resources come back, and are not offered to this framework again for a while.
+    pub(super) fn refuse(
+        &mut self,
+        now: Instant,
+        framework_id: &str,
+        agent_id: &str,
+        role: &str,
+        resources: Resources,
+        filters: Option<&v1::Filters>,
+    ) {
+        let interval = self.config.allocation_interval;
+        let duration = Filter::duration(filters.and_then(|f| f.refuse_seconds), interval);
+        let framework = self.frameworks.get_mut(framework_id);
+        if let (Some(framework), Some(duration), false) = (framework, duration, resources.is_empty()) {
+            let (agent_id, role) = (agent_id.to_owned(), role.to_owned());
+            framework.filters.push(Filter { agent_id, role, resources, until: now + duration });
+        }
+        self.allocate_by_batch(now);
+    }
+
+    fn revive(&mut self, now: Instant, framework_id: &str, roles: &[String]) {
+        let Some(framework) = self.frameworks.get_mut(framework_id) else { return };
+        let known = framework.roles();
+        if let Some(unknown) = roles.iter().find(|role| !known.contains(role)) {
+            return tracing::warn!("Ignoring REVIVE of {framework_id}: it is not in the role '{unknown}'");
+        }
+        let revived = |role: &String| roles.is_empty() || roles.contains(role);
+        framework.suppressed.retain(|role| !revived(role));
+        framework.filters.retain(|filter| !revived(&filter.role));
+        self.allocate_soon(now);
+    }
+
+    fn suppress(&mut self, framework_id: &str, roles: &[String]) {
+        let Some(framework) = self.frameworks.get_mut(framework_id) else { return };
+        let known = framework.roles();
+        if let Some(unknown) = roles.iter().find(|role| !known.contains(role)) {
+            return tracing::warn!("Ignoring SUPPRESS of {framework_id}: it is not in the role '{unknown}'");
+        }
+        framework.suppressed.extend(if roles.is_empty() { known } else { roles.to_vec() });
+    }
+
+    fn kill(&mut self, framework_id: &str, kill: call::Kill) {
+        let task_id = kill.task_id.value.clone();
+        let known = self.frameworks.get(framework_id).and_then(|f| f.tasks.get(&task_id));
+        let Some(task) = known else {
+            let task = call::reconcile::Task { task_id: kill.task_id, agent_id: kill.agent_id };
+            return self.reconcile(framework_id, &call::Reconcile { tasks: vec![task] });
+        };
+        if kill.agent_id.is_some_and(|agent| agent.value != task.agent_id) {
+            return tracing::warn!("Ignoring KILL of '{task_id}': it is on another agent");
+        }
+        let message = ToAgent::KillTask { framework_id: framework_id.to_owned(), task_id, kill_policy: kill.kill_policy };
+        self.outputs.push_back(Output::Tell(task.agent_id.clone(), message));
+    }
+
+    fn acknowledge(&mut self, framework_id: &str, acknowledge: call::Acknowledge) {
+        let Some(framework) = self.frameworks.get_mut(framework_id) else { return };
+        let task_id = acknowledge.task_id.value;
+        if let Some(task) = framework.tasks.get(&task_id) {
+            let acknowledged = |s: &v1::TaskStatus| s.uuid.as_deref() == Some(&acknowledge.uuid);
+            if task.statuses.iter().any(|s| acknowledged(s) && is_terminal(s.state())) {
+                framework.complete_task(&task_id);
+            }
+        }
+        let message =
+            ToAgent::Acknowledge { framework_id: framework_id.to_owned(), task_id, uuid: acknowledge.uuid };
+        self.outputs.push_back(Output::Tell(acknowledge.agent_id.value, message));
+    }
+
+    fn update_framework(&mut self, now: Instant, id: &str, update: call::UpdateFramework) -> Result<(), Refusal> {
+        let Some(framework) = self.frameworks.get_mut(id) else { return Ok(()) };
+        let info = update.framework_info;
+        validation::framework(&info, &update.suppressed_roles)
+            .and_then(|()| validation::framework_update(&framework.info, &info))
+            .map_err(|why| Refusal::new(400, format!("FrameworkInfo update is not valid: {why}")))?;
+        let suppressed: std::collections::BTreeSet<_> = update.suppressed_roles.into_iter().collect();
+        framework.filters.retain(|f| suppressed.contains(&f.role) || !framework.suppressed.contains(&f.role));
+        framework.info = info;
+        framework.suppressed = suppressed;
+        let roles = framework.roles();
+        let left = self.offers.iter().filter(|(_, o)| o.framework_id == id && !roles.contains(&o.role));
+        for offer_id in left.map(|(offer_id, _)| offer_id.clone()).collect::<Vec<_>>() {
+            self.offers.remove(&offer_id);
+            let rescind = Some(event::Rescind { offer_id: v1::OfferId { value: offer_id } });
+            self.send(id, Event { r#type: Some(event::Type::Rescind.into()), rescind, ..Default::default() });
+        }
+        self.allocate_soon(now);
+        Ok(())
+    }
+}
+
+/// On a new SUBSCRIBE user and checkpointing stay as they were, and so does what is unacknowledged.
+fn resubscribed(mut known: Framework, info: v1::FrameworkInfo) -> Framework {
+    let (user, checkpoint) = (known.info.user.clone(), known.info.checkpoint);
+    known.info = v1::FrameworkInfo { user, checkpoint, ..info };
+    known.reregistered_time = Some(timestamp());
+    known.filters.clear();
+    known
+}

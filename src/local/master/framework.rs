@@ -1,0 +1,160 @@
+//! A framework and its tasks, as the master keeps them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::ConnectionId;
+use crate::local::allocator::Filter;
+use crate::local::messages::{is_terminal, timestamp};
+use crate::local::resources::{Format, Resources};
+use crate::proto::v1;
+use crate::proto::v1::framework_info::capability::Type as Capability;
+
+/// `DEFAULT_MAX_COMPLETED_TASKS_PER_FRAMEWORK`.
+const MAX_COMPLETED_TASKS: usize = 1000;
+
+/// The stream to a subscribed scheduler.
+#[derive(Debug)]
+pub struct Connection {
+    pub id: ConnectionId,
+    pub stream_id: String,
+    pub next_heartbeat: Instant,
+}
+
+/// A framework, subscribed, gone for a while, or completed.
+#[derive(Debug)]
+pub struct Framework {
+    pub info: v1::FrameworkInfo,
+    pub connection: Option<Connection>,
+    pub suppressed: BTreeSet<String>,
+    pub filters: Vec<Filter>,
+    pub tasks: BTreeMap<String, Task>,
+    pub completed_tasks: VecDeque<Task>,
+    pub removal_due: Option<Instant>,
+    pub registered_time: f64,
+    pub reregistered_time: Option<f64>,
+    pub unregistered_time: Option<f64>,
+}
+
+/// A task that was launched.
+#[derive(Debug)]
+pub struct Task {
+    pub info: v1::TaskInfo,
+    pub agent_id: String,
+    pub role: String,
+    pub resources: Resources,
+    /// Whether the resources are free again: it ended, perhaps without an acknowledgement yet.
+    pub released: bool,
+    /// The state of the last update that came.
+    pub state: v1::TaskState,
+    pub statuses: Vec<v1::TaskStatus>,
+}
+
+impl Task {
+    /// Takes an update in.
+    pub fn update(&mut self, status: &v1::TaskStatus, latest_state: v1::TaskState) {
+        self.state = status.state();
+        self.released |= is_terminal(latest_state);
+        // As `Master::updateTask`: one status a state, without its bytes.
+        let mut kept = status.clone();
+        kept.data = None;
+        self.statuses.retain(|s| s.state() != kept.state());
+        self.statuses.push(kept);
+    }
+}
+
+impl Framework {
+    /// A framework that just subscribed; its info has an id.
+    pub fn new(info: v1::FrameworkInfo) -> Self {
+        Self {
+            info,
+            connection: None,
+            suppressed: BTreeSet::new(),
+            filters: Vec::new(),
+            tasks: BTreeMap::new(),
+            completed_tasks: VecDeque::new(),
+            removal_due: None,
+            registered_time: timestamp(),
+            reregistered_time: None,
+            unregistered_time: None,
+        }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> String {
+        self.info.id.as_ref().map(|id| id.value.clone()).unwrap_or_default()
+    }
+
+    /// Whether it has a capability.
+    pub fn has(&self, capability: Capability) -> bool {
+        has(&self.info, capability)
+    }
+
+    /// The roles it is in.
+    pub fn roles(&self) -> Vec<String> {
+        roles(&self.info)
+    }
+
+    /// The roles for which it wants offers.
+    pub fn wanting_roles(&self) -> Vec<String> {
+        self.roles().into_iter().filter(|role| !self.suppressed.contains(role)).collect()
+    }
+
+    /// How its resources are written.
+    pub fn format(&self, role: &str) -> Format {
+        Format {
+            reservation_refinement: self.has(Capability::ReservationRefinement),
+            allocated_to: self.has(Capability::MultiRole).then(|| role.to_owned()),
+        }
+    }
+
+    /// The stream is gone; filters go with it.
+    pub fn disconnect(&mut self, now: Instant) {
+        self.connection = None;
+        self.filters.clear();
+        let timeout = Duration::try_from_secs_f64(self.info.failover_timeout()).unwrap_or_default();
+        self.removal_due = now.checked_add(timeout);
+    }
+
+    /// A terminal update was acknowledged: the task is over.
+    pub fn complete_task(&mut self, task_id: &str) {
+        if let Some(task) = self.tasks.remove(task_id) {
+            self.completed_tasks.push_back(task);
+            if self.completed_tasks.len() > MAX_COMPLETED_TASKS {
+                self.completed_tasks.pop_front();
+            }
+        }
+    }
+
+    /// The framework is removed: what still runs counts as killed (`Master::removeFramework`).
+    pub fn complete(&mut self) {
+        let id = self.id();
+        self.unregistered_time = Some(timestamp());
+        for (task_id, mut task) in std::mem::take(&mut self.tasks) {
+            if !is_terminal(task.state) {
+                let status = v1::TaskStatus {
+                    task_id: v1::TaskId { value: task_id },
+                    state: v1::TaskState::TaskKilled.into(),
+                    source: Some(v1::task_status::Source::Master.into()),
+                    reason: Some(v1::task_status::Reason::FrameworkRemoved.into()),
+                    message: Some(format!("Framework {id} removed")),
+                    timestamp: Some(timestamp()),
+                    ..Default::default()
+                };
+                task.update(&status, v1::TaskState::TaskKilled);
+            }
+            self.completed_tasks.push_back(task);
+        }
+    }
+}
+
+/// Whether a framework has a capability.
+pub fn has(info: &v1::FrameworkInfo, capability: Capability) -> bool {
+    info.capabilities.iter().any(|c| c.r#type() == capability)
+}
+
+/// The roles of a framework: `roles` with MULTI_ROLE, else `role`.
+#[allow(deprecated)]
+pub fn roles(info: &v1::FrameworkInfo) -> Vec<String> {
+    if has(info, Capability::MultiRole) { info.roles.clone() } else { vec![info.role().to_owned()] }
+}

@@ -1,0 +1,383 @@
+//! The embedded master, without IO: frameworks, offers, tasks, and the scheduler API's calls.
+//!
+//! `subscribe`, `call`, `disconnected`, `handle_agent` and `handle_timeout` take in what happened at `now`;
+//! `poll_output` gives out what to do, `poll_timeout` when to come back. Follows `src/master/master.cpp`.
+
+mod accept;
+mod calls;
+mod framework;
+mod reconcile;
+mod state;
+mod validation;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::allocator::{self, Candidate};
+use super::messages::{ToAgent, ToMaster, is_terminal, timestamp};
+use super::resources::{Format, Resources};
+use crate::proto::v1;
+use crate::proto::v1::scheduler::{Event, event};
+
+pub use framework::Framework;
+
+/// `DEFAULT_HEARTBEAT_INTERVAL` in `src/master/constants.hpp`.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
+/// `DEFAULT_MAX_COMPLETED_FRAMEWORKS`.
+const MAX_COMPLETED_FRAMEWORKS: usize = 50;
+/// The version of Mesos whose behaviour this follows.
+pub const MESOS_VERSION: &str = "1.11.0";
+
+/// Number of a subscribed stream, given by the server.
+pub type ConnectionId = u64;
+
+/// What to do.
+#[derive(Debug)]
+pub enum Output {
+    /// Send this event on the stream.
+    Send(ConnectionId, Box<Event>),
+    /// End the stream.
+    Close(ConnectionId),
+    /// Tell the agent.
+    Tell(String, ToAgent),
+}
+
+/// A call that is refused: HTTP status and body.
+#[derive(Debug, PartialEq)]
+pub struct Refusal {
+    pub status: u16,
+    pub message: String,
+}
+
+impl Refusal {
+    fn new(status: u16, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+}
+
+/// Where and how the master runs.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub hostname: String,
+    pub ip: std::net::Ipv4Addr,
+    pub port: u16,
+    /// Between batch allocations, `MESOS_ALLOCATION_INTERVAL`.
+    pub allocation_interval: Duration,
+}
+
+/// An agent as the master knows it.
+#[derive(Debug, Clone)]
+pub struct AgentRecord {
+    pub info: v1::AgentInfo,
+    pub total: Resources,
+    /// The last part of its URL, `slave(1)`.
+    pub path: String,
+    pub registered_time: f64,
+}
+
+/// Resources on their way to a framework.
+#[derive(Debug, Clone)]
+pub struct OfferRecord {
+    pub framework_id: String,
+    pub agent_id: String,
+    pub role: String,
+    pub resources: Resources,
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub struct Master {
+    config: Config,
+    id: String,
+    start_time: f64,
+    agents: BTreeMap<String, AgentRecord>,
+    frameworks: BTreeMap<String, Framework>,
+    completed: VecDeque<Framework>,
+    offers: BTreeMap<String, OfferRecord>,
+    next_framework: u64,
+    next_offer: u64,
+    next_allocation: Option<Instant>,
+    random: fastrand::Rng,
+    outputs: VecDeque<Output>,
+}
+
+impl Master {
+    /// A master without agents and frameworks; `seed` decides the order in which agents are visited.
+    pub fn new(config: Config, seed: u64) -> Self {
+        Self {
+            config,
+            id: uuid::Uuid::new_v4().to_string(),
+            start_time: timestamp(),
+            agents: BTreeMap::new(),
+            frameworks: BTreeMap::new(),
+            completed: VecDeque::new(),
+            offers: BTreeMap::new(),
+            next_framework: 0,
+            next_offer: 0,
+            next_allocation: None,
+            random: fastrand::Rng::with_seed(seed),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// The master's id, which is the first part of the ids that it gives.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Takes an agent in. Its resources are on offer from now on.
+    pub fn add_agent(&mut self, now: Instant, info: v1::AgentInfo, total: Resources, path: String) {
+        let id = info.id.clone().unwrap_or_default().value;
+        self.agents.insert(id, AgentRecord { info, total, path, registered_time: timestamp() });
+        self.allocate_soon(now);
+    }
+
+    /// The next thing to do, in order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call `handle_timeout` at the latest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let frameworks = self.frameworks.values();
+        let heartbeats = frameworks.clone().filter_map(|f| f.connection.as_ref()).map(|c| c.next_heartbeat);
+        heartbeats.chain(frameworks.filter_map(|f| f.removal_due)).chain(self.next_allocation).min()
+    }
+
+    /// Does what is due: heartbeats, removals of frameworks that did not come back, allocations.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let mut heartbeats = Vec::new();
+        for framework in self.frameworks.values_mut() {
+            if let Some(connection) = framework.connection.as_mut().filter(|c| c.next_heartbeat <= now) {
+                connection.next_heartbeat = now + HEARTBEAT_INTERVAL;
+                heartbeats.push(connection.id);
+            }
+        }
+        heartbeats.into_iter().for_each(|id| self.send_to(id, heartbeat()));
+        let due = |f: &&Framework| f.removal_due.is_some_and(|due| due <= now);
+        let gone: Vec<String> = self.frameworks.values().filter(due).map(Framework::id).collect();
+        gone.iter().for_each(|id| self.remove_framework(now, id));
+        if self.next_allocation.is_some_and(|due| due <= now) {
+            self.allocate(now);
+        }
+    }
+
+    /// Takes in what an agent says.
+    pub fn handle_agent(&mut self, now: Instant, message: ToMaster) {
+        let ToMaster::StatusUpdate { framework_id, status, latest_state } = message;
+        let Some(framework) = self.frameworks.get_mut(&framework_id) else { return };
+        if let Some(task) = framework.tasks.get_mut(&status.task_id.value) {
+            task.update(&status, latest_state);
+        }
+        if is_terminal(latest_state) {
+            self.allocate_by_batch(now);
+        }
+        self.send_update(&framework_id, *status);
+    }
+
+    /// The stream ended: offers go back, and the framework is removed after its failover timeout.
+    pub fn disconnected(&mut self, now: Instant, connection: ConnectionId) {
+        let of_stream = |f: &&mut Framework| f.connection.as_ref().is_some_and(|c| c.id == connection);
+        let Some(framework) = self.frameworks.values_mut().find(of_stream) else { return };
+        let id = framework.id();
+        tracing::info!("Framework {id} disconnected");
+        framework.disconnect(now);
+        self.discard_offers(&id);
+        self.handle_timeout(now);
+    }
+
+    /// Frameworks, tasks and agents, for those who look and do not touch.
+    pub fn frameworks(&self) -> impl Iterator<Item = &Framework> {
+        self.frameworks.values().chain(&self.completed)
+    }
+
+    /// Removes a framework: its tasks are killed and no one is told.
+    pub fn remove_framework(&mut self, now: Instant, id: &str) {
+        let Some(mut framework) = self.frameworks.remove(id) else { return };
+        tracing::info!("Removing framework {id}");
+        self.discard_offers(id);
+        framework.complete();
+        for agent_id in self.agents.keys() {
+            let message = ToAgent::ShutdownFramework { framework_id: id.to_owned() };
+            self.outputs.push_back(Output::Tell(agent_id.clone(), message));
+        }
+        if let Some(connection) = framework.connection.take() {
+            self.outputs.push_back(Output::Close(connection.id));
+        }
+        self.completed.push_back(framework);
+        if self.completed.len() > MAX_COMPLETED_FRAMEWORKS {
+            self.completed.pop_front();
+        }
+        self.allocate_by_batch(now);
+    }
+
+    fn allocate_soon(&mut self, now: Instant) {
+        self.next_allocation = Some(now);
+    }
+
+    fn allocate_by_batch(&mut self, now: Instant) {
+        self.next_allocation.get_or_insert(now + self.config.allocation_interval);
+    }
+
+    fn allocate(&mut self, now: Instant) {
+        self.frameworks.values_mut().for_each(|f| f.filters.retain(|filter| filter.until > now));
+        let candidates = self.candidates();
+        // Filters end and resources come back at any time: as long as someone wants offers there are batches.
+        self.next_allocation = (!candidates.is_empty()).then(|| now + self.config.allocation_interval);
+        let mut total = Resources::default();
+        self.agents.values().for_each(|agent| total.add(&agent.total));
+        let mut free: Vec<_> = self.agents.keys().map(|id| (id.clone(), self.free(id))).collect();
+        self.random.shuffle(&mut free);
+        let frameworks = &self.frameworks;
+        let refuses = |c: &Candidate, agent_id: &str, resources: &Resources| {
+            let filters = frameworks[&c.framework_id].filters.iter();
+            filters.clone().any(|f| f.blocks(agent_id, &c.role, resources, now))
+        };
+        let mut offers: BTreeMap<String, Vec<v1::Offer>> = BTreeMap::new();
+        for allocation in allocator::allocate(&total, free, candidates, refuses) {
+            let framework_id = allocation.framework_id.clone();
+            offers.entry(framework_id).or_default().push(self.make_offer(allocation));
+        }
+        for (framework_id, offers) in offers {
+            let offers = Some(event::Offers { offers });
+            self.send(&framework_id, Event { r#type: Some(event::Type::Offers.into()), offers, ..Default::default() });
+        }
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        let mut held: HashMap<(&str, &str), Resources> = HashMap::new();
+        for (id, framework) in &self.frameworks {
+            for task in framework.tasks.values().filter(|t| !t.released) {
+                held.entry((id, &task.role)).or_default().add(&task.resources);
+            }
+        }
+        for offer in self.offers.values() {
+            held.entry((&offer.framework_id, &offer.role)).or_default().add(&offer.resources);
+        }
+        let active = self.frameworks.iter().filter(|(_, f)| f.connection.is_some());
+        let wanting = active.flat_map(|(id, f)| f.wanting_roles().into_iter().map(move |role| (id, role)));
+        let candidate = |(id, role): (&String, String)| Candidate {
+            allocated: held.get(&(id.as_str(), role.as_str())).cloned().unwrap_or_default(),
+            framework_id: id.clone(),
+            role,
+        };
+        wanting.map(candidate).collect()
+    }
+
+    /// What of an agent is neither used nor offered.
+    fn free(&self, agent_id: &str) -> Resources {
+        let mut free = self.agents[agent_id].total.clone();
+        free.subtract(&self.used(agent_id));
+        free.subtract(&self.offered(agent_id));
+        free
+    }
+
+    fn used(&self, agent_id: &str) -> Resources {
+        let mut used = Resources::default();
+        let tasks = self.frameworks.values().flat_map(|f| f.tasks.values());
+        tasks.filter(|t| t.agent_id == agent_id && !t.released).for_each(|t| used.add(&t.resources));
+        used
+    }
+
+    fn offered(&self, agent_id: &str) -> Resources {
+        let mut offered = Resources::default();
+        self.offers.values().filter(|o| o.agent_id == agent_id).for_each(|o| offered.add(&o.resources));
+        offered
+    }
+
+    fn make_offer(&mut self, allocation: allocator::Allocation) -> v1::Offer {
+        let id = format!("{}-O{}", self.id, self.next_offer);
+        self.next_offer += 1;
+        let allocator::Allocation { framework_id, role, agent_id, resources } = allocation;
+        let agent = &self.agents[&agent_id];
+        let format = self.frameworks[&framework_id].format(&role);
+        let offer = v1::Offer {
+            id: v1::OfferId { value: id.clone() },
+            framework_id: v1::FrameworkId { value: framework_id.clone() },
+            agent_id: v1::AgentId { value: agent_id.clone() },
+            hostname: agent.info.hostname.clone(),
+            url: Some(self.agent_url(agent)),
+            attributes: agent.info.attributes.clone(),
+            allocation_info: allocation_info(&format),
+            resources: resources.to_proto(&format),
+            ..Default::default()
+        };
+        self.offers.insert(id, OfferRecord { framework_id, agent_id, role, resources });
+        offer
+    }
+
+    fn agent_url(&self, agent: &AgentRecord) -> v1::Url {
+        let address = v1::Address {
+            hostname: Some(agent.info.hostname.clone()),
+            ip: Some(self.config.ip.to_string()),
+            port: i32::from(self.config.port),
+        };
+        v1::Url { scheme: "http".to_owned(), address, path: Some(format!("/{}", agent.path)), ..Default::default() }
+    }
+
+    fn discard_offers(&mut self, framework_id: &str) {
+        self.offers.retain(|_, offer| offer.framework_id != framework_id);
+    }
+
+    fn send(&mut self, framework_id: &str, event: Event) {
+        if let Some(connection) = self.frameworks.get(framework_id).and_then(|f| f.connection.as_ref()) {
+            let id = connection.id;
+            self.send_to(id, event);
+        }
+    }
+
+    fn send_to(&mut self, connection: ConnectionId, event: Event) {
+        self.outputs.push_back(Output::Send(connection, Box::new(event)));
+    }
+
+    fn send_update(&mut self, framework_id: &str, mut status: v1::TaskStatus) {
+        let Some(framework) = self.frameworks.get(framework_id) else { return };
+        if !framework.has(v1::framework_info::capability::Type::PartitionAware) {
+            status.state = before_partitions(status.state()).into();
+        }
+        let update = Some(event::Update { status });
+        self.send(framework_id, Event { r#type: Some(event::Type::Update.into()), update, ..Default::default() });
+    }
+
+    fn master_info(&self) -> v1::MasterInfo {
+        let ip = self.config.ip.to_string();
+        v1::MasterInfo {
+            id: self.id.clone(),
+            ip: u32::from_le_bytes(self.config.ip.octets()),
+            port: u32::from(self.config.port),
+            pid: Some(self.pid()),
+            hostname: Some(self.config.hostname.clone()),
+            version: Some(MESOS_VERSION.to_owned()),
+            address: Some(v1::Address {
+                hostname: Some(self.config.hostname.clone()),
+                ip: Some(ip),
+                port: i32::from(self.config.port),
+            }),
+            ..Default::default()
+        }
+    }
+
+    fn pid(&self) -> String {
+        format!("master@{}:{}", self.config.ip, self.config.port)
+    }
+}
+
+fn heartbeat() -> Event {
+    Event { r#type: Some(event::Type::Heartbeat.into()), ..Default::default() }
+}
+
+fn allocation_info(format: &Format) -> Option<v1::resource::AllocationInfo> {
+    format.allocated_to.clone().map(|role| v1::resource::AllocationInfo { role: Some(role) })
+}
+
+/// Frameworks without PARTITION_AWARE know only TASK_LOST for all of these.
+fn before_partitions(state: v1::TaskState) -> v1::TaskState {
+    use v1::TaskState::*;
+    match state {
+        TaskDropped | TaskUnreachable | TaskGone | TaskGoneByOperator | TaskUnknown => TaskLost,
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests;

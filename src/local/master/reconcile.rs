@@ -1,0 +1,56 @@
+//! RECONCILE, implicit and explicit. Follows `Master::_reconcileTasks`.
+
+use super::Master;
+use super::framework::Task;
+use crate::local::messages::timestamp;
+use crate::proto::v1;
+use crate::proto::v1::scheduler::call;
+use crate::proto::v1::task_status::{Reason, Source};
+
+impl Master {
+    pub(super) fn reconcile(&mut self, framework_id: &str, reconcile: &call::Reconcile) {
+        let Some(framework) = self.frameworks.get(framework_id) else { return };
+        let answers: Vec<v1::TaskStatus> = if reconcile.tasks.is_empty() {
+            framework.tasks.values().map(latest).collect()
+        } else {
+            let known = |task: &call::reconcile::Task| framework.tasks.get(&task.task_id.value).map(latest);
+            reconcile.tasks.iter().map(|task| known(task).unwrap_or_else(|| self.unknown(task))).collect()
+        };
+        for status in answers {
+            self.send_update(framework_id, status);
+        }
+    }
+
+    fn unknown(&self, task: &call::reconcile::Task) -> v1::TaskStatus {
+        let agent_known = task.agent_id.as_ref().is_some_and(|id| self.agents.contains_key(&id.value));
+        let (state, message) = if agent_known {
+            (v1::TaskState::TaskGone, "Reconciliation: Task is unknown to the agent")
+        } else {
+            (v1::TaskState::TaskUnknown, "Reconciliation: Task is unknown")
+        };
+        answer(task.task_id.clone(), task.agent_id.clone(), state, message)
+    }
+}
+
+fn latest(task: &Task) -> v1::TaskStatus {
+    let agent_id = Some(v1::AgentId { value: task.agent_id.clone() });
+    let last = task.statuses.last();
+    v1::TaskStatus {
+        healthy: last.and_then(|s| s.healthy),
+        container_status: last.and_then(|s| s.container_status.clone()),
+        ..answer(task.info.task_id.clone(), agent_id, task.state, "Reconciliation: Latest task state")
+    }
+}
+
+fn answer(task_id: v1::TaskId, agent_id: Option<v1::AgentId>, state: v1::TaskState, message: &str) -> v1::TaskStatus {
+    v1::TaskStatus {
+        task_id,
+        agent_id,
+        state: state.into(),
+        source: Some(Source::Master.into()),
+        reason: Some(Reason::Reconciliation.into()),
+        message: Some(message.to_owned()),
+        timestamp: Some(timestamp()),
+        ..Default::default()
+    }
+}

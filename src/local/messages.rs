@@ -1,0 +1,34 @@
+//! What the embedded master and its agents say to one another: the messages of `src/messages/messages.proto`, inside
+//! one process.
+
+use crate::proto::v1;
+
+/// From the master to an agent.
+#[derive(Debug, Clone)]
+pub enum ToAgent {
+    RunTask { framework: v1::FrameworkInfo, task: Box<v1::TaskInfo>, role: String },
+    KillTask { framework_id: String, task_id: String, kill_policy: Option<v1::KillPolicy> },
+    Acknowledge { framework_id: String, task_id: String, uuid: Vec<u8> },
+    ShutdownFramework { framework_id: String },
+}
+
+/// From an agent to the master.
+#[derive(Debug, Clone)]
+pub enum ToMaster {
+    /// An update that wants to be acknowledged, and the state that the task has reached meanwhile.
+    StatusUpdate { framework_id: String, status: Box<v1::TaskStatus>, latest_state: v1::TaskState },
+}
+
+/// Whether a task in this state is over (`src/common/protobuf_utils.cpp`, `isTerminalState`).
+pub fn is_terminal(state: v1::TaskState) -> bool {
+    use v1::TaskState::*;
+    matches!(
+        state,
+        TaskFinished | TaskFailed | TaskKilled | TaskLost | TaskError | TaskDropped | TaskGone | TaskGoneByOperator
+    )
+}
+
+/// Seconds since the epoch, for timestamps.
+pub fn timestamp() -> f64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}

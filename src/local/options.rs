@@ -1,0 +1,66 @@
+//! How an embedded cluster is made, from arguments and from the environment that libmesos' `local` reads.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::resources::Resources;
+use crate::wire::duration;
+use crate::{Error, Result};
+
+const ALLOCATION_INTERVAL: Duration = Duration::from_secs(1);
+const AGENTS_MAX: u32 = 1000;
+
+/// What an embedded cluster is made of.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The loopback port, 0 for any free one.
+    pub port: u16,
+    /// How many agents.
+    pub agents: u32,
+    /// What each agent has; the machine's own where `None`.
+    pub resources: Option<Resources>,
+    /// Where sandboxes are; a temporary directory, removed at the end, where `None`.
+    pub work_dir: Option<PathBuf>,
+    /// Between batch allocations.
+    pub allocation_interval: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { port: 0, agents: 1, resources: None, work_dir: None, allocation_interval: ALLOCATION_INTERVAL }
+    }
+}
+
+impl Options {
+    /// From `MESOS_NUM_SLAVES`, `MESOS_RESOURCES`, `MESOS_WORK_DIR` and `MESOS_ALLOCATION_INTERVAL` (`src/local/flags.hpp`).
+    ///
+    /// Fails, naming the variable, where a value cannot be used.
+    pub fn from_environment() -> Result<Self> {
+        let mut options = Self::default();
+        if let Some(text) = variable("MESOS_NUM_SLAVES") {
+            options.agents = agents(&text).map_err(|e| named("MESOS_NUM_SLAVES", &e))?;
+        }
+        if let Some(text) = variable("MESOS_RESOURCES") {
+            options.resources = Some(Resources::parse(&text).map_err(|e| named("MESOS_RESOURCES", &e))?);
+        }
+        if let Some(text) = variable("MESOS_ALLOCATION_INTERVAL") {
+            options.allocation_interval = duration::parse(&text).map_err(|e| named("MESOS_ALLOCATION_INTERVAL", &e))?;
+        }
+        options.work_dir = variable("MESOS_WORK_DIR").map(PathBuf::from);
+        Ok(options)
+    }
+}
+
+/// Reads a number of agents.
+pub fn agents(text: &str) -> Result<u32> {
+    let number = text.trim().parse().ok().filter(|n| (1..=AGENTS_MAX).contains(n));
+    number.ok_or_else(|| Error::invalid(format!("'{text}' is no number of agents: expected 1 to {AGENTS_MAX}")))
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+fn named(name: &str, error: &Error) -> Error {
+    Error::invalid(format!("{name}: {error}"))
+}

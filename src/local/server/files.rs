@@ -1,0 +1,99 @@
+//! `/files`: the sandboxes, read only. Follows `src/files/files.cpp`.
+
+use std::io::SeekFrom;
+use std::path::{Path, PathBuf};
+
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+
+use super::Context;
+
+/// At most 16 pages of 4 KiB come at once.
+const READ_MAX: u64 = 16 * 4096;
+
+/// What a request names, as it came.
+pub type Arguments = Query<std::collections::HashMap<String, String>>;
+
+type Refused = (StatusCode, String);
+
+/// `/files/read?path=&offset=&length=` gives `{offset, data}`; offset -1 gives the size as the offset.
+pub async fn read(context: State<Context>, arguments: Arguments) -> Result<Json<Value>, Refused> {
+    let path = resolve(&context.work_dir, &arguments)?;
+    let offset: i64 = number(&arguments, "offset", -1)?;
+    let length = number(&arguments, "length", READ_MAX)?.min(READ_MAX);
+    let mut file = tokio::fs::File::open(&path).await.map_err(|e| missing(&e))?;
+    let metadata = file.metadata().await.map_err(|e| missing(&e))?;
+    if !metadata.is_file() {
+        return Err((StatusCode::BAD_REQUEST, "Cannot read from a directory.\n".to_owned()));
+    }
+    let Ok(offset) = u64::try_from(offset) else {
+        return Ok(Json(json!({ "offset": metadata.len(), "data": "" })));
+    };
+    let mut data = Vec::new();
+    file.seek(SeekFrom::Start(offset)).await.map_err(|e| missing(&e))?;
+    file.take(length).read_to_end(&mut data).await.map_err(|e| missing(&e))?;
+    Ok(Json(json!({ "offset": offset, "data": String::from_utf8_lossy(&data) })))
+}
+
+/// `/files/browse?path=` lists a directory.
+pub async fn browse(context: State<Context>, arguments: Arguments) -> Result<Json<Value>, Refused> {
+    let path = resolve(&context.work_dir, &arguments)?;
+    let mut entries = tokio::fs::read_dir(&path).await.map_err(|e| missing(&e))?;
+    let mut found = Vec::new();
+    while let Some(entry) = entries.next_entry().await.map_err(|e| missing(&e))? {
+        if let Ok(metadata) = entry.metadata().await {
+            found.push(describe(&entry.path(), &metadata));
+        }
+    }
+    found.sort_by(|a, b| a["path"].as_str().cmp(&b["path"].as_str()));
+    Ok(Json(Value::Array(found)))
+}
+
+/// `/files/download?path=` gives the file itself.
+pub async fn download(context: State<Context>, arguments: Arguments) -> Result<Response, Refused> {
+    let path = resolve(&context.work_dir, &arguments)?;
+    let data = tokio::fs::read(&path).await.map_err(|e| missing(&e))?;
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], data).into_response())
+}
+
+/// The file that `path` names, links followed; nothing outside of the working directory.
+fn resolve(work_dir: &Path, arguments: &Arguments) -> Result<PathBuf, Refused> {
+    let named = arguments.get("path").filter(|path| !path.is_empty());
+    let named = named.ok_or((StatusCode::BAD_REQUEST, "Expecting 'path=value' in query.\n".to_owned()))?;
+    let path = Path::new(named).canonicalize().map_err(|e| missing(&e))?;
+    if path.starts_with(work_dir) { Ok(path) } else { Err((StatusCode::NOT_FOUND, String::new())) }
+}
+
+fn missing(_: &std::io::Error) -> Refused {
+    (StatusCode::NOT_FOUND, String::new())
+}
+
+fn number<T: std::str::FromStr>(arguments: &Arguments, name: &str, default: T) -> Result<T, Refused> {
+    let parse = |text: &String| text.parse().map_err(|_| (StatusCode::BAD_REQUEST, format!("Failed to parse {name}: '{text}'\n")));
+    arguments.get(name).map_or(Ok(default), parse)
+}
+
+fn describe(path: &Path, metadata: &std::fs::Metadata) -> Value {
+    use std::os::unix::fs::MetadataExt;
+    json!({
+        "path": path.display().to_string(),
+        "size": metadata.len(),
+        "nlink": metadata.nlink(),
+        "mtime": metadata.mtime(),
+        "mode": mode(metadata),
+        "uid": metadata.uid().to_string(),
+        "gid": metadata.gid().to_string(),
+    })
+}
+
+/// As `ls -l` writes it.
+fn mode(metadata: &std::fs::Metadata) -> String {
+    use std::os::unix::fs::MetadataExt;
+    let bit = |n: u32, c: char| if metadata.mode() & (1 << n) == 0 { '-' } else { c };
+    let kind = if metadata.is_dir() { 'd' } else { '-' };
+    std::iter::once(kind).chain((0..9).map(|i| bit(8 - i, ['r', 'w', 'x'][i as usize % 3]))).collect()
+}

@@ -1,0 +1,56 @@
+//! The embedded cluster over HTTP: the scheduler API, what tools read, the sandboxes, and the web page.
+
+mod files;
+mod scheduler;
+mod views;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{any, get, post};
+
+use super::cluster::Handle;
+
+/// What the routes share.
+#[derive(Clone)]
+pub struct Context {
+    pub cluster: Handle,
+    /// Files outside of it are nobody's business.
+    pub work_dir: Arc<PathBuf>,
+}
+
+/// Serves until its task ends.
+pub async fn serve(listener: tokio::net::TcpListener, cluster: Handle, work_dir: PathBuf) {
+    let context = Context { cluster, work_dir: Arc::new(work_dir) };
+    if let Err(error) = axum::serve(listener, routes(context)).await {
+        tracing::error!("The embedded cluster's server ended: {error}");
+    }
+}
+
+/// Paths as in Mesos: what the master serves is there with and without `/master`.
+fn routes(context: Context) -> Router {
+    let master = Router::new()
+        .route("/api/v1/scheduler", any(scheduler::handle))
+        .route("/state", get(views::state))
+        .route("/slaves", get(views::slaves))
+        .route("/frameworks", get(views::frameworks))
+        .route("/tasks", get(views::tasks))
+        .route("/health", get(views::health))
+        .route("/redirect", get(views::redirect))
+        .route("/teardown", post(views::teardown));
+    Router::new()
+        .merge(master.clone())
+        .nest("/master", master)
+        .route("/version", get(views::version))
+        .route("/{agent}/state", get(views::agent_state))
+        .route("/files/read", get(files::read))
+        .route("/files/browse", get(files::browse))
+        .route("/files/download", get(files::download))
+        .route("/", get(views::page))
+        .route("/app.js", get(views::script))
+        .route("/style.css", get(views::style))
+        .layer(DefaultBodyLimit::disable())
+        .with_state(context)
+}

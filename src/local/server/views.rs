@@ -1,0 +1,95 @@
+//! What tools and the web page read, and the page itself.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::Context;
+use crate::local::cluster::Machine;
+use crate::local::master::{Framework, MESOS_VERSION};
+
+/// `/state`.
+pub async fn state(context: State<Context>) -> Response {
+    look(&context, |machine| machine.master.state()).await
+}
+
+/// `/slaves`.
+pub async fn slaves(context: State<Context>) -> Response {
+    look(&context, |machine| json!({ "slaves": machine.master.slaves(), "recovered_slaves": [] })).await
+}
+
+/// `/frameworks`.
+pub async fn frameworks(context: State<Context>) -> Response {
+    look(&context, |machine| machine.master.frameworks_json()).await
+}
+
+/// `/tasks`.
+pub async fn tasks(context: State<Context>) -> Response {
+    look(&context, |machine| machine.master.tasks_json()).await
+}
+
+/// `/slave(N)/state`.
+pub async fn agent_state(context: State<Context>, Path(path): Path<String>) -> Response {
+    let found = context.cluster.ask(move |machine, _| {
+        machine.agents.values().find(|agent| agent.config().path == path).map(super::super::agent::Agent::state)
+    });
+    match found.await {
+        Some(Some(state)) => Json(state).into_response(),
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// `/version`.
+pub async fn version() -> Json<Value> {
+    Json(json!({ "version": MESOS_VERSION, "remesos": env!("CARGO_PKG_VERSION") }))
+}
+
+/// `/health`: 200 and nothing more.
+pub async fn health() {}
+
+/// `/redirect`: to the leading master, which is this one.
+pub async fn redirect(headers: HeaderMap) -> Response {
+    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
+    (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, format!("//{host}"))]).into_response()
+}
+
+/// `/teardown`: removes the framework that the form's `frameworkId` names.
+pub async fn teardown(context: State<Context>, body: String) -> Response {
+    let form = url::form_urlencoded::parse(body.as_bytes());
+    let Some(id) = form.into_iter().find(|(name, _)| name == "frameworkId").map(|(_, id)| id.into_owned()) else {
+        return (StatusCode::BAD_REQUEST, "Missing 'frameworkId' query parameter in the request body").into_response();
+    };
+    let removed = context.cluster.ask(move |machine, now| {
+        let known = machine.master.frameworks().any(|f: &Framework| f.id() == id && f.unregistered_time.is_none());
+        machine.master.remove_framework(now, &id);
+        known
+    });
+    match removed.await {
+        Some(true) => StatusCode::OK.into_response(),
+        _ => (StatusCode::BAD_REQUEST, "No framework found with specified ID").into_response(),
+    }
+}
+
+/// The web page.
+pub async fn page() -> Html<&'static str> {
+    Html(include_str!("../webui/index.html"))
+}
+
+/// Its script.
+pub async fn script() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("../webui/app.js"))
+}
+
+/// Its style.
+pub async fn style() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../webui/style.css"))
+}
+
+async fn look(context: &Context, view: impl FnOnce(&Machine) -> Value + Send + 'static) -> Response {
+    match context.cluster.ask(move |machine, _| view(machine)).await {
+        Some(json) => Json(json).into_response(),
+        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
