@@ -1,0 +1,219 @@
+"""The command line: ``remesos local`` and ``remesos run``."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from mesos.errors import MesosError
+from mesos.local import LocalCluster, LocalTask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_POLL_SECONDS = 0.1
+"""How often the tasks' output is looked at."""
+_GRACE_SECONDS = 10.0
+"""How long a script that was interrupted may take to end."""
+_DEFAULT_PORT = 5050
+_ID_SHOWN = 8
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status.
+
+    :param arguments: what follows the program's name; ``sys.argv`` where None
+    """
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO if options.verbose else logging.WARNING)
+    try:
+        status: int = options.command(options)
+    except (MesosError, OSError) as error:
+        print(f"remesos: {error}", file=sys.stderr)
+        return 1
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="remesos", description="Apache Mesos' framework API, and a cluster in the box")
+    parser.add_argument("--version", action="version", version=f"remesos {version('remesos')}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    local = commands.add_parser("local", help="run an embedded cluster until Ctrl-C")
+    _add_cluster_options(local, _DEFAULT_PORT)
+    local.set_defaults(command=_local)
+
+    run = commands.add_parser("run", help="run a script against a fresh embedded cluster, whatever master it names")
+    _add_cluster_options(run, 0)
+    run.add_argument("--for", dest="seconds", type=_seconds, metavar="SECONDS", help="interrupt the script after so long")
+    run.add_argument("script", metavar="SCRIPT", help="a Python program")
+    run.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help="its arguments")
+    run.set_defaults(command=_run)
+    return parser
+
+
+def _add_cluster_options(parser: argparse.ArgumentParser, port: int) -> None:
+    parser.add_argument(
+        "--port", type=int, default=port, help=f"port on 127.0.0.1, 0 for any free one (default: {port})"
+    )
+    parser.add_argument("--agents", type=int, default=1, help="number of agents (default: %(default)s)")
+    parser.add_argument("--resources", help="what each agent has, as 'cpus:8;mem:8192' (default: what the machine has)")
+    parser.add_argument("--work-dir", type=Path, help="where sandboxes are kept (default: a temporary directory)")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log what the cluster does")
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds > 0:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
+    return seconds
+
+
+def _cluster(options: argparse.Namespace) -> LocalCluster:
+    return LocalCluster(options.port, options.agents, options.resources, options.work_dir)
+
+
+def _local(options: argparse.Namespace) -> int:
+    with _stop_signals() as stopped, _cluster(options) as cluster:
+        _say(f"Mesos master at {cluster.address}, web page at {cluster.url}, {options.agents} agent(s). Ctrl-C to stop.")
+        stopped.wait()
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    if not Path(options.script).is_file():
+        raise OSError(f"expected a Python program as SCRIPT, got '{options.script}', which is no file")
+    with _stop_signals() as stopped, _cluster(options) as cluster:
+        _say(f"Web page at {cluster.url}")
+        output = _Output(cluster)
+        script = subprocess.Popen(
+            [sys.executable, options.script, *options.arguments],
+            env={**os.environ, "REMESOS_MASTER": cluster.address, "PYTHONUNBUFFERED": "1"},
+        )
+        try:
+            status = _wait(script, stopped, options.seconds, output)
+        finally:
+            if script.poll() is None:
+                script.kill()
+                script.wait()
+        output.show()
+        _summary(cluster, output.states)
+    return status
+
+
+def _wait(script: subprocess.Popen[bytes], stopped: threading.Event, seconds: float | None, output: _Output) -> int:
+    """Show the tasks' output until the script ends; interrupt it when it is time. Returns the exit status."""
+    due = None if seconds is None else time.monotonic() + seconds
+    while script.poll() is None:
+        output.show()
+        if stopped.wait(_POLL_SECONDS) or (due is not None and time.monotonic() >= due):
+            return _interrupt(script, output)
+    code = script.returncode
+    return 128 - code if code < 0 else code
+
+
+def _interrupt(script: subprocess.Popen[bytes], output: _Output) -> int:
+    """End the script as Ctrl-C does; 0 where it ends by itself then."""
+    for number, grace in ((signal.SIGINT, _GRACE_SECONDS), (signal.SIGTERM, _GRACE_SECONDS / 2)):
+        script.send_signal(number)
+        until = time.monotonic() + grace
+        while time.monotonic() < until:
+            output.show()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                script.wait(_POLL_SECONDS)
+                return 0
+    _say("The script did not end; killing it")
+    script.kill()
+    script.wait()
+    return 1
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """An event that SIGINT, SIGTERM and SIGHUP set."""
+    stopped = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in numbers}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Output:
+    """The tasks' output, shown as it comes: each line marked with its task."""
+
+    def __init__(self, cluster: LocalCluster) -> None:
+        self._cluster = cluster
+        self._files: dict[Path, _Tail] = {}
+        self.states: dict[tuple[str, Path], str] = {}
+
+    def show(self) -> None:
+        for task in self._cluster.tasks():
+            self.states[task.id, task.sandbox] = task.state
+            for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
+                path = task.sandbox / name
+                if path not in self._files:
+                    self._files[path] = _Tail(path, f"[{_short(task)}] ", stream)
+                self._files[path].show(last=_is_terminal(task.state))
+
+
+class _Tail:
+    """One file of a sandbox, read on from where the last look ended."""
+
+    def __init__(self, path: Path, mark: str, stream: IO[str]) -> None:
+        self._path, self._mark, self._stream = path, mark, stream
+        self._at = 0
+        self._rest = b""
+        self._done = False
+
+    def show(self, last: bool) -> None:
+        if self._done:
+            return
+        self._done = last
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._at)
+                data = file.read()
+        except OSError:  # not there yet, or the cluster is gone
+            return
+        self._at += len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if last and self._rest:
+            lines.append(self._rest)
+        for line in lines:
+            print(self._mark + line.decode(errors="replace"), file=self._stream, flush=True)
+
+
+def _short(task: LocalTask) -> str:
+    return task.id if len(task.id) <= _ID_SHOWN + 1 else f"{task.id[:_ID_SHOWN]}…"
+
+
+def _is_terminal(state: str) -> bool:
+    return state not in ("TASK_STAGING", "TASK_STARTING", "TASK_RUNNING", "TASK_KILLING")
+
+
+def _summary(cluster: LocalCluster, states: dict[tuple[str, Path], str]) -> None:
+    count = collections.Counter(states.values())
+    by_state = ", ".join(f"{number} {state}" for state, number in sorted(count.items()))
+    _say(f"{len(states)} task(s){': ' if by_state else ''}{by_state}. The web page was at {cluster.url}")
+
+
+def _say(text: str) -> None:
+    print(f"remesos: {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
