@@ -16,7 +16,7 @@ from mesos import _core
 _POOL = descriptor_pool.DescriptorPool()
 _FILES: dict[str, Any] = {}
 # The metaclass has no public name that every runtime from 4.25 to 7 shares; any generated class leads to it.
-_MESSAGE_TYPE = type(descriptor_pb2.FileDescriptorProto)
+_MESSAGE_TYPE: Any = type(descriptor_pb2.FileDescriptorProto)
 
 
 def define(file: str, namespace: dict[str, Any]) -> None:

@@ -46,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="remesos", description="Apache Mesos' framework API, and a cluster in the box")
+    parser = argparse.ArgumentParser(
+        prog="remesos", description="Apache Mesos' framework API, and a cluster in the box"
+    )
     parser.add_argument("--version", action="version", version=f"remesos {version('remesos')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -56,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="run a script against a fresh embedded cluster, whatever master it names")
     _add_cluster_options(run, 0)
-    run.add_argument("--for", dest="seconds", type=_seconds, metavar="SECONDS", help="interrupt the script after so long")
+    run.add_argument(
+        "--for", dest="seconds", type=_seconds, metavar="SECONDS", help="interrupt the script after so long"
+    )
     run.add_argument("script", metavar="SCRIPT", help="a Python program")
     run.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help="its arguments")
     run.set_defaults(command=_run)
@@ -86,7 +90,9 @@ def _cluster(options: argparse.Namespace) -> LocalCluster:
 
 def _local(options: argparse.Namespace) -> int:
     with _stop_signals() as stopped, _cluster(options) as cluster:
-        _say(f"Mesos master at {cluster.address}, web page at {cluster.url}, {options.agents} agent(s). Ctrl-C to stop.")
+        _say(
+            f"Mesos master at {cluster.address}, web page at {cluster.url}, {options.agents} agent(s). Ctrl-C to stop."
+        )
         stopped.wait()
     return 0
 
@@ -117,16 +123,27 @@ def _wait(script: subprocess.Popen[bytes], stopped: threading.Event, seconds: fl
     due = None if seconds is None else time.monotonic() + seconds
     while script.poll() is None:
         output.show()
-        if stopped.wait(_POLL_SECONDS) or (due is not None and time.monotonic() >= due):
-            return _interrupt(script, output)
+        if stopped.wait(_POLL_SECONDS):
+            return _interrupt(script, output, told=_has_terminal())
+        if due is not None and time.monotonic() >= due:
+            return _interrupt(script, output, told=False)
     code = script.returncode
     return 128 - code if code < 0 else code
 
 
-def _interrupt(script: subprocess.Popen[bytes], output: _Output) -> int:
-    """End the script as Ctrl-C does; 0 where it ends by itself then."""
+def _has_terminal() -> bool:
+    """Whether Ctrl-C in a terminal reaches this process, and with it the script, which is in the same group."""
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (OSError, ValueError):
+        return False
+
+
+def _interrupt(script: subprocess.Popen[bytes], output: _Output, told: bool) -> int:
+    """End the script as Ctrl-C does, where that has not reached it yet; 0 where it ends by itself then."""
     for number, grace in ((signal.SIGINT, _GRACE_SECONDS), (signal.SIGTERM, _GRACE_SECONDS / 2)):
-        script.send_signal(number)
+        if not (told and number == signal.SIGINT):
+            script.send_signal(number)
         until = time.monotonic() + grace
         while time.monotonic() < until:
             output.show()

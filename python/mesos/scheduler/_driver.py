@@ -49,7 +49,8 @@ class MesosSchedulerDriver(SchedulerDriver):
         suppressedRoles: Iterable[str] | None = None,
     ) -> None:
         if isinstance(implicitAcknowledgements, mesos_pb2.Credential):
-            implicitAcknowledgements, credential = True, implicitAcknowledgements
+            credential = implicitAcknowledgements
+            implicitAcknowledgements = True
         if not isinstance(implicitAcknowledgements, int):
             raise ArgumentTypeError(f"expected a bool as implicitAcknowledgements, got {implicitAcknowledgements!r}")
         info = _arguments.message(framework, mesos_pb2.FrameworkInfo, "framework")

@@ -1,0 +1,50 @@
+# The two commands: `make hello` and `make test`. Both make their own virtual environment and need only Rust,
+# Python 3.11 or later, and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := Cargo.toml Cargo.lock build.rs pyproject.toml $(shell find src proto python -type f -not -name '*.so' -not -name '*.pyc')
+# On a terminal the hello-world goes on until Ctrl-C; elsewhere it ends by itself.
+FOR := $(shell test -t 0 || echo --for 30)
+
+.PHONY: hello test lint bench stubs clean
+
+hello: $(VENV)/.installed
+	$(BIN)/remesos run $(FOR) examples/hello_world.py
+
+test: $(VENV)/.developed
+	cargo fmt --check
+	cargo clippy --quiet --all-targets -- -D warnings
+	cargo test --quiet --no-default-features
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+bench: $(VENV)/.installed
+	$(BIN)/python benches/classic.py
+
+stubs: $(VENV)/.developed
+	$(BIN)/python tools/generate_stubs.py
+
+$(VENV)/.made:
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "make: Python 3.11 or later is needed, this is " + sys.version.split()[0] + "; name another with PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+# As a user installs it: an optimised wheel.
+$(VENV)/.installed: $(VENV)/.made $(SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check .
+	rm -f $(VENV)/.developed
+	touch $@
+
+# As the tests want it: quickly built, and running from the working tree.
+$(VENV)/.developed: $(VENV)/.made $(SOURCES) tests/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	VIRTUAL_ENV=$(VENV) $(BIN)/maturin develop --quiet
+	rm -f $(VENV)/.installed
+	touch $@
+
+clean:
+	rm -rf $(VENV) target .apache-mesos

@@ -1,0 +1,230 @@
+"""The real Apache Mesos 1.11.0 and a real ZooKeeper, for tests and benchmarks.
+
+Apache published its own build of Mesos 1.11.0 on PyPI: the Python 2.7 egg ``mesos.scheduler`` carries the whole of
+libmesos. :mod:`install` lays it out under a folder, :class:`ApacheMesos` runs its master and agents, all in one
+process on 127.0.0.1, and :class:`ZooKeeper` runs Debian's ZooKeeper.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.apache_mesos.install import install
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["ApacheMesos", "ZooKeeper", "free_port", "install"]
+
+HERE = Path(__file__).resolve().parent
+START_SECONDS = 90
+STOP_SECONDS = 10
+ZOOKEEPER_CLASSPATH = "/usr/share/java/*"
+
+
+def free_port() -> int:
+    """A port on 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class _Server:
+    """A process in a session of its own that is up when it answers."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def kill(self) -> None:
+        """End it at once, as a crash does."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it in order."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(number)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        # Executors lead sessions of their own and end when their agent is gone; what shares ours ends here.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class ApacheMesos(_Server):
+    """The real master and agents, on 127.0.0.1.
+
+    :param home: where :func:`install` laid Mesos out
+    :param work_dir: where registry and sandboxes are; a cluster started again on it knows its agents
+    :param port: the port of master and agents
+    :param agents: how many agents
+    :param flags: ``MESOS_*`` and ``LIBPROCESS_*`` variables
+    """
+
+    def __init__(
+        self, home: Path, work_dir: Path, port: int | None = None, agents: int = 1, flags: dict[str, str] | None = None
+    ) -> None:
+        super().__init__()
+        self.home, self.work_dir, self.agents = home, work_dir, agents
+        self.port = free_port() if port is None else port
+        self._flags = flags or {}
+
+    @property
+    def address(self) -> str:
+        """The master, as ``127.0.0.1:port``."""
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> ApacheMesos:
+        """Start it, and wait until its agents are registered."""
+        environment = {
+            **python27_environment(self.home),
+            "LIBPROCESS_IP": "127.0.0.1",
+            "LIBPROCESS_PORT": str(self.port),
+            "MESOS_NUM_SLAVES": str(self.agents),
+            "MESOS_WORK_DIR": str(self.work_dir),
+            "MESOS_LAUNCHER": "posix",
+            "MESOS_LAUNCHER_DIR": str(HERE / "launcher"),
+            "MESOS_ISOLATION": "posix/cpu,posix/mem",
+            "MESOS_CONTAINERIZERS": "mesos",
+            "MESOS_SWITCH_USER": "false",
+            "MESOS_SYSTEMD_ENABLE_SUPPORT": "false",
+            "MESOS_RESOURCES": "cpus:8;mem:8192;disk:20000;ports:[31000-32000]",
+            "MESOS_ALLOCATION_INTERVAL": "200ms",
+            "MESOS_QUIET": "1",
+            **self._flags,
+        }
+        self.work_dir.mkdir(parents=True, exist_ok=True)
+        with (self.work_dir / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [environment["MESOS_PYTHON27"], str(HERE / "boot.py")],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._wait_ready()
+        return self
+
+    __enter__ = start
+
+    def get(self, path: str) -> bytes:
+        """What the master answers to a GET."""
+        with urllib.request.urlopen(f"http://{self.address}{path}", timeout=10) as response:
+            body: bytes = response.read()
+            return body
+
+    def _wait_ready(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        # In this mode the tasks' output goes to the cluster's own stdout, so somebody has to read on.
+        ready: queue.Queue[bool] = queue.Queue()
+        threading.Thread(target=_drain, args=(self._process.stdout, ready), daemon=True).start()
+        try:
+            if ready.get(timeout=START_SECONDS):
+                return
+        except queue.Empty:
+            pass
+        self.kill()
+        log = (self.work_dir / "log").read_text(errors="replace")
+        raise RuntimeError(f"the real Mesos did not start:\n{log[-4000:]}")
+
+
+def _drain(stdout: object, ready: queue.Queue[bool]) -> None:
+    for line in stdout:  # type: ignore[attr-defined]
+        if line == b"READY\n":
+            ready.put(True)
+    ready.put(False)
+
+
+def python27_environment(home: Path) -> dict[str, str]:
+    """What Python 2.7 needs to import Apache's own driver; ``MESOS_PYTHON27`` is the interpreter."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    return {
+        **environment,
+        "LD_LIBRARY_PATH": str(home / "lib"),
+        "PYTHONPATH": str(home / "site"),
+        "MESOS_PYTHON27": (home / "python2.7").read_text().strip(),
+    }
+
+
+class ZooKeeper(_Server):
+    """A real ZooKeeper server on 127.0.0.1: Debian's package ``zookeeper``, and Java."""
+
+    def __init__(self, data: Path, port: int | None = None) -> None:
+        super().__init__()
+        self.data = data
+        self.port = free_port() if port is None else port
+
+    @staticmethod
+    def missing() -> str | None:
+        """What of it is not installed, or None."""
+        if shutil.which("java") is None:
+            return "Java is not installed"
+        return None if Path("/usr/share/java/zookeeper.jar").exists() else "Debian's package zookeeper is not installed"
+
+    @property
+    def address(self) -> str:
+        """``127.0.0.1:port``."""
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> ZooKeeper:
+        """Start it, and wait until it answers."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        config = self.data / "zoo.cfg"
+        config.write_text(
+            f"tickTime=500\ndataDir={self.data}\nclientPort={self.port}\nclientPortAddress=127.0.0.1\n"
+            "admin.enableServer=false\nmaxSessionTimeout=20000\n4lw.commands.whitelist=ruok\n"
+        )
+        with (self.data / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                ["java", "-cp", ZOOKEEPER_CLASSPATH, "org.apache.zookeeper.server.quorum.QuorumPeerMain", str(config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        until = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if time.monotonic() > until or self._process.poll() is not None:
+                self.kill()
+                raise RuntimeError(f"ZooKeeper did not start:\n{(self.data / 'log').read_text()[-4000:]}")
+            time.sleep(0.05)  # a server that is not there yet has no event to wait for
+        return self
+
+    __enter__ = start
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"ruok")
+                return connection.recv(4) == b"imok"
+        except OSError:
+            return False

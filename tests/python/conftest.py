@@ -1,0 +1,89 @@
+"""One suite against two masters: the embedded one, and the real Apache Mesos 1.11.0.
+
+The real one is skipped, with the reason, where it cannot be installed; with ``REMESOS_REQUIRE_APACHE=1``, as in CI,
+that is an error.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from mesos.local import LocalCluster
+
+from tests.apache_mesos import ApacheMesos, ZooKeeper, install
+from tests.apache_mesos.install import InstallError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+RESOURCES = "cpus:8;mem:8192;disk:20000;ports:[31000-32000]"
+
+
+def absent(reason: str) -> None:
+    """Skip, or fail where the real things are required."""
+    if os.environ.get("REMESOS_REQUIRE_APACHE") == "1":
+        pytest.fail(f"required here, and missing: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def apache_home() -> Path:
+    """Where the real Mesos is laid out."""
+    home = Path(os.environ.get("REMESOS_APACHE_MESOS", ROOT / ".apache-mesos"))
+    try:
+        return install(home)
+    except InstallError as error:
+        absent(str(error))
+        raise
+
+
+@pytest.fixture(scope="session")
+def apache_mesos(apache_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheMesos]:
+    """One real cluster with two agents, for every test that leaves it as it was."""
+    with ApacheMesos(apache_home, tmp_path_factory.mktemp("apache"), agents=2) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def zookeeper(tmp_path: Path) -> Iterator[ZooKeeper]:
+    """A real ZooKeeper of the test's own."""
+    missing = ZooKeeper.missing()
+    if missing:
+        absent(missing)
+    with ZooKeeper(tmp_path / "zookeeper") as server:
+        yield server
+
+
+@pytest.fixture
+def embedded(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCluster]:
+    """An embedded cluster of the test's own, as quick as the real one is set to be."""
+    monkeypatch.setenv("MESOS_ALLOCATION_INTERVAL", "200ms")
+    with LocalCluster(agents=2, resources=RESOURCES) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["embedded", pytest.param("apache_mesos", marks=pytest.mark.apache)])
+def master(request: pytest.FixtureRequest) -> str:
+    """The address of a master with two agents: each test runs on the embedded one and on the real one."""
+    address: str = request.getfixturevalue(request.param).address
+    return address
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("MESOS_", "LIBPROCESS_")) or name == "REMESOS_MASTER":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_python_threads_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    left = [t for t in threading.enumerate() if t not in before and not t.daemon and t.is_alive()]
+    assert left == []

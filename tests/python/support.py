@@ -1,0 +1,123 @@
+"""A scheduler that records its callbacks, and makers of the messages that tests send."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from mesos.interface import Scheduler, mesos_pb2
+from mesos.native import MesosSchedulerDriver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+WAIT_SECONDS = 30
+
+
+class Event:
+    """A callback that was made."""
+
+    def __init__(self, name: str, *arguments: Any) -> None:
+        self.name, self.arguments = name, arguments
+
+    def __repr__(self) -> str:
+        return f"{self.name}{self.arguments}"
+
+
+class Recorder(Scheduler):
+    """Puts each callback into a queue; ``on`` holds functions to call first, by the callback's name."""
+
+    def __init__(self, **on: Callable[..., None]) -> None:
+        self.events: queue.Queue[Event] = queue.Queue()
+        self.seen: list[Event] = []
+        self.on = on
+
+    def _record(self, name: str, driver: Any, *arguments: Any) -> None:
+        self.events.put(Event(name, *arguments))
+        if name in self.on:
+            self.on[name](driver, *arguments)
+
+    def registered(self, driver: Any, frameworkId: Any, masterInfo: Any) -> None:
+        self._record("registered", driver, frameworkId, masterInfo)
+
+    def reregistered(self, driver: Any, masterInfo: Any) -> None:
+        self._record("reregistered", driver, masterInfo)
+
+    def disconnected(self, driver: Any) -> None:
+        self._record("disconnected", driver)
+
+    def resourceOffers(self, driver: Any, offers: Any) -> None:
+        self._record("resourceOffers", driver, offers)
+
+    def offerRescinded(self, driver: Any, offerId: Any) -> None:
+        self._record("offerRescinded", driver, offerId)
+
+    def statusUpdate(self, driver: Any, status: Any) -> None:
+        self._record("statusUpdate", driver, status)
+
+    def error(self, driver: Any, message: str) -> None:
+        self._record("error", driver, message)
+
+    def wait(self, name: str, where: Callable[..., Any] = lambda *_: True, seconds: float = WAIT_SECONDS) -> Any:
+        """Wait for a callback of this name whose arguments satisfy ``where``; its last argument."""
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                event = self.events.get(timeout=max(0, until - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"no such {name} within {seconds} s; seen: {self.seen}") from None
+            self.seen.append(event)
+            if event.name == name and where(*event.arguments):
+                return event.arguments[-1] if event.arguments else None
+
+    def state(self, task_id: str, state: int) -> mesos_pb2.TaskStatus:
+        """Wait until this task is reported in this state."""
+        status: mesos_pb2.TaskStatus = self.wait(
+            "statusUpdate", lambda s: s.task_id.value == task_id and s.state == state
+        )
+        return status
+
+    def offer(self, where: Callable[[Any], Any] = lambda _: True) -> mesos_pb2.Offer:
+        """Wait for offers; the first that satisfies ``where``."""
+        offers = self.wait("resourceOffers", lambda offers: any(map(where, offers)))
+        return next(offer for offer in offers if where(offer))
+
+
+def framework(**fields: Any) -> mesos_pb2.FrameworkInfo:
+    return mesos_pb2.FrameworkInfo(**{"user": "", "name": "test", **fields})
+
+
+def capable(*names: str) -> list[mesos_pb2.FrameworkInfo.Capability]:
+    capability = mesos_pb2.FrameworkInfo.Capability
+    return [capability(type=capability.Type.Value(name)) for name in names]
+
+
+def task(offer: mesos_pb2.Offer, command: str = "exit 0", cpus: float = 0.1, mem: float = 32) -> mesos_pb2.TaskInfo:
+    made = mesos_pb2.TaskInfo(name="test")
+    made.task_id.value = str(uuid.uuid4())
+    made.slave_id.value = offer.slave_id.value
+    made.command.value = command
+    for name, amount in (("cpus", cpus), ("mem", mem)):
+        made.resources.add(name=name, type=mesos_pb2.Value.SCALAR).scalar.value = amount
+    return made
+
+
+def filters(seconds: float) -> mesos_pb2.Filters:
+    return mesos_pb2.Filters(refuse_seconds=seconds)
+
+
+@contextlib.contextmanager
+def running(
+    master: str, scheduler: Recorder, info: mesos_pb2.FrameworkInfo | None = None, **arguments: Any
+) -> Iterator[MesosSchedulerDriver]:
+    """A started driver, stopped at the end."""
+    driver = MesosSchedulerDriver(scheduler, info or framework(), master, **arguments)
+    assert driver.start() == mesos_pb2.DRIVER_RUNNING
+    try:
+        yield driver
+    finally:
+        driver.stop()
+        driver.join()
