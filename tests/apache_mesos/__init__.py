@@ -8,6 +8,7 @@ process on 127.0.0.1, and :class:`ZooKeeper` runs Debian's ZooKeeper.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import queue
 import shutil
@@ -147,11 +148,13 @@ class ApacheMesos(_Server):
         # In this mode the tasks' output goes to the cluster's own stdout, so somebody has to read on.
         ready: queue.Queue[bool] = queue.Queue()
         threading.Thread(target=_drain, args=(self._process.stdout, ready), daemon=True).start()
-        try:
+        until = time.monotonic() + START_SECONDS
+        with contextlib.suppress(queue.Empty):
             if ready.get(timeout=START_SECONDS):
-                return
-        except queue.Empty:
-            pass
+                while time.monotonic() < until:
+                    if json.loads(self.get("/state"))["activated_slaves"] == self.agents:
+                        return
+                    time.sleep(0.05)  # agents register within a second, and nothing tells when
         self.kill()
         log = (self.work_dir / "log").read_text(errors="replace")
         raise RuntimeError(f"the real Mesos did not start:\n{log[-4000:]}")

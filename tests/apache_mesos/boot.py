@@ -1,7 +1,7 @@
 # Python 2.7. Runs the real Apache Mesos master and agents in this process until it is told to end.
 #
-# libmesos' own "local" mode starts them when a driver is made; a framework registers once, so that the agents are
-# known to be there, and leaves again.
+# libmesos' own "local" mode starts them when a driver is made; a framework registers once, so that the master is known
+# to be there, and leaves again.
 import ctypes
 import os
 import signal
@@ -50,12 +50,14 @@ def serve_master_at_the_root():
 
 class Boot(mesos.interface.Scheduler):
     def __init__(self):
-        self.offered = threading.Event()
+        self.up = threading.Event()
+
+    def registered(self, driver, framework_id, master_info):
+        self.up.set()
 
     def resourceOffers(self, driver, offers):
         for offer in offers:
             driver.declineOffer(offer.id)
-        self.offered.set()
 
     def error(self, driver, message):
         sys.stderr.write("boot framework: %s\n" % message)
@@ -75,8 +77,8 @@ def main():
     boot = Boot()
     driver = mesos.scheduler.MesosSchedulerDriver(boot, *framework())
     driver.start()
-    if not boot.offered.wait(REGISTER_SECONDS):
-        sys.stderr.write("no agent registered\n")
+    if not boot.up.wait(REGISTER_SECONDS):
+        sys.stderr.write("the master did not take a framework\n")
         os._exit(1)
     driver.stop()
     driver.join()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
+import threading
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -84,6 +86,31 @@ class Recorder(Scheduler):
         """Wait for offers; the first that satisfies ``where``."""
         offers = self.wait("resourceOffers", lambda offers: any(map(where, offers)))
         return next(offer for offer in offers if where(offer))
+
+    def offers_of_agents(self, number: int) -> list[mesos_pb2.Offer]:
+        """Wait until offers of so many agents came; one offer of each."""
+        found: dict[str, mesos_pb2.Offer] = {}
+        while len(found) < number:
+            found.update({offer.slave_id.value: offer for offer in self.wait("resourceOffers")})
+        return list(found.values())
+
+
+@contextlib.contextmanager
+def heard(text: str) -> Iterator[threading.Event]:
+    """An event that is set once this is logged."""
+    said = threading.Event()
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if text in record.getMessage():
+                said.set()
+
+    listener = Listener()
+    logging.getLogger("mesos").addHandler(listener)
+    try:
+        yield said
+    finally:
+        logging.getLogger("mesos").removeHandler(listener)
 
 
 def framework(**fields: Any) -> mesos_pb2.FrameworkInfo:

@@ -89,7 +89,7 @@ async fn keep_connected(url: &ZooKeeperUrl, tls: bool, leader: &watch::Sender<Op
 }
 
 async fn connect(url: &ZooKeeperUrl) -> Result<zk::Client, String> {
-    let mut connector = zk::Client::connector().with_session_timeout(SESSION_TIMEOUT);
+    let mut connector = zk::Client::connector().with_session_timeout(SESSION_TIMEOUT).with_fail_eagerly();
     if let Some(credentials) = &url.credentials {
         connector = connector.with_auth("digest", credentials.as_bytes());
     }

@@ -1,0 +1,123 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+from mesos import cli
+
+from tests.python.conftest import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REMESOS = [sys.executable, "-m", "mesos.cli"]
+HELLO = str(ROOT / "examples" / "hello_world.py")
+
+
+def test_run_shows_the_tasks_output_and_ends_with_a_summary() -> None:
+    done = subprocess.run(
+        [*REMESOS, "run", "--for", "2", HELLO], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0
+    assert re.search(r"^remesos: Web page at http://127\.0\.0\.1:\d+$", done.stdout, re.M)
+    shown = re.findall(r"^\[(\w{8})…\] hello from \S+, task (\S+)$", done.stdout, re.M)
+    assert shown
+    assert all(task.startswith(mark) for mark, task in shown)
+    launched = len(re.findall(r"^Launching task ", done.stdout, re.M))
+    assert len(shown) == launched
+    summary = rf"^remesos: {launched} task\(s\): {launched} TASK_FINISHED. The web page was at http://127\.0\.0\.1:\d+$"
+    assert re.search(summary, done.stdout, re.M)
+    assert "from REMESOS_MASTER, instead of zk://localhost:2181/mesos" in done.stderr
+
+
+def test_run_ends_on_ctrl_c() -> None:
+    with subprocess.Popen(
+        [*REMESOS, "run", HELLO], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        seen = []
+        for line in process.stdout:
+            seen.append(line)
+            if "hello from" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        seen += process.stdout.readlines()
+        assert process.wait(20) == 0
+    assert "Stopping\n" in seen
+    assert re.match(r"remesos: \d+ task\(s\): .*TASK_FINISHED", seen[-1])
+
+
+def test_run_gives_the_script_its_arguments_and_takes_its_exit_status(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("import sys; print(sys.argv[1:]); sys.exit(5)")
+    done = subprocess.run(
+        [*REMESOS, "run", str(script), "a", "--for", "b"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 5
+    assert "['a', '--for', 'b']\n" in done.stdout
+    assert "remesos: 0 task(s)." in done.stdout
+
+
+def test_run_kills_a_script_that_does_not_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import signal, time\nfor n in (signal.SIGINT, signal.SIGTERM): signal.signal(n, signal.SIG_IGN)\ntime.sleep(600)"
+    )
+    monkeypatch.setattr(cli, "_GRACE_SECONDS", 0.5)
+    assert cli.main(["run", "--for", "1", str(script)]) == 1
+    assert "The script did not end; killing it" in capfd.readouterr().out
+
+
+def test_local_runs_until_ctrl_c() -> None:
+    command = [*REMESOS, "local", "--port", "0", "--agents", "2", "--resources", "cpus:1;mem:64"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        url = re.search(r"http://\S+?(?=,)", line)
+        assert url, line
+        with urllib.request.urlopen(url[0] + "/slaves", timeout=10) as response:
+            assert response.read().count(b'"hostname"') == 2
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+        assert process.communicate()[1] == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "nosuch.py"], "got 'nosuch.py', which is no file"),
+        (["local", "--port", "99999"], "expected 0 to 65535 as port, got 99999"),
+        (["local", "--agents", "0"], "expected 1 to 1000 as agents, got 0"),
+        (["local", "--port", "0", "--resources", "cpus=1"], "'cpus=1' is no list of resources"),
+    ],
+)
+def test_bad_input_is_one_clear_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(arguments) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("remesos: ")
+    assert message in shown
+    assert shown.count("\n") == 1
+
+
+def test_a_port_in_use_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert cli.main(["local", "--port", port]) == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "soon"])
+def test_a_bad_duration_is_refused(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["run", "--for", seconds, HELLO])
+    assert "--for" in capsys.readouterr().err
