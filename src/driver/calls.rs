@@ -25,13 +25,13 @@ pub async fn run(
     master: Master,
     stream_id: String,
     credential: Option<Credential>,
-    mut queue: mpsc::UnboundedReceiver<Call>,
+    mut queue: mpsc::UnboundedReceiver<Box<Call>>,
 ) -> std::result::Result<(), (Error, Vec<Call>)> {
     let mut pipeline = Pipeline::new(&master, &stream_id, credential.as_ref());
     let outcome = pipeline.run(&master, &mut queue).await;
     outcome.map_err(|error| {
         queue.close();
-        (error, std::iter::from_fn(|| queue.try_recv().ok()).collect())
+        (error, std::iter::from_fn(|| queue.try_recv().ok()).map(|call| *call).collect())
     })
 }
 
@@ -56,7 +56,7 @@ impl Pipeline {
         Self { head: head.into_bytes(), output: BytesMut::new(), input: BytesMut::new(), outstanding: 0 }
     }
 
-    async fn run(&mut self, master: &Master, queue: &mut mpsc::UnboundedReceiver<Call>) -> Result<()> {
+    async fn run(&mut self, master: &Master, queue: &mut mpsc::UnboundedReceiver<Box<Call>>) -> Result<()> {
         let lost = |e: std::io::Error| Error::connection(format!("the connection for calls broke: {e}"));
         let (mut reader, mut writer) = tokio::io::split(connect(master).await?);
         let mut open = true;
@@ -82,7 +82,7 @@ impl Pipeline {
         Ok(())
     }
 
-    fn batch(&mut self, first: Call, queue: &mut mpsc::UnboundedReceiver<Call>) {
+    fn batch(&mut self, first: Box<Call>, queue: &mut mpsc::UnboundedReceiver<Box<Call>>) {
         self.write(&first);
         while self.output.len() < BATCH {
             let Ok(call) = queue.try_recv() else { return };
@@ -129,12 +129,18 @@ fn bad_reply(why: impl std::fmt::Display) -> Error {
 fn parse_reply(input: &[u8]) -> Result<Option<Reply>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut headers);
-    let httparse::Status::Complete(start) = response.parse(input).map_err(bad_reply)? else { return Ok(None) };
+    let httparse::Status::Complete(start) = response.parse(input).map_err(bad_reply)? else {
+        return Ok(None);
+    };
     let status = response.code.unwrap_or_default();
     let header = |name: &str| response.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name)).map(|h| h.value);
     let rest = &input[start..];
     if header("Transfer-Encoding").is_some_and(|v| v.eq_ignore_ascii_case(b"chunked")) {
-        return Ok(parse_chunks(rest)?.map(|(body, length)| Reply { status, body: text(&body), length: start + length }));
+        return Ok(parse_chunks(rest)?.map(|(body, length)| Reply {
+            status,
+            body: text(&body),
+            length: start + length,
+        }));
     }
     let length = match header("Content-Length").map(std::str::from_utf8) {
         None => 0,
@@ -149,10 +155,15 @@ fn parse_chunks(input: &[u8]) -> Result<Option<(Vec<u8>, usize)>> {
     let (mut body, mut at) = (Vec::new(), 0);
     loop {
         let size = httparse::parse_chunk_size(&input[at..]).map_err(|_| bad_reply("a chunk's size is wrong"))?;
-        let httparse::Status::Complete((start, size)) = size else { return Ok(None) };
-        let size = usize::try_from(size).ok().filter(|s| *s <= REPLY_MAX).ok_or_else(|| bad_reply("a chunk is too long"))?;
+        let httparse::Status::Complete((start, size)) = size else {
+            return Ok(None);
+        };
+        let size =
+            usize::try_from(size).ok().filter(|s| *s <= REPLY_MAX).ok_or_else(|| bad_reply("a chunk is too long"))?;
         let from = at + start;
-        let Some(chunk) = input.get(from..from + size + 2) else { return Ok(None) };
+        let Some(chunk) = input.get(from..from + size + 2) else {
+            return Ok(None);
+        };
         body.extend_from_slice(&chunk[..size]);
         at = from + size + 2;
         if size == 0 {

@@ -174,7 +174,7 @@ impl SchedulerDriver {
 
     /// Hands a call on, in order, where the driver runs. Returns its status.
     pub fn call(&self, call: Call) -> Status {
-        self.when_running(Input::Call(call))
+        self.when_running(Input::Call(Box::new(call)))
     }
 
     /// Acknowledges a status update, given its `TaskStatus`, where the driver runs. Returns its status.

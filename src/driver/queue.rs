@@ -28,10 +28,13 @@ impl CallbackQueue {
     /// Adds a callback. Never blocks; after `close` it is dropped.
     pub fn push(&self, delivery: Delivery) {
         let mut state = self.lock();
-        if !state.closed {
-            state.waiting.push_back(delivery);
-            self.filled.notify_one();
+        if state.closed {
+            return;
         }
+        state.waiting.push_back(delivery);
+        // Told after the lock is free: a thread woken earlier would only go to sleep on it again.
+        drop(state);
+        self.filled.notify_one();
     }
 
     /// Waits for callbacks and takes all that wait; `None` once the queue is closed.

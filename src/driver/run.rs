@@ -8,10 +8,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep_until, timeout};
 
 use super::auth::Credential;
+use super::calls;
 use super::handle::Finish;
 use super::queue::CallbackQueue;
 use super::transport::{self, Report};
-use super::calls;
 use crate::Error;
 use crate::session::Master;
 use crate::session::scheduler::{Input, Output, SchedulerSession, StreamEvent};
@@ -40,7 +40,7 @@ struct Link {
     master: Master,
     reports: mpsc::Receiver<Report>,
     stream: JoinHandle<()>,
-    calls: Option<(mpsc::UnboundedSender<Call>, CallsTask)>,
+    calls: Option<(mpsc::UnboundedSender<Box<Call>>, CallsTask)>,
 }
 
 impl Drop for Link {
@@ -173,11 +173,11 @@ impl Loop {
         Link { attempt, master, reports, stream, calls: None }
     }
 
-    fn transmit(&mut self, link: Option<&Link>, call: Call) {
+    fn transmit(&mut self, link: Option<&Link>, call: Box<Call>) {
         let sender = link.and_then(|l| l.calls.as_ref()).map(|(sender, _)| sender);
         let unsent = match sender {
-            Some(sender) => sender.send(call).err().map(|e| e.0),
-            None => Some(call),
+            Some(sender) => sender.send(call).err().map(|e| *e.0),
+            None => Some(*call),
         };
         if let Some(call) = unsent {
             self.handle(Input::Unsent(vec![call]));
@@ -185,7 +185,9 @@ impl Loop {
     }
 
     async fn finish(mut self, link: Option<Link>, linger: bool) {
-        let Some(mut link) = link else { return self.finish.set() };
+        let Some(mut link) = link else {
+            return self.finish.set();
+        };
         if let Some((sender, mut task)) = link.calls.take() {
             drop(sender);
             if timeout(FLUSH_TIMEOUT, &mut task).await.is_err() {
@@ -194,9 +196,20 @@ impl Loop {
             }
         }
         self.finish.set();
-        while linger {
+        if linger {
+            self.drain(&mut link).await;
+        }
+    }
+
+    /// Keeps the stream open and reads it, until the master closes it or the driver is gone.
+    async fn drain(&mut self, link: &mut Link) {
+        loop {
             tokio::select! {
-                report = link.reports.recv() => if matches!(report, None | Some(Report::Event(StreamEvent::Closed(_)))) { return },
+                report = link.reports.recv() => {
+                    if matches!(report, None | Some(Report::Event(StreamEvent::Closed(_)))) {
+                        return;
+                    }
+                }
                 input = self.inputs.recv() => if input.is_none() { return },
             }
         }

@@ -106,7 +106,9 @@ async fn read(mut body: Incoming, reports: &mpsc::Sender<Report>) -> StreamEvent
         let data = match frame.map(hyper::body::Frame::into_data) {
             Ok(Ok(data)) => data,
             Ok(Err(_trailers)) => continue,
-            Err(error) => return StreamEvent::Closed(format!("the stream of events broke: {error}")),
+            Err(error) => {
+                return StreamEvent::Closed(format!("the stream of events broke: {error}"));
+            }
         };
         if reports.send(Report::Event(StreamEvent::Data(data))).await.is_err() {
             break;

@@ -137,14 +137,15 @@ mod tests {
         let offered = allocate(&total, free(), vec![candidate("a", "*", "")], |_, _, _| false);
         assert_eq!(offered.len(), 1);
         assert_eq!(offered[0].agent_id, "S1");
-        assert_eq!(allocate(&total, free(), vec![candidate("a", "*", "")], |_, _, _| true), []);
+        assert_eq!(allocate(&total, free(), vec![candidate("a", "*", "")], |_, _, _| { true }), []);
     }
 
     #[test]
     fn a_filter_blocks_parts_of_what_was_refused_until_it_ends() {
         let now = Instant::now();
         let second = Duration::from_secs(1);
-        let filter = Filter { agent_id: "S0".into(), role: "*".into(), resources: parse("cpus:2"), until: now + second };
+        let filter =
+            Filter { agent_id: "S0".into(), role: "*".into(), resources: parse("cpus:2"), until: now + second };
         assert!(filter.blocks("S0", "*", &parse("cpus:1"), now));
         assert!(!filter.blocks("S0", "*", &parse("cpus:3"), now));
         assert!(!filter.blocks("S1", "*", &parse("cpus:1"), now));

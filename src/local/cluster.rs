@@ -51,7 +51,10 @@ pub struct Handle(mpsc::UnboundedSender<Job>);
 
 impl Handle {
     /// Does something on the cluster's thread and waits for what it gives; `None` where the cluster is gone.
-    pub async fn ask<T: Send + 'static>(&self, job: impl FnOnce(&mut Machine, Instant) -> T + Send + 'static) -> Option<T> {
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Machine, Instant) -> T + Send + 'static,
+    ) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         self.tell(move |machine, now| drop(reply.send(job(machine, now))));
         answer.await.ok()
@@ -149,12 +152,11 @@ struct WorkDir {
 
 impl WorkDir {
     fn make(wanted: Option<&Path>) -> Result<Self> {
-        let path = wanted.map_or_else(
-            || std::env::temp_dir().join(format!("remesos-{}", uuid::Uuid::new_v4())),
-            Path::to_path_buf,
-        );
+        let path = wanted
+            .map_or_else(|| std::env::temp_dir().join(format!("remesos-{}", uuid::Uuid::new_v4())), Path::to_path_buf);
         let made = std::fs::create_dir_all(&path).and_then(|()| path.canonicalize());
-        let path = made.map_err(|e| Error::cluster(format!("cannot make the working directory {}: {e}", path.display())))?;
+        let path =
+            made.map_err(|e| Error::cluster(format!("cannot make the working directory {}: {e}", path.display())))?;
         Ok(Self { path, temporary: wanted.is_none() })
     }
 }
@@ -318,7 +320,8 @@ impl Machine {
                 quiet = false;
                 self.do_for_master(now, output);
             }
-            let outputs: Vec<_> = self.agents.iter_mut().filter_map(|(id, a)| Some((id.clone(), a.poll_output()?))).collect();
+            let outputs: Vec<_> =
+                self.agents.iter_mut().filter_map(|(id, a)| Some((id.clone(), a.poll_output()?))).collect();
             for (id, output) in outputs {
                 quiet = false;
                 self.do_for_agent(now, &id, output);

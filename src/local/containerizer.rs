@@ -47,7 +47,8 @@ impl Containerizer {
 
     /// Starts a container; its process id, or why it could not be.
     pub fn launch(&mut self, launch: &Launch) -> std::result::Result<u32, String> {
-        make_sandbox(&launch.directory).map_err(|e| format!("cannot make the sandbox {}: {e}", launch.directory.display()))?;
+        make_sandbox(&launch.directory)
+            .map_err(|e| format!("cannot make the sandbox {}: {e}", launch.directory.display()))?;
         let mut child = command(launch)?.spawn().map_err(|e| e.to_string())?;
         let id = child.id().ok_or("the process ended before it was known")?;
         let group = Pid::from_raw(id.cast_signed());
@@ -64,7 +65,9 @@ impl Containerizer {
 
     /// Signals all processes of a container; one that is gone is no error.
     pub fn signal(&mut self, container: &str, signal: i32) {
-        let (Some(&group), Ok(signal)) = (self.groups.get(container), Signal::try_from(signal)) else { return };
+        let (Some(&group), Ok(signal)) = (self.groups.get(container), Signal::try_from(signal)) else {
+            return;
+        };
         // ESRCH: all are gone already.
         let _ = killpg(group, signal);
     }
@@ -87,10 +90,12 @@ impl Drop for Containerizer {
 
 fn make_sandbox(directory: &Path) -> std::io::Result<()> {
     fs::create_dir_all(directory)?;
-    let (Some(runs), Some(run)) = (directory.parent(), directory.file_name()) else { return Ok(()) };
+    let (Some(runs), Some(run)) = (directory.parent(), directory.file_name()) else {
+        return Ok(());
+    };
     let latest = runs.join("latest");
     match fs::remove_file(&latest) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => symlink(run, latest),
     }
 }
@@ -127,12 +132,10 @@ fn command(launch: &Launch) -> std::result::Result<Command, String> {
 /// A program with its arguments, argv[0] included; a relative name with a slash is looked for in the sandbox.
 fn direct(launch: &Launch) -> std::result::Result<Command, String> {
     let info = &launch.command;
-    let program = info.value.as_deref().or(info.arguments.first().map(String::as_str)).ok_or("no executable is named")?;
-    let mut command = if program.contains('/') {
-        Command::new(launch.directory.join(program))
-    } else {
-        Command::new(program)
-    };
+    let program =
+        info.value.as_deref().or(info.arguments.first().map(String::as_str)).ok_or("no executable is named")?;
+    let mut command =
+        if program.contains('/') { Command::new(launch.directory.join(program)) } else { Command::new(program) };
     if let Some((name, arguments)) = info.arguments.split_first() {
         command.arg0(name).args(arguments);
     }

@@ -38,7 +38,9 @@ impl Resources {
         let mut resources = Self::default();
         for item in text.split(';').map(str::trim).filter(|item| !item.is_empty()) {
             resources.parse_item(item).map_err(|why| {
-                Error::invalid(format!("'{text}' is no list of resources: '{item}': {why}, as in cpus:8;mem:8192;ports:[31000-32000]"))
+                Error::invalid(format!(
+                    "'{text}' is no list of resources: '{item}': {why}, as in cpus:8;mem:8192;ports:[31000-32000]"
+                ))
             })?;
         }
         Ok(resources)
@@ -52,8 +54,10 @@ impl Resources {
         }
         if let Some(list) = value.strip_prefix('[').and_then(|v| v.strip_suffix(']')) {
             for range in list.split(',') {
-                let ends = range.split_once('-').and_then(|(b, e)| Some((b.trim().parse().ok()?, e.trim().parse().ok()?)));
-                let (begin, end) = ends.filter(|(b, e): &(u64, u64)| b <= e).ok_or("expected ranges [begin-end,...]")?;
+                let ends =
+                    range.split_once('-').and_then(|(b, e)| Some((b.trim().parse().ok()?, e.trim().parse().ok()?)));
+                let (begin, end) =
+                    ends.filter(|(b, e): &(u64, u64)| b <= e).ok_or("expected ranges [begin-end,...]")?;
                 add_range(self.ranges.entry(name.to_owned()).or_default(), (begin, end));
             }
         } else if let Some(list) = value.strip_prefix('{').and_then(|v| v.strip_suffix('}')) {
@@ -70,7 +74,9 @@ impl Resources {
     /// what is small), ports 31000 to 32000 (`src/slave/containerizer/containerizer.cpp`).
     pub fn of_this_machine(dir: &std::path::Path) -> Self {
         let cpus = std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64);
-        let keep = |total: f64, reserve: f64| if total < 2.0 * reserve { total / 2.0 } else { total - reserve };
+        let keep = |total: f64, reserve: f64| {
+            if total < 2.0 * reserve { total / 2.0 } else { total - reserve }
+        };
         let mut resources = Self::default();
         let amounts = [("cpus", cpus), ("mem", keep(memory_mb(), 1024.0)), ("disk", keep(disk_mb(dir), 5120.0))];
         for (name, amount) in amounts {
@@ -139,10 +145,7 @@ impl Resources {
             name: name.clone(),
             r#type: kind.into(),
             role: (!format.reservation_refinement).then(|| UNRESERVED.to_owned()),
-            allocation_info: format
-                .allocated_to
-                .clone()
-                .map(|role| v1::resource::AllocationInfo { role: Some(role) }),
+            allocation_info: format.allocated_to.clone().map(|role| v1::resource::AllocationInfo { role: Some(role) }),
             ..Default::default()
         };
         let scalars = self.scalars.iter().map(|(name, &amount)| v1::Resource {
@@ -150,7 +153,9 @@ impl Resources {
             ..base(name, value::Type::Scalar)
         });
         let ranges = self.ranges.iter().map(|(name, ranges)| v1::Resource {
-            ranges: Some(value::Ranges { range: ranges.iter().map(|&(begin, end)| value::Range { begin, end }).collect() }),
+            ranges: Some(value::Ranges {
+                range: ranges.iter().map(|&(begin, end)| value::Range { begin, end }).collect(),
+            }),
             ..base(name, value::Type::Ranges)
         });
         let sets = self.sets.iter().map(|(name, items)| v1::Resource {
@@ -188,7 +193,9 @@ impl Resources {
             let have = self.ranges.get(name).map_or(&[][..], Vec::as_slice);
             wanted.iter().all(|&(b, e)| have.iter().any(|&(hb, he)| hb <= b && e <= he))
         };
-        let set = |(name, wanted): (&String, &BTreeSet<String>)| self.sets.get(name).is_some_and(|have| have.is_superset(wanted));
+        let set = |(name, wanted): (&String, &BTreeSet<String>)| {
+            self.sets.get(name).is_some_and(|have| have.is_superset(wanted))
+        };
         other.scalars.iter().all(scalar) && other.ranges.iter().all(range) && other.sets.iter().all(set)
     }
 

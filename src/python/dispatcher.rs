@@ -109,25 +109,30 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// Attaches once, for as long as the thread lives: making a thread state for every callback costs more than most
+    /// callbacks do.
     fn run(self) {
-        let queue = self.core.queue().clone();
-        while let Some(batch) = queue.take() {
-            let attached = Python::try_attach(|py| {
-                for delivery in batch {
-                    if self.core.status() != Status::Running {
-                        break;
-                    }
-                    self.deliver(py, delivery);
-                }
-            });
-            if attached.is_none() {
-                break;
-            }
-        }
-        // What Python owns may be let go only while attached; past the interpreter's end there is nothing to let go.
         let mut held = Some(self);
-        if Python::try_attach(|_| drop(held.take())).is_none() {
+        let attached = Python::try_attach(|py| {
+            if let Some(dispatcher) = held.take() {
+                dispatcher.drain(py);
+            }
+        });
+        if attached.is_none() {
+            // The interpreter is gone, and with it what could let Python's objects go.
             std::mem::forget(held);
+        }
+    }
+
+    fn drain(&self, py: Python<'_>) {
+        let queue = self.core.queue().clone();
+        while let Some(batch) = py.detach(|| queue.take()) {
+            for delivery in batch {
+                if self.core.status() != Status::Running {
+                    break;
+                }
+                self.deliver(py, delivery);
+            }
         }
     }
 

@@ -18,7 +18,13 @@ pub struct LocalCluster(Arc<local::LocalCluster>);
 impl LocalCluster {
     #[new]
     #[pyo3(signature = (port, agents, resources, work_dir))]
-    fn new(py: Python<'_>, port: u16, agents: u32, resources: Option<&str>, work_dir: Option<PathBuf>) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        port: u16,
+        agents: u32,
+        resources: Option<&str>,
+        work_dir: Option<PathBuf>,
+    ) -> PyResult<Self> {
         let resources = resources.map(Resources::parse).transpose()?;
         start(py, &Options { port, agents, resources, work_dir, ..Options::from_environment()? })
     }

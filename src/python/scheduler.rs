@@ -97,7 +97,13 @@ impl SchedulerDriver {
     }
 
     #[pyo3(signature = (offer_ids, operations, filters))]
-    fn accept(&self, offer_ids: Vec<Py<PyBytes>>, operations: Vec<Py<PyBytes>>, filters: Option<&[u8]>, py: Python<'_>) -> i32 {
+    fn accept(
+        &self,
+        offer_ids: Vec<Py<PyBytes>>,
+        operations: Vec<Py<PyBytes>>,
+        filters: Option<&[u8]>,
+        py: Python<'_>,
+    ) -> i32 {
         let accept = call::Accept {
             offer_ids: copy_all(py, &offer_ids),
             operations: copy_all(py, &operations),
@@ -108,7 +114,13 @@ impl SchedulerDriver {
 
     /// ACCEPT with one LAUNCH.
     #[pyo3(signature = (offer_ids, tasks, filters))]
-    fn launch(&self, offer_ids: Vec<Py<PyBytes>>, tasks: Vec<Py<PyBytes>>, filters: Option<&[u8]>, py: Python<'_>) -> i32 {
+    fn launch(
+        &self,
+        offer_ids: Vec<Py<PyBytes>>,
+        tasks: Vec<Py<PyBytes>>,
+        filters: Option<&[u8]>,
+        py: Python<'_>,
+    ) -> i32 {
         let accept = call::Accept {
             offer_ids: copy_all(py, &offer_ids),
             operations: vec![call::launch_operation(copy_all(py, &tasks))],

@@ -38,11 +38,8 @@ impl Framework {
         let decoded = v1::FrameworkInfo::decode(info.clone())
             .map_err(|e| Error::invalid(format!("these bytes are no FrameworkInfo: {e}")))?;
         let missing = |present: &str, value: &str| present.is_empty().then(|| value.to_owned());
-        let filled = Filled {
-            user: missing(&decoded.user, user),
-            id: None,
-            hostname: missing(decoded.hostname(), hostname),
-        };
+        let filled =
+            Filled { user: missing(&decoded.user, user), id: None, hostname: missing(decoded.hostname(), hostname) };
         let failover = decoded.failover_timeout();
         Ok(Self {
             info: append(&info, &filled),

@@ -56,7 +56,7 @@ pub enum Input {
     /// Something about the stream of the attempt with this number.
     Stream(u64, StreamEvent),
     /// The framework asks something of the master. `framework_id` is filled in here.
-    Call(Call),
+    Call(Box<Call>),
     /// A status update was processed, or the framework acknowledges it: the bytes of its `TaskStatus`.
     Acknowledge(Bytes),
     /// These calls were accepted but could not be written before the connection went.
@@ -93,7 +93,7 @@ pub enum Output {
     /// Drop all connections, connect to this master and POST this SUBSCRIBE; report as this attempt.
     Subscribe(u64, Master, Bytes),
     /// POST this call after those before it, on the subscribed stream's second connection.
-    Transmit(Call),
+    Transmit(Box<Call>),
     /// Drop all connections.
     Disconnect,
     /// Call the framework back.
@@ -193,7 +193,7 @@ impl SchedulerSession {
             Input::Stream(..) => {}
             Input::Call(call) => self.on_call(call),
             Input::Acknowledge(status) => self.on_acknowledge(&status),
-            Input::Unsent(calls) => calls.into_iter().for_each(|call| self.answer_here(call)),
+            Input::Unsent(calls) => calls.iter().for_each(|call| self.answer_here(call)),
             Input::Stop { failover } => self.on_stop(failover),
             Input::Abort => self.on_abort(),
             Input::Timeout => self.on_timeout(now),
@@ -253,7 +253,9 @@ impl SchedulerSession {
             match self.decoder.next_record().map(|r| r.map(Event::decode)) {
                 Ok(None) => return,
                 Ok(Some(Ok(event))) => self.on_event(now, event),
-                Ok(Some(Err(error))) => return self.on_closed(now, &format!("the event is no v1 event: {error}")),
+                Ok(Some(Err(error))) => {
+                    return self.on_closed(now, &format!("the event is no v1 event: {error}"));
+                }
                 Err(error) => return self.on_closed(now, &error.to_string()),
             }
         }
@@ -264,7 +266,9 @@ impl SchedulerSession {
             EventType::Subscribed => self.on_subscribed(now, event),
             EventType::Heartbeat => {}
             EventType::Error => self.fail(event.error.unwrap_or_default().message),
-            _ if !self.is_subscribed() => tracing::warn!("Ignoring {:?} before SUBSCRIBED", event.kind()),
+            _ if !self.is_subscribed() => {
+                tracing::warn!("Ignoring {:?} before SUBSCRIBED", event.kind())
+            }
             EventType::Offers => self.on_offers(event.offers.unwrap_or_default().offers),
             EventType::Rescind => {
                 let id = event.rescind.unwrap_or_default().inner;
@@ -333,7 +337,9 @@ impl SchedulerSession {
                 status: failure.status.unwrap_or(-1),
             }),
             (None, Some(agent_id)) => self.deliver(Delivery::SlaveLost(agent_id)),
-            (None, None) => tracing::warn!("Ignoring a FAILURE that names neither executor nor agent"),
+            (None, None) => {
+                tracing::warn!("Ignoring a FAILURE that names neither executor nor agent")
+            }
         }
     }
 
@@ -350,7 +356,8 @@ impl SchedulerSession {
     fn on_refused(&mut self, now: Instant, status: u16, body: &str) {
         match status {
             401 => {
-                let who = self.principal.as_ref().map_or("no principal was given".to_owned(), |p| format!("principal '{p}'"));
+                let who =
+                    self.principal.as_ref().map_or("no principal was given".to_owned(), |p| format!("principal '{p}'"));
                 self.fail(format!("Master refused authentication: {who}"));
             }
             // Recovering, no leader elected, or not yet listening on this path (`src/scheduler/scheduler.cpp`).
@@ -366,7 +373,10 @@ impl SchedulerSession {
         }
         let delay = self.backoff.next_delay();
         let master = self.current.as_ref().map(ToString::to_string).unwrap_or_default();
-        tracing::warn!("Not connected to the master at {master}: {reason}; trying again in {:.1} s", delay.as_secs_f64());
+        tracing::warn!(
+            "Not connected to the master at {master}: {reason}; trying again in {:.1} s",
+            delay.as_secs_f64()
+        );
         self.leave_stream();
         if self.current != self.detected {
             self.current = self.detected.clone();
@@ -389,7 +399,7 @@ impl SchedulerSession {
         }
     }
 
-    fn on_call(&mut self, call: Call) {
+    fn on_call(&mut self, call: Box<Call>) {
         if self.mode != Mode::Running {
             return;
         }
@@ -403,13 +413,13 @@ impl SchedulerSession {
             self.forget_offers(&call);
             self.transmit(call);
         } else {
-            self.answer_here(call);
+            self.answer_here(&call);
         }
     }
 
     /// What the framework asked cannot reach the master: what `src/sched/sched.cpp` does then.
-    fn answer_here(&mut self, call: Call) {
-        let Some(accept) = call.accept else {
+    fn answer_here(&mut self, call: &Call) {
+        let Some(accept) = &call.accept else {
             return tracing::debug!("Dropping {:?}: not connected to a master", call.kind());
         };
         let tasks = accept.operations.iter().flat_map(call::launched_tasks);
@@ -448,7 +458,9 @@ impl SchedulerSession {
 
     /// Takes a new `FrameworkInfo`; false where it cannot be (the driver is then aborted, as libmesos does).
     fn note_update(&mut self, call: &Call) -> bool {
-        let Some(update) = &call.update_framework else { return false };
+        let Some(update) = &call.update_framework else {
+            return false;
+        };
         let Some(id) = self.framework.id().filter(|_| self.was_registered).map(str::to_owned) else {
             self.fail("UpdateFramework: the framework is not registered yet".to_owned());
             return false;
@@ -472,7 +484,9 @@ impl SchedulerSession {
     }
 
     fn on_acknowledge(&mut self, status: &Bytes) {
-        let Some(acknowledge) = call::Acknowledge::of(status) else { return };
+        let Some(acknowledge) = call::Acknowledge::of(status) else {
+            return;
+        };
         if self.mode == Mode::Running && self.is_subscribed() {
             self.transmit(Call {
                 kind: call::Type::Acknowledge.into(),
@@ -568,7 +582,8 @@ impl SchedulerSession {
         }
     }
 
-    fn transmit(&mut self, mut call: Call) {
+    fn transmit(&mut self, call: impl Into<Box<Call>>) {
+        let mut call = call.into();
         call.framework_id = self.framework.id_bytes();
         self.outputs.push_back(Output::Transmit(call));
     }

@@ -18,7 +18,11 @@ const UNITS: [(&str, f64); 8] = [
 
 /// Reads a duration such as `2secs` or `1.5mins`.
 pub fn parse(text: &str) -> Result<Duration> {
-    let bad = || Error::invalid(format!("'{text}' is no duration: expected a number and one of ns, us, ms, secs, mins, hrs, days, weeks"));
+    let bad = || {
+        Error::invalid(format!(
+            "'{text}' is no duration: expected a number and one of ns, us, ms, secs, mins, hrs, days, weeks"
+        ))
+    };
     let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(bad)?;
     let (number, unit) = text.split_at(unit_at);
     let seconds = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(bad)?.1;

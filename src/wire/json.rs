@@ -44,7 +44,11 @@ fn descriptor(full_name: &str) -> MessageDescriptor {
 fn require(message: &DynamicMessage) -> Result<()> {
     let mut missing = Vec::new();
     find_missing(message, "", &mut missing);
-    if missing.is_empty() { Ok(()) } else { Err(Error::invalid(format!("Missing required fields: {}", missing.join(", ")))) }
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::invalid(format!("Missing required fields: {}", missing.join(", "))))
+    }
 }
 
 fn find_missing(message: &DynamicMessage, path: &str, missing: &mut Vec<String>) {

@@ -58,7 +58,8 @@ fn read_file(path: &str, tls: bool, depth: usize) -> std::result::Result<MasterU
         return Err(format!("more than {FILES_NESTED_MAX} files name one another"));
     }
     let path = PathBuf::from(path);
-    let content = std::fs::read_to_string(&path).map_err(|e| format!("cannot read the file {}: {e}", path.display()))?;
+    let content =
+        std::fs::read_to_string(&path).map_err(|e| format!("cannot read the file {}: {e}", path.display()))?;
     let nested = parse_nested(content.trim(), tls, depth + 1);
     nested.map_err(|why| format!("the file {} holds '{}': {why}", path.display(), content.trim()))
 }
@@ -112,7 +113,9 @@ mod tests {
 
     #[test]
     fn what_is_no_master_is_named_with_what_was_expected() {
-        for bad in ["", "h", "h:", "h:x", "h:0", "h:99999", ":5050", "ftp://h:1", "a b:1", "::1:5050", "zk://h:1", "zk://h:1/"] {
+        for bad in
+            ["", "h", "h:", "h:x", "h:0", "h:99999", ":5050", "ftp://h:1", "a b:1", "::1:5050", "zk://h:1", "zk://h:1/"]
+        {
             let error = MasterUri::parse(bad, false).expect_err(bad);
             assert!(error.is_invalid_argument());
             let text = error.to_string();

@@ -98,7 +98,12 @@ async fn connect(url: &ZooKeeperUrl) -> Result<zk::Client, String> {
 }
 
 /// Watches the children, and reads the leader's data once per new leader; returns why the session ended.
-async fn follow(client: &zk::Client, url: &ZooKeeperUrl, tls: bool, leader: &watch::Sender<Option<Master>>) -> zk::Error {
+async fn follow(
+    client: &zk::Client,
+    url: &ZooKeeperUrl,
+    tls: bool,
+    leader: &watch::Sender<Option<Master>>,
+) -> zk::Error {
     let mut leading = None;
     loop {
         let step = look(client, url, tls, leader, &mut leading).await;

@@ -236,7 +236,9 @@ impl CommandTask {
 /// `Command exited with status 1`, `Command terminated with signal Killed`: as `WSTRINGIFY` in stout.
 fn describe(status: Option<i32>) -> String {
     use nix::sys::wait::WaitStatus;
-    let Some(raw) = status else { return "Command ended, its status is not known".to_owned() };
+    let Some(raw) = status else {
+        return "Command ended, its status is not known".to_owned();
+    };
     match WaitStatus::from_raw(nix::unistd::Pid::from_raw(1), raw) {
         Ok(WaitStatus::Exited(_, code)) => format!("Command exited with status {code}"),
         Ok(WaitStatus::Signaled(_, signal, core)) => {

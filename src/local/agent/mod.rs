@@ -86,21 +86,27 @@ impl Agent {
             ToAgent::KillTask { framework_id, task_id, kill_policy } => {
                 self.kill(now, &framework_id, &task_id, kill_policy.as_ref());
             }
-            ToAgent::Acknowledge { framework_id, task_id, uuid } => self.acknowledge(now, &framework_id, &task_id, &uuid),
+            ToAgent::Acknowledge { framework_id, task_id, uuid } => {
+                self.acknowledge(now, &framework_id, &task_id, &uuid)
+            }
             ToAgent::ShutdownFramework { framework_id } => self.shutdown(now, &framework_id),
         }
     }
 
     /// A container runs under this process id, or could not be started.
     pub fn launched(&mut self, now: Instant, container: &str, outcome: Result<u32, String>) {
-        let Some(task) = self.tasks.get_mut(container) else { return };
+        let Some(task) = self.tasks.get_mut(container) else {
+            return;
+        };
         task.launched(now, outcome, &mut self.outputs);
         self.retire(container);
     }
 
     /// A container's process ended, with a status as wait(2) gives it; `None` where it is not known.
     pub fn exited(&mut self, now: Instant, container: &str, status: Option<i32>) {
-        let Some(task) = self.tasks.get_mut(container) else { return };
+        let Some(task) = self.tasks.get_mut(container) else {
+            return;
+        };
         task.exited(now, status, &mut self.outputs);
         self.retire(container);
     }

@@ -14,9 +14,7 @@ impl Agent {
             let (running, completed) = frameworks.entry(&task.framework_id).or_default();
             if is_terminal(task.state) { completed } else { running }.push(executor(task));
         }
-        let framework = |(id, (executors, completed_executors)): (&str, (Vec<Value>, Vec<Value>))| {
-            json!({ "id": id, "executors": executors, "completed_executors": completed_executors })
-        };
+        let framework = |(id, (executors, completed_executors)): (&str, (Vec<Value>, Vec<Value>))| json!({ "id": id, "executors": executors, "completed_executors": completed_executors });
         json!({
             "id": self.config.id,
             "pid": format!("{}@{}", self.config.path, self.config.endpoint),

@@ -32,7 +32,9 @@ impl Master {
                     self.launch(framework_id, &first, tasks, &mut remaining);
                 }
                 operation::Type::LaunchGroup => self.refuse_group(framework_id, &first.agent_id, operation),
-                other => tracing::warn!("Dropping {other:?} of {framework_id}: the embedded cluster has no such operation"),
+                other => {
+                    tracing::warn!("Dropping {other:?} of {framework_id}: the embedded cluster has no such operation")
+                }
             }
         }
         self.refuse(now, framework_id, &first.agent_id, &first.role, remaining, accept.filters.as_ref());
@@ -60,8 +62,13 @@ impl Master {
         }
         for (id, offer) in &offers {
             if offer.framework_id != framework_id {
-                let Some(other) = Some(&offer.framework_id) else { continue };
-                return Err(format!("Offer {} has invalid framework {other} while framework {framework_id} is expected", id.value));
+                let Some(other) = Some(&offer.framework_id) else {
+                    continue;
+                };
+                return Err(format!(
+                    "Offer {} has invalid framework {other} while framework {framework_id} is expected",
+                    id.value
+                ));
             }
         }
         let (_, first) = offers[0];
@@ -122,9 +129,11 @@ impl Master {
     }
 
     fn run(&mut self, framework_id: &str, offer: &OfferRecord, task: v1::TaskInfo, resources: Resources) {
-        let Some(framework) = self.frameworks.get_mut(framework_id) else { return };
+        let Some(framework) = self.frameworks.get_mut(framework_id) else {
+            return;
+        };
         let message = ToAgent::RunTask {
-            framework: framework.info.clone(),
+            framework: Box::new(framework.info.clone()),
             task: Box::new(task.clone()),
             role: offer.role.clone(),
         };

@@ -37,7 +37,13 @@ impl Master {
         }
     }
 
-    fn accept_subscription(&mut self, now: Instant, connection: ConnectionId, stream_id: &str, subscribe: call::Subscribe) {
+    fn accept_subscription(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        stream_id: &str,
+        subscribe: call::Subscribe,
+    ) {
         let mut info = subscribe.framework_info;
         let given = info.id.take().map(|id| id.value).filter(|id| !id.is_empty());
         let id = given.unwrap_or_else(|| self.new_framework_id());
@@ -49,11 +55,10 @@ impl Master {
         };
         tracing::info!("Subscribed framework '{}' as {id}", framework.info.name);
         let suppressed = subscribe.suppressed_roles.into_iter().collect();
-        let stream = Connection { id: connection, stream_id: stream_id.to_owned(), next_heartbeat: now + HEARTBEAT_INTERVAL };
-        self.frameworks.insert(
-            id.clone(),
-            Framework { connection: Some(stream), suppressed, removal_due: None, ..framework },
-        );
+        let stream =
+            Connection { id: connection, stream_id: stream_id.to_owned(), next_heartbeat: now + HEARTBEAT_INTERVAL };
+        self.frameworks
+            .insert(id.clone(), Framework { connection: Some(stream), suppressed, removal_due: None, ..framework });
         let subscribed = event::Subscribed {
             framework_id: v1::FrameworkId { value: id },
             heartbeat_interval_seconds: Some(HEARTBEAT_INTERVAL.as_secs_f64()),
@@ -88,7 +93,8 @@ impl Master {
 
     /// Every call but SUBSCRIBE, with the `Mesos-Stream-Id` that came along.
     pub fn call(&mut self, now: Instant, stream_id: Option<&str>, call: Call) -> Result<(), Refusal> {
-        validation::call(&call).map_err(|why| Refusal::new(400, format!("Failed to validate scheduler::Call: {why}")))?;
+        validation::call(&call)
+            .map_err(|why| Refusal::new(400, format!("Failed to validate scheduler::Call: {why}")))?;
         let id = call.framework_id.as_ref().map(|id| id.value.clone()).unwrap_or_default();
         self.check_stream(&id, stream_id)?;
         match call.r#type() {
@@ -100,7 +106,9 @@ impl Master {
             call::Type::Kill => self.kill(&id, call.kill.unwrap_or_default()),
             call::Type::Acknowledge => self.acknowledge(&id, call.acknowledge.unwrap_or_default()),
             call::Type::Reconcile => self.reconcile(&id, &call.reconcile.unwrap_or_default()),
-            call::Type::UpdateFramework => return self.update_framework(now, &id, call.update_framework.unwrap_or_default()),
+            call::Type::UpdateFramework => {
+                return self.update_framework(now, &id, call.update_framework.unwrap_or_default());
+            }
             other => tracing::debug!("Nothing to do for {other:?}"),
         }
         Ok(())
@@ -114,7 +122,9 @@ impl Master {
             Some(id) if id == connection.stream_id => Ok(()),
             Some(id) => Err(Refusal::new(
                 400,
-                format!("The stream ID '{id}' included in this request didn't match the stream ID currently associated with framework ID {framework_id}"),
+                format!(
+                    "The stream ID '{id}' included in this request didn't match the stream ID currently associated with framework ID {framework_id}"
+                ),
             )),
         }
     }
@@ -151,7 +161,9 @@ impl Master {
     }
 
     fn revive(&mut self, now: Instant, framework_id: &str, roles: &[String]) {
-        let Some(framework) = self.frameworks.get_mut(framework_id) else { return };
+        let Some(framework) = self.frameworks.get_mut(framework_id) else {
+            return;
+        };
         let known = framework.roles();
         if let Some(unknown) = roles.iter().find(|role| !known.contains(role)) {
             return tracing::warn!("Ignoring REVIVE of {framework_id}: it is not in the role '{unknown}'");
@@ -163,7 +175,9 @@ impl Master {
     }
 
     fn suppress(&mut self, framework_id: &str, roles: &[String]) {
-        let Some(framework) = self.frameworks.get_mut(framework_id) else { return };
+        let Some(framework) = self.frameworks.get_mut(framework_id) else {
+            return;
+        };
         let known = framework.roles();
         if let Some(unknown) = roles.iter().find(|role| !known.contains(role)) {
             return tracing::warn!("Ignoring SUPPRESS of {framework_id}: it is not in the role '{unknown}'");
@@ -181,12 +195,15 @@ impl Master {
         if kill.agent_id.is_some_and(|agent| agent.value != task.agent_id) {
             return tracing::warn!("Ignoring KILL of '{task_id}': it is on another agent");
         }
-        let message = ToAgent::KillTask { framework_id: framework_id.to_owned(), task_id, kill_policy: kill.kill_policy };
+        let message =
+            ToAgent::KillTask { framework_id: framework_id.to_owned(), task_id, kill_policy: kill.kill_policy };
         self.outputs.push_back(Output::Tell(task.agent_id.clone(), message));
     }
 
     fn acknowledge(&mut self, framework_id: &str, acknowledge: call::Acknowledge) {
-        let Some(framework) = self.frameworks.get_mut(framework_id) else { return };
+        let Some(framework) = self.frameworks.get_mut(framework_id) else {
+            return;
+        };
         let task_id = acknowledge.task_id.value;
         if let Some(task) = framework.tasks.get(&task_id) {
             let acknowledged = |s: &v1::TaskStatus| s.uuid.as_deref() == Some(&acknowledge.uuid);
@@ -194,13 +211,14 @@ impl Master {
                 framework.complete_task(&task_id);
             }
         }
-        let message =
-            ToAgent::Acknowledge { framework_id: framework_id.to_owned(), task_id, uuid: acknowledge.uuid };
+        let message = ToAgent::Acknowledge { framework_id: framework_id.to_owned(), task_id, uuid: acknowledge.uuid };
         self.outputs.push_back(Output::Tell(acknowledge.agent_id.value, message));
     }
 
     fn update_framework(&mut self, now: Instant, id: &str, update: call::UpdateFramework) -> Result<(), Refusal> {
-        let Some(framework) = self.frameworks.get_mut(id) else { return Ok(()) };
+        let Some(framework) = self.frameworks.get_mut(id) else {
+            return Ok(());
+        };
         let info = update.framework_info;
         validation::framework(&info, &update.suppressed_roles)
             .and_then(|()| validation::framework_update(&framework.info, &info))

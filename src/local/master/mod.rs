@@ -165,7 +165,9 @@ impl Master {
     /// Takes in what an agent says.
     pub fn handle_agent(&mut self, now: Instant, message: ToMaster) {
         let ToMaster::StatusUpdate { framework_id, status, latest_state } = message;
-        let Some(framework) = self.frameworks.get_mut(&framework_id) else { return };
+        let Some(framework) = self.frameworks.get_mut(&framework_id) else {
+            return;
+        };
         if let Some(task) = framework.tasks.get_mut(&status.task_id.value) {
             task.update(&status, latest_state);
         }
@@ -178,7 +180,9 @@ impl Master {
     /// The stream ended: offers go back, and the framework is removed after its failover timeout.
     pub fn disconnected(&mut self, now: Instant, connection: ConnectionId) {
         let of_stream = |f: &&mut Framework| f.connection.as_ref().is_some_and(|c| c.id == connection);
-        let Some(framework) = self.frameworks.values_mut().find(of_stream) else { return };
+        let Some(framework) = self.frameworks.values_mut().find(of_stream) else {
+            return;
+        };
         let id = framework.id();
         tracing::info!("Framework {id} disconnected");
         framework.disconnect(now);
@@ -193,7 +197,9 @@ impl Master {
 
     /// Removes a framework: its tasks are killed and no one is told.
     pub fn remove_framework(&mut self, now: Instant, id: &str) {
-        let Some(mut framework) = self.frameworks.remove(id) else { return };
+        let Some(mut framework) = self.frameworks.remove(id) else {
+            return;
+        };
         tracing::info!("Removing framework {id}");
         self.discard_offers(id);
         framework.complete();
@@ -331,7 +337,9 @@ impl Master {
     }
 
     fn send_update(&mut self, framework_id: &str, mut status: v1::TaskStatus) {
-        let Some(framework) = self.frameworks.get(framework_id) else { return };
+        let Some(framework) = self.frameworks.get(framework_id) else {
+            return;
+        };
         if !framework.has(v1::framework_info::capability::Type::PartitionAware) {
             status.state = before_partitions(status.state()).into();
         }

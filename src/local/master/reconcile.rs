@@ -9,7 +9,9 @@ use crate::proto::v1::task_status::{Reason, Source};
 
 impl Master {
     pub(super) fn reconcile(&mut self, framework_id: &str, reconcile: &call::Reconcile) {
-        let Some(framework) = self.frameworks.get(framework_id) else { return };
+        let Some(framework) = self.frameworks.get(framework_id) else {
+            return;
+        };
         let answers: Vec<v1::TaskStatus> = if reconcile.tasks.is_empty() {
             framework.tasks.values().map(latest).collect()
         } else {

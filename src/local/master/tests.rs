@@ -1,1 +1,253 @@
+//! The embedded master in virtual time.
 
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::local::messages::ToMaster;
+use crate::proto::v1::scheduler::{Call, call};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+struct World {
+    master: Master,
+    now: Instant,
+    events: Vec<(ConnectionId, Event)>,
+    closed: Vec<ConnectionId>,
+    told: Vec<(String, ToAgent)>,
+}
+
+fn world(agents: u32) -> World {
+    let config = Config { hostname: "h".into(), ip: Ipv4Addr::LOCALHOST, port: 5050, allocation_interval: SECOND };
+    let mut master = Master::new(config, 7);
+    let now = Instant::now();
+    for n in 0..agents {
+        let id = Some(v1::AgentId { value: format!("S{n}") });
+        let info = v1::AgentInfo { hostname: "h".into(), id, ..Default::default() };
+        master.add_agent(now, info, Resources::parse("cpus:4;mem:400").expect("valid"), format!("slave({n})"));
+    }
+    World { master, now, events: vec![], closed: vec![], told: vec![] }
+}
+
+fn info(name: &str) -> v1::FrameworkInfo {
+    v1::FrameworkInfo { user: "u".into(), name: name.into(), ..Default::default() }
+}
+
+impl World {
+    fn pump(&mut self) {
+        self.master.handle_timeout(self.now);
+        while let Some(output) = self.master.poll_output() {
+            match output {
+                Output::Send(connection, event) => self.events.push((connection, *event)),
+                Output::Close(connection) => self.closed.push(connection),
+                Output::Tell(agent, message) => self.told.push((agent, message)),
+            }
+        }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.pump();
+    }
+
+    /// Subscribes; the framework's id and its stream's.
+    fn subscribe(&mut self, connection: ConnectionId, info: v1::FrameworkInfo) -> (String, String) {
+        let subscribe = call::Subscribe { framework_info: info, ..Default::default() };
+        let stream = self.master.subscribe(self.now, connection, subscribe);
+        self.pump();
+        let of_us = |(c, e): &&(ConnectionId, Event)| *c == connection && e.subscribed.is_some();
+        let id = self.events.iter().find(of_us).and_then(|(_, e)| e.subscribed.clone());
+        (id.map(|s| s.framework_id.value).unwrap_or_default(), stream)
+    }
+
+    fn call(&mut self, (id, stream): &(String, String), call: Call) -> Result<(), Refusal> {
+        let call = Call { framework_id: Some(v1::FrameworkId { value: id.clone() }), ..call };
+        let outcome = self.master.call(self.now, Some(stream), call);
+        self.pump();
+        outcome
+    }
+
+    fn take_offers(&mut self, connection: ConnectionId) -> Vec<v1::Offer> {
+        let (mine, rest) = std::mem::take(&mut self.events).into_iter().partition(|(c, _)| *c == connection);
+        self.events = rest;
+        let mine: Vec<(ConnectionId, Event)> = mine;
+        mine.into_iter().filter_map(|(_, e)| e.offers).flat_map(|o| o.offers).collect()
+    }
+
+    fn take_updates(&mut self) -> Vec<v1::TaskStatus> {
+        std::mem::take(&mut self.events).into_iter().filter_map(|(_, e)| e.update).map(|u| u.status).collect()
+    }
+}
+
+fn decline(offer: &v1::Offer, seconds: f64) -> Call {
+    let decline = call::Decline {
+        offer_ids: vec![offer.id.clone()],
+        filters: Some(v1::Filters { refuse_seconds: Some(seconds) }),
+    };
+    Call { r#type: Some(call::Type::Decline.into()), decline: Some(decline), ..Default::default() }
+}
+
+fn launch(offer: &v1::Offer, id: &str) -> Call {
+    let task = v1::TaskInfo {
+        name: id.into(),
+        task_id: v1::TaskId { value: id.into() },
+        agent_id: offer.agent_id.clone(),
+        resources: Resources::parse("cpus:1;mem:100").expect("valid").to_proto(&Format::default()),
+        command: Some(v1::CommandInfo::default()),
+        ..Default::default()
+    };
+    let operation = v1::offer::Operation {
+        r#type: Some(v1::offer::operation::Type::Launch.into()),
+        launch: Some(v1::offer::operation::Launch { task_infos: vec![task] }),
+        ..Default::default()
+    };
+    let accept = call::Accept {
+        offer_ids: vec![offer.id.clone()],
+        operations: vec![operation],
+        filters: Some(v1::Filters { refuse_seconds: Some(0.0) }),
+    };
+    Call { r#type: Some(call::Type::Accept.into()), accept: Some(accept), ..Default::default() }
+}
+
+fn finished(framework_id: &str, task: &str) -> ToMaster {
+    let status = v1::TaskStatus {
+        task_id: v1::TaskId { value: task.into() },
+        state: v1::TaskState::TaskFinished.into(),
+        uuid: Some(vec![1; 16]),
+        ..Default::default()
+    };
+    ToMaster::StatusUpdate {
+        framework_id: framework_id.into(),
+        status: Box::new(status),
+        latest_state: v1::TaskState::TaskFinished,
+    }
+}
+
+#[test]
+fn every_agent_is_offered_at_once_and_each_to_one_framework() {
+    let mut world = world(2);
+    world.subscribe(1, info("a"));
+    assert_eq!(world.take_offers(1).len(), 2);
+    world.subscribe(2, info("b"));
+    assert_eq!(world.take_offers(2).len(), 0, "all is offered to the first");
+}
+
+#[test]
+fn heartbeats_come_at_once_and_then_every_fifteen_seconds() {
+    let mut world = world(0);
+    world.subscribe(1, info("a"));
+    let count = |world: &World| world.events.iter().filter(|(_, e)| e.r#type() == event::Type::Heartbeat).count();
+    assert_eq!(count(&world), 1);
+    world.pass(14 * SECOND);
+    assert_eq!(count(&world), 1);
+    world.pass(SECOND);
+    assert_eq!(count(&world), 2);
+}
+
+#[test]
+fn a_refused_offer_comes_back_when_its_filter_is_over() {
+    let mut world = world(1);
+    let framework = world.subscribe(1, info("a"));
+    let offer = world.take_offers(1).remove(0);
+    world.call(&framework, decline(&offer, 5.0)).expect("accepted");
+    for _ in 0..4 {
+        world.pass(SECOND);
+        assert_eq!(world.take_offers(1).len(), 0);
+    }
+    world.pass(SECOND);
+    assert_eq!(world.take_offers(1).len(), 1);
+}
+
+#[test]
+fn what_one_framework_refuses_another_gets() {
+    let mut world = world(1);
+    let first = world.subscribe(1, info("a"));
+    world.subscribe(2, info("b"));
+    let offer = world.take_offers(1).remove(0);
+    world.call(&first, decline(&offer, 5.0)).expect("accepted");
+    world.pass(SECOND);
+    assert_eq!(world.take_offers(2).len(), 1);
+}
+
+#[test]
+fn resources_of_a_task_are_free_again_when_it_ends() {
+    let mut world = world(1);
+    let framework = world.subscribe(1, info("a"));
+    let offer = world.take_offers(1).remove(0);
+    world.call(&framework, launch(&offer, "t")).expect("accepted");
+    assert!(matches!(&world.told[..], [(agent, ToAgent::RunTask { .. })] if agent == "S0"));
+    world.pass(SECOND);
+    let rest = world.take_offers(1).remove(0);
+    assert_eq!(Resources::from_proto(&rest.resources).expect("valid").scalar("cpus"), 3.0);
+    world.call(&framework, decline(&rest, 0.0)).expect("accepted");
+    world.master.handle_agent(world.now, finished(&framework.0, "t"));
+    world.pass(SECOND);
+    let all = world.take_offers(1).remove(0);
+    assert_eq!(Resources::from_proto(&all.resources).expect("valid").scalar("cpus"), 4.0);
+}
+
+#[test]
+fn an_offer_is_good_for_one_answer() {
+    let mut world = world(1);
+    let framework = world.subscribe(1, info("a"));
+    let offer = world.take_offers(1).remove(0);
+    world.call(&framework, decline(&offer, 0.0)).expect("accepted");
+    world.call(&framework, launch(&offer, "t")).expect("accepted");
+    let updates = world.take_updates();
+    assert_eq!(updates[0].state(), v1::TaskState::TaskLost);
+    assert!(updates[0].message().ends_with("is no longer valid"));
+}
+
+#[test]
+fn another_framework_s_offer_is_not_ours_to_use() {
+    let mut world = world(1);
+    world.subscribe(1, info("a"));
+    let other = world.subscribe(2, info("b"));
+    let offer = world.take_offers(1).remove(0);
+    world.call(&other, launch(&offer, "t")).expect("accepted");
+    let updates = world.take_updates();
+    assert!(updates[0].message().contains("has invalid framework"), "{}", updates[0].message());
+    assert_eq!(world.master.offers.len(), 1, "it still is the first one's");
+}
+
+#[test]
+fn a_framework_that_leaves_is_kept_for_its_failover_timeout() {
+    let mut world = world(1);
+    let (id, _) = world.subscribe(1, v1::FrameworkInfo { failover_timeout: Some(10.0), ..info("a") });
+    world.master.disconnected(world.now, 1);
+    world.pass(9 * SECOND);
+    assert!(world.master.frameworks.contains_key(&id));
+    world.pass(SECOND);
+    assert!(!world.master.frameworks.contains_key(&id));
+    let back = v1::FrameworkInfo { id: Some(v1::FrameworkId { value: id }), ..info("a") };
+    world.subscribe(2, back);
+    let errors: Vec<_> = world.events.iter().filter_map(|(_, e)| e.error.clone()).collect();
+    assert_eq!(errors[0].message, "Framework has been removed");
+    assert_eq!(world.closed, [2]);
+}
+
+#[test]
+fn the_newest_subscription_wins() {
+    let mut world = world(1);
+    let first = world.subscribe(1, info("a"));
+    let again = v1::FrameworkInfo { id: Some(v1::FrameworkId { value: first.0.clone() }), ..info("a") };
+    let second = world.subscribe(2, again);
+    assert_eq!(first.0, second.0);
+    assert_eq!(world.closed, [1]);
+    assert_eq!(world.take_offers(2).len(), 1, "what the first was offered is free");
+    let refused = world.call(&first, Call { r#type: Some(call::Type::Revive.into()), ..Default::default() });
+    assert_eq!(refused.expect_err("an old stream").status, 400);
+    world.master.disconnected(world.now, 1);
+    world.pump();
+    assert!(world.master.frameworks[&second.0].connection.is_some(), "the old stream's end changes nothing");
+}
+
+#[test]
+fn reviving_clears_filters_at_once() {
+    let mut world = world(1);
+    let framework = world.subscribe(1, info("a"));
+    let offer = world.take_offers(1).remove(0);
+    world.call(&framework, decline(&offer, 600.0)).expect("accepted");
+    world.call(&framework, Call { r#type: Some(call::Type::Revive.into()), ..Default::default() }).expect("accepted");
+    assert_eq!(world.take_offers(1).len(), 1);
+}

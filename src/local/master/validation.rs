@@ -14,7 +14,9 @@ const DURATION_MAX: f64 = i64::MAX as f64 / 1e9;
 
 /// Whether a call has what its type needs.
 pub fn call(call: &Call) -> Result<(), String> {
-    let present = |name: &str, present: bool| if present { Ok(()) } else { Err(format!("Expecting '{name}' to be present")) };
+    let present = |name: &str, present: bool| {
+        if present { Ok(()) } else { Err(format!("Expecting '{name}' to be present")) }
+    };
     present("type", call.r#type.is_some())?;
     present("framework_id", call.framework_id.is_some())?;
     match call.r#type() {
@@ -74,7 +76,9 @@ pub fn framework(info: &v1::FrameworkInfo, suppressed: &[String]) -> Result<(), 
 
 /// Whether a subscribed framework may become this (`validateFrameworkUpdate`).
 pub fn framework_update(old: &v1::FrameworkInfo, new: &v1::FrameworkInfo) -> Result<(), String> {
-    let unchanged = |same: bool, name: &str| if same { Ok(()) } else { Err(format!("Updating '{name}' is unsupported")) };
+    let unchanged = |same: bool, name: &str| {
+        if same { Ok(()) } else { Err(format!("Updating '{name}' is unsupported")) }
+    };
     unchanged(old.principal == new.principal, "FrameworkInfo.principal")?;
     unchanged(old.user == new.user, "FrameworkInfo.user")?;
     unchanged(old.checkpoint() == new.checkpoint(), "FrameworkInfo.checkpoint")
@@ -92,7 +96,9 @@ fn role(name: &str) -> Result<(), String> {
             "." | ".." => return bad("'.' and '..' are disallowed"),
             UNRESERVED => return bad("'*' is disallowed as a component"),
             _ if part.starts_with('-') => return bad("a component must not start with '-'"),
-            _ if part.contains(|c: char| c.is_whitespace() || c.is_control()) => return bad("white space"),
+            _ if part.contains(|c: char| c.is_whitespace() || c.is_control()) => {
+                return bad("white space");
+            }
             _ => {}
         }
     }
@@ -140,7 +146,8 @@ pub fn task(task: &v1::TaskInfo, context: &TaskContext) -> Result<Resources, Str
     if task.resources.is_empty() {
         return Err("Task uses no resources".to_owned());
     }
-    let resources = Resources::from_proto(&task.resources).map_err(|why| format!("Task uses invalid resources: {why}"))?;
+    let resources =
+        Resources::from_proto(&task.resources).map_err(|why| format!("Task uses invalid resources: {why}"))?;
     if let Some(command) = &task.command {
         environment(command).map_err(|why| format!("Task's `CommandInfo` is invalid: {why}"))?;
     }

@@ -73,7 +73,9 @@ fn missing(_: &std::io::Error) -> Refused {
 }
 
 fn number<T: std::str::FromStr>(arguments: &Arguments, name: &str, default: T) -> Result<T, Refused> {
-    let parse = |text: &String| text.parse().map_err(|_| (StatusCode::BAD_REQUEST, format!("Failed to parse {name}: '{text}'\n")));
+    let parse = |text: &String| {
+        text.parse().map_err(|_| (StatusCode::BAD_REQUEST, format!("Failed to parse {name}: '{text}'\n")))
+    };
     arguments.get(name).map_or(Ok(default), parse)
 }
 
@@ -93,7 +95,9 @@ fn describe(path: &Path, metadata: &std::fs::Metadata) -> Value {
 /// As `ls -l` writes it.
 fn mode(metadata: &std::fs::Metadata) -> String {
     use std::os::unix::fs::MetadataExt;
-    let bit = |n: u32, c: char| if metadata.mode() & (1 << n) == 0 { '-' } else { c };
+    let bit = |n: u32, c: char| {
+        if metadata.mode() & (1 << n) == 0 { '-' } else { c }
+    };
     let kind = if metadata.is_dir() { 'd' } else { '-' };
     std::iter::once(kind).chain((0..9).map(|i| bit(8 - i, ['r', 'w', 'x'][i as usize % 3]))).collect()
 }

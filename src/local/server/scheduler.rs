@@ -58,7 +58,12 @@ type Refused = (StatusCode, String);
 async fn answer(context: &Context, method: &Method, headers: &HeaderMap, body: &[u8]) -> Result<Response, Refused> {
     if method != Method::POST {
         let allow = [(header::ALLOW, "POST")];
-        return Ok((StatusCode::METHOD_NOT_ALLOWED, allow, format!("Expecting one of {{ 'POST' }}, but received '{method}'")).into_response());
+        return Ok((
+            StatusCode::METHOD_NOT_ALLOWED,
+            allow,
+            format!("Expecting one of {{ 'POST' }}, but received '{method}'"),
+        )
+            .into_response());
     }
     let call = read(headers, body)?;
     let stream_id = headers.get(STREAM_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
@@ -86,7 +91,8 @@ fn refused(status: u16, message: impl Into<String>) -> Refused {
 }
 
 fn read(headers: &HeaderMap, body: &[u8]) -> Result<Call, Refused> {
-    let media_type = headers.get(header::CONTENT_TYPE).ok_or_else(|| refused(400, "Expecting 'Content-Type' to be present"))?;
+    let media_type =
+        headers.get(header::CONTENT_TYPE).ok_or_else(|| refused(400, "Expecting 'Content-Type' to be present"))?;
     let call: Result<Call, _> = match media_type.to_str().ok().and_then(Format::of) {
         Some(Format::Json) => json::from_json(CALL, body),
         Some(Format::Protobuf) => json::from_protobuf(CALL, body),
@@ -100,7 +106,9 @@ fn read(headers: &HeaderMap, body: &[u8]) -> Result<Call, Refused> {
         return invalid("Expecting 'type' to be present");
     }
     if call.r#type() == call::Type::Subscribe {
-        let Some(subscribe) = &call.subscribe else { return invalid("Expecting 'subscribe' to be present") };
+        let Some(subscribe) = &call.subscribe else {
+            return invalid("Expecting 'subscribe' to be present");
+        };
         if call.framework_id.as_ref().is_some_and(|id| Some(id) != subscribe.framework_info.id.as_ref()) {
             return invalid("'framework_id' differs from 'subscribe.framework_info.id'");
         }
@@ -110,7 +118,9 @@ fn read(headers: &HeaderMap, body: &[u8]) -> Result<Call, Refused> {
 
 /// JSON where both are accepted, as the real master prefers.
 fn accepted(headers: &HeaderMap) -> Result<Format, Refused> {
-    let Some(accept) = headers.get(header::ACCEPT).and_then(|a| a.to_str().ok()) else { return Ok(Format::Json) };
+    let Some(accept) = headers.get(header::ACCEPT).and_then(|a| a.to_str().ok()) else {
+        return Ok(Format::Json);
+    };
     let ranges: Vec<&str> = accept.split(',').filter_map(|range| range.split(';').next()).map(str::trim).collect();
     let takes = |name: &str| ranges.iter().any(|range| ["*/*", "application/*", name].contains(range));
     let format = Format::ALL.into_iter().find(|(_, name)| takes(name)).map(|(format, _)| format);

@@ -1,0 +1,452 @@
+//! The scheduler's session in virtual time: no network, no clock, every failure by hand.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use prost::Message;
+use remesos::proto::v1;
+use remesos::proto::v1::scheduler::{Call, Event, call, event};
+use remesos::session::Master;
+use remesos::session::framework::Framework;
+use remesos::session::scheduler::{Config, Delivery, Input, Output, SchedulerSession, StreamEvent};
+use remesos::wire;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A session with its clock, and the master that it talks to.
+struct World {
+    session: SchedulerSession,
+    now: Instant,
+    attempt: u64,
+}
+
+fn master(port: u16) -> Master {
+    Master { tls: false, host: "localhost".into(), port }
+}
+
+fn world_of(info: v1::FrameworkInfo, seed: u64) -> World {
+    let framework = Framework::new(info.encode_to_vec().into(), "user", "host").expect("a FrameworkInfo");
+    let config = Config {
+        framework,
+        suppressed_roles: vec![],
+        principal: Some("alice".into()),
+        backoff_factor: 2 * SECOND,
+        seed,
+    };
+    World { session: SchedulerSession::new(config), now: Instant::now(), attempt: 0 }
+}
+
+fn world() -> World {
+    world_of(v1::FrameworkInfo { user: String::new(), name: "test".into(), ..Default::default() }, 7)
+}
+
+impl World {
+    fn input(&mut self, input: Input) -> Vec<Output> {
+        self.session.handle_input(self.now, input);
+        let outputs: Vec<_> = std::iter::from_fn(|| self.session.poll_output()).collect();
+        for output in &outputs {
+            if let Output::Subscribe(attempt, ..) = output {
+                self.attempt = *attempt;
+            }
+        }
+        outputs
+    }
+
+    fn stream(&mut self, event: StreamEvent) -> Vec<Output> {
+        self.input(Input::Stream(self.attempt, event))
+    }
+
+    fn event(&mut self, event: &Event) -> Vec<Output> {
+        self.stream(StreamEvent::Data(wire::recordio::encode(&event.encode_to_vec())))
+    }
+
+    /// Lets the time come that the session waits for.
+    fn timeout(&mut self) -> Vec<Output> {
+        self.now = self.session.poll_timeout().expect("the session waits for a time");
+        self.input(Input::Timeout)
+    }
+
+    fn subscribe(&mut self) -> Vec<Output> {
+        if self.attempt == 0 {
+            self.input(Input::MasterDetected(Some(master(5050))));
+        }
+        self.stream(StreamEvent::Opened);
+        let outputs = self.event(&subscribed("f-1"));
+        assert!(self.session.is_subscribed());
+        outputs
+    }
+}
+
+fn subscribed(id: &str) -> Event {
+    Event {
+        r#type: Some(event::Type::Subscribed.into()),
+        subscribed: Some(event::Subscribed {
+            framework_id: v1::FrameworkId { value: id.into() },
+            heartbeat_interval_seconds: Some(15.0),
+            master_info: None,
+        }),
+        ..Default::default()
+    }
+}
+
+fn heartbeat() -> Event {
+    Event { r#type: Some(event::Type::Heartbeat.into()), ..Default::default() }
+}
+
+fn error(message: &str) -> Event {
+    let error = Some(event::Error { message: message.into() });
+    Event { r#type: Some(event::Type::Error.into()), error, ..Default::default() }
+}
+
+fn offers(ids: &[&str]) -> Event {
+    let offer = |id: &&str| v1::Offer { id: v1::OfferId { value: (*id).into() }, ..Default::default() };
+    let offers = Some(event::Offers { offers: ids.iter().map(offer).collect() });
+    Event { r#type: Some(event::Type::Offers.into()), offers, ..Default::default() }
+}
+
+fn update(task: &str, uuid: Option<u8>) -> v1::TaskStatus {
+    v1::TaskStatus {
+        task_id: v1::TaskId { value: task.into() },
+        state: v1::TaskState::TaskRunning.into(),
+        agent_id: Some(v1::AgentId { value: "a".into() }),
+        uuid: uuid.map(|b| vec![b; 16]),
+        ..Default::default()
+    }
+}
+
+fn launch(task: &str) -> Box<wire::call::Call> {
+    let info = v1::TaskInfo { task_id: v1::TaskId { value: task.into() }, ..Default::default() };
+    Box::new(wire::call::Call {
+        kind: call::Type::Accept.into(),
+        accept: Some(wire::call::Accept {
+            offer_ids: vec![Bytes::from_static(b"\n\x01o")],
+            operations: vec![wire::call::launch_operation(vec![info.encode_to_vec().into()])],
+            filters: None,
+        }),
+        ..Default::default()
+    })
+}
+
+fn suppress(kind: call::Type, roles: &[&str]) -> Box<wire::call::Call> {
+    let roles = Some(wire::call::Roles { roles: roles.iter().map(ToString::to_string).collect() });
+    let call = match kind {
+        call::Type::Suppress => wire::call::Call { kind: kind.into(), suppress: roles, ..Default::default() },
+        _ => wire::call::Call { kind: kind.into(), revive: roles, ..Default::default() },
+    };
+    Box::new(call)
+}
+
+fn deliveries(outputs: &[Output]) -> Vec<Delivery> {
+    outputs.iter().filter_map(|o| if let Output::Deliver(d) = o { Some(d.clone()) } else { None }).collect()
+}
+
+fn transmitted(outputs: &[Output]) -> Vec<Call> {
+    let sent = outputs.iter().filter_map(|o| if let Output::Transmit(c) = o { Some(c.encode_to_vec()) } else { None });
+    sent.map(|bytes| Call::decode(bytes.as_slice()).expect("a v1 call")).collect()
+}
+
+fn subscribe_call(outputs: &[Output]) -> (Master, call::Subscribe, Option<v1::FrameworkId>) {
+    let found = outputs
+        .iter()
+        .find_map(|o| if let Output::Subscribe(_, m, c) = o { Some((m.clone(), c.clone())) } else { None });
+    let (master, bytes) = found.unwrap_or_else(|| panic!("no SUBSCRIBE in {outputs:?}"));
+    let call = Call::decode(bytes).expect("a v1 call");
+    (master, call.subscribe.expect("a subscribe"), call.framework_id)
+}
+
+#[test]
+fn a_detected_master_is_subscribed_to_at_once_and_registered_comes_first() {
+    let mut world = world();
+    assert_eq!(world.session.poll_timeout(), None);
+    let outputs = world.input(Input::MasterDetected(Some(master(5050))));
+    let (to, subscribe, id) = subscribe_call(&outputs);
+    assert_eq!((to, id), (master(5050), None));
+    assert_eq!((subscribe.framework_info.user.as_str(), subscribe.framework_info.hostname()), ("user", "host"));
+    let first = deliveries(&world.subscribe());
+    assert!(matches!(first.as_slice(), [Delivery::Registered { .. }]), "{first:?}");
+}
+
+#[test]
+fn events_are_the_same_however_the_bytes_are_split() {
+    let mut stream = Vec::new();
+    for event in [subscribed("f-1"), heartbeat(), offers(&["o1", "o2"]), heartbeat(), error("the end")] {
+        stream.extend_from_slice(&wire::recordio::encode(&event.encode_to_vec()));
+    }
+    for size in 1..=stream.len() {
+        let mut world = world();
+        world.input(Input::MasterDetected(Some(master(5050))));
+        let mut seen = Vec::new();
+        for piece in stream.chunks(size) {
+            seen.extend(deliveries(&world.stream(StreamEvent::Data(Bytes::copy_from_slice(piece)))));
+        }
+        let names: Vec<_> = seen.iter().map(std::mem::discriminant).collect();
+        assert_eq!(names.len(), 3, "pieces of {size}: {seen:?}");
+        assert!(matches!(seen[2], Delivery::Error(ref text) if text == "the end"));
+    }
+}
+
+#[test]
+fn a_closed_stream_is_a_disconnection_and_the_id_is_kept_for_the_next_attempt() {
+    let mut world = world();
+    world.subscribe();
+    let outputs = world.stream(StreamEvent::Closed("gone".into()));
+    assert_eq!(deliveries(&outputs), [Delivery::Disconnected]);
+    assert!(outputs.contains(&Output::Disconnect));
+    let outputs = world.timeout();
+    let (_, subscribe, id) = subscribe_call(&outputs);
+    assert_eq!(id.expect("an id").value, "f-1");
+    assert_eq!(subscribe.framework_info.id.expect("an id").value, "f-1");
+    let again = deliveries(&world.subscribe());
+    assert!(matches!(again.as_slice(), [Delivery::Reregistered { .. }]), "{again:?}");
+}
+
+#[test]
+fn failed_attempts_back_off_up_to_a_minute() {
+    for seed in 0..50 {
+        let mut world = world_of(v1::FrameworkInfo::default(), seed);
+        world.input(Input::MasterDetected(Some(master(5050))));
+        for window in [2, 4, 8, 16, 32, 60, 60] {
+            let before = world.now;
+            assert_eq!(deliveries(&world.stream(StreamEvent::Closed("refused".into()))), []);
+            world.timeout();
+            assert!(world.now - before <= window * SECOND);
+        }
+    }
+}
+
+#[test]
+fn five_missing_heartbeats_are_a_disconnection() {
+    let mut world = world();
+    world.subscribe();
+    for _ in 0..10 {
+        world.now += 15 * SECOND;
+        assert_eq!(world.input(Input::Timeout), []);
+        assert_eq!(world.event(&heartbeat()), []);
+    }
+    let last = world.now;
+    assert_eq!(deliveries(&world.timeout()), [Delivery::Disconnected]);
+    assert_eq!(world.now - last, 75 * SECOND);
+}
+
+#[test]
+fn a_master_that_does_not_answer_is_given_up() {
+    let mut world = world();
+    world.input(Input::MasterDetected(Some(master(5050))));
+    assert_eq!(world.timeout(), [Output::Disconnect]);
+    subscribe_call(&world.timeout());
+}
+
+#[test]
+fn redirects_are_followed_and_after_too_many_the_detected_master_is_tried_again() {
+    let mut world = world();
+    world.input(Input::MasterDetected(Some(master(5050))));
+    for hop in 1..=5 {
+        let outputs = world.stream(StreamEvent::Redirected(master(5050 + hop)));
+        assert_eq!(subscribe_call(&outputs).0, master(5050 + hop));
+    }
+    world.stream(StreamEvent::Redirected(master(5050)));
+    assert_eq!(subscribe_call(&world.timeout()).0, master(5050));
+}
+
+#[test]
+fn a_redirected_session_that_breaks_asks_the_detected_master_again() {
+    let mut world = world();
+    world.input(Input::MasterDetected(Some(master(5050))));
+    world.stream(StreamEvent::Redirected(master(6060)));
+    world.subscribe();
+    world.stream(StreamEvent::Closed("gone".into()));
+    assert_eq!(subscribe_call(&world.timeout()).0, master(5050));
+}
+
+#[test]
+fn refusals_that_pass_are_tried_again_and_others_end_the_driver() {
+    for status in [404, 500, 503] {
+        let mut world = world();
+        world.input(Input::MasterDetected(Some(master(5050))));
+        assert_eq!(deliveries(&world.stream(StreamEvent::Refused(status, "later".into()))), []);
+        subscribe_call(&world.timeout());
+    }
+    for (status, part) in [(401, "principal 'alice'"), (400, "why not"), (403, "why not")] {
+        let mut world = world();
+        world.input(Input::MasterDetected(Some(master(5050))));
+        let told = deliveries(&world.stream(StreamEvent::Refused(status, "why not".into())));
+        assert!(matches!(told.as_slice(), [Delivery::Error(text)] if text.contains(part)), "{told:?}");
+        assert_eq!(world.session.poll_timeout(), None);
+    }
+}
+
+#[test]
+fn a_new_leader_is_a_disconnection_and_a_new_subscription() {
+    let mut world = world();
+    world.subscribe();
+    assert_eq!(world.input(Input::MasterDetected(Some(master(5050)))), [], "the same master is no news");
+    let outputs = world.input(Input::MasterDetected(Some(master(6060))));
+    assert_eq!(deliveries(&outputs), [Delivery::Disconnected]);
+    assert_eq!(subscribe_call(&outputs).0, master(6060));
+    assert_eq!(deliveries(&world.input(Input::MasterDetected(None))), []);
+    assert_eq!(world.session.poll_timeout(), None, "nothing to do until a master is known");
+}
+
+#[test]
+fn what_an_abandoned_stream_still_says_is_ignored() {
+    let mut world = world();
+    world.subscribe();
+    let old = world.attempt;
+    world.input(Input::MasterDetected(Some(master(6060))));
+    let late = StreamEvent::Data(wire::recordio::encode(&offers(&["o"]).encode_to_vec()));
+    assert_eq!(world.input(Input::Stream(old, late)), []);
+    assert_eq!(world.input(Input::Stream(old, StreamEvent::Closed("late".into()))), []);
+}
+
+#[test]
+fn calls_keep_their_order_and_carry_the_id() {
+    let mut world = world();
+    world.subscribe();
+    let mut sent = Vec::new();
+    for task in ["1", "2", "3"] {
+        sent.extend(transmitted(&world.input(Input::Call(launch(task)))));
+    }
+    let ids: Vec<_> = sent.iter().map(|c| c.framework_id.clone().expect("an id").value).collect();
+    assert_eq!(ids, ["f-1"; 3]);
+    let task = |c: &Call| {
+        c.accept.as_ref().expect("accept").operations[0].launch.as_ref().expect("launch").task_infos[0]
+            .task_id
+            .value
+            .clone()
+    };
+    assert_eq!(sent.iter().map(task).collect::<Vec<_>>(), ["1", "2", "3"]);
+}
+
+#[test]
+fn launches_that_cannot_be_sent_are_reported_lost_or_dropped() {
+    let aware =
+        v1::framework_info::Capability { r#type: Some(v1::framework_info::capability::Type::PartitionAware.into()) };
+    let cases = [(vec![], v1::TaskState::TaskLost), (vec![aware], v1::TaskState::TaskDropped)];
+    for (capabilities, state) in cases {
+        let mut world = world_of(v1::FrameworkInfo { capabilities, ..Default::default() }, 7);
+        for input in [Input::Call(launch("t")), Input::Unsent(vec![*launch("t")])] {
+            let told = deliveries(&world.input(input));
+            let [Delivery::StatusUpdate(bytes)] = told.as_slice() else { panic!("{told:?}") };
+            let status = v1::TaskStatus::decode(bytes.clone()).expect("a status");
+            assert_eq!((status.state(), status.task_id.value.as_str()), (state, "t"));
+            assert_eq!(status.reason(), v1::task_status::Reason::MasterDisconnected);
+            assert_eq!((status.uuid, status.agent_id), (None, None));
+        }
+    }
+}
+
+#[test]
+fn other_calls_are_dropped_while_disconnected() {
+    let mut world = world();
+    let kill = wire::call::Call { kind: call::Type::Kill.into(), ..Default::default() };
+    assert_eq!(world.input(Input::Call(Box::new(kill))), []);
+}
+
+#[test]
+fn suppressed_roles_survive_a_reconnection() {
+    let mut world = world();
+    world.subscribe();
+    let outputs = world.input(Input::Call(suppress(call::Type::Suppress, &[])));
+    assert_eq!(transmitted(&outputs).len(), 1);
+    world.stream(StreamEvent::Closed("gone".into()));
+    assert_eq!(subscribe_call(&world.timeout()).1.suppressed_roles, ["*"]);
+    world.stream(StreamEvent::Closed("gone".into()));
+    world.input(Input::Call(suppress(call::Type::Revive, &[])));
+    assert_eq!(subscribe_call(&world.timeout()).1.suppressed_roles, Vec::<String>::new());
+}
+
+#[test]
+fn acknowledgements_are_sent_only_for_updates_that_want_one() {
+    let mut world = world();
+    world.subscribe();
+    let acknowledge = |status: v1::TaskStatus| Input::Acknowledge(status.encode_to_vec().into());
+    let sent = transmitted(&world.input(acknowledge(update("t", Some(9)))));
+    let ack = sent[0].acknowledge.as_ref().expect("an acknowledgement");
+    assert_eq!(
+        (ack.task_id.value.as_str(), ack.agent_id.value.as_str(), ack.uuid.as_slice()),
+        ("t", "a", &[9; 16][..])
+    );
+    assert_eq!(world.input(acknowledge(update("t", None))), []);
+    world.stream(StreamEvent::Closed("gone".into()));
+    assert_eq!(world.input(acknowledge(update("t", Some(9)))), [], "not connected: it is delivered again");
+}
+
+#[test]
+fn abort_keeps_the_stream_and_gives_back_what_was_offered() {
+    let mut world = world();
+    world.subscribe();
+    world.event(&offers(&["o1", "o2"]));
+    let sent = transmitted(&world.input(Input::Abort));
+    assert_eq!(sent.iter().map(Call::r#type).collect::<Vec<_>>(), [call::Type::Suppress, call::Type::Decline]);
+    assert_eq!(sent[1].decline.as_ref().expect("decline").offer_ids.len(), 2);
+    let outputs = world.event(&offers(&["o3"]));
+    assert_eq!(deliveries(&outputs), []);
+    assert_eq!(transmitted(&outputs)[0].decline.as_ref().expect("decline").offer_ids[0].value, "o3");
+    let status: Bytes = update("t", Some(1)).encode_to_vec().into();
+    assert_eq!(world.input(Input::Acknowledge(status)), []);
+    assert_eq!(world.input(Input::Call(launch("t"))), []);
+    let outputs = world.input(Input::Stop { failover: false });
+    assert_eq!(transmitted(&outputs)[0].r#type(), call::Type::Teardown);
+    assert!(outputs.contains(&Output::Finished { linger: false }));
+}
+
+#[test]
+fn stop_tears_down_and_failover_lingers() {
+    let mut first = world();
+    first.subscribe();
+    let outputs = first.input(Input::Stop { failover: false });
+    assert_eq!(transmitted(&outputs)[0].r#type(), call::Type::Teardown);
+    let mut second = world();
+    second.subscribe();
+    assert_eq!(second.input(Input::Stop { failover: true }), [Output::Finished { linger: true }]);
+    assert_eq!(world().input(Input::Stop { failover: false }), [Output::Finished { linger: false }]);
+}
+
+#[test]
+fn an_error_event_aborts_and_nothing_follows_it() {
+    let mut world = world();
+    world.subscribe();
+    let outputs = world.event(&error("Framework failed over"));
+    assert_eq!(deliveries(&outputs), [Delivery::Error("Framework failed over".into())]);
+    assert_eq!(world.input(Input::MasterDetected(Some(master(6060)))), []);
+    assert_eq!(world.session.poll_timeout(), None);
+}
+
+#[test]
+fn rubbish_on_the_stream_is_a_disconnection() {
+    for rubbish in [&b"what?\n"[..], b"2\n\xff\xff"] {
+        let mut world = world();
+        world.subscribe();
+        let outputs = world.stream(StreamEvent::Data(Bytes::from_static(rubbish)));
+        assert_eq!(deliveries(&outputs), [Delivery::Disconnected], "{rubbish:?}");
+    }
+}
+
+#[test]
+fn update_framework_needs_the_id_that_the_framework_has() {
+    let update = |id: &str| {
+        let id = Some(v1::FrameworkId { value: id.into() });
+        let info = v1::FrameworkInfo { name: "new".into(), id, ..Default::default() };
+        let framework_info = info.encode_to_vec().into();
+        let update = wire::call::Subscribe { framework_info, suppressed_roles: vec!["*".into()] };
+        Input::Call(Box::new(wire::call::Call {
+            kind: call::Type::UpdateFramework.into(),
+            update_framework: Some(update),
+            ..Default::default()
+        }))
+    };
+    let told = deliveries(&world().input(update("f-1")));
+    assert!(matches!(told.as_slice(), [Delivery::Error(text)] if text.contains("not registered yet")));
+    let mut other = world();
+    other.subscribe();
+    let told = deliveries(&other.input(update("f-2")));
+    assert!(
+        matches!(told.as_slice(), [Delivery::Error(text)] if text.contains("expected the framework's id 'f-1', got 'f-2'"))
+    );
+    let mut world = world();
+    world.subscribe();
+    assert_eq!(transmitted(&world.input(update("f-1")))[0].r#type(), call::Type::UpdateFramework);
+    world.stream(StreamEvent::Closed("gone".into()));
+    let (_, subscribe, _) = subscribe_call(&world.timeout());
+    assert_eq!((subscribe.framework_info.name.as_str(), subscribe.suppressed_roles), ("new", vec!["*".to_owned()]));
+}
