@@ -200,7 +200,7 @@ impl Startup {
         let master = Master::new(config, fastrand::u64(..));
         let mut machine =
             Machine { master, agents: BTreeMap::new(), streams: HashMap::new(), next_connection: 0, containerizer };
-        let resources = options.resources.clone().unwrap_or_else(|| Resources::of_this_machine(&work_dir.path));
+        let resources = options.resources.clone().map_or_else(|| super::machine::resources(&work_dir.path), Ok)?;
         for index in 0..options.agents {
             machine.add_agent(index, &hostname, &resources, address, &work_dir.path);
         }

@@ -9,6 +9,7 @@ mod allocator;
 mod cluster;
 mod containerizer;
 mod guardian;
+mod machine;
 mod master;
 mod messages;
 mod options;

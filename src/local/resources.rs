@@ -70,22 +70,6 @@ impl Resources {
         Ok(())
     }
 
-    /// What the machine has, as a real agent takes it: cores, memory less 1 GB, the disk of `dir` less 5 GB (half of
-    /// what is small), ports 31000 to 32000 (`src/slave/containerizer/containerizer.cpp`).
-    pub fn of_this_machine(dir: &std::path::Path) -> Self {
-        let cpus = std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64);
-        let keep = |total: f64, reserve: f64| {
-            if total < 2.0 * reserve { total / 2.0 } else { total - reserve }
-        };
-        let mut resources = Self::default();
-        let amounts = [("cpus", cpus), ("mem", keep(memory_mb(), 1024.0)), ("disk", keep(disk_mb(dir), 5120.0))];
-        for (name, amount) in amounts {
-            resources.scalars.insert(name.to_owned(), (amount.floor() * THOUSANDTHS) as i64);
-        }
-        resources.ranges.insert("ports".to_owned(), vec![(31000, 32000)]);
-        resources
-    }
-
     /// Takes the resources of a message.
     ///
     /// Fails with the words of the real master (`src/v1/resources.cpp`, `Resources::validate`).
@@ -308,18 +292,6 @@ fn show(resource: &v1::Resource) -> String {
         _ => String::new(),
     };
     format!("{}:{value}", resource.name)
-}
-
-fn memory_mb() -> f64 {
-    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kilobytes = total.and_then(|t| t.trim().trim_end_matches("kB").trim().parse::<f64>().ok());
-    kilobytes.map_or(4096.0, |kb| kb / 1024.0)
-}
-
-fn disk_mb(dir: &std::path::Path) -> f64 {
-    nix::sys::statvfs::statvfs(dir)
-        .map_or(10_240.0, |s| s.blocks() as f64 * s.fragment_size() as f64 / f64::from(1 << 20))
 }
 
 #[cfg(test)]

@@ -61,9 +61,7 @@ fn state_machines_touch_no_io_and_no_clock() {
         for file in sources(&root().join(layer)).into_iter().filter(|f| !f.ends_with("tests.rs")) {
             let code = code(&file);
             for io in IO {
-                // The machine's own resources are read once, where a cluster is made.
-                let excused = file.ends_with("resources.rs") && io == "std::fs";
-                assert!(excused || !code.contains(io), "{} uses {io}", file.display());
+                assert!(!code.contains(io), "{} uses {io}", file.display());
             }
         }
     }

@@ -11,6 +11,8 @@
 //! driver that is not connected: launches are reported lost, suppressed roles remembered, the rest dropped.
 //! May touch: bytes and time given to it. Follows `src/sched/sched.cpp` and `docs/scheduler-http-api.md` of Mesos.
 
+mod io;
+
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -25,6 +27,8 @@ use crate::wire::call::{self, Call};
 use crate::wire::envelope::{Event, TaskKeys, Type as EventType, Wrapped};
 use crate::wire::recordio::Decoder;
 
+pub use io::{Config, Delivery, Input, Output, StreamEvent};
+
 /// SUBSCRIBE has to be answered within this, connecting included.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(15);
 /// So many heartbeats may be missing before the stream counts as dead (`docs/scheduler-http-api.md`).
@@ -32,94 +36,6 @@ const HEARTBEATS_MISSED: u32 = 5;
 const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(15);
 /// Redirects followed in a row before the master that was detected is tried again.
 const REDIRECTS_MAX: u8 = 5;
-
-/// What a session is made of.
-#[derive(Debug)]
-pub struct Config {
-    /// Who subscribes.
-    pub framework: Framework,
-    /// Roles that want no offers from the start.
-    pub suppressed_roles: Vec<String>,
-    /// The principal of the credential, for messages to people.
-    pub principal: Option<String>,
-    /// The first window of the back-off, `MESOS_REGISTRATION_BACKOFF_FACTOR`.
-    pub backoff_factor: Duration,
-    /// Where the random delays start from.
-    pub seed: u64,
-}
-
-/// What happened.
-#[derive(Debug)]
-pub enum Input {
-    /// The detector found a leading master, or lost it.
-    MasterDetected(Option<Master>),
-    /// Something about the stream of the attempt with this number.
-    Stream(u64, StreamEvent),
-    /// The framework asks something of the master. `framework_id` is filled in here.
-    Call(Box<Call>),
-    /// A status update was processed, or the framework acknowledges it: the bytes of its `TaskStatus`.
-    Acknowledge(Bytes),
-    /// These calls were accepted but could not be written before the connection went.
-    Unsent(Vec<Call>),
-    /// The framework stops; without `failover` it is to be removed from the master.
-    Stop {
-        /// Leave framework and tasks at the master.
-        failover: bool,
-    },
-    /// Nothing more is to be delivered; framework and tasks stay at the master.
-    Abort,
-    /// `poll_timeout` has passed.
-    Timeout,
-}
-
-/// What can happen to a stream of events.
-#[derive(Debug)]
-pub enum StreamEvent {
-    /// 200: the events follow.
-    Opened,
-    /// The next bytes of the body.
-    Data(Bytes),
-    /// 307, and where to.
-    Redirected(Master),
-    /// Another HTTP status than 200 and 307, and the body.
-    Refused(u16, String),
-    /// The connection could not be made, or it, or the one for calls, ended; and why.
-    Closed(String),
-}
-
-/// What to do.
-#[derive(Debug, PartialEq)]
-pub enum Output {
-    /// Drop all connections, connect to this master and POST this SUBSCRIBE; report as this attempt.
-    Subscribe(u64, Master, Bytes),
-    /// POST this call after those before it, on the subscribed stream's second connection.
-    Transmit(Box<Call>),
-    /// Drop all connections.
-    Disconnect,
-    /// Call the framework back.
-    Deliver(Delivery),
-    /// Nothing more comes: flush what was to be transmitted; keep the stream open and drained if `linger`.
-    Finished {
-        /// libmesos stays connected after `stop(failover=True)`, until its process ends.
-        linger: bool,
-    },
-}
-
-/// A callback with its arguments, as the bytes of the messages.
-#[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
-pub enum Delivery {
-    Registered { framework_id: Bytes, master_info: Bytes },
-    Reregistered { master_info: Bytes },
-    Disconnected,
-    ResourceOffers(Vec<Bytes>),
-    OfferRescinded(Bytes),
-    StatusUpdate(Bytes),
-    FrameworkMessage { executor_id: Bytes, slave_id: Bytes, data: Bytes },
-    SlaveLost(Bytes),
-    ExecutorLost { executor_id: Bytes, slave_id: Bytes, status: i32 },
-    Error(String),
-}
 
 /// Where the session stands towards the master.
 #[derive(Debug, Clone, Copy, PartialEq)]
