@@ -3,6 +3,8 @@
 # Prints one JSON object: CPU seconds of this process per task, from the first offer to the last update, and its peak
 # memory. The same file drives Apache's own driver and ours.
 
+from __future__ import print_function
+
 import json
 import os
 import resource
@@ -33,7 +35,7 @@ class Workload(Scheduler):
         self.number, self.launched, self.finished, self.begun = number, 0, 0, None
         self.executor = mesos_pb2.ExecutorInfo()
         self.executor.executor_id.value = "noop"
-        self.executor.command.value = f"exec python3 {HERE}/noop_executor.py"
+        self.executor.command.value = "exec python3 %s/noop_executor.py" % HERE
         add(self.executor.resources, EXECUTOR)
         self.filters = mesos_pb2.Filters(refuse_seconds=0)
 
@@ -62,7 +64,7 @@ class Workload(Scheduler):
                 self.report()
                 driver.stop()
         elif status.state not in (mesos_pb2.TASK_STAGING, mesos_pb2.TASK_STARTING, mesos_pb2.TASK_RUNNING):
-            sys.exit(f"unexpected: {status}")
+            sys.exit("unexpected: %s" % status)
 
     def report(self):
         wall, cpu = time.time() - self.begun[0], cpu_seconds() - self.begun[1]

@@ -3,13 +3,17 @@
 //! One acknowledgement is one POST in Mesos' API, so how calls are written decides what an update costs. The master
 //! takes pipelined requests, its own client (`src/scheduler/scheduler.cpp`) sends them so.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::{Buf, BytesMut};
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use super::auth::Credential;
-use super::transport::{SCHEDULER_PATH, connect};
+use super::quiet_socket::QuietSocket;
+use super::transport::{Connection, SCHEDULER_PATH, dial, secure};
 use crate::session::Master;
 use crate::wire::call::Call;
 use crate::{Error, Result};
@@ -40,6 +44,8 @@ struct Pipeline {
     output: BytesMut,
     input: BytesMut,
     outstanding: usize,
+    /// Whether any is outstanding, for the socket.
+    expecting: Arc<AtomicBool>,
 }
 
 impl Pipeline {
@@ -53,12 +59,18 @@ impl Pipeline {
             head += &format!("Authorization: {}\r\n", credential.header());
         }
         head += "Content-Length: ";
-        Self { head: head.into_bytes(), output: BytesMut::new(), input: BytesMut::new(), outstanding: 0 }
+        Self {
+            head: head.into_bytes(),
+            output: BytesMut::new(),
+            input: BytesMut::new(),
+            outstanding: 0,
+            expecting: Arc::default(),
+        }
     }
 
     async fn run(&mut self, master: &Master, queue: &mut mpsc::UnboundedReceiver<Box<Call>>) -> Result<()> {
         let lost = |e: std::io::Error| Error::connection(format!("the connection for calls broke: {e}"));
-        let (mut reader, mut writer) = tokio::io::split(connect(master).await?);
+        let (mut reader, mut writer) = tokio::io::split(self.connect(master).await?);
         let mut open = true;
         while open || self.outstanding > 0 {
             tokio::select! {
@@ -82,6 +94,15 @@ impl Pipeline {
         Ok(())
     }
 
+    async fn connect(&self, master: &Master) -> Result<Box<dyn Connection>> {
+        let tcp = dial(master).await?;
+        if master.tls {
+            return secure(master, tcp).await;
+        }
+        let quiet = QuietSocket::new(tcp, self.expecting.clone());
+        Ok(Box::new(quiet.map_err(|e| Error::connection(format!("cannot use the connection for calls: {e}")))?))
+    }
+
     fn batch(&mut self, first: Box<Call>, queue: &mut mpsc::UnboundedReceiver<Box<Call>>) {
         self.write(&first);
         while self.output.len() < BATCH {
@@ -98,6 +119,7 @@ impl Pipeline {
         self.output.extend_from_slice(b"\r\n\r\n");
         call.encode(&mut self.output).expect("BytesMut grows");
         self.outstanding += 1;
+        self.expecting.store(true, Ordering::Relaxed);
         tracing::debug!("Sent {:?}", call.kind());
     }
 
@@ -111,6 +133,7 @@ impl Pipeline {
         }
         self.input.advance(reply.length);
         self.outstanding = self.outstanding.checked_sub(1).ok_or_else(|| bad_reply("nothing was asked"))?;
+        self.expecting.store(self.outstanding > 0, Ordering::Relaxed);
         Ok(true)
     }
 }

@@ -7,6 +7,7 @@ mod calls;
 pub mod detector;
 mod handle;
 mod queue;
+mod quiet_socket;
 mod run;
 mod runtime;
 mod transport;

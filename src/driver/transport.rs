@@ -38,19 +38,22 @@ pub enum Report {
     Event(StreamEvent),
 }
 
-/// Connects to a master, with TLS where its address says so.
-pub async fn connect(master: &Master) -> Result<Box<dyn Connection>> {
+/// Connects to a master's port.
+pub async fn dial(master: &Master) -> Result<TcpStream> {
     let failed = |e: &dyn std::fmt::Display| Error::connection(format!("cannot connect: {e}"));
     let connecting = TcpStream::connect((master.host.as_str(), master.port));
     let tcp = timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| failed(&"timed out"))?.map_err(|e| failed(&e))?;
     tcp.set_nodelay(true).map_err(|e| failed(&e))?;
-    if !master.tls {
-        return Ok(Box::new(tcp));
-    }
+    Ok(tcp)
+}
+
+/// Speaks TLS on a connection.
+pub async fn secure(master: &Master, tcp: TcpStream) -> Result<Box<dyn Connection>> {
+    let failed = |e: &dyn std::fmt::Display| Error::connection(format!("cannot connect: TLS: {e}"));
     let name = ServerName::try_from(master.host.clone()).map_err(|e| failed(&e))?;
     let handshake = tls_connector()?.connect(name, tcp);
-    let tls = timeout(CONNECT_TIMEOUT, handshake).await.map_err(|_| failed(&"TLS timed out"))?;
-    Ok(Box::new(tls.map_err(|e| failed(&format!("TLS: {e}")))?))
+    let tls = timeout(CONNECT_TIMEOUT, handshake).await.map_err(|_| failed(&"timed out"))?;
+    Ok(Box::new(tls.map_err(|e| failed(&e))?))
 }
 
 /// POSTs a SUBSCRIBE and reports what comes, until the stream ends. The channel's bound is what holds the master back
@@ -66,7 +69,8 @@ pub async fn subscribe(master: Master, call: Bytes, credential: Option<Credentia
 
 async fn open(master: &Master, call: Bytes, credential: Option<&Credential>) -> Result<Response<Incoming>> {
     let failed = |e: hyper::Error| Error::connection(format!("cannot subscribe: {e}"));
-    let stream = connect(master).await?;
+    let tcp = dial(master).await?;
+    let stream = if master.tls { secure(master, tcp).await? } else { Box::new(tcp) };
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
     tokio::spawn(connection);
     let mut request = Request::post(SCHEDULER_PATH)

@@ -192,8 +192,7 @@ impl Dispatcher {
             return self.leave(py, error);
         }
         let shown = if name == "resourceOffers" { "resourceOffer" } else { name };
-        write_stderr(py, &format!("Failed to call scheduler's {shown}\n"));
-        error.display(py);
+        report(py, &format!("Failed to call scheduler's {shown}\n"), &error);
     }
 
     /// Ends the process as `SystemExit` asks: in the thread that waits for the driver, else from here.
@@ -202,7 +201,7 @@ impl Dispatcher {
             *self.exit.raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         } else {
             let left = py.import("mesos._exit").and_then(|m| m.call_method1("leave", (error.value(py),)));
-            left.map_or_else(|e| e.display(py), drop);
+            left.map_or_else(|error| report(py, "Failed to end the process\n", &error), drop);
         }
     }
 }
@@ -222,9 +221,14 @@ fn name(delivery: &Delivery) -> &'static str {
     }
 }
 
-/// Writes to `sys.stderr`, which tests and notebooks replace.
-pub fn write_stderr(py: Python<'_>, text: &str) {
-    let written = py.import("sys").and_then(|sys| sys.getattr("stderr")).and_then(|f| f.call_method1("write", (text,)));
+/// Writes what failed and the exception with its traceback to `sys.stderr`, which tests and notebooks replace.
+pub fn report(py: Python<'_>, what: &str, error: &PyErr) {
+    let written =
+        py.import("sys").and_then(|sys| sys.getattr("stderr")?.call_method1("write", (what,))).and_then(|_| {
+            // Up to Python 3.11 an exception does not carry its traceback by itself.
+            let exception = (error.get_type(py), error.value(py), error.traceback(py));
+            py.import("traceback")?.call_method1("print_exception", exception)
+        });
     // There is no better place to tell that stderr is gone.
     drop(written);
 }

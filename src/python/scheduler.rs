@@ -8,7 +8,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::dispatcher::{Dispatcher, Exit, write_stderr};
+use super::dispatcher::{Dispatcher, Exit, report};
 use crate::driver::{self, Credential, Options, Status};
 use crate::wire::call::{self, Call, Type};
 use crate::wire::envelope::{FrameworkMessage, StatusKeys, Wrapped};
@@ -63,8 +63,7 @@ impl SchedulerDriver {
             Err(error) => {
                 let called = scheduler_again.call_method1(py, "error", (driver_again, error.to_string()));
                 if let Err(error) = called {
-                    write_stderr(py, "Failed to call scheduler's error\n");
-                    error.display(py);
+                    report(py, "Failed to call scheduler's error\n", &error);
                 }
                 Ok(self.status())
             }

@@ -469,7 +469,8 @@ def test_a_callback_that_raises_aborts_the_driver(master: str, where: str, capfd
     shown = capfd.readouterr().err
     name = "resourceOffer" if where == "resourceOffers" else where
     assert f"Failed to call scheduler's {name}\n" in shown
-    assert "ValueError: oops" in shown
+    assert "Traceback (most recent call last):\n" in shown
+    assert 'raise ValueError("oops")\nValueError: oops\n' in shown
 
 
 def test_a_scheduler_that_lacks_the_method_aborts_the_driver(master: str, capfd: pytest.CaptureFixture[str]) -> None:

@@ -158,8 +158,8 @@ with running(cluster.address, scheduler) as driver:
     ) as process:
         assert process.stdout is not None
         pid, port = map(int, process.stdout.readline().split())
-        assert alive(pid)
         if ending.startswith("SIG"):
+            assert alive(pid)
             process.send_signal(getattr(signal, ending))
         process.wait(20)
     wait_until(lambda: not alive(pid), "the task is gone")
