@@ -1,8 +1,9 @@
 //! The thread that makes a driver's callbacks: one at a time, in order, attached to the interpreter while it drains
 //! what has queued.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::ffi::c_long;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -15,9 +16,19 @@ use crate::driver::{self, Status};
 use crate::session::scheduler::Delivery;
 
 /// How long the interpreter's exit waits for a callback in progress.
-const EXIT_TIMEOUT: Duration = Duration::from_secs(2);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
-static THREADS: Mutex<Vec<(Weak<driver::SchedulerDriver>, JoinHandle<()>)>> = Mutex::new(Vec::new());
+static THREADS: Mutex<Vec<Callbacks>> = Mutex::new(Vec::new());
+/// The interpreter is about to end: what callbacks raise now is nobody's business.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// A thread that makes callbacks.
+struct Callbacks {
+    driver: Weak<driver::SchedulerDriver>,
+    thread: JoinHandle<()>,
+    /// `threading.get_ident()` of it, once it is attached.
+    ident: Arc<OnceLock<c_long>>,
+}
 
 /// What a driver's callbacks need.
 pub struct Dispatcher {
@@ -101,19 +112,24 @@ impl Dispatcher {
 
     /// Starts the thread. It keeps the scheduler and the driver alive until the driver is stopped or aborted.
     pub fn spawn(self) -> std::io::Result<()> {
-        let weak = Arc::downgrade(&self.core);
-        let thread = std::thread::Builder::new().name("mesos-callbacks".to_owned()).spawn(move || self.run())?;
+        let (driver, ident) = (Arc::downgrade(&self.core), Arc::<OnceLock<c_long>>::default());
+        let own_ident = ident.clone();
+        let builder = std::thread::Builder::new().name("mesos-callbacks".to_owned());
+        let thread = builder.spawn(move || self.run(&own_ident))?;
         let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
-        threads.retain(|(_, thread)| !thread.is_finished());
-        threads.push((weak, thread));
+        threads.retain(|callbacks| !callbacks.thread.is_finished());
+        threads.push(Callbacks { driver, thread, ident });
         Ok(())
     }
 
     /// Attaches once, for as long as the thread lives: making a thread state for every callback costs more than most
     /// callbacks do.
-    fn run(self) {
+    fn run(self, ident: &OnceLock<c_long>) {
         let mut held = Some(self);
         let attached = Python::try_attach(|py| {
+            if let Ok(own) = py.import("threading").and_then(|t| t.call_method0("get_ident")?.extract()) {
+                ident.get_or_init(|| own);
+            }
             if let Some(dispatcher) = held.take() {
                 dispatcher.drain(py);
             }
@@ -188,6 +204,9 @@ impl Dispatcher {
     /// Reports as the C++ extension does (`src/python/scheduler/src/mesos/scheduler/proxy_scheduler.cpp`), and aborts.
     fn failed(&self, py: Python<'_>, name: &str, error: PyErr) {
         self.core.abort();
+        if ENDING.load(Ordering::SeqCst) {
+            return;
+        }
         if error.is_instance_of::<PySystemExit>(py) {
             return self.leave(py, error);
         }
@@ -233,19 +252,38 @@ pub fn report(py: Python<'_>, what: &str, error: &PyErr) {
     drop(written);
 }
 
-/// Lets no further callback begin, and waits, not for long, for those in progress.
+/// Lets no further callback begin, and waits, not for long, for those in progress. One that does not end is
+/// interrupted: a thread that still runs Python code when the interpreter is gone takes the process down.
 pub fn shutdown() {
+    ENDING.store(true, Ordering::SeqCst);
     let threads = std::mem::take(&mut *THREADS.lock().unwrap_or_else(PoisonError::into_inner));
-    for (driver, _) in &threads {
-        if let Some(driver) = driver.upgrade() {
-            driver.queue().close();
-        }
+    for driver in threads.iter().filter_map(|callbacks| callbacks.driver.upgrade()) {
+        driver.stop(true);
     }
+    if !wait(&threads) {
+        let left = threads.iter().filter(|callbacks| !callbacks.thread.is_finished());
+        left.filter_map(|callbacks| callbacks.ident.get()).for_each(|&ident| interrupt(ident));
+        wait(&threads);
+    }
+}
+
+fn wait(threads: &[Callbacks]) -> bool {
     let until = Instant::now() + EXIT_TIMEOUT;
     let me = std::thread::current().id();
-    for (_, thread) in threads {
-        while !thread.is_finished() && thread.thread().id() != me && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(1));
+    let over = |callbacks: &Callbacks| callbacks.thread.is_finished() || callbacks.thread.thread().id() == me;
+    while !threads.iter().all(over) {
+        if Instant::now() >= until {
+            return false;
         }
+        std::thread::sleep(Duration::from_millis(1));
     }
+    true
+}
+
+fn interrupt(ident: c_long) {
+    Python::attach(|py| {
+        let exception = py.get_type::<PySystemExit>();
+        // SAFETY: the interpreter is attached, and the exception is a class that lives.
+        unsafe { pyo3::ffi::PyThreadState_SetAsyncExc(ident, exception.as_ptr()) };
+    });
 }

@@ -26,7 +26,8 @@ class Event:
         self.name, self.arguments = name, arguments
 
     def __repr__(self) -> str:
-        return f"{self.name}{self.arguments}"
+        shown = [argument for argument in self.arguments if not isinstance(argument, list)]
+        return f"{self.name}({', '.join(' '.join(str(argument).split()) for argument in shown)})"
 
 
 class Recorder(Scheduler):
