@@ -7,10 +7,10 @@ import collections
 import contextlib
 import logging
 import os
+import select
 import signal
 import subprocess
 import sys
-import threading
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from mesos.errors import MesosError
 from mesos.local import LocalCluster, LocalTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 _POLL_SECONDS = 0.1
 """How often the tasks' output is looked at."""
@@ -89,7 +89,7 @@ def _cluster(options: argparse.Namespace) -> LocalCluster:
 
 
 def _local(options: argparse.Namespace) -> int:
-    with _stop_signals() as stopped, _cluster(options) as cluster:
+    with _Stop() as stopped, _cluster(options) as cluster:
         _say(
             f"Mesos master at {cluster.address}, web page at {cluster.url}, {options.agents} agent(s). Ctrl-C to stop."
         )
@@ -100,7 +100,7 @@ def _local(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     if not Path(options.script).is_file():
         raise OSError(f"expected a Python program as SCRIPT, got '{options.script}', which is no file")
-    with _stop_signals() as stopped, _cluster(options) as cluster:
+    with _Stop() as stopped, _cluster(options) as cluster:
         _say(f"Web page at {cluster.url}")
         output = _Output(cluster)
         script = subprocess.Popen(
@@ -118,7 +118,7 @@ def _run(options: argparse.Namespace) -> int:
     return status
 
 
-def _wait(script: subprocess.Popen[bytes], stopped: threading.Event, seconds: float | None, output: _Output) -> int:
+def _wait(script: subprocess.Popen[bytes], stopped: _Stop, seconds: float | None, output: _Output) -> int:
     """Show the tasks' output until the script ends; interrupt it when it is time. Returns the exit status."""
     due = None if seconds is None else time.monotonic() + seconds
     while script.poll() is None:
@@ -156,17 +156,30 @@ def _interrupt(script: subprocess.Popen[bytes], output: _Output, told: bool) -> 
     return 1
 
 
-@contextlib.contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGINT, SIGTERM and SIGHUP set."""
-    stopped = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in numbers}
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
+class _Stop:
+    """What SIGINT, SIGTERM and SIGHUP ask for, inside a ``with`` block.
+
+    A pipe, since a signal handler may interrupt the very code that holds the lock of an event.
+    """
+
+    def __enter__(self) -> _Stop:
+        self._reader, self._writer = os.pipe()
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        self._before = {number: signal.signal(number, self._asked) for number in numbers}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def _asked(self, *_: object) -> None:
+        os.write(self._writer, b"\0")
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until it is asked for, at most so long; whether it was."""
+        return bool(select.select([self._reader], [], [], seconds)[0])
 
 
 class _Output:

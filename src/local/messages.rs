@@ -6,10 +6,28 @@ use crate::proto::v1;
 /// From the master to an agent.
 #[derive(Debug, Clone)]
 pub enum ToAgent {
-    RunTask { framework: Box<v1::FrameworkInfo>, task: Box<v1::TaskInfo>, role: String },
-    KillTask { framework_id: String, task_id: String, kill_policy: Option<v1::KillPolicy> },
-    Acknowledge { framework_id: String, task_id: String, uuid: Vec<u8> },
-    ShutdownFramework { framework_id: String },
+    RunTask {
+        framework: Box<v1::FrameworkInfo>,
+        task: Box<v1::TaskInfo>,
+        role: String,
+    },
+    KillTask {
+        framework_id: String,
+        task_id: String,
+        kill_policy: Option<v1::KillPolicy>,
+    },
+    Acknowledge {
+        framework_id: String,
+        task_id: String,
+        uuid: Vec<u8>,
+    },
+    /// The framework is subscribed anew: what is outstanding goes out again (`UpdateFrameworkMessage`).
+    UpdateFramework {
+        framework_id: String,
+    },
+    ShutdownFramework {
+        framework_id: String,
+    },
 }
 
 /// From an agent to the master.

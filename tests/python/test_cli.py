@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
 import re
 import signal
 import socket
@@ -53,6 +56,24 @@ def test_run_ends_on_ctrl_c() -> None:
         assert process.wait(20) == 0
     assert "Stopping\n" in seen
     assert re.match(r"remesos: \d+ task\(s\): .*TASK_FINISHED", seen[-1])
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_run_ends_on_ctrl_c_in_a_terminal(attempt: int) -> None:
+    """The terminal sends the signal to both, the command and its script."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [*REMESOS, "run", HELLO])
+    seen, told = b"", False
+    with contextlib.suppress(OSError):  # what reading from a terminal gives when all have left it
+        while data := os.read(terminal, 4096):
+            seen += data
+            if b"hello from" in seen and not told:
+                told = os.write(terminal, b"\x03") == 1
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    os.close(terminal)
+    assert seen.count(b"Stopping") == 1, "the script is told once"
+    assert b"TASK_FINISHED. The web page was at" in seen
 
 
 def test_run_gives_the_script_its_arguments_and_takes_its_exit_status(tmp_path: Path) -> None:

@@ -156,6 +156,13 @@ impl CommandTask {
         }
     }
 
+    /// The scheduler is back: what is outstanding goes out again.
+    pub fn resume(&mut self, now: Instant, outputs: &mut VecDeque<Output>) {
+        if let Some(status) = self.updates.resume(now) {
+            self.tell(status, outputs);
+        }
+    }
+
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant, outputs: &mut VecDeque<Output>) {
         if self.kill_due.is_some_and(|due| due <= now) {

@@ -89,6 +89,10 @@ impl Agent {
             ToAgent::Acknowledge { framework_id, task_id, uuid } => {
                 self.acknowledge(now, &framework_id, &task_id, &uuid)
             }
+            ToAgent::UpdateFramework { framework_id } => {
+                let tasks = self.tasks.values_mut().filter(|task| task.framework_id == framework_id);
+                tasks.for_each(|task| task.resume(now, &mut self.outputs));
+            }
             ToAgent::ShutdownFramework { framework_id } => self.shutdown(now, &framework_id),
         }
     }

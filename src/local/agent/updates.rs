@@ -45,6 +45,11 @@ impl Updates {
         self.queue.front().cloned()
     }
 
+    /// The outstanding update, for a scheduler that is back (`TaskStatusUpdateManagerProcess::resume`).
+    pub fn resume(&mut self, now: Instant) -> Option<v1::TaskStatus> {
+        self.send_first(now)
+    }
+
     /// When to ask for a repetition.
     pub fn due(&self) -> Option<Instant> {
         self.retry.map(|(due, _)| due)
@@ -100,5 +105,7 @@ mod tests {
             assert_eq!(updates.repeat(due), Some(update(1)));
             now = due;
         }
+        assert_eq!(updates.resume(now), Some(update(1)));
+        assert_eq!(updates.due(), Some(now + RETRY_MIN));
     }
 }

@@ -50,7 +50,10 @@ impl Master {
         info.id = Some(v1::FrameworkId { value: id.clone() });
         self.replace_stream(&id);
         let framework = match self.frameworks.remove(&id) {
-            Some(known) => resubscribed(known, info),
+            Some(known) => {
+                self.tell_agents(&ToAgent::UpdateFramework { framework_id: id.clone() });
+                resubscribed(known, info)
+            }
             None => Framework::new(info),
         };
         tracing::info!("Subscribed framework '{}' as {id}", framework.info.name);

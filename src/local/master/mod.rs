@@ -203,10 +203,7 @@ impl Master {
         tracing::info!("Removing framework {id}");
         self.discard_offers(id);
         framework.complete();
-        for agent_id in self.agents.keys() {
-            let message = ToAgent::ShutdownFramework { framework_id: id.to_owned() };
-            self.outputs.push_back(Output::Tell(agent_id.clone(), message));
-        }
+        self.tell_agents(&ToAgent::ShutdownFramework { framework_id: id.to_owned() });
         if let Some(connection) = framework.connection.take() {
             self.outputs.push_back(Output::Close(connection.id));
         }
@@ -215,6 +212,12 @@ impl Master {
             self.completed.pop_front();
         }
         self.allocate_by_batch(now);
+    }
+
+    fn tell_agents(&mut self, message: &ToAgent) {
+        for agent_id in self.agents.keys() {
+            self.outputs.push_back(Output::Tell(agent_id.clone(), message.clone()));
+        }
     }
 
     fn allocate_soon(&mut self, now: Instant) {
