@@ -7,6 +7,7 @@ import copy
 import importlib
 import importlib.util
 import inspect
+import os
 import pickle
 import subprocess
 import sys
@@ -179,6 +180,18 @@ def test_another_copy_of_mesos_proto_does_not_clash() -> None:
     other.message_type.add(name="TaskInfo").field.add(name="different", number=1, type=9, label=1)
     descriptor_pool.Default().AddSerializedFile(other.SerializeToString())
     assert mesos_pb2.TaskInfo(name="still here").name == "still here"
+
+
+def test_other_packages_below_mesos_still_import(tmp_path: Path) -> None:
+    for style, init in (("regular", True), ("namespace", False)):
+        package = tmp_path / style / "mesos" / f"other_{style}"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text("here = True\n")
+        if init:
+            (package.parent / "__init__.py").write_text("raise AssertionError('ours comes first')\n")
+    path = os.pathsep.join([*filter(None, sys.path), str(tmp_path / "regular"), str(tmp_path / "namespace")])
+    code = "import mesos.native, mesos.other_regular, mesos.other_namespace as n; assert n.here"
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, check=True)
 
 
 def test_stubs_are_up_to_date() -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
-import select
-import socket
 import subprocess
 import sys
 import threading
@@ -18,59 +15,8 @@ from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster
 from mesos.native import MesosSchedulerDriver
 
+from tests.python.proxy import Proxy
 from tests.python.support import Recorder, framework, running, task
-
-
-class Proxy:
-    """Passes bytes between clients and a master until it is told to cut every connection."""
-
-    def __init__(self, master: str) -> None:
-        host, _, port = master.rpartition(":")
-        self._target = (host, int(port))
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._pairs: list[tuple[socket.socket, socket.socket]] = []
-        self._lock = threading.Lock()
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def cut(self) -> None:
-        """Break every connection, as a network does."""
-        with self._lock:
-            pairs, self._pairs = self._pairs, []
-        for end in (end for pair in pairs for end in pair):
-            with contextlib.suppress(OSError):  # it broke by itself
-                end.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._listener.close()
-        self.cut()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-                pair = (client, socket.create_connection(self._target))
-            except OSError:
-                return
-            with self._lock:
-                self._pairs.append(pair)
-            threading.Thread(target=self._pass, args=pair, daemon=True).start()
-
-    @staticmethod
-    def _pass(one: socket.socket, other: socket.socket) -> None:
-        peers = {one: other, other: one}
-        try:
-            while True:
-                for ready in select.select(list(peers), [], [], 1)[0]:
-                    data = ready.recv(65536)
-                    if not data:
-                        return
-                    peers[ready].sendall(data)
-        except (OSError, ValueError):  # cut
-            pass
-        finally:
-            one.close()
-            other.close()
 
 
 def test_cuts_lose_no_terminal_update(master: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,143 @@
+"""Ways to a master: redirects, TLS, credentials."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import ssl
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trustme
+from mesos.interface import mesos_pb2
+from mesos.local import LocalCluster
+from mesos.native import MesosSchedulerDriver
+
+from tests.apache_mesos import ApacheMesos
+from tests.python.proxy import Proxy
+from tests.python.support import Recorder, framework, heard, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture
+def stub() -> Iterator[Callable[[int, dict[str, str], str], str]]:
+    """Makes masters that answer every call in one way; their addresses."""
+    servers: list[http.server.ThreadingHTTPServer] = []
+
+    def make(status: int, headers: dict[str, str], body: str) -> str:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"127.0.0.1:{server.server_port}"
+
+    yield make
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    "location", ["//{leader}/master/api/v1/scheduler", "//{leader}", "http://{leader}/", "{leader}"]
+)
+def test_a_redirect_to_the_leading_master_is_followed(
+    stub: Callable[..., str], embedded: LocalCluster, location: str
+) -> None:
+    follower = stub(307, {"Location": location.format(leader=embedded.address)}, "")
+    scheduler = Recorder()
+    with running(follower, scheduler):
+        assert scheduler.wait("registered").port == int(embedded.address.rpartition(":")[2])
+        scheduler.offer()
+
+
+def test_a_master_that_is_not_ready_is_tried_again(stub: Callable[..., str]) -> None:
+    master = stub(503, {}, "No leader elected")
+    with heard("HTTP 503: No leader elected; trying again") as told, running(master, Recorder()):
+        assert told.wait(10)
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_refused_subscription_is_an_error(stub: Callable[..., str], status: int) -> None:
+    scheduler = Recorder()
+    driver = MesosSchedulerDriver(scheduler, framework(), stub(status, {}, "because"))
+    assert driver.run() == mesos_pb2.DRIVER_ABORTED
+    message = scheduler.wait("error")
+    assert str(status) in message
+    assert "because" in message
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
+    """A certificate authority that drivers trust."""
+    made = trustme.CA()
+    made.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("LIBPROCESS_SSL_CA_FILE", str(tmp_path / "ca.pem"))
+    return made
+
+
+def tls(authority: trustme.CA, name: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+    return context
+
+
+@pytest.mark.parametrize("by_default", [False, True])
+def test_https(
+    embedded: LocalCluster, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, by_default: bool
+) -> None:
+    if by_default:
+        monkeypatch.setenv("LIBPROCESS_SSL_ENABLED", "1")
+    proxy = Proxy(embedded.address, tls(authority, "127.0.0.1"))
+    scheduler = Recorder()
+    with running(proxy.address if by_default else f"https://{proxy.address}", scheduler) as driver:
+        offer = scheduler.offer()
+        driver.declineOffer(offer.id, mesos_pb2.Filters(refuse_seconds=0))
+        scheduler.offer(lambda o: o.slave_id == offer.slave_id)
+    proxy.close()
+
+
+def test_a_certificate_of_another_name_is_not_accepted(embedded: LocalCluster, authority: trustme.CA) -> None:
+    proxy = Proxy(embedded.address, tls(authority, "somewhere.example"))
+    with heard("TLS: invalid peer certificate") as told, running(f"https://{proxy.address}", Recorder()):
+        assert told.wait(10)
+    proxy.close()
+
+
+@pytest.mark.apache
+def test_a_credential_opens_a_real_master_that_wants_one(apache_home: Path, tmp_path: Path) -> None:
+    credentials = tmp_path / "credentials"
+    credentials.write_text(json.dumps({"credentials": [{"principal": "alice", "secret": "s3cret"}]}))
+    flags = {
+        "MESOS_AUTHENTICATE_HTTP_FRAMEWORKS": "true",
+        "MESOS_HTTP_FRAMEWORK_AUTHENTICATORS": "basic",
+        "MESOS_CREDENTIALS": str(credentials),
+    }
+    with ApacheMesos(apache_home, tmp_path / "work", flags=flags) as mesos:
+        scheduler = Recorder()
+        good = mesos_pb2.Credential(principal="alice", secret="s3cret")
+        with running(mesos.address, scheduler, framework(principal="alice"), credential=good) as driver:
+            offer = scheduler.offer()
+            driver.declineOffer(offer.id, mesos_pb2.Filters(refuse_seconds=0))
+            scheduler.offer()
+        bad = mesos_pb2.Credential(principal="alice", secret="guessed")
+        refused = Recorder()
+        driver = MesosSchedulerDriver(refused, framework(principal="alice"), mesos.address, credential=bad)
+        assert driver.run() == mesos_pb2.DRIVER_ABORTED
+        message = refused.wait("error")
+        assert message == "Master refused authentication: principal 'alice'"
+        assert "guessed" not in repr(driver)
