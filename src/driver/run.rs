@@ -82,7 +82,7 @@ impl Loop {
                 Wake::Detected(false) => return self.finish.set(),
                 Wake::Report(report) => self.on_report(&mut link, report),
                 Wake::CallsEnded(outcome) => self.on_calls_ended(&mut link, outcome),
-                Wake::Drained => {}
+                Wake::Drained => self.handle(Input::Held),
                 Wake::Timeout => self.handle(Input::Timeout),
             }
         }
@@ -97,7 +97,6 @@ impl Loop {
             calls = link.calls.as_mut().map(|(_, task)| task);
         }
         tokio::select! {
-            biased;
             input = self.inputs.recv() => Wake::Input(input),
             changed = self.master.changed() => Wake::Detected(changed.is_ok()),
             report = async { present(reports).await.recv().await }, if !full => Wake::Report(report),
@@ -105,7 +104,7 @@ impl Loop {
                 Wake::CallsEnded(ended.unwrap_or_else(|e| Err((Error::connection(e), Vec::new()))))
             }
             () = self.queue.drained(), if full => Wake::Drained,
-            () = async { sleep_until(present(deadline).await).await } => Wake::Timeout,
+            () = async { sleep_until(present(deadline).await).await }, if !full => Wake::Timeout,
         }
     }
 

@@ -203,22 +203,24 @@ impl Dispatcher {
 
     /// Reports as the C++ extension does (`src/python/scheduler/src/mesos/scheduler/proxy_scheduler.cpp`), and aborts.
     fn failed(&self, py: Python<'_>, name: &str, error: PyErr) {
-        self.core.abort();
         if ENDING.load(Ordering::SeqCst) {
-            return;
+            self.core.abort();
+        } else if error.is_instance_of::<PySystemExit>(py) {
+            self.leave(py, error);
+        } else {
+            let shown = if name == "resourceOffers" { "resourceOffer" } else { name };
+            report(py, &format!("Failed to call scheduler's {shown}\n"), &error);
+            self.core.abort();
         }
-        if error.is_instance_of::<PySystemExit>(py) {
-            return self.leave(py, error);
-        }
-        let shown = if name == "resourceOffers" { "resourceOffer" } else { name };
-        report(py, &format!("Failed to call scheduler's {shown}\n"), &error);
     }
 
     /// Ends the process as `SystemExit` asks: in the thread that waits for the driver, else from here.
     fn leave(&self, py: Python<'_>, error: PyErr) {
         if self.exit.waiting.load(Ordering::SeqCst) > 0 {
             *self.exit.raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            self.core.abort();
         } else {
+            self.core.abort();
             let left = py.import("mesos._exit").and_then(|m| m.call_method1("leave", (error.value(py),)));
             left.map_or_else(|error| report(py, "Failed to end the process\n", &error), drop);
         }

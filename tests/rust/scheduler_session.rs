@@ -229,6 +229,18 @@ fn five_missing_heartbeats_are_a_disconnection() {
 }
 
 #[test]
+fn silence_while_reading_is_held_back_says_nothing() {
+    let mut world = world();
+    world.subscribe();
+    world.now += 600 * SECOND;
+    assert_eq!(world.input(Input::Held), []);
+    assert_eq!(world.input(Input::Timeout), []);
+    let last = world.now;
+    assert_eq!(deliveries(&world.timeout()), [Delivery::Disconnected]);
+    assert_eq!(world.now - last, 75 * SECOND);
+}
+
+#[test]
 fn a_master_that_does_not_answer_is_given_up() {
     let mut world = world();
     world.input(Input::MasterDetected(Some(master(5050))));

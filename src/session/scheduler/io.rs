@@ -43,6 +43,8 @@ pub enum Input {
     },
     /// Nothing more is to be delivered; framework and tasks stay at the master.
     Abort,
+    /// Reading was held back until now, for a framework that is slow: the silence meanwhile says nothing.
+    Held,
     /// `poll_timeout` has passed.
     Timeout,
 }

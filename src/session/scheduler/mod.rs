@@ -112,6 +112,7 @@ impl SchedulerSession {
             Input::Unsent(calls) => calls.iter().for_each(|call| self.answer_here(call)),
             Input::Stop { failover } => self.on_stop(failover),
             Input::Abort => self.on_abort(),
+            Input::Held => self.heard(now),
             Input::Timeout => self.on_timeout(now),
         }
     }
@@ -162,9 +163,7 @@ impl SchedulerSession {
 
     fn on_data(&mut self, now: Instant, bytes: &[u8]) {
         self.decoder.feed(bytes);
-        if let State::Subscribed { until } = &mut self.state {
-            *until = now + self.heartbeat * HEARTBEATS_MISSED;
-        }
+        self.heard(now);
         loop {
             match self.decoder.next_record().map(|r| r.map(Event::decode)) {
                 Ok(None) => return,
@@ -174,6 +173,12 @@ impl SchedulerSession {
                 }
                 Err(error) => return self.on_closed(now, &error.to_string()),
             }
+        }
+    }
+
+    fn heard(&mut self, now: Instant) {
+        if let State::Subscribed { until } = &mut self.state {
+            *until = now + self.heartbeat * HEARTBEATS_MISSED;
         }
     }
 
