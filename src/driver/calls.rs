@@ -3,13 +3,14 @@
 //! One acknowledgement is one POST in Mesos' API, so how calls are written decides what an update costs. The master
 //! takes pipelined requests, its own client (`src/scheduler/scheduler.cpp`) sends them so.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Buf, BytesMut};
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 
 use super::auth::Credential;
 use super::quiet_socket::QuietSocket;
@@ -22,21 +23,77 @@ const BATCH: usize = 64 << 10;
 const HEADERS_MAX: usize = 32;
 const REPLY_MAX: usize = 1 << 20;
 
-/// Writes the calls that come through `queue` until it closes and all are answered.
+/// Calls on their way out. Outlives the connection, so that what was not written can be told of.
+#[derive(Debug, Default)]
+pub struct CallQueue {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<Box<Call>>,
+    closed: bool,
+}
+
+impl CallQueue {
+    /// Adds a call; gives it back where the queue is closed.
+    pub fn push(&self, call: Box<Call>) -> Option<Box<Call>> {
+        let mut state = self.lock();
+        if state.closed {
+            return Some(call);
+        }
+        state.waiting.push_back(call);
+        drop(state);
+        self.changed.notify_one();
+        None
+    }
+
+    /// Takes no more calls; those that wait are still written.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_one();
+    }
+
+    /// Takes no more calls, and gives back those that wait.
+    pub fn take_unsent(&self) -> Vec<Call> {
+        self.close();
+        self.lock().waiting.drain(..).map(|call| *call).collect()
+    }
+
+    fn try_next(&self) -> Option<Box<Call>> {
+        self.lock().waiting.pop_front()
+    }
+
+    /// The next call; `None` once the queue is closed and empty.
+    async fn next(&self) -> Option<Box<Call>> {
+        loop {
+            let changed = self.changed.notified();
+            {
+                let mut state = self.lock();
+                if !state.waiting.is_empty() || state.closed {
+                    return state.waiting.pop_front();
+                }
+            }
+            changed.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes the calls of `queue` until it is closed and all are answered.
 ///
-/// On failure gives back, with the reason, what was not written.
+/// Fails where the connection cannot be made or breaks; what was not written is still in the queue.
 pub async fn run(
     master: Master,
     stream_id: String,
     credential: Option<Credential>,
-    mut queue: mpsc::UnboundedReceiver<Box<Call>>,
-) -> std::result::Result<(), (Error, Vec<Call>)> {
-    let mut pipeline = Pipeline::new(&master, &stream_id, credential.as_ref());
-    let outcome = pipeline.run(&master, &mut queue).await;
-    outcome.map_err(|error| {
-        queue.close();
-        (error, std::iter::from_fn(|| queue.try_recv().ok()).map(|call| *call).collect())
-    })
+    queue: Arc<CallQueue>,
+) -> Result<()> {
+    Pipeline::new(&master, &stream_id, credential.as_ref()).run(&master, &queue).await
 }
 
 struct Pipeline {
@@ -68,13 +125,13 @@ impl Pipeline {
         }
     }
 
-    async fn run(&mut self, master: &Master, queue: &mut mpsc::UnboundedReceiver<Box<Call>>) -> Result<()> {
+    async fn run(&mut self, master: &Master, queue: &CallQueue) -> Result<()> {
         let lost = |e: std::io::Error| Error::connection(format!("the connection for calls broke: {e}"));
         let (mut reader, mut writer) = tokio::io::split(self.connect(master).await?);
         let mut open = true;
         while open || self.outstanding > 0 {
             tokio::select! {
-                call = queue.recv(), if open => match call {
+                call = queue.next(), if open => match call {
                     Some(call) => {
                         self.batch(call, queue);
                         writer.write_all(&self.output).await.map_err(lost)?;
@@ -103,10 +160,10 @@ impl Pipeline {
         Ok(Box::new(quiet.map_err(|e| Error::connection(format!("cannot use the connection for calls: {e}")))?))
     }
 
-    fn batch(&mut self, first: Box<Call>, queue: &mut mpsc::UnboundedReceiver<Box<Call>>) {
+    fn batch(&mut self, first: Box<Call>, queue: &CallQueue) {
         self.write(&first);
         while self.output.len() < BATCH {
-            let Ok(call) = queue.try_recv() else { return };
+            let Some(call) = queue.try_next() else { return };
             self.write(&call);
         }
     }
@@ -202,6 +259,7 @@ fn text(body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::call::Type;
 
     #[test]
     fn replies_are_cut_where_they_end_however_much_has_come() {
@@ -216,6 +274,19 @@ mod tests {
             let reply = parse_reply(&followed).expect("valid").expect("whole");
             assert_eq!(reply, Reply { status, body: body.into(), length: bytes.len() });
         }
+    }
+
+    #[tokio::test]
+    async fn what_was_not_written_is_given_back_in_order() {
+        let queue = CallQueue::default();
+        let call = |kind: Type| Box::new(Call { kind: kind.into(), ..Call::default() });
+        for kind in [Type::Accept, Type::Kill, Type::Decline] {
+            assert_eq!(queue.push(call(kind)), None);
+        }
+        assert_eq!(queue.next().await, Some(call(Type::Accept)));
+        assert_eq!(queue.take_unsent(), [*call(Type::Kill), *call(Type::Decline)]);
+        assert_eq!(queue.push(call(Type::Revive)), Some(call(Type::Revive)));
+        assert_eq!(queue.next().await, None);
     }
 
     #[test]

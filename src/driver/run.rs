@@ -8,21 +8,19 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep_until, timeout};
 
 use super::auth::Credential;
-use super::calls;
+use super::calls::{self, CallQueue};
 use super::handle::Finish;
 use super::queue::CallbackQueue;
 use super::transport::{self, Report};
-use crate::Error;
 use crate::session::Master;
 use crate::session::scheduler::{Input, Output, SchedulerSession, StreamEvent};
 use crate::wire::call::Call;
+use crate::{Error, Result};
 
 /// How long the last calls, TEARDOWN among them, may take to be answered.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pieces of the stream read ahead of the session.
 const READ_AHEAD: usize = 16;
-
-type CallsTask = JoinHandle<Result<(), (Error, Vec<Call>)>>;
 
 /// Everything a driver's task works with.
 pub struct Loop {
@@ -40,7 +38,7 @@ struct Link {
     master: Master,
     reports: mpsc::Receiver<Report>,
     stream: JoinHandle<()>,
-    calls: Option<(mpsc::UnboundedSender<Box<Call>>, CallsTask)>,
+    calls: Option<(Arc<CallQueue>, JoinHandle<Result<()>>)>,
 }
 
 impl Drop for Link {
@@ -56,7 +54,7 @@ enum Wake {
     Input(Option<Input>),
     Detected(bool),
     Report(Option<Report>),
-    CallsEnded(Result<(), (Error, Vec<Call>)>),
+    CallsEnded(Result<()>),
     Drained,
     Timeout,
 }
@@ -101,7 +99,7 @@ impl Loop {
             changed = self.master.changed() => Wake::Detected(changed.is_ok()),
             report = async { present(reports).await.recv().await }, if !full => Wake::Report(report),
             ended = async { present(calls).await.await } => {
-                Wake::CallsEnded(ended.unwrap_or_else(|e| Err((Error::connection(e), Vec::new()))))
+                Wake::CallsEnded(ended.unwrap_or_else(|e| Err(Error::connection(e))))
             }
             () = self.queue.drained(), if full => Wake::Drained,
             () = async { sleep_until(present(deadline).await).await }, if !full => Wake::Timeout,
@@ -124,9 +122,9 @@ impl Loop {
         let Some(link) = link else { return };
         match report {
             Some(Report::StreamId(id)) => {
-                let (sender, receiver) = mpsc::unbounded_channel();
-                let task = tokio::spawn(calls::run(link.master.clone(), id, self.credential.clone(), receiver));
-                link.calls = Some((sender, task));
+                let queue = Arc::<CallQueue>::default();
+                let calls = calls::run(link.master.clone(), id, self.credential.clone(), queue.clone());
+                link.calls = Some((queue, tokio::spawn(calls)));
                 self.session.handle_input(Instant::now(), Input::Stream(link.attempt, StreamEvent::Opened));
             }
             Some(Report::Event(event)) => {
@@ -140,24 +138,26 @@ impl Loop {
     }
 
     /// The loss of either connection is a disconnection, as in `src/scheduler/scheduler.cpp`.
-    fn on_calls_ended(&mut self, link: &mut Option<Link>, outcome: Result<(), (Error, Vec<Call>)>) {
+    fn on_calls_ended(&mut self, link: &mut Option<Link>, outcome: Result<()>) {
         let Some(link) = link else { return };
-        link.calls = None;
-        let (reason, unsent) = match outcome {
-            Ok(()) => ("the connection for calls ended".to_owned(), Vec::new()),
-            Err((error, unsent)) => (error.to_string(), unsent),
-        };
-        self.session.handle_input(Instant::now(), Input::Stream(link.attempt, StreamEvent::Closed(reason)));
-        self.session.handle_input(Instant::now(), Input::Unsent(unsent));
+        let ended = "the connection for calls ended".to_owned();
+        let reason = outcome.map_or_else(|error| error.to_string(), |()| ended);
+        let closed = Input::Stream(link.attempt, StreamEvent::Closed(reason));
+        let unsent = link.calls.take().map(|(queue, _)| queue.take_unsent());
+        self.handle(closed);
+        self.handle(Input::Unsent(unsent.unwrap_or_default()));
     }
 
     /// Does what the session says; `Some` when it is finished, with whether to linger.
     fn flush_outputs(&mut self, link: &mut Option<Link>) -> Option<bool> {
         while let Some(output) = self.session.poll_output() {
             match output {
-                Output::Subscribe(attempt, master, call) => *link = Some(self.open(attempt, master, call)),
+                Output::Subscribe(attempt, master, call) => {
+                    self.leave(link);
+                    *link = Some(self.open(attempt, master, call));
+                }
                 Output::Transmit(call) => self.transmit(link.as_ref(), call),
-                Output::Disconnect => *link = None,
+                Output::Disconnect => self.leave(link),
                 Output::Deliver(delivery) => self.queue.push(delivery),
                 Output::Finished { linger } => return Some(linger),
             }
@@ -172,14 +172,23 @@ impl Loop {
         Link { attempt, master, reports, stream, calls: None }
     }
 
+    /// Drops the connections; calls that were accepted and not written are answered by the session.
+    fn leave(&mut self, link: &mut Option<Link>) {
+        let calls = link.take().and_then(|mut link| link.calls.take());
+        if let Some((queue, task)) = calls {
+            task.abort();
+            self.handle(Input::Unsent(queue.take_unsent()));
+        }
+    }
+
     fn transmit(&mut self, link: Option<&Link>, call: Box<Call>) {
-        let sender = link.and_then(|l| l.calls.as_ref()).map(|(sender, _)| sender);
-        let unsent = match sender {
-            Some(sender) => sender.send(call).err().map(|e| *e.0),
-            None => Some(*call),
+        let queue = link.and_then(|link| link.calls.as_ref()).map(|(queue, _)| queue);
+        let unsent = match queue {
+            Some(queue) => queue.push(call),
+            None => Some(call),
         };
         if let Some(call) = unsent {
-            self.handle(Input::Unsent(vec![call]));
+            self.handle(Input::Unsent(vec![*call]));
         }
     }
 
@@ -187,8 +196,8 @@ impl Loop {
         let Some(mut link) = link else {
             return self.finish.set();
         };
-        if let Some((sender, mut task)) = link.calls.take() {
-            drop(sender);
+        if let Some((queue, mut task)) = link.calls.take() {
+            queue.close();
             if timeout(FLUSH_TIMEOUT, &mut task).await.is_err() {
                 tracing::warn!("The master did not answer the last calls within {FLUSH_TIMEOUT:?}");
                 task.abort();
