@@ -78,10 +78,11 @@ def _add_cluster_options(parser: argparse.ArgumentParser, port: int) -> None:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not seconds > 0:
-        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
-    return seconds
+    with contextlib.suppress(ValueError):
+        seconds = float(text)
+        if seconds > 0:
+            return seconds
+    raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
 
 
 def _cluster(options: argparse.Namespace) -> LocalCluster:

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from mesos import _core
-from mesos.errors import ArgumentValueError
+from mesos.errors import ArgumentTypeError, ArgumentValueError
 
 if TYPE_CHECKING:
     import os
@@ -20,6 +20,13 @@ _AGENTS_MAX = 1000
 _PORT_MAX = 65535
 _log = logging.getLogger("mesos")
 atexit.register(_core.shutdown)
+
+
+def _check(name: str, value: int, least: int, most: int) -> None:
+    if not isinstance(value, int):
+        raise ArgumentTypeError(f"expected an int as {name}, got {value!r}")
+    if not least <= value <= most:
+        raise ArgumentValueError(f"expected {least} to {most} as {name}, got {value!r}")
 
 
 class LocalTask(NamedTuple):
@@ -47,6 +54,7 @@ class LocalCluster:
         ``MESOS_RESOURCES``, or else what the machine has
     :param work_dir: where sandboxes are; where None, ``MESOS_WORK_DIR``, or else a temporary directory that is
         removed at the end
+    :raises ArgumentTypeError: port or agents is no int
     :raises ArgumentValueError: one of these cannot be used
     :raises AddressInUseError: the port is taken
     :raises ClusterError: the cluster could not be started
@@ -59,10 +67,8 @@ class LocalCluster:
         resources: str | None = None,
         work_dir: str | os.PathLike[str] | None = None,
     ) -> None:
-        if not 0 <= port <= _PORT_MAX:
-            raise ArgumentValueError(f"expected 0 to {_PORT_MAX} as port, got {port!r}")
-        if not 1 <= agents <= _AGENTS_MAX:
-            raise ArgumentValueError(f"expected 1 to {_AGENTS_MAX} as agents, got {agents!r}")
+        _check("port", port, 0, _PORT_MAX)
+        _check("agents", agents, 1, _AGENTS_MAX)
         self._start(lambda: _core.LocalCluster(port, agents, resources, work_dir))
 
     @classmethod

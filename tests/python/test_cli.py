@@ -141,4 +141,4 @@ def test_a_port_in_use_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> 
 def test_a_bad_duration_is_refused(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["run", "--for", seconds, HELLO])
-    assert "--for" in capsys.readouterr().err
+    assert f"argument --for: expected a number of seconds above 0, got '{seconds}'" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mesos.errors import AddressInUseError, ArgumentValueError, ClusterError
+from mesos.errors import AddressInUseError, ArgumentTypeError, ArgumentValueError, ClusterError
 from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster
 from mesos.native import MesosSchedulerDriver
@@ -88,10 +88,11 @@ def test_a_bad_variable_is_named(monkeypatch: pytest.MonkeyPatch, variable: str,
         ({"port": 70000}, "expected 0 to 65535 as port, got 70000"),
         ({"agents": 0}, "expected 1 to 1000 as agents, got 0"),
         ({"resources": "cpus:many"}, "'cpus:many' is no list of resources"),
+        ({"agents": "many"}, "expected an int as agents, got 'many'"),
     ],
 )
 def test_a_bad_argument_is_named(arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(ArgumentValueError, match=message):
+    with pytest.raises((ArgumentValueError, ArgumentTypeError), match=message):
         LocalCluster(**arguments)
 
 
