@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use tokio::process::Command;
 use tokio::sync::mpsc;
@@ -84,6 +85,10 @@ impl Drop for Containerizer {
     fn drop(&mut self) {
         for &group in self.groups.values() {
             let _ = killpg(group, Signal::SIGKILL);
+        }
+        // Nobody else waits for them once the cluster's runtime is gone, and a zombie would stay as long as we do.
+        for &leader in self.groups.values() {
+            let _ = waitpid(leader, None);
         }
     }
 }

@@ -126,6 +126,7 @@ def test_stopping_kills_tasks_closes_the_port_and_removes_what_was_temporary() -
         cluster.stop()
         cluster.stop()
         wait_until(lambda: not alive(pid) and not alive(child), "the task and its child are gone")
+        assert not Path(f"/proc/{pid}").exists(), "not even a zombie"
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", int(cluster.address.partition(":")[2])), timeout=5)
         assert not shown.sandbox.exists()

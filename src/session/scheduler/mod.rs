@@ -183,6 +183,7 @@ impl SchedulerSession {
     }
 
     fn on_event(&mut self, now: Instant, event: Event) {
+        tracing::debug!("Received {:?}", event.kind());
         match event.kind() {
             EventType::Subscribed => self.on_subscribed(now, event),
             EventType::Heartbeat => {}
