@@ -7,6 +7,7 @@ that is an error.
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 RESOURCES = "cpus:8;mem:8192;disk:20000;ports:[31000-32000]"
+
+
+def pytest_configure() -> None:
+    """Let children end on Ctrl-C, also where a shell started this run in the background and had it ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def absent(reason: str) -> None:
