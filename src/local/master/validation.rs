@@ -194,6 +194,7 @@ fn unsupported(task: &v1::TaskInfo) -> Result<(), String> {
         (uris, "the fetching of URIs"),
         (task.health_check.is_some() || task.check.is_some(), "checks and health checks"),
         (!task.limits.is_empty(), "resource limits"),
+        (task.max_completion_time.is_some(), "max_completion_time"),
     ];
     match lacking.iter().find(|(used, _)| *used) {
         Some((_, what)) => Err(format!("The embedded cluster does not have {what}; a real cluster does")),
