@@ -23,6 +23,7 @@ test: $(VENV)/.developed
 	$(BIN)/python -m pytest
 
 bench: $(VENV)/.installed
+	$(BIN)/python benches/flood.py
 	$(BIN)/python benches/classic.py
 
 stubs: $(VENV)/.developed
