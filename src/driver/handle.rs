@@ -105,17 +105,17 @@ impl SchedulerDriver {
         })
     }
 
-    /// Starts the driver where it was not started before, and returns its status.
+    /// Starts the driver where it was not started before; whether this call did.
     ///
     /// Fails, and is aborted then, where the master's address or a flag in the environment cannot be used.
-    pub fn start(&self) -> Result<Status> {
+    pub fn start(&self) -> Result<bool> {
         let mut state = self.shared.lock();
-        if state.status == Status::NotStarted {
-            let spawned = self.spawn();
-            state.status = if spawned.is_ok() { Status::Running } else { Status::Aborted };
-            spawned?;
+        if state.status != Status::NotStarted {
+            return Ok(false);
         }
-        Ok(state.status)
+        let spawned = self.spawn();
+        state.status = if spawned.is_ok() { Status::Running } else { Status::Aborted };
+        spawned.map(|()| true)
     }
 
     /// Stops the driver: TEARDOWN unless `failover`. Returns `Stopped`, or `Aborted` where it was aborted before.

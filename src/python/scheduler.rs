@@ -55,9 +55,11 @@ impl SchedulerDriver {
         let (core, exit) = (self.core.clone(), self.exit.clone());
         let dispatcher = Dispatcher::new(py, scheduler, driver, core, implicit_acknowledgements, exit)?;
         match self.core.start() {
-            Ok(status) => {
+            Ok(false) => {}
+            Ok(true) => {
                 dispatcher.spawn().map_err(|e| PyRuntimeError::new_err(format!("no thread for callbacks: {e}")))?;
-                Ok(status as i32)
+                // What it is by now may be another thing: a callback may have stopped it.
+                return Ok(Status::Running as i32);
             }
             // As libmesos does: in the caller's thread, and the driver is aborted already.
             Err(error) => {
@@ -65,9 +67,9 @@ impl SchedulerDriver {
                 if let Err(error) = called {
                     report(py, "Failed to call scheduler's error\n", &error);
                 }
-                Ok(self.status())
             }
         }
+        Ok(self.status())
     }
 
     fn stop(&self, py: Python<'_>, failover: bool) -> i32 {

@@ -62,12 +62,9 @@ impl Master {
         }
         for (id, offer) in &offers {
             if offer.framework_id != framework_id {
-                let Some(other) = Some(&offer.framework_id) else {
-                    continue;
-                };
                 return Err(format!(
-                    "Offer {} has invalid framework {other} while framework {framework_id} is expected",
-                    id.value
+                    "Offer {} has invalid framework {} while framework {framework_id} is expected",
+                    id.value, offer.framework_id
                 ));
             }
         }
