@@ -49,3 +49,18 @@ pub fn message_descriptor(full_name: &str) -> Option<MessageDescriptor> {
         LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS).expect("build.rs wrote a valid descriptor set"));
     POOL.get_message_by_name(full_name)
 }
+
+/// Whether a framework has a capability.
+pub fn has_capability(info: &v1::FrameworkInfo, capability: v1::framework_info::capability::Type) -> bool {
+    info.capabilities.iter().any(|c| c.r#type() == capability)
+}
+
+/// The roles of a framework: `roles` with MULTI_ROLE, else `role` (`protobuf::framework::getRoles`).
+#[allow(deprecated)]
+pub fn roles(info: &v1::FrameworkInfo) -> Vec<String> {
+    if has_capability(info, v1::framework_info::capability::Type::MultiRole) {
+        info.roles.clone()
+    } else {
+        vec![info.role().to_owned()]
+    }
+}

@@ -63,8 +63,7 @@ impl Loop {
     /// Runs until the session is finished and, where it lingers, the driver is gone.
     pub async fn run(mut self) {
         let mut link = None;
-        let detected = self.master.borrow_and_update().clone();
-        self.session.handle_input(Instant::now(), Input::MasterDetected(detected));
+        self.on_detected();
         loop {
             if let Some(linger) = self.flush_outputs(&mut link) {
                 self.finish(link, linger).await;
@@ -73,10 +72,7 @@ impl Loop {
             match self.wake(&mut link).await {
                 Wake::Input(Some(input)) => self.handle_inputs(input),
                 Wake::Input(None) => return self.finish.set(),
-                Wake::Detected(true) => {
-                    let detected = self.master.borrow_and_update().clone();
-                    self.handle(Input::MasterDetected(detected));
-                }
+                Wake::Detected(true) => self.on_detected(),
                 Wake::Detected(false) => return self.finish.set(),
                 Wake::Report(report) => self.on_report(&mut link, report),
                 Wake::CallsEnded(outcome) => self.on_calls_ended(&mut link, outcome),
@@ -110,6 +106,11 @@ impl Loop {
         self.session.handle_input(Instant::now(), input);
     }
 
+    fn on_detected(&mut self) {
+        let detected = self.master.borrow_and_update().clone();
+        self.handle(Input::MasterDetected(detected));
+    }
+
     /// Takes in all that waits, so that many calls share one write.
     fn handle_inputs(&mut self, first: Input) {
         self.handle(first);
@@ -125,14 +126,14 @@ impl Loop {
                 let queue = Arc::<CallQueue>::default();
                 let calls = calls::run(link.master.clone(), id, self.credential.clone(), queue.clone());
                 link.calls = Some((queue, tokio::spawn(calls)));
-                self.session.handle_input(Instant::now(), Input::Stream(link.attempt, StreamEvent::Opened));
+                self.handle(Input::Stream(link.attempt, StreamEvent::Opened));
             }
             Some(Report::Event(event)) => {
-                self.session.handle_input(Instant::now(), Input::Stream(link.attempt, event));
+                self.handle(Input::Stream(link.attempt, event));
             }
             None => {
                 let event = StreamEvent::Closed("the stream's task ended".to_owned());
-                self.session.handle_input(Instant::now(), Input::Stream(link.attempt, event));
+                self.handle(Input::Stream(link.attempt, event));
             }
         }
     }

@@ -19,6 +19,3 @@ mod server;
 pub use cluster::{LocalCluster, TaskView};
 pub use options::Options;
 pub use resources::Resources;
-
-/// The state of a task, as the cluster's views give it.
-pub use crate::proto::v1::TaskState;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message;
 
-use crate::proto::v1;
+use crate::proto::{has_capability, roles, v1};
 use crate::{Error, Result};
 
 /// A `FrameworkInfo` ready to be sent, and what of it the session needs to know.
@@ -92,19 +92,6 @@ impl Framework {
 
 fn append(info: &Bytes, filled: &Filled) -> Bytes {
     [info.as_ref(), &filled.encode_to_vec()].concat().into()
-}
-
-#[allow(deprecated)]
-fn roles(info: &v1::FrameworkInfo) -> Vec<String> {
-    if has_capability(info, v1::framework_info::capability::Type::MultiRole) {
-        info.roles.clone()
-    } else {
-        vec![info.role().to_owned()]
-    }
-}
-
-fn has_capability(info: &v1::FrameworkInfo, wanted: v1::framework_info::capability::Type) -> bool {
-    info.capabilities.iter().any(|c| c.r#type() == wanted)
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use super::updates::Updates;
 use super::{Config, Output};
 use crate::local::containerizer::Launch;
 use crate::local::messages::{ToMaster, timestamp};
-use crate::proto::v1;
 use crate::proto::v1::task_status::{Reason, Source};
+use crate::proto::{has_capability, v1};
 
 /// `DEFAULT_KILL_GRACE_PERIOD` of the command executor.
 const KILL_GRACE: Duration = Duration::from_secs(3);
@@ -62,7 +62,7 @@ impl CommandTask {
             state: v1::TaskState::TaskStaging,
             kill_due: None,
             updates: Updates::default(),
-            tells_killing: framework.capabilities.iter().any(|c| c.r#type() == killing),
+            tells_killing: has_capability(framework, killing),
             agent_id: config.id.clone(),
             stage: Stage::Launching,
             killed: false,

@@ -7,8 +7,8 @@ use super::ConnectionId;
 use crate::local::allocator::Filter;
 use crate::local::messages::{is_terminal, timestamp};
 use crate::local::resources::{Format, Resources};
-use crate::proto::v1;
 use crate::proto::v1::framework_info::capability::Type as Capability;
+use crate::proto::{self, v1};
 
 /// `DEFAULT_MAX_COMPLETED_TASKS_PER_FRAMEWORK`.
 const MAX_COMPLETED_TASKS: usize = 1000;
@@ -87,12 +87,12 @@ impl Framework {
 
     /// Whether it has a capability.
     pub fn has(&self, capability: Capability) -> bool {
-        has(&self.info, capability)
+        proto::has_capability(&self.info, capability)
     }
 
     /// The roles it is in.
     pub fn roles(&self) -> Vec<String> {
-        roles(&self.info)
+        proto::roles(&self.info)
     }
 
     /// The roles for which it wants offers.
@@ -146,15 +146,4 @@ impl Framework {
             self.completed_tasks.push_back(task);
         }
     }
-}
-
-/// Whether a framework has a capability.
-pub fn has(info: &v1::FrameworkInfo, capability: Capability) -> bool {
-    info.capabilities.iter().any(|c| c.r#type() == capability)
-}
-
-/// The roles of a framework: `roles` with MULTI_ROLE, else `role`.
-#[allow(deprecated)]
-pub fn roles(info: &v1::FrameworkInfo) -> Vec<String> {
-    if has(info, Capability::MultiRole) { info.roles.clone() } else { vec![info.role().to_owned()] }
 }

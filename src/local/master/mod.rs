@@ -190,7 +190,7 @@ impl Master {
         self.handle_timeout(now);
     }
 
-    /// Frameworks, tasks and agents, for those who look and do not touch.
+    /// Every framework that is known, the completed ones last.
     pub fn frameworks(&self) -> impl Iterator<Item = &Framework> {
         self.frameworks.values().chain(&self.completed)
     }

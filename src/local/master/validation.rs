@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::framework::{has, roles};
 use crate::local::resources::{Resources, UNRESERVED};
-use crate::proto::v1;
 use crate::proto::v1::framework_info::capability::Type as Capability;
 use crate::proto::v1::scheduler::{Call, call};
+use crate::proto::{has_capability, roles, v1};
 
 const ID_MAX: usize = 255;
 /// The longest `Duration` of Mesos, in seconds: 64 bits of nanoseconds.
@@ -48,7 +47,7 @@ pub fn call(call: &Call) -> Result<(), String> {
 /// Whether a framework may subscribe like this.
 #[allow(deprecated)]
 pub fn framework(info: &v1::FrameworkInfo, suppressed: &[String]) -> Result<(), String> {
-    if has(info, Capability::MultiRole) {
+    if has_capability(info, Capability::MultiRole) {
         if info.role.is_some() {
             return Err("'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable".to_owned());
         }
