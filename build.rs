@@ -8,7 +8,11 @@ use std::path::{Path, PathBuf};
 use prost::Message;
 
 /// The files whose messages become Rust types; what they import comes along.
-const RUST_TYPES: [&str; 2] = ["mesos/v1/scheduler/scheduler.proto", "mesos/v1/executor/executor.proto"];
+const RUST_TYPES: [&str; 3] = [
+    "mesos/v1/scheduler/scheduler.proto",
+    "mesos/v1/executor/executor.proto",
+    "mesos/v1/maintenance/maintenance.proto",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");

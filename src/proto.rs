@@ -15,6 +15,12 @@ mod generated {
         pub mod executor {
             include!(concat!(env!("OUT_DIR"), "/mesos.v1.executor.rs"));
         }
+        pub mod allocator {
+            include!(concat!(env!("OUT_DIR"), "/mesos.v1.allocator.rs"));
+        }
+        pub mod maintenance {
+            include!(concat!(env!("OUT_DIR"), "/mesos.v1.maintenance.rs"));
+        }
     }
 }
 pub use generated::v1;

@@ -77,6 +77,30 @@ def roles(values: Any, argument: str) -> list[str]:
     return names
 
 
+def distinct_roles(values: Any, argument: str) -> list[str]:
+    """Check an iterable of role names in which none stands twice.
+
+    :raises ArgumentTypeError: as :func:`roles`
+    :raises ArgumentValueError: a role stands there twice
+    """
+    names = roles(values, argument)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ArgumentValueError(f"expected each role once as {argument}, got {', '.join(twice)} twice")
+    return names
+
+
+def no_operation_ids(operations: Any, argument: str) -> None:
+    """Refuse operations that want feedback, for which the classic API has no callback.
+
+    :raises ArgumentValueError: an operation has an id
+    """
+    for i, operation in enumerate(operations if isinstance(operations, list) else []):
+        name = getattr(getattr(operation, "id", None), "value", "")
+        if name:
+            raise ArgumentValueError(f"expected an operation without an id as {argument}[{i}], got {name!r}")
+
+
 def data(value: Any, argument: str) -> bytes:
     """Take bytes, or text as UTF-8.
 

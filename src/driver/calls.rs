@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::{Buf, BytesMut};
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use super::auth::Credential;
 use super::quiet_socket::QuietSocket;
 use super::transport::{Connection, SCHEDULER_PATH, dial, secure};
 use crate::session::Master;
-use crate::wire::call::Call;
+use crate::wire::call::{Call, Type};
 use crate::{Error, Result};
 
 const BATCH: usize = 64 << 10;
@@ -84,7 +84,15 @@ impl CallQueue {
     }
 }
 
-/// Writes the calls of `queue` until it is closed and all are answered.
+/// A call that the master refused.
+#[derive(Debug)]
+pub struct Refusal {
+    pub kind: Type,
+    pub status: u16,
+    pub body: String,
+}
+
+/// Writes the calls of `queue` until it is closed and all are answered, and reports those that are refused.
 ///
 /// Fails where the connection cannot be made or breaks; what was not written is still in the queue.
 pub async fn run(
@@ -92,21 +100,29 @@ pub async fn run(
     stream_id: String,
     credential: Option<Credential>,
     queue: Arc<CallQueue>,
+    refusals: mpsc::UnboundedSender<Refusal>,
 ) -> Result<()> {
-    Pipeline::new(&master, &stream_id, credential.as_ref()).run(&master, &queue).await
+    Pipeline::new(&master, &stream_id, credential.as_ref(), refusals).run(&master, &queue).await
 }
 
 struct Pipeline {
     head: Vec<u8>,
     output: BytesMut,
     input: BytesMut,
-    outstanding: usize,
+    /// What was asked and not answered yet, in order.
+    outstanding: VecDeque<Type>,
+    refusals: mpsc::UnboundedSender<Refusal>,
     /// Whether any is outstanding, for the socket.
     expecting: Arc<AtomicBool>,
 }
 
 impl Pipeline {
-    fn new(master: &Master, stream_id: &str, credential: Option<&Credential>) -> Self {
+    fn new(
+        master: &Master,
+        stream_id: &str,
+        credential: Option<&Credential>,
+        refusals: mpsc::UnboundedSender<Refusal>,
+    ) -> Self {
         let mut head = format!(
             "POST {SCHEDULER_PATH} HTTP/1.1\r\nHost: {}\r\nMesos-Stream-Id: {stream_id}\r\n\
              Accept: application/x-protobuf\r\nContent-Type: application/x-protobuf\r\n",
@@ -120,7 +136,8 @@ impl Pipeline {
             head: head.into_bytes(),
             output: BytesMut::new(),
             input: BytesMut::new(),
-            outstanding: 0,
+            outstanding: VecDeque::new(),
+            refusals,
             expecting: Arc::default(),
         }
     }
@@ -129,7 +146,7 @@ impl Pipeline {
         let lost = |e: std::io::Error| Error::connection(format!("the connection for calls broke: {e}"));
         let (mut reader, mut writer) = tokio::io::split(self.connect(master).await?);
         let mut open = true;
-        while open || self.outstanding > 0 {
+        while open || !self.outstanding.is_empty() {
             tokio::select! {
                 call = queue.next(), if open => match call {
                     Some(call) => {
@@ -175,7 +192,7 @@ impl Pipeline {
         self.output.extend_from_slice(length.to_string().as_bytes());
         self.output.extend_from_slice(b"\r\n\r\n");
         call.encode(&mut self.output).expect("BytesMut grows");
-        self.outstanding += 1;
+        self.outstanding.push_back(call.kind());
         self.expecting.store(true, Ordering::Relaxed);
         tracing::debug!("Sent {:?}", call.kind());
     }
@@ -185,12 +202,13 @@ impl Pipeline {
         let Some(reply) = parse_reply(&self.input)? else {
             return if self.input.len() > REPLY_MAX { Err(bad_reply("it does not end")) } else { Ok(false) };
         };
-        if !(200..300).contains(&reply.status) {
-            tracing::warn!("The master refused a call: HTTP {}: {}", reply.status, reply.body);
-        }
         self.input.advance(reply.length);
-        self.outstanding = self.outstanding.checked_sub(1).ok_or_else(|| bad_reply("nothing was asked"))?;
-        self.expecting.store(self.outstanding > 0, Ordering::Relaxed);
+        let kind = self.outstanding.pop_front().ok_or_else(|| bad_reply("nothing was asked"))?;
+        self.expecting.store(!self.outstanding.is_empty(), Ordering::Relaxed);
+        if !(200..300).contains(&reply.status) {
+            // Nobody listens where the driver is on its way out.
+            let _ = self.refusals.send(Refusal { kind, status: reply.status, body: reply.body });
+        }
         Ok(true)
     }
 }
@@ -259,7 +277,6 @@ fn text(body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::call::Type;
 
     #[test]
     fn replies_are_cut_where_they_end_however_much_has_come() {

@@ -208,7 +208,7 @@ impl SchedulerDriver {
 
     fn spawn(&self) -> Result<()> {
         let backoff_factor = backoff_factor()?;
-        let uri = MasterUri::parse(&self.options.master, super::auth::tls_by_default())?;
+        let uri = MasterUri::parse(&self.options.master, super::tls::by_default())?;
         let runtime = runtime::handle()?;
         let _context = runtime.enter();
         let master = detector::detect(uri)?;

@@ -10,6 +10,7 @@ mod queue;
 mod quiet_socket;
 mod run;
 mod runtime;
+mod tls;
 mod transport;
 
 pub use auth::Credential;

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep_until, timeout};
 
 use super::auth::Credential;
-use super::calls::{self, CallQueue};
+use super::calls::{self, CallQueue, Refusal};
 use super::handle::Finish;
 use super::queue::CallbackQueue;
 use super::transport::{self, Report};
@@ -39,6 +39,7 @@ struct Link {
     reports: mpsc::Receiver<Report>,
     stream: JoinHandle<()>,
     calls: Option<(Arc<CallQueue>, JoinHandle<Result<()>>)>,
+    refusals: Option<mpsc::UnboundedReceiver<Refusal>>,
 }
 
 impl Drop for Link {
@@ -55,6 +56,7 @@ enum Wake {
     Detected(bool),
     Report(Option<Report>),
     CallsEnded(Result<()>),
+    Refused(Refusal),
     Drained,
     Timeout,
 }
@@ -76,6 +78,7 @@ impl Loop {
                 Wake::Detected(false) => return self.finish.set(),
                 Wake::Report(report) => self.on_report(&mut link, report),
                 Wake::CallsEnded(outcome) => self.on_calls_ended(&mut link, outcome),
+                Wake::Refused(refusal) => self.on_refused(refusal),
                 Wake::Drained => self.handle(Input::Held),
                 Wake::Timeout => self.handle(Input::Timeout),
             }
@@ -85,10 +88,11 @@ impl Loop {
     async fn wake(&mut self, link: &mut Option<Link>) -> Wake {
         let deadline = self.session.poll_timeout().map(tokio::time::Instant::from_std);
         let full = self.queue.is_full();
-        let (mut reports, mut calls) = (None, None);
+        let (mut reports, mut calls, mut refusals) = (None, None, None);
         if let Some(link) = link {
             reports = Some(&mut link.reports);
             calls = link.calls.as_mut().map(|(_, task)| task);
+            refusals = link.refusals.as_mut();
         }
         tokio::select! {
             input = self.inputs.recv() => Wake::Input(input),
@@ -97,6 +101,7 @@ impl Loop {
             ended = async { present(calls).await.await } => {
                 Wake::CallsEnded(ended.unwrap_or_else(|e| Err(Error::connection(e))))
             }
+            Some(refusal) = async { present(refusals).await.recv().await } => Wake::Refused(refusal),
             () = self.queue.drained(), if full => Wake::Drained,
             () = async { sleep_until(present(deadline).await).await }, if !full => Wake::Timeout,
         }
@@ -124,7 +129,9 @@ impl Loop {
         match report {
             Some(Report::StreamId(id)) => {
                 let queue = Arc::<CallQueue>::default();
-                let calls = calls::run(link.master.clone(), id, self.credential.clone(), queue.clone());
+                let (sender, refusals) = mpsc::unbounded_channel();
+                link.refusals = Some(refusals);
+                let calls = calls::run(link.master.clone(), id, self.credential.clone(), queue.clone(), sender);
                 link.calls = Some((queue, tokio::spawn(calls)));
                 self.handle(Input::Stream(link.attempt, StreamEvent::Opened));
             }
@@ -139,6 +146,11 @@ impl Loop {
     }
 
     /// The loss of either connection is a disconnection, as in `src/scheduler/scheduler.cpp`.
+    fn on_refused(&mut self, refusal: Refusal) {
+        let Refusal { kind, status, body } = refusal;
+        self.handle(Input::Refused { kind, status, body });
+    }
+
     fn on_calls_ended(&mut self, link: &mut Option<Link>, outcome: Result<()>) {
         let Some(link) = link else { return };
         let ended = "the connection for calls ended".to_owned();
@@ -170,7 +182,7 @@ impl Loop {
         tracing::debug!("Subscribing at {master}, attempt {attempt}");
         let (sender, reports) = mpsc::channel(READ_AHEAD);
         let stream = tokio::spawn(transport::subscribe(master.clone(), call, self.credential.clone(), sender));
-        Link { attempt, master, reports, stream, calls: None }
+        Link { attempt, master, reports, stream, calls: None, refusals: None }
     }
 
     /// Drops the connections; calls that were accepted and not written are answered by the session.

@@ -14,7 +14,8 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::auth::{Credential, tls_connector};
+use super::auth::Credential;
+use super::tls;
 use crate::session::Master;
 use crate::session::scheduler::StreamEvent;
 use crate::{Error, Result};
@@ -51,9 +52,9 @@ pub async fn dial(master: &Master) -> Result<TcpStream> {
 pub async fn secure(master: &Master, tcp: TcpStream) -> Result<Box<dyn Connection>> {
     let failed = |e: &dyn std::fmt::Display| Error::connection(format!("cannot connect: TLS: {e}"));
     let name = ServerName::try_from(master.host.clone()).map_err(|e| failed(&e))?;
-    let handshake = tls_connector()?.connect(name, tcp);
+    let handshake = tls::connector()?.connect(name, tcp);
     let tls = timeout(CONNECT_TIMEOUT, handshake).await.map_err(|_| failed(&"timed out"))?;
-    Ok(Box::new(tls.map_err(|e| failed(&e))?))
+    Ok(Box::new(tls.map_err(|e| failed(&format!("{e}{}", tls::hint(&e))))?))
 }
 
 /// POSTs a SUBSCRIBE and reports what comes, until the stream ends. The channel's bound is what holds the master back

@@ -57,8 +57,9 @@ pub struct Allocation {
     pub resources: Resources,
 }
 
-/// Shares out what is free: each agent's rest goes whole to the candidate with the lowest share that does not refuse
-/// it. `free` comes in the order in which agents are to be visited.
+/// Shares out what is free: of each agent the candidate with the lowest share that does not refuse it gets all that is
+/// open to its role; what is reserved for other roles goes on to the next. `free` comes in the order in which agents
+/// are to be visited.
 pub fn allocate(
     total: &Resources,
     free: Vec<(String, Resources)>,
@@ -66,16 +67,18 @@ pub fn allocate(
     refuses: impl Fn(&Candidate, &str, &Resources) -> bool,
 ) -> Vec<Allocation> {
     let mut allocations = Vec::new();
-    for (agent_id, resources) in free {
-        if resources.scalar("cpus") < MIN_CPUS && resources.scalar("mem") < MIN_MEM {
-            continue;
-        }
+    for (agent_id, mut rest) in free {
         sort(total, &mut candidates);
-        let chosen = candidates.iter_mut().find(|candidate| !refuses(candidate, &agent_id, &resources));
-        if let Some(candidate) = chosen {
+        for candidate in &mut candidates {
+            let resources = rest.available_to(&candidate.role);
+            let too_little = resources.scalar("cpus") < MIN_CPUS && resources.scalar("mem") < MIN_MEM;
+            if too_little || refuses(candidate, &agent_id, &resources) {
+                continue;
+            }
+            rest.subtract(&resources);
             candidate.allocated.add(&resources);
             let (framework_id, role) = (candidate.framework_id.clone(), candidate.role.clone());
-            allocations.push(Allocation { framework_id, role, agent_id, resources });
+            allocations.push(Allocation { framework_id, role, agent_id: agent_id.clone(), resources });
         }
     }
     allocations
@@ -105,7 +108,7 @@ fn share(total: &Resources, allocated: &Resources) -> f64 {
         let all = total.scalar(name);
         if all > 0.0 { amount / all } else { 0.0 }
     };
-    allocated.scalars().map(part).fold(0.0, f64::max)
+    allocated.amounts().scalars().map(part).fold(0.0, f64::max)
 }
 
 #[cfg(test)]

@@ -352,6 +352,13 @@ impl Machine {
     fn do_for_agent(&mut self, now: Instant, agent_id: &str, output: agent::Output) {
         match output {
             agent::Output::Tell(message) => self.master.handle_agent(now, message),
+            agent::Output::Remove(directory) => {
+                if let Err(error) = std::fs::remove_dir_all(&directory)
+                    && error.kind() != std::io::ErrorKind::NotFound
+                {
+                    tracing::warn!("Cannot remove {}: {error}", directory.display());
+                }
+            }
             agent::Output::Signal(container, signal) => self.containerizer.signal(&container, signal),
             agent::Output::Launch(launch) => {
                 let outcome = self.containerizer.launch(&launch);

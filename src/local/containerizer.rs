@@ -25,6 +25,15 @@ pub struct Launch {
     pub directory: PathBuf,
     pub command: v1::CommandInfo,
     pub environment: Vec<(String, String)>,
+    pub mounts: Vec<Mount>,
+}
+
+/// A persistent volume in a sandbox: a link, as `src/slave/containerizer/mesos/isolators/filesystem/posix.cpp` makes it.
+#[derive(Debug, Clone)]
+pub struct Mount {
+    pub source: PathBuf,
+    /// Below the sandbox.
+    pub target: PathBuf,
 }
 
 /// A process that ended: its container, and its status as wait(2) gives it.
@@ -50,6 +59,10 @@ impl Containerizer {
     pub fn launch(&mut self, launch: &Launch) -> std::result::Result<u32, String> {
         make_sandbox(&launch.directory)
             .map_err(|e| format!("cannot make the sandbox {}: {e}", launch.directory.display()))?;
+        for mount in &launch.mounts {
+            make_mount(&launch.directory, mount)
+                .map_err(|e| format!("cannot mount {}: {e}", mount.target.display()))?;
+        }
         let mut child = command(launch)?.spawn().map_err(|e| e.to_string())?;
         let id = child.id().ok_or("the process ended before it was known")?;
         let group = Pid::from_raw(id.cast_signed());
@@ -105,11 +118,22 @@ fn make_sandbox(directory: &Path) -> std::io::Result<()> {
     }
 }
 
+fn make_mount(directory: &Path, mount: &Mount) -> std::io::Result<()> {
+    let plain = |part: std::path::Component| matches!(part, std::path::Component::Normal(_));
+    if !mount.target.components().all(plain) {
+        return Err(std::io::Error::other("the path has to stay in the sandbox"));
+    }
+    fs::create_dir_all(&mount.source)?;
+    let target = directory.join(&mount.target);
+    target.parent().map_or(Ok(()), fs::create_dir_all)?;
+    symlink(&mount.source, target)
+}
+
 fn command(launch: &Launch) -> std::result::Result<Command, String> {
     let info = &launch.command;
     let mut command = if info.shell() {
         let mut shell = Command::new("/bin/sh");
-        shell.arg("-c").arg(info.value.as_ref().ok_or("Shell command is not specified")?);
+        shell.arg0("sh").arg("-c").arg(info.value.as_ref().ok_or("Shell command is not specified")?);
         shell
     } else {
         direct(launch)?

@@ -10,6 +10,12 @@ pub enum ToAgent {
         framework: Box<v1::FrameworkInfo>,
         task: Box<v1::TaskInfo>,
         role: String,
+        /// The persistent volumes among its resources, with their roles.
+        volumes: Vec<(String, v1::resource::DiskInfo)>,
+    },
+    /// Persistent volumes are given up, with what is in them.
+    DestroyVolumes {
+        volumes: Vec<(String, v1::resource::DiskInfo)>,
     },
     KillTask {
         framework_id: String,

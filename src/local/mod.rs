@@ -6,6 +6,7 @@
 
 mod agent;
 mod allocator;
+mod amounts;
 mod cluster;
 mod containerizer;
 mod guardian;
@@ -14,6 +15,7 @@ mod master;
 mod messages;
 mod options;
 mod resources;
+mod roles;
 mod server;
 
 pub use cluster::{LocalCluster, TaskView};

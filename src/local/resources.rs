@@ -1,24 +1,43 @@
-//! Amounts of resources and their arithmetic. Follows `src/v1/resources.cpp`: scalars have three decimals.
+//! Resources: amounts, and whose they are. Follows `src/v1/resources.cpp`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::proto::v1::{self, value};
+use prost::Message;
+
+use super::amounts::{Amounts, show_value};
+use super::roles;
+use crate::proto::v1;
+use crate::proto::v1::resource::reservation_info::Type as ReservationType;
+use crate::proto::v1::resource::{AllocationInfo, DiskInfo, ReservationInfo, RevocableInfo};
 use crate::{Error, Result};
 
 /// The role of resources that are reserved for nobody.
 pub const UNRESERVED: &str = "*";
-const THOUSANDTHS: f64 = 1000.0;
-const SCALAR_MAX: f64 = 1e12;
 
-/// Unreserved resources by name.
+/// What sets resources of the same name apart: only those of one kind can be added up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kind {
+    /// From the widest role to the narrowest.
+    reservations: Vec<Reservation>,
+    /// A persistent volume, as its message.
+    volume: Option<Vec<u8>>,
+    revocable: bool,
+}
+
+/// For whom resources are kept.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Reservation {
+    role: String,
+    dynamic: bool,
+    principal: Option<String>,
+    labels: Option<Vec<u8>>,
+}
+
+/// Resources by kind.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Resources {
-    /// In thousandths.
-    scalars: BTreeMap<String, i64>,
-    /// Sorted, disjoint, not adjacent, both ends included.
-    ranges: BTreeMap<String, Vec<(u64, u64)>>,
-    sets: BTreeMap<String, BTreeSet<String>>,
+    kinds: BTreeMap<Kind, Amounts>,
 }
 
 /// How a framework wants resources written.
@@ -33,41 +52,17 @@ pub struct Format {
 impl Resources {
     /// Reads the form of `MESOS_RESOURCES`: `cpus:8;mem:8192;ports:[31000-32000];disks:{a,b}`.
     ///
-    /// Fails, naming what was wrong, also for reservations, which the embedded cluster does not have.
+    /// Fails, naming what was wrong, also for static reservations, which the embedded cluster does not have.
     pub fn parse(text: &str) -> Result<Self> {
-        let mut resources = Self::default();
+        let mut amounts = Amounts::default();
         for item in text.split(';').map(str::trim).filter(|item| !item.is_empty()) {
-            resources.parse_item(item).map_err(|why| {
+            amounts.parse_item(item).map_err(|why| {
                 Error::invalid(format!(
                     "'{text}' is no list of resources: '{item}': {why}, as in cpus:8;mem:8192;ports:[31000-32000]"
                 ))
             })?;
         }
-        Ok(resources)
-    }
-
-    fn parse_item(&mut self, item: &str) -> std::result::Result<(), String> {
-        let (name, value) = item.split_once(':').ok_or("expected name:value")?;
-        let (name, value) = (name.trim().trim_end_matches("(*)"), value.trim());
-        if name.is_empty() || name.contains(['(', ')']) {
-            return Err("expected a name without a reservation".to_owned());
-        }
-        if let Some(list) = value.strip_prefix('[').and_then(|v| v.strip_suffix(']')) {
-            for range in list.split(',') {
-                let ends =
-                    range.split_once('-').and_then(|(b, e)| Some((b.trim().parse().ok()?, e.trim().parse().ok()?)));
-                let (begin, end) =
-                    ends.filter(|(b, e): &(u64, u64)| b <= e).ok_or("expected ranges [begin-end,...]")?;
-                add_range(self.ranges.entry(name.to_owned()).or_default(), (begin, end));
-            }
-        } else if let Some(list) = value.strip_prefix('{').and_then(|v| v.strip_suffix('}')) {
-            let items = list.split(',').map(|i| i.trim().to_owned()).filter(|i| !i.is_empty());
-            self.sets.entry(name.to_owned()).or_default().extend(items);
-        } else {
-            let number: f64 = value.parse().map_err(|_| "expected a number, [ranges] or {set}")?;
-            *self.scalars.entry(name.to_owned()).or_default() += thousandths(number)?;
-        }
-        Ok(())
+        Ok(Self { kinds: BTreeMap::from([(Kind::default(), amounts)]) })
     }
 
     /// Takes the resources of a message.
@@ -76,227 +71,268 @@ impl Resources {
     pub fn from_proto(list: &[v1::Resource]) -> std::result::Result<Self, String> {
         let mut resources = Self::default();
         for resource in list {
-            let invalid = |why: String| format!("Resource '{}' is invalid: {why}", show(resource));
-            resources.add_proto(resource).map_err(invalid)?;
+            let shared = if resource.shared.is_some() { "<SHARED>" } else { "" };
+            let invalid = |why: String| {
+                format!("Resource '{}{shared}:{}' is invalid: {why}", resource.name, show_value(resource))
+            };
+            let amounts = resources.kinds.entry(Kind::of(resource).map_err(invalid)?).or_default();
+            amounts.add_proto(resource).map_err(invalid)?;
         }
+        resources.tidy();
         Ok(resources)
     }
 
-    fn add_proto(&mut self, resource: &v1::Resource) -> std::result::Result<(), String> {
-        let name = resource.name.clone();
-        if name.is_empty() {
-            return Err("Empty resource name".to_owned());
-        }
-        check_plain(resource)?;
-        match value::Type::try_from(resource.r#type) {
-            Ok(value::Type::Scalar) => {
-                let amount = resource.scalar.as_ref().ok_or("Invalid scalar resource")?.value;
-                if amount <= 0.0 {
-                    return Err("Invalid scalar resource: value <= 0".to_owned());
-                }
-                if name == "gpus" && amount.fract() != 0.0 {
-                    return Err("The 'gpus' resource must be an unsigned integer".to_owned());
-                }
-                *self.scalars.entry(name).or_default() += thousandths(amount)?;
-            }
-            Ok(value::Type::Ranges) => {
-                let ranges = resource.ranges.as_ref().ok_or("Invalid ranges resource")?;
-                for range in &ranges.range {
-                    if range.begin > range.end {
-                        return Err("Invalid ranges resource: begin > end".to_owned());
-                    }
-                    let ends = (range.begin, range.end);
-                    let present = self.ranges.entry(name.clone()).or_default();
-                    if present.iter().any(|&(b, e)| ends.0 <= e && b <= ends.1) {
-                        return Err("Invalid ranges resource: overlapping ranges".to_owned());
-                    }
-                    add_range(present, ends);
-                }
-            }
-            Ok(value::Type::Set) => {
-                let set = resource.set.as_ref().ok_or("Invalid set resource")?;
-                self.sets.entry(name).or_default().extend(set.item.iter().cloned());
-            }
-            _ => return Err("Unsupported resource type".to_owned()),
-        }
-        Ok(())
-    }
-
     /// As messages, the way a framework wants them.
-    #[allow(deprecated)]
     pub fn to_proto(&self, format: &Format) -> Vec<v1::Resource> {
-        let base = |name: &String, kind: value::Type| v1::Resource {
-            name: name.clone(),
-            r#type: kind.into(),
-            role: (!format.reservation_refinement).then(|| UNRESERVED.to_owned()),
-            allocation_info: format.allocated_to.clone().map(|role| v1::resource::AllocationInfo { role: Some(role) }),
-            ..Default::default()
-        };
-        let scalars = self.scalars.iter().map(|(name, &amount)| v1::Resource {
-            scalar: Some(value::Scalar { value: amount as f64 / THOUSANDTHS }),
-            ..base(name, value::Type::Scalar)
-        });
-        let ranges = self.ranges.iter().map(|(name, ranges)| v1::Resource {
-            ranges: Some(value::Ranges {
-                range: ranges.iter().map(|&(begin, end)| value::Range { begin, end }).collect(),
-            }),
-            ..base(name, value::Type::Ranges)
-        });
-        let sets = self.sets.iter().map(|(name, items)| v1::Resource {
-            set: Some(value::Set { item: items.iter().cloned().collect() }),
-            ..base(name, value::Type::Set)
-        });
-        scalars.chain(ranges).chain(sets).collect()
+        self.kinds.iter().flat_map(|(kind, amounts)| amounts.to_proto(&kind.base(format))).collect()
     }
 
-    /// The amount of a scalar.
+    /// The amount of a scalar, of whatever kind.
     pub fn scalar(&self, name: &str) -> f64 {
-        self.scalars.get(name).map_or(0.0, |&amount| amount as f64 / THOUSANDTHS)
+        self.kinds.values().map(|amounts| amounts.scalar(name)).sum()
     }
 
-    /// The scalars, by name.
-    pub fn scalars(&self) -> impl Iterator<Item = (&str, f64)> {
-        self.scalars.iter().map(|(name, &amount)| (name.as_str(), amount as f64 / THOUSANDTHS))
-    }
-
-    /// Ranges and sets by name, written as `/state` has them: `[31000-32000]`.
-    pub fn others(&self) -> impl Iterator<Item = (&str, String)> {
-        let ranges = self.ranges.iter().map(|(name, ranges)| (name.as_str(), show_ranges(ranges)));
-        ranges.chain(self.sets.iter().map(|(name, set)| (name.as_str(), show_set(set))))
+    /// The amounts of whatever kind.
+    pub fn amounts(&self) -> Amounts {
+        let mut all = Amounts::default();
+        self.kinds.values().for_each(|amounts| all.add(amounts));
+        all
     }
 
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
-        self.scalars.is_empty() && self.ranges.is_empty() && self.sets.is_empty()
+        self.kinds.values().all(Amounts::is_empty)
     }
 
     /// Whether all of `other` is in here.
     pub fn contains(&self, other: &Self) -> bool {
-        let scalar = |(name, amount): (&String, &i64)| self.scalars.get(name).is_some_and(|have| have >= amount);
-        let range = |(name, wanted): (&String, &Vec<(u64, u64)>)| {
-            let have = self.ranges.get(name).map_or(&[][..], Vec::as_slice);
-            wanted.iter().all(|&(b, e)| have.iter().any(|&(hb, he)| hb <= b && e <= he))
-        };
-        let set = |(name, wanted): (&String, &BTreeSet<String>)| {
-            self.sets.get(name).is_some_and(|have| have.is_superset(wanted))
-        };
-        other.scalars.iter().all(scalar) && other.ranges.iter().all(range) && other.sets.iter().all(set)
+        let nothing = Amounts::default();
+        other.kinds.iter().all(|(kind, amounts)| self.kinds.get(kind).unwrap_or(&nothing).contains(amounts))
     }
 
     /// Adds all of `other`.
     pub fn add(&mut self, other: &Self) {
-        for (name, amount) in &other.scalars {
-            *self.scalars.entry(name.clone()).or_default() += amount;
-        }
-        for (name, ranges) in &other.ranges {
-            let mine = self.ranges.entry(name.clone()).or_default();
-            ranges.iter().for_each(|&range| add_range(mine, range));
-        }
-        for (name, set) in &other.sets {
-            self.sets.entry(name.clone()).or_default().extend(set.iter().cloned());
+        for (kind, amounts) in &other.kinds {
+            self.kinds.entry(kind.clone()).or_default().add(amounts);
         }
     }
 
     /// Takes away what of `other` is in here.
     pub fn subtract(&mut self, other: &Self) {
-        for (name, amount) in &other.scalars {
-            if let Some(mine) = self.scalars.get_mut(name) {
-                *mine -= amount;
+        for (kind, amounts) in &other.kinds {
+            if let Some(mine) = self.kinds.get_mut(kind) {
+                mine.subtract(amounts);
             }
         }
-        self.scalars.retain(|_, amount| *amount > 0);
-        for (name, ranges) in &other.ranges {
-            if let Some(mine) = self.ranges.get_mut(name) {
-                ranges.iter().for_each(|&range| subtract_range(mine, range));
+        self.tidy();
+    }
+
+    /// What a framework in this role may be offered: what nobody reserved, and what is kept for it or a role above.
+    pub fn available_to(&self, role: &str) -> Self {
+        let kept_for = |kind: &Kind| {
+            kind.reservations
+                .last()
+                .is_none_or(|r| role == r.role || role.strip_prefix(&r.role).is_some_and(|rest| rest.starts_with('/')))
+        };
+        self.only(kept_for)
+    }
+
+    /// These without their innermost reservation, as they were before RESERVE.
+    pub fn without_reservation(&self) -> Self {
+        self.changed(|kind| {
+            kind.reservations.pop();
+        })
+    }
+
+    /// These as plain disk, as they were before CREATE.
+    pub fn without_volumes(&self) -> Self {
+        self.changed(|kind| kind.volume = None)
+    }
+
+    /// Whether each is reserved dynamically for this role by this principal, and no volume.
+    pub fn reserved_by(&self, role: &str, principal: Option<&str>) -> bool {
+        self.kinds.keys().all(|kind| {
+            let by = |r: &Reservation| r.dynamic && r.role == role && r.principal.as_deref() == principal;
+            kind.volume.is_none() && kind.reservations.last().is_some_and(by)
+        })
+    }
+
+    /// Whether each is reserved dynamically, and no volume.
+    pub fn can_be_unreserved(&self) -> bool {
+        self.kinds.keys().all(|kind| kind.volume.is_none() && kind.reservations.last().is_some_and(|r| r.dynamic))
+    }
+
+    /// The persistent volumes: the role, and what the volume is.
+    pub fn volumes(&self) -> Vec<(String, DiskInfo)> {
+        let volume = |kind: &Kind| {
+            let disk = DiskInfo::decode(kind.volume.as_deref()?).ok()?;
+            Some((kind.reservations.last().map_or(UNRESERVED, |r| &r.role).to_owned(), disk))
+        };
+        self.kinds.keys().filter_map(volume).collect()
+    }
+
+    /// Whether each is a persistent volume on reserved disk.
+    pub fn are_volumes(&self) -> bool {
+        self.kinds.keys().all(|kind| kind.volume.is_some() && !kind.reservations.is_empty())
+    }
+
+    /// What a task may not use, in the words of `resource::validate` in `src/master/validation.cpp`.
+    pub fn validate_use(&self) -> std::result::Result<(), String> {
+        if self.scalar("gpus").fract() != 0.0 {
+            return Err("Invalid 'gpus' resource: The 'gpus' resource must be an unsigned integer".to_owned());
+        }
+        for kind in self.kinds.keys() {
+            let disk = kind.volume.as_deref().map(DiskInfo::decode).and_then(std::result::Result::ok);
+            match disk {
+                Some(disk) if disk.persistence.is_none() => {
+                    return Err("Invalid DiskInfo: Non-persistent volume not supported".to_owned());
+                }
+                Some(_) if kind.reservations.is_empty() => {
+                    let why = "Persistent volumes cannot be created from unreserved resources";
+                    return Err(format!("Invalid DiskInfo: {why}"));
+                }
+                _ => {}
             }
         }
-        self.ranges.retain(|_, ranges| !ranges.is_empty());
-        for (name, set) in &other.sets {
-            if let Some(mine) = self.sets.get_mut(name) {
-                mine.retain(|item| !set.contains(item));
-            }
+        Ok(())
+    }
+
+    /// Written as the master writes resources that are allocated to a role: `cpus(allocated: *):8; mem(allocated: *):1`.
+    pub fn show_allocated(&self, role: &str) -> String {
+        self.show(&format!("(allocated: {role})"))
+    }
+
+    fn show(&self, allocated: &str) -> String {
+        let entries = self.kinds.iter().flat_map(|(kind, amounts)| amounts.shown().map(move |shown| (kind, shown)));
+        let shown = entries.map(|(kind, (name, value))| format!("{name}{allocated}{kind}:{value}"));
+        shown.collect::<Vec<_>>().join("; ")
+    }
+
+    fn only(&self, wanted: impl Fn(&Kind) -> bool) -> Self {
+        let kinds = self.kinds.iter().filter(|(kind, _)| wanted(kind));
+        Self { kinds: kinds.map(|(kind, amounts)| (kind.clone(), amounts.clone())).collect() }
+    }
+
+    fn changed(&self, change: impl Fn(&mut Kind)) -> Self {
+        let mut changed = Self::default();
+        for (kind, amounts) in &self.kinds {
+            let mut kind = kind.clone();
+            change(&mut kind);
+            changed.kinds.entry(kind).or_default().add(amounts);
         }
-        self.sets.retain(|_, set| !set.is_empty());
+        changed
+    }
+
+    fn tidy(&mut self) {
+        self.kinds.retain(|_, amounts| !amounts.is_empty());
+    }
+}
+
+impl Kind {
+    #[allow(deprecated)]
+    fn of(resource: &v1::Resource) -> std::result::Result<Self, String> {
+        if resource.provider_id.is_some() {
+            return Err("the embedded cluster has no resource providers".to_owned());
+        }
+        if resource.shared.is_some() && resource.disk.as_ref().is_none_or(|disk| disk.persistence.is_none()) {
+            return Err(format!("Resource {} cannot be shared", resource.name));
+        }
+        if resource.shared.is_some() || resource.disk.as_ref().is_some_and(|disk| disk.source.is_some()) {
+            return Err("the embedded cluster has no shared volumes and no disk sources".to_owned());
+        }
+        let reservations = if resource.reservations.is_empty() {
+            Reservation::before_refinement(resource)
+        } else {
+            resource.reservations.iter().map(Reservation::of).collect()
+        };
+        reservations.iter().try_for_each(|r| roles::validate(&r.role))?;
+        if reservations.iter().any(|r| r.role == UNRESERVED) {
+            return Err("Invalid reservation: role \"*\" cannot be reserved".to_owned());
+        }
+        let volume = resource.disk.as_ref().map(Message::encode_to_vec);
+        Ok(Self { reservations, volume, revocable: resource.revocable.is_some() })
+    }
+
+    #[allow(deprecated)]
+    fn base(&self, format: &Format) -> v1::Resource {
+        let allocated = |role: String| AllocationInfo { role: Some(role) };
+        let base = v1::Resource {
+            disk: self.volume.as_deref().and_then(|volume| DiskInfo::decode(volume).ok()),
+            revocable: self.revocable.then(RevocableInfo::default),
+            allocation_info: format.allocated_to.clone().map(allocated),
+            ..Default::default()
+        };
+        if format.reservation_refinement {
+            return v1::Resource { reservations: self.reservations.iter().map(Reservation::info).collect(), ..base };
+        }
+        let innermost = self.reservations.last();
+        let role = Some(innermost.map_or(UNRESERVED, |r| &r.role).to_owned());
+        let old = |r: &Reservation| ReservationInfo { r#type: None, role: None, ..r.info() };
+        v1::Resource { role, reservation: innermost.filter(|r| r.dynamic).map(old), ..base }
+    }
+}
+
+impl Reservation {
+    fn of(info: &ReservationInfo) -> Self {
+        Self {
+            role: info.role().to_owned(),
+            dynamic: info.r#type() == ReservationType::Dynamic,
+            principal: info.principal.clone(),
+            labels: info.labels.as_ref().map(Message::encode_to_vec),
+        }
+    }
+
+    /// As the fields `role` and `reservation` said it.
+    #[allow(deprecated)]
+    fn before_refinement(resource: &v1::Resource) -> Vec<Self> {
+        let role = resource.role().to_owned();
+        match &resource.reservation {
+            Some(info) => vec![Self { role, dynamic: true, ..Self::of(info) }],
+            None if role == UNRESERVED || role.is_empty() => Vec::new(),
+            None => vec![Self { role, dynamic: false, principal: None, labels: None }],
+        }
+    }
+
+    fn info(&self) -> ReservationInfo {
+        let kind = if self.dynamic { ReservationType::Dynamic } else { ReservationType::Static };
+        ReservationInfo {
+            r#type: Some(kind.into()),
+            role: Some(self.role.clone()),
+            principal: self.principal.clone(),
+            labels: self.labels.as_deref().and_then(|labels| v1::Labels::decode(labels).ok()),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reservation = |r: &Reservation| {
+            let kind = if r.dynamic { "DYNAMIC" } else { "STATIC" };
+            let principal = r.principal.as_ref().map(|p| format!(",{p}")).unwrap_or_default();
+            format!("({kind},{}{principal})", r.role)
+        };
+        if !self.reservations.is_empty() {
+            let shown = self.reservations.iter().map(reservation).collect::<Vec<_>>();
+            write!(f, "(reservations: [{}])", shown.join(","))?;
+        }
+        if let Some(disk) = self.volume.as_deref().and_then(|volume| DiskInfo::decode(volume).ok()) {
+            let id = disk.persistence.map(|p| p.id).unwrap_or_default();
+            write!(f, "[{id}:{}]", disk.volume.map(|v| v.container_path).unwrap_or_default())?;
+        }
+        if self.revocable { f.write_str("{REV}") } else { Ok(()) }
     }
 }
 
 impl fmt::Display for Resources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scalars = self.scalars().map(|(name, amount)| format!("{name}:{amount}"));
-        let others = self.others().map(|(name, value)| format!("{name}:{value}"));
-        f.write_str(&scalars.chain(others).collect::<Vec<_>>().join("; "))
+        f.write_str(&self.show(""))
     }
-}
-
-fn thousandths(number: f64) -> std::result::Result<i64, String> {
-    if !number.is_finite() || !(0.0..=SCALAR_MAX).contains(&number) {
-        return Err(format!("expected a number from 0 to {SCALAR_MAX}"));
-    }
-    Ok((number * THOUSANDTHS).round() as i64)
-}
-
-/// The embedded cluster has no reservations, volumes, shared or revocable resources.
-#[allow(deprecated)]
-fn check_plain(resource: &v1::Resource) -> std::result::Result<(), String> {
-    let reserved = resource.role.as_deref().is_some_and(|role| role != UNRESERVED)
-        || resource.reservation.is_some()
-        || !resource.reservations.is_empty();
-    let special = [
-        (reserved, "reserved resources"),
-        (resource.disk.is_some(), "persistent volumes and disk sources"),
-        (resource.revocable.is_some(), "revocable resources"),
-        (resource.shared.is_some(), "shared resources"),
-        (resource.provider_id.is_some(), "resource providers"),
-    ];
-    match special.iter().find(|(present, _)| *present) {
-        Some((_, what)) => Err(format!("the embedded cluster has no {what}")),
-        None => Ok(()),
-    }
-}
-
-fn add_range(ranges: &mut Vec<(u64, u64)>, range: (u64, u64)) {
-    ranges.push(range);
-    ranges.sort_unstable();
-    let mut merged: Vec<(u64, u64)> = Vec::with_capacity(ranges.len());
-    for &(begin, end) in ranges.iter() {
-        match merged.last_mut() {
-            Some(last) if begin <= last.1.saturating_add(1) => last.1 = last.1.max(end),
-            _ => merged.push((begin, end)),
-        }
-    }
-    *ranges = merged;
-}
-
-fn subtract_range(ranges: &mut Vec<(u64, u64)>, (from, to): (u64, u64)) {
-    let left_over = |&(begin, end): &(u64, u64)| {
-        let before = (begin < from).then(|| (begin, end.min(from.saturating_sub(1))));
-        let after = (end > to).then(|| (begin.max(to.saturating_add(1)), end));
-        before.into_iter().chain(after)
-    };
-    *ranges = ranges.iter().flat_map(left_over).collect();
-}
-
-fn show_ranges(ranges: &[(u64, u64)]) -> String {
-    format!("[{}]", ranges.iter().map(|(b, e)| format!("{b}-{e}")).collect::<Vec<_>>().join(", "))
-}
-
-fn show_set(set: &BTreeSet<String>) -> String {
-    format!("{{{}}}", set.iter().cloned().collect::<Vec<_>>().join(", "))
-}
-
-fn show(resource: &v1::Resource) -> String {
-    let value = match (&resource.scalar, &resource.ranges, &resource.set) {
-        (Some(scalar), _, _) => scalar.value.to_string(),
-        (_, Some(ranges), _) => show_ranges(&ranges.range.iter().map(|r| (r.begin, r.end)).collect::<Vec<_>>()),
-        (_, _, Some(set)) => show_set(&set.item.iter().cloned().collect()),
-        _ => String::new(),
-    };
-    format!("{}:{value}", resource.name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::v1::value;
 
     fn parse(text: &str) -> Resources {
         Resources::parse(text).expect(text)
@@ -326,6 +362,38 @@ mod tests {
         negative[0].scalar = Some(value::Scalar { value: -1.0 });
         let why = Resources::from_proto(&negative).expect_err("negative");
         assert_eq!(why, "Resource 'cpus:-1' is invalid: Invalid scalar resource: value <= 0");
+    }
+
+    #[test]
+    fn kinds_do_not_mix_and_come_back_unreserved() {
+        let reserved = |cpus: f64| {
+            let resource = v1::Resource {
+                name: "cpus".into(),
+                r#type: value::Type::Scalar.into(),
+                scalar: Some(value::Scalar { value: cpus }),
+                reservations: vec![ReservationInfo {
+                    r#type: Some(ReservationType::Dynamic.into()),
+                    role: Some("a".into()),
+                    principal: Some("p".into()),
+                    labels: None,
+                }],
+                ..Default::default()
+            };
+            Resources::from_proto(&[resource]).expect("valid")
+        };
+        let mut total = parse("cpus:8;mem:1024");
+        let part = reserved(2.0);
+        assert!(!total.contains(&part), "nothing is reserved yet");
+        total.subtract(&part.without_reservation());
+        total.add(&part);
+        assert_eq!(total.to_string(), "cpus:6; mem:1024; cpus(reservations: [(DYNAMIC,a,p)]):2");
+        assert!(part.reserved_by("a", Some("p")) && !part.reserved_by("a", None) && !part.reserved_by("b", Some("p")));
+        assert_eq!(total.available_to("a/b").scalar("cpus"), 8.0);
+        assert_eq!(total.available_to("ab").scalar("cpus"), 6.0);
+        let mut freed = total.clone();
+        freed.subtract(&part);
+        freed.add(&part.without_reservation());
+        assert_eq!(freed, parse("cpus:8;mem:1024"));
     }
 
     #[test]

@@ -31,9 +31,13 @@ struct Forward;
 #[pyfunction]
 pub fn set_log_level(level: u8) {
     static INSTALL: Once = Once::new();
-    WANTED.store(level, Ordering::Relaxed);
+    let changed = WANTED.swap(level, Ordering::Relaxed) != level;
     // Fails only where this process has a subscriber already, which is then the one that was wanted.
     INSTALL.call_once(|| drop(tracing::subscriber::set_global_default(Forward)));
+    if changed {
+        // What was not wanted before is remembered at each place that logs.
+        tracing::callsite::rebuild_interest_cache();
+    }
 }
 
 /// Waits, not for long, until what was logged so far is handed over.

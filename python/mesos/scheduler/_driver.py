@@ -138,7 +138,13 @@ class MesosSchedulerDriver(SchedulerDriver):
         operations: Iterable[mesos_pb2.Offer.Operation],
         filters: mesos_pb2.Filters | None = None,
     ) -> int:
-        """Accept offers of one agent with operations, done in their order."""
+        """Accept offers of one agent with operations, done in their order.
+
+        :raises ArgumentValueError: an operation has an id: the classic API has no callback for what becomes of it
+            (libmesos aborts the process here)
+        """
+        operations = list(operations) if hasattr(operations, "__iter__") else operations
+        _arguments.no_operation_ids(operations, "operations")
         return self._core.accept(
             _arguments.one_or_more(offerIds, mesos_pb2.OfferID, "offerIds"),
             _arguments.messages(operations, mesos_pb2.Offer.Operation, "operations"),
@@ -196,11 +202,14 @@ class MesosSchedulerDriver(SchedulerDriver):
     def updateFramework(self, frameworkInfo: mesos_pb2.FrameworkInfo, suppressedRoles: Iterable[str]) -> int:
         """Change the framework's info and suppressed roles at the master.
 
-        Before the framework is registered, or with another id, the driver is aborted and ``error`` called.
+        Before the framework is registered, or with another id, or where the master refuses the change, the driver is
+        aborted and ``error`` called.
+
+        :raises ArgumentValueError: a suppressed role stands there twice (libmesos aborts the process here)
         """
         return self._core.update_framework(
             _arguments.message(frameworkInfo, mesos_pb2.FrameworkInfo, "frameworkInfo"),
-            _arguments.roles(suppressedRoles, "suppressedRoles"),
+            _arguments.distinct_roles(suppressedRoles, "suppressedRoles"),
         )
 
     def __repr__(self) -> str:

@@ -20,7 +20,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Launching,
-    Running { pid: u32 },
+    Running,
     Gone,
 }
 
@@ -40,6 +40,7 @@ pub struct CommandTask {
     tells_killing: bool,
     agent_id: String,
     stage: Stage,
+    pid: Option<u32>,
     killed: bool,
     /// The framework is removed: nobody is to be told.
     abandoned: bool,
@@ -65,6 +66,7 @@ impl CommandTask {
             tells_killing: has_capability(framework, killing),
             agent_id: config.id.clone(),
             stage: Stage::Launching,
+            pid: None,
             killed: false,
             abandoned: false,
             info,
@@ -93,14 +95,16 @@ impl CommandTask {
         let given = command.environment.iter().flat_map(|e| &e.variables);
         let given = given.map(|v| (v.name.clone(), v.value.clone().unwrap_or_default()));
         let environment = own.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(given).collect();
-        Launch { container: self.container.clone(), directory: self.directory.clone(), command, environment }
+        let (container, directory) = (self.container.clone(), self.directory.clone());
+        Launch { container, directory, command, environment, mounts: Vec::new() }
     }
 
     /// The process runs, or could not be started.
     pub fn launched(&mut self, now: Instant, outcome: Result<u32, String>, outputs: &mut VecDeque<Output>) {
         match outcome {
             Ok(pid) => {
-                self.stage = Stage::Running { pid };
+                self.stage = Stage::Running;
+                self.pid = Some(pid);
                 self.update(now, v1::TaskState::TaskStarting, None, None, outputs);
                 self.update(now, v1::TaskState::TaskRunning, None, None, outputs);
                 if self.killed || self.abandoned {
@@ -186,7 +190,7 @@ impl CommandTask {
     }
 
     fn terminate(&mut self, now: Instant, grace: Duration, outputs: &mut VecDeque<Output>) {
-        if let Stage::Running { .. } = self.stage {
+        if self.stage == Stage::Running {
             if self.kill_due.is_none() {
                 outputs.push_back(Output::Signal(self.container.clone(), libc::SIGTERM));
             }
@@ -208,7 +212,6 @@ impl CommandTask {
             return;
         }
         let launch_failed = reason == Some(Reason::ContainerLaunchFailed);
-        let executor_pid = if let Stage::Running { pid } = self.stage { Some(pid) } else { None };
         let status = v1::TaskStatus {
             task_id: self.info.task_id.clone(),
             state: state.into(),
@@ -221,7 +224,14 @@ impl CommandTask {
             uuid: Some(uuid::Uuid::new_v4().into_bytes().to_vec()),
             container_status: Some(v1::ContainerStatus {
                 container_id: Some(v1::ContainerId { value: self.container.clone(), parent: None }),
-                executor_pid,
+                executor_pid: self.pid,
+                network_infos: vec![v1::NetworkInfo {
+                    ip_addresses: vec![v1::network_info::IpAddress {
+                        ip_address: Some("127.0.0.1".to_owned()),
+                        ..Default::default()
+                    }],
+                    ..Default::default()
+                }],
                 ..Default::default()
             }),
             ..Default::default()

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::containerizer::Launch;
+use super::containerizer::{Launch, Mount};
 use super::messages::{ToAgent, ToMaster, is_terminal};
 use crate::proto::v1;
 
@@ -29,6 +29,8 @@ pub enum Output {
     Launch(Box<Launch>),
     /// Signal all processes of a container.
     Signal(String, i32),
+    /// Remove this directory with all that is in it.
+    Remove(PathBuf),
 }
 
 /// Who an agent is.
@@ -41,6 +43,16 @@ pub struct Config {
     pub endpoint: String,
     /// Where its sandboxes are.
     pub work_dir: PathBuf,
+}
+
+impl Config {
+    /// Where a persistent volume is (`getPersistentVolumePath` in `src/slave/paths.cpp`).
+    fn volume(&self, role: &str, disk: &v1::resource::DiskInfo) -> PathBuf {
+        let id = disk.persistence.clone().unwrap_or_default().id;
+        // Neither may lead out of the directory; a role has slashes of its own.
+        let plain = |name: &str| name.replace('/', " ").replace("..", ". .");
+        self.work_dir.join("volumes").join("roles").join(plain(role)).join(plain(&id))
+    }
 }
 
 /// The state machine.
@@ -82,7 +94,11 @@ impl Agent {
     /// Takes in what the master says.
     pub fn handle_master(&mut self, now: Instant, message: ToAgent) {
         match message {
-            ToAgent::RunTask { framework, task, role } => self.run(&framework, *task, role),
+            ToAgent::RunTask { framework, task, role, volumes } => self.run(&framework, *task, role, &volumes),
+            ToAgent::DestroyVolumes { volumes } => {
+                let paths = volumes.iter().map(|(role, disk)| self.config.volume(role, disk));
+                self.outputs.extend(paths.map(Output::Remove));
+            }
             ToAgent::KillTask { framework_id, task_id, kill_policy } => {
                 self.kill(now, &framework_id, &task_id, kill_policy.as_ref());
             }
@@ -122,9 +138,20 @@ impl Agent {
         }
     }
 
-    fn run(&mut self, framework: &v1::FrameworkInfo, task: v1::TaskInfo, role: String) {
+    fn run(
+        &mut self,
+        framework: &v1::FrameworkInfo,
+        task: v1::TaskInfo,
+        role: String,
+        volumes: &[(String, v1::resource::DiskInfo)],
+    ) {
         let task = CommandTask::new(&self.config, framework, task, role);
-        self.outputs.push_back(Output::Launch(Box::new(task.launch(&self.config))));
+        let mounted = |(role, disk): &(String, v1::resource::DiskInfo)| Mount {
+            source: self.config.volume(role, disk),
+            target: disk.volume.clone().unwrap_or_default().container_path.into(),
+        };
+        let launch = Launch { mounts: volumes.iter().map(mounted).collect(), ..task.launch(&self.config) };
+        self.outputs.push_back(Output::Launch(Box::new(launch)));
         self.tasks.insert(task.container.clone(), task);
     }
 

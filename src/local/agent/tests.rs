@@ -29,6 +29,7 @@ impl World {
                 Output::Tell(ToMaster::StatusUpdate { status, .. }) => self.updates.push(*status),
                 Output::Launch(launch) => self.container = launch.container,
                 Output::Signal(_, signal) => self.signals.push(signal),
+                Output::Remove(directory) => panic!("{} is not to be removed here", directory.display()),
             }
         }
     }
@@ -36,7 +37,12 @@ impl World {
     fn run(&mut self, kill_policy: Option<v1::KillPolicy>) {
         let framework = v1::FrameworkInfo { id: Some(v1::FrameworkId { value: "f".into() }), ..Default::default() };
         let task = v1::TaskInfo { task_id: v1::TaskId { value: "t".into() }, kill_policy, ..Default::default() };
-        self.tell(ToAgent::RunTask { framework: Box::new(framework), task: Box::new(task), role: "*".into() });
+        self.tell(ToAgent::RunTask {
+            framework: Box::new(framework),
+            task: Box::new(task),
+            role: "*".into(),
+            volumes: vec![],
+        });
     }
 
     fn running() -> Self {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::framework::Task;
-use super::validation::{self, TaskContext};
+use super::tasks;
 use super::{Master, OfferRecord, Output};
 use crate::local::messages::{ToAgent, timestamp};
 use crate::local::resources::Resources;
@@ -15,9 +15,8 @@ use crate::proto::v1::task_status::{Reason, Source};
 impl Master {
     pub(super) fn accept(&mut self, now: Instant, framework_id: &str, accept: call::Accept) {
         let valid = self.check_offers(framework_id, &accept.offer_ids);
-        // Valid or not, the offers are gone.
-        let taken: Vec<OfferRecord> =
-            accept.offer_ids.iter().filter_map(|id| self.take_offer(framework_id, &id.value)).collect();
+        // Valid or not, and whoever was offered them, the offers are gone.
+        let taken: Vec<OfferRecord> = accept.offer_ids.iter().filter_map(|id| self.offers.remove(&id.value)).collect();
         let first = match (valid, taken.first()) {
             (Ok(()), Some(first)) => first.clone(),
             (Err(why), _) => return self.lose_tasks(now, framework_id, &accept.operations, &why),
@@ -31,18 +30,14 @@ impl Master {
                     let tasks = operation.launch.unwrap_or_default().task_infos;
                     self.launch(framework_id, &first, tasks, &mut remaining);
                 }
-                operation::Type::LaunchGroup => self.refuse_group(framework_id, &first.agent_id, operation),
-                other => {
-                    tracing::warn!("Dropping {other:?} of {framework_id}: the embedded cluster has no such operation")
+                operation::Type::LaunchGroup => {
+                    let group = operation.launch_group.unwrap_or_default();
+                    self.refuse_group(framework_id, &first, group, &remaining);
                 }
+                _ => self.operate(framework_id, &first, &operation, &mut remaining),
             }
         }
         self.refuse(now, framework_id, &first.agent_id, &first.role, remaining, accept.filters.as_ref());
-    }
-
-    fn take_offer(&mut self, framework_id: &str, id: &str) -> Option<OfferRecord> {
-        let mine = self.offers.get(id).is_some_and(|offer| offer.framework_id == framework_id);
-        if mine { self.offers.remove(id) } else { None }
     }
 
     /// In the order and with the words of `validation::offer::validate` in `src/master/validation.cpp`.
@@ -72,7 +67,7 @@ impl Master {
         for (id, offer) in &offers {
             if offer.role != first.role {
                 return Err(format!(
-                    "Aggregated offers must be allocated to the same role. Offer {} uses role '{}' but another is using role '{}'",
+                    "Aggregated offers must be allocated to the same role. Offer {} uses role '{} but another is using role '{}",
                     id.value, offer.role, first.role
                 ));
             }
@@ -97,7 +92,11 @@ impl Master {
     }
 
     fn launch(&mut self, framework_id: &str, offer: &OfferRecord, tasks: Vec<v1::TaskInfo>, remaining: &mut Resources) {
-        let structure = tasks.iter().find_map(|task| Resources::from_proto(&task.resources).err());
+        let used = |task: &v1::TaskInfo| {
+            let of_executor = task.executor.as_ref().map_or(&[][..], |e| &e.resources);
+            Resources::from_proto(&task.resources).and_then(|_| Resources::from_proto(of_executor)).err()
+        };
+        let structure = tasks.iter().find_map(used);
         for task in tasks {
             let checked = match &structure {
                 Some(why) => Err(why.clone()),
@@ -120,9 +119,18 @@ impl Master {
         task: &v1::TaskInfo,
         available: &Resources,
     ) -> Result<Resources, String> {
-        let framework = self.frameworks.get(framework_id).ok_or("Framework has been removed")?;
-        let known = framework.tasks.contains_key(&task.task_id.value);
-        validation::task(task, &TaskContext { agent_id: &offer.agent_id, known, available })
+        tasks::validate(task, &self.task_context(framework_id, offer, task, available))
+    }
+
+    fn task_context<'a>(
+        &self,
+        framework_id: &'a str,
+        offer: &'a OfferRecord,
+        task: &v1::TaskInfo,
+        available: &'a Resources,
+    ) -> tasks::Context<'a> {
+        let known = self.frameworks.get(framework_id).is_some_and(|f| f.tasks.contains_key(&task.task_id.value));
+        tasks::Context { framework_id, agent_id: &offer.agent_id, role: &offer.role, known, available }
     }
 
     fn run(&mut self, framework_id: &str, offer: &OfferRecord, task: v1::TaskInfo, resources: Resources) {
@@ -133,6 +141,7 @@ impl Master {
             framework: Box::new(framework.info.clone()),
             task: Box::new(task.clone()),
             role: offer.role.clone(),
+            volumes: resources.volumes(),
         };
         let record = Task {
             agent_id: offer.agent_id.clone(),
@@ -147,16 +156,36 @@ impl Master {
         self.outputs.push_back(Output::Tell(offer.agent_id.clone(), message));
     }
 
-    fn refuse_group(&mut self, framework_id: &str, agent_id: &str, operation: Operation) {
-        let why = "the embedded cluster runs no task groups";
-        for mut task in operation.launch_group.unwrap_or_default().task_group.tasks {
-            agent_id.clone_into(&mut task.agent_id.value);
-            self.report(framework_id, &task, v1::TaskState::TaskError, Reason::TaskGroupInvalid, why);
+    /// All tasks of a group or none: here none, for what is wrong with it or for want of task groups.
+    fn refuse_group(
+        &mut self,
+        framework_id: &str,
+        offer: &OfferRecord,
+        group: operation::LaunchGroup,
+        available: &Resources,
+    ) {
+        let tasks = group.task_group.tasks;
+        let Some(first) = tasks.first() else {
+            return;
+        };
+        let context = self.task_context(framework_id, offer, first, available);
+        let Err(why) = tasks::validate_group(&tasks, &group.executor, &context) else {
+            return;
+        };
+        for task in &tasks {
+            self.report(framework_id, task, v1::TaskState::TaskError, Reason::TaskGroupInvalid, &why);
         }
     }
 
     /// An update that the master makes itself: without uuid, so it wants no acknowledgement.
-    fn report(&mut self, framework_id: &str, task: &v1::TaskInfo, state: v1::TaskState, reason: Reason, message: &str) {
+    pub(super) fn report(
+        &mut self,
+        framework_id: &str,
+        task: &v1::TaskInfo,
+        state: v1::TaskState,
+        reason: Reason,
+        message: &str,
+    ) {
         let status = v1::TaskStatus {
             task_id: task.task_id.clone(),
             agent_id: Some(task.agent_id.clone()),

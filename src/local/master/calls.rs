@@ -224,7 +224,8 @@ impl Master {
         };
         let info = update.framework_info;
         validation::framework(&info, &update.suppressed_roles)
-            .and_then(|()| validation::framework_update(&framework.info, &info))
+            .map_err(|why| Refusal::new(400, format!("Supplied FrameworkInfo is not valid: {why}")))?;
+        validation::framework_update(&framework.info, &info)
             .map_err(|why| Refusal::new(400, format!("FrameworkInfo update is not valid: {why}")))?;
         let suppressed: std::collections::BTreeSet<_> = update.suppressed_roles.into_iter().collect();
         framework.filters.retain(|f| suppressed.contains(&f.role) || !framework.suppressed.contains(&f.role));
@@ -233,9 +234,7 @@ impl Master {
         let roles = framework.roles();
         let left = self.offers.iter().filter(|(_, o)| o.framework_id == id && !roles.contains(&o.role));
         for offer_id in left.map(|(offer_id, _)| offer_id.clone()).collect::<Vec<_>>() {
-            self.offers.remove(&offer_id);
-            let rescind = Some(event::Rescind { offer_id: v1::OfferId { value: offer_id } });
-            self.send(id, Event { r#type: Some(event::Type::Rescind.into()), rescind, ..Default::default() });
+            self.rescind(&offer_id);
         }
         self.allocate_soon(now);
         Ok(())

@@ -6,11 +6,14 @@
 mod accept;
 mod calls;
 mod framework;
+mod operations;
+mod operator;
 mod reconcile;
 mod state;
+mod tasks;
 mod validation;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::allocator::{self, Candidate};
@@ -25,6 +28,8 @@ pub use framework::Framework;
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
 /// `DEFAULT_MAX_COMPLETED_FRAMEWORKS`.
 const MAX_COMPLETED_FRAMEWORKS: usize = 50;
+/// AGENT_UPDATE, AGENT_DRAINING and QUOTA_V2, which v1 has no name for (`MASTER_CAPABILITIES`).
+const MASTER_CAPABILITIES: [i32; 3] = [1, 2, 3];
 /// The version of Mesos whose behaviour this follows.
 pub const MESOS_VERSION: &str = "1.11.0";
 
@@ -94,6 +99,9 @@ pub struct Master {
     frameworks: BTreeMap<String, Framework>,
     completed: VecDeque<Framework>,
     offers: BTreeMap<String, OfferRecord>,
+    /// Agents that an operator marked gone.
+    gone: BTreeSet<String>,
+    schedule: v1::maintenance::Schedule,
     next_framework: u64,
     next_offer: u64,
     next_allocation: Option<Instant>,
@@ -112,6 +120,8 @@ impl Master {
             frameworks: BTreeMap::new(),
             completed: VecDeque::new(),
             offers: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            schedule: v1::maintenance::Schedule::default(),
             next_framework: 0,
             next_offer: 0,
             next_allocation: None,
@@ -309,6 +319,7 @@ impl Master {
             attributes: agent.info.attributes.clone(),
             allocation_info: allocation_info(&format),
             resources: resources.to_proto(&format),
+            unavailability: self.unavailability(&agent.info.hostname),
             ..Default::default()
         };
         self.offers.insert(id, OfferRecord { framework_id, agent_id, role, resources });
@@ -364,6 +375,9 @@ impl Master {
                 ip: Some(ip),
                 port: i32::from(self.config.port),
             }),
+            capabilities: MASTER_CAPABILITIES
+                .map(|number| v1::master_info::Capability { r#type: Some(number) })
+                .to_vec(),
             ..Default::default()
         }
     }
@@ -373,8 +387,12 @@ impl Master {
     }
 }
 
+fn event_of(kind: event::Type) -> Event {
+    Event { r#type: Some(kind.into()), ..Default::default() }
+}
+
 fn heartbeat() -> Event {
-    Event { r#type: Some(event::Type::Heartbeat.into()), ..Default::default() }
+    event_of(event::Type::Heartbeat)
 }
 
 fn allocation_info(format: &Format) -> Option<v1::resource::AllocationInfo> {

@@ -25,7 +25,9 @@ impl Master {
 
     fn unknown(&self, task: &call::reconcile::Task) -> v1::TaskStatus {
         let agent_known = task.agent_id.as_ref().is_some_and(|id| self.agents.contains_key(&id.value));
-        let (state, message) = if agent_known {
+        let (state, message) = if task.agent_id.as_ref().is_some_and(|id| self.gone.contains(&id.value)) {
+            (v1::TaskState::TaskGoneByOperator, "Reconciliation: Task is gone")
+        } else if agent_known {
             (v1::TaskState::TaskGone, "Reconciliation: Task is unknown to the agent")
         } else {
             (v1::TaskState::TaskUnknown, "Reconciliation: Task is unknown")

@@ -153,10 +153,11 @@ fn task_json(framework_id: &str, task: &Task) -> Value {
 /// Resources as `/state` flattens them: numbers by name, ranges and sets as text.
 fn resources_json(resources: &Resources) -> Value {
     let mut json = json!({ "cpus": 0.0, "gpus": 0.0, "mem": 0.0, "disk": 0.0 });
-    for (name, amount) in resources.scalars() {
+    let amounts = resources.amounts();
+    for (name, amount) in amounts.scalars() {
         json[name] = json!(amount);
     }
-    for (name, value) in resources.others() {
+    for (name, value) in amounts.others() {
         json[name] = json!(value);
     }
     json

@@ -1,6 +1,7 @@
 //! The embedded cluster over HTTP: the scheduler API, what tools read, the sandboxes, and the web page.
 
 mod files;
+mod operator;
 mod scheduler;
 mod views;
 
@@ -39,7 +40,9 @@ fn routes(context: Context) -> Router {
         .route("/tasks", get(views::tasks))
         .route("/health", get(views::health))
         .route("/redirect", get(views::redirect))
-        .route("/teardown", post(views::teardown));
+        .route("/teardown", post(operator::teardown))
+        .route("/maintenance/schedule", post(operator::maintenance))
+        .route("/api/v1", post(operator::call));
     Router::new()
         .merge(master.clone())
         .nest("/master", master)

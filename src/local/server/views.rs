@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Context;
 use crate::local::agent::Agent;
 use crate::local::cluster::Machine;
-use crate::local::master::{Framework, MESOS_VERSION};
+use crate::local::master::MESOS_VERSION;
 
 /// `/state`.
 pub async fn state(context: State<Context>) -> Response {
@@ -54,23 +54,6 @@ pub async fn health() {}
 pub async fn redirect(headers: HeaderMap) -> Response {
     let host = headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
     (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, format!("//{host}"))]).into_response()
-}
-
-/// `/teardown`: removes the framework that the form's `frameworkId` names.
-pub async fn teardown(context: State<Context>, body: String) -> Response {
-    let form = url::form_urlencoded::parse(body.as_bytes());
-    let Some(id) = form.into_iter().find(|(name, _)| name == "frameworkId").map(|(_, id)| id.into_owned()) else {
-        return (StatusCode::BAD_REQUEST, "Missing 'frameworkId' query parameter in the request body").into_response();
-    };
-    let removed = context.cluster.ask(move |machine, now| {
-        let known = machine.master.frameworks().any(|f: &Framework| f.id() == id && f.unregistered_time.is_none());
-        machine.master.remove_framework(now, &id);
-        known
-    });
-    match removed.await {
-        Some(true) => StatusCode::OK.into_response(),
-        _ => (StatusCode::BAD_REQUEST, "No framework found with specified ID").into_response(),
-    }
 }
 
 /// The web page.

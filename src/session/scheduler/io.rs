@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::session::Master;
 use crate::session::framework::Framework;
-use crate::wire::call::Call;
+use crate::wire::call::{Call, Type};
 
 /// What a session is made of.
 #[derive(Debug)]
@@ -34,6 +34,15 @@ pub enum Input {
     Call(Box<Call>),
     /// A status update was processed, or the framework acknowledges it: the bytes of its `TaskStatus`.
     Acknowledge(Bytes),
+    /// The master answered a call with an error.
+    Refused {
+        /// Which call.
+        kind: Type,
+        /// The HTTP status.
+        status: u16,
+        /// The master's words.
+        body: String,
+    },
     /// These calls were accepted but could not be written before the connection went.
     Unsent(Vec<Call>),
     /// The framework stops; without `failover` it is to be removed from the master.

@@ -71,6 +71,10 @@ pub struct SchedulerSession {
     redirects: u8,
     attempt: u64,
     was_registered: bool,
+    /// Whether the master comes from the detector and was not subscribed to since.
+    newly_detected: bool,
+    /// The ids of the masters at which this session was registered.
+    registered_at: HashSet<String>,
     heartbeat: Duration,
     backoff: Backoff,
     decoder: Decoder,
@@ -93,6 +97,8 @@ impl SchedulerSession {
             redirects: 0,
             attempt: 0,
             was_registered: false,
+            newly_detected: false,
+            registered_at: HashSet::new(),
             heartbeat: DEFAULT_HEARTBEAT,
             backoff,
             decoder: Decoder::default(),
@@ -109,6 +115,7 @@ impl SchedulerSession {
             Input::Stream(..) => {}
             Input::Call(call) => self.on_call(call),
             Input::Acknowledge(status) => self.on_acknowledge(&status),
+            Input::Refused { kind, status, body } => self.on_call_refused(kind, status, body),
             Input::Unsent(calls) => calls.iter().for_each(|call| self.answer_here(call)),
             Input::Stop { failover } => self.on_stop(failover),
             Input::Abort => self.on_abort(),
@@ -145,6 +152,7 @@ impl SchedulerSession {
         }
         self.leave_stream();
         self.detected = master;
+        self.newly_detected = true;
         self.current = self.detected.clone();
         self.redirects = 0;
         self.backoff.reset();
@@ -233,11 +241,21 @@ impl SchedulerSession {
         self.backoff.reset();
         self.redirects = 0;
         let (framework_id, master_info) = (subscribed.framework_id, subscribed.master_info);
-        if std::mem::replace(&mut self.was_registered, true) {
-            self.deliver(Delivery::Reregistered { master_info });
-        } else {
+        if self.registers_anew(&master_info) {
             self.deliver(Delivery::Registered { framework_id, master_info });
+        } else {
+            self.deliver(Delivery::Reregistered { master_info });
         }
+    }
+
+    /// Whether this registration is a first one. libmesos calls `registered` again when another master was elected,
+    /// which does not know the framework (MESOS-786), and frameworks live with that.
+    fn registers_anew(&mut self, master_info: &Bytes) -> bool {
+        let first = !std::mem::replace(&mut self.was_registered, true);
+        let elected = std::mem::replace(&mut self.newly_detected, false);
+        let master = v1::MasterInfo::decode(master_info.clone()).unwrap_or_default().id;
+        let unknown = !master.is_empty() && self.registered_at.insert(master);
+        first || (elected && unknown)
     }
 
     fn on_offers(&mut self, offers: Vec<Bytes>) {
@@ -339,6 +357,14 @@ impl SchedulerSession {
         }
     }
 
+    /// libmesos' master takes back a framework's update by an error; other calls are refused without a word to it.
+    fn on_call_refused(&mut self, kind: call::Type, status: u16, body: String) {
+        tracing::warn!("The master refused {kind:?}: HTTP {status}: {body}");
+        if kind == call::Type::UpdateFramework && self.mode == Mode::Running {
+            self.give_up(body);
+        }
+    }
+
     /// What the framework asked cannot reach the master: what `src/sched/sched.cpp` does then.
     fn answer_here(&mut self, call: &Call) {
         let Some(accept) = &call.accept else {
@@ -384,7 +410,8 @@ impl SchedulerSession {
             return false;
         };
         let Some(id) = self.framework.id().filter(|_| self.was_registered).map(str::to_owned) else {
-            self.fail("UpdateFramework: the framework is not registered yet".to_owned());
+            let why = "must not be called prior to registration with the master";
+            self.give_up(format!("MesosSchedulerDriver::updateFramework() {why}"));
             return false;
         };
         match Framework::new(update.framework_info.clone(), "", "") {
@@ -395,11 +422,14 @@ impl SchedulerSession {
             }
             Ok(new) => {
                 let got = new.id().unwrap_or_default();
-                self.fail(format!("UpdateFramework: expected the framework's id '{id}', got '{got}'"));
+                self.give_up(format!(
+                    "The 'FrameworkInfo.id' provided to MesosSchedulerDriver::updateFramework() ({got}) must be equal to \
+                     the value known to the MesosSchedulerDriver ({id})"
+                ));
                 false
             }
             Err(error) => {
-                self.fail(format!("UpdateFramework: {error}"));
+                self.give_up(format!("UpdateFramework: {error}"));
                 false
             }
         }
@@ -449,7 +479,13 @@ impl SchedulerSession {
         }
     }
 
-    /// The framework cannot go on: the driver is aborted, and told why.
+    /// The framework asked what cannot be: it is told, and the driver aborted as the framework itself would.
+    fn give_up(&mut self, message: String) {
+        self.deliver(Delivery::Error(message));
+        self.on_abort();
+    }
+
+    /// The master ended it: the driver is aborted, and told why.
     fn fail(&mut self, message: String) {
         tracing::debug!("Aborting: {message}");
         self.deliver(Delivery::Error(message));

@@ -1,0 +1,147 @@
+//! TLS as the variables `LIBPROCESS_SSL_*` of a cluster set it up. Follows `docs/ssl.md` and
+//! `3rdparty/libprocess/src/openssl.cpp`, but that the master's certificate is verified unless this is turned off.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{
+    self, AlertDescription, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
+
+use crate::{Error, Result};
+
+const CA_FILE: &str = "LIBPROCESS_SSL_CA_FILE";
+const CERT_FILE: &str = "LIBPROCESS_SSL_CERT_FILE";
+const KEY_FILE: &str = "LIBPROCESS_SSL_KEY_FILE";
+
+/// Whether clusters of this environment speak TLS by default (`LIBPROCESS_SSL_ENABLED`).
+pub fn by_default() -> bool {
+    matches!(std::env::var("LIBPROCESS_SSL_ENABLED").as_deref(), Ok("1" | "true"))
+}
+
+/// A TLS connector that trusts `LIBPROCESS_SSL_CA_FILE` where it is set, else the system's authorities, and shows the
+/// certificate of `LIBPROCESS_SSL_CERT_FILE` and `_KEY_FILE` to a master that asks for one. With
+/// `LIBPROCESS_SSL_VERIFY_SERVER_CERT=false` any certificate of a master is taken.
+///
+/// Fails where a file cannot be read or does not hold what it should, and where only one of the two is named.
+pub fn connector() -> Result<TlsConnector> {
+    let provider = Arc::new(ring::default_provider());
+    let bad = |e: rustls::Error| Error::invalid(format!("TLS cannot be set up: {e}"));
+    let versions = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    let versions = versions.map_err(bad)?;
+    let trusting = if verifies() {
+        versions.with_root_certificates(roots()?)
+    } else {
+        versions.dangerous().with_custom_certificate_verifier(Arc::new(AnyMaster { provider }))
+    };
+    let config = match identity()? {
+        Some((chain, key)) => trusting.with_client_auth_cert(chain, key).map_err(bad)?,
+        None => trusting.with_no_client_auth(),
+    };
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// What may be behind an error of the handshake, to be said after it: Mesos' default suites have no ECDHE, which every
+/// suite here has (`docs/ssl.md`).
+pub fn hint(error: &std::io::Error) -> &'static str {
+    let refused = rustls::Error::AlertReceived(AlertDescription::HandshakeFailure);
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    if inner == Some(&refused) {
+        " (the master wants a certificate, or its LIBPROCESS_SSL_CIPHERS may hold only suites without ECDHE)"
+    } else {
+        ""
+    }
+}
+
+/// Turned off by the one variable, or by its name before Mesos 1.9.
+fn verifies() -> bool {
+    let set = ["LIBPROCESS_SSL_VERIFY_SERVER_CERT", "LIBPROCESS_SSL_VERIFY_CERT"].map(std::env::var);
+    let first = set.into_iter().find_map(|value| value.ok());
+    !first.is_some_and(|value| matches!(value.as_str(), "0" | "false"))
+}
+
+fn roots() -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    match std::env::var_os(CA_FILE) {
+        Some(file) => {
+            if roots.add_parsable_certificates(certificates(CA_FILE, Path::new(&file))?).0 == 0 {
+                return Err(unusable(CA_FILE, Path::new(&file), "certificates", "it holds none"));
+            }
+        }
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    Ok(roots)
+}
+
+type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+fn identity() -> Result<Option<Identity>> {
+    let file = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    match (file(CERT_FILE), file(KEY_FILE)) {
+        (Some(cert), Some(key)) => {
+            let private = PrivateKeyDer::from_pem_file(&key);
+            let private = private.map_err(|e| unusable(KEY_FILE, &key, "private key", &e.to_string()))?;
+            Ok(Some((certificates(CERT_FILE, &cert)?, private)))
+        }
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(Error::invalid(format!("{CERT_FILE} is set and {KEY_FILE} is not: both are needed"))),
+        (None, Some(_)) => Err(Error::invalid(format!("{KEY_FILE} is set and {CERT_FILE} is not: both are needed"))),
+    }
+}
+
+fn certificates(variable: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let bad = |e: rustls::pki_types::pem::Error| unusable(variable, file, "certificates", &e.to_string());
+    CertificateDer::pem_file_iter(file).map_err(bad)?.collect::<std::result::Result<_, _>>().map_err(bad)
+}
+
+fn unusable(variable: &str, file: &Path, expected: &str, why: &str) -> Error {
+    Error::invalid(format!("{variable}={}: expected PEM {expected}: {why}", file.display()))
+}
+
+/// Takes every certificate; that the master has its key is still checked.
+#[derive(Debug)]
+struct AnyMaster {
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for AnyMaster {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
