@@ -8,7 +8,7 @@ SOURCES := Cargo.toml Cargo.lock build.rs pyproject.toml $(shell find src proto 
 # On a terminal the hello-world goes on until Ctrl-C; elsewhere it ends by itself.
 FOR := $(shell test -t 0 || echo --for 30)
 
-.PHONY: hello test lint bench stubs clean
+.PHONY: hello test lint conformance bench stubs clean
 
 hello: $(VENV)/.installed
 	$(BIN)/remesos run $(FOR) examples/hello_world.py
@@ -21,6 +21,10 @@ test: $(VENV)/.developed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+# Apache's driver and ours side by side, scenario by scenario.
+conformance: $(VENV)/.developed
+	$(BIN)/python -m tests.conformance
 
 bench: $(VENV)/.installed
 	$(BIN)/python benches/flood.py

@@ -26,7 +26,7 @@ from tests.apache_mesos.install import install
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["ApacheMesos", "ZooKeeper", "free_port", "install"]
+__all__ = ["ApacheMesos", "ZooKeeper", "credentials", "free_port", "install"]
 
 HERE = Path(__file__).resolve().parent
 START_SECONDS = 90
@@ -40,6 +40,12 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def credentials(path: Path, principal: str, secret: str) -> dict[str, str]:
+    """The flags of a master that knows this credential, which is written to a file as it wants it."""
+    path.write_text(json.dumps({"credentials": [{"principal": principal, "secret": secret}]}))
+    return {"MESOS_CREDENTIALS": str(path)}
 
 
 class _Server:

@@ -37,12 +37,16 @@ def absent(reason: str) -> None:
     pytest.skip(reason)
 
 
+def apache_mesos_home() -> Path:
+    """Where the real Mesos is to be laid out."""
+    return Path(os.environ.get("REMESOS_APACHE_MESOS", ROOT / ".apache-mesos"))
+
+
 @pytest.fixture(scope="session")
 def apache_home() -> Path:
     """Where the real Mesos is laid out."""
-    home = Path(os.environ.get("REMESOS_APACHE_MESOS", ROOT / ".apache-mesos"))
     try:
-        return install(home)
+        return install(apache_mesos_home())
     except InstallError as error:
         absent(str(error))
         raise

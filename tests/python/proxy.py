@@ -23,6 +23,8 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._lock = threading.Lock()
+        self.sent = bytearray()
+        """What clients sent."""
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -55,8 +57,7 @@ class Proxy:
                 self._pairs.append(pair)
             threading.Thread(target=self._pass, args=pair, daemon=True).start()
 
-    @staticmethod
-    def _pass(one: socket.socket, other: socket.socket) -> None:
+    def _pass(self, one: socket.socket, other: socket.socket) -> None:
         peers = {one: other, other: one}
         try:
             while True:
@@ -64,6 +65,8 @@ class Proxy:
                     data = ready.recv(65536)
                     if not data:
                         return
+                    if ready is one:
+                        self.sent += data
                     peers[ready].sendall(data)
         except (OSError, ValueError):  # cut
             pass

@@ -724,7 +724,7 @@ def test_update_framework_before_registration_is_an_error() -> None:
     driver.start()
     driver.updateFramework(framework(id={"value": "f"}), [])
     assert driver.join() == mesos_pb2.DRIVER_ABORTED
-    assert "not registered yet" in scheduler.wait("error")
+    assert "must not be called prior to registration" in scheduler.wait("error")
 
 
 def test_an_unreachable_master_is_tried_again_and_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -186,7 +186,7 @@ def test_what_the_embedded_agent_cannot_do_is_said(embedded: LocalCluster) -> No
         offer = scheduler.offer()
         fetching, contained, hurried = task(offer), task(offer), task(offer)
         fetching.command.uris.add(value="http://example.com/file")
-        contained.container.type = mesos_pb2.ContainerInfo.DOCKER
+        contained.container.type = mesos_pb2.ContainerInfo.MESOS
         hurried.max_completion_time.nanoseconds = 1
         driver.launchTasks(offer.id, [fetching, contained, hurried])
         assert "the fetching of URIs" in scheduler.state(fetching.task_id.value, mesos_pb2.TASK_ERROR).message

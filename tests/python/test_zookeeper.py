@@ -115,7 +115,7 @@ def test_the_lowest_sequence_leads_and_its_successor_follows(zookeeper: ZooKeepe
             assert scheduler.wait("registered").port == port_of(first.address)
             kazoo.delete(leader)
             scheduler.wait("disconnected")
-            assert scheduler.wait("reregistered").port == port_of(second.address)
+            assert scheduler.wait("registered").port == port_of(second.address)
             scheduler.offer()
 
 

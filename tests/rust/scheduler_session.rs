@@ -78,12 +78,17 @@ impl World {
 }
 
 fn subscribed(id: &str) -> Event {
+    subscribed_at(id, None)
+}
+
+/// SUBSCRIBED, with the id of the master.
+fn subscribed_at(id: &str, master: Option<&str>) -> Event {
     Event {
         r#type: Some(event::Type::Subscribed.into()),
         subscribed: Some(event::Subscribed {
             framework_id: v1::FrameworkId { value: id.into() },
             heartbeat_interval_seconds: Some(15.0),
-            master_info: None,
+            master_info: master.map(|id| v1::MasterInfo { id: id.into(), ..Default::default() }),
         }),
         ..Default::default()
     }
@@ -448,17 +453,56 @@ fn update_framework_needs_the_id_that_the_framework_has() {
         }))
     };
     let told = deliveries(&world().input(update("f-1")));
-    assert!(matches!(told.as_slice(), [Delivery::Error(text)] if text.contains("not registered yet")));
+    assert!(matches!(told.as_slice(), [Delivery::Error(text)] if text.contains("prior to registration")));
     let mut other = world();
     other.subscribe();
     let told = deliveries(&other.input(update("f-2")));
-    assert!(
-        matches!(told.as_slice(), [Delivery::Error(text)] if text.contains("expected the framework's id 'f-1', got 'f-2'"))
-    );
+    let differs = "updateFramework() (f-2) must be equal to the value known to the MesosSchedulerDriver (f-1)";
+    assert!(matches!(told.as_slice(), [Delivery::Error(text)] if text.ends_with(differs)));
     let mut world = world();
     world.subscribe();
     assert_eq!(transmitted(&world.input(update("f-1")))[0].r#type(), call::Type::UpdateFramework);
     world.stream(StreamEvent::Closed("gone".into()));
     let (_, subscribe, _) = subscribe_call(&world.timeout());
     assert_eq!((subscribe.framework_info.name.as_str(), subscribe.suppressed_roles), ("new", vec!["*".to_owned()]));
+}
+
+#[test]
+fn an_update_of_the_framework_that_the_master_refuses_aborts_and_keeps_the_stream() {
+    let mut world = world();
+    world.subscribe();
+    let (kind, body) = (call::Type::UpdateFramework, "FrameworkInfo update is not valid: why".to_owned());
+    let kind = wire::call::Type::try_from(i32::from(kind)).expect("the same numbers");
+    let outputs = world.input(Input::Refused { kind, status: 400, body: body.clone() });
+    assert_eq!(deliveries(&outputs), [Delivery::Error(body)]);
+    assert!(!outputs.contains(&Output::Disconnect), "{outputs:?}");
+    assert_eq!(transmitted(&outputs)[0].r#type(), call::Type::Suppress);
+}
+
+#[test]
+fn other_refused_calls_are_only_logged() {
+    let mut world = world();
+    world.subscribe();
+    let refused = Input::Refused { kind: wire::call::Type::Revive, status: 400, body: String::new() };
+    assert_eq!(world.input(refused), []);
+}
+
+#[test]
+fn a_framework_registers_once_with_each_master_that_is_elected() {
+    let mut world = world();
+    let mut registrations = Vec::new();
+    for (port, id, by_detector) in
+        [(1, "A", true), (2, "B", true), (1, "A", true), (1, "A", false), (1, "C", false), (2, "D", true)]
+    {
+        if by_detector {
+            world.input(Input::MasterDetected(Some(master(port))));
+        } else {
+            world.stream(StreamEvent::Closed("gone".into()));
+            world.timeout();
+        }
+        world.stream(StreamEvent::Opened);
+        let told = deliveries(&world.event(&subscribed_at("f-1", Some(id))));
+        registrations.push(matches!(told.last(), Some(Delivery::Registered { .. })));
+    }
+    assert_eq!(registrations, [true, true, false, false, false, true]);
 }

@@ -1,0 +1,84 @@
+"""What the logger `mesos` says: nothing by default, the way of things at INFO, the wire at DEBUG, and never a secret."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from mesos.interface import mesos_pb2
+from mesos.native import MesosSchedulerDriver
+
+from tests.python.support import Recorder, framework, running, task
+
+if TYPE_CHECKING:
+    from mesos.local import LocalCluster
+
+SECRET = "s3cret-of-the-test"
+QUIET = """
+import sys, threading
+from mesos.interface import Scheduler, mesos_pb2
+from mesos.native import MesosSchedulerDriver
+class Once(Scheduler):
+    def registered(self, driver, *_):
+        driver.stop()
+sys.exit(MesosSchedulerDriver(Once(), mesos_pb2.FrameworkInfo(user="", name="quiet"), sys.argv[1]).run() - 4)
+"""
+OLD_SETTINGS = {
+    "GLOG_v": "2",
+    "GLOG_logtostderr": "1",
+    "GLOG_minloglevel": "0",
+    "LIBPROCESS_IP": "192.0.2.1",
+    "LIBPROCESS_PORT": "1",
+    "LIBPROCESS_ADVERTISE_IP": "192.0.2.1",
+    "LIBPROCESS_NUM_WORKER_THREADS": "8",
+    "MESOS_LOGGING_LEVEL": "INFO",
+    "MESOS_LOG_DIR": "/no/such/directory",
+    "MESOS_NATIVE_LIBRARY": "/usr/local/lib/libmesos.so",
+    "MESOS_NATIVE_JAVA_LIBRARY": "/usr/local/lib/libmesos.so",
+}
+
+
+@pytest.mark.parametrize("settings", [{}, OLD_SETTINGS], ids=["plain", "old settings"])
+def test_nothing_is_printed_by_default(embedded: LocalCluster, settings: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", QUIET, embedded.address],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def play(address: str) -> MesosSchedulerDriver:
+    scheduler = Recorder()
+    credential = mesos_pb2.Credential(principal="alice", secret=SECRET)
+    with running(address, scheduler, framework(principal="alice"), credential=credential) as driver:
+        offer = scheduler.offer()
+        made = task(offer)
+        driver.launchTasks(offer.id, [made])
+        scheduler.state(made.task_id.value, mesos_pb2.TASK_FINISHED)
+    return driver
+
+
+def test_info_tells_the_way_of_things(embedded: LocalCluster, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "mesos")
+    play(embedded.address)
+    assert f"New master detected at http://{embedded.address}" in caplog.text
+    assert "Framework registered with " in caplog.text
+    assert {record.name for record in caplog.records} == {"mesos"}
+    assert all(record.levelname != "DEBUG" for record in caplog.records)
+
+
+def test_debug_tells_the_wire_and_no_secret(embedded: LocalCluster, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "mesos")
+    driver = play(embedded.address)
+    for told in ("Received Offers", "Sent Accept", "Received Update", "Sent Acknowledge", "Sent Teardown"):
+        assert told in caplog.text
+    for secret in (SECRET, base64.b64encode(f"alice:{SECRET}".encode()).decode()):
+        assert secret not in caplog.text
+        assert secret not in repr(driver)
