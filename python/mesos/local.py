@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import atexit
-import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from mesos import _core
+from mesos import _core, _logging
 from mesos.errors import ArgumentTypeError, ArgumentValueError
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ __all__ = ["LocalCluster", "LocalTask"]
 
 _AGENTS_MAX = 1000
 _PORT_MAX = 65535
-_log = logging.getLogger("mesos")
 atexit.register(_core.shutdown)
 
 
@@ -79,7 +77,7 @@ class LocalCluster:
         return cluster
 
     def _start(self, make: object) -> None:
-        _core.set_log_level(min(_log.getEffectiveLevel(), logging.CRITICAL))
+        _logging.set_level()
         assert callable(make)
         self._core: _core.LocalCluster = make()
 

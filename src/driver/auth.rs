@@ -1,4 +1,4 @@
-//! Who we are towards the master: HTTP Basic from a credential.
+//! Who we are: HTTP Basic from a credential towards a master, a bearer token towards an agent.
 
 use std::fmt;
 
@@ -14,10 +14,30 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// The value of the `Authorization` header: the v1 API takes HTTP Basic (`docs/authentication.md`).
+    /// What to send with every request.
+    pub fn authorization(&self) -> Authorization {
+        Authorization::Basic(self.clone())
+    }
+}
+
+/// What a request proves who we are with.
+#[derive(Clone)]
+pub enum Authorization {
+    /// The v1 scheduler API takes HTTP Basic (`docs/authentication.md`).
+    Basic(Credential),
+    /// The token that an agent gave its executor (`MESOS_EXECUTOR_AUTHENTICATION_TOKEN`).
+    Bearer(String),
+}
+
+impl Authorization {
+    /// The value of the `Authorization` header.
     pub fn header(&self) -> String {
-        let pair = format!("{}:{}", self.principal, self.secret);
-        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+        match self {
+            Self::Basic(Credential { principal, secret }) => {
+                format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{principal}:{secret}")))
+            }
+            Self::Bearer(token) => format!("Bearer {token}"),
+        }
     }
 }
 

@@ -12,11 +12,10 @@ use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc};
 
-use super::auth::Credential;
 use super::quiet_socket::QuietSocket;
-use super::transport::{Connection, SCHEDULER_PATH, dial, secure};
-use crate::session::Master;
-use crate::wire::call::{Call, Type};
+use super::transport::{Api, Connection, Socket, dial, secure};
+use crate::session::Endpoint;
+use crate::wire::Post;
 use crate::{Error, Result};
 
 const BATCH: usize = 64 << 10;
@@ -24,21 +23,27 @@ const HEADERS_MAX: usize = 32;
 const REPLY_MAX: usize = 1 << 20;
 
 /// Calls on their way out. Outlives the connection, so that what was not written can be told of.
-#[derive(Debug, Default)]
-pub struct CallQueue {
-    state: Mutex<State>,
+#[derive(Debug)]
+pub struct CallQueue<C> {
+    state: Mutex<State<C>>,
     changed: Notify,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    waiting: VecDeque<Box<Call>>,
+#[derive(Debug)]
+struct State<C> {
+    waiting: VecDeque<Box<C>>,
     closed: bool,
 }
 
-impl CallQueue {
+impl<C> Default for CallQueue<C> {
+    fn default() -> Self {
+        Self { state: Mutex::new(State { waiting: VecDeque::new(), closed: false }), changed: Notify::new() }
+    }
+}
+
+impl<C> CallQueue<C> {
     /// Adds a call; gives it back where the queue is closed.
-    pub fn push(&self, call: Box<Call>) -> Option<Box<Call>> {
+    pub fn push(&self, call: Box<C>) -> Option<Box<C>> {
         let mut state = self.lock();
         if state.closed {
             return Some(call);
@@ -56,17 +61,17 @@ impl CallQueue {
     }
 
     /// Takes no more calls, and gives back those that wait.
-    pub fn take_unsent(&self) -> Vec<Call> {
+    pub fn take_unsent(&self) -> Vec<C> {
         self.close();
         self.lock().waiting.drain(..).map(|call| *call).collect()
     }
 
-    fn try_next(&self) -> Option<Box<Call>> {
+    fn try_next(&self) -> Option<Box<C>> {
         self.lock().waiting.pop_front()
     }
 
     /// The next call; `None` once the queue is closed and empty.
-    async fn next(&self) -> Option<Box<Call>> {
+    async fn next(&self) -> Option<Box<C>> {
         loop {
             let changed = self.changed.notified();
             {
@@ -79,57 +84,56 @@ impl CallQueue {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<C>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A call that the master refused.
-#[derive(Debug)]
-pub struct Refusal {
-    pub kind: Type,
-    pub status: u16,
-    pub body: String,
-}
+/// A call that was refused: the call, the HTTP status, and the body.
+pub type Refusal<C> = (Box<C>, u16, String);
 
 /// Writes the calls of `queue` until it is closed and all are answered, and reports those that are refused.
 ///
 /// Fails where the connection cannot be made or breaks; what was not written is still in the queue.
-pub async fn run(
-    master: Master,
-    stream_id: String,
-    credential: Option<Credential>,
-    queue: Arc<CallQueue>,
-    refusals: mpsc::UnboundedSender<Refusal>,
+pub async fn run<C: Post>(
+    api: Api,
+    endpoint: Endpoint,
+    stream_id: Option<String>,
+    queue: Arc<CallQueue<C>>,
+    refusals: mpsc::UnboundedSender<Refusal<C>>,
 ) -> Result<()> {
-    Pipeline::new(&master, &stream_id, credential.as_ref(), refusals).run(&master, &queue).await
+    Pipeline::new(&api, &endpoint, stream_id.as_deref(), refusals).run(&api, &endpoint, &queue).await
 }
 
-struct Pipeline {
+struct Pipeline<C> {
     head: Vec<u8>,
     output: BytesMut,
     input: BytesMut,
     /// What was asked and not answered yet, in order.
-    outstanding: VecDeque<Type>,
-    refusals: mpsc::UnboundedSender<Refusal>,
+    outstanding: VecDeque<Box<C>>,
+    refusals: mpsc::UnboundedSender<Refusal<C>>,
     /// Whether any is outstanding, for the socket.
     expecting: Arc<AtomicBool>,
 }
 
-impl Pipeline {
+impl<C: Post> Pipeline<C> {
     fn new(
-        master: &Master,
-        stream_id: &str,
-        credential: Option<&Credential>,
-        refusals: mpsc::UnboundedSender<Refusal>,
+        api: &Api,
+        endpoint: &Endpoint,
+        stream_id: Option<&str>,
+        refusals: mpsc::UnboundedSender<Refusal<C>>,
     ) -> Self {
         let mut head = format!(
-            "POST {SCHEDULER_PATH} HTTP/1.1\r\nHost: {}\r\nMesos-Stream-Id: {stream_id}\r\n\
+            "POST {} HTTP/1.1\r\nHost: {}\r\n\
              Accept: application/x-protobuf\r\nContent-Type: application/x-protobuf\r\n",
-            master.authority()
+            api.path,
+            endpoint.authority()
         );
-        if let Some(credential) = credential {
-            head += &format!("Authorization: {}\r\n", credential.header());
+        if let Some(stream_id) = stream_id {
+            head += &format!("Mesos-Stream-Id: {stream_id}\r\n");
+        }
+        if let Some(authorization) = &api.authorization {
+            head += &format!("Authorization: {}\r\n", authorization.header());
         }
         head += "Content-Length: ";
         Self {
@@ -142,9 +146,9 @@ impl Pipeline {
         }
     }
 
-    async fn run(&mut self, master: &Master, queue: &CallQueue) -> Result<()> {
+    async fn run(&mut self, api: &Api, endpoint: &Endpoint, queue: &CallQueue<C>) -> Result<()> {
         let lost = |e: std::io::Error| Error::connection(format!("the connection for calls broke: {e}"));
-        let (mut reader, mut writer) = tokio::io::split(self.connect(master).await?);
+        let (mut reader, mut writer) = tokio::io::split(self.connect(api, endpoint).await?);
         let mut open = true;
         while open || !self.outstanding.is_empty() {
             tokio::select! {
@@ -159,7 +163,7 @@ impl Pipeline {
                 },
                 read = reader.read_buf(&mut self.input) => {
                     if read.map_err(lost)? == 0 {
-                        return Err(Error::connection("the master closed the connection for calls"));
+                        return Err(Error::connection("the other side closed the connection for calls"));
                     }
                     while self.take_reply()? {}
                 }
@@ -168,33 +172,34 @@ impl Pipeline {
         Ok(())
     }
 
-    async fn connect(&self, master: &Master) -> Result<Box<dyn Connection>> {
-        let tcp = dial(master).await?;
-        if master.tls {
-            return secure(master, tcp).await;
-        }
+    async fn connect(&self, api: &Api, endpoint: &Endpoint) -> Result<Box<dyn Connection>> {
+        let tcp = match dial(api, endpoint).await? {
+            Socket::Unix(socket) => return Ok(Box::new(socket)),
+            Socket::Tcp(tcp) if endpoint.tls => return secure(endpoint, tcp).await,
+            Socket::Tcp(tcp) => tcp,
+        };
         let quiet = QuietSocket::new(tcp, self.expecting.clone());
         Ok(Box::new(quiet.map_err(|e| Error::connection(format!("cannot use the connection for calls: {e}")))?))
     }
 
-    fn batch(&mut self, first: Box<Call>, queue: &CallQueue) {
-        self.write(&first);
+    fn batch(&mut self, first: Box<C>, queue: &CallQueue<C>) {
+        self.write(first);
         while self.output.len() < BATCH {
             let Some(call) = queue.try_next() else { return };
-            self.write(&call);
+            self.write(call);
         }
     }
 
-    fn write(&mut self, call: &Call) {
+    fn write(&mut self, call: Box<C>) {
         let length = call.encoded_len();
         self.output.reserve(self.head.len() + 32 + length);
         self.output.extend_from_slice(&self.head);
         self.output.extend_from_slice(length.to_string().as_bytes());
         self.output.extend_from_slice(b"\r\n\r\n");
         call.encode(&mut self.output).expect("BytesMut grows");
-        self.outstanding.push_back(call.kind());
+        tracing::debug!("Sent {}", call.name());
+        self.outstanding.push_back(call);
         self.expecting.store(true, Ordering::Relaxed);
-        tracing::debug!("Sent {:?}", call.kind());
     }
 
     /// Takes one whole reply off the input; false where more bytes are needed.
@@ -203,11 +208,11 @@ impl Pipeline {
             return if self.input.len() > REPLY_MAX { Err(bad_reply("it does not end")) } else { Ok(false) };
         };
         self.input.advance(reply.length);
-        let kind = self.outstanding.pop_front().ok_or_else(|| bad_reply("nothing was asked"))?;
+        let call = self.outstanding.pop_front().ok_or_else(|| bad_reply("nothing was asked"))?;
         self.expecting.store(!self.outstanding.is_empty(), Ordering::Relaxed);
         if !(200..300).contains(&reply.status) {
             // Nobody listens where the driver is on its way out.
-            let _ = self.refusals.send(Refusal { kind, status: reply.status, body: reply.body });
+            let _ = self.refusals.send((call, reply.status, reply.body));
         }
         Ok(true)
     }
@@ -221,7 +226,7 @@ struct Reply {
 }
 
 fn bad_reply(why: impl std::fmt::Display) -> Error {
-    Error::protocol(format!("the master's reply to a call cannot be read: {why}"))
+    Error::protocol(format!("the reply to a call cannot be read: {why}"))
 }
 
 fn parse_reply(input: &[u8]) -> Result<Option<Reply>> {
@@ -295,6 +300,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_not_written_is_given_back_in_order() {
+        use crate::wire::call::{Call, Type};
         let queue = CallQueue::default();
         let call = |kind: Type| Box::new(Call { kind: kind.into(), ..Call::default() });
         for kind in [Type::Accept, Type::Kill, Type::Decline] {

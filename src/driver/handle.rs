@@ -1,25 +1,18 @@
-//! What a framework holds of its driver: statuses, calls, waiting. The work is done by the loop on the IO thread.
+//! What a framework or an executor holds of its driver: statuses, calls, waiting. The work is done by the loop on the
+//! IO thread.
 //!
-//! Statuses follow `MesosSchedulerDriver` in `src/sched/sched.cpp`.
+//! Statuses follow `MesosSchedulerDriver` in `src/sched/sched.cpp` and `MesosExecutorDriver` in `src/exec/exec.cpp`.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use super::auth::Credential;
-use super::detector::{self, MasterUri};
 use super::queue::CallbackQueue;
 use super::run::Loop;
-use super::runtime;
-use crate::session::framework::Framework;
-use crate::session::scheduler::{Config, Input, SchedulerSession};
-use crate::wire::call::Call;
-use crate::wire::duration;
-use crate::{Error, Result};
-
-const BACKOFF_FACTOR: Duration = Duration::from_secs(2);
+use super::transport::Api;
+use crate::Result;
+use crate::session::{Endpoint, Notice, Session};
 
 /// `mesos.Status`, with its numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,29 +24,20 @@ pub enum Status {
     Stopped = 4,
 }
 
-/// What a scheduler driver is made of.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The serialized `FrameworkInfo`.
-    pub framework: Bytes,
-    /// The master as the framework names it: see [`MasterUri::parse`].
-    pub master: String,
-    /// Who the framework is towards the master.
-    pub credential: Option<Credential>,
-    /// Roles that want no offers from the start.
-    pub suppressed_roles: Vec<String>,
+/// The driver of a session: every method may be called from any thread.
+#[derive(Debug)]
+pub struct Handle<S: Session> {
+    inputs: OnceLock<mpsc::UnboundedSender<S::Input>>,
+    shared: Arc<Shared>,
+    queue: Arc<CallbackQueue<S::Delivery>>,
 }
 
-/// A scheduler driver: cheap to share, every method may be called from any thread.
-#[derive(Debug)]
-pub struct SchedulerDriver {
-    options: Options,
-    framework: Framework,
-    user: String,
-    hostname: String,
-    inputs: OnceLock<mpsc::UnboundedSender<Input>>,
-    shared: Arc<Shared>,
-    queue: Arc<CallbackQueue>,
+impl<S: Session> Default for Handle<S> {
+    fn default() -> Self {
+        let state = State { status: Status::NotStarted, finished: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        Self { inputs: OnceLock::new(), shared, queue: Arc::default() }
+    }
 }
 
 #[derive(Debug)]
@@ -66,6 +50,14 @@ struct Shared {
 struct State {
     status: Status,
     finished: bool,
+}
+
+/// What a driver needs to run.
+pub struct Start<S> {
+    pub session: S,
+    pub endpoint: watch::Receiver<Option<Endpoint>>,
+    pub api: Api,
+    pub end_within: fn(Duration),
 }
 
 /// Tells those who wait that the last calls are out.
@@ -85,40 +77,23 @@ impl Shared {
     }
 }
 
-impl SchedulerDriver {
-    /// A driver that is not started. Fills in the operating system's user and host name where they are empty.
+impl<S: Session> Handle<S> {
+    /// Starts the driver where it was not started before; whether this call did. `prepare` is called in that case,
+    /// within the runtime.
     ///
-    /// Fails where the bytes are no `FrameworkInfo`.
-    pub fn new(options: Options) -> Result<Self> {
-        let user = current_user();
-        let hostname = nix::unistd::gethostname().map(|h| h.to_string_lossy().into_owned()).unwrap_or_default();
-        let framework = Framework::new(options.framework.clone(), &user, &hostname)?;
-        let state = State { status: Status::NotStarted, finished: false };
-        Ok(Self {
-            options,
-            framework,
-            user,
-            hostname,
-            inputs: OnceLock::new(),
-            shared: Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() }),
-            queue: Arc::default(),
-        })
-    }
-
-    /// Starts the driver where it was not started before; whether this call did.
-    ///
-    /// Fails, and is aborted then, where the master's address or a flag in the environment cannot be used.
-    pub fn start(&self) -> Result<bool> {
+    /// Fails, and is aborted then, where `prepare` does.
+    pub(super) fn start(&self, prepare: impl FnOnce() -> Result<Start<S>>) -> Result<bool> {
         let mut state = self.shared.lock();
         if state.status != Status::NotStarted {
             return Ok(false);
         }
-        let spawned = self.spawn();
+        let spawned = self.spawn(prepare);
         state.status = if spawned.is_ok() { Status::Running } else { Status::Aborted };
         spawned.map(|()| true)
     }
 
-    /// Stops the driver: TEARDOWN unless `failover`. Returns `Stopped`, or `Aborted` where it was aborted before.
+    /// Stops the driver. Returns `Stopped`, or `Aborted` where it was aborted before. A scheduler's framework is
+    /// removed unless `failover`.
     pub fn stop(&self, failover: bool) -> Status {
         let mut state = self.shared.lock();
         let before = state.status;
@@ -126,7 +101,7 @@ impl SchedulerDriver {
             state.status = Status::Stopped;
             drop(state);
             self.queue.close();
-            if !self.input(Input::Stop { failover }) {
+            if !self.input(Notice::Stop { failover }.into()) {
                 self.shared.lock().finished = true;
             }
             self.shared.changed.notify_all();
@@ -140,7 +115,7 @@ impl SchedulerDriver {
         if state.status == Status::Running {
             state.status = Status::Aborted;
             drop(state);
-            self.input(Input::Abort);
+            self.input(Notice::Abort.into());
             self.queue.close();
             self.shared.changed.notify_all();
             return Status::Aborted;
@@ -172,29 +147,13 @@ impl SchedulerDriver {
         self.shared.lock().status
     }
 
-    /// Hands a call on, in order, where the driver runs. Returns its status.
-    pub fn call(&self, call: Call) -> Status {
-        self.when_running(Input::Call(Box::new(call)))
-    }
-
-    /// Acknowledges a status update, given its `TaskStatus`, where the driver runs. Returns its status.
-    pub fn acknowledge(&self, status: Bytes) -> Status {
-        self.when_running(Input::Acknowledge(status))
-    }
-
-    /// A `FrameworkInfo` with user and host name filled in, as for UPDATE_FRAMEWORK.
-    ///
-    /// Fails where the bytes are no `FrameworkInfo`.
-    pub fn fill_in(&self, info: Bytes) -> Result<Bytes> {
-        Ok(Framework::new(info, &self.user, &self.hostname)?.info())
-    }
-
     /// The callbacks to make.
-    pub fn queue(&self) -> &Arc<CallbackQueue> {
+    pub fn queue(&self) -> &Arc<CallbackQueue<S::Delivery>> {
         &self.queue
     }
 
-    fn when_running(&self, input: Input) -> Status {
+    /// Hands something on, in order, where the driver runs. Returns its status.
+    pub(super) fn when_running(&self, input: S::Input) -> Status {
         let status = self.status();
         if status == Status::Running {
             self.input(input);
@@ -202,49 +161,19 @@ impl SchedulerDriver {
         status
     }
 
-    fn input(&self, input: Input) -> bool {
+    fn input(&self, input: S::Input) -> bool {
         self.inputs.get().is_some_and(|inputs| inputs.send(input).is_ok())
     }
 
-    fn spawn(&self) -> Result<()> {
-        let backoff_factor = backoff_factor()?;
-        let uri = MasterUri::parse(&self.options.master, super::tls::by_default())?;
-        let runtime = runtime::handle()?;
+    fn spawn(&self, prepare: impl FnOnce() -> Result<Start<S>>) -> Result<()> {
+        let runtime = super::runtime::handle()?;
         let _context = runtime.enter();
-        let master = detector::detect(uri)?;
-        let session = SchedulerSession::new(Config {
-            framework: self.framework.clone(),
-            suppressed_roles: self.options.suppressed_roles.clone(),
-            principal: self.options.credential.as_ref().map(|c| c.principal.clone()),
-            backoff_factor,
-            seed: fastrand::u64(..),
-        });
+        let Start { session, endpoint, api, end_within } = prepare()?;
         let (sender, inputs) = mpsc::unbounded_channel();
-        let driver = Loop {
-            session,
-            inputs,
-            master,
-            queue: self.queue.clone(),
-            credential: self.options.credential.clone(),
-            finish: Finish(self.shared.clone()),
-        };
-        runtime.spawn(driver.run());
+        let (queue, finish) = (self.queue.clone(), Finish(self.shared.clone()));
+        runtime.spawn(Loop { session, inputs, endpoint, queue, api, finish, end_within }.run());
         // Only `start` comes here, once: the lock on the status is held.
         let _ = self.inputs.set(sender);
         Ok(())
     }
-}
-
-fn backoff_factor() -> Result<Duration> {
-    match std::env::var("MESOS_REGISTRATION_BACKOFF_FACTOR") {
-        Err(_) => Ok(BACKOFF_FACTOR),
-        Ok(text) => duration::parse(&text)
-            .map_err(|e| Error::invalid(format!("Failed to load flag 'registration_backoff_factor': {e}"))),
-    }
-}
-
-fn current_user() -> String {
-    let uid = nix::unistd::getuid();
-    let known = nix::unistd::User::from_uid(uid).ok().flatten();
-    known.map_or_else(|| uid.to_string(), |user| user.name)
 }

@@ -5,14 +5,18 @@
 mod auth;
 mod calls;
 pub mod detector;
+mod executor;
 mod handle;
 mod queue;
 mod quiet_socket;
 mod run;
 mod runtime;
+mod scheduler;
 mod tls;
 mod transport;
 
 pub use auth::Credential;
-pub use handle::{Options, SchedulerDriver, Status};
+pub use executor::{Environment, ExecutorDriver};
+pub use handle::{Handle, Status};
 pub use queue::CallbackQueue;
+pub use scheduler::{Options, SchedulerDriver};

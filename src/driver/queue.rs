@@ -5,28 +5,33 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::session::scheduler::Delivery;
-
 /// Past so many undelivered callbacks, reading from the master stops until the framework catches up.
 const BOUND: usize = 1000;
 
 /// A queue between the IO thread and one dispatching thread.
-#[derive(Debug, Default)]
-pub struct CallbackQueue {
-    state: Mutex<State>,
+#[derive(Debug)]
+pub struct CallbackQueue<D> {
+    state: Mutex<State<D>>,
     filled: Condvar,
     drained: Notify,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    waiting: VecDeque<Delivery>,
+#[derive(Debug)]
+struct State<D> {
+    waiting: VecDeque<D>,
     closed: bool,
 }
 
-impl CallbackQueue {
+impl<D> Default for CallbackQueue<D> {
+    fn default() -> Self {
+        let state = State { waiting: VecDeque::new(), closed: false };
+        Self { state: Mutex::new(state), filled: Condvar::new(), drained: Notify::new() }
+    }
+}
+
+impl<D> CallbackQueue<D> {
     /// Adds a callback. Never blocks; after `close` it is dropped.
-    pub fn push(&self, delivery: Delivery) {
+    pub fn push(&self, delivery: D) {
         let mut state = self.lock();
         if state.closed {
             return;
@@ -38,7 +43,7 @@ impl CallbackQueue {
     }
 
     /// Waits for callbacks and takes all that wait; `None` once the queue is closed.
-    pub fn take(&self) -> Option<VecDeque<Delivery>> {
+    pub fn take(&self) -> Option<VecDeque<D>> {
         let mut state = self.lock();
         while state.waiting.is_empty() && !state.closed {
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -67,7 +72,7 @@ impl CallbackQueue {
         self.drained.notified().await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<D>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,14 +7,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep_until, timeout};
 
-use super::auth::Credential;
 use super::calls::{self, CallQueue, Refusal};
 use super::handle::Finish;
 use super::queue::CallbackQueue;
-use super::transport::{self, Report};
-use crate::session::Master;
-use crate::session::scheduler::{Input, Output, SchedulerSession, StreamEvent};
-use crate::wire::call::Call;
+use super::transport::{self, Api, Report};
+use crate::session::{Endpoint, Notice, Output, Session, StreamEvent};
 use crate::{Error, Result};
 
 /// How long the last calls, TEARDOWN among them, may take to be answered.
@@ -23,26 +20,32 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_AHEAD: usize = 16;
 
 /// Everything a driver's task works with.
-pub struct Loop {
-    pub session: SchedulerSession,
-    pub inputs: mpsc::UnboundedReceiver<Input>,
-    pub master: watch::Receiver<Option<Master>>,
-    pub queue: Arc<CallbackQueue>,
-    pub credential: Option<Credential>,
+pub struct Loop<S: Session> {
+    pub session: S,
+    pub inputs: mpsc::UnboundedReceiver<S::Input>,
+    /// Who is to be talked to.
+    pub endpoint: watch::Receiver<Option<Endpoint>>,
+    pub queue: Arc<CallbackQueue<S::Delivery>>,
+    pub api: Api,
     pub finish: Finish,
+    /// What `Output::EndWithin` asks for.
+    pub end_within: fn(Duration),
 }
 
 /// The connections of one attempt to subscribe.
-struct Link {
+struct Link<C> {
     attempt: u64,
-    master: Master,
+    endpoint: Endpoint,
     reports: mpsc::Receiver<Report>,
     stream: JoinHandle<()>,
-    calls: Option<(Arc<CallQueue>, JoinHandle<Result<()>>)>,
-    refusals: Option<mpsc::UnboundedReceiver<Refusal>>,
+    calls: Option<Calls<C>>,
+    refusals: Option<mpsc::UnboundedReceiver<Refusal<C>>>,
 }
 
-impl Drop for Link {
+/// The calls that wait, and the task that writes them.
+type Calls<C> = (Arc<CallQueue<C>>, JoinHandle<Result<()>>);
+
+impl<C> Drop for Link<C> {
     fn drop(&mut self) {
         self.stream.abort();
         if let Some((_, task)) = &self.calls {
@@ -51,17 +54,17 @@ impl Drop for Link {
     }
 }
 
-enum Wake {
-    Input(Option<Input>),
+enum Wake<S: Session> {
+    Input(Option<S::Input>),
     Detected(bool),
     Report(Option<Report>),
     CallsEnded(Result<()>),
-    Refused(Refusal),
+    Refused(Refusal<S::Call>),
     Drained,
     Timeout,
 }
 
-impl Loop {
+impl<S: Session> Loop<S> {
     /// Runs until the session is finished and, where it lingers, the driver is gone.
     pub async fn run(mut self) {
         let mut link = None;
@@ -78,14 +81,14 @@ impl Loop {
                 Wake::Detected(false) => return self.finish.set(),
                 Wake::Report(report) => self.on_report(&mut link, report),
                 Wake::CallsEnded(outcome) => self.on_calls_ended(&mut link, outcome),
-                Wake::Refused(refusal) => self.on_refused(refusal),
-                Wake::Drained => self.handle(Input::Held),
-                Wake::Timeout => self.handle(Input::Timeout),
+                Wake::Refused((call, status, body)) => self.notice(Notice::Refused(call, status, body)),
+                Wake::Drained => self.notice(Notice::Held),
+                Wake::Timeout => self.notice(Notice::Timeout),
             }
         }
     }
 
-    async fn wake(&mut self, link: &mut Option<Link>) -> Wake {
+    async fn wake(&mut self, link: &mut Option<Link<S::Call>>) -> Wake<S> {
         let deadline = self.session.poll_timeout().map(tokio::time::Instant::from_std);
         let full = self.queue.is_full();
         let (mut reports, mut calls, mut refusals) = (None, None, None);
@@ -96,7 +99,7 @@ impl Loop {
         }
         tokio::select! {
             input = self.inputs.recv() => Wake::Input(input),
-            changed = self.master.changed() => Wake::Detected(changed.is_ok()),
+            changed = self.endpoint.changed() => Wake::Detected(changed.is_ok()),
             report = async { present(reports).await.recv().await }, if !full => Wake::Report(report),
             ended = async { present(calls).await.await } => {
                 Wake::CallsEnded(ended.unwrap_or_else(|e| Err(Error::connection(e))))
@@ -107,112 +110,112 @@ impl Loop {
         }
     }
 
-    fn handle(&mut self, input: Input) {
+    fn handle(&mut self, input: S::Input) {
         self.session.handle_input(Instant::now(), input);
     }
 
+    fn notice(&mut self, notice: Notice<S::Call>) {
+        self.handle(notice.into());
+    }
+
     fn on_detected(&mut self) {
-        let detected = self.master.borrow_and_update().clone();
-        self.handle(Input::MasterDetected(detected));
+        let detected = self.endpoint.borrow_and_update().clone();
+        self.notice(Notice::Detected(detected));
     }
 
     /// Takes in all that waits, so that many calls share one write.
-    fn handle_inputs(&mut self, first: Input) {
+    fn handle_inputs(&mut self, first: S::Input) {
         self.handle(first);
         while let Ok(input) = self.inputs.try_recv() {
             self.handle(input);
         }
     }
 
-    fn on_report(&mut self, link: &mut Option<Link>, report: Option<Report>) {
+    fn on_report(&mut self, link: &mut Option<Link<S::Call>>, report: Option<Report>) {
         let Some(link) = link else { return };
         match report {
-            Some(Report::StreamId(id)) => {
-                let queue = Arc::<CallQueue>::default();
+            Some(Report::Opened(id)) => {
+                let queue = Arc::<CallQueue<S::Call>>::default();
                 let (sender, refusals) = mpsc::unbounded_channel();
                 link.refusals = Some(refusals);
-                let calls = calls::run(link.master.clone(), id, self.credential.clone(), queue.clone(), sender);
+                let calls = calls::run(self.api.clone(), link.endpoint.clone(), id, queue.clone(), sender);
                 link.calls = Some((queue, tokio::spawn(calls)));
-                self.handle(Input::Stream(link.attempt, StreamEvent::Opened));
+                self.notice(Notice::Stream(link.attempt, StreamEvent::Opened));
             }
             Some(Report::Event(event)) => {
-                self.handle(Input::Stream(link.attempt, event));
+                self.notice(Notice::Stream(link.attempt, event));
             }
             None => {
                 let event = StreamEvent::Closed("the stream's task ended".to_owned());
-                self.handle(Input::Stream(link.attempt, event));
+                self.notice(Notice::Stream(link.attempt, event));
             }
         }
     }
 
     /// The loss of either connection is a disconnection, as in `src/scheduler/scheduler.cpp`.
-    fn on_refused(&mut self, refusal: Refusal) {
-        let Refusal { kind, status, body } = refusal;
-        self.handle(Input::Refused { kind, status, body });
-    }
-
-    fn on_calls_ended(&mut self, link: &mut Option<Link>, outcome: Result<()>) {
+    fn on_calls_ended(&mut self, link: &mut Option<Link<S::Call>>, outcome: Result<()>) {
         let Some(link) = link else { return };
         let ended = "the connection for calls ended".to_owned();
         let reason = outcome.map_or_else(|error| error.to_string(), |()| ended);
-        let closed = Input::Stream(link.attempt, StreamEvent::Closed(reason));
+        let closed = Notice::Stream(link.attempt, StreamEvent::Closed(reason));
         let unsent = link.calls.take().map(|(queue, _)| queue.take_unsent());
-        self.handle(closed);
-        self.handle(Input::Unsent(unsent.unwrap_or_default()));
+        self.notice(closed);
+        self.notice(Notice::Unsent(unsent.unwrap_or_default()));
     }
 
     /// Does what the session says; `Some` when it is finished, with whether to linger.
-    fn flush_outputs(&mut self, link: &mut Option<Link>) -> Option<bool> {
+    fn flush_outputs(&mut self, link: &mut Option<Link<S::Call>>) -> Option<bool> {
         while let Some(output) = self.session.poll_output() {
             match output {
-                Output::Subscribe(attempt, master, call) => {
+                Output::Subscribe(attempt, endpoint, call) => {
                     self.leave(link);
-                    *link = Some(self.open(attempt, master, call));
+                    *link = Some(self.open(attempt, endpoint, call));
                 }
                 Output::Transmit(call) => self.transmit(link.as_ref(), call),
                 Output::Disconnect => self.leave(link),
                 Output::Deliver(delivery) => self.queue.push(delivery),
+                Output::EndWithin(grace) => (self.end_within)(grace),
                 Output::Finished { linger } => return Some(linger),
             }
         }
         None
     }
 
-    fn open(&self, attempt: u64, master: Master, call: bytes::Bytes) -> Link {
-        tracing::debug!("Subscribing at {master}, attempt {attempt}");
+    fn open(&self, attempt: u64, endpoint: Endpoint, call: bytes::Bytes) -> Link<S::Call> {
+        tracing::debug!("Subscribing at {endpoint}, attempt {attempt}");
         let (sender, reports) = mpsc::channel(READ_AHEAD);
-        let stream = tokio::spawn(transport::subscribe(master.clone(), call, self.credential.clone(), sender));
-        Link { attempt, master, reports, stream, calls: None, refusals: None }
+        let stream = tokio::spawn(transport::subscribe(self.api.clone(), endpoint.clone(), call, sender));
+        Link { attempt, endpoint, reports, stream, calls: None, refusals: None }
     }
 
     /// Drops the connections; calls that were accepted and not written are answered by the session.
-    fn leave(&mut self, link: &mut Option<Link>) {
+    fn leave(&mut self, link: &mut Option<Link<S::Call>>) {
         let calls = link.take().and_then(|mut link| link.calls.take());
         if let Some((queue, task)) = calls {
             task.abort();
-            self.handle(Input::Unsent(queue.take_unsent()));
+            self.notice(Notice::Unsent(queue.take_unsent()));
         }
     }
 
-    fn transmit(&mut self, link: Option<&Link>, call: Box<Call>) {
+    fn transmit(&mut self, link: Option<&Link<S::Call>>, call: Box<S::Call>) {
         let queue = link.and_then(|link| link.calls.as_ref()).map(|(queue, _)| queue);
         let unsent = match queue {
             Some(queue) => queue.push(call),
             None => Some(call),
         };
         if let Some(call) = unsent {
-            self.handle(Input::Unsent(vec![*call]));
+            self.notice(Notice::Unsent(vec![*call]));
         }
     }
 
-    async fn finish(mut self, link: Option<Link>, linger: bool) {
+    async fn finish(mut self, link: Option<Link<S::Call>>, linger: bool) {
         let Some(mut link) = link else {
             return self.finish.set();
         };
         if let Some((queue, mut task)) = link.calls.take() {
             queue.close();
             if timeout(FLUSH_TIMEOUT, &mut task).await.is_err() {
-                tracing::warn!("The master did not answer the last calls within {FLUSH_TIMEOUT:?}");
+                tracing::warn!("The last calls were not answered within {FLUSH_TIMEOUT:?}");
                 task.abort();
             }
         }
@@ -223,7 +226,7 @@ impl Loop {
     }
 
     /// Keeps the stream open and reads it, until the master closes it or the driver is gone.
-    async fn drain(&mut self, link: &mut Link) {
+    async fn drain(&mut self, link: &mut Link<S::Call>) {
         loop {
             tokio::select! {
                 report = link.reports.recv() => {

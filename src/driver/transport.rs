@@ -1,5 +1,6 @@
-//! Connections to a master, and the subscription: one POST whose answer is the stream of events.
+//! Connections to a master or an agent, and the subscription: one POST whose answer is the stream of events.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,19 +10,16 @@ use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::auth::Credential;
+use super::auth::Authorization;
 use super::tls;
-use crate::session::Master;
-use crate::session::scheduler::StreamEvent;
+use crate::session::{Endpoint, StreamEvent};
 use crate::{Error, Result};
 
-/// Where the scheduler API is, on every master.
-pub const SCHEDULER_PATH: &str = "/api/v1/scheduler";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const PROTOBUF: &str = "application/x-protobuf";
 const ERROR_BODY_MAX: usize = 64 << 10;
@@ -30,66 +28,90 @@ const ERROR_BODY_MAX: usize = 64 << 10;
 pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
+/// Where an API is on every endpoint, and what it wants to see.
+#[derive(Clone)]
+pub struct Api {
+    /// `/api/v1/scheduler`, `/slave(1)/api/v1/executor`.
+    pub path: String,
+    pub authorization: Option<Authorization>,
+    /// The agent's domain socket, instead of its port.
+    pub socket: Option<PathBuf>,
+}
+
+/// A connection before TLS.
+pub enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
 /// What the subscription task reports.
 #[derive(Debug)]
 pub enum Report {
-    /// The stream stands; calls carry this id.
-    StreamId(String),
+    /// The stream stands; calls carry this id, where there is one.
+    Opened(Option<String>),
     /// For the session.
     Event(StreamEvent),
 }
 
-/// Connects to a master's port.
-pub async fn dial(master: &Master) -> Result<TcpStream> {
+/// Connects to an endpoint's port, or to the API's domain socket.
+pub async fn dial(api: &Api, endpoint: &Endpoint) -> Result<Socket> {
     let failed = |e: &dyn std::fmt::Display| Error::connection(format!("cannot connect: {e}"));
-    let connecting = TcpStream::connect((master.host.as_str(), master.port));
-    let tcp = timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| failed(&"timed out"))?.map_err(|e| failed(&e))?;
+    let timed_out = |_| failed(&"timed out");
+    if let Some(path) = &api.socket {
+        let unix = timeout(CONNECT_TIMEOUT, UnixStream::connect(path)).await.map_err(timed_out)?;
+        return unix.map(Socket::Unix).map_err(|e| failed(&e));
+    }
+    let connecting = TcpStream::connect((endpoint.host.as_str(), endpoint.port));
+    let tcp = timeout(CONNECT_TIMEOUT, connecting).await.map_err(timed_out)?.map_err(|e| failed(&e))?;
     tcp.set_nodelay(true).map_err(|e| failed(&e))?;
-    Ok(tcp)
+    Ok(Socket::Tcp(tcp))
 }
 
 /// Speaks TLS on a connection.
-pub async fn secure(master: &Master, tcp: TcpStream) -> Result<Box<dyn Connection>> {
+pub async fn secure(endpoint: &Endpoint, tcp: TcpStream) -> Result<Box<dyn Connection>> {
     let failed = |e: &dyn std::fmt::Display| Error::connection(format!("cannot connect: TLS: {e}"));
-    let name = ServerName::try_from(master.host.clone()).map_err(|e| failed(&e))?;
+    let name = ServerName::try_from(endpoint.host.clone()).map_err(|e| failed(&e))?;
     let handshake = tls::connector()?.connect(name, tcp);
     let tls = timeout(CONNECT_TIMEOUT, handshake).await.map_err(|_| failed(&"timed out"))?;
     Ok(Box::new(tls.map_err(|e| failed(&format!("{e}{}", tls::hint(&e))))?))
 }
 
-/// POSTs a SUBSCRIBE and reports what comes, until the stream ends. The channel's bound is what holds the master back
-/// where the framework is slow.
-pub async fn subscribe(master: Master, call: Bytes, credential: Option<Credential>, reports: mpsc::Sender<Report>) {
-    let last = match open(&master, call, credential.as_ref()).await {
-        Ok(response) => follow(&master, response, &reports).await,
+/// POSTs a SUBSCRIBE and reports what comes, until the stream ends. The channel's bound is what holds the other side
+/// back where our owner is slow.
+pub async fn subscribe(api: Api, endpoint: Endpoint, call: Bytes, reports: mpsc::Sender<Report>) {
+    let last = match open(&api, &endpoint, call).await {
+        Ok(response) => follow(&endpoint, response, &reports).await,
         Err(error) => StreamEvent::Closed(error.to_string()),
     };
     // Nobody listens any more where the session has moved on.
     let _ = reports.send(Report::Event(last)).await;
 }
 
-async fn open(master: &Master, call: Bytes, credential: Option<&Credential>) -> Result<Response<Incoming>> {
+async fn open(api: &Api, endpoint: &Endpoint, call: Bytes) -> Result<Response<Incoming>> {
     let failed = |e: hyper::Error| Error::connection(format!("cannot subscribe: {e}"));
-    let tcp = dial(master).await?;
-    let stream = if master.tls { secure(master, tcp).await? } else { Box::new(tcp) };
+    let stream: Box<dyn Connection> = match dial(api, endpoint).await? {
+        Socket::Unix(socket) => Box::new(socket),
+        Socket::Tcp(tcp) if endpoint.tls => secure(endpoint, tcp).await?,
+        Socket::Tcp(tcp) => Box::new(tcp),
+    };
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
     tokio::spawn(connection);
-    let mut request = Request::post(SCHEDULER_PATH)
-        .header(HOST, master.authority())
+    let mut request = Request::post(&api.path)
+        .header(HOST, endpoint.authority())
         .header(CONTENT_TYPE, PROTOBUF)
         .header(ACCEPT, PROTOBUF);
-    if let Some(credential) = credential {
-        request = request.header(AUTHORIZATION, credential.header());
+    if let Some(authorization) = &api.authorization {
+        request = request.header(AUTHORIZATION, authorization.header());
     }
     let request = request.body(Full::new(call)).map_err(|e| Error::connection(format!("cannot subscribe: {e}")))?;
     sender.send_request(request).await.map_err(failed)
 }
 
-async fn follow(master: &Master, response: Response<Incoming>, reports: &mpsc::Sender<Report>) -> StreamEvent {
+async fn follow(endpoint: &Endpoint, response: Response<Incoming>, reports: &mpsc::Sender<Report>) -> StreamEvent {
     let status = response.status();
     if status == StatusCode::TEMPORARY_REDIRECT {
         let location = response.headers().get(LOCATION).and_then(|l| l.to_str().ok()).unwrap_or_default();
-        return match redirect(master, location) {
+        return match redirect(endpoint, location) {
             Some(master) => StreamEvent::Redirected(master),
             None => StreamEvent::Closed(format!("redirected to '{location}', which is no address")),
         };
@@ -99,8 +121,8 @@ async fn follow(master: &Master, response: Response<Incoming>, reports: &mpsc::S
         let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         return StreamEvent::Refused(status.as_u16(), String::from_utf8_lossy(&body).into_owned());
     }
-    let id = response.headers().get("Mesos-Stream-Id").and_then(|v| v.to_str().ok()).unwrap_or_default();
-    if reports.send(Report::StreamId(id.to_owned())).await.is_err() {
+    let id = response.headers().get("Mesos-Stream-Id").and_then(|v| v.to_str().ok());
+    if reports.send(Report::Opened(id.map(str::to_owned))).await.is_err() {
         return StreamEvent::Closed("abandoned".to_owned());
     }
     read(response.into_body(), reports).await
@@ -119,11 +141,11 @@ async fn read(mut body: Incoming, reports: &mpsc::Sender<Report>) -> StreamEvent
             break;
         }
     }
-    StreamEvent::Closed("the master closed the stream of events".to_owned())
+    StreamEvent::Closed("the other side closed the stream of events".to_owned())
 }
 
 /// The master that a `Location` names: protocol-relative as Mesos sends it, absolute, or a bare `host:port`.
-fn redirect(from: &Master, location: &str) -> Option<Master> {
+fn redirect(from: &Endpoint, location: &str) -> Option<Endpoint> {
     let (tls, rest) = match location.split_once("//") {
         Some(("https:", rest)) => (true, rest),
         Some(("http:", rest)) => (false, rest),
@@ -141,8 +163,8 @@ mod tests {
 
     #[test]
     fn redirects_of_every_form_name_the_leader() {
-        let from = Master { tls: true, host: "a".into(), port: 1 };
-        let to = |tls, host: &str, port| Some(Master { tls, host: host.into(), port });
+        let from = Endpoint { tls: true, host: "a".into(), port: 1 };
+        let to = |tls, host: &str, port| Some(Endpoint { tls, host: host.into(), port });
         assert_eq!(redirect(&from, "//b:5051/master/api/v1/scheduler"), to(true, "b", 5051));
         assert_eq!(redirect(&from, "http://b:5051/api/v1/scheduler"), to(false, "b", 5051));
         assert_eq!(redirect(&from, "https://[::1]:5051"), to(true, "::1", 5051));

@@ -2,42 +2,69 @@
 //! what has queued.
 
 use std::ffi::c_long;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyTuple};
 
-use crate::driver::{self, Status};
-use crate::session::scheduler::Delivery;
+use crate::driver::{Handle, Status};
+use crate::session::Session;
 
+/// `join` looks for signals this often.
+const SIGNAL_CHECK: Duration = Duration::from_millis(50);
 /// How long the interpreter's exit waits for a callback in progress.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
-static THREADS: Mutex<Vec<Callbacks>> = Mutex::new(Vec::new());
+static THREADS: Mutex<Vec<Thread>> = Mutex::new(Vec::new());
 /// The interpreter is about to end: what callbacks raise now is nobody's business.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
+/// Whom a driver calls back, and how: a scheduler, or an executor.
+pub trait Callbacks: Sized + Send + Sync + 'static {
+    /// What the driver runs.
+    type Session: Session;
+    /// The driver in bytes and numbers.
+    type Core: Deref<Target = Handle<Self::Session>> + Send + Sync;
+    /// How long the process's end waits for what the driver has still to say.
+    const LAST_WORDS: Duration;
+
+    /// The name of a callback's method.
+    fn name(delivery: &DeliveryOf<Self>) -> &'static str;
+    /// What failed, in the words of libmesos' extension, where the method could not be called.
+    fn failure(name: &str) -> String;
+    /// The arguments after the driver.
+    fn arguments<'py>(&self, py: Python<'py>, delivery: &DeliveryOf<Self>) -> PyResult<Vec<Bound<'py, PyAny>>>;
+    /// Whether the driver is aborted before the callback is made.
+    fn is_error(delivery: &DeliveryOf<Self>) -> bool;
+    /// The callback returned.
+    fn returned(&self, core: &Self::Core, delivery: DeliveryOf<Self>);
+}
+
+type DeliveryOf<C> = <<C as Callbacks>::Session as Session>::Delivery;
+
 /// A thread that makes callbacks.
-struct Callbacks {
-    driver: Weak<driver::SchedulerDriver>,
+struct Thread {
+    /// Stops the driver, and waits for its last words.
+    end: Box<dyn Fn() + Send>,
     thread: JoinHandle<()>,
     /// `threading.get_ident()` of it, once it is attached.
     ident: Arc<OnceLock<c_long>>,
 }
 
 /// What a driver's callbacks need.
-pub struct Dispatcher {
-    pub scheduler: Py<PyAny>,
+pub struct Dispatcher<C: Callbacks> {
+    /// The scheduler, or the executor.
+    pub target: Py<PyAny>,
     pub driver: Py<PyAny>,
-    pub core: Arc<driver::SchedulerDriver>,
-    pub implicit_acknowledgements: bool,
+    pub core: Arc<C::Core>,
     pub exit: Arc<Exit>,
-    classes: Classes,
+    pub callbacks: C,
 }
 
 /// A `SystemExit` raised in a callback, on its way to whoever waits for the driver.
@@ -66,59 +93,27 @@ impl Exit {
     }
 }
 
-/// The `FromString` of each message class that callbacks get.
-struct Classes {
-    framework_id: Py<PyAny>,
-    master_info: Py<PyAny>,
-    offer: Py<PyAny>,
-    offer_id: Py<PyAny>,
-    task_status: Py<PyAny>,
-    executor_id: Py<PyAny>,
-    slave_id: Py<PyAny>,
-}
-
-impl Classes {
-    fn import(py: Python<'_>) -> PyResult<Self> {
-        let module = py.import("mesos.interface.mesos_pb2")?;
-        let parser = |name: &str| module.getattr(name)?.getattr("FromString").map(Bound::unbind);
-        Ok(Self {
-            framework_id: parser("FrameworkID")?,
-            master_info: parser("MasterInfo")?,
-            offer: parser("Offer")?,
-            offer_id: parser("OfferID")?,
-            task_status: parser("TaskStatus")?,
-            executor_id: parser("ExecutorID")?,
-            slave_id: parser("SlaveID")?,
-        })
-    }
-}
-
-fn parse<'py>(py: Python<'py>, from_string: &Py<PyAny>, bytes: &Bytes) -> PyResult<Bound<'py, PyAny>> {
+/// Makes a message of its bytes, with the `FromString` of its class.
+pub fn parse<'py>(py: Python<'py>, from_string: &Py<PyAny>, bytes: &Bytes) -> PyResult<Bound<'py, PyAny>> {
     from_string.bind(py).call1((PyBytes::new(py, bytes),))
 }
 
-impl Dispatcher {
-    /// What callbacks of this scheduler need. Raises ImportError where the message classes are missing.
-    pub fn new(
-        py: Python<'_>,
-        scheduler: Py<PyAny>,
-        driver: Py<PyAny>,
-        core: Arc<driver::SchedulerDriver>,
-        implicit_acknowledgements: bool,
-        exit: Arc<Exit>,
-    ) -> PyResult<Self> {
-        Ok(Self { scheduler, driver, core, implicit_acknowledgements, exit, classes: Classes::import(py)? })
-    }
-
-    /// Starts the thread. It keeps the scheduler and the driver alive until the driver is stopped or aborted.
+impl<C: Callbacks> Dispatcher<C> {
+    /// Starts the thread. It keeps its target and the driver alive until the driver is stopped or aborted.
     pub fn spawn(self) -> std::io::Result<()> {
         let (driver, ident) = (Arc::downgrade(&self.core), Arc::<OnceLock<c_long>>::default());
+        let end = Box::new(move || {
+            if let Some(core) = driver.upgrade() {
+                core.stop(true);
+                core.wait(C::LAST_WORDS);
+            }
+        });
         let own_ident = ident.clone();
         let builder = std::thread::Builder::new().name("mesos-callbacks".to_owned());
         let thread = builder.spawn(move || self.run(&own_ident))?;
         let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
-        threads.retain(|callbacks| !callbacks.thread.is_finished());
-        threads.push(Callbacks { driver, thread, ident });
+        threads.retain(|thread| !thread.thread.is_finished());
+        threads.push(Thread { end, thread, ident });
         Ok(())
     }
 
@@ -152,53 +147,22 @@ impl Dispatcher {
         }
     }
 
-    fn deliver(&self, py: Python<'_>, delivery: Delivery) {
-        if matches!(delivery, Delivery::Error(_)) {
+    fn deliver(&self, py: Python<'_>, delivery: DeliveryOf<C>) {
+        if C::is_error(&delivery) {
             self.core.abort();
         }
-        let name = name(&delivery);
-        let called = self.call(py, name, &delivery);
-        if let Err(error) = called {
-            self.failed(py, name, error);
-        } else if let (Delivery::StatusUpdate(status), true) = (delivery, self.implicit_acknowledgements) {
-            self.core.acknowledge(status);
+        let name = C::name(&delivery);
+        match self.call(py, name, &delivery) {
+            Ok(()) => self.callbacks.returned(&self.core, delivery),
+            Err(error) => self.failed(py, name, error),
         }
     }
 
-    fn call(&self, py: Python<'_>, name: &str, delivery: &Delivery) -> PyResult<()> {
-        let arguments = self.arguments(py, delivery)?;
+    fn call(&self, py: Python<'_>, name: &str, delivery: &DeliveryOf<C>) -> PyResult<()> {
+        let arguments = self.callbacks.arguments(py, delivery)?;
         let driver = self.driver.bind(py).clone();
         let arguments = std::iter::once(driver).chain(arguments).collect::<Vec<_>>();
-        self.scheduler.bind(py).call_method1(name, PyTuple::new(py, arguments)?).map(drop)
-    }
-
-    fn arguments<'py>(&self, py: Python<'py>, delivery: &Delivery) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let c = &self.classes;
-        Ok(match delivery {
-            Delivery::Registered { framework_id, master_info } => {
-                vec![parse(py, &c.framework_id, framework_id)?, parse(py, &c.master_info, master_info)?]
-            }
-            Delivery::Reregistered { master_info } => vec![parse(py, &c.master_info, master_info)?],
-            Delivery::Disconnected => vec![],
-            Delivery::ResourceOffers(offers) => {
-                let offers = offers.iter().map(|offer| parse(py, &c.offer, offer)).collect::<PyResult<Vec<_>>>()?;
-                vec![PyList::new(py, offers)?.into_any()]
-            }
-            Delivery::OfferRescinded(id) => vec![parse(py, &c.offer_id, id)?],
-            Delivery::StatusUpdate(status) => vec![parse(py, &c.task_status, status)?],
-            Delivery::FrameworkMessage { executor_id, slave_id, data } => vec![
-                parse(py, &c.executor_id, executor_id)?,
-                parse(py, &c.slave_id, slave_id)?,
-                PyBytes::new(py, data).into_any(),
-            ],
-            Delivery::SlaveLost(slave_id) => vec![parse(py, &c.slave_id, slave_id)?],
-            Delivery::ExecutorLost { executor_id, slave_id, status } => vec![
-                parse(py, &c.executor_id, executor_id)?,
-                parse(py, &c.slave_id, slave_id)?,
-                status.into_pyobject(py)?.into_any(),
-            ],
-            Delivery::Error(message) => vec![message.into_pyobject(py)?.into_any()],
-        })
+        self.target.bind(py).call_method1(name, PyTuple::new(py, arguments)?).map(drop)
     }
 
     /// Reports as the C++ extension does (`src/python/scheduler/src/mesos/scheduler/proxy_scheduler.cpp`), and aborts.
@@ -208,8 +172,7 @@ impl Dispatcher {
         } else if error.is_instance_of::<PySystemExit>(py) {
             self.leave(py, error);
         } else {
-            let shown = if name == "resourceOffers" { "resourceOffer" } else { name };
-            report(py, &format!("Failed to call scheduler's {shown}\n"), &error);
+            report(py, &format!("Failed to call {}\n", C::failure(name)), &error);
             self.core.abort();
         }
     }
@@ -227,19 +190,17 @@ impl Dispatcher {
     }
 }
 
-fn name(delivery: &Delivery) -> &'static str {
-    match delivery {
-        Delivery::Registered { .. } => "registered",
-        Delivery::Reregistered { .. } => "reregistered",
-        Delivery::Disconnected => "disconnected",
-        Delivery::ResourceOffers(_) => "resourceOffers",
-        Delivery::OfferRescinded(_) => "offerRescinded",
-        Delivery::StatusUpdate(_) => "statusUpdate",
-        Delivery::FrameworkMessage { .. } => "frameworkMessage",
-        Delivery::SlaveLost(_) => "slaveLost",
-        Delivery::ExecutorLost { .. } => "executorLost",
-        Delivery::Error(_) => "error",
-    }
+/// Waits until the driver ended; signals are handled meanwhile. Raises the `SystemExit` of a callback.
+pub fn join<S: Session>(py: Python<'_>, core: &Handle<S>, exit: &Exit) -> PyResult<i32> {
+    let waiting = exit.wait();
+    let status = loop {
+        if let Some(status) = py.detach(|| core.wait(SIGNAL_CHECK)) {
+            break status;
+        }
+        py.check_signals()?;
+    };
+    drop(waiting);
+    exit.take().map_or(Ok(status as i32), Err)
 }
 
 /// Writes what failed and the exception with its traceback to `sys.stderr`, which tests and notebooks replace.
@@ -259,20 +220,18 @@ pub fn report(py: Python<'_>, what: &str, error: &PyErr) {
 pub fn shutdown() {
     ENDING.store(true, Ordering::SeqCst);
     let threads = std::mem::take(&mut *THREADS.lock().unwrap_or_else(PoisonError::into_inner));
-    for driver in threads.iter().filter_map(|callbacks| callbacks.driver.upgrade()) {
-        driver.stop(true);
-    }
+    threads.iter().for_each(|thread| (thread.end)());
     if !wait(&threads) {
-        let left = threads.iter().filter(|callbacks| !callbacks.thread.is_finished());
-        left.filter_map(|callbacks| callbacks.ident.get()).for_each(|&ident| interrupt(ident));
+        let left = threads.iter().filter(|thread| !thread.thread.is_finished());
+        left.filter_map(|thread| thread.ident.get()).for_each(|&ident| interrupt(ident));
         wait(&threads);
     }
 }
 
-fn wait(threads: &[Callbacks]) -> bool {
+fn wait(threads: &[Thread]) -> bool {
     let until = Instant::now() + EXIT_TIMEOUT;
     let me = std::thread::current().id();
-    let over = |callbacks: &Callbacks| callbacks.thread.is_finished() || callbacks.thread.thread().id() == me;
+    let over = |thread: &Thread| thread.thread.is_finished() || thread.thread.thread().id() == me;
     while !threads.iter().all(over) {
         if Instant::now() >= until {
             return false;

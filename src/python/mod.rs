@@ -3,6 +3,7 @@
 
 mod dispatcher;
 mod errors;
+mod executor;
 mod local;
 mod logging;
 mod scheduler;
@@ -16,6 +17,8 @@ mod _core {
     use pyo3::prelude::*;
     use pyo3::types::PyBytes;
 
+    #[pymodule_export]
+    use super::executor::ExecutorDriver;
     #[pymodule_export]
     use super::local::LocalCluster;
     #[pymodule_export]

@@ -6,15 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyList};
 
-use super::dispatcher::{Dispatcher, Exit, report};
+use super::dispatcher::{self, Callbacks, Dispatcher, Exit, parse, report};
 use crate::driver::{self, Credential, Options, Status};
+use crate::session::scheduler::{Delivery, SchedulerSession};
 use crate::wire::call::{self, Call, Type};
 use crate::wire::envelope::{FrameworkMessage, StatusKeys, Wrapped};
-
-/// `join` looks for signals this often.
-const SIGNAL_CHECK: Duration = Duration::from_millis(50);
 
 /// A scheduler driver. Messages are bytes, statuses the numbers of `mesos.Status`.
 #[pyclass(frozen, module = "mesos._core")]
@@ -50,10 +48,10 @@ impl SchedulerDriver {
         if self.core.status() != Status::NotStarted {
             return Ok(self.status());
         }
-        let scheduler_again = scheduler.clone_ref(py);
-        let driver_again = driver.clone_ref(py);
+        let callbacks = SchedulerCallbacks::import(py, implicit_acknowledgements)?;
         let (core, exit) = (self.core.clone(), self.exit.clone());
-        let dispatcher = Dispatcher::new(py, scheduler, driver, core, implicit_acknowledgements, exit)?;
+        let (target, told) = (scheduler.clone_ref(py), driver.clone_ref(py));
+        let dispatcher = Dispatcher { target, driver: told, core, exit, callbacks };
         match self.core.start() {
             Ok(false) => {}
             Ok(true) => {
@@ -63,7 +61,7 @@ impl SchedulerDriver {
             }
             // As libmesos does: in the caller's thread, and the driver is aborted already.
             Err(error) => {
-                let called = scheduler_again.call_method1(py, "error", (driver_again, error.to_string()));
+                let called = scheduler.call_method1(py, "error", (driver, error.to_string()));
                 if let Err(error) = called {
                     report(py, "Failed to call scheduler's error\n", &error);
                 }
@@ -82,15 +80,7 @@ impl SchedulerDriver {
 
     /// Waits until the driver ended; signals are handled meanwhile.
     fn join(&self, py: Python<'_>) -> PyResult<i32> {
-        let waiting = self.exit.wait();
-        let status = loop {
-            if let Some(status) = py.detach(|| self.core.wait(SIGNAL_CHECK)) {
-                break status;
-            }
-            py.check_signals()?;
-        };
-        drop(waiting);
-        self.exit.take().map_or(Ok(status as i32), Err)
+        dispatcher::join(py, &self.core, &self.exit)
     }
 
     fn status(&self) -> i32 {
@@ -195,4 +185,98 @@ impl SchedulerDriver {
 
 fn copy_all(py: Python<'_>, messages: &[Py<PyBytes>]) -> Vec<Bytes> {
     messages.iter().map(|m| Bytes::copy_from_slice(m.as_bytes(py))).collect()
+}
+
+/// What a scheduler's callbacks need: the `FromString` of each message class that they get.
+struct SchedulerCallbacks {
+    implicit_acknowledgements: bool,
+    framework_id: Py<PyAny>,
+    master_info: Py<PyAny>,
+    offer: Py<PyAny>,
+    offer_id: Py<PyAny>,
+    task_status: Py<PyAny>,
+    executor_id: Py<PyAny>,
+    slave_id: Py<PyAny>,
+}
+
+impl SchedulerCallbacks {
+    fn import(py: Python<'_>, implicit_acknowledgements: bool) -> PyResult<Self> {
+        let module = py.import("mesos.interface.mesos_pb2")?;
+        let parser = |name: &str| module.getattr(name)?.getattr("FromString").map(Bound::unbind);
+        Ok(Self {
+            implicit_acknowledgements,
+            framework_id: parser("FrameworkID")?,
+            master_info: parser("MasterInfo")?,
+            offer: parser("Offer")?,
+            offer_id: parser("OfferID")?,
+            task_status: parser("TaskStatus")?,
+            executor_id: parser("ExecutorID")?,
+            slave_id: parser("SlaveID")?,
+        })
+    }
+}
+
+impl Callbacks for SchedulerCallbacks {
+    type Session = SchedulerSession;
+    type Core = driver::SchedulerDriver;
+    const LAST_WORDS: Duration = Duration::ZERO;
+
+    fn name(delivery: &Delivery) -> &'static str {
+        match delivery {
+            Delivery::Registered { .. } => "registered",
+            Delivery::Reregistered { .. } => "reregistered",
+            Delivery::Disconnected => "disconnected",
+            Delivery::ResourceOffers(_) => "resourceOffers",
+            Delivery::OfferRescinded(_) => "offerRescinded",
+            Delivery::StatusUpdate(_) => "statusUpdate",
+            Delivery::FrameworkMessage { .. } => "frameworkMessage",
+            Delivery::SlaveLost(_) => "slaveLost",
+            Delivery::ExecutorLost { .. } => "executorLost",
+            Delivery::Error(_) => "error",
+        }
+    }
+
+    /// As `src/python/scheduler/src/mesos/scheduler/proxy_scheduler.cpp` says it.
+    fn failure(name: &str) -> String {
+        format!("scheduler's {}", if name == "resourceOffers" { "resourceOffer" } else { name })
+    }
+
+    fn arguments<'py>(&self, py: Python<'py>, delivery: &Delivery) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let c = self;
+        Ok(match delivery {
+            Delivery::Registered { framework_id, master_info } => {
+                vec![parse(py, &c.framework_id, framework_id)?, parse(py, &c.master_info, master_info)?]
+            }
+            Delivery::Reregistered { master_info } => vec![parse(py, &c.master_info, master_info)?],
+            Delivery::Disconnected => vec![],
+            Delivery::ResourceOffers(offers) => {
+                let offers = offers.iter().map(|offer| parse(py, &c.offer, offer)).collect::<PyResult<Vec<_>>>()?;
+                vec![PyList::new(py, offers)?.into_any()]
+            }
+            Delivery::OfferRescinded(id) => vec![parse(py, &c.offer_id, id)?],
+            Delivery::StatusUpdate(status) => vec![parse(py, &c.task_status, status)?],
+            Delivery::FrameworkMessage { executor_id, slave_id, data } => vec![
+                parse(py, &c.executor_id, executor_id)?,
+                parse(py, &c.slave_id, slave_id)?,
+                PyBytes::new(py, data).into_any(),
+            ],
+            Delivery::SlaveLost(slave_id) => vec![parse(py, &c.slave_id, slave_id)?],
+            Delivery::ExecutorLost { executor_id, slave_id, status } => vec![
+                parse(py, &c.executor_id, executor_id)?,
+                parse(py, &c.slave_id, slave_id)?,
+                status.into_pyobject(py)?.into_any(),
+            ],
+            Delivery::Error(message) => vec![message.into_pyobject(py)?.into_any()],
+        })
+    }
+
+    fn is_error(delivery: &Delivery) -> bool {
+        matches!(delivery, Delivery::Error(_))
+    }
+
+    fn returned(&self, core: &driver::SchedulerDriver, delivery: Delivery) {
+        if let (Delivery::StatusUpdate(status), true) = (delivery, self.implicit_acknowledgements) {
+            core.acknowledge(status);
+        }
+    }
 }

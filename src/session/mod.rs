@@ -5,14 +5,96 @@
 //! `quinn-proto`'s `Connection`.
 
 pub mod backoff;
+pub mod executor;
 pub mod framework;
 pub mod scheduler;
 
 use std::fmt;
+use std::time::Instant;
 
-/// A master that can be talked to.
+use bytes::Bytes;
+
+use crate::wire::Post;
+
+/// What every session is told by the loop that runs it; it becomes one of the session's own inputs.
+#[derive(Debug)]
+pub enum Notice<C> {
+    /// Who is to be talked to, or that nobody is known.
+    Detected(Option<Endpoint>),
+    /// Something about the stream of the attempt with this number.
+    Stream(u64, StreamEvent),
+    /// A call was answered with an error: the call, the HTTP status, and the body.
+    Refused(Box<C>, u16, String),
+    /// These calls were accepted but could not be written before the connection went.
+    Unsent(Vec<C>),
+    /// The driver is stopped; `failover` is a scheduler's.
+    Stop {
+        /// Leave framework and tasks at the master.
+        failover: bool,
+    },
+    /// Nothing more is to be delivered.
+    Abort,
+    /// Reading was held back until now, for an owner that is slow: the silence meanwhile says nothing.
+    Held,
+    /// `poll_timeout` has passed.
+    Timeout,
+}
+
+/// What can happen to a stream of events.
+#[derive(Debug)]
+pub enum StreamEvent {
+    /// 200: the events follow.
+    Opened,
+    /// The next bytes of the body.
+    Data(Bytes),
+    /// 307, and where to.
+    Redirected(Endpoint),
+    /// Another HTTP status than 200 and 307, and the body.
+    Refused(u16, String),
+    /// The connection could not be made, or it, or the one for calls, ended; and why.
+    Closed(String),
+}
+
+/// What to do.
+#[derive(Debug, PartialEq)]
+pub enum Output<C, D> {
+    /// Drop all connections, connect and POST this SUBSCRIBE; report as this attempt.
+    Subscribe(u64, Endpoint, Bytes),
+    /// POST this call after those before it, on the subscribed stream's second connection.
+    Transmit(Box<C>),
+    /// Drop all connections.
+    Disconnect,
+    /// Make a callback.
+    Deliver(D),
+    /// The process has so long to end by itself; then it and all it started are killed.
+    EndWithin(std::time::Duration),
+    /// Nothing more comes: flush what was to be transmitted; keep the stream open and drained if `linger`.
+    Finished {
+        /// libmesos stays connected after `stop(failover=True)`, until its process ends.
+        linger: bool,
+    },
+}
+
+/// A state machine that a driver's loop can run.
+pub trait Session: Send + 'static {
+    /// What goes in.
+    type Input: From<Notice<Self::Call>> + Send;
+    /// What is POSTed.
+    type Call: Post;
+    /// A callback with its arguments.
+    type Delivery: Send;
+
+    /// Takes in what happened at `now`.
+    fn handle_input(&mut self, now: Instant, input: Self::Input);
+    /// The next thing to do, in order; `None` when all is done.
+    fn poll_output(&mut self) -> Option<Output<Self::Call, Self::Delivery>>;
+    /// When to hand in a timeout at the latest.
+    fn poll_timeout(&self) -> Option<Instant>;
+}
+
+/// A master, or an agent, that can be talked to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Master {
+pub struct Endpoint {
     /// Whether it is reached over TLS.
     pub tls: bool,
     /// Host name or address; IPv6 without brackets.
@@ -21,7 +103,7 @@ pub struct Master {
     pub port: u16,
 }
 
-impl Master {
+impl Endpoint {
     /// `host:port`, as the Host header and logs write it.
     pub fn authority(&self) -> String {
         if self.host.contains(':') {
@@ -32,7 +114,7 @@ impl Master {
     }
 }
 
-impl fmt::Display for Master {
+impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", if self.tls { "https" } else { "http" }, self.authority())
     }

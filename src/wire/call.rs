@@ -40,6 +40,12 @@ pub struct Call {
     pub update_framework: Option<Subscribe>,
 }
 
+impl super::Post for Call {
+    fn name(&self) -> &'static str {
+        self.kind().as_str_name()
+    }
+}
+
 /// `Call.Subscribe`, and `Call.UpdateFramework`, which looks alike.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]

@@ -3,5 +3,12 @@
 pub mod call;
 pub mod duration;
 pub mod envelope;
+pub mod executor;
 pub mod json;
 pub mod recordio;
+
+/// A call that is POSTed to a master or an agent.
+pub trait Post: prost::Message + Send + Sync + 'static {
+    /// Its type's name in the API, for logs.
+    fn name(&self) -> &'static str;
+}

@@ -103,10 +103,10 @@ def guarded(apache_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield mesos
 
 
-def play(master: str, implicit: bool, principal: str | None = None) -> None:
+def play(master: str, implicit: bool, principal: str | None = None, executor_file: str = "example.py") -> None:
     executor = mesos_pb2.ExecutorInfo(name="echo", source="example")
     executor.executor_id.value = "default"
-    executor.command.value = f"exec {sys.executable} {ROOT / 'tests' / 'executors' / 'echo.py'}"
+    executor.command.value = f"exec {sys.executable} {ROOT / 'tests' / 'executors' / executor_file}"
     add(executor.resources, (("cpus", 0.1), ("mem", 32)))
     info = mesos_pb2.FrameworkInfo(user="", name="example", checkpoint=True)
     info.capabilities.add(type=mesos_pb2.FrameworkInfo.Capability.MULTI_ROLE)
@@ -131,6 +131,10 @@ def play(master: str, implicit: bool, principal: str | None = None) -> None:
 @pytest.mark.parametrize("implicit", [True, False], ids=["implicit", "explicit"])
 def test_the_example_framework(apache_mesos: ApacheMesos, implicit: bool) -> None:
     play(apache_mesos.address, implicit)
+
+
+def test_the_example_framework_with_an_executor_of_plain_http(apache_mesos: ApacheMesos) -> None:
+    play(apache_mesos.address, True, executor_file="echo.py")
 
 
 @pytest.mark.parametrize("implicit", [True, False], ids=["implicit", "explicit"])

@@ -236,9 +236,7 @@ def test_what_tools_and_the_web_page_read(embedded: LocalCluster) -> None:
         driver.launchTasks(offer.id, [launched])
         scheduler.state(launched.task_id.value, mesos_pb2.TASK_FINISHED)
         state = get(embedded, "/state")
-        assert state == {
-            **get(embedded, "/master/state"),
-        }
+        assert state.keys() == get(embedded, "/master/state").keys()
         assert state["leader_info"]["port"] == state["slaves"][0]["port"]
         [shown] = state["frameworks"]
         assert (shown["name"], shown["active"], shown["role"]) == ("test", True, "*")

@@ -77,7 +77,7 @@ def test_info_tells_the_way_of_things(embedded: LocalCluster, caplog: pytest.Log
 def test_debug_tells_the_wire_and_no_secret(embedded: LocalCluster, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", "mesos")
     driver = play(embedded.address)
-    for told in ("Received Offers", "Sent Accept", "Received Update", "Sent Acknowledge", "Sent Teardown"):
+    for told in ("Received Offers", "Sent ACCEPT", "Received Update", "Sent ACKNOWLEDGE", "Sent TEARDOWN"):
         assert told in caplog.text
     for secret in (SECRET, base64.b64encode(f"alice:{SECRET}".encode()).decode()):
         assert secret not in caplog.text

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use prost::Message;
 use remesos::proto::v1;
 use remesos::proto::v1::scheduler::{Call, Event, call, event};
-use remesos::session::Master;
 use remesos::session::framework::Framework;
 use remesos::session::scheduler::{Config, Delivery, Input, Output, SchedulerSession, StreamEvent};
+use remesos::session::{Endpoint, Session as _};
 use remesos::wire;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -20,8 +20,8 @@ struct World {
     attempt: u64,
 }
 
-fn master(port: u16) -> Master {
-    Master { tls: false, host: "localhost".into(), port }
+fn master(port: u16) -> Endpoint {
+    Endpoint { tls: false, host: "localhost".into(), port }
 }
 
 fn world_of(info: v1::FrameworkInfo, seed: u64) -> World {
@@ -150,7 +150,7 @@ fn transmitted(outputs: &[Output]) -> Vec<Call> {
     sent.map(|bytes| Call::decode(bytes.as_slice()).expect("a v1 call")).collect()
 }
 
-fn subscribe_call(outputs: &[Output]) -> (Master, call::Subscribe, Option<v1::FrameworkId>) {
+fn subscribe_call(outputs: &[Output]) -> (Endpoint, call::Subscribe, Option<v1::FrameworkId>) {
     let found = outputs
         .iter()
         .find_map(|o| if let Output::Subscribe(_, m, c) = o { Some((m.clone(), c.clone())) } else { None });

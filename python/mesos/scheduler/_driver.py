@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 from typing import TYPE_CHECKING, Any
 
-from mesos import _arguments, _core
+from mesos import _arguments, _core, _logging
 from mesos.errors import ArgumentTypeError, DriverError
 from mesos.interface import SchedulerDriver, mesos_pb2
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
     from mesos.local import LocalCluster
 
-_log = logging.getLogger("mesos")
 atexit.register(_core.shutdown)
 
 
@@ -63,14 +61,14 @@ class MesosSchedulerDriver(SchedulerDriver):
         self._scheduler = scheduler
         self._implicit = bool(implicitAcknowledgements)
         self._cluster: LocalCluster | None = None
-        _core.set_log_level(min(_log.getEffectiveLevel(), logging.CRITICAL))
+        _logging.set_level()
         self._core = _core.SchedulerDriver(info, self._find_master(_arguments.text(master, "master")), pair, suppressed)
 
     def _find_master(self, named: str) -> str:
         override = os.environ.get("REMESOS_MASTER")
         if override:
             if override != named:
-                _log.warning("Using the master %s, from REMESOS_MASTER, instead of %s", override, named)
+                _logging.log.warning("Using the master %s, from REMESOS_MASTER, instead of %s", override, named)
             named = override
         if named in ("local", "localquiet"):
             from mesos.local import LocalCluster
@@ -84,7 +82,7 @@ class MesosSchedulerDriver(SchedulerDriver):
 
         Where the master's address cannot be used, ``scheduler.error`` is called from here and DRIVER_ABORTED returned.
         """
-        _core.set_log_level(min(_log.getEffectiveLevel(), logging.CRITICAL))
+        _logging.set_level()
         return self._core.start(self, self._scheduler, self._implicit)
 
     def stop(self, failover: bool = False) -> int:

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use tokio::sync::watch;
 
-use crate::session::Master;
+use crate::session::Endpoint;
 use crate::{Error, Result};
 
 pub use zookeeper::ZooKeeperUrl;
@@ -20,7 +20,7 @@ const FILES_NESTED_MAX: usize = 8;
 #[derive(Debug, Clone, PartialEq)]
 pub enum MasterUri {
     /// `host:port` or `http(s)://host:port`: this one, for ever.
-    Standalone(Master),
+    Standalone(Endpoint),
     /// `zk://...`: whoever leads there. The flag tells whether masters speak TLS.
     ZooKeeper(ZooKeeperUrl, bool),
 }
@@ -65,7 +65,7 @@ fn read_file(path: &str, tls: bool, depth: usize) -> std::result::Result<MasterU
 }
 
 /// Reads `host:port`, with brackets around an IPv6 address; without a port where a default is given.
-pub fn authority(text: &str, tls: bool, default_port: Option<u16>) -> Option<Master> {
+pub fn authority(text: &str, tls: bool, default_port: Option<u16>) -> Option<Endpoint> {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
         _ => (text, default_port?),
@@ -74,13 +74,13 @@ pub fn authority(text: &str, tls: bool, default_port: Option<u16>) -> Option<Mas
     let valid = !bare.is_empty()
         && (host != bare || !bare.contains(':'))
         && !bare.contains(|c: char| c.is_whitespace() || "/@[]?#,".contains(c));
-    (valid && port != 0).then(|| Master { tls, host: bare.to_owned(), port })
+    (valid && port != 0).then(|| Endpoint { tls, host: bare.to_owned(), port })
 }
 
 /// Starts to look for the leading master. Has to be called within a tokio runtime; ends when the receiver is dropped.
 ///
 /// Fails where the ZooKeeper client cannot be set up.
-pub fn detect(uri: MasterUri) -> Result<watch::Receiver<Option<Master>>> {
+pub fn detect(uri: MasterUri) -> Result<watch::Receiver<Option<Endpoint>>> {
     match uri {
         MasterUri::Standalone(master) => {
             let (sender, receiver) = watch::channel(Some(master));
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     fn standalone(tls: bool, host: &str, port: u16) -> MasterUri {
-        MasterUri::Standalone(Master { tls, host: host.into(), port })
+        MasterUri::Standalone(Endpoint { tls, host: host.into(), port })
     }
 
     #[test]

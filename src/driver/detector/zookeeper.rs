@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use zookeeper_client as zk;
 
 use crate::proto::v1;
-use crate::session::Master;
+use crate::session::Endpoint;
 
 /// `MASTER_DETECTOR_ZK_SESSION_TIMEOUT` in `src/master/detector/zookeeper.hpp`.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -61,7 +61,7 @@ impl ZooKeeperUrl {
 }
 
 /// Follows the leader until the receiver is dropped.
-pub fn detect(url: ZooKeeperUrl, tls: bool) -> watch::Receiver<Option<Master>> {
+pub fn detect(url: ZooKeeperUrl, tls: bool) -> watch::Receiver<Option<Endpoint>> {
     let (sender, receiver) = watch::channel(None);
     tokio::spawn(async move {
         let closed = sender.clone();
@@ -73,7 +73,7 @@ pub fn detect(url: ZooKeeperUrl, tls: bool) -> watch::Receiver<Option<Master>> {
     receiver
 }
 
-async fn keep_connected(url: &ZooKeeperUrl, tls: bool, leader: &watch::Sender<Option<Master>>) {
+async fn keep_connected(url: &ZooKeeperUrl, tls: bool, leader: &watch::Sender<Option<Endpoint>>) {
     loop {
         match connect(url).await {
             Ok(client) => {
@@ -102,7 +102,7 @@ async fn follow(
     client: &zk::Client,
     url: &ZooKeeperUrl,
     tls: bool,
-    leader: &watch::Sender<Option<Master>>,
+    leader: &watch::Sender<Option<Endpoint>>,
 ) -> zk::Error {
     let mut leading = None;
     loop {
@@ -124,7 +124,7 @@ async fn look(
     client: &zk::Client,
     url: &ZooKeeperUrl,
     tls: bool,
-    leader: &watch::Sender<Option<Master>>,
+    leader: &watch::Sender<Option<Endpoint>>,
     leading: &mut Option<String>,
 ) -> Result<zk::OneshotWatcher, zk::Error> {
     let (children, watcher) = match client.list_and_watch_children(&url.path).await {
@@ -150,7 +150,7 @@ async fn look(
     Ok(watcher)
 }
 
-fn tell(leader: &watch::Sender<Option<Master>>, master: Option<Master>) {
+fn tell(leader: &watch::Sender<Option<Endpoint>>, master: Option<Endpoint>) {
     leader.send_if_modified(|current| std::mem::replace(current, master.clone()) != master);
 }
 
@@ -164,7 +164,7 @@ fn first_candidate(children: &[String]) -> Option<&str> {
 
 /// Where the master of this node is: JSON in `json.info_*`, a binary `MasterInfo` in the `info_*` of old, and an
 /// address in the bare sequences of older ones.
-fn read_master(node: &str, data: &[u8], tls: bool) -> Option<Master> {
+fn read_master(node: &str, data: &[u8], tls: bool) -> Option<Endpoint> {
     let master = match node.rsplit_once('_').map(|(label, _)| label) {
         Some("json.info") => from_json(data, tls),
         Some("info") => v1::MasterInfo::decode(data).ok().map(|info| from_info(&info, tls)),
@@ -180,26 +180,26 @@ fn read_master(node: &str, data: &[u8], tls: bool) -> Option<Master> {
     master
 }
 
-fn from_json(data: &[u8], tls: bool) -> Option<Master> {
+fn from_json(data: &[u8], tls: bool) -> Option<Endpoint> {
     let info: serde_json::Value = serde_json::from_slice(data).ok()?;
     let port = |value: &serde_json::Value| value.as_u64().and_then(|p| u16::try_from(p).ok());
     let address = &info["address"];
     let host = [&address["ip"], &address["hostname"]].into_iter().find_map(|v| v.as_str().filter(|h| !h.is_empty()));
     if let (Some(host), Some(port)) = (host, port(&address["port"])) {
-        return Some(Master { tls, host: host.to_owned(), port });
+        return Some(Endpoint { tls, host: host.to_owned(), port });
     }
     let ip = u32::try_from(info["ip"].as_u64()?).ok()?;
-    Some(Master { tls, host: from_number(ip), port: port(&info["port"]).unwrap_or(DEFAULT_MASTER_PORT) })
+    Some(Endpoint { tls, host: from_number(ip), port: port(&info["port"]).unwrap_or(DEFAULT_MASTER_PORT) })
 }
 
-fn from_info(info: &v1::MasterInfo, tls: bool) -> Master {
+fn from_info(info: &v1::MasterInfo, tls: bool) -> Endpoint {
     let address = info.address.as_ref().and_then(|address| {
         let host = address.ip.clone().or(address.hostname.clone())?;
-        Some(Master { tls, host, port: u16::try_from(address.port).ok()? })
+        Some(Endpoint { tls, host, port: u16::try_from(address.port).ok()? })
     });
     address.unwrap_or_else(|| {
         let port = u16::try_from(info.port).unwrap_or(DEFAULT_MASTER_PORT);
-        Master { tls, host: from_number(info.ip), port }
+        Endpoint { tls, host: from_number(info.ip), port }
     })
 }
 
@@ -212,8 +212,8 @@ fn from_number(ip: u32) -> String {
 mod tests {
     use super::*;
 
-    fn master(host: &str, port: u16) -> Option<Master> {
-        Some(Master { tls: false, host: host.into(), port })
+    fn master(host: &str, port: u16) -> Option<Endpoint> {
+        Some(Endpoint { tls: false, host: host.into(), port })
     }
 
     #[test]

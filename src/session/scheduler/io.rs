@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::session::Master;
+pub use crate::session::StreamEvent;
 use crate::session::framework::Framework;
+use crate::session::{Endpoint, Notice};
 use crate::wire::call::{Call, Type};
 
 /// What a session is made of.
@@ -27,7 +28,7 @@ pub struct Config {
 #[derive(Debug)]
 pub enum Input {
     /// The detector found a leading master, or lost it.
-    MasterDetected(Option<Master>),
+    MasterDetected(Option<Endpoint>),
     /// Something about the stream of the attempt with this number.
     Stream(u64, StreamEvent),
     /// The framework asks something of the master. `framework_id` is filled in here.
@@ -58,37 +59,22 @@ pub enum Input {
     Timeout,
 }
 
-/// What can happen to a stream of events.
-#[derive(Debug)]
-pub enum StreamEvent {
-    /// 200: the events follow.
-    Opened,
-    /// The next bytes of the body.
-    Data(Bytes),
-    /// 307, and where to.
-    Redirected(Master),
-    /// Another HTTP status than 200 and 307, and the body.
-    Refused(u16, String),
-    /// The connection could not be made, or it, or the one for calls, ended; and why.
-    Closed(String),
-}
-
 /// What to do.
-#[derive(Debug, PartialEq)]
-pub enum Output {
-    /// Drop all connections, connect to this master and POST this SUBSCRIBE; report as this attempt.
-    Subscribe(u64, Master, Bytes),
-    /// POST this call after those before it, on the subscribed stream's second connection.
-    Transmit(Box<Call>),
-    /// Drop all connections.
-    Disconnect,
-    /// Call the framework back.
-    Deliver(Delivery),
-    /// Nothing more comes: flush what was to be transmitted; keep the stream open and drained if `linger`.
-    Finished {
-        /// libmesos stays connected after `stop(failover=True)`, until its process ends.
-        linger: bool,
-    },
+pub type Output = crate::session::Output<Call, Delivery>;
+
+impl From<Notice<Call>> for Input {
+    fn from(notice: Notice<Call>) -> Self {
+        match notice {
+            Notice::Detected(master) => Self::MasterDetected(master),
+            Notice::Stream(attempt, event) => Self::Stream(attempt, event),
+            Notice::Refused(call, status, body) => Self::Refused { kind: call.kind(), status, body },
+            Notice::Unsent(calls) => Self::Unsent(calls),
+            Notice::Stop { failover } => Self::Stop { failover },
+            Notice::Abort => Self::Abort,
+            Notice::Held => Self::Held,
+            Notice::Timeout => Self::Timeout,
+        }
+    }
 }
 
 /// A callback with its arguments, as the bytes of the messages.

@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use prost::Message;
 
-use super::Master;
 use super::backoff::Backoff;
 use super::framework::Framework;
+use super::{Endpoint, Session};
 use crate::proto::v1;
 use crate::wire::call::{self, Call};
 use crate::wire::envelope::{Event, TaskKeys, Type as EventType, Wrapped};
@@ -66,8 +66,8 @@ pub struct SchedulerSession {
     principal: Option<String>,
     state: State,
     mode: Mode,
-    detected: Option<Master>,
-    current: Option<Master>,
+    detected: Option<Endpoint>,
+    current: Option<Endpoint>,
     redirects: u8,
     attempt: u64,
     was_registered: bool,
@@ -80,6 +80,39 @@ pub struct SchedulerSession {
     decoder: Decoder,
     offers: HashSet<Bytes>,
     outputs: VecDeque<Output>,
+}
+
+impl Session for SchedulerSession {
+    type Input = Input;
+    type Call = Call;
+    type Delivery = Delivery;
+
+    fn handle_input(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::MasterDetected(master) => self.on_detected(now, master),
+            Input::Stream(attempt, event) if attempt == self.attempt => self.on_stream(now, event),
+            Input::Stream(..) => {}
+            Input::Call(call) => self.on_call(call),
+            Input::Acknowledge(status) => self.on_acknowledge(&status),
+            Input::Refused { kind, status, body } => self.on_call_refused(kind, status, body),
+            Input::Unsent(calls) => calls.iter().for_each(|call| self.answer_here(call)),
+            Input::Stop { failover } => self.on_stop(failover),
+            Input::Abort => self.on_abort(),
+            Input::Held => self.heard(now),
+            Input::Timeout => self.on_timeout(now),
+        }
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        match self.state {
+            State::Disconnected => None,
+            State::Waiting { until } | State::Subscribing { until } | State::Subscribed { until } => Some(until),
+        }
+    }
 }
 
 impl SchedulerSession {
@@ -107,42 +140,12 @@ impl SchedulerSession {
         }
     }
 
-    /// Takes in what happened at `now`.
-    pub fn handle_input(&mut self, now: Instant, input: Input) {
-        match input {
-            Input::MasterDetected(master) => self.on_detected(now, master),
-            Input::Stream(attempt, event) if attempt == self.attempt => self.on_stream(now, event),
-            Input::Stream(..) => {}
-            Input::Call(call) => self.on_call(call),
-            Input::Acknowledge(status) => self.on_acknowledge(&status),
-            Input::Refused { kind, status, body } => self.on_call_refused(kind, status, body),
-            Input::Unsent(calls) => calls.iter().for_each(|call| self.answer_here(call)),
-            Input::Stop { failover } => self.on_stop(failover),
-            Input::Abort => self.on_abort(),
-            Input::Held => self.heard(now),
-            Input::Timeout => self.on_timeout(now),
-        }
-    }
-
-    /// The next thing to do, in order; `None` when all is done.
-    pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
-    }
-
-    /// When to hand in `Input::Timeout` at the latest.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        match self.state {
-            State::Disconnected => None,
-            State::Waiting { until } | State::Subscribing { until } | State::Subscribed { until } => Some(until),
-        }
-    }
-
     /// Whether SUBSCRIBED came and the stream stands.
     pub fn is_subscribed(&self) -> bool {
         matches!(self.state, State::Subscribed { .. })
     }
 
-    fn on_detected(&mut self, now: Instant, master: Option<Master>) {
+    fn on_detected(&mut self, now: Instant, master: Option<Endpoint>) {
         if self.mode != Mode::Running || (master.is_some() && master == self.detected) {
             return;
         }
@@ -283,7 +286,7 @@ impl SchedulerSession {
         }
     }
 
-    fn on_redirect(&mut self, now: Instant, master: Master) {
+    fn on_redirect(&mut self, now: Instant, master: Endpoint) {
         self.redirects += 1;
         if self.redirects > REDIRECTS_MAX {
             return self.on_closed(now, &format!("redirected {REDIRECTS_MAX} times in a row"));

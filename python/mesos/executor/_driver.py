@@ -1,0 +1,86 @@
+"""``MesosExecutorDriver``: arguments are checked and serialized here, the work is done by ``mesos._core``."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from typing import Any
+
+from mesos import _arguments, _core, _logging
+from mesos.interface import ExecutorDriver, mesos_pb2
+
+_TOKEN = "MESOS_EXECUTOR_AUTHENTICATION_TOKEN"
+_taken: dict[str, str] = {}
+atexit.register(_core.shutdown)
+
+
+def agent_variables() -> dict[str, str]:
+    """The environment that an agent gave this process. The token is removed from it, as libmesos does."""
+    token = os.environ.pop(_TOKEN, None)
+    if token is not None:
+        _taken[_TOKEN] = token
+    return {**os.environ, **_taken}
+
+
+class MesosExecutorDriver(ExecutorDriver):
+    """Connects an executor to the agent that started this process, over the v1 HTTP API.
+
+    Follows ``src/python/executor/src/mesos/executor/mesos_executor_driver_impl.cpp`` and ``src/exec/exec.cpp``.
+    Every method but the constructor returns a ``mesos.Status`` number: ``mesos_pb2.DRIVER_RUNNING`` and so on.
+
+    :param executor: gets the callbacks; any object with the methods of :class:`mesos.interface.Executor`
+    """
+
+    def __init__(self, executor: Any) -> None:
+        self._executor = executor
+        self._core = _core.ExecutorDriver()
+
+    def start(self) -> int:
+        """Start the driver, once. Returns DRIVER_RUNNING, without waiting for the agent.
+
+        :raises ArgumentValueError: a variable that an agent sets is missing or cannot be read; the message names it
+            (libmesos ends the process here)
+        """
+        _logging.set_level()
+        for stream in (sys.stdout, sys.stderr):
+            # As libmesos does: what an executor prints is to be seen in its sandbox at once.
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(line_buffering=True)
+        return self._core.start(self, self._executor, agent_variables())
+
+    def stop(self) -> int:
+        """Stop the driver. What was sent is seen to before :meth:`join` returns; the process has to end by itself.
+
+        Returns DRIVER_STOPPED, or what the status was where the driver did not run.
+        """
+        return self._core.stop()
+
+    def abort(self) -> int:
+        """Make no callback any more. Returns DRIVER_ABORTED."""
+        return self._core.abort()
+
+    def join(self) -> int:
+        """Wait until the driver was stopped or aborted. Ctrl-C is handled meanwhile."""
+        return self._core.join()
+
+    def run(self) -> int:
+        """``start`` and ``join``."""
+        status = self.start()
+        return status if status != mesos_pb2.DRIVER_RUNNING else self.join()
+
+    def sendStatusUpdate(self, status: mesos_pb2.TaskStatus) -> int:
+        """Report on a task. The update is kept, and sent again, until the agent has it.
+
+        ``uuid``, ``timestamp``, ``source``, ``slave_id`` and ``executor_id`` are set here. TASK_STAGING is not an
+        executor's to report: the driver is aborted and ``error`` called.
+        """
+        return self._core.update(_arguments.message(status, mesos_pb2.TaskStatus, "status"))
+
+    def sendFrameworkMessage(self, data: bytes | str) -> int:
+        """Send bytes, or text as UTF-8, to the scheduler. Best effort."""
+        return self._core.message(_arguments.data(data, "data"))
+
+    def __repr__(self) -> str:
+        status = mesos_pb2.Status.Name(self._core.status())
+        return f"<{type(self).__name__} {status}>"

@@ -1,0 +1,177 @@
+//! The executor's driver: a session towards the agent that started this process.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use bytes::Bytes;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::{Pid, getpgrp, getpid, getsid};
+
+use super::auth::Authorization;
+use super::detector::{self, MasterUri};
+use super::handle::{Handle, Start, Status};
+use super::transport::Api;
+use crate::session::Endpoint;
+use crate::session::executor::{Config, ExecutorSession, Input};
+use crate::wire::duration;
+use crate::{Error, Result};
+
+/// `DEFAULT_EXECUTOR_SHUTDOWN_GRACE_PERIOD`, `RECOVERY_TIMEOUT` and `EXECUTOR_REREGISTER_TIMEOUT`.
+const SHUTDOWN_GRACE_PERIOD: Duration = Duration::from_secs(5);
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+/// What an agent tells its executor, read from the variables of `executorEnvironment` in `src/slave/slave.cpp`.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    session: Config,
+    agent: Endpoint,
+    path: String,
+    token: Option<Token>,
+    socket: Option<PathBuf>,
+    /// `MESOS_LOCAL`: the executor shares a session with its agent, so nothing may be killed.
+    local: bool,
+}
+
+/// A secret, shown in no log.
+#[derive(Clone)]
+struct Token(String);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+impl Environment {
+    /// Reads the variables of an executor.
+    ///
+    /// Fails where one is missing, naming it in libmesos' words, or cannot be read.
+    pub fn read(variables: &HashMap<String, String>) -> Result<Self> {
+        let given = |name: &str| variables.get(name).filter(|value| !value.is_empty());
+        let wanted = |name: &str| {
+            given(name).ok_or_else(|| Error::invalid(format!("Expecting '{name}' to be set in the environment")))
+        };
+        let period = |name: &str, default| match given(name) {
+            None => Ok(default),
+            Some(text) => {
+                duration::parse(text).map_err(|e| Error::invalid(format!("Cannot parse '{name}' '{text}': {e}")))
+            }
+        };
+        let pid = wanted("MESOS_SLAVE_PID")?;
+        wanted("MESOS_DIRECTORY")?;
+        let checkpoint = given("MESOS_CHECKPOINT").is_some_and(|value| value == "1");
+        let recovery_timeout = period("MESOS_RECOVERY_TIMEOUT", RECOVERY_TIMEOUT)?;
+        let (path, agent) = agent(pid)?;
+        let session = Config {
+            framework_id: wanted("MESOS_FRAMEWORK_ID")?.clone(),
+            executor_id: wanted("MESOS_EXECUTOR_ID")?.clone(),
+            slave_id: wanted("MESOS_SLAVE_ID")?.clone(),
+            recovery_timeout: checkpoint.then_some(recovery_timeout),
+            backoff_max: period("MESOS_SUBSCRIPTION_BACKOFF_MAX", BACKOFF_MAX)?,
+            shutdown_grace_period: period("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", SHUTDOWN_GRACE_PERIOD)?,
+            seed: fastrand::u64(..),
+        };
+        Ok(Self {
+            session,
+            agent,
+            path,
+            token: given("MESOS_EXECUTOR_AUTHENTICATION_TOKEN").cloned().map(Token),
+            socket: given("MESOS_DOMAIN_SOCKET").map(PathBuf::from),
+            local: variables.contains_key("MESOS_LOCAL"),
+        })
+    }
+
+    /// `MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD`.
+    pub fn shutdown_grace_period(&self) -> Duration {
+        self.session.shutdown_grace_period
+    }
+}
+
+/// The path and the address in a libprocess pid, `slave(1)@127.0.0.1:5051`.
+fn agent(pid: &str) -> Result<(String, Endpoint)> {
+    let read = pid.split_once('@').filter(|(id, _)| !id.is_empty()).and_then(|(id, address)| {
+        Some((format!("/{id}/api/v1/executor"), detector::authority(address, super::tls::by_default(), None)?))
+    });
+    read.ok_or_else(|| {
+        Error::invalid(format!("Cannot parse MESOS_SLAVE_PID '{pid}': expected an id and an address, slave(1)@ip:port"))
+    })
+}
+
+/// An executor driver.
+#[derive(Debug, Default)]
+pub struct ExecutorDriver {
+    handle: Handle<ExecutorSession>,
+}
+
+impl Deref for ExecutorDriver {
+    type Target = Handle<ExecutorSession>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.handle
+    }
+}
+
+impl ExecutorDriver {
+    /// Starts the driver where it was not started before; whether this call did.
+    ///
+    /// Fails, and is aborted then, where the operating system gives no thread.
+    pub fn start(&self, environment: &Environment) -> Result<bool> {
+        self.handle.start(|| {
+            let session = ExecutorSession::new(environment.session.clone());
+            let endpoint = detector::detect(MasterUri::Standalone(environment.agent.clone()))?;
+            let authorization = environment.token.clone().map(|Token(token)| Authorization::Bearer(token));
+            let api = Api { path: environment.path.clone(), authorization, socket: environment.socket.clone() };
+            Ok(Start { session, endpoint, api, end_within: if environment.local { |_| {} } else { end_within } })
+        })
+    }
+
+    /// Reports on a task, given a `TaskStatus`, where the driver runs. Returns its status.
+    pub fn update(&self, status: Bytes) -> Status {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        self.when_running(Input::Update { status, timestamp: now.as_secs_f64() })
+    }
+
+    /// Sends bytes to the scheduler, where the driver runs. Returns its status.
+    pub fn message(&self, data: Bytes) -> Status {
+        self.when_running(Input::Message(data))
+    }
+}
+
+/// After the grace period this process and all that it started are killed, whatever it does meanwhile
+/// (`ShutdownProcess` in `src/exec/exec.cpp`).
+fn end_within(grace: Duration) {
+    static ARMED: Mutex<bool> = Mutex::new(false);
+    let mut armed = ARMED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if !std::mem::replace(&mut *armed, true) {
+        tokio::spawn(async move {
+            tokio::time::sleep(grace).await;
+            tracing::warn!("Still running {grace:?} after the agent's SHUTDOWN: killing this process and its group");
+            end();
+        });
+    }
+}
+
+/// An agent starts its executor in a session of its own. Where someone else did, the group may hold who knows what, and
+/// only this process is killed.
+fn end() {
+    let group = getpgrp();
+    if getsid(None).is_ok_and(|session| session == group) && (group == getpid() || is_of_executor(group)) {
+        let _ = killpg(group, Signal::SIGKILL);
+    }
+    let _ = nix::sys::signal::kill(getpid(), Signal::SIGKILL);
+}
+
+/// Whether a process was started for this executor: the shell of its command, or the agent's `mesos-containerizer`.
+fn is_of_executor(process: Pid) -> bool {
+    let Some(id) = std::env::var_os("MESOS_EXECUTOR_ID") else {
+        return false;
+    };
+    let own = [b"MESOS_EXECUTOR_ID=", id.as_encoded_bytes()].concat();
+    let variables = std::fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
+    let for_us = |variable: &[u8]| variable == own || variable.starts_with(b"MESOS_CONTAINERIZER_LAUNCH_INFO=");
+    variables.split(|byte| *byte == 0).any(for_us)
+}

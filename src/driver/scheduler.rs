@@ -1,0 +1,115 @@
+//! The scheduler's driver: a session towards the leading master.
+
+use std::ops::Deref;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::auth::Credential;
+use super::detector::{self, MasterUri};
+use super::handle::{Handle, Start, Status};
+use super::transport::Api;
+use crate::session::framework::Framework;
+use crate::session::scheduler::{Config, Input, SchedulerSession};
+use crate::wire::call::Call;
+use crate::wire::duration;
+use crate::{Error, Result};
+
+const BACKOFF_FACTOR: Duration = Duration::from_secs(2);
+const PATH: &str = "/api/v1/scheduler";
+
+/// What a scheduler driver is made of.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The serialized `FrameworkInfo`.
+    pub framework: Bytes,
+    /// The master as the framework names it: see [`MasterUri::parse`].
+    pub master: String,
+    /// Who the framework is towards the master.
+    pub credential: Option<Credential>,
+    /// Roles that want no offers from the start.
+    pub suppressed_roles: Vec<String>,
+}
+
+/// A scheduler driver.
+#[derive(Debug)]
+pub struct SchedulerDriver {
+    options: Options,
+    framework: Framework,
+    user: String,
+    hostname: String,
+    handle: Handle<SchedulerSession>,
+}
+
+impl Deref for SchedulerDriver {
+    type Target = Handle<SchedulerSession>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.handle
+    }
+}
+
+impl SchedulerDriver {
+    /// A driver that is not started. Fills in the operating system's user and host name where they are empty.
+    ///
+    /// Fails where the bytes are no `FrameworkInfo`.
+    pub fn new(options: Options) -> Result<Self> {
+        let user = current_user();
+        let hostname = nix::unistd::gethostname().map(|h| h.to_string_lossy().into_owned()).unwrap_or_default();
+        let framework = Framework::new(options.framework.clone(), &user, &hostname)?;
+        Ok(Self { options, framework, user, hostname, handle: Handle::default() })
+    }
+
+    /// Starts the driver where it was not started before; whether this call did.
+    ///
+    /// Fails, and is aborted then, where the master's address or a flag in the environment cannot be used.
+    pub fn start(&self) -> Result<bool> {
+        self.handle.start(|| self.prepare())
+    }
+
+    /// Hands a call on, in order, where the driver runs. Returns its status.
+    pub fn call(&self, call: Call) -> Status {
+        self.when_running(Input::Call(Box::new(call)))
+    }
+
+    /// Acknowledges a status update, given its `TaskStatus`, where the driver runs. Returns its status.
+    pub fn acknowledge(&self, status: Bytes) -> Status {
+        self.when_running(Input::Acknowledge(status))
+    }
+
+    /// A `FrameworkInfo` with user and host name filled in, as for UPDATE_FRAMEWORK.
+    ///
+    /// Fails where the bytes are no `FrameworkInfo`.
+    pub fn fill_in(&self, info: Bytes) -> Result<Bytes> {
+        Ok(Framework::new(info, &self.user, &self.hostname)?.info())
+    }
+
+    fn prepare(&self) -> Result<Start<SchedulerSession>> {
+        let backoff_factor = backoff_factor()?;
+        let uri = MasterUri::parse(&self.options.master, super::tls::by_default())?;
+        let session = SchedulerSession::new(Config {
+            framework: self.framework.clone(),
+            suppressed_roles: self.options.suppressed_roles.clone(),
+            principal: self.options.credential.as_ref().map(|c| c.principal.clone()),
+            backoff_factor,
+            seed: fastrand::u64(..),
+        });
+        let authorization = self.options.credential.as_ref().map(Credential::authorization);
+        let api = Api { path: PATH.to_owned(), authorization, socket: None };
+        Ok(Start { session, endpoint: detector::detect(uri)?, api, end_within: |_| {} })
+    }
+}
+
+fn backoff_factor() -> Result<Duration> {
+    match std::env::var("MESOS_REGISTRATION_BACKOFF_FACTOR") {
+        Err(_) => Ok(BACKOFF_FACTOR),
+        Ok(text) => duration::parse(&text)
+            .map_err(|e| Error::invalid(format!("Failed to load flag 'registration_backoff_factor': {e}"))),
+    }
+}
+
+fn current_user() -> String {
+    let uid = nix::unistd::getuid();
+    let known = nix::unistd::User::from_uid(uid).ok().flatten();
+    known.map_or_else(|| uid.to_string(), |user| user.name)
+}

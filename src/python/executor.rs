@@ -1,0 +1,149 @@
+//! `mesos._core.ExecutorDriver`: the executor driver in bytes and numbers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::dispatcher::{self, Callbacks, Dispatcher, Exit, parse};
+use crate::driver::{self, Environment, Status};
+use crate::session::executor::{Delivery, ExecutorSession};
+
+/// An executor driver. Messages are bytes, statuses the numbers of `mesos.Status`.
+#[pyclass(frozen, module = "mesos._core")]
+#[derive(Default)]
+pub struct ExecutorDriver {
+    core: Arc<driver::ExecutorDriver>,
+    exit: Arc<Exit>,
+}
+
+#[pymethods]
+impl ExecutorDriver {
+    #[new]
+    fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts the driver, with the variables of an agent, and the thread that calls `executor` with `driver`.
+    fn start(
+        &self,
+        py: Python<'_>,
+        driver: Py<PyAny>,
+        executor: Py<PyAny>,
+        variables: HashMap<String, String>,
+    ) -> PyResult<i32> {
+        if self.core.status() != Status::NotStarted {
+            return Ok(self.status());
+        }
+        let environment = Environment::read(&variables)?;
+        let callbacks = ExecutorCallbacks::import(py)?;
+        let (core, exit) = (self.core.clone(), self.exit.clone());
+        let dispatcher = Dispatcher { target: executor, driver, core, exit, callbacks };
+        if self.core.start(&environment)? {
+            dispatcher.spawn().map_err(|e| PyRuntimeError::new_err(format!("no thread for callbacks: {e}")))?;
+            // What it is by now may be another thing: a callback may have stopped it.
+            return Ok(Status::Running as i32);
+        }
+        Ok(self.status())
+    }
+
+    fn stop(&self, py: Python<'_>) -> i32 {
+        py.detach(|| self.core.stop(false)) as i32
+    }
+
+    fn abort(&self, py: Python<'_>) -> i32 {
+        py.detach(|| self.core.abort()) as i32
+    }
+
+    /// Waits until the driver ended; signals are handled meanwhile.
+    fn join(&self, py: Python<'_>) -> PyResult<i32> {
+        dispatcher::join(py, &self.core, &self.exit)
+    }
+
+    fn status(&self) -> i32 {
+        self.core.status() as i32
+    }
+
+    fn update(&self, status: &[u8]) -> i32 {
+        self.core.update(Bytes::copy_from_slice(status)) as i32
+    }
+
+    fn message(&self, data: &[u8]) -> i32 {
+        self.core.message(Bytes::copy_from_slice(data)) as i32
+    }
+}
+
+/// What an executor's callbacks need: the `FromString` of each message class that they get.
+struct ExecutorCallbacks {
+    executor_info: Py<PyAny>,
+    framework_info: Py<PyAny>,
+    slave_info: Py<PyAny>,
+    task_info: Py<PyAny>,
+    task_id: Py<PyAny>,
+}
+
+impl ExecutorCallbacks {
+    fn import(py: Python<'_>) -> PyResult<Self> {
+        let module = py.import("mesos.interface.mesos_pb2")?;
+        let parser = |name: &str| module.getattr(name)?.getattr("FromString").map(Bound::unbind);
+        Ok(Self {
+            executor_info: parser("ExecutorInfo")?,
+            framework_info: parser("FrameworkInfo")?,
+            slave_info: parser("SlaveInfo")?,
+            task_info: parser("TaskInfo")?,
+            task_id: parser("TaskID")?,
+        })
+    }
+}
+
+impl Callbacks for ExecutorCallbacks {
+    type Session = ExecutorSession;
+    type Core = driver::ExecutorDriver;
+    /// Updates are on their way until the agent acknowledged them.
+    const LAST_WORDS: Duration = Duration::from_secs(5);
+
+    fn name(delivery: &Delivery) -> &'static str {
+        match delivery {
+            Delivery::Registered { .. } => "registered",
+            Delivery::Reregistered { .. } => "reregistered",
+            Delivery::Disconnected => "disconnected",
+            Delivery::LaunchTask(_) => "launchTask",
+            Delivery::KillTask { .. } => "killTask",
+            Delivery::FrameworkMessage(_) => "frameworkMessage",
+            Delivery::Shutdown => "shutdown",
+            Delivery::Error(_) => "error",
+        }
+    }
+
+    /// As `src/python/executor/src/mesos/executor/proxy_executor.cpp` says it.
+    fn failure(name: &str) -> String {
+        let possessive = if matches!(name, "registered" | "reregistered") { "" } else { "'s" };
+        format!("executor{possessive} {name}")
+    }
+
+    fn arguments<'py>(&self, py: Python<'py>, delivery: &Delivery) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        Ok(match delivery {
+            Delivery::Registered { executor_info, framework_info, slave_info } => vec![
+                parse(py, &self.executor_info, executor_info)?,
+                parse(py, &self.framework_info, framework_info)?,
+                parse(py, &self.slave_info, slave_info)?,
+            ],
+            Delivery::Reregistered { slave_info } => vec![parse(py, &self.slave_info, slave_info)?],
+            Delivery::Disconnected | Delivery::Shutdown => vec![],
+            Delivery::LaunchTask(task) => vec![parse(py, &self.task_info, task)?],
+            Delivery::KillTask { task_id, .. } => vec![parse(py, &self.task_id, task_id)?],
+            Delivery::FrameworkMessage(data) => vec![PyBytes::new(py, data).into_any()],
+            Delivery::Error(message) => vec![message.into_pyobject(py)?.into_any()],
+        })
+    }
+
+    fn is_error(delivery: &Delivery) -> bool {
+        matches!(delivery, Delivery::Error(_))
+    }
+
+    fn returned(&self, _core: &driver::ExecutorDriver, _delivery: Delivery) {}
+}
