@@ -11,13 +11,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
 use super::agent::{self, Agent};
-use super::containerizer::{Containerizer, Exit};
+use super::containerizer::{Containerizer, Happening, Launch};
 use super::master::{self, ConnectionId, Master};
 use super::options::Options;
 use super::resources::Resources;
 use super::server;
 use crate::proto::v1;
+use crate::proto::v1::executor;
 use crate::proto::v1::scheduler::Event;
+use crate::proto::v1::task_status::Reason;
 use crate::{Error, Result};
 
 /// Something to do on the cluster's thread.
@@ -72,6 +74,7 @@ pub struct Machine {
     pub master: Master,
     pub agents: BTreeMap<String, Agent>,
     streams: HashMap<ConnectionId, mpsc::UnboundedSender<Event>>,
+    executors: HashMap<ConnectionId, mpsc::UnboundedSender<executor::Event>>,
     next_connection: ConnectionId,
     containerizer: Containerizer,
 }
@@ -177,14 +180,14 @@ struct Startup {
     listener: TcpListener,
     work_dir: WorkDir,
     machine: Machine,
-    exits: mpsc::UnboundedReceiver<Exit>,
+    happenings: mpsc::UnboundedReceiver<Happening>,
 }
 
 impl Startup {
     fn prepare(options: &Options, listener: TcpListener, address: SocketAddr) -> Result<Self> {
         let failed = |e: std::io::Error| Error::cluster(format!("cannot start the cluster: {e}"));
         // Before anything is opened that the guardian would have to close.
-        let (sender, exits) = mpsc::unbounded_channel();
+        let (sender, happenings) = mpsc::unbounded_channel();
         let containerizer = Containerizer::new(sender)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
@@ -198,13 +201,20 @@ impl Startup {
             allocation_interval: options.allocation_interval,
         };
         let master = Master::new(config, fastrand::u64(..));
-        let mut machine =
-            Machine { master, agents: BTreeMap::new(), streams: HashMap::new(), next_connection: 0, containerizer };
+        let mut machine = Machine {
+            master,
+            agents: BTreeMap::new(),
+            streams: HashMap::new(),
+            executors: HashMap::new(),
+            next_connection: 0,
+            containerizer,
+        };
         let resources = options.resources.clone().map_or_else(|| super::machine::resources(&work_dir.path), Ok)?;
+        let place = Place { hostname, resources, address, work_dir: work_dir.path.clone() };
         for index in 0..options.agents {
-            machine.add_agent(index, &hostname, &resources, address, &work_dir.path);
+            machine.add_agent(index, options, &place);
         }
-        Ok(Self { runtime, listener, work_dir, machine, exits })
+        Ok(Self { runtime, listener, work_dir, machine, happenings })
     }
 
     fn run(
@@ -214,7 +224,7 @@ impl Startup {
         stopped: oneshot::Receiver<()>,
         ready: impl FnOnce(),
     ) {
-        let Self { runtime, listener, work_dir, machine, exits } = self;
+        let Self { runtime, listener, work_dir, machine, happenings } = self;
         runtime.block_on(async {
             match tokio::net::TcpListener::from_std(listener) {
                 Ok(listener) => drop(tokio::spawn(server::serve(listener, handle, work_dir.path.clone()))),
@@ -222,7 +232,7 @@ impl Startup {
             }
             ready();
             tokio::select! {
-                () = machine.run(jobs, exits) => {}
+                () = machine.run(jobs, happenings) => {}
                 _ = stopped => {}
             }
         });
@@ -230,6 +240,14 @@ impl Startup {
         drop(runtime);
         drop(work_dir);
     }
+}
+
+/// What the agents of a cluster share.
+struct Place {
+    hostname: String,
+    resources: Resources,
+    address: SocketAddr,
+    work_dir: PathBuf,
 }
 
 impl Machine {
@@ -247,37 +265,60 @@ impl Machine {
         self.master.disconnected(now, connection);
     }
 
-    fn add_agent(&mut self, index: u32, hostname: &str, resources: &Resources, address: SocketAddr, work_dir: &Path) {
+    /// Opens a stream for an executor's SUBSCRIBE: its number, and where its events come.
+    pub fn open_executor_stream(&mut self) -> (ConnectionId, mpsc::UnboundedReceiver<executor::Event>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.next_connection += 1;
+        self.executors.insert(self.next_connection, sender);
+        (self.next_connection, receiver)
+    }
+
+    /// The executor has left its stream.
+    pub fn close_executor_stream(&mut self, connection: ConnectionId) {
+        self.executors.remove(&connection);
+        self.agents.values_mut().for_each(|agent| agent.disconnected(connection));
+    }
+
+    /// The agent at `/slave(N)`.
+    pub fn agent_at(&mut self, path: &str) -> Option<&mut Agent> {
+        self.agents.values_mut().find(|agent| agent.config().path == path)
+    }
+
+    fn add_agent(&mut self, index: u32, options: &Options, place: &Place) {
         let id = format!("{}-S{index}", self.master.id());
         let path = format!("slave({})", index + 1);
         let info = v1::AgentInfo {
-            hostname: hostname.to_owned(),
-            port: Some(address.port().into()),
-            resources: resources.to_proto(&super::resources::Format::default()),
+            hostname: place.hostname.clone(),
+            port: Some(place.address.port().into()),
+            resources: place.resources.to_proto(&super::resources::Format::default()),
             id: Some(v1::AgentId { value: id.clone() }),
             ..Default::default()
         };
         let config = agent::Config {
+            info: info.clone(),
             id: id.clone(),
             path: path.clone(),
-            endpoint: address.to_string(),
-            work_dir: work_dir.join("agents").join(index.to_string()).join("work"),
+            endpoint: place.address.to_string(),
+            work_dir: place.work_dir.join("agents").join(index.to_string()).join("work"),
+            registration_timeout: options.executor_registration_timeout,
+            shutdown_grace_period: options.executor_shutdown_grace_period,
         };
-        self.master.add_agent(Instant::now(), info, resources.clone(), path);
+        self.master.add_agent(Instant::now(), info, place.resources.clone(), path);
         self.agents.insert(id, Agent::new(config));
     }
 
     fn tasks(&self) -> Vec<TaskView> {
-        let view = |task: &agent::CommandTask| TaskView {
-            framework: task.framework_name.clone(),
+        let view = |executor: &agent::Executor, task: &agent::AgentTask| TaskView {
+            framework: executor.framework.name.clone(),
             id: task.info.task_id.value.clone(),
             state: task.state,
-            sandbox: task.directory.clone(),
+            sandbox: executor.sandbox_of(&task.info.task_id.value),
         };
-        self.agents.values().flat_map(Agent::tasks).map(view).collect()
+        let executors = self.agents.values().flat_map(Agent::executors);
+        executors.flat_map(|executor| executor.all_tasks().map(move |task| view(executor, task))).collect()
     }
 
-    async fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>, mut exits: mpsc::UnboundedReceiver<Exit>) {
+    async fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>, mut happenings: mpsc::UnboundedReceiver<Happening>) {
         loop {
             self.route(Instant::now());
             let deadline = self.next_timeout();
@@ -286,7 +327,7 @@ impl Machine {
                     Some(job) => job(&mut self, Instant::now()),
                     None => return,
                 },
-                Some((container, status)) = exits.recv() => self.exited(&container, status),
+                Some(happening) = happenings.recv() => self.happened(happening),
                 () = async { match deadline {
                     Some(at) => sleep_until(at.into()).await,
                     None => std::future::pending().await,
@@ -305,11 +346,33 @@ impl Machine {
         self.agents.values_mut().for_each(|agent| agent.handle_timeout(now));
     }
 
-    fn exited(&mut self, container: &str, status: Option<i32>) {
+    fn happened(&mut self, happening: Happening) {
         let now = Instant::now();
-        self.agents.values_mut().for_each(|agent| agent.exited(now, container, status));
-        self.route(now);
-        self.containerizer.forget(container);
+        match happening {
+            Happening::Exited(container, status) => {
+                self.agents.values_mut().for_each(|agent| agent.exited(now, &container, status));
+                self.route(now);
+                self.containerizer.forget(&container);
+            }
+            Happening::Fetched(launch, Ok(())) => self.launch(now, &launch),
+            Happening::Fetched(launch, Err(why)) => {
+                let failure = (Reason::ContainerLaunchFailed, format!("Failed to launch container: {why}"));
+                self.launched(now, &launch.container, Err(failure));
+            }
+            Happening::Probed(container, subject, outcome) => {
+                self.agents.values_mut().for_each(|agent| agent.probed(now, &container, subject, &outcome));
+            }
+        }
+    }
+
+    fn launch(&mut self, now: Instant, launch: &Launch) {
+        let outcome = self.containerizer.launch(launch);
+        let failure = |why| (Reason::ContainerLaunchFailed, format!("Failed to launch container: {why}"));
+        self.launched(now, &launch.container, outcome.map_err(failure));
+    }
+
+    fn launched(&mut self, now: Instant, container: &str, outcome: std::result::Result<u32, (Reason, String)>) {
+        self.agents.values_mut().for_each(|agent| agent.launched(now, container, outcome.clone()));
     }
 
     /// Carries messages until nobody has anything left to say.
@@ -320,11 +383,10 @@ impl Machine {
                 quiet = false;
                 self.do_for_master(now, output);
             }
-            let outputs: Vec<_> =
-                self.agents.iter_mut().filter_map(|(id, a)| Some((id.clone(), a.poll_output()?))).collect();
-            for (id, output) in outputs {
+            let outputs: Vec<_> = self.agents.values_mut().filter_map(Agent::poll_output).collect();
+            for output in outputs {
                 quiet = false;
-                self.do_for_agent(now, &id, output);
+                self.do_for_agent(now, output);
             }
             if quiet {
                 return;
@@ -349,9 +411,16 @@ impl Machine {
         }
     }
 
-    fn do_for_agent(&mut self, now: Instant, agent_id: &str, output: agent::Output) {
+    fn do_for_agent(&mut self, now: Instant, output: agent::Output) {
         match output {
             agent::Output::Tell(message) => self.master.handle_agent(now, message),
+            agent::Output::Send(connection, event) => {
+                if let Some(stream) = self.executors.get(&connection) {
+                    // An executor that has left is about to be noticed.
+                    let _ = stream.send(*event);
+                }
+            }
+            agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
             agent::Output::Remove(directory) => {
                 if let Err(error) = std::fs::remove_dir_all(&directory)
                     && error.kind() != std::io::ErrorKind::NotFound
@@ -359,13 +428,15 @@ impl Machine {
                     tracing::warn!("Cannot remove {}: {error}", directory.display());
                 }
             }
-            agent::Output::Signal(container, signal) => self.containerizer.signal(&container, signal),
-            agent::Output::Launch(launch) => {
-                let outcome = self.containerizer.launch(&launch);
-                if let Some(agent) = self.agents.get_mut(agent_id) {
-                    agent.launched(now, &launch.container, outcome);
+            agent::Output::Mount(directory, mounts) => {
+                if let Err(why) = super::containerizer::mount(&directory, &mounts) {
+                    tracing::warn!("In {}: {why}", directory.display());
                 }
             }
+            agent::Output::Signal(container, signal) => self.containerizer.signal(&container, signal),
+            agent::Output::Probe(container, subject, probe) => self.containerizer.probe(container, subject, *probe),
+            agent::Output::Launch(launch) if launch.command.uris.is_empty() => self.launch(now, &launch),
+            agent::Output::Launch(launch) => self.containerizer.fetch(launch),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Starts tasks as processes, each leading a session of its own in its sandbox. The only IO of the agents.
-//! Follows `src/launcher/posix/` and `src/slave/paths.cpp`.
+//! Starts executors and tasks as processes, each leading a session of its own in its sandbox. With `fetcher` and
+//! `prober` the only IO of the agents. Follows `src/launcher/posix/` and `src/slave/paths.cpp`.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -10,11 +10,14 @@ use std::process::{ExitStatus, Stdio};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::waitpid;
-use nix::unistd::Pid;
+use nix::unistd::{Gid, Pid, Uid, User};
 use tokio::process::Command;
 use tokio::sync::mpsc;
 
+use super::fetcher;
 use super::guardian::Guardian;
+use super::prober::{self, Surroundings};
+use super::task::{Outcome, Probe, Subject};
 use crate::Result;
 use crate::proto::v1;
 
@@ -25,6 +28,8 @@ pub struct Launch {
     pub directory: PathBuf,
     pub command: v1::CommandInfo,
     pub environment: Vec<(String, String)>,
+    /// Whom it runs as, where this process may decide that.
+    pub user: Option<String>,
     pub mounts: Vec<Mount>,
 }
 
@@ -36,43 +41,77 @@ pub struct Mount {
     pub target: PathBuf,
 }
 
-/// A process that ended: its container, and its status as wait(2) gives it.
-pub type Exit = (String, Option<i32>);
+/// What became of something that took its time.
+#[derive(Debug)]
+pub enum Happening {
+    /// A container's process ended, with a status as wait(2) gives it.
+    Exited(String, Option<i32>),
+    /// What a container's command names was fetched, or could not be, and why.
+    Fetched(Box<Launch>, std::result::Result<(), String>),
+    /// A task was looked at.
+    Probed(String, Subject, Outcome),
+}
 
 /// The processes of all containers.
 #[derive(Debug)]
 pub struct Containerizer {
     guardian: Guardian,
     groups: HashMap<String, Pid>,
-    exits: mpsc::UnboundedSender<Exit>,
+    surroundings: HashMap<String, Surroundings>,
+    happenings: mpsc::UnboundedSender<Happening>,
 }
 
 impl Containerizer {
-    /// A containerizer without containers, which reports exits to `exits`.
+    /// A containerizer without containers, which reports to `happenings`.
     ///
     /// Fails where the guardian cannot be started.
-    pub fn new(exits: mpsc::UnboundedSender<Exit>) -> Result<Self> {
-        Ok(Self { guardian: Guardian::spawn()?, groups: HashMap::new(), exits })
+    pub fn new(happenings: mpsc::UnboundedSender<Happening>) -> Result<Self> {
+        let (groups, surroundings) = (HashMap::new(), HashMap::new());
+        Ok(Self { guardian: Guardian::spawn()?, groups, surroundings, happenings })
+    }
+
+    /// Makes a container's sandbox and fetches into it what its command names; reported as `Fetched`.
+    pub fn fetch(&self, launch: Box<Launch>) {
+        let happenings = self.happenings.clone();
+        tokio::spawn(async move {
+            let fetched = match prepare(&launch) {
+                Ok(()) => fetcher::fetch(&launch.command.uris, &launch.directory).await,
+                Err(why) => Err(why),
+            };
+            // The cluster is stopping where nobody listens.
+            let _ = happenings.send(Happening::Fetched(launch, fetched));
+        });
+    }
+
+    /// Looks how the task in a container is; reported as `Probed`.
+    pub fn probe(&self, container: String, subject: Subject, probe: Probe) {
+        let Some(surroundings) = self.surroundings.get(&container).cloned() else {
+            return;
+        };
+        let happenings = self.happenings.clone();
+        tokio::spawn(async move {
+            let outcome = prober::probe(probe, surroundings).await;
+            let _ = happenings.send(Happening::Probed(container, subject, outcome));
+        });
     }
 
     /// Starts a container; its process id, or why it could not be.
     pub fn launch(&mut self, launch: &Launch) -> std::result::Result<u32, String> {
-        make_sandbox(&launch.directory)
-            .map_err(|e| format!("cannot make the sandbox {}: {e}", launch.directory.display()))?;
-        for mount in &launch.mounts {
-            make_mount(&launch.directory, mount)
-                .map_err(|e| format!("cannot mount {}: {e}", mount.target.display()))?;
+        if launch.command.uris.is_empty() {
+            prepare(launch)?;
         }
         let mut child = command(launch)?.spawn().map_err(|e| e.to_string())?;
         let id = child.id().ok_or("the process ended before it was known")?;
         let group = Pid::from_raw(id.cast_signed());
         self.guardian.watch(group);
         self.groups.insert(launch.container.clone(), group);
-        let (exits, container) = (self.exits.clone(), launch.container.clone());
+        let (directory, environment) = (launch.directory.clone(), launch.environment.clone());
+        self.surroundings.insert(launch.container.clone(), Surroundings { directory, environment });
+        let (happenings, container) = (self.happenings.clone(), launch.container.clone());
         tokio::spawn(async move {
             let status = child.wait().await.ok().map(ExitStatus::into_raw);
             // The cluster is stopping where nobody listens.
-            let _ = exits.send((container, status));
+            let _ = happenings.send(Happening::Exited(container, status));
         });
         Ok(id)
     }
@@ -88,6 +127,7 @@ impl Containerizer {
 
     /// A container's process ended, and what it left behind was signalled.
     pub fn forget(&mut self, container: &str) {
+        self.surroundings.remove(container);
         if let Some(group) = self.groups.remove(container) {
             self.guardian.forget(group);
         }
@@ -106,8 +146,27 @@ impl Drop for Containerizer {
     }
 }
 
+/// The sandbox with its volumes.
+fn prepare(launch: &Launch) -> std::result::Result<(), String> {
+    make_sandbox(&launch.directory)
+        .map_err(|e| format!("cannot make the sandbox {}: {e}", launch.directory.display()))?;
+    mount(&launch.directory, &launch.mounts)
+}
+
+/// Links volumes into a sandbox; one that is there already stays.
+pub fn mount(directory: &Path, mounts: &[Mount]) -> std::result::Result<(), String> {
+    for mount in mounts {
+        make_mount(directory, mount).map_err(|e| format!("cannot mount {}: {e}", mount.target.display()))?;
+    }
+    Ok(())
+}
+
 fn make_sandbox(directory: &Path) -> std::io::Result<()> {
     fs::create_dir_all(directory)?;
+    // A run of an executor; the tasks of a group are within one.
+    if directory.parent().and_then(Path::file_name).is_none_or(|name| name != "runs") {
+        return Ok(());
+    }
     let (Some(runs), Some(run)) = (directory.parent(), directory.file_name()) else {
         return Ok(());
     };
@@ -126,7 +185,10 @@ fn make_mount(directory: &Path, mount: &Mount) -> std::io::Result<()> {
     fs::create_dir_all(&mount.source)?;
     let target = directory.join(&mount.target);
     target.parent().map_or(Ok(()), fs::create_dir_all)?;
-    symlink(&mount.source, target)
+    match symlink(&mount.source, target) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn command(launch: &Launch) -> std::result::Result<Command, String> {
@@ -138,7 +200,10 @@ fn command(launch: &Launch) -> std::result::Result<Command, String> {
     } else {
         direct(launch)?
     };
-    let output = |name: &str| File::create(launch.directory.join(name)).map_err(|e| format!("cannot make {name}: {e}"));
+    let output = |name: &str| {
+        let file = File::options().create(true).append(true).open(launch.directory.join(name));
+        file.map_err(|e| format!("cannot make {name}: {e}"))
+    };
     command
         .env_clear()
         .envs(launch.environment.iter().map(|(name, value)| (name, value)))
@@ -146,16 +211,55 @@ fn command(launch: &Launch) -> std::result::Result<Command, String> {
         .stdin(Stdio::null())
         .stdout(output("stdout")?)
         .stderr(output("stderr")?);
-    // SAFETY: setsid and signal are async-signal-safe, and nothing is allocated.
+    let identity = launch.user.as_deref().map_or(Ok(None), identity)?;
+    if let Some(identity) = &identity {
+        own(&launch.directory, identity).map_err(|e| format!("Failed to chown the sandbox: {e}"))?;
+    }
+    // SAFETY: these calls are async-signal-safe, and nothing is allocated.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             nix::unistd::setsid()?;
+            if let Some(Identity { uid, gid, groups }) = &identity {
+                nix::unistd::setgroups(groups)?;
+                nix::unistd::setgid(*gid)?;
+                nix::unistd::setuid(*uid)?;
+            }
             // Python ignores SIGPIPE, and what is ignored stays so over exec.
             nix::sys::signal::signal(Signal::SIGPIPE, nix::sys::signal::SigHandler::SigDfl)?;
             Ok(())
         });
     }
     Ok(command)
+}
+
+/// Whom a process is to run as.
+struct Identity {
+    uid: Uid,
+    gid: Gid,
+    groups: Vec<Gid>,
+}
+
+/// Only root may run processes as someone else; others run all as themselves.
+fn identity(name: &str) -> std::result::Result<Option<Identity>, String> {
+    if !Uid::effective().is_root() {
+        return Ok(None);
+    }
+    let unknown = || format!("Failed to get user information for '{name}'");
+    let user = User::from_name(name).map_err(|e| format!("{}: {e}", unknown()))?.ok_or_else(unknown)?;
+    if user.uid.is_root() {
+        return Ok(None);
+    }
+    let c_name = std::ffi::CString::new(name).map_err(|_| unknown())?;
+    let groups = nix::unistd::getgrouplist(&c_name, user.gid).map_err(|e| format!("{}: {e}", unknown()))?;
+    Ok(Some(Identity { uid: user.uid, gid: user.gid, groups }))
+}
+
+fn own(directory: &Path, identity: &Identity) -> std::io::Result<()> {
+    let (uid, gid) = (Some(identity.uid.as_raw()), Some(identity.gid.as_raw()));
+    for entry in fs::read_dir(directory)? {
+        std::os::unix::fs::lchown(entry?.path(), uid, gid)?;
+    }
+    std::os::unix::fs::lchown(directory, uid, gid)
 }
 
 /// A program with its arguments, argv[0] included; a relative name with a slash is looked for in the sandbox.

@@ -6,11 +6,14 @@ use crate::proto::v1;
 /// From the master to an agent.
 #[derive(Debug, Clone)]
 pub enum ToAgent {
-    RunTask {
+    /// Run a task, or the tasks of a group, on an executor; without one the task is a command's.
+    Run {
         framework: Box<v1::FrameworkInfo>,
-        task: Box<v1::TaskInfo>,
+        executor: Option<Box<v1::ExecutorInfo>>,
+        tasks: Vec<v1::TaskInfo>,
+        group: bool,
         role: String,
-        /// The persistent volumes among its resources, with their roles.
+        /// The persistent volumes among their resources, with their roles.
         volumes: Vec<(String, v1::resource::DiskInfo)>,
     },
     /// Persistent volumes are given up, with what is in them.
@@ -29,10 +32,20 @@ pub enum ToAgent {
     },
     /// The framework is subscribed anew: what is outstanding goes out again (`UpdateFrameworkMessage`).
     UpdateFramework {
-        framework_id: String,
+        framework: Box<v1::FrameworkInfo>,
     },
     ShutdownFramework {
         framework_id: String,
+    },
+    ShutdownExecutor {
+        framework_id: String,
+        executor_id: String,
+    },
+    /// Bytes for an executor; best effort.
+    Message {
+        framework_id: String,
+        executor_id: String,
+        data: Vec<u8>,
     },
 }
 
@@ -41,6 +54,10 @@ pub enum ToAgent {
 pub enum ToMaster {
     /// An update that wants to be acknowledged, and the state that the task has reached meanwhile.
     StatusUpdate { framework_id: String, status: Box<v1::TaskStatus>, latest_state: v1::TaskState },
+    /// An executor ended, with a status as wait(2) gives it, -1 where it is not known.
+    ExitedExecutor { framework_id: String, executor_id: String, agent_id: String, status: i32 },
+    /// Bytes from an executor; best effort.
+    Message { framework_id: String, executor_id: String, agent_id: String, data: Vec<u8> },
 }
 
 /// Whether a task in this state is over (`src/common/protobuf_utils.cpp`, `isTerminalState`).
@@ -50,6 +67,11 @@ pub fn is_terminal(state: v1::TaskState) -> bool {
         state,
         TaskFinished | TaskFailed | TaskKilled | TaskLost | TaskError | TaskDropped | TaskGone | TaskGoneByOperator
     )
+}
+
+/// Whether a text says something.
+pub fn is_set(text: &String) -> bool {
+    !text.is_empty()
 }
 
 /// Seconds since the epoch, for timestamps.

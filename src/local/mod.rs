@@ -9,14 +9,17 @@ mod allocator;
 mod amounts;
 mod cluster;
 mod containerizer;
+mod fetcher;
 mod guardian;
 mod machine;
 mod master;
 mod messages;
 mod options;
+mod prober;
 mod resources;
 mod roles;
 mod server;
+mod task;
 
 pub use cluster::{LocalCluster, TaskView};
 pub use options::Options;

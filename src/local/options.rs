@@ -9,6 +9,9 @@ use crate::{Error, Result};
 
 const ALLOCATION_INTERVAL: Duration = Duration::from_secs(1);
 const AGENTS_MAX: u32 = 1000;
+/// `EXECUTOR_REGISTRATION_TIMEOUT` and `DEFAULT_EXECUTOR_SHUTDOWN_GRACE_PERIOD` in `src/slave/constants.hpp`.
+const REGISTRATION_TIMEOUT: Duration = Duration::from_secs(60);
+const SHUTDOWN_GRACE_PERIOD: Duration = Duration::from_secs(5);
 
 /// What an embedded cluster is made of.
 #[derive(Debug, Clone)]
@@ -23,16 +26,30 @@ pub struct Options {
     pub work_dir: Option<PathBuf>,
     /// Between batch allocations.
     pub allocation_interval: Duration,
+    /// An executor has so long to subscribe.
+    pub executor_registration_timeout: Duration,
+    /// An executor that is to end has so long before it is killed, where it does not say otherwise.
+    pub executor_shutdown_grace_period: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { port: 0, agents: 1, resources: None, work_dir: None, allocation_interval: ALLOCATION_INTERVAL }
+        Self {
+            port: 0,
+            agents: 1,
+            resources: None,
+            work_dir: None,
+            allocation_interval: ALLOCATION_INTERVAL,
+            executor_registration_timeout: REGISTRATION_TIMEOUT,
+            executor_shutdown_grace_period: SHUTDOWN_GRACE_PERIOD,
+        }
     }
 }
 
 impl Options {
-    /// From `MESOS_NUM_SLAVES`, `MESOS_RESOURCES`, `MESOS_WORK_DIR` and `MESOS_ALLOCATION_INTERVAL` (`src/local/flags.hpp`).
+    /// From `MESOS_NUM_SLAVES`, `MESOS_RESOURCES`, `MESOS_WORK_DIR`, `MESOS_ALLOCATION_INTERVAL`,
+    /// `MESOS_EXECUTOR_REGISTRATION_TIMEOUT` and `MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD` (`src/local/flags.hpp`, and the
+    /// flags of master and agent, which libmesos reads from the same environment).
     ///
     /// Fails, naming the variable, where a value cannot be used.
     pub fn from_environment() -> Result<Self> {
@@ -43,8 +60,14 @@ impl Options {
         if let Some(text) = variable("MESOS_RESOURCES") {
             options.resources = Some(Resources::parse(&text).map_err(|e| named("MESOS_RESOURCES", &e))?);
         }
-        if let Some(text) = variable("MESOS_ALLOCATION_INTERVAL") {
-            options.allocation_interval = duration::parse(&text).map_err(|e| named("MESOS_ALLOCATION_INTERVAL", &e))?;
+        for (name, period) in [
+            ("MESOS_ALLOCATION_INTERVAL", &mut options.allocation_interval),
+            ("MESOS_EXECUTOR_REGISTRATION_TIMEOUT", &mut options.executor_registration_timeout),
+            ("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", &mut options.executor_shutdown_grace_period),
+        ] {
+            if let Some(text) = variable(name) {
+                *period = duration::parse(&text).map_err(|e| named(name, &e))?;
+            }
         }
         options.work_dir = variable("MESOS_WORK_DIR").map(PathBuf::from);
         Ok(options)

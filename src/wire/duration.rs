@@ -30,9 +30,33 @@ pub fn parse(text: &str) -> Result<Duration> {
     Duration::try_from_secs_f64(number * seconds).map_err(|_| bad())
 }
 
+/// Writes a duration as Mesos does: a whole number of the largest unit in which it is one.
+pub fn show(duration: Duration) -> String {
+    const NANOSECONDS: [(&str, u128); 8] = [
+        ("weeks", 604_800_000_000_000),
+        ("days", 86_400_000_000_000),
+        ("hrs", 3_600_000_000_000),
+        ("mins", 60_000_000_000),
+        ("secs", 1_000_000_000),
+        ("ms", 1_000_000),
+        ("us", 1_000),
+        ("ns", 1),
+    ];
+    let all = duration.as_nanos();
+    let whole = NANOSECONDS.iter().find(|(_, unit)| all > 0 && all.is_multiple_of(*unit));
+    whole.map_or_else(|| "0ns".to_owned(), |(name, unit)| format!("{}{name}", all / unit))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_duration_is_shown_in_the_largest_unit_that_fits() {
+        for text in ["5secs", "1mins", "90secs", "15mins", "1500ms", "0ns", "1weeks"] {
+            assert_eq!(show(parse(text).expect("valid")), text);
+        }
+    }
 
     #[test]
     fn units_are_those_of_mesos() {

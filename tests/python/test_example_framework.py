@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mesos.interface import Scheduler, mesos_pb2
+from mesos.local import LocalCluster
 from mesos.native import MesosSchedulerDriver
 
 from tests.apache_mesos import ApacheMesos, credentials
@@ -21,7 +22,6 @@ from tests.python.conftest import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.apache
 TASKS = 5
 DATA = b"data with a \x00 byte"
 MESSAGE = b"message with a \x00 byte"
@@ -128,15 +128,26 @@ def play(master: str, implicit: bool, principal: str | None = None, executor_fil
     assert status == mesos_pb2.DRIVER_STOPPED
 
 
+@pytest.fixture(scope="module", params=["apache", "embedded"])
+def cluster(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of the real Mesos, and of an embedded cluster."""
+    if request.param == "apache":
+        yield request.getfixturevalue("apache_mesos").address
+    else:
+        with LocalCluster(resources="cpus:4;mem:10240") as embedded:
+            yield embedded.address
+
+
 @pytest.mark.parametrize("implicit", [True, False], ids=["implicit", "explicit"])
-def test_the_example_framework(apache_mesos: ApacheMesos, implicit: bool) -> None:
-    play(apache_mesos.address, implicit)
+def test_the_example_framework(cluster: str, implicit: bool) -> None:
+    play(cluster, implicit)
 
 
-def test_the_example_framework_with_an_executor_of_plain_http(apache_mesos: ApacheMesos) -> None:
-    play(apache_mesos.address, True, executor_file="echo.py")
+def test_the_example_framework_with_an_executor_of_plain_http(cluster: str) -> None:
+    play(cluster, True, executor_file="echo.py")
 
 
+@pytest.mark.apache
 @pytest.mark.parametrize("implicit", [True, False], ids=["implicit", "explicit"])
 def test_the_example_framework_with_authentication(guarded: ApacheMesos, implicit: bool) -> None:
     play(guarded.address, implicit, "alice")

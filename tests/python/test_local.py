@@ -184,14 +184,12 @@ def test_what_the_embedded_agent_cannot_do_is_said(embedded: LocalCluster) -> No
     scheduler = Recorder()
     with running(embedded.address, scheduler) as driver:
         offer = scheduler.offer()
-        fetching, contained, hurried = task(offer), task(offer), task(offer)
-        fetching.command.uris.add(value="http://example.com/file")
+        contained, limited = task(offer), task(offer)
         contained.container.type = mesos_pb2.ContainerInfo.MESOS
-        hurried.max_completion_time.nanoseconds = 1
-        driver.launchTasks(offer.id, [fetching, contained, hurried])
-        assert "the fetching of URIs" in scheduler.state(fetching.task_id.value, mesos_pb2.TASK_ERROR).message
+        limited.limits["cpus"].value = 1
+        driver.launchTasks(offer.id, [contained, limited])
         assert "containers" in scheduler.state(contained.task_id.value, mesos_pb2.TASK_ERROR).message
-        assert "max_completion_time" in scheduler.state(hurried.task_id.value, mesos_pb2.TASK_ERROR).message
+        assert "resource limits" in scheduler.state(limited.task_id.value, mesos_pb2.TASK_ERROR).message
 
 
 def test_a_program_that_is_not_there_is_a_failed_launch(embedded: LocalCluster) -> None:

@@ -15,8 +15,14 @@ const LAYERS: [(&str, &[&str]); 7] = [
 
 /// What the state machines may not touch.
 const IO: [&str; 7] = ["tokio", "hyper", "axum", "std::net::Tcp", "std::fs", "std::thread", "Instant::now"];
-const STATE_MACHINES: [&str; 5] =
-    ["src/session", "src/local/master", "src/local/agent", "src/local/allocator.rs", "src/local/resources.rs"];
+const STATE_MACHINES: [&str; 6] = [
+    "src/session",
+    "src/local/master",
+    "src/local/agent",
+    "src/local/task",
+    "src/local/allocator.rs",
+    "src/local/resources.rs",
+];
 
 fn sources(path: &Path) -> Vec<PathBuf> {
     if path.is_file() {

@@ -1,34 +1,52 @@
-//! An embedded agent, without IO: command tasks, their updates, their end.
+//! An embedded agent, without IO: executors, their tasks, the updates of these.
 //!
-//! `handle_master`, `launched`, `exited` and `handle_timeout` take in what happened at `now`; `poll_output` gives out
-//! what to do. Follows `src/slave/slave.cpp`, and for command tasks `src/launcher/executor.cpp`.
+//! `handle_master`, `subscribe`, `call`, `launched`, `exited`, `probed` and `handle_timeout` take in what happened at
+//! `now`; `poll_output` gives out what to do. Follows `src/slave/slave.cpp`.
 
-mod command;
+mod calls;
+mod executor;
+mod launch;
 mod state;
 mod updates;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use self::executor::Context;
+use self::launch::Volume;
 use super::containerizer::{Launch, Mount};
-use super::messages::{ToAgent, ToMaster, is_terminal};
+use super::messages::{ToAgent, ToMaster};
+use super::task::{Outcome, Probe, Subject};
 use crate::proto::v1;
+use crate::proto::v1::task_status::Reason;
 
-pub use command::CommandTask;
+pub use calls::validate;
+pub use executor::{AgentTask, Executor, Stage};
 
-/// Tasks that are over and still shown with their sandboxes.
-const MAX_COMPLETED_TASKS: usize = 1000;
+/// Executors that are over and still shown with their sandboxes.
+const MAX_COMPLETED_EXECUTORS: usize = 1000;
+
+/// Number of a subscribed executor's stream, given by the server.
+pub type ConnectionId = u64;
 
 /// What to do.
 #[derive(Debug)]
 pub enum Output {
     /// Tell the master.
     Tell(ToMaster),
+    /// Send this event on an executor's stream.
+    Send(ConnectionId, Box<v1::executor::Event>),
+    /// End an executor's stream.
+    Close(ConnectionId),
     /// Start this container; answered by `launched`, and later by `exited`.
     Launch(Box<Launch>),
+    /// Link these volumes into a sandbox.
+    Mount(PathBuf, Vec<Mount>),
     /// Signal all processes of a container.
     Signal(String, i32),
+    /// Look how the task in a container is; answered by `probed`.
+    Probe(String, Subject, Box<Probe>),
     /// Remove this directory with all that is in it.
     Remove(PathBuf),
 }
@@ -36,6 +54,7 @@ pub enum Output {
 /// Who an agent is.
 #[derive(Debug, Clone)]
 pub struct Config {
+    pub info: v1::AgentInfo,
     pub id: String,
     /// Its place in URLs and its libprocess name, `slave(1)`.
     pub path: String,
@@ -43,6 +62,10 @@ pub struct Config {
     pub endpoint: String,
     /// Where its sandboxes are.
     pub work_dir: PathBuf,
+    /// `MESOS_EXECUTOR_REGISTRATION_TIMEOUT`.
+    pub registration_timeout: Duration,
+    /// `MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD`.
+    pub shutdown_grace_period: Duration,
 }
 
 impl Config {
@@ -55,20 +78,30 @@ impl Config {
     }
 }
 
+/// An executor's place: its framework's id and its own.
+type Key = (String, String);
+
 /// The state machine.
 #[derive(Debug)]
 pub struct Agent {
     config: Config,
-    /// By container.
-    tasks: BTreeMap<String, CommandTask>,
-    completed: VecDeque<CommandTask>,
+    executors: BTreeMap<Key, Executor>,
+    /// The executor that a container belongs to.
+    containers: HashMap<String, Key>,
+    completed: VecDeque<Executor>,
     outputs: VecDeque<Output>,
 }
 
 impl Agent {
-    /// An agent without tasks.
+    /// An agent without executors.
     pub fn new(config: Config) -> Self {
-        Self { config, tasks: BTreeMap::new(), completed: VecDeque::new(), outputs: VecDeque::new() }
+        Self {
+            config,
+            executors: BTreeMap::new(),
+            containers: HashMap::new(),
+            completed: VecDeque::new(),
+            outputs: VecDeque::new(),
+        }
     }
 
     /// Who it is.
@@ -76,9 +109,9 @@ impl Agent {
         &self.config
     }
 
-    /// Tasks, running and over.
-    pub fn tasks(&self) -> impl Iterator<Item = &CommandTask> {
-        self.completed.iter().chain(self.tasks.values())
+    /// Executors, living and over.
+    pub fn executors(&self) -> impl Iterator<Item = &Executor> {
+        self.completed.iter().chain(self.executors.values())
     }
 
     /// The next thing to do, in order.
@@ -88,110 +121,138 @@ impl Agent {
 
     /// When to call `handle_timeout` at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.tasks.values().flat_map(|task| [task.kill_due, task.updates.due()]).flatten().min()
+        self.executors.values().filter_map(Executor::poll_timeout).min()
     }
 
     /// Takes in what the master says.
     pub fn handle_master(&mut self, now: Instant, message: ToAgent) {
         match message {
-            ToAgent::RunTask { framework, task, role, volumes } => self.run(&framework, *task, role, &volumes),
+            ToAgent::Run { framework, executor, tasks, group, role, volumes } => {
+                self.run(now, *framework, executor.map(|e| *e), tasks, group, role, &volumes);
+            }
             ToAgent::DestroyVolumes { volumes } => {
                 let paths = volumes.iter().map(|(role, disk)| self.config.volume(role, disk));
                 self.outputs.extend(paths.map(Output::Remove));
             }
             ToAgent::KillTask { framework_id, task_id, kill_policy } => {
-                self.kill(now, &framework_id, &task_id, kill_policy.as_ref());
+                let key = self.key_of_task(&framework_id, &task_id);
+                self.with(now, key, |executor, context| executor.kill(context, &task_id, kill_policy.as_ref()));
             }
             ToAgent::Acknowledge { framework_id, task_id, uuid } => {
-                self.acknowledge(now, &framework_id, &task_id, &uuid)
+                let key = self.key_of_task(&framework_id, &task_id);
+                self.with(now, key, |executor, context| executor.acknowledge(context, &task_id, &uuid));
             }
-            ToAgent::UpdateFramework { framework_id } => {
-                let tasks = self.tasks.values_mut().filter(|task| task.framework_id == framework_id);
-                tasks.for_each(|task| task.resume(now, &mut self.outputs));
+            ToAgent::UpdateFramework { framework } => {
+                let id = framework.id.clone().unwrap_or_default().value;
+                self.with_each(now, &id, |executor, context| {
+                    executor.framework.clone_from(&framework);
+                    executor.resume(context);
+                });
             }
-            ToAgent::ShutdownFramework { framework_id } => self.shutdown(now, &framework_id),
+            ToAgent::ShutdownFramework { framework_id } => self.with_each(now, &framework_id, Executor::abandon),
+            ToAgent::ShutdownExecutor { framework_id, executor_id } => {
+                self.with(now, Some((framework_id, executor_id)), Executor::shut_down);
+            }
+            ToAgent::Message { framework_id, executor_id, data } => {
+                self.with(now, Some((framework_id, executor_id)), |executor, context| executor.message(context, data));
+            }
         }
     }
 
-    /// A container runs under this process id, or could not be started.
-    pub fn launched(&mut self, now: Instant, container: &str, outcome: Result<u32, String>) {
-        let Some(task) = self.tasks.get_mut(container) else {
-            return;
-        };
-        task.launched(now, outcome, &mut self.outputs);
-        self.retire(container);
+    /// A container runs under this process id, or could not be started, and why.
+    pub fn launched(&mut self, now: Instant, container: &str, outcome: Result<u32, (Reason, String)>) {
+        self.with_container(now, container, |executor, context| executor.launched(context, container, outcome));
     }
 
     /// A container's process ended, with a status as wait(2) gives it; `None` where it is not known.
     pub fn exited(&mut self, now: Instant, container: &str, status: Option<i32>) {
-        let Some(task) = self.tasks.get_mut(container) else {
-            return;
-        };
-        task.exited(now, status, &mut self.outputs);
-        self.retire(container);
+        self.with_container(now, container, |executor, context| executor.exited(context, container, status));
+    }
+
+    /// What a probe of the task in a container found.
+    pub fn probed(&mut self, now: Instant, container: &str, subject: Subject, outcome: &Outcome) {
+        self.with_container(now, container, |executor, context| executor.probed(context, container, subject, outcome));
     }
 
     /// Does what is due: repeats updates, kills what was given its time.
     pub fn handle_timeout(&mut self, now: Instant) {
-        for task in self.tasks.values_mut() {
-            task.handle_timeout(now, &mut self.outputs);
+        let due = |executor: &Executor| executor.poll_timeout().is_some_and(|due| due <= now);
+        let keys: Vec<Key> = self.executors.iter().filter(|(_, e)| due(e)).map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            self.with(now, Some(key), Executor::handle_timeout);
         }
     }
 
+    #[allow(clippy::too_many_arguments)]
     fn run(
         &mut self,
-        framework: &v1::FrameworkInfo,
-        task: v1::TaskInfo,
+        now: Instant,
+        framework: v1::FrameworkInfo,
+        info: Option<v1::ExecutorInfo>,
+        tasks: Vec<v1::TaskInfo>,
+        group: bool,
         role: String,
-        volumes: &[(String, v1::resource::DiskInfo)],
+        volumes: &[Volume],
     ) {
-        let task = CommandTask::new(&self.config, framework, task, role);
-        let mounted = |(role, disk): &(String, v1::resource::DiskInfo)| Mount {
-            source: self.config.volume(role, disk),
-            target: disk.volume.clone().unwrap_or_default().container_path.into(),
-        };
-        let launch = Launch { mounts: volumes.iter().map(mounted).collect(), ..task.launch(&self.config) };
-        self.outputs.push_back(Output::Launch(Box::new(launch)));
-        self.tasks.insert(task.container.clone(), task);
+        let Some(first) = tasks.first() else { return };
+        let framework_id = framework.id.clone().unwrap_or_default().value;
+        let executor_id = info.as_ref().map_or(&first.task_id.value, |info| &info.executor_id.value);
+        let key = (framework_id, executor_id.clone());
+        let mut context = Context { config: &self.config, now, outputs: &mut self.outputs };
+        let executor = self
+            .executors
+            .entry(key.clone())
+            .or_insert_with(|| Executor::start(&mut context, framework, info, role, first));
+        executor.run(&mut context, tasks, group, volumes);
+        self.note_containers(&key);
     }
 
-    fn kill(&mut self, now: Instant, framework_id: &str, task_id: &str, policy: Option<&v1::KillPolicy>) {
-        if let Some(container) = self.find(framework_id, task_id) {
-            let task = self.tasks.get_mut(&container).expect("find gives a key of tasks");
-            task.kill(now, policy, &mut self.outputs);
+    fn note_containers(&mut self, key: &Key) {
+        if let Some(executor) = self.executors.get(key) {
+            for container in executor.containers() {
+                self.containers.insert(container, key.clone());
+            }
         }
     }
 
-    fn acknowledge(&mut self, now: Instant, framework_id: &str, task_id: &str, uuid: &[u8]) {
-        if let Some(container) = self.find(framework_id, task_id) {
-            let task = self.tasks.get_mut(&container).expect("find gives a key of tasks");
-            task.acknowledge(now, uuid, &mut self.outputs);
-            self.retire(&container);
+    fn key_of_task(&self, framework_id: &str, task_id: &str) -> Option<Key> {
+        let own = (framework_id.to_owned(), task_id.to_owned());
+        let has = |executor: &Executor| executor.tasks.contains_key(task_id);
+        // A command task's executor has its name.
+        if self.executors.get(&own).is_some_and(has) {
+            return Some(own);
+        }
+        let of_framework = self.executors.iter().filter(|((framework, _), _)| framework == framework_id);
+        of_framework.filter(|(_, executor)| has(executor)).map(|(key, _)| key.clone()).next()
+    }
+
+    fn with_container(&mut self, now: Instant, container: &str, act: impl FnOnce(&mut Executor, &mut Context)) {
+        let key = self.containers.get(container).cloned();
+        self.with(now, key, act);
+    }
+
+    fn with_each(&mut self, now: Instant, framework_id: &str, act: impl Fn(&mut Executor, &mut Context)) {
+        let of_framework = self.executors.keys().filter(|(framework, _)| framework == framework_id);
+        for key in of_framework.cloned().collect::<Vec<_>>() {
+            self.with(now, Some(key), &act);
         }
     }
 
-    fn shutdown(&mut self, now: Instant, framework_id: &str) {
-        let of_framework = |task: &&CommandTask| task.framework_id == framework_id;
-        let containers: Vec<String> = self.tasks.values().filter(of_framework).map(|t| t.container.clone()).collect();
-        for container in containers {
-            let task = self.tasks.get_mut(&container).expect("just listed");
-            task.abandon(now, &mut self.outputs);
-            self.retire(&container);
+    /// Lets something happen to an executor; one that is over then is put aside.
+    fn with(&mut self, now: Instant, key: Option<Key>, act: impl FnOnce(&mut Executor, &mut Context)) {
+        let Some(key) = key else { return };
+        let Some(executor) = self.executors.get_mut(&key) else { return };
+        act(executor, &mut Context { config: &self.config, now, outputs: &mut self.outputs });
+        if executor.is_over() {
+            self.retire(&key);
         }
     }
 
-    fn find(&self, framework_id: &str, task_id: &str) -> Option<String> {
-        let found = self.tasks.values().find(|t| t.framework_id == framework_id && t.info.task_id.value == task_id);
-        found.map(|task| task.container.clone())
-    }
-
-    /// A task whose process is gone and whose updates are all acknowledged is over.
-    fn retire(&mut self, container: &str) {
-        if self.tasks.get(container).is_some_and(CommandTask::is_over)
-            && let Some(task) = self.tasks.remove(container)
-        {
-            self.completed.push_back(task);
-            if self.completed.len() > MAX_COMPLETED_TASKS {
+    fn retire(&mut self, key: &Key) {
+        if let Some(executor) = self.executors.remove(key) {
+            self.containers.retain(|_, of| of != key);
+            self.completed.push_back(executor);
+            if self.completed.len() > MAX_COMPLETED_EXECUTORS {
                 self.completed.pop_front();
             }
         }

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Agent, CommandTask, is_terminal};
+use super::{Agent, AgentTask, Executor, Stage};
 
 impl Agent {
     /// `/slave(N)/state`: frameworks with their executors, of which a command task is one, and their sandboxes.
     pub fn state(&self) -> Value {
-        let mut frameworks: BTreeMap<&str, (Vec<Value>, Vec<Value>)> = BTreeMap::new();
-        for task in self.tasks() {
-            let (running, completed) = frameworks.entry(&task.framework_id).or_default();
-            if is_terminal(task.state) { completed } else { running }.push(executor(task));
+        let mut frameworks: BTreeMap<String, (Vec<Value>, Vec<Value>)> = BTreeMap::new();
+        for executor in self.executors() {
+            let (running, completed) = frameworks.entry(executor.framework_id()).or_default();
+            if executor.stage() == Stage::Terminated { completed } else { running }.push(show(executor));
         }
-        let framework = |(id, (executors, completed_executors)): (&str, (Vec<Value>, Vec<Value>))| json!({ "id": id, "executors": executors, "completed_executors": completed_executors });
+        let framework = |(id, (executors, completed_executors)): (String, (Vec<Value>, Vec<Value>))| json!({ "id": id, "executors": executors, "completed_executors": completed_executors });
         json!({
             "id": self.config.id,
             "pid": format!("{}@{}", self.config.path, self.config.endpoint),
@@ -25,15 +25,17 @@ impl Agent {
     }
 }
 
-fn executor(task: &CommandTask) -> Value {
-    let id = &task.info.task_id.value;
+#[allow(deprecated)]
+fn show(executor: &Executor) -> Value {
+    let task = |task: &AgentTask| json!({ "id": task.info.task_id.value, "name": task.info.name, "state": task.state.as_str_name() });
     json!({
-        "id": id,
-        "source": id,
-        "name": format!("Command Executor (Task: {id})"),
-        "container": task.container,
-        "directory": task.directory.display().to_string(),
-        "type": "DEFAULT",
-        "tasks": [{ "id": id, "name": task.info.name, "state": task.state.as_str_name() }],
+        "id": executor.info.executor_id.value,
+        "source": executor.info.source(),
+        "name": executor.info.name(),
+        "container": executor.container,
+        "directory": executor.directory.display().to_string(),
+        "type": if executor.is_custom() { "CUSTOM" } else { "DEFAULT" },
+        "tasks": executor.tasks.values().map(task).collect::<Vec<_>>(),
+        "completed_tasks": executor.completed.iter().map(task).collect::<Vec<_>>(),
     })
 }

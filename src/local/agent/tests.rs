@@ -17,8 +17,15 @@ struct World {
 }
 
 fn world() -> World {
-    let config =
-        Config { id: "S0".into(), path: "slave(1)".into(), endpoint: "127.0.0.1:1".into(), work_dir: "/work".into() };
+    let config = Config {
+        info: v1::AgentInfo::default(),
+        id: "S0".into(),
+        path: "slave(1)".into(),
+        endpoint: "127.0.0.1:1".into(),
+        work_dir: "/work".into(),
+        registration_timeout: 60 * SECOND,
+        shutdown_grace_period: 5 * SECOND,
+    };
     World { agent: Agent::new(config), now: Instant::now(), container: String::new(), signals: vec![], updates: vec![] }
 }
 
@@ -29,7 +36,7 @@ impl World {
                 Output::Tell(ToMaster::StatusUpdate { status, .. }) => self.updates.push(*status),
                 Output::Launch(launch) => self.container = launch.container,
                 Output::Signal(_, signal) => self.signals.push(signal),
-                Output::Remove(directory) => panic!("{} is not to be removed here", directory.display()),
+                other => panic!("{other:?} is not to be done here"),
             }
         }
     }
@@ -37,9 +44,11 @@ impl World {
     fn run(&mut self, kill_policy: Option<v1::KillPolicy>) {
         let framework = v1::FrameworkInfo { id: Some(v1::FrameworkId { value: "f".into() }), ..Default::default() };
         let task = v1::TaskInfo { task_id: v1::TaskId { value: "t".into() }, kill_policy, ..Default::default() };
-        self.tell(ToAgent::RunTask {
+        self.tell(ToAgent::Run {
             framework: Box::new(framework),
-            task: Box::new(task),
+            executor: None,
+            tasks: vec![task],
+            group: false,
             role: "*".into(),
             volumes: vec![],
         });
@@ -108,9 +117,9 @@ fn each_update_waits_for_the_acknowledgement_of_the_one_before() {
     assert_eq!(world.states(), [TaskStarting, TaskRunning]);
     world.acknowledge();
     assert_eq!(world.states(), [TaskStarting, TaskRunning, TaskFinished]);
-    assert!(!world.agent.tasks.is_empty());
+    assert!(!world.agent.executors.is_empty());
     world.acknowledge();
-    assert!(world.agent.tasks.is_empty());
+    assert!(world.agent.executors.is_empty());
     assert_eq!(world.agent.completed.len(), 1);
 }
 
@@ -169,13 +178,18 @@ fn the_call_s_grace_period_goes_before_the_task_s_and_a_second_kill_may_only_sho
 }
 
 #[test]
-fn a_task_killed_before_it_runs_is_killed_when_it_does() {
+fn a_task_killed_before_it_runs_never_does() {
     let mut world = world();
     world.run(None);
     world.kill(None);
-    assert!(world.signals.is_empty());
+    let last = world.updates.last().expect("an update");
+    assert_eq!((last.state(), last.message()), (TaskKilled, "Killed before delivery to the executor"));
     world.launched();
-    assert_eq!(world.signals, [libc::SIGTERM]);
+    assert_eq!(world.signals, [libc::SIGKILL]);
+    world.exited(libc::SIGKILL);
+    world.acknowledge();
+    assert_eq!(world.states(), [TaskKilled]);
+    assert!(world.agent.executors.is_empty());
 }
 
 #[test]
@@ -183,13 +197,14 @@ fn a_launch_that_fails_is_told_and_over() {
     let mut world = world();
     world.run(None);
     let container = world.container.clone();
-    world.agent.launched(world.now, &container, Err("no such program".into()));
+    let why = "Failed to launch container: no such program".to_owned();
+    world.agent.launched(world.now, &container, Err((Reason::ContainerLaunchFailed, why)));
     world.pump();
     let last = world.updates.last().expect("an update");
     assert_eq!((last.state(), last.message()), (TaskFailed, "Failed to launch container: no such program"));
     assert_eq!(last.source(), v1::task_status::Source::Agent);
     world.acknowledge();
-    assert!(world.agent.tasks.is_empty());
+    assert!(world.agent.executors.is_empty());
 }
 
 #[test]
@@ -200,5 +215,5 @@ fn a_removed_framework_s_tasks_end_and_nobody_is_told() {
     assert_eq!(world.signals, [libc::SIGTERM]);
     world.exited(libc::SIGTERM);
     assert_eq!(world.updates.len(), told);
-    assert!(world.agent.tasks.is_empty());
+    assert!(world.agent.executors.is_empty());
 }

@@ -1,7 +1,7 @@
 //! The updates of one task on their way to the scheduler: one outstanding at a time, repeated until acknowledged.
 //! Follows `src/slave/task_status_update_manager.cpp`.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::proto::v1;
@@ -14,12 +14,15 @@ const RETRY_MAX: Duration = Duration::from_secs(600);
 #[derive(Debug, Default)]
 pub struct Updates {
     queue: VecDeque<v1::TaskStatus>,
+    /// The uuids of those that came, acknowledged ones too.
+    known: HashSet<Vec<u8>>,
     retry: Option<(Instant, Duration)>,
 }
 
 impl Updates {
     /// Queues an update; gives it back where it is to be sent at once.
     pub fn push(&mut self, now: Instant, status: v1::TaskStatus) -> Option<v1::TaskStatus> {
+        self.known.extend(status.uuid.clone());
         self.queue.push_back(status);
         if self.queue.len() == 1 { self.send_first(now) } else { None }
     }
@@ -50,6 +53,11 @@ impl Updates {
         self.send_first(now)
     }
 
+    /// Whether an update of this uuid came before.
+    pub fn knows(&self, uuid: &[u8]) -> bool {
+        self.known.contains(uuid)
+    }
+
     /// When to ask for a repetition.
     pub fn due(&self) -> Option<Instant> {
         self.retry.map(|(due, _)| due)
@@ -58,11 +66,6 @@ impl Updates {
     /// Whether nothing waits for an acknowledgement.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()
-    }
-
-    /// Nobody is left to acknowledge.
-    pub fn clear(&mut self) {
-        *self = Self::default();
     }
 
     fn send_first(&mut self, now: Instant) -> Option<v1::TaskStatus> {

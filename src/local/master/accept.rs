@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::framework::Task;
-use super::tasks;
+use super::framework::{ExecutorRecord, Task};
+use super::tasks::{self, Use};
 use super::{Master, OfferRecord, Output};
 use crate::local::messages::{ToAgent, timestamp};
 use crate::local::resources::Resources;
@@ -32,7 +32,7 @@ impl Master {
                 }
                 operation::Type::LaunchGroup => {
                     let group = operation.launch_group.unwrap_or_default();
-                    self.refuse_group(framework_id, &first, group, &remaining);
+                    self.launch_group(framework_id, &first, group, &mut remaining);
                 }
                 _ => self.operate(framework_id, &first, &operation, &mut remaining),
             }
@@ -103,10 +103,7 @@ impl Master {
                 None => self.check_task(framework_id, offer, &task, remaining),
             };
             match checked {
-                Ok(resources) => {
-                    remaining.subtract(&resources);
-                    self.run(framework_id, offer, task, resources);
-                }
+                Ok(used) => self.run(framework_id, offer, vec![(task, used.task)], used.executor, false, remaining),
                 Err(why) => self.report(framework_id, &task, v1::TaskState::TaskError, Reason::TaskInvalid, &why),
             }
         }
@@ -118,62 +115,96 @@ impl Master {
         offer: &OfferRecord,
         task: &v1::TaskInfo,
         available: &Resources,
-    ) -> Result<Resources, String> {
+    ) -> Result<Use, String> {
         tasks::validate(task, &self.task_context(framework_id, offer, task, available))
     }
 
     fn task_context<'a>(
-        &self,
+        &'a self,
         framework_id: &'a str,
         offer: &'a OfferRecord,
         task: &v1::TaskInfo,
         available: &'a Resources,
     ) -> tasks::Context<'a> {
-        let known = self.frameworks.get(framework_id).is_some_and(|f| f.tasks.contains_key(&task.task_id.value));
-        tasks::Context { framework_id, agent_id: &offer.agent_id, role: &offer.role, known, available }
+        let framework = self.frameworks.get(framework_id);
+        let known = framework.is_some_and(|f| f.tasks.contains_key(&task.task_id.value));
+        let executors = framework.map(|f| &f.executors);
+        tasks::Context { framework_id, agent_id: &offer.agent_id, role: &offer.role, known, executors, available }
     }
 
-    fn run(&mut self, framework_id: &str, offer: &OfferRecord, task: v1::TaskInfo, resources: Resources) {
+    /// Tasks are on their way, on an executor that may be new.
+    fn run(
+        &mut self,
+        framework_id: &str,
+        offer: &OfferRecord,
+        tasks: Vec<(v1::TaskInfo, Resources)>,
+        executor: Option<tasks::ExecutorUse>,
+        group: bool,
+        remaining: &mut Resources,
+    ) {
         let Some(framework) = self.frameworks.get_mut(framework_id) else {
             return;
         };
-        let message = ToAgent::RunTask {
+        let mut volumes: Vec<_> = tasks.iter().flat_map(|(_, resources)| resources.volumes()).collect();
+        let info = executor.as_ref().map(|executor| Box::new(executor.info.clone()));
+        if let Some(tasks::ExecutorUse { info, new: Some(resources) }) = executor {
+            remaining.subtract(&resources);
+            volumes.extend(resources.volumes());
+            let place = (offer.agent_id.clone(), info.executor_id.value.clone());
+            framework.executors.insert(place, ExecutorRecord { info, role: offer.role.clone(), resources });
+        }
+        let mut sent = Vec::new();
+        for (mut task, resources) in tasks {
+            remaining.subtract(&resources);
+            task.executor = info.as_deref().cloned();
+            sent.push(task.clone());
+            let record = Task {
+                agent_id: offer.agent_id.clone(),
+                role: offer.role.clone(),
+                resources,
+                released: false,
+                state: v1::TaskState::TaskStaging,
+                statuses: Vec::new(),
+                info: task,
+            };
+            framework.tasks.insert(record.info.task_id.value.clone(), record);
+        }
+        let message = ToAgent::Run {
             framework: Box::new(framework.info.clone()),
-            task: Box::new(task.clone()),
+            executor: info,
+            tasks: sent,
+            group,
             role: offer.role.clone(),
-            volumes: resources.volumes(),
+            volumes,
         };
-        let record = Task {
-            agent_id: offer.agent_id.clone(),
-            role: offer.role.clone(),
-            resources,
-            released: false,
-            state: v1::TaskState::TaskStaging,
-            statuses: Vec::new(),
-            info: task,
-        };
-        framework.tasks.insert(record.info.task_id.value.clone(), record);
         self.outputs.push_back(Output::Tell(offer.agent_id.clone(), message));
     }
 
-    /// All tasks of a group or none: here none, for what is wrong with it or for want of task groups.
-    fn refuse_group(
+    /// All tasks of a group or none.
+    fn launch_group(
         &mut self,
         framework_id: &str,
         offer: &OfferRecord,
         group: operation::LaunchGroup,
-        available: &Resources,
+        remaining: &mut Resources,
     ) {
         let tasks = group.task_group.tasks;
         let Some(first) = tasks.first() else {
             return;
         };
-        let context = self.task_context(framework_id, offer, first, available);
-        let Err(why) = tasks::validate_group(&tasks, &group.executor, &context) else {
-            return;
-        };
-        for task in &tasks {
-            self.report(framework_id, task, v1::TaskState::TaskError, Reason::TaskGroupInvalid, &why);
+        let known = |task: &v1::TaskInfo| self.task_context(framework_id, offer, task, remaining).known;
+        let known: Vec<bool> = tasks.iter().map(known).collect();
+        let context = self.task_context(framework_id, offer, first, remaining);
+        match tasks::validate_group(&tasks, &known, &group.executor, &context) {
+            Ok((used, executor)) => {
+                let tasks = tasks.into_iter().zip(used).collect();
+                self.run(framework_id, offer, tasks, Some(executor), true, remaining);
+            }
+            Err(why) => {
+                for task in &tasks {
+                    self.report(framework_id, task, v1::TaskState::TaskError, Reason::TaskGroupInvalid, &why);
+                }
+            }
         }
     }
 

@@ -51,8 +51,9 @@ impl Master {
         self.replace_stream(&id);
         let framework = match self.frameworks.remove(&id) {
             Some(known) => {
-                self.tell_agents(&ToAgent::UpdateFramework { framework_id: id.clone() });
-                resubscribed(known, info)
+                let known = resubscribed(known, info);
+                self.tell_agents(&ToAgent::UpdateFramework { framework: Box::new(known.info.clone()) });
+                known
             }
             None => Framework::new(info),
         };
@@ -107,6 +108,8 @@ impl Master {
             call::Type::Revive => self.revive(now, &id, &call.revive.unwrap_or_default().roles),
             call::Type::Suppress => self.suppress(&id, &call.suppress.unwrap_or_default().roles),
             call::Type::Kill => self.kill(&id, call.kill.unwrap_or_default()),
+            call::Type::Shutdown => self.shut_down_executor(&id, call.shutdown.unwrap_or_default()),
+            call::Type::Message => self.pass_message(&id, call.message.unwrap_or_default()),
             call::Type::Acknowledge => self.acknowledge(&id, call.acknowledge.unwrap_or_default()),
             call::Type::Reconcile => self.reconcile(&id, &call.reconcile.unwrap_or_default()),
             call::Type::UpdateFramework => {
@@ -201,6 +204,20 @@ impl Master {
         let message =
             ToAgent::KillTask { framework_id: framework_id.to_owned(), task_id, kill_policy: kill.kill_policy };
         self.outputs.push_back(Output::Tell(task.agent_id.clone(), message));
+    }
+
+    fn shut_down_executor(&mut self, framework_id: &str, shutdown: call::Shutdown) {
+        let (agent_id, executor_id) = (shutdown.agent_id.value, shutdown.executor_id.value);
+        let framework_id = framework_id.to_owned();
+        let message = ToAgent::ShutdownExecutor { framework_id, executor_id };
+        self.outputs.push_back(Output::Tell(agent_id, message));
+    }
+
+    /// Bytes for an executor; nobody is told where it is not there.
+    fn pass_message(&mut self, framework_id: &str, message: call::Message) {
+        let (framework_id, executor_id) = (framework_id.to_owned(), message.executor_id.value);
+        let to_agent = ToAgent::Message { framework_id, executor_id, data: message.data };
+        self.outputs.push_back(Output::Tell(message.agent_id.value, to_agent));
     }
 
     fn acknowledge(&mut self, framework_id: &str, acknowledge: call::Acknowledge) {

@@ -29,11 +29,21 @@ pub struct Framework {
     pub suppressed: BTreeSet<String>,
     pub filters: Vec<Filter>,
     pub tasks: BTreeMap<String, Task>,
+    /// By agent and id.
+    pub executors: BTreeMap<(String, String), ExecutorRecord>,
     pub completed_tasks: VecDeque<Task>,
     pub removal_due: Option<Instant>,
     pub registered_time: f64,
     pub reregistered_time: Option<f64>,
     pub unregistered_time: Option<f64>,
+}
+
+/// An executor of the framework's own, as long as it lives.
+#[derive(Debug)]
+pub struct ExecutorRecord {
+    pub info: v1::ExecutorInfo,
+    pub role: String,
+    pub resources: Resources,
 }
 
 /// A task that was launched.
@@ -72,12 +82,22 @@ impl Framework {
             suppressed: BTreeSet::new(),
             filters: Vec::new(),
             tasks: BTreeMap::new(),
+            executors: BTreeMap::new(),
             completed_tasks: VecDeque::new(),
             removal_due: None,
             registered_time: timestamp(),
             reregistered_time: None,
             unregistered_time: None,
         }
+    }
+
+    /// What it holds of an agent, or of all of them: tasks that are not over, and executors. Each with its role.
+    pub fn held(&self, agent_id: Option<&str>) -> impl Iterator<Item = (&str, &Resources)> {
+        let here = move |of: &str| agent_id.is_none_or(|agent_id| agent_id == of);
+        let tasks = self.tasks.values().filter(move |task| !task.released && here(&task.agent_id));
+        let executors = self.executors.iter().filter(move |((agent, _), _)| here(agent));
+        let of_tasks = tasks.map(|task| (task.role.as_str(), &task.resources));
+        of_tasks.chain(executors.map(|(_, executor)| (executor.role.as_str(), &executor.resources)))
     }
 
     /// Its id.
@@ -130,6 +150,7 @@ impl Framework {
     pub fn complete(&mut self) {
         let id = self.id();
         self.unregistered_time = Some(timestamp());
+        self.executors.clear();
         for (task_id, mut task) in std::mem::take(&mut self.tasks) {
             if !is_terminal(task.state) {
                 let status = v1::TaskStatus {

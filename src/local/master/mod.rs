@@ -174,7 +174,18 @@ impl Master {
 
     /// Takes in what an agent says.
     pub fn handle_agent(&mut self, now: Instant, message: ToMaster) {
-        let ToMaster::StatusUpdate { framework_id, status, latest_state } = message;
+        let (framework_id, status, latest_state) = match message {
+            ToMaster::StatusUpdate { framework_id, status, latest_state } => (framework_id, status, latest_state),
+            ToMaster::ExitedExecutor { framework_id, executor_id, agent_id, status } => {
+                return self.executor_exited(now, &framework_id, executor_id, agent_id, status);
+            }
+            ToMaster::Message { framework_id, executor_id, agent_id, data } => {
+                let agent_id = v1::AgentId { value: agent_id };
+                let executor_id = v1::ExecutorId { value: executor_id };
+                let message = Some(event::Message { agent_id, executor_id, data });
+                return self.send(&framework_id, Event { message, ..event_of(event::Type::Message) });
+            }
+        };
         let Some(framework) = self.frameworks.get_mut(&framework_id) else {
             return;
         };
@@ -185,6 +196,26 @@ impl Master {
             self.allocate_by_batch(now);
         }
         self.send_update(&framework_id, *status);
+    }
+
+    fn executor_exited(
+        &mut self,
+        now: Instant,
+        framework_id: &str,
+        executor_id: String,
+        agent_id: String,
+        status: i32,
+    ) {
+        if let Some(framework) = self.frameworks.get_mut(framework_id) {
+            framework.executors.remove(&(agent_id.clone(), executor_id.clone()));
+        }
+        let failure = event::Failure {
+            agent_id: Some(v1::AgentId { value: agent_id }),
+            executor_id: Some(v1::ExecutorId { value: executor_id }),
+            status: Some(status),
+        };
+        self.send(framework_id, Event { failure: Some(failure), ..event_of(event::Type::Failure) });
+        self.allocate_by_batch(now);
     }
 
     /// The stream ended: offers go back, and the framework is removed after its failover timeout.
@@ -266,8 +297,8 @@ impl Master {
     fn candidates(&self) -> Vec<Candidate> {
         let mut held: HashMap<(&str, &str), Resources> = HashMap::new();
         for (id, framework) in &self.frameworks {
-            for task in framework.tasks.values().filter(|t| !t.released) {
-                held.entry((id, &task.role)).or_default().add(&task.resources);
+            for (role, resources) in framework.held(None) {
+                held.entry((id, role)).or_default().add(resources);
             }
         }
         for offer in self.offers.values() {
@@ -293,8 +324,7 @@ impl Master {
 
     fn used(&self, agent_id: &str) -> Resources {
         let mut used = Resources::default();
-        let tasks = self.frameworks.values().flat_map(|f| f.tasks.values());
-        tasks.filter(|t| t.agent_id == agent_id && !t.released).for_each(|t| used.add(&t.resources));
+        self.frameworks.values().flat_map(|f| f.held(Some(agent_id))).for_each(|(_, resources)| used.add(resources));
         used
     }
 
@@ -309,7 +339,10 @@ impl Master {
         self.next_offer += 1;
         let allocator::Allocation { framework_id, role, agent_id, resources } = allocation;
         let agent = &self.agents[&agent_id];
-        let format = self.frameworks[&framework_id].format(&role);
+        let framework = &self.frameworks[&framework_id];
+        let format = framework.format(&role);
+        let executors = framework.executors.keys().filter(|(agent, _)| *agent == agent_id);
+        let executor_ids = executors.map(|(_, id)| v1::ExecutorId { value: id.clone() }).collect();
         let offer = v1::Offer {
             id: v1::OfferId { value: id.clone() },
             framework_id: v1::FrameworkId { value: framework_id.clone() },
@@ -319,6 +352,7 @@ impl Master {
             attributes: agent.info.attributes.clone(),
             allocation_info: allocation_info(&format),
             resources: resources.to_proto(&format),
+            executor_ids,
             unavailability: self.unavailability(&agent.info.hostname),
             ..Default::default()
         };

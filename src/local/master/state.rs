@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::framework::{Framework, Task};
+use super::framework::{ExecutorRecord, Framework, Task};
 use super::{MESOS_VERSION, Master};
 use crate::local::messages::is_terminal;
 use crate::local::resources::Resources;
@@ -85,7 +85,7 @@ impl Master {
     fn framework_json(&self, framework: &Framework) -> Value {
         let id = framework.id();
         let (mut used, mut offered) = (Resources::default(), Resources::default());
-        framework.tasks.values().filter(|t| !t.released).for_each(|t| used.add(&t.resources));
+        framework.held(None).for_each(|(_, resources)| used.add(resources));
         let offers = self.offers.iter().filter(|(_, o)| o.framework_id == id);
         offers.clone().for_each(|(_, o)| offered.add(&o.resources));
         let tasks = |tasks: &mut dyn Iterator<Item = &Task>| tasks.map(|t| task_json(&id, t)).collect::<Vec<_>>();
@@ -112,7 +112,7 @@ impl Master {
             "tasks": tasks(&mut live.into_iter().chain(done)),
             "unreachable_tasks": [],
             "completed_tasks": tasks(&mut framework.completed_tasks.iter()),
-            "executors": [],
+            "executors": framework.executors.iter().map(|((agent, id), e)| executor_json(agent, id, e)).collect::<Vec<_>>(),
             "offers": offers.map(|(offer_id, offer)| json!({
                 "id": offer_id, "framework_id": id, "slave_id": offer.agent_id, "resources": resources_json(&offer.resources),
             })).collect::<Vec<_>>(),
@@ -140,13 +140,26 @@ fn task_json(framework_id: &str, task: &Task) -> Value {
         "id": task.info.task_id.value,
         "name": task.info.name,
         "framework_id": framework_id,
-        "executor_id": "",
+        "executor_id": task.info.executor.as_ref().map(|e| e.executor_id.value.as_str()).unwrap_or_default(),
         "slave_id": task.agent_id,
         "state": task.state.as_str_name(),
         "role": task.role,
         "resources": resources_json(&task.resources),
         "statuses": task.statuses.iter().map(status).collect::<Vec<_>>(),
         "labels": labels.map(|l| json!({ "key": l.key, "value": l.value() })).collect::<Vec<_>>(),
+    })
+}
+
+#[allow(deprecated)]
+fn executor_json(agent_id: &str, id: &str, executor: &ExecutorRecord) -> Value {
+    let framework_id = executor.info.framework_id.as_ref().map(|id| id.value.as_str());
+    json!({
+        "executor_id": id,
+        "name": executor.info.name(),
+        "framework_id": framework_id,
+        "slave_id": agent_id,
+        "source": executor.info.source(),
+        "resources": resources_json(&executor.resources),
     })
 }
 

@@ -1,6 +1,9 @@
 //! Which tasks and executors a master refuses, in its words and its order. Follows `task::validate` and
 //! `executor::validate` in `src/master/validation.cpp`, and `src/common/validation.cpp`.
 
+use std::collections::BTreeMap;
+
+use super::framework::ExecutorRecord;
 use super::validation::id;
 use crate::local::resources::Resources;
 use crate::proto::v1;
@@ -8,6 +11,7 @@ use crate::proto::v1::environment::variable::Type as VariableType;
 use crate::proto::v1::executor_info::Type as ExecutorType;
 use crate::proto::v1::volume::source::Type as SourceType;
 use crate::proto::v1::{check_info, health_check};
+use crate::wire::json;
 
 /// What an executor has to have (`MIN_CPUS`, `MIN_MEM` in `src/slave/constants.hpp`).
 const MIN_CPUS: f64 = 0.01;
@@ -22,7 +26,22 @@ pub struct Context<'a> {
     pub role: &'a str,
     /// Whether a task of this id is known already.
     pub known: bool,
+    /// The framework's executors, by agent and id.
+    pub executors: Option<&'a BTreeMap<(String, String), ExecutorRecord>>,
     pub available: &'a Resources,
+}
+
+/// What a task takes when it is launched.
+pub struct Use {
+    pub task: Resources,
+    pub executor: Option<ExecutorUse>,
+}
+
+/// The executor of tasks, its framework's id filled in.
+pub struct ExecutorUse {
+    pub info: v1::ExecutorInfo,
+    /// What it takes, where it does not run yet.
+    pub new: Option<Resources>,
 }
 
 fn ensure(holds: bool, why: impl Into<String>) -> Checked {
@@ -30,48 +49,59 @@ fn ensure(holds: bool, why: impl Into<String>) -> Checked {
 }
 
 /// Whether a task may be launched; what it uses.
-pub fn validate(task: &v1::TaskInfo, context: &Context) -> Checked<Resources> {
+pub fn validate(task: &v1::TaskInfo, context: &Context) -> Checked<Use> {
     let resources = of_itself(task, context)?;
     let both = task.command.is_some() == task.executor.is_some();
     ensure(!both, "Task should have at least one (but not both) of CommandInfo or ExecutorInfo present")?;
     let mut total = resources.clone();
+    let mut used = None;
     if let Some(given) = &task.executor {
-        let with_framework =
-            given.framework_id.clone().unwrap_or(v1::FrameworkId { value: context.framework_id.into() });
-        let completed = v1::ExecutorInfo { framework_id: Some(with_framework), ..given.clone() };
-        total.add(&executor(&completed, context)?);
+        let framework_id = v1::FrameworkId { value: context.framework_id.into() };
+        let framework_id = Some(given.framework_id.clone().unwrap_or(framework_id));
+        let executor = executor(v1::ExecutorInfo { framework_id, ..given.clone() }, context)?;
         let default = given.r#type() == ExecutorType::Default;
         ensure(default || given.command.is_some(), "'ExecutorInfo.command' must be set")?;
         ensure(!default, "'ExecutorInfo.type' must be 'CUSTOM'")?;
+        executor.new.iter().for_each(|resources| total.add(resources));
+        used = Some(executor);
     }
     fits(&total, context, "task and its executor is")?;
-    unsupported(task)?;
-    Ok(resources)
+    unsupported(task, task.executor.as_ref())?;
+    Ok(Use { task: resources, executor: used })
 }
 
-/// Whether a group of tasks may be launched with its executor; the embedded cluster then still has no task groups.
-pub fn validate_group(tasks: &[v1::TaskInfo], given: &v1::ExecutorInfo, context: &Context) -> Checked {
-    for task in tasks {
+/// Whether a group of tasks may be launched with its executor; what each uses. `known` tells of each task whether one
+/// of its id is known already.
+pub fn validate_group(
+    tasks: &[v1::TaskInfo],
+    known: &[bool],
+    given: &v1::ExecutorInfo,
+    context: &Context,
+) -> Checked<(Vec<Resources>, ExecutorUse)> {
+    let mut used = Vec::new();
+    for (task, known) in tasks.iter().zip(known) {
         let name = &task.task_id.value;
-        of_itself(task, context).map_err(|why| format!("Task '{name}' is invalid: {why}"))?;
+        let of_task = of_itself(task, &Context { known: *known, ..*context });
+        used.push(of_task.map_err(|why| format!("Task '{name}' is invalid: {why}"))?);
     }
     if let Some(task) = tasks.iter().find(|task| task.executor.as_ref().is_some_and(|own| own != given)) {
         let (name, id) = (&task.task_id.value, &given.executor_id.value);
         return Err(format!("The `ExecutorInfo` of task '{name}' is different from executor '{id}'"));
     }
-    let mut total = executor(given, context)?;
+    let executor = executor(given.clone(), context)?;
     ensure(given.r#type.is_some(), "'ExecutorInfo.type' must be set")?;
-    let (id, cpus, mem) = (&given.executor_id.value, total.scalar("cpus"), total.scalar("mem"));
+    let own = Resources::from_proto(&given.resources)?;
+    let (id, cpus, mem) = (&given.executor_id.value, own.scalar("cpus"), own.scalar("mem"));
     let less = |what: &str, has: f64, least: f64| {
         format!("Executor '{id}' uses less {what} ({has}) than the minimum required ({least})")
     };
     ensure(cpus >= MIN_CPUS, less("CPUs", cpus, MIN_CPUS))?;
     ensure(mem >= MIN_MEM, less("memory", mem, MIN_MEM))?;
-    for task in tasks {
-        total.add(&Resources::from_proto(&task.resources)?);
-    }
+    let mut total = executor.new.clone().unwrap_or_default();
+    used.iter().for_each(|resources| total.add(resources));
     fits(&total, context, "task group and its executor are")?;
-    Err("The embedded cluster does not have task groups; a real cluster does".to_owned())
+    tasks.iter().try_for_each(|task| unsupported(task, Some(given)))?;
+    Ok((used, executor))
 }
 
 /// What concerns a task alone, whoever runs it.
@@ -113,8 +143,8 @@ fn negative(duration: Option<&v1::DurationInfo>) -> bool {
     duration.is_some_and(|duration| duration.nanoseconds < 0)
 }
 
-/// An executor; what it uses.
-fn executor(info: &v1::ExecutorInfo, context: &Context) -> Checked<Resources> {
+/// An executor, and what it uses where it is new.
+fn executor(info: v1::ExecutorInfo, context: &Context) -> Checked<ExecutorUse> {
     id(&info.executor_id.value)?;
     match info.r#type.map(|_| info.r#type()) {
         Some(ExecutorType::Default) => {
@@ -125,6 +155,11 @@ fn executor(info: &v1::ExecutorInfo, context: &Context) -> Checked<Resources> {
         }
         _ => {}
     }
+    let place = (context.agent_id.to_owned(), info.executor_id.value.clone());
+    let running = context.executors.and_then(|executors| executors.get(&place));
+    if let Some(running) = running {
+        compatible(&info, &running.info)?;
+    }
     let framework = info.framework_id.as_ref().ok_or("'ExecutorInfo.framework_id' must be set")?;
     let (actual, expected) = (&framework.value, context.framework_id);
     let why = format!("ExecutorInfo has an invalid FrameworkID (Actual: {actual} vs Expected: {expected})");
@@ -133,7 +168,23 @@ fn executor(info: &v1::ExecutorInfo, context: &Context) -> Checked<Resources> {
     ensure(!negative(grace), "ExecutorInfo's 'shutdown_grace_period' must be non-negative")?;
     let resources = Resources::from_proto(&info.resources)?;
     resources.validate_use().map_err(|why| format!("Executor uses invalid resources: {why}"))?;
-    Ok(resources)
+    Ok(ExecutorUse { info, new: running.is_none().then_some(resources) })
+}
+
+/// An executor of one id is one executor, on one agent.
+fn compatible(info: &v1::ExecutorInfo, running: &v1::ExecutorInfo) -> Checked {
+    const LINE: &str = "------------------------------------------------------------\n";
+    let show =
+        |info: &v1::ExecutorInfo| String::from_utf8_lossy(&json::to_json("mesos.v1.ExecutorInfo", info)).into_owned();
+    ensure(
+        info == running,
+        format!(
+            "ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID.\n{LINE}\
+             Existing ExecutorInfo:\n{}\n{LINE}Task's ExecutorInfo:\n{}\n{LINE}",
+            show(running),
+            show(info)
+        ),
+    )
 }
 
 fn environment(command: &v1::CommandInfo) -> Checked {
@@ -241,16 +292,9 @@ fn limits(task: &v1::TaskInfo, resources: &Resources) -> Checked {
 }
 
 /// What the real agent can do and the embedded one cannot: better said than silently left out.
-fn unsupported(task: &v1::TaskInfo) -> Checked {
-    let uris = task.command.as_ref().is_some_and(|c| !c.uris.is_empty());
-    let lacking = [
-        (task.executor.is_some(), "custom executors"),
-        (task.container.is_some(), "containers"),
-        (uris, "the fetching of URIs"),
-        (task.health_check.is_some() || task.check.is_some(), "checks and health checks"),
-        (!task.limits.is_empty(), "resource limits"),
-        (task.max_completion_time.is_some(), "max_completion_time"),
-    ];
+fn unsupported(task: &v1::TaskInfo, executor: Option<&v1::ExecutorInfo>) -> Checked {
+    let contained = task.container.is_some() || executor.is_some_and(|executor| executor.container.is_some());
+    let lacking = [(contained, "containers"), (!task.limits.is_empty(), "resource limits")];
     match lacking.iter().find(|(used, _)| *used) {
         Some((_, what)) => Err(format!("The embedded cluster does not have {what}; a real cluster does")),
         None => Ok(()),

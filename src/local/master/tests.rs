@@ -175,7 +175,7 @@ fn resources_of_a_task_are_free_again_when_it_ends() {
     let framework = world.subscribe(1, info("a"));
     let offer = world.take_offers(1).remove(0);
     world.call(&framework, launch(&offer, "t")).expect("accepted");
-    assert!(matches!(&world.told[..], [(agent, ToAgent::RunTask { .. })] if agent == "S0"));
+    assert!(matches!(&world.told[..], [(agent, ToAgent::Run { .. })] if agent == "S0"));
     world.pass(SECOND);
     let rest = world.take_offers(1).remove(0);
     assert_eq!(Resources::from_proto(&rest.resources).expect("valid").scalar("cpus"), 3.0);

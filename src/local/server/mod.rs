@@ -1,8 +1,10 @@
-//! The embedded cluster over HTTP: the scheduler API, what tools read, the sandboxes, and the web page.
+//! The embedded cluster over HTTP: the APIs of schedulers and executors, what tools read, the sandboxes, and the web page.
 
+mod executor;
 mod files;
 mod operator;
 mod scheduler;
+mod stream;
 mod views;
 
 use std::path::PathBuf;
@@ -47,6 +49,7 @@ fn routes(context: Context) -> Router {
         .merge(master.clone())
         .nest("/master", master)
         .route("/version", get(views::version))
+        .route("/{agent}/api/v1/executor", any(executor::handle))
         .route("/{agent}/state", get(views::agent_state))
         .route("/files/read", get(files::read))
         .route("/files/browse", get(files::browse))

@@ -104,7 +104,7 @@ async function sandbox(cluster, task) {
   const known = await get(`/${agent.pid.split("@")[0]}/state`);
   const framework = known.frameworks.find((f) => f.id === task.framework_id);
   const executors = framework ? [...framework.executors, ...framework.completed_executors] : [];
-  return executors.find((executor) => executor.tasks.some((t) => t.id === task.id))?.directory;
+  return executors.find((executor) => [...executor.tasks, ...executor.completed_tasks].some((t) => t.id === task.id))?.directory;
 }
 
 async function tail(path) {

@@ -1,0 +1,85 @@
+//! What an agent's containers are started with. Follows `executorEnvironment` in `src/slave/slave.cpp` and
+//! `src/slave/paths.cpp`.
+
+use std::path::{Path, PathBuf};
+
+use super::{Config, Executor};
+use crate::local::containerizer::{Launch, Mount};
+use crate::local::messages::is_set;
+use crate::local::task::duration;
+use crate::proto::v1;
+
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// `RECOVERY_TIMEOUT` and `EXECUTOR_REREGISTER_TIMEOUT` in `src/slave/constants.hpp`.
+const RECOVERY_TIMEOUT: &str = "15mins";
+const SUBSCRIPTION_BACKOFF_MAX: &str = "2secs";
+
+/// A persistent volume with its role.
+pub type Volume = (String, v1::resource::DiskInfo);
+
+/// The sandbox of an executor's run.
+pub fn sandbox(config: &Config, framework_id: &str, executor_id: &str, container: &str) -> PathBuf {
+    let directory = config.work_dir.join("slaves").join(&config.id).join("frameworks").join(framework_id);
+    directory.join("executors").join(executor_id).join("runs").join(container)
+}
+
+/// Volumes as links in a sandbox.
+pub fn mounts(config: &Config, volumes: &[Volume]) -> Vec<Mount> {
+    let mount = |(role, disk): &Volume| Mount {
+        source: config.volume(role, disk),
+        target: disk.volume.clone().unwrap_or_default().container_path.into(),
+    };
+    volumes.iter().map(mount).collect()
+}
+
+/// What starts an executor, or a task of it with a directory of its own. The agent's own environment is not inherited.
+pub fn launch(
+    config: &Config,
+    executor: &Executor,
+    container: &str,
+    directory: &Path,
+    command: &v1::CommandInfo,
+) -> Launch {
+    let sandbox = directory.display().to_string();
+    let grace = executor.info.shutdown_grace_period.as_ref().map_or(config.shutdown_grace_period, duration);
+    let checkpoint = executor.framework.checkpoint();
+    let mut environment: Vec<(String, String)> = [
+        ("LIBPROCESS_PORT", "0".to_owned()),
+        ("MESOS_AGENT_ENDPOINT", config.endpoint.clone()),
+        ("MESOS_CHECKPOINT", u8::from(checkpoint).to_string()),
+        ("MESOS_DIRECTORY", executor.directory.display().to_string()),
+        ("MESOS_EXECUTOR_ID", executor.info.executor_id.value.clone()),
+        ("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", crate::wire::duration::show(grace)),
+        ("MESOS_FRAMEWORK_ID", executor.framework_id()),
+        ("MESOS_HTTP_COMMAND_EXECUTOR", "0".to_owned()),
+        ("MESOS_SANDBOX", sandbox),
+        ("MESOS_SLAVE_ID", config.id.clone()),
+        ("MESOS_SLAVE_PID", format!("{}@{}", config.path, config.endpoint)),
+        ("PATH", PATH.to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    if checkpoint {
+        environment.push(("MESOS_RECOVERY_TIMEOUT".to_owned(), RECOVERY_TIMEOUT.to_owned()));
+        environment.push(("MESOS_SUBSCRIPTION_BACKOFF_MAX".to_owned(), SUBSCRIPTION_BACKOFF_MAX.to_owned()));
+    }
+    if !executor.is_custom() {
+        environment.push(("MESOS_ALLOCATION_ROLE".to_owned(), executor.role.clone()));
+    }
+    environment.extend(command.environment.iter().flat_map(|e| &e.variables).map(variable));
+    let user = command.user.clone().filter(is_set).or_else(|| Some(executor.framework.user.clone()).filter(is_set));
+    Launch {
+        container: container.to_owned(),
+        directory: directory.to_owned(),
+        command: command.clone(),
+        environment,
+        user,
+        mounts: Vec::new(),
+    }
+}
+
+fn variable(variable: &v1::environment::Variable) -> (String, String) {
+    let secret = variable.secret.as_ref().and_then(|secret| secret.value.as_ref());
+    let secret = secret.map(|value| String::from_utf8_lossy(&value.data).into_owned());
+    (variable.name.clone(), variable.value.clone().or(secret).unwrap_or_default())
+}

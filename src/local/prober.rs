@@ -1,0 +1,78 @@
+//! Looks how a task is: runs a command, asks over HTTP, connects. The IO of checks; when, and what it means, is decided
+//! in [`super::task`]. Follows `src/checks/checker_process.cpp`.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+use super::task::{Outcome, Probe, ProbeKind};
+use crate::proto::v1;
+
+/// Where a task's commands run.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    pub directory: PathBuf,
+    pub environment: Vec<(String, String)>,
+}
+
+/// What is seen, `Failed` where nothing is within the probe's time.
+pub async fn probe(probe: Probe, surroundings: Surroundings) -> Outcome {
+    let (timeout, kind) = (probe.timeout, probe.kind);
+    let look = async move {
+        match kind {
+            ProbeKind::Command(command) => run(&command, &surroundings).await,
+            ProbeKind::Http { scheme, port, path } => ask(&format!("{scheme}://127.0.0.1:{port}{path}")).await,
+            ProbeKind::Tcp { port } => connect(port).await,
+        }
+    };
+    if timeout.is_zero() {
+        return look.await;
+    }
+    let late = |_| Outcome::Failed(format!("no answer within {timeout:?}"));
+    tokio::time::timeout(timeout, look).await.unwrap_or_else(late)
+}
+
+async fn run(info: &v1::CommandInfo, surroundings: &Surroundings) -> Outcome {
+    let mut command = if info.shell() {
+        let mut shell = Command::new("/bin/sh");
+        shell.arg("-c").arg(info.value());
+        shell
+    } else {
+        let mut direct = Command::new(info.value());
+        direct.args(info.arguments.iter().skip(1));
+        direct
+    };
+    let variables = info.environment.iter().flat_map(|e| &e.variables);
+    command
+        .env_clear()
+        .envs(surroundings.environment.iter().map(|(name, value)| (name, value)))
+        .envs(variables.map(|v| (v.name.clone(), v.value().to_owned())))
+        .current_dir(&surroundings.directory)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    match command.status().await {
+        Ok(status) => status.code().map_or_else(|| Outcome::Failed("killed by a signal".to_owned()), Outcome::Exited),
+        Err(error) => Outcome::Failed(error.to_string()),
+    }
+}
+
+/// As curl is called there: redirects are followed, certificates are not looked at.
+async fn ask(url: &str) -> Outcome {
+    let client = reqwest::Client::builder().danger_accept_invalid_certs(true).no_proxy().build();
+    let answer = match client {
+        Ok(client) => client.get(url).send().await,
+        Err(error) => Err(error),
+    };
+    answer.map_or_else(|e| Outcome::Failed(e.to_string()), |answer| Outcome::Http(answer.status().as_u16()))
+}
+
+async fn connect(port: u32) -> Outcome {
+    let Ok(port) = u16::try_from(port) else {
+        return Outcome::Failed(format!("{port} is no port"));
+    };
+    let connecting = tokio::net::TcpStream::connect(("127.0.0.1", port));
+    Outcome::Tcp(connecting.await.is_ok())
+}

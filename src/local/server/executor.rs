@@ -1,0 +1,70 @@
+//! `/slave(N)/api/v1/executor`. Follows `Http::executor` in `src/slave/http.cpp`: the same checks, in the same order.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::Context;
+use super::stream::{Events, Format, Refused, only_post, read, refused};
+use crate::local::agent;
+use crate::proto::v1::executor::{Call, call};
+
+const CALL: &str = "mesos.v1.executor.Call";
+const EVENT: &str = "mesos.v1.executor.Event";
+
+/// One call.
+pub async fn handle(
+    State(context): State<Context>,
+    Path(path): Path<String>,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    answer(&context, path, &method, &headers, &body).await.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn answer(
+    context: &Context,
+    path: String,
+    method: &Method,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, Refused> {
+    if let Some(answer) = only_post(method) {
+        return Ok(answer);
+    }
+    let call: Call = read(CALL, headers, body)?;
+    agent::validate(&call).map_err(|why| refused(400, format!("Failed to validate Executor::Call: {why}")))?;
+    if call.r#type() == call::Type::Subscribe {
+        return subscribe(context, path, call, Format::accepted(headers)?).await;
+    }
+    let outcome = context.cluster.ask(move |machine, now| machine.agent_at(&path).map(|agent| agent.call(now, call)));
+    match outcome.await {
+        Some(Some(Ok(()))) => Ok(StatusCode::ACCEPTED.into_response()),
+        Some(Some(Err(refusal))) => Err(refused(refusal.status, refusal.message)),
+        Some(None) => Err(refused(404, "")),
+        None => Err(refused(503, "The cluster is stopping")),
+    }
+}
+
+async fn subscribe(context: &Context, path: String, call: Call, format: Format) -> Result<Response, Refused> {
+    let opened = context.cluster.ask(move |machine, now| {
+        let (connection, events) = machine.open_executor_stream();
+        let subscribed = machine.agent_at(&path).map(|agent| agent.subscribe(now, connection, call));
+        if !matches!(subscribed, Some(Ok(()))) {
+            machine.close_executor_stream(connection);
+        }
+        subscribed.map(|outcome| outcome.map(|()| (connection, events)))
+    });
+    let (connection, events) = match opened.await {
+        Some(Some(Ok(opened))) => opened,
+        Some(Some(Err(refusal))) => return Err(refused(refusal.status, refusal.message)),
+        Some(None) => return Err(refused(404, "")),
+        None => return Err(refused(503, "The cluster is stopping")),
+    };
+    let cluster = context.cluster.clone();
+    let left = move || cluster.tell(move |machine, _| machine.close_executor_stream(connection));
+    let headers = [(header::CONTENT_TYPE, format.media_type())];
+    Ok((headers, Events::body(events, EVENT, format, left)).into_response())
+}

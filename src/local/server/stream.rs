@@ -1,0 +1,111 @@
+//! What the scheduler's and the executor's APIs share: media types, bodies, and streams of events.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::Stream;
+use prost::Message;
+use tokio::sync::mpsc;
+
+use crate::wire::{json, recordio};
+
+/// An answer that is no success: status and body.
+pub type Refused = (StatusCode, String);
+
+/// Makes a refusal.
+pub fn refused(status: u16, message: impl Into<String>) -> Refused {
+    (StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), message.into())
+}
+
+/// The answer to anything but a POST.
+pub fn only_post(method: &Method) -> Option<Response> {
+    let text = format!("Expecting one of {{ 'POST' }}, but received '{method}'");
+    let answer = (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")], text);
+    (method != Method::POST).then(|| answer.into_response())
+}
+
+/// How bodies are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Json,
+    Protobuf,
+}
+
+impl Format {
+    const ALL: [(Self, &str); 2] = [(Self::Json, "application/json"), (Self::Protobuf, "application/x-protobuf")];
+
+    fn of(media_type: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(_, name)| *name == media_type).map(|(format, _)| format)
+    }
+
+    /// Its name in headers.
+    pub fn media_type(self) -> &'static str {
+        if self == Self::Json { Self::ALL[0].1 } else { Self::ALL[1].1 }
+    }
+
+    /// What a client accepts: JSON where both are, as the real master prefers.
+    pub fn accepted(headers: &HeaderMap) -> Result<Self, Refused> {
+        let Some(accept) = headers.get(header::ACCEPT).and_then(|a| a.to_str().ok()) else {
+            return Ok(Self::Json);
+        };
+        let ranges: Vec<&str> = accept.split(',').filter_map(|range| range.split(';').next()).map(str::trim).collect();
+        let takes = |name: &str| ranges.iter().any(|range| ["*/*", "application/*", name].contains(range));
+        let format = Self::ALL.into_iter().find(|(_, name)| takes(name)).map(|(format, _)| format);
+        format.ok_or_else(|| refused(406, "Expecting 'Accept' to allow application/json or application/x-protobuf"))
+    }
+}
+
+/// Reads a call of this kind.
+pub fn read<M: Message + Default>(name: &str, headers: &HeaderMap, body: &[u8]) -> Result<M, Refused> {
+    let media_type =
+        headers.get(header::CONTENT_TYPE).ok_or_else(|| refused(400, "Expecting 'Content-Type' to be present"))?;
+    let call = match media_type.to_str().ok().and_then(Format::of) {
+        Some(Format::Json) => json::from_json(name, body),
+        Some(Format::Protobuf) => json::from_protobuf(name, body),
+        None => {
+            return Err(refused(415, "Expecting 'Content-Type' of application/json or application/x-protobuf"));
+        }
+    };
+    call.map_err(|e| refused(400, e.to_string()))
+}
+
+/// A subscribed stream. The server drops it when the client leaves, and `left` is called then.
+pub struct Events<E, F: FnOnce()> {
+    events: mpsc::UnboundedReceiver<E>,
+    /// The full name of the events' message.
+    name: &'static str,
+    format: Format,
+    left: Option<F>,
+}
+
+impl<E: Message + 'static, F: FnOnce() + Send + Unpin + 'static> Events<E, F> {
+    /// The body of an answer.
+    pub fn body(events: mpsc::UnboundedReceiver<E>, name: &'static str, format: Format, left: F) -> Body {
+        Body::from_stream(Self { events, name, format, left: Some(left) })
+    }
+}
+
+impl<E: Message, F: FnOnce() + Unpin> Stream for Events<E, F> {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        let (format, name) = (self.format, self.name);
+        let encode = |event: E| match format {
+            Format::Json => json::to_json(name, &event),
+            Format::Protobuf => event.encode_to_vec(),
+        };
+        self.events.poll_recv(context).map(|event| event.map(|event| Ok(recordio::encode(&encode(event)))))
+    }
+}
+
+impl<E, F: FnOnce()> Drop for Events<E, F> {
+    fn drop(&mut self) {
+        if let Some(left) = self.left.take() {
+            left();
+        }
+    }
+}
