@@ -69,11 +69,6 @@ pub fn is_terminal(state: v1::TaskState) -> bool {
     )
 }
 
-/// Whether a text says something.
-pub fn is_set(text: &String) -> bool {
-    !text.is_empty()
-}
-
 /// Seconds since the epoch, for timestamps.
 pub fn timestamp() -> f64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs_f64()

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 RECORDED, DELIBERATE = HERE / "recorded", HERE / "deliberate"
+EXECUTORS = HERE.parent / "executors"
 RESOURCES = "cpus:8;mem:8192;disk:20000;ports:[31000-32000]"
 AGENTS = 2
 PLAY_SECONDS = 60
@@ -112,7 +113,11 @@ class Lane(abc.ABC):
     def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("MESOS_", "LIBPROCESS_", "REMESOS_MASTER"))}
         # What the drivers say of connections and callbacks that raise is not part of a trace.
-        return {**kept, "PYTHONWARNINGS": "ignore"}
+        return {**kept, "PYTHONWARNINGS": "ignore", "CONFORMANCE_EXECUTOR": self.executor()}
+
+    def executor(self) -> str:
+        """The command of the scripted executor, on our driver."""
+        return f"exec {sys.executable} {EXECUTORS / 'scripted.py'} classic"
 
     @abc.abstractmethod
     def cluster(self, flags: dict[str, str]) -> ApacheMesos | LocalCluster:
@@ -227,6 +232,10 @@ class ApacheLane(RealLane):
     def command(self) -> list[str]:
         return [python27_environment(self.home)["MESOS_PYTHON27"]]
 
+    def executor(self) -> str:
+        """On plain HTTP: Apache has no executor driver for Python in its packages."""
+        return f"exec {sys.executable} {EXECUTORS / 'scripted.py'} plain"
+
     def environment(self) -> dict[str, str]:
         ours = {k: v for k, v in super().environment().items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
         theirs = python27_environment(self.home)
@@ -241,7 +250,13 @@ class EmbeddedLane(Lane):
     def cluster(self, flags: dict[str, str]) -> LocalCluster:
         # As quick as the real one is set to be. Tests clean their environment, so it is set each time.
         os.environ["MESOS_ALLOCATION_INTERVAL"] = "200ms"
-        return LocalCluster(agents=AGENTS, resources=RESOURCES, work_dir=tempfile.mkdtemp(dir=self._work_dir))
+        own = {name: value for name, value in flags.items() if name.startswith("MESOS_EXECUTOR_")}
+        os.environ.update(own)
+        try:
+            return LocalCluster(agents=AGENTS, resources=RESOURCES, work_dir=tempfile.mkdtemp(dir=self._work_dir))
+        finally:
+            for name in own:
+                del os.environ[name]
 
 
 class _Stage:

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::executor::{Context, Stage};
+use super::executor::{Context, Executor, Stage};
 use super::{Agent, ConnectionId, Key, Output, ToMaster};
 use crate::proto::v1;
 use crate::proto::v1::TaskState;
@@ -49,7 +49,8 @@ impl Agent {
             return Ok(());
         }
         let key = self.key_of(&call)?;
-        if self.executors.get(&key).is_some_and(|executor| executor.stage() == Stage::Registering) {
+        let stage = self.executors.get(&key).map(Executor::stage);
+        if stage == Some(Stage::Registering) {
             return refused(403, "Executor is not subscribed");
         }
         match call.r#type() {
@@ -57,7 +58,8 @@ impl Agent {
                 let status = call.update.map(|update| update.status).unwrap_or_default();
                 self.with(now, Some(key), |executor, context| executor.update(context, status));
             }
-            call::Type::Message => {
+            // One that is being shut down has nothing to say any more but of its tasks.
+            call::Type::Message if stage == Some(Stage::Running) => {
                 let (framework_id, executor_id) = key;
                 let agent_id = self.config.id.clone();
                 let data = call.message.unwrap_or_default().data;

@@ -44,6 +44,14 @@ pub struct AgentTask {
     /// The latest state that its executor told of.
     pub state: TaskState,
     pub updates: Updates,
+    /// Whether it was launched, and not made up by its executor.
+    launched: bool,
+}
+
+impl AgentTask {
+    fn new(info: v1::TaskInfo, launched: bool) -> Self {
+        Self { info, state: TaskState::TaskStaging, updates: Updates::default(), launched }
+    }
 }
 
 /// Tasks that wait for their executor; those of a group go together.
@@ -187,8 +195,7 @@ impl Executor {
         }
         let first = self.tasks.is_empty() && self.pid.is_none() && self.queued.is_empty();
         for info in &tasks {
-            let task = AgentTask { info: info.clone(), state: TaskState::TaskStaging, updates: Updates::default() };
-            self.tasks.insert(info.task_id.value.clone(), task);
+            self.tasks.insert(info.task_id.value.clone(), AgentTask::new(info.clone(), true));
         }
         match &self.runner {
             Runner::Command(_) => {
@@ -359,7 +366,8 @@ impl Executor {
             self.lose_what_it_does_not_know(context, unacknowledged_tasks);
         }
         self.send_queued(context);
-        if self.tasks.is_empty() && !self.served {
+        // One whose tasks were all killed before it came is of no use.
+        if self.queued.is_empty() && !self.served {
             self.shut_down(context);
         }
         true
@@ -436,10 +444,6 @@ impl Executor {
             self.queued.remove(at);
         }
         self.drop_before_delivery(context, &ids);
-        // An executor that never had a task and has none left is of no use.
-        if self.queued.is_empty() && !self.served {
-            self.shut_down(context);
-        }
     }
 
     fn drop_before_delivery(&mut self, context: &mut Context, ids: &[String]) {
@@ -560,20 +564,19 @@ impl Executor {
         if self.abandoned {
             return;
         }
-        let task = self.tasks.entry(status.task_id.value.clone()).or_insert_with(|| AgentTask {
-            // One that the executor made up; it is told of all the same.
-            info: v1::TaskInfo { task_id: status.task_id.clone(), ..Default::default() },
-            state: TaskState::TaskStaging,
-            updates: Updates::default(),
+        let task = self.tasks.entry(status.task_id.value.clone()).or_insert_with(|| {
+            let info = v1::TaskInfo { task_id: status.task_id.clone(), ..Default::default() };
+            AgentTask::new(info, false)
         });
-        if task.updates.knows(&uuid) {
+        // What comes twice, or after the end, is not told of.
+        if task.updates.knows(&uuid) || is_terminal(task.state) {
             return;
         }
-        if !is_terminal(task.state) {
-            task.state = status.state();
-        }
+        task.state = status.state();
         status.agent_id = Some(v1::AgentId { value: context.config.id.clone() });
-        status.container_status = Some(self.container_status(&status.task_id.value));
+        if task.launched && status.source() == Source::Executor {
+            status.container_status = Some(self.container_status(&status.task_id.value));
+        }
         let task = self.tasks.get_mut(&status.task_id.value).expect("inserted above");
         let (sent, latest) = (task.updates.push(context.now, status), task.state);
         if let Some(status) = sent {

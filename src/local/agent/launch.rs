@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use super::{Config, Executor};
 use crate::local::containerizer::{Launch, Mount};
-use crate::local::messages::is_set;
 use crate::local::task::duration;
 use crate::proto::v1;
 
@@ -67,7 +66,8 @@ pub fn launch(
         environment.push(("MESOS_ALLOCATION_ROLE".to_owned(), executor.role.clone()));
     }
     environment.extend(command.environment.iter().flat_map(|e| &e.variables).map(variable));
-    let user = command.user.clone().filter(is_set).or_else(|| Some(executor.framework.user.clone()).filter(is_set));
+    let mut users = [command.user.as_ref(), Some(&executor.framework.user)].into_iter().flatten();
+    let user = users.find(|user| !user.is_empty()).cloned();
     Launch {
         container: container.to_owned(),
         directory: directory.to_owned(),

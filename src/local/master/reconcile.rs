@@ -40,6 +40,7 @@ fn latest(task: &Task) -> v1::TaskStatus {
     let agent_id = Some(v1::AgentId { value: task.agent_id.clone() });
     let last = task.statuses.last();
     v1::TaskStatus {
+        executor_id: task.info.executor.as_ref().map(|executor| executor.executor_id.clone()),
         healthy: last.and_then(|s| s.healthy),
         container_status: last.and_then(|s| s.container_status.clone()),
         ..answer(task.info.task_id.clone(), agent_id, task.state, "Reconciliation: Latest task state")

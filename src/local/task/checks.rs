@@ -115,7 +115,7 @@ impl Checker {
                 port: http.port,
                 path: http.path.unwrap_or_else(|| "/".to_owned()),
             },
-            health_check::Type::Tcp => ProbeKind::Tcp { port: check.tcp.clone().unwrap_or_default().port },
+            health_check::Type::Tcp => ProbeKind::Tcp { port: check.tcp.unwrap_or_default().port },
             _ => ProbeKind::Command(check.command.clone().unwrap_or_default()),
         };
         Self {

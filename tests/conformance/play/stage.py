@@ -184,6 +184,8 @@ class Driver(object):
         self.events = Queue()
         self.offers = []
         self.passed = []
+        # Tasks of whose messages only the first line is written down.
+        self.short = set()
         self.scheduler = scheduler or Recording(self)
         self.native = MesosSchedulerDriver(self.scheduler, framework, master, *arguments)
 
@@ -218,12 +220,19 @@ class Driver(object):
         if callback == "registered":
             self.framework_id = arguments[0].value
         if callback == "statusUpdate":
-            self.write("%s: task %s" % (self.name, arguments[0].task_id.value), show(arguments[0], {"task_id"}))
+            self.write("%s: task %s" % (self.name, arguments[0].task_id.value), self.shown(arguments[0]))
         elif callback not in ("resourceOffers", "offerRescinded"):
             self.write("%s: callbacks" % self.name, "%s(%s)" % (callback, ", ".join(map(argument, arguments))))
         self.events.put((callback, arguments))
         if callback in self.on:
             self.on[callback](self, *arguments)
+
+    def shown(self, status):
+        """An update, on a line."""
+        if status.task_id.value in self.short:
+            status = mesos_pb2.TaskStatus.FromString(status.SerializeToString())
+            status.message = status.message.split("\n")[0]
+        return show(status, {"task_id"})
 
     def begin(self):
         """Starts, and waits until registered."""
@@ -252,6 +261,17 @@ class Driver(object):
                 return arguments
             if heard == "statusUpdate":
                 self.passed.append(arguments[0])
+
+    def listen(self, done):
+        """Hands every callback to a function until it says that this is enough."""
+        end = time.time() + WAIT_SECONDS
+        while True:
+            try:
+                if done(*self.events.get(timeout=max(0.001, end - time.time()))):
+                    return
+            except Empty:
+                self.write("%s: callbacks" % self.name, "not seen: all that was awaited")
+                raise TimedOut(done.__name__)
 
     def pass_by(self, callback, seconds):
         """Whether such a callback comes within so many seconds."""
@@ -301,6 +321,14 @@ class Driver(object):
             for offer in self.offers:
                 self.native.declineOffer(offer.id, mesos_pb2.Filters(refuse_seconds=0))
             self.offers = []
+
+    def note(self, text):
+        """Writes down a fact that the scenario found out of this driver."""
+        self.write("%s: notes" % self.name, text)
+
+    def note_executors(self, offer):
+        """Writes down which executors an offer tells of."""
+        self.note("executors: %s" % ", ".join(sorted(e.value for e in offer.executor_ids)))
 
     def show_offer(self, text, offer):
         """Writes an offer down."""

@@ -2,6 +2,7 @@ from scenarios import (  # noqa: F401
     acknowledgements,
     arguments,
     callbacks,
+    executors,
     lifecycle,
     offers,
     operations,
