@@ -6,12 +6,13 @@
 //! - [`error`]: the one error type.
 //! - [`wire`]: bytes only. RecordIO framing, event and call envelopes, JSON bodies.
 //! - [`session`]: the protocol as a state machine without sockets or clocks: inputs with `now` go in, outputs come out.
-//! - [`driver`]: the client's only IO. Runs a session over connections, and finds the master.
+//! - [`driver`]: the client's only IO. Runs a scheduler's or an executor's session over connections, finds the master.
 //! - [`local`]: the embedded cluster: master, allocator, agents, web page, over loopback HTTP.
+//! - [`command_executor`]: the program `mesos-executor`, made of `driver` and of `local`'s tasks.
 //! - `python`: the only PyO3, behind the feature `python`.
 //!
-//! Arrows run one way: `python -> driver -> session -> wire -> proto`, and `local -> wire, proto`. `python` also uses
-//! `local`, to start clusters. `tests/rust/layers.rs` holds this.
+//! Arrows run one way: `python -> driver -> session -> wire -> proto`, and `local -> wire, proto`. `python` and
+//! `command_executor` also use `local`, to start clusters and to run tasks. `tests/rust/layers.rs` holds this.
 //!
 //! # How a message travels
 //!
@@ -20,6 +21,7 @@
 //! as an acknowledgement. Out: a driver call's bytes, [`session::scheduler::Input::Call`], and if subscribed
 //! [`session::scheduler::Output::Transmit`], an ordered POST.
 
+pub mod command_executor;
 pub mod driver;
 pub mod error;
 pub mod local;

@@ -192,14 +192,7 @@ fn make_mount(directory: &Path, mount: &Mount) -> std::io::Result<()> {
 }
 
 fn command(launch: &Launch) -> std::result::Result<Command, String> {
-    let info = &launch.command;
-    let mut command = if info.shell() {
-        let mut shell = Command::new("/bin/sh");
-        shell.arg0("sh").arg("-c").arg(info.value.as_ref().ok_or("Shell command is not specified")?);
-        shell
-    } else {
-        direct(launch)?
-    };
+    let mut command = program(&launch.command, &launch.directory)?;
     let output = |name: &str| {
         let file = File::options().create(true).append(true).open(launch.directory.join(name));
         file.map_err(|e| format!("cannot make {name}: {e}"))
@@ -218,14 +211,12 @@ fn command(launch: &Launch) -> std::result::Result<Command, String> {
     // SAFETY: these calls are async-signal-safe, and nothing is allocated.
     unsafe {
         command.pre_exec(move || {
-            nix::unistd::setsid()?;
+            lead_session()?;
             if let Some(Identity { uid, gid, groups }) = &identity {
                 nix::unistd::setgroups(groups)?;
                 nix::unistd::setgid(*gid)?;
                 nix::unistd::setuid(*uid)?;
             }
-            // Python ignores SIGPIPE, and what is ignored stays so over exec.
-            nix::sys::signal::signal(Signal::SIGPIPE, nix::sys::signal::SigHandler::SigDfl)?;
             Ok(())
         });
     }
@@ -262,15 +253,31 @@ fn own(directory: &Path, identity: &Identity) -> std::io::Result<()> {
     std::os::unix::fs::lchown(directory, uid, gid)
 }
 
-/// A program with its arguments, argv[0] included; a relative name with a slash is looked for in the sandbox.
-fn direct(launch: &Launch) -> std::result::Result<Command, String> {
-    let info = &launch.command;
-    let program =
-        info.value.as_deref().or(info.arguments.first().map(String::as_str)).ok_or("no executable is named")?;
-    let mut command =
-        if program.contains('/') { Command::new(launch.directory.join(program)) } else { Command::new(program) };
+/// What a command runs: a shell, or a program with its arguments, argv[0] included; one with a slash in its relative
+/// name is looked for in the directory.
+pub fn program(info: &v1::CommandInfo, directory: &Path) -> std::result::Result<Command, String> {
+    if info.shell() {
+        let mut shell = Command::new("/bin/sh");
+        shell.arg0("sh").arg("-c").arg(info.value.as_ref().ok_or("Shell command is not specified")?);
+        return Ok(shell);
+    }
+    let named = info.value.as_deref().or(info.arguments.first().map(String::as_str)).ok_or("no executable is named")?;
+    let mut command = if named.contains('/') { Command::new(directory.join(named)) } else { Command::new(named) };
     if let Some((name, arguments)) = info.arguments.split_first() {
         command.arg0(name).args(arguments);
     }
     Ok(command)
+}
+
+/// Has a process lead a session of its own, with signals as they are by default.
+///
+/// # Safety
+///
+/// Calls that are async-signal-safe, and allocate nothing: to be used between fork and exec.
+pub unsafe fn lead_session() -> std::io::Result<()> {
+    nix::unistd::setsid()?;
+    // Python ignores SIGPIPE, and what is ignored stays so over exec.
+    // SAFETY: the default handler is no code of ours.
+    unsafe { nix::sys::signal::signal(Signal::SIGPIPE, nix::sys::signal::SigHandler::SigDfl)? };
+    Ok(())
 }

@@ -4,8 +4,7 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 
-use tokio::process::Command;
-
+use super::containerizer::program;
 use super::task::{Outcome, Probe, ProbeKind};
 use crate::proto::v1;
 
@@ -34,14 +33,9 @@ pub async fn probe(probe: Probe, surroundings: Surroundings) -> Outcome {
 }
 
 async fn run(info: &v1::CommandInfo, surroundings: &Surroundings) -> Outcome {
-    let mut command = if info.shell() {
-        let mut shell = Command::new("/bin/sh");
-        shell.arg("-c").arg(info.value());
-        shell
-    } else {
-        let mut direct = Command::new(info.value());
-        direct.args(info.arguments.iter().skip(1));
-        direct
+    let mut command = match program(info, &surroundings.directory) {
+        Ok(command) => command,
+        Err(why) => return Outcome::Failed(why),
     };
     let variables = info.environment.iter().flat_map(|e| &e.variables);
     command

@@ -33,6 +33,12 @@ mod _core {
         file.map(|file| PyBytes::new(py, &file)).ok_or_else(|| PyKeyError::new_err(name.to_owned()))
     }
 
+    /// Runs one command task for the agent that these variables are from. Raises ArgumentValueError where one is missing.
+    #[pyfunction]
+    fn run_command_executor(py: Python<'_>, variables: std::collections::HashMap<String, String>) -> PyResult<()> {
+        Ok(py.detach(|| crate::command_executor::run(&variables))?)
+    }
+
     /// Ends what runs in the background, for the interpreter's exit: no callback is made after this.
     #[pyfunction]
     fn shutdown(py: Python<'_>) {

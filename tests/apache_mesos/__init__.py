@@ -19,7 +19,7 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from tests.apache_mesos.install import install
 
@@ -75,9 +75,6 @@ class _Server:
         # Executors lead sessions of their own and end when their agent is gone; what shares ours ends here.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        for stream in (process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -166,10 +163,12 @@ class ApacheMesos(_Server):
         raise RuntimeError(f"the real Mesos did not start:\n{log[-4000:]}")
 
 
-def _drain(stdout: object, ready: queue.Queue[bool]) -> None:
-    for line in stdout:  # type: ignore[attr-defined]
-        if line == b"READY\n":
-            ready.put(True)
+def _drain(stdout: IO[bytes], ready: queue.Queue[bool]) -> None:
+    """Reads to the end, which may come after that of the cluster: executors that live on write here too."""
+    with stdout:
+        for line in stdout:
+            if line == b"READY\n":
+                ready.put(True)
     ready.put(False)
 
 

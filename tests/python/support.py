@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
+import sys
 import threading
 import time
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mesos.interface import Scheduler, mesos_pb2
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 WAIT_SECONDS = 30
+EXECUTORS = Path(__file__).resolve().parent.parent / "executors"
 
 
 class Event:
@@ -61,6 +64,12 @@ class Recorder(Scheduler):
     def statusUpdate(self, driver: Any, status: Any) -> None:
         self._record("statusUpdate", driver, status)
 
+    def frameworkMessage(self, driver: Any, executorId: Any, slaveId: Any, message: bytes) -> None:
+        self._record("frameworkMessage", driver, message)
+
+    def executorLost(self, driver: Any, executorId: Any, slaveId: Any, status: int) -> None:
+        self._record("executorLost", driver, status)
+
     def error(self, driver: Any, message: str) -> None:
         self._record("error", driver, message)
 
@@ -71,7 +80,7 @@ class Recorder(Scheduler):
             try:
                 event = self.events.get(timeout=max(0, until - time.monotonic()))
             except queue.Empty:
-                raise AssertionError(f"no such {name} within {seconds} s; seen: {self.seen}") from None
+                raise AssertionError(f"no such {name} within {seconds} s; seen last: {self.seen[-20:]}") from None
             self.seen.append(event)
             if event.name == name and where(*event.arguments):
                 return event.arguments[-1] if event.arguments else None
@@ -130,6 +139,27 @@ def task(offer: mesos_pb2.Offer, command: str = "exit 0", cpus: float = 0.1, mem
     made.command.value = command
     for name, amount in (("cpus", cpus), ("mem", mem)):
         made.resources.add(name=name, type=mesos_pb2.Value.SCALAR).scalar.value = amount
+    return made
+
+
+def executor(file: str = "scripted.py", arguments: str = "classic", play: str = "") -> mesos_pb2.ExecutorInfo:
+    """One of ``tests/executors``; ``play`` has words for the scripted one."""
+    made = mesos_pb2.ExecutorInfo(name=file)
+    made.executor_id.value = "executor"
+    made.command.value = f"exec {sys.executable} {EXECUTORS / file} {arguments}"
+    if play:
+        made.command.environment.variables.add(name="PLAY", value=play)
+    for name, amount in (("cpus", 0.1), ("mem", 32)):
+        made.resources.add(name=name, type=mesos_pb2.Value.SCALAR).scalar.value = amount
+    return made
+
+
+def task_of(offer: mesos_pb2.Offer, on: mesos_pb2.ExecutorInfo, words: str = "") -> mesos_pb2.TaskInfo:
+    """A task of an executor, with what the scripted one is to do."""
+    made = task(offer)
+    made.ClearField("command")
+    made.executor.MergeFrom(on)
+    made.data = words.encode()
     return made
 
 

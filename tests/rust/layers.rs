@@ -3,14 +3,18 @@
 use std::path::{Path, PathBuf};
 
 /// A layer, and what of the crate it may name.
-const LAYERS: [(&str, &[&str]); 7] = [
+const LAYERS: [(&str, &[&str]); 8] = [
     ("src/error.rs", &[]),
     ("src/proto.rs", &[]),
     ("src/wire", &["wire", "proto", "error", "Error", "Result"]),
     ("src/session", &["session", "wire", "proto", "error", "Error", "Result"]),
     ("src/driver", &["driver", "session", "wire", "proto", "error", "Error", "Result"]),
     ("src/local", &["local", "wire", "proto", "error", "Error", "Result"]),
-    ("src/python", &["python", "local", "driver", "session", "wire", "proto", "error", "Error", "Result"]),
+    ("src/command_executor.rs", &["driver", "local", "session", "proto", "Error", "Result"]),
+    (
+        "src/python",
+        &["python", "command_executor", "local", "driver", "session", "wire", "proto", "error", "Error", "Result"],
+    ),
 ];
 
 /// What the state machines may not touch.

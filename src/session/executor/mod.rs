@@ -198,6 +198,10 @@ impl ExecutorSession {
             StreamEvent::Refused(status @ (404 | 500..), body) => {
                 self.on_closed(now, &format!("HTTP {status}: {body}"));
             }
+            // Without checkpointing an agent that restarted does not know us: as if it had not come back.
+            StreamEvent::Refused(..) if self.was_registered && self.config.recovery_timeout.is_none() => {
+                self.give_up();
+            }
             StreamEvent::Refused(status, body) => {
                 self.leave_stream();
                 self.deliver(Delivery::Error(format!("Received unexpected '{status}' ({body}) for SUBSCRIBE")));

@@ -40,9 +40,9 @@ def touch(path):
     open(path, "w").close()
 
 
-def message(driver, text):
+def message(driver, expected):
     """Waits for a framework message."""
-    return driver.wait("frameworkMessage", lambda e, s, data: data == text.encode())
+    return driver.wait("frameworkMessage", lambda e, s, data: bytes(data) == expected)
 
 
 def begun(stage, *capabilities, **fields):
@@ -211,7 +211,7 @@ def an_executor_does_not_kill_its_task(stage):
     driver.state("t", "TASK_RUNNING")
     driver.killTask(task_id("t"))
     driver.sendFrameworkMessage(executor().executor_id, offer.slave_id, b"still there")
-    message(driver, "heard still there")
+    message(driver, b"heard still there")
     driver.end()
 
 
@@ -254,7 +254,7 @@ def framework_messages_of_any_bytes(stage):
     driver.state("t", "TASK_RUNNING")
     for data in (b"a\x00b", b"\xff\xfe", b"", b"x" * 100000):
         driver.sendFrameworkMessage(executor().executor_id, offer.slave_id, data)
-        driver.wait("frameworkMessage", lambda e, s, heard: bytes(heard) == b"heard " + data)
+        message(driver, b"heard " + data)
     driver.end()
 
 
