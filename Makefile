@@ -29,6 +29,7 @@ conformance: $(VENV)/.developed
 bench: $(VENV)/.installed
 	$(BIN)/python benches/flood.py
 	$(BIN)/python benches/classic.py
+	$(BIN)/python benches/executors.py
 
 stubs: $(VENV)/.developed
 	$(BIN)/python tools/generate_stubs.py

@@ -210,13 +210,12 @@ def test_a_hundred_cuts_lose_no_update(master: str) -> None:
     scheduler = Recorder(statusUpdate=note)
     words = [str(number) for number in range(5)]
     launched: list[str] = []
-    chosen: str | None = None
-    made: mesos_pb2.ExecutorInfo | None = None
     with running(master, scheduler, framework(checkpoint=True)) as driver:
+        first = scheduler.offer()
+        agent, made = first.slave_id.value, through(proxy, first)
+        driver.declineOffer(first.id, filters(0))
         while len(launched) < CUTS:
-            offer = scheduler.offer(lambda offer: chosen in (None, offer.slave_id.value))
-            if made is None:
-                chosen, made = offer.slave_id.value, through(proxy, offer)
+            offer = scheduler.offer(lambda offer: offer.slave_id.value == agent)
             each = task_of(offer, made, " ".join(f"with:message={word} running" for word in words) + " finished")
             launched.append(each.task_id.value)
             driver.launchTasks(offer.id, [each], filters(0))

@@ -1,0 +1,138 @@
+//! What is told of an executor's tasks, by it and by the agent, and acknowledged. Follows `Slave::statusUpdate` in
+//! `src/slave/slave.cpp`.
+
+use super::stream::event_of;
+use super::{AgentTask, Context, Executor, MAX_COMPLETED_TASKS, Output, Runner, Stage};
+use crate::local::messages::{ToMaster, is_terminal, timestamp};
+use crate::proto::v1::TaskState;
+use crate::proto::v1::executor::{Event, event};
+use crate::proto::v1::task_status::{Reason, Source};
+use crate::proto::{has_capability, v1};
+
+impl Executor {
+    /// The executor, or the agent for it, reports on a task.
+    pub fn update(&mut self, context: &mut Context, mut status: v1::TaskStatus) {
+        let uuid = status.uuid.clone().unwrap_or_default();
+        if self.is_custom() && status.source() == Source::Executor {
+            let acknowledged = Some(event::Acknowledged { task_id: status.task_id.clone(), uuid: uuid.clone() });
+            self.send(context, Event { acknowledged, ..event_of(event::Type::Acknowledged) });
+        }
+        if self.abandoned {
+            return;
+        }
+        let task = self.tasks.entry(status.task_id.value.clone()).or_insert_with(|| {
+            let info = v1::TaskInfo { task_id: status.task_id.clone(), ..Default::default() };
+            AgentTask::new(info, false)
+        });
+        // What comes twice, or after the end, is not told of.
+        if task.updates.knows(&uuid) || is_terminal(task.state) {
+            return;
+        }
+        task.state = status.state();
+        status.agent_id = Some(v1::AgentId { value: context.config.id.clone() });
+        if task.launched && status.source() == Source::Executor {
+            status.container_status = Some(self.container_status(&status.task_id.value));
+        }
+        let task = self.tasks.get_mut(&status.task_id.value).expect("inserted above");
+        let (sent, latest) = (task.updates.push(context.now, status), task.state);
+        if let Some(status) = sent {
+            self.tell(context, status, latest);
+        }
+    }
+
+    /// An acknowledgement; the next update goes out, and after the terminal one the task is over.
+    pub fn acknowledge(&mut self, context: &mut Context, task_id: &str, uuid: &[u8]) {
+        let Some(task) = self.tasks.get_mut(task_id) else { return };
+        let next = task.updates.acknowledge(context.now, uuid);
+        let (latest, over) = (task.state, is_terminal(task.state) && task.updates.is_empty());
+        if let Some(status) = next {
+            self.tell(context, status, latest);
+        }
+        if over && let Some(task) = self.tasks.remove(task_id) {
+            self.completed.push_back(task);
+            if self.completed.len() > MAX_COMPLETED_TASKS {
+                self.completed.pop_front();
+            }
+        }
+    }
+
+    /// The scheduler is back: what is outstanding goes out again.
+    pub fn resume(&mut self, context: &mut Context) {
+        let resumed = |task: &mut AgentTask| task.updates.resume(context.now).map(|status| (status, task.state));
+        let outstanding: Vec<_> = self.tasks.values_mut().filter_map(resumed).collect();
+        outstanding.into_iter().for_each(|(status, latest)| self.tell(context, status, latest));
+    }
+
+    pub(super) fn container_status(&self, task_id: &str) -> v1::ContainerStatus {
+        let own = v1::ContainerId { value: self.container.clone(), parent: None };
+        let container_id = match &self.runner {
+            Runner::Groups(members) => members.get(task_id).map_or_else(
+                || own.clone(),
+                |member| v1::ContainerId { value: member.container.clone(), parent: Some(Box::new(own.clone())) },
+            ),
+            _ => own,
+        };
+        let ip_address = v1::network_info::IpAddress { ip_address: Some("127.0.0.1".to_owned()), ..Default::default() };
+        let network = v1::NetworkInfo { ip_addresses: vec![ip_address], ..Default::default() };
+        v1::ContainerStatus {
+            container_id: Some(container_id),
+            executor_pid: self.pid,
+            network_infos: vec![network],
+            ..Default::default()
+        }
+    }
+
+    /// What runs here reports as an executor does that is a process of its own.
+    pub(super) fn report(&mut self, context: &mut Context, status: v1::TaskStatus) {
+        // Its container never ran: the agent says so.
+        let of_agent = matches!(status.reason(), Reason::ContainerLaunchFailed) && status.reason.is_some();
+        let source = if of_agent { Source::Agent } else { Source::Executor };
+        let completed = v1::TaskStatus {
+            source: Some(source.into()),
+            executor_id: Some(self.info.executor_id.clone()),
+            timestamp: Some(timestamp()),
+            uuid: Some(uuid::Uuid::new_v4().into_bytes().to_vec()),
+            ..status
+        };
+        // A task that was answered for already, as one killed before its container ran, is not told of again.
+        if self.tasks.get(&completed.task_id.value).is_some_and(|task| !is_terminal(task.state)) {
+            self.update(context, completed);
+        }
+    }
+
+    pub(super) fn lose(&mut self, context: &mut Context, task: &v1::TaskInfo) {
+        let stage = if self.stage == Stage::Terminated { "terminated" } else { "terminating" };
+        let why = format!("Executor {stage}");
+        self.tell_for(context, task, TaskState::TaskDropped, Reason::ExecutorTerminated, &why);
+    }
+
+    /// The agent reports on a task by itself.
+    pub(super) fn tell_for(
+        &mut self,
+        context: &mut Context,
+        task: &v1::TaskInfo,
+        state: TaskState,
+        reason: Reason,
+        why: &str,
+    ) {
+        let aware = has_capability(&self.framework, v1::framework_info::capability::Type::PartitionAware);
+        let state = if state == TaskState::TaskDropped && !aware { TaskState::TaskLost } else { state };
+        let status = v1::TaskStatus {
+            task_id: task.task_id.clone(),
+            state: state.into(),
+            source: Some(Source::Agent.into()),
+            reason: Some(reason.into()),
+            message: Some(why.to_owned()),
+            executor_id: Some(self.info.executor_id.clone()),
+            timestamp: Some(timestamp()),
+            uuid: Some(uuid::Uuid::new_v4().into_bytes().to_vec()),
+            ..Default::default()
+        };
+        self.update(context, status);
+    }
+
+    pub(super) fn tell(&self, context: &mut Context, status: v1::TaskStatus, latest_state: TaskState) {
+        let (framework_id, status) = (self.framework_id(), Box::new(status));
+        context.outputs.push_back(Output::Tell(ToMaster::StatusUpdate { framework_id, status, latest_state }));
+    }
+}

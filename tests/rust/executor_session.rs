@@ -1,0 +1,266 @@
+//! The executor's session in virtual time: every loss of the agent can be replayed.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use prost::Message;
+use remesos::proto::v1;
+use remesos::proto::v1::executor::{Event, call, event};
+use remesos::session::executor::{Config, Delivery, ExecutorSession, Input, Output, StreamEvent};
+use remesos::session::{Endpoint, Session as _};
+use remesos::wire::recordio;
+
+const SECOND: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_secs(5);
+
+struct World {
+    session: ExecutorSession,
+    now: Instant,
+    attempt: u64,
+    outputs: Vec<Output>,
+}
+
+fn world(checkpoint: bool) -> World {
+    let config = Config {
+        framework_id: "f".into(),
+        executor_id: "e".into(),
+        slave_id: "s".into(),
+        recovery_timeout: checkpoint.then_some(900 * SECOND),
+        backoff_max: 2 * SECOND,
+        shutdown_grace_period: GRACE,
+        seed: 7,
+    };
+    let mut world =
+        World { session: ExecutorSession::new(config), now: Instant::now(), attempt: 0, outputs: Vec::new() };
+    world.input(Input::Agent(Some(Endpoint { tls: false, host: "agent".into(), port: 5051 })));
+    world
+}
+
+impl World {
+    fn subscribed(checkpoint: bool) -> Self {
+        let mut world = world(checkpoint);
+        world.event(subscribed());
+        world.outputs.clear();
+        world
+    }
+
+    fn input(&mut self, input: Input) {
+        self.session.handle_input(self.now, input);
+        while let Some(output) = self.session.poll_output() {
+            if let Output::Subscribe(attempt, ..) = &output {
+                self.attempt = *attempt;
+            }
+            self.outputs.push(output);
+        }
+    }
+
+    fn stream(&mut self, event: StreamEvent) {
+        self.input(Input::Stream(self.attempt, event));
+    }
+
+    fn event(&mut self, event: Event) {
+        let bytes = recordio::encode(&event.encode_to_vec());
+        let (head, tail) = bytes.split_at(bytes.len() / 2);
+        self.stream(StreamEvent::Data(Bytes::copy_from_slice(head)));
+        self.stream(StreamEvent::Data(Bytes::copy_from_slice(tail)));
+    }
+
+    /// Lets the next timeout come.
+    fn wait(&mut self) {
+        self.now = self.session.poll_timeout().expect("a timeout");
+        self.input(Input::Timeout);
+    }
+
+    fn launch(&mut self, id: &str) {
+        let task = v1::TaskInfo { task_id: v1::TaskId { value: id.into() }, ..Default::default() };
+        self.event(Event { launch: Some(event::Launch { task }), ..of(event::Type::Launch) });
+    }
+
+    fn update(&mut self, id: &str) {
+        let status = v1::TaskStatus {
+            task_id: v1::TaskId { value: id.into() },
+            state: v1::TaskState::TaskRunning.into(),
+            ..Default::default()
+        };
+        self.input(Input::Update { status: status.encode_to_vec().into(), timestamp: 1.5 });
+    }
+
+    fn sent(&self) -> Vec<v1::executor::Call> {
+        let sent = self.outputs.iter().filter_map(|output| match output {
+            Output::Transmit(call) => Some(call.encode_to_vec()),
+            Output::Subscribe(_, _, call) => Some(call.to_vec()),
+            _ => None,
+        });
+        sent.map(|bytes| v1::executor::Call::decode(bytes.as_slice()).expect("a v1 call")).collect()
+    }
+
+    fn delivered(&self) -> Vec<Delivery> {
+        let delivered = self.outputs.iter().filter_map(|output| match output {
+            Output::Deliver(delivery) => Some(delivery.clone()),
+            _ => None,
+        });
+        delivered.collect()
+    }
+}
+
+fn of(kind: event::Type) -> Event {
+    Event { r#type: Some(kind.into()), ..Default::default() }
+}
+
+fn subscribed() -> Event {
+    let subscribed = event::Subscribed {
+        executor_info: v1::ExecutorInfo { executor_id: v1::ExecutorId { value: "e".into() }, ..Default::default() },
+        ..Default::default()
+    };
+    Event { subscribed: Some(subscribed), ..of(event::Type::Subscribed) }
+}
+
+fn acknowledged(status: &v1::TaskStatus) -> Event {
+    let acknowledged =
+        event::Acknowledged { task_id: status.task_id.clone(), uuid: status.uuid.clone().unwrap_or_default() };
+    Event { acknowledged: Some(acknowledged), ..of(event::Type::Acknowledged) }
+}
+
+#[test]
+fn an_update_has_what_the_agent_wants_to_see() {
+    let mut world = World::subscribed(false);
+    world.update("t");
+    world.update("t");
+    let statuses: Vec<_> = world.sent().into_iter().map(|call| call.update.expect("an update").status).collect();
+    let first = &statuses[0];
+    assert_eq!(first.source(), v1::task_status::Source::Executor);
+    assert_eq!(first.executor_id.as_ref().expect("set").value, "e");
+    assert_eq!(first.agent_id.as_ref().expect("set").value, "s");
+    assert_eq!((first.timestamp(), first.uuid().len()), (1.5, 16));
+    assert_ne!(first.uuid, statuses[1].uuid);
+}
+
+#[test]
+fn what_is_unacknowledged_is_told_of_when_subscribing_again() {
+    let mut world = World::subscribed(true);
+    for id in ["a", "b", "c"] {
+        world.launch(id);
+    }
+    world.update("b");
+    world.update("c");
+    let statuses: Vec<_> = world.sent().into_iter().map(|call| call.update.expect("an update").status).collect();
+    world.event(acknowledged(&statuses[0]));
+    world.stream(StreamEvent::Closed("cut".into()));
+    world.update("a");
+    world.outputs.clear();
+    world.wait();
+    let subscribe = world.sent().remove(0).subscribe.expect("a SUBSCRIBE");
+    let tasks: Vec<_> = subscribe.unacknowledged_tasks.iter().map(|task| task.task_id.value.as_str()).collect();
+    let updates: Vec<_> = subscribe.unacknowledged_updates.iter().map(|u| u.status.task_id.value.as_str()).collect();
+    assert_eq!(tasks, ["a", "c"], "b's update is acknowledged, so it is known");
+    assert_eq!(updates, ["c", "a"], "what was sent while cut off as well");
+    world.event(subscribed());
+    assert!(matches!(world.delivered()[..], [Delivery::Reregistered { .. }]));
+}
+
+#[test]
+fn with_checkpointing_a_restarting_agent_is_waited_for() {
+    let mut world = World::subscribed(true);
+    let begun = world.now;
+    world.stream(StreamEvent::Closed("killed".into()));
+    assert_eq!(world.delivered(), [Delivery::Disconnected]);
+    world.outputs.clear();
+    while world.delivered().is_empty() {
+        assert!(world.now < begun + 901 * SECOND);
+        world.wait();
+        if world.session.poll_timeout().is_some() {
+            world.stream(StreamEvent::Refused(503, "Agent has not finished recovery".into()));
+        }
+    }
+    assert_eq!(world.delivered(), [Delivery::Shutdown]);
+    assert_eq!(world.now, begun + 900 * SECOND);
+    assert!(world.outputs.contains(&Output::EndWithin(GRACE)));
+    let attempts = world.outputs.iter().filter(|output| matches!(output, Output::Subscribe(..))).count();
+    assert!(attempts > 450, "at most two seconds lie between two of the {attempts} attempts");
+}
+
+#[test]
+fn without_checkpointing_a_connection_may_break_but_an_agent_may_not() {
+    let mut world = World::subscribed(false);
+    world.stream(StreamEvent::Closed("cut".into()));
+    world.wait();
+    world.event(subscribed());
+    assert!(matches!(world.delivered()[..], [Delivery::Disconnected, Delivery::Reregistered { .. }]));
+    world.outputs.clear();
+    world.stream(StreamEvent::Closed("killed".into()));
+    world.wait();
+    world.stream(StreamEvent::Refused(400, "Executor cannot be found".into()));
+    assert_eq!(world.delivered(), [Delivery::Disconnected, Delivery::Shutdown]);
+    assert_eq!(world.session.poll_timeout(), None);
+}
+
+#[test]
+fn an_agent_that_never_knew_us_is_an_error() {
+    let mut world = world(false);
+    world.stream(StreamEvent::Refused(503, "recovering".into()));
+    assert_eq!(world.delivered(), []);
+    world.wait();
+    world.stream(StreamEvent::Refused(400, "Executor cannot be found".into()));
+    let why = "Received unexpected '400' (Executor cannot be found) for SUBSCRIBE";
+    assert_eq!(world.delivered(), [Delivery::Error(why.into())]);
+}
+
+#[test]
+fn after_shutdown_nothing_is_delivered_and_updates_still_go_out() {
+    let mut world = World::subscribed(false);
+    world.event(of(event::Type::Shutdown));
+    world.launch("late");
+    world.event(of(event::Type::Shutdown));
+    world.update("t");
+    assert_eq!(world.delivered(), [Delivery::Shutdown]);
+    let ends = world.outputs.iter().filter(|output| matches!(output, Output::EndWithin(_))).count();
+    assert_eq!(ends, 1);
+    assert_eq!(world.sent()[0].r#type(), call::Type::Update);
+    world.input(Input::Stop);
+    assert!(matches!(world.outputs.last(), Some(Output::Finished { .. })), "it does not wait for acknowledgements");
+}
+
+#[test]
+fn a_stopped_driver_sees_to_its_last_updates() {
+    let mut world = World::subscribed(true);
+    world.update("t");
+    let status = world.sent().remove(0).update.expect("an update").status;
+    world.input(Input::Stop);
+    world.stream(StreamEvent::Closed("cut".into()));
+    world.wait();
+    world.event(subscribed());
+    assert!(!world.outputs.iter().any(|output| matches!(output, Output::Finished { .. })));
+    world.event(acknowledged(&status));
+    assert!(matches!(world.outputs.last(), Some(Output::Finished { .. })));
+}
+
+#[test]
+fn a_stopped_driver_does_not_wait_for_ever() {
+    let mut world = World::subscribed(true);
+    world.update("t");
+    world.input(Input::Stop);
+    world.now += 5 * SECOND;
+    world.input(Input::Timeout);
+    assert!(matches!(world.outputs.last(), Some(Output::Finished { .. })));
+}
+
+#[test]
+fn an_update_that_the_agent_refuses_is_not_sent_for_ever() {
+    let mut world = World::subscribed(true);
+    world.update("t");
+    let Some(Output::Transmit(call)) = world.outputs.pop() else { panic!("an update was sent") };
+    world.input(Input::Refused { call, status: 400, body: "invalid".into() });
+    world.stream(StreamEvent::Closed("cut".into()));
+    world.outputs.clear();
+    world.wait();
+    assert_eq!(world.sent()[0].subscribe.as_ref().expect("a SUBSCRIBE").unacknowledged_updates, []);
+}
+
+#[test]
+fn a_heartbeat_is_sent_every_half_an_hour() {
+    let mut world = World::subscribed(false);
+    let begun = world.now;
+    world.wait();
+    assert_eq!(world.now, begun + 1800 * SECOND);
+    assert_eq!(world.sent()[0].r#type(), call::Type::Heartbeat);
+}
