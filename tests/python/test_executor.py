@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import http.server
 import io
+import json
 import os
+import queue
 import random
 import shutil
 import subprocess
@@ -14,9 +17,10 @@ import threading
 import time
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from google.protobuf import json_format
 from mesos.errors import ArgumentTypeError, ArgumentValueError
 from mesos.executor import MesosExecutorDriver
 from mesos.interface import Executor, mesos_pb2
@@ -88,14 +92,30 @@ def test_a_variable_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch
         MesosExecutorDriver(Executor()).start()
 
 
-def test_the_token_is_taken_out_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_token_is_taken_out_of_the_environment_and_shown_to_the_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: queue.Queue[tuple[str, str | None]] = queue.Queue()
+
+    class Agent(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            shown.put((self.path, self.headers["Authorization"]))
+            self.send_error(503)
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
     token = "MESOS_EXECUTOR_AUTHENTICATION_TOKEN"
-    for name, value in {**VARIABLES, token: "s3cret"}.items():
-        monkeypatch.setenv(name, value)
-    driver = MesosExecutorDriver(Executor())
-    driver.start()
-    assert token not in os.environ
-    driver.abort()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Agent) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        pid = f"slave(3)@127.0.0.1:{server.server_port}"
+        for name, value in {**VARIABLES, "MESOS_SLAVE_PID": pid, token: "s3cret"}.items():
+            monkeypatch.setenv(name, value)
+        for _ in range(2):  # a second driver in the process shows it too
+            driver = MesosExecutorDriver(Executor())
+            driver.start()
+            assert token not in os.environ
+            assert shown.get(timeout=20) == ("/slave(3)/api/v1/executor", "Bearer s3cret")
+            driver.abort()
+        server.shutdown()
 
 
 def test_statuses_and_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,6 +314,74 @@ def test_an_executor_outlives_its_agent_only_with_checkpointing(apache_home: Pat
                 until("the framework's end shuts it down", mark.exists)
                 until("the executor is gone", lambda: not alive(int(mark.read_text())))
                 mark.unlink()
+
+
+class PlainScheduler:
+    """A scheduler on the v1 API alone, for SHUTDOWN, which the classic API does not have."""
+
+    HEADERS: ClassVar = {"Content-Type": "application/json", "Accept": "application/json"}
+
+    def __init__(self, master: str) -> None:
+        self.master = master
+        self.stream = http.client.HTTPConnection(master, timeout=30)
+        info = {"user": "root", "name": "plain"}
+        subscribe = {"type": "SUBSCRIBE", "subscribe": {"framework_info": info}}
+        self.stream.request("POST", "/api/v1/scheduler", json.dumps(subscribe), self.HEADERS)
+        self.answer = self.stream.getresponse()
+        self.framework = self.wait("SUBSCRIBED")["subscribed"]["framework_id"]
+
+    def wait(self, kind: str) -> Any:
+        while True:
+            event = json.loads(self.answer.read(int(self.answer.readline())))
+            if event["type"] == kind:
+                return event
+
+    def call(self, kind: str, **more: Any) -> None:
+        connection = http.client.HTTPConnection(self.master, timeout=30)
+        headers = {**self.HEADERS, "Mesos-Stream-Id": self.answer.headers["Mesos-Stream-Id"]}
+        body = json.dumps({"type": kind, "framework_id": self.framework, **more})
+        connection.request("POST", "/api/v1/scheduler", body, headers)
+        answer = connection.getresponse()
+        assert answer.status == 202, answer.read()
+        connection.close()
+
+    def acknowledge(self, status: Any) -> None:
+        keys = {name: status[name] for name in ("agent_id", "task_id", "uuid")}
+        self.call("ACKNOWLEDGE", acknowledge=keys)
+
+    def close(self) -> None:
+        self.call("TEARDOWN")
+        self.stream.close()
+
+
+@pytest.mark.parametrize("play", ["", "deaf"])
+def test_a_scheduler_shuts_an_executor_down(master: str, tmp_path: Path, play: str) -> None:
+    mark = tmp_path / "told"
+    made = executor(play=f"{play} mark:{mark}")
+    made.shutdown_grace_period.nanoseconds = 1_000_000_000
+    scheduler = PlainScheduler(master)
+    offer = scheduler.wait("OFFERS")["offers"]["offers"][0]
+    classic = mesos_pb2.Offer()
+    classic.slave_id.value = offer["agent_id"]["value"]
+    launched = task_of(classic, made, "running")
+    as_json = json_format.MessageToDict(launched, preserving_proto_field_name=True)
+    as_json["agent_id"] = as_json.pop("slave_id")
+    launch = {"type": "LAUNCH", "launch": {"task_infos": [as_json]}}
+    scheduler.call("ACCEPT", accept={"offer_ids": [offer["id"]], "operations": [launch]})
+    status = scheduler.wait("UPDATE")["update"]["status"]
+    scheduler.acknowledge(status)
+    keys = {"executor_id": as_json["executor"]["executor_id"], "agent_id": offer["agent_id"]}
+    scheduler.call("SHUTDOWN", shutdown=keys)
+    until("the executor is told", mark.exists)
+    until("the executor is gone", lambda: not alive(int(mark.read_text())))
+    seen = {"UPDATE": None, "FAILURE": None}
+    while None in seen.values():
+        event = json.loads(scheduler.answer.read(int(scheduler.answer.readline())))
+        seen[event["type"]] = event
+    update = seen["UPDATE"]["update"]["status"]  # type: ignore[index]
+    assert (update["state"], update["message"]) == ("TASK_FAILED", "Executor terminated")
+    assert seen["FAILURE"]["failure"]["status"] == (9 if play else 0)  # type: ignore[index]
+    scheduler.close()
 
 
 def test_a_domain_socket_goes_before_the_port(embedded: LocalCluster, tmp_path: Path) -> None:
