@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::proto::v1::TaskState::{self, *};
+use crate::proto::v1::executor::{Call, call, event};
+use crate::proto::v1::executor_info::Type::{Custom, Default as Group};
 
 const SECOND: Duration = Duration::from_secs(1);
 const EXIT_3: i32 = 3 << 8;
@@ -12,8 +14,15 @@ struct World {
     agent: Agent,
     now: Instant,
     container: String,
+    /// Those of all launches.
+    containers: Vec<String>,
     signals: Vec<i32>,
     updates: Vec<v1::TaskStatus>,
+    /// To executors, by stream.
+    events: Vec<(ConnectionId, event::Type)>,
+    closed: Vec<ConnectionId>,
+    /// The statuses of executors that ended.
+    exits: Vec<i32>,
 }
 
 fn world() -> World {
@@ -26,7 +35,17 @@ fn world() -> World {
         registration_timeout: 60 * SECOND,
         shutdown_grace_period: 5 * SECOND,
     };
-    World { agent: Agent::new(config), now: Instant::now(), container: String::new(), signals: vec![], updates: vec![] }
+    World {
+        agent: Agent::new(config),
+        now: Instant::now(),
+        container: String::new(),
+        containers: vec![],
+        signals: vec![],
+        updates: vec![],
+        events: vec![],
+        closed: vec![],
+        exits: vec![],
+    }
 }
 
 impl World {
@@ -34,7 +53,13 @@ impl World {
         while let Some(output) = self.agent.poll_output() {
             match output {
                 Output::Tell(ToMaster::StatusUpdate { status, .. }) => self.updates.push(*status),
-                Output::Launch(launch) => self.container = launch.container,
+                Output::Launch(launch) => {
+                    self.containers.push(launch.container.clone());
+                    self.container = launch.container;
+                }
+                Output::Tell(ToMaster::ExitedExecutor { status, .. }) => self.exits.push(status),
+                Output::Send(stream, event) => self.events.push((stream, event.r#type())),
+                Output::Close(stream) => self.closed.push(stream),
                 Output::Signal(_, signal) => self.signals.push(signal),
                 other => panic!("{other:?} is not to be done here"),
             }
@@ -52,6 +77,57 @@ impl World {
             role: "*".into(),
             volumes: vec![],
         });
+    }
+
+    /// Tasks on a custom executor, or of a group on the default one.
+    fn run_on(&mut self, kind: v1::executor_info::Type, ids: &[&str]) {
+        let framework = v1::FrameworkInfo { id: Some(v1::FrameworkId { value: "f".into() }), ..Default::default() };
+        let info = v1::ExecutorInfo {
+            r#type: Some(kind.into()),
+            executor_id: v1::ExecutorId { value: "e".into() },
+            ..Default::default()
+        };
+        let task = |id: &&str| v1::TaskInfo { task_id: v1::TaskId { value: (*id).into() }, ..Default::default() };
+        self.tell(ToAgent::Run {
+            framework: Box::new(framework),
+            executor: Some(Box::new(info)),
+            tasks: ids.iter().map(task).collect(),
+            group: kind == v1::executor_info::Type::Default,
+            role: "*".into(),
+            volumes: vec![],
+        });
+    }
+
+    fn subscribe(&mut self, stream: ConnectionId, known: &[&str]) -> Result<(), calls::Refusal> {
+        let task = |id: &&str| v1::TaskInfo { task_id: v1::TaskId { value: (*id).into() }, ..Default::default() };
+        let subscribe =
+            call::Subscribe { unacknowledged_tasks: known.iter().map(task).collect(), unacknowledged_updates: vec![] };
+        let call = Call { subscribe: Some(subscribe), ..of(call::Type::Subscribe) };
+        let outcome = self.agent.subscribe(self.now, stream, call);
+        self.pump();
+        outcome
+    }
+
+    /// The executor reports on a task.
+    fn report(&mut self, id: &str, state: TaskState) {
+        let status = v1::TaskStatus {
+            task_id: v1::TaskId { value: id.into() },
+            state: state.into(),
+            source: Some(v1::task_status::Source::Executor.into()),
+            uuid: Some(uuid::Uuid::new_v4().into_bytes().to_vec()),
+            ..Default::default()
+        };
+        let call = Call { update: Some(call::Update { status }), ..of(call::Type::Update) };
+        self.agent.call(self.now, call).expect("taken");
+        self.pump();
+    }
+
+    fn sent(&self) -> Vec<event::Type> {
+        self.events.iter().map(|(_, kind)| *kind).collect()
+    }
+
+    fn told(&self) -> Vec<(&str, TaskState)> {
+        self.updates.iter().map(|s| (s.task_id.value.as_str(), s.state())).collect()
     }
 
     fn running() -> Self {
@@ -98,6 +174,15 @@ impl World {
 
     fn states(&self) -> Vec<TaskState> {
         self.updates.iter().map(v1::TaskStatus::state).collect()
+    }
+}
+
+fn of(kind: call::Type) -> Call {
+    Call {
+        executor_id: v1::ExecutorId { value: "e".into() },
+        framework_id: v1::FrameworkId { value: "f".into() },
+        r#type: Some(kind.into()),
+        ..Default::default()
     }
 }
 
@@ -215,5 +300,132 @@ fn a_removed_framework_s_tasks_end_and_nobody_is_told() {
     assert_eq!(world.signals, [libc::SIGTERM]);
     world.exited(libc::SIGTERM);
     assert_eq!(world.updates.len(), told);
+    assert!(world.agent.executors.is_empty());
+}
+
+#[test]
+fn tasks_wait_for_their_executor_and_go_out_in_order() {
+    let mut world = world();
+    world.run_on(Custom, &["a"]);
+    world.run_on(Custom, &["b"]);
+    assert_eq!(world.containers.len(), 1, "one executor");
+    world.launched();
+    assert_eq!(world.sent(), []);
+    let early =
+        world.agent.call(world.now, Call { message: Some(call::Message::default()), ..of(call::Type::Message) });
+    assert_eq!(early.expect_err("refused").status, 403);
+    world.subscribe(1, &[]).expect("taken");
+    assert_eq!(world.sent(), [event::Type::Subscribed, event::Type::Launch, event::Type::Launch]);
+    world.run_on(Custom, &["c"]);
+    assert_eq!(world.sent().last(), Some(&event::Type::Launch));
+}
+
+#[test]
+fn an_executor_that_nobody_started_is_refused() {
+    let mut world = world();
+    assert_eq!(world.subscribe(1, &[]).expect_err("refused").message, "Framework cannot be found");
+    world.run(None);
+    assert_eq!(world.subscribe(1, &[]).expect_err("refused").message, "Executor cannot be found");
+}
+
+#[test]
+fn an_executor_that_does_not_subscribe_in_time_is_killed() {
+    let mut world = world();
+    world.run_on(Custom, &["a"]);
+    world.launched();
+    world.pass(60 * SECOND);
+    assert_eq!(world.signals, [libc::SIGKILL]);
+    world.exited(libc::SIGKILL);
+    let last = world.updates.last().expect("an update");
+    assert_eq!((last.state(), last.message()), (TaskFailed, "Executor did not register within 1mins"));
+    assert_eq!(world.exits, [libc::SIGKILL]);
+}
+
+#[test]
+fn the_end_of_an_executor_fails_what_it_had_still_to_do() {
+    let mut world = world();
+    world.run_on(Custom, &["a", "b"]);
+    world.launched();
+    world.subscribe(1, &[]).expect("taken");
+    world.report("a", TaskFinished);
+    world.exited(EXIT_3);
+    assert_eq!(world.told(), [("a", TaskFinished), ("b", TaskFailed)]);
+    assert_eq!((&world.exits[..], &world.closed[..]), (&[EXIT_3][..], &[1][..]));
+}
+
+#[test]
+fn the_newest_stream_wins_and_a_task_that_was_lost_on_the_way_is_told_of() {
+    let mut world = world();
+    world.run_on(Custom, &["a", "b", "c"]);
+    world.launched();
+    world.subscribe(1, &[]).expect("taken");
+    world.report("a", TaskRunning);
+    world.subscribe(2, &["b"]).expect("taken");
+    assert_eq!(world.closed, [1]);
+    assert_eq!(world.told(), [("a", TaskRunning), ("c", TaskLost)]);
+    world.agent.disconnected(1);
+    world.run_on(Custom, &["d"]);
+    assert_eq!(world.events.last(), Some(&(2, event::Type::Launch)));
+}
+
+#[test]
+fn every_update_is_taken_once() {
+    let mut world = world();
+    world.run_on(Custom, &["a"]);
+    world.launched();
+    world.subscribe(1, &[]).expect("taken");
+    world.report("a", TaskRunning);
+    let again = world.updates[0].clone();
+    let call = Call { update: Some(call::Update { status: again }), ..of(call::Type::Update) };
+    world.agent.call(world.now, call).expect("taken");
+    world.pump();
+    assert_eq!(world.told(), [("a", TaskRunning)]);
+    let acknowledged = world.sent().iter().filter(|kind| **kind == event::Type::Acknowledged).count();
+    assert_eq!(acknowledged, 2);
+}
+
+#[test]
+fn an_executor_that_is_shut_down_is_killed_after_its_grace_period() {
+    let mut world = world();
+    world.run_on(Custom, &["a"]);
+    world.launched();
+    world.subscribe(1, &[]).expect("taken");
+    world.tell(ToAgent::ShutdownFramework { framework_id: "f".into() });
+    assert_eq!(world.sent().last(), Some(&event::Type::Shutdown));
+    world.pass(5 * SECOND - Duration::from_millis(1));
+    assert!(world.signals.is_empty());
+    world.pass(Duration::from_millis(1));
+    assert_eq!(world.signals, [libc::SIGKILL]);
+    world.exited(libc::SIGKILL);
+    assert!(world.agent.executors.is_empty() && world.updates.is_empty() && world.exits.is_empty());
+}
+
+#[test]
+fn a_group_ends_with_the_first_task_that_does_not_finish() {
+    let mut world = world();
+    world.run_on(Group, &["a", "b", "c"]);
+    let containers = world.containers.clone();
+    for container in &containers {
+        world.agent.launched(world.now, container, Ok(1));
+    }
+    world.pump();
+    world.agent.exited(world.now, &containers[0], Some(0));
+    world.pump();
+    assert_eq!(world.signals, [libc::SIGKILL], "what it left behind, and nothing of the others");
+    world.agent.exited(world.now, &containers[1], Some(EXIT_3));
+    world.pump();
+    assert_eq!(world.signals[1..], [libc::SIGKILL, libc::SIGTERM]);
+    world.agent.exited(world.now, &containers[2], Some(libc::SIGTERM));
+    world.pump();
+    assert_eq!(world.exits, [0]);
+    for id in ["a", "b", "c"] {
+        for _ in 0..3 {
+            let of_task = world.updates.iter().rev().find(|status| status.task_id.value == id);
+            let uuid = of_task.and_then(|status| status.uuid.clone()).expect("an update");
+            world.tell(ToAgent::Acknowledge { framework_id: "f".into(), task_id: id.into(), uuid });
+        }
+    }
+    let last = |id| world.told().into_iter().rfind(|(task, _)| *task == id).map(|(_, state)| state);
+    assert_eq!([last("a"), last("b"), last("c")], [Some(TaskFinished), Some(TaskFailed), Some(TaskKilled)]);
     assert!(world.agent.executors.is_empty());
 }

@@ -35,6 +35,7 @@ impl Master {
         let here = framework.tasks.values().filter(|task| task.agent_id == agent_id);
         let lost: Vec<v1::TaskInfo> = here.map(|task| task.info.clone()).collect();
         lost.iter().for_each(|task| framework.complete_task(&task.task_id.value));
+        framework.executors.retain(|(agent, _), _| agent != agent_id);
         for task in &lost {
             let state = v1::TaskState::TaskGoneByOperator;
             self.report(framework_id, task, state, reason, "Agent has been marked gone");

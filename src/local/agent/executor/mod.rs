@@ -7,7 +7,7 @@ mod tasks;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use self::stream::event_of;
 use super::launch::{Volume, launch, mounts, sandbox};
@@ -22,6 +22,9 @@ use crate::proto::{has_capability, v1};
 
 /// Tasks of an executor that are over and still shown (`MAX_COMPLETED_TASKS_PER_EXECUTOR`).
 const MAX_COMPLETED_TASKS: usize = 200;
+
+/// Of an executor's grace period so much is not its tasks' (`src/launcher/executor.cpp`).
+const OWN_GRACE: Duration = Duration::from_secs(2);
 
 /// Where an executor is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,8 +217,10 @@ impl Executor {
                     let command = self.info.command.clone().unwrap_or_default();
                     self.start_container(context, &command, volumes);
                 } else {
-                    let (directory, mounts) = (self.directory.clone(), mounts(context.config, volumes));
-                    context.outputs.push_back(Output::Mount(directory, mounts));
+                    if !volumes.is_empty() {
+                        let (directory, mounts) = (self.directory.clone(), mounts(context.config, volumes));
+                        context.outputs.push_back(Output::Mount(directory, mounts));
+                    }
                     self.send_queued(context);
                 }
             }
@@ -344,9 +349,11 @@ impl Executor {
             let connected = self.connection.is_some();
             self.send(context, event_of(event::Type::Shutdown));
             // One that never subscribed cannot be asked.
-            let grace = if connected || self.stage == Stage::Running { grace } else { std::time::Duration::ZERO };
+            let grace = if connected || self.stage == Stage::Running { grace } else { Duration::ZERO };
             self.kill_due = Some(context.now + grace);
         } else {
+            // Mesos' own executors keep so much for their own end.
+            let grace = grace.saturating_sub(OWN_GRACE);
             for container in self.containers() {
                 self.with_process(context, &container, |process, now| process.shut_down(now, grace));
             }
