@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from mesos.errors import MesosError
-from mesos.local import LocalCluster, LocalTask
+from mesos.local import LocalCluster
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,7 +184,7 @@ class _Stop:
 
 
 class _Output:
-    """The tasks' output, shown as it comes: each line marked with its task."""
+    """The tasks' output, shown as it comes: each line marked with its task, or with the executor that tasks share."""
 
     def __init__(self, cluster: LocalCluster) -> None:
         self._cluster = cluster
@@ -192,13 +192,17 @@ class _Output:
         self.states: dict[tuple[str, Path], str] = {}
 
     def show(self) -> None:
+        over: dict[Path, bool] = {}
         for task in self._cluster.tasks():
             self.states[task.id, task.sandbox] = task.state
+            # An executor that tasks share may get another as long as it lives.
+            over[task.sandbox] = task.id == _owner(task.sandbox) and _is_terminal(task.state)
+        for sandbox, last in over.items():
             for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
-                path = task.sandbox / name
+                path = sandbox / name
                 if path not in self._files:
-                    self._files[path] = _Tail(path, f"[{_short(task)}] ", stream)
-                self._files[path].show(last=_is_terminal(task.state))
+                    self._files[path] = _Tail(path, f"[{_short(_owner(sandbox))}] ", stream)
+                self._files[path].show(last)
 
 
 class _Tail:
@@ -228,8 +232,15 @@ class _Tail:
             print(self._mark + line.decode(errors="replace"), file=self._stream, flush=True)
 
 
-def _short(task: LocalTask) -> str:
-    return task.id if len(task.id) <= _ID_SHOWN + 1 else f"{task.id[:_ID_SHOWN]}…"
+def _owner(sandbox: Path) -> str:
+    """Whose sandbox it is: ``.../executors/ID/runs/CONTAINER``, where a command task's executor has its name, or, for a
+    task of a group, ``.../tasks/ID`` below that.
+    """
+    return sandbox.parent.parent.name if sandbox.parent.name == "runs" else sandbox.name
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _ID_SHOWN + 1 else f"{name[:_ID_SHOWN]}…"
 
 
 def _is_terminal(state: str) -> bool:

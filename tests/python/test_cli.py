@@ -41,6 +41,50 @@ def test_run_shows_the_tasks_output_and_ends_with_a_summary() -> None:
     assert "from REMESOS_MASTER, instead of zk://localhost:2181/mesos" in done.stderr
 
 
+def test_run_shows_what_an_executor_says_once(tmp_path: Path) -> None:
+    executor = tmp_path / "executor.py"
+    executor.write_text(
+        """
+from mesos.interface import Executor, mesos_pb2
+from mesos.native import MesosExecutorDriver
+class E(Executor):
+    def launchTask(self, driver, task):
+        print("running", task.name)
+        driver.sendStatusUpdate(mesos_pb2.TaskStatus(task_id=task.task_id, state=mesos_pb2.TASK_FINISHED))
+MesosExecutorDriver(E()).run()
+"""
+    )
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"""
+import sys
+from mesos.interface import Scheduler, mesos_pb2
+from mesos.native import MesosSchedulerDriver
+class S(Scheduler):
+    number = 0
+    def resourceOffers(self, driver, offers):
+        for offer in offers:
+            task = mesos_pb2.TaskInfo(name="number %d" % self.number, slave_id=offer.slave_id)
+            task.task_id.value = str(self.number)
+            task.executor.executor_id.value = "worker"
+            task.executor.command.value = sys.executable + " " + {str(executor)!r}
+            for name, amount in (("cpus", 0.1), ("mem", 32)):
+                task.resources.add(name=name, type=mesos_pb2.Value.SCALAR).scalar.value = amount
+            driver.launchTasks(offer.id, [task], mesos_pb2.Filters(refuse_seconds=0))
+            self.number += 1
+    def statusUpdate(self, driver, status):
+        if status.task_id.value == "2":
+            driver.stop()
+MesosSchedulerDriver(S(), mesos_pb2.FrameworkInfo(user="", name="f"), "local").run()
+"""
+    )
+    done = subprocess.run([*REMESOS, "run", str(script)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"^\[(.*)\] (running .*)$", done.stdout, re.M) == [
+        ("worker", f"running number {number}") for number in range(3)
+    ]
+
+
 def test_run_ends_on_ctrl_c() -> None:
     with subprocess.Popen(
         [*REMESOS, "run", HELLO], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
