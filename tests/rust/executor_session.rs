@@ -159,6 +159,22 @@ fn what_is_unacknowledged_is_told_of_when_subscribing_again() {
 }
 
 #[test]
+fn what_is_reported_while_subscribing_goes_out_once_subscribed_and_in_order() {
+    let mut world = World::subscribed(true);
+    world.update("a");
+    world.stream(StreamEvent::Closed("cut".into()));
+    world.update("b");
+    world.wait();
+    world.update("c");
+    world.update("d");
+    world.outputs.clear();
+    world.event(subscribed());
+    world.update("e");
+    let of = |call: v1::executor::Call| call.update.expect("an update").status.task_id.value;
+    assert_eq!(world.sent().into_iter().map(of).collect::<Vec<_>>(), ["c", "d", "e"]);
+}
+
+#[test]
 fn with_checkpointing_a_restarting_agent_is_waited_for() {
     let mut world = World::subscribed(true);
     let begun = world.now;

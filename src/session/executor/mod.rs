@@ -84,6 +84,8 @@ pub struct ExecutorSession {
     given_up: Option<Instant>,
     tasks: Unacknowledged,
     updates: Unacknowledged,
+    /// The place of the first update that the last SUBSCRIBE did not tell of.
+    untold: u64,
     backoff: Backoff,
     random: fastrand::Rng,
     decoder: Decoder,
@@ -169,6 +171,7 @@ impl ExecutorSession {
             given_up: None,
             tasks: Unacknowledged::default(),
             updates: Unacknowledged::default(),
+            untold: 0,
             backoff,
             random: fastrand::Rng::with_seed(config.seed),
             decoder: Decoder::default(),
@@ -253,6 +256,10 @@ impl ExecutorSession {
         self.state = State::Subscribed { heartbeat: now + HEARTBEAT_INTERVAL };
         self.given_up = None;
         self.backoff.reset();
+        // What was reported while SUBSCRIBE was on its way comes after what that told of.
+        for inner in self.updates.since(self.untold).collect::<Vec<_>>() {
+            self.transmit_update(inner);
+        }
         let slave_info = subscribed.agent_info;
         if std::mem::replace(&mut self.was_registered, true) {
             tracing::info!("Executor reregistered on agent {}", self.config.slave_id);
@@ -290,7 +297,11 @@ impl ExecutorSession {
         };
         let status = Bytes::from([status.as_ref(), &filled.encode_to_vec()].concat());
         self.updates.insert(uuid, status.clone());
-        let update = Some(Wrapped { inner: status });
+        self.transmit_update(status);
+    }
+
+    fn transmit_update(&mut self, inner: Bytes) {
+        let update = Some(Wrapped { inner });
         self.transmit(Call { kind: CallType::Update.into(), update, ..Call::default() });
     }
 
@@ -406,6 +417,7 @@ impl ExecutorSession {
             unacknowledged_tasks: self.tasks.messages().collect(),
             unacknowledged_updates: self.updates.messages().map(|inner| Wrapped { inner }).collect(),
         };
+        self.untold = self.updates.next_place();
         let call = Call { kind: CallType::Subscribe.into(), subscribe: Some(subscribe), ..Call::default() };
         let call = self.signed(call).encode_to_vec().into();
         self.outputs.push_back(Output::Subscribe(self.attempt, agent, call));
