@@ -1,9 +1,38 @@
 """remesos: the classic Apache Mesos framework API for today's Python.
 
-A regular package that extends its path, so that other distributions' ``mesos.*`` packages still import.
-Importing it starts no thread and sets no signal handler.
+A regular package that extends its path, so that other distributions' ``mesos.*`` packages still import. Importing it
+starts no thread and sets no signal handler. Up to Mesos 0.19 the whole API was here: those names are found in the
+modules that they moved to, when they are asked for.
 """
 
+from __future__ import annotations
+
+import importlib
 from pkgutil import extend_path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mesos.executor import MesosExecutorDriver
+    from mesos.interface import Executor, ExecutorDriver, Scheduler, SchedulerDriver
+    from mesos.scheduler import MesosSchedulerDriver
+
+__all__ = [
+    "Executor",
+    "ExecutorDriver",
+    "MesosExecutorDriver",
+    "MesosSchedulerDriver",
+    "Scheduler",
+    "SchedulerDriver",
+]
 
 __path__ = extend_path(__path__, __name__)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("mesos.native" if name.startswith("Mesos") else "mesos.interface"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

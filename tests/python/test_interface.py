@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 
+import mesos.executor
 import mesos.interface
+import mesos.native
+import mesos.scheduler
 import pytest
 from mesos.interface import Executor, ExecutorDriver, Scheduler, SchedulerDriver
 
@@ -85,6 +90,26 @@ def test_errors_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "Error from Mesos: the scheduler's \nError from Mesos: the executor's\n"
 
 
-def test_star_import_works() -> None:
-    assert mesos.interface.__all__ == sorted(mesos.interface.__all__)
-    assert all(hasattr(mesos.interface, name) for name in mesos.interface.__all__)
+def test_the_names_of_before_0_20() -> None:
+    """One flat module, as the upgrade guide's fallback still imports it."""
+    code = """
+import mesos
+assert not hasattr(mesos, "Resource")
+import sys
+assert "mesos.interface" not in sys.modules and "google.protobuf" not in sys.modules
+from mesos import Executor, ExecutorDriver, MesosExecutorDriver, MesosSchedulerDriver, Scheduler, SchedulerDriver
+import mesos_pb2
+from mesos.interface import mesos_pb2 as new
+assert mesos.Scheduler is Scheduler and issubclass(MesosSchedulerDriver, SchedulerDriver)
+assert issubclass(MesosExecutorDriver, ExecutorDriver) and Executor.__module__ == "mesos.interface"
+assert mesos_pb2.TaskInfo is new.TaskInfo and mesos_pb2._TASKINFO is new._TASKINFO
+assert set(mesos.__all__) <= set(dir(mesos))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_names_of_every_module_are_sorted_and_there() -> None:
+    for module in (mesos, mesos.interface, mesos.native, mesos.scheduler, mesos.executor):
+        assert module.__all__ == sorted(module.__all__)
+        assert all(hasattr(module, name) for name in module.__all__)
