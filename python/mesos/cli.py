@@ -22,6 +22,7 @@ from mesos.local import LocalCluster
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_END_SECONDS = 1.0
 _POLL_SECONDS = 0.1
 """How often the tasks' output is looked at."""
 _GRACE_SECONDS = 10.0
@@ -114,7 +115,7 @@ def _run(options: argparse.Namespace) -> int:
             if script.poll() is None:
                 script.kill()
                 script.wait()
-        output.show()
+        output.show_last()
         _summary(cluster, output.states)
     return status
 
@@ -203,6 +204,14 @@ class _Output:
                 if path not in self._files:
                     self._files[path] = _Tail(path, f"[{_short(_owner(sandbox))}] ", stream)
                 self._files[path].show(last)
+
+    def show_last(self) -> None:
+        """Show what comes while the tasks end, with their framework; one that it left behind is not waited for."""
+        until = time.monotonic() + _END_SECONDS
+        self.show()
+        while not all(map(_is_terminal, self.states.values())) and time.monotonic() < until:
+            time.sleep(_POLL_SECONDS)
+            self.show()
 
 
 class _Tail:

@@ -99,7 +99,7 @@ async fn download(url: &str, target: &Path) -> Result<(), String> {
     file.flush().await.map_err(written)
 }
 
-/// The error with its causes, and without the address, which may hold a password.
+/// The error with its causes, and without the address, which is named beside it.
 fn without_url(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();

@@ -35,8 +35,10 @@ def test_run_shows_the_tasks_output_and_ends_with_a_summary() -> None:
     assert shown
     assert all(task.startswith(mark) for mark, task in shown)
     launched = len(re.findall(r"^Launching task ", done.stdout, re.M))
-    assert len(shown) == launched
-    summary = rf"^remesos: {launched} task\(s\): {launched} TASK_FINISHED. The web page was at http://127\.0\.0\.1:\d+$"
+    # The last one may be launched as the time is over.
+    assert launched - 1 <= len(shown) <= launched
+    ends = r"\d+ TASK_FINISHED(, 1 TASK_KILLED)?"
+    summary = rf"^remesos: {launched} task\(s\): {ends}\. The web page was at http://127\.0\.0\.1:\d+$"
     assert re.search(summary, done.stdout, re.M)
     assert "from REMESOS_MASTER, instead of zk://localhost:2181/mesos" in done.stderr
 
@@ -99,7 +101,7 @@ def test_run_ends_on_ctrl_c() -> None:
         seen += process.stdout.readlines()
         assert process.wait(20) == 0
     assert "Stopping\n" in seen
-    assert re.match(r"remesos: \d+ task\(s\): .*TASK_FINISHED", seen[-1])
+    assert re.match(r"remesos: \d+ task\(s\): .*TASK_(FINISHED|KILLED)", seen[-1])
 
 
 @pytest.mark.parametrize("attempt", range(3))
@@ -117,7 +119,8 @@ def test_run_ends_on_ctrl_c_in_a_terminal(attempt: int) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     os.close(terminal)
     assert seen.count(b"Stopping") == 1, "the script is told once"
-    assert b"TASK_FINISHED. The web page was at" in seen
+    # The task that said hello may be about to end when the cluster does.
+    assert re.search(rb"TASK_(FINISHED|KILLED)\. The web page was at", seen)
 
 
 def test_run_gives_the_script_its_arguments_and_takes_its_exit_status(tmp_path: Path) -> None:

@@ -300,6 +300,8 @@ fn a_removed_framework_s_tasks_end_and_nobody_is_told() {
     assert_eq!(world.signals, [libc::SIGTERM]);
     world.exited(libc::SIGTERM);
     assert_eq!(world.updates.len(), told);
+    let states: Vec<_> = world.agent.executors().flat_map(Executor::all_tasks).map(|task| task.state).collect();
+    assert_eq!(states, [TaskKilled], "it is shown as what it came to");
     assert!(world.agent.executors.is_empty());
 }
 

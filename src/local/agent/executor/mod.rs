@@ -182,7 +182,7 @@ impl Executor {
 
     /// Whether it is gone and nothing waits for an acknowledgement.
     pub fn is_over(&self) -> bool {
-        self.stage == Stage::Terminated && self.tasks.is_empty()
+        self.stage == Stage::Terminated && (self.abandoned || self.tasks.is_empty())
     }
 
     /// When to call `handle_timeout` at the latest.
@@ -299,8 +299,8 @@ impl Executor {
             context.outputs.push_back(Output::Close(connection));
         }
         if self.abandoned {
-            self.tasks.clear();
-            return;
+            let live = self.tasks.values_mut().filter(|task| !is_terminal(task.state));
+            return live.for_each(|task| task.state = TaskState::TaskKilled);
         }
         let (reason, why) = self.cause.take().unwrap_or((Reason::ExecutorTerminated, "Executor terminated".to_owned()));
         let live = self.tasks.values().filter(|task| !is_terminal(task.state));
@@ -365,7 +365,7 @@ impl Executor {
     /// The framework is removed: end, and tell nobody.
     pub fn abandon(&mut self, context: &mut Context) {
         self.abandoned = true;
-        self.tasks.clear();
+        self.tasks.values_mut().for_each(|task| task.updates = Updates::default());
         self.queued.clear();
         if self.stage != Stage::Terminated {
             self.shut_down(context);

@@ -18,7 +18,8 @@ impl Executor {
             self.send(context, Event { acknowledged, ..event_of(event::Type::Acknowledged) });
         }
         if self.abandoned {
-            return;
+            let known = self.tasks.get_mut(&status.task_id.value).filter(|task| !is_terminal(task.state));
+            return known.into_iter().for_each(|task| task.state = status.state());
         }
         let task = self.tasks.entry(status.task_id.value.clone()).or_insert_with(|| {
             let info = v1::TaskInfo { task_id: status.task_id.clone(), ..Default::default() };
