@@ -730,35 +730,48 @@ def test_a_group_finishes_task_by_task_and_its_executor_with_it(embedded: LocalC
         offer = scheduler.offer()
         operation, names = group(offer, scheduler, "echo one", "sleep 0.3; echo two")
         driver.acceptOffers([offer.id], [operation])
-        ids = set()
-        for name in names:
-            finished = scheduler.state(name, mesos_pb2.TASK_FINISHED)
-            assert finished.container_status.container_id.parent.value
-            ids.add(finished.container_status.container_id.parent.value)
-        assert len(ids) == 1
+        finished: dict[str, str] = {}
+        while set(finished) != set(names):
+            status = scheduler.wait("statusUpdate", lambda s: s.state == mesos_pb2.TASK_FINISHED)
+            finished[status.task_id.value] = status.container_status.container_id.parent.value
+        assert len(set(finished.values())) == 1, "one container holds those of the tasks"
+        assert all(finished.values())
         assert scheduler.wait("executorLost") == 0
         texts = {(shown.sandbox / "stdout").read_text() for shown in embedded.tasks()}
         assert texts == {"one\n", "two\n"}
 
 
 @pytest.mark.parametrize("how", ["a task is killed", "a task fails", "the framework ends"])
-def test_a_group_ends_as_one(embedded: LocalCluster, how: str) -> None:
+def test_a_group_ends_as_one(embedded: LocalCluster, tmp_path: Path, how: str) -> None:
     scheduler = Recorder()
+    go = tmp_path / "go"
+    waits = f"while ! test -e {go}; do sleep 0.02; done; exit 4"
+    commands = [f"echo $$ > {tmp_path}/{name}.pid; {then}" for name, then in (("a", "exec sleep 100"), ("b", waits))]
     with running(embedded.address, scheduler) as driver:
         offer = scheduler.offer()
-        operation, names = group(offer, scheduler, "sleep 100", "sleep 1; exit 4" if "fails" in how else "sleep 100")
+        operation, names = group(offer, scheduler, *commands)
         driver.acceptOffers([offer.id], [operation])
-        running_now = [scheduler.state(name, mesos_pb2.TASK_RUNNING) for name in names[:1]]
-        processes = [s.container_status.executor_pid for s in running_now]
+        pids = [tmp_path / "a.pid", tmp_path / "b.pid"]
+        until("both tasks run", lambda: all(pid.exists() and pid.read_text() for pid in pids))
+        processes = [int(pid.read_text()) for pid in pids]
+        assert all(map(alive, processes))
+        ends = dict.fromkeys(names, mesos_pb2.TASK_KILLED)
         if "killed" in how:
             driver.killTask(mesos_pb2.TaskID(value=names[1]))
-            for name in names:
-                scheduler.state(name, mesos_pb2.TASK_KILLED)
         elif "fails" in how:
-            scheduler.state(names[0], mesos_pb2.TASK_KILLED)
+            go.touch()
+            ends[names[1]] = mesos_pb2.TASK_FAILED
+        while "ends" not in how and ends:
+            status = scheduler.wait("statusUpdate", lambda s: s.state in (mesos_pb2.TASK_KILLED, mesos_pb2.TASK_FAILED))
+            assert ends.pop(status.task_id.value) == status.state
         if "ends" not in how:
-            assert scheduler.wait("executorLost") == 0
-    until("all is gone", lambda: not any(alive(process) for process in processes if process))
+            until("the executor is over", lambda: "executorLost" in [event.name for event in all_events(scheduler)])
+    until("all is gone", lambda: not any(map(alive, processes)))
+
+
+def all_events(scheduler: Recorder) -> list[Any]:
+    """What was heard, whether it was waited for or not."""
+    return [*scheduler.seen, *scheduler.events.queue]
 
 
 def test_a_group_is_launched_whole_or_not_at_all(embedded: LocalCluster) -> None:
