@@ -129,7 +129,7 @@ def a_finished_task_gives_its_resources_back_unacknowledged(stage):
     driver.begin()
     offer = driver.offer()
     agent = offer.slave_id.value
-    driver.launchTasks(offer.id, [task(offer, "t", cpus=8)], filters(0))
+    driver.launchTasks(offer.id, [task(offer, "t", "sleep 1", cpus=8)], filters(0))
     driver.state("t", "TASK_STARTING")
     driver.offer(lambda offer: offer.slave_id.value == agent and any(r.name == "cpus" for r in offer.resources))
     driver.end()
