@@ -3,6 +3,8 @@
 
 import sys
 
+import threading
+
 from calls import every_call
 from mesos.interface import mesos_pb2
 from messages import filters, framework, status, task
@@ -107,8 +109,16 @@ def abort_inside_callbacks(stage):
 
 @scenario
 def run_ends_when_a_callback_stops_the_driver(stage):
-    driver = stage.driver(framework(), on={"registered": lambda driver, *_: driver.stop()})
+    stopped = threading.Event()
+
+    def stop(driver, *_):
+        driver.stop()
+        stopped.set()
+
+    driver = stage.driver(framework(), on={"registered": stop})
     driver.run()
+    # run() may return before what stop() returned is written down.
+    stopped.wait(10)
 
 
 @scenario
