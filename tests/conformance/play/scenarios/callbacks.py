@@ -2,7 +2,6 @@
 # `src/sched/sched.cpp`.
 
 import sys
-
 import threading
 
 from calls import every_call
