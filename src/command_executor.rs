@@ -18,14 +18,12 @@ use tokio::time::sleep_until;
 use crate::driver::{Environment, ExecutorDriver};
 use crate::local::containerizer::{lead_session, program};
 use crate::local::prober::{self, Surroundings};
-use crate::local::task::{Action, Outcome, Subject, TaskProcess};
+use crate::local::task::{Action, OWN_GRACE, Outcome, Subject, TaskProcess};
 use crate::proto::v1::task_status::Reason;
 use crate::proto::{has_capability, v1};
 use crate::session::executor::Delivery;
 use crate::{Error, Result};
 
-/// Of the agent's grace period so much is kept for the executor's own end (`src/launcher/executor.cpp`).
-const OWN_GRACE: Duration = Duration::from_secs(2);
 /// The last updates have so long to be acknowledged.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 

@@ -19,6 +19,9 @@ pub use checks::{Outcome, Probe, ProbeKind, Subject};
 /// `DEFAULT_KILL_GRACE_PERIOD` of the command executor.
 const KILL_GRACE: Duration = Duration::from_secs(3);
 
+/// Of an executor's grace period so much is kept for its own end, and is not its tasks'.
+pub const OWN_GRACE: Duration = Duration::from_secs(2);
+
 /// What to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {

@@ -14,7 +14,7 @@ use super::launch::{Volume, launch, mounts, sandbox};
 use super::updates::Updates;
 use super::{Config, ConnectionId, Output};
 use crate::local::messages::{ToMaster, is_terminal};
-use crate::local::task::{TaskProcess, duration};
+use crate::local::task::{OWN_GRACE, TaskProcess, duration};
 use crate::proto::v1::TaskState;
 use crate::proto::v1::executor::{Event, event};
 use crate::proto::v1::task_status::Reason;
@@ -22,9 +22,6 @@ use crate::proto::{has_capability, v1};
 
 /// Tasks of an executor that are over and still shown (`MAX_COMPLETED_TASKS_PER_EXECUTOR`).
 const MAX_COMPLETED_TASKS: usize = 200;
-
-/// Of an executor's grace period so much is not its tasks' (`src/launcher/executor.cpp`).
-const OWN_GRACE: Duration = Duration::from_secs(2);
 
 /// Where an executor is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

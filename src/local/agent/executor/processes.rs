@@ -16,7 +16,7 @@ impl Executor {
         let group: Vec<String> = tasks.iter().map(|task| task.task_id.value.clone()).collect();
         for task in tasks {
             let container = uuid::Uuid::new_v4().to_string();
-            let directory = self.directory.join("tasks").join(&task.task_id.value);
+            let directory = self.sandbox_of(&task.task_id.value);
             let command = task.command.clone().unwrap_or_default();
             let mut launch = launch(context.config, self, &container, &directory, &command);
             launch.mounts = mounts(context.config, volumes);
