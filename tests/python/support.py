@@ -123,6 +123,21 @@ def heard(text: str) -> Iterator[threading.Event]:
         logging.getLogger("mesos").removeHandler(listener)
 
 
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that only waits to be reaped does not."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def wait_until(true: Any, what: str, seconds: float = 10) -> None:
+    """For what happens in another process and has no event."""
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+
+
 def framework(**fields: Any) -> mesos_pb2.FrameworkInfo:
     return mesos_pb2.FrameworkInfo(**{"user": "", "name": "test", **fields})
 

@@ -27,7 +27,18 @@ from mesos.interface import Executor, mesos_pb2
 
 from tests.apache_mesos import ApacheMesos
 from tests.python.proxy import Proxy
-from tests.python.support import Recorder, capable, executor, filters, framework, running, task, task_of
+from tests.python.support import (
+    Recorder,
+    alive,
+    capable,
+    executor,
+    filters,
+    framework,
+    running,
+    task,
+    task_of,
+    wait_until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,18 +64,8 @@ def through(proxy: Proxy, offer: Any, play: str = "") -> mesos_pb2.ExecutorInfo:
     return made
 
 
-def until(what: str, condition: Any, seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.02)  # nothing tells when
-
-
-def alive(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+def until(what: str, condition: Any) -> None:
+    wait_until(condition, what, 20)
 
 
 # The driver alone.

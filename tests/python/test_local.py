@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import signal
@@ -22,7 +21,7 @@ from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster
 from mesos.native import MesosSchedulerDriver
 
-from tests.python.support import Recorder, framework, running, task
+from tests.python.support import Recorder, alive, framework, running, task, wait_until
 
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 
@@ -30,21 +29,6 @@ JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 def get(cluster: LocalCluster, path: str) -> Any:
     with urllib.request.urlopen(cluster.url + path, timeout=10) as response:
         return json.load(response)
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that only waits to be reaped does not."""
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
-
-
-def wait_until(true: Any, what: str, seconds: float = 10) -> None:
-    """For what happens in another process and has no event."""
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
 
 
 def test_local_as_master_starts_a_cluster_in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
