@@ -1,5 +1,6 @@
 """The Rust core. Private: messages are bytes, statuses the numbers of ``mesos.Status``."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, final
 
@@ -46,6 +47,23 @@ class LocalCluster:
     def tasks(self) -> list[tuple[str, str, str, Path]]: ...
     def stop(self) -> None: ...
 
+class RawBuffer:
+    """Gives the buffer of a subclass' attribute ``_raw``."""
+
+def set_text(
+    sample: type,
+    container: type,
+    *,
+    read: Callable[[bytes], Any],
+    write: Callable[[str], bytes],
+    collection: Callable[[Any], Any],
+    keywords: Callable[[Any, dict[str, Any]], dict[str, Any]],
+    bytes_fields: dict[type, frozenset[str]],
+    collections: dict[type, frozenset[str]],
+    reaching: dict[type, frozenset[str]],
+) -> None: ...
+def wrap_attributes(message_class: type) -> None: ...
+def wrap_init(message_class: type) -> None: ...
 def file_descriptor(name: str) -> bytes: ...
 def run_command_executor(variables: dict[str, str]) -> None: ...
 def set_log_level(level: int) -> None: ...

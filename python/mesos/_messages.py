@@ -8,15 +8,36 @@ from __future__ import annotations
 
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message
+from google.protobuf import (
+    descriptor,
+    descriptor_pb2,
+    descriptor_pool,
+    message,
+    reflection,
+    symbol_database,
+    # Frameworks find it as google.protobuf.text_format, without having imported it.
+    text_format,  # noqa: F401
+)
 from google.protobuf.internal import enum_type_wrapper
 
 from mesos import _core
+from mesos._text import take_text
 
 _POOL = descriptor_pool.DescriptorPool()
 _FILES: dict[str, Any] = {}
 # The metaclass has no public name that every runtime from 4.25 to 7 shares; any generated class leads to it.
 _MESSAGE_TYPE: Any = type(descriptor_pb2.FileDescriptorProto)
+# What protoc's modules import, and frameworks then took from there.
+_IMPORTED = {
+    "_descriptor": descriptor,
+    "_message": message,
+    "_reflection": reflection,
+    "_symbol_database": symbol_database,
+    "_sym_db": symbol_database.Default(),
+    "_b": lambda text: text.encode("latin-1"),
+    "descriptor_pb2": descriptor_pb2,
+    "enum_type_wrapper": enum_type_wrapper,
+}
 
 
 def define(file: str, namespace: dict[str, Any]) -> None:
@@ -24,20 +45,21 @@ def define(file: str, namespace: dict[str, Any]) -> None:
 
     :param file: the file's name as its importers write it, ``mesos.proto`` or ``mesos/v1/scheduler/scheduler.proto``
     :param namespace: the module's ``globals()``; it gets ``DESCRIPTOR``, the message classes, the enums and their
-        values, and the ``_NAME`` descriptors that generated modules carry
+        values, and the ``_NAME`` descriptors and the imports that generated modules carry
     :raises KeyError: no such file is embedded
     """
-    descriptor = _load(file)
+    file_descriptor = _load(file)
     module = namespace["__name__"]
-    namespace["DESCRIPTOR"] = descriptor
-    for name, enum in descriptor.enum_types_by_name.items():
+    namespace.update(_IMPORTED, DESCRIPTOR=file_descriptor)
+    for name, enum in file_descriptor.enum_types_by_name.items():
         namespace["_" + name.upper()] = enum
         namespace[name] = enum_type_wrapper.EnumTypeWrapper(enum)
         for value in enum.values:
             namespace[value.name] = value.number
-    for name, described in descriptor.message_types_by_name.items():
+    for name, described in file_descriptor.message_types_by_name.items():
         namespace[name] = _message_class(described, module, name)
         _name_descriptors(described, "_" + name.upper(), namespace)
+    take_text(namespace[name] for name in file_descriptor.message_types_by_name)
 
 
 def _load(file: str) -> Any:

@@ -98,6 +98,11 @@ pub fn parse<'py>(py: Python<'py>, from_string: &Py<PyAny>, bytes: &Bytes) -> Py
     from_string.bind(py).call1((PyBytes::new(py, bytes),))
 }
 
+/// What makes of bytes what a framework message is told as: text and bytes at once, unless bytes are to be strict.
+pub fn received(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    py.import("mesos._text")?.getattr("received").map(Bound::unbind)
+}
+
 impl<C: Callbacks> Dispatcher<C> {
     /// Starts the thread. It keeps its target and the driver alive until the driver is stopped or aborted.
     pub fn spawn(self) -> std::io::Result<()> {

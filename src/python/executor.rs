@@ -7,7 +7,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
 use super::dispatcher::{self, Callbacks, Dispatcher, Exit, parse};
 use crate::driver::{self, Environment, Status};
@@ -84,6 +83,8 @@ struct ExecutorCallbacks {
     slave_info: Py<PyAny>,
     task_info: Py<PyAny>,
     task_id: Py<PyAny>,
+    /// From bytes to what a framework message is told as.
+    received: Py<PyAny>,
 }
 
 impl ExecutorCallbacks {
@@ -96,6 +97,7 @@ impl ExecutorCallbacks {
             slave_info: parser("SlaveInfo")?,
             task_info: parser("TaskInfo")?,
             task_id: parser("TaskID")?,
+            received: dispatcher::received(py)?,
         })
     }
 }
@@ -136,7 +138,7 @@ impl Callbacks for ExecutorCallbacks {
             Delivery::Disconnected | Delivery::Shutdown => vec![],
             Delivery::LaunchTask(task) => vec![parse(py, &self.task_info, task)?],
             Delivery::KillTask { task_id, .. } => vec![parse(py, &self.task_id, task_id)?],
-            Delivery::FrameworkMessage(data) => vec![PyBytes::new(py, data).into_any()],
+            Delivery::FrameworkMessage(data) => vec![parse(py, &self.received, data)?],
             Delivery::Error(message) => vec![message.into_pyobject(py)?.into_any()],
         })
     }

@@ -7,6 +7,7 @@ mod executor;
 mod local;
 mod logging;
 mod scheduler;
+mod text;
 
 use pyo3::prelude::*;
 
@@ -25,6 +26,8 @@ mod _core {
     use super::logging::set_log_level;
     #[pymodule_export]
     use super::scheduler::SchedulerDriver;
+    #[pymodule_export]
+    use super::text::{RawBuffer, set_text, wrap_attributes, wrap_init};
 
     /// The serialized `FileDescriptorProto` of an embedded proto file. Raises KeyError for an unknown name.
     #[pyfunction]

@@ -197,6 +197,8 @@ struct SchedulerCallbacks {
     task_status: Py<PyAny>,
     executor_id: Py<PyAny>,
     slave_id: Py<PyAny>,
+    /// From bytes to what a framework message is told as.
+    received: Py<PyAny>,
 }
 
 impl SchedulerCallbacks {
@@ -212,6 +214,7 @@ impl SchedulerCallbacks {
             task_status: parser("TaskStatus")?,
             executor_id: parser("ExecutorID")?,
             slave_id: parser("SlaveID")?,
+            received: dispatcher::received(py)?,
         })
     }
 }
@@ -258,7 +261,7 @@ impl Callbacks for SchedulerCallbacks {
             Delivery::FrameworkMessage { executor_id, slave_id, data } => vec![
                 parse(py, &c.executor_id, executor_id)?,
                 parse(py, &c.slave_id, slave_id)?,
-                PyBytes::new(py, data).into_any(),
+                parse(py, &c.received, data)?,
             ],
             Delivery::SlaveLost(slave_id) => vec![parse(py, &c.slave_id, slave_id)?],
             Delivery::ExecutorLost { executor_id, slave_id, status } => vec![

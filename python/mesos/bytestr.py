@@ -1,0 +1,206 @@
+"""Bytes that read as text, as Python 2's ``str`` was both.
+
+Frameworks of Python 2's time compare, split, format and unpickle what they find in ``data`` and get as a framework
+message. :class:`ByteStr` is what they get.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import re
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+from mesos._core import RawBuffer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["ByteStr"]
+
+# What text does not hold, by the measure of file(1). Bytes that are UTF-8 by chance hold some of it, or high bytes
+# alone, almost always: then positions have to count bytes.
+_BINARY = re.compile(rb"[\0-\x06\x0e-\x1a\x1c-\x1f\x7f]")
+
+
+class ByteStr(str, RawBuffer):
+    """Text to Python, and a buffer with the very bytes that it is made of.
+
+    A ``str``, so that ``==``, ``%s``, ``json.loads``, ``re`` and text files take it; with the buffer protocol, so that
+    ``pickle.loads``, ``struct.unpack``, sockets and binary files take it, and get the bytes; an instance of ``str``
+    and of ``bytes``. ``bytes(it)`` and ``it.decode()`` are for code that knows Python 3. Equal to text that is the
+    same in UTF-8, and to the same bytes.
+
+    Bytes that are UTF-8 and hold no control characters are that text: lengths and positions count characters. All
+    others are one character a byte (Latin-1), so that lengths and positions count bytes. Both are the same for ASCII.
+    Slices, ``+``, ``split`` and the like give :class:`ByteStr` again, whose bytes are exact. What is formatted into
+    another text (``"%s" % it``) is plain text, which is UTF-8 where it becomes bytes again: not the same bytes any
+    more where they are not UTF-8.
+
+    What takes no ``str`` at all on Python 3, such as ``hashlib`` and the body of a POST in ``urllib``, wants
+    ``bytes(it)``.
+
+    :param data: bytes, or text, which is taken as UTF-8
+    """
+
+    __slots__ = ("_codec", "_raw")
+    _codec: str
+    _raw: bytes
+
+    def __new__(cls, data: Any = b"") -> ByteStr:  # noqa: D102
+        raw = data if type(data) is bytes else _raw_bytes(data)
+        text, codec = _text_of(raw)
+        self = str.__new__(cls, text)
+        self._raw, self._codec = raw, codec
+        return self
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type[Any]:
+        """``bytes``, so that it is an instance of both, as in Python 2, where ``bytes`` was ``str``."""
+        return bytes
+
+    def __bytes__(self) -> bytes:
+        return self._raw
+
+    def __str__(self) -> str:
+        return self
+
+    def __format__(self, specification: str) -> str:
+        return str.__format__(self, specification) if specification else self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._raw,)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, ByteStr):
+            return self._raw == other._raw
+        if isinstance(other, str):
+            return str.__eq__(self, other) or (self._codec != "utf-8" and self._raw == _raw_bytes(other))
+        return self._raw == other if isinstance(other, bytes | bytearray | memoryview) else NotImplemented
+
+    def __ne__(self, other: object) -> bool:
+        equal = self.__eq__(other)
+        return equal if equal is NotImplemented else not equal
+
+    def __lt__(self, other: Any) -> bool:
+        return self._raw < _raw_bytes(other) if _is_data(other) else NotImplemented
+
+    def __le__(self, other: Any) -> bool:
+        return self._raw <= _raw_bytes(other) if _is_data(other) else NotImplemented
+
+    def __gt__(self, other: Any) -> bool:
+        return self._raw > _raw_bytes(other) if _is_data(other) else NotImplemented
+
+    def __ge__(self, other: Any) -> bool:
+        return self._raw >= _raw_bytes(other) if _is_data(other) else NotImplemented
+
+    # The text's, which for ASCII is also that of the bytes.
+    __hash__ = str.__hash__
+
+    def __contains__(self, part: Any) -> bool:
+        return self.find(part) >= 0
+
+    def __getitem__(self, index: SupportsIndex | slice) -> ByteStr:
+        return ByteStr(str.__getitem__(self, index).encode(self._codec))
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __add__(self, other: Any) -> ByteStr:
+        return ByteStr(self._raw + _raw_bytes(other)) if _is_data(other) else NotImplemented
+
+    def __radd__(self, other: Any) -> ByteStr:
+        return ByteStr(_raw_bytes(other) + self._raw) if _is_data(other) else NotImplemented
+
+    def __mul__(self, times: SupportsIndex) -> ByteStr:
+        return ByteStr(self._raw * times)
+
+    __rmul__ = __mul__
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> Any:
+        """The bytes; in another encoding of text, or as Python 2's ``"hex"``, ``"base64"`` and the like do it."""
+        if codecs.lookup(encoding).name == "utf-8":
+            return self._raw
+        try:
+            return str.encode(self, encoding, errors)
+        except LookupError:  # not an encoding of text
+            encoded: Any = codecs.getencoder(encoding)(self._raw, errors)[0]  # type: ignore[arg-type]
+            return ByteStr(encoded)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> Any:
+        """Text, as ``bytes.decode`` gives it; or as Python 2's ``"hex"``, ``"base64"`` and the like do it."""
+        try:
+            return self._raw.decode(encoding, errors)
+        except LookupError:
+            return ByteStr(codecs.getdecoder(encoding)(self._raw, errors)[0])
+
+    def hex(self, *arguments: Any) -> str:
+        """As ``bytes.hex``."""
+        return self._raw.hex(*arguments)
+
+
+def _text_of(raw: bytes) -> tuple[str, str]:
+    """The text that bytes are shown as, and the encoding that makes it the same bytes again."""
+    if raw.isascii():
+        return raw.decode("ascii"), "utf-8"
+    if not _BINARY.search(raw):
+        with contextlib.suppress(UnicodeDecodeError):
+            return raw.decode(), "utf-8"
+    return raw.decode("latin-1"), "latin-1"
+
+
+def _is_data(value: Any) -> bool:
+    return isinstance(value, str | bytes | bytearray | memoryview)
+
+
+def _raw_bytes(value: Any) -> bytes:
+    """The bytes of anything that is text or bytes."""
+    if isinstance(value, ByteStr):
+        return value._raw
+    # What a str cannot hold in UTF-8, halves of characters, is what os.fsdecode() makes of bytes.
+    return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else bytes(memoryview(value))
+
+
+def _method_of_both(name: str) -> Callable[..., Any]:
+    """A method that `str` and `bytes` both have: that of `str` where this is text, and else that of `bytes`."""
+    of_text, of_bytes = getattr(str, name), getattr(bytes, name)
+
+    def method(self: ByteStr, *arguments: Any, **keywords: Any) -> Any:
+        if self._codec == "utf-8":
+            return _made(of_text(self, *map(_as_text, arguments), **keywords))
+        return _made(of_bytes(self._raw, *map(_as_bytes, arguments), **keywords))
+
+    method.__name__, method.__doc__ = name, f"As ``str.{name}``; takes bytes too."
+    return method
+
+
+def _as_text(argument: Any) -> Any:
+    if isinstance(argument, ByteStr | bytes | bytearray | memoryview):
+        return _raw_bytes(argument).decode("utf-8", "surrogateescape")
+    return _each(_as_text, argument)
+
+
+def _as_bytes(argument: Any) -> Any:
+    if isinstance(argument, str) and not isinstance(argument, ByteStr):
+        # Python 2's "\xff" is this byte.
+        return argument.encode("latin-1") if all(c <= "\xff" for c in argument) else _raw_bytes(argument)
+    return _raw_bytes(argument) if _is_data(argument) else _each(_as_bytes, argument)
+
+
+def _each(convert: Callable[[Any], Any], argument: Any) -> Any:
+    if isinstance(argument, tuple):  # of startswith() and endswith()
+        return tuple(map(convert, argument))
+    if hasattr(argument, "__iter__") and not isinstance(argument, str):  # of join()
+        return list(map(convert, argument))
+    return argument
+
+
+def _made(result: Any) -> Any:
+    if isinstance(result, str | bytes):
+        return ByteStr(result)
+    return type(result)(map(_made, result)) if isinstance(result, list | tuple) else result
+
+
+for _name in dir(str):
+    if hasattr(bytes, _name) and not _name.startswith(("_", "is")) and _name not in ("maketrans", "translate"):
+        setattr(ByteStr, _name, _method_of_both(_name))
