@@ -27,6 +27,8 @@ __all__ = [
 
 __path__ = extend_path(__path__, __name__)
 
+from mesos import _conflicts  # noqa: F401  (looks at the path that was just extended)
+
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:

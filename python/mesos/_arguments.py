@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _SHOWN_MAX = 80
+_IDS = {"ExecutorID", "FrameworkID", "OfferID", "SlaveID", "TaskID"}
 
 
 def message(value: Any, kind: Any, argument: str) -> bytes:
     """Serialize a message.
 
     As with libmesos, any object serves whose ``SerializeToString()`` gives bytes that parse as the expected message.
+    Where an id is expected, its text serves too.
 
     :param kind: the class that is expected
     :param argument: the argument's name, for the error
@@ -25,6 +27,8 @@ def message(value: Any, kind: Any, argument: str) -> bytes:
     :raises ArgumentValueError: required fields are not set, or it is a message of another kind
     """
     name = kind.DESCRIPTOR.name
+    if isinstance(value, str | bytes) and name in _IDS:
+        value = kind(value=text(value, argument))
     serialize = getattr(value, "SerializeToString", None)
     if serialize is None:
         raise ArgumentTypeError(
@@ -56,8 +60,8 @@ def messages(values: Any, kind: Any, argument: str) -> list[bytes]:
 
 
 def one_or_more(values: Any, kind: Any, argument: str) -> list[bytes]:
-    """Serialize one message, or each of an iterable."""
-    if hasattr(values, "SerializeToString"):
+    """Serialize one message, or each of an iterable; of ids, the text of one serves too."""
+    if hasattr(values, "SerializeToString") or isinstance(values, str | bytes):
         return [message(values, kind, argument)]
     return messages(values, kind, argument)
 
@@ -118,9 +122,13 @@ def text(value: Any, argument: str) -> str:
     """Take text, or bytes in UTF-8.
 
     :raises ArgumentTypeError: neither
+    :raises ArgumentValueError: bytes that are not UTF-8
     """
     if isinstance(value, bytes):
-        return value.decode()
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise ArgumentValueError(f"expected text in UTF-8 as {argument}, got {_shown(value)}") from None
     if not isinstance(value, str):
         raise ArgumentTypeError(f"expected a str as {argument}, got {_shown(value)}")
     return value

@@ -686,8 +686,10 @@ class TestBadInput:
             )  # type: ignore[list-item]
         with pytest.raises(ArgumentTypeError, match="an iterable of mesos_pb2.TaskInfo as tasks, got TaskInfo"):
             driver.launchTasks(offer, launched)  # type: ignore[arg-type]
-        with pytest.raises(ArgumentTypeError, match="mesos_pb2.TaskID as taskId, got str 't'"):
-            driver.killTask("t")  # type: ignore[arg-type]
+        with pytest.raises(ArgumentTypeError, match="mesos_pb2.TaskID as taskId, got int 7"):
+            driver.killTask(7)  # type: ignore[arg-type]
+        with pytest.raises(ArgumentTypeError, match=r"mesos_pb2.TaskStatus as tasks\[0\], got str 't'"):
+            driver.reconcileTasks(["t"])  # type: ignore[list-item]
         with pytest.raises(ArgumentTypeError, match="an iterable of str as roles, got str 'web'"):
             driver.reviveOffers("web")
         with pytest.raises(ArgumentTypeError, match="bytes or str as data, got int 7"):

@@ -109,6 +109,27 @@ assert set(mesos.__all__) <= set(dir(mesos))
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from mesos.interface import *; Scheduler, SchedulerDriver, Executor, ExecutorDriver",
+        "from mesos.native import *; MesosSchedulerDriver, MesosExecutorDriver",
+        "from mesos import *; Scheduler, MesosSchedulerDriver",
+        "from mesos_pb2 import *; TaskInfo, TASK_RUNNING, DRIVER_STOPPED",
+        "from mesos.interface.mesos_pb2 import *; TaskInfo, TASK_RUNNING, DRIVER_STOPPED",
+        "import mesos, mesos_pb2; mesos.Scheduler, mesos.MesosSchedulerDriver, mesos_pb2.TaskInfo",
+        "import mesos.interface, mesos.native; mesos.interface.Scheduler, mesos.native.MesosSchedulerDriver",
+        "import mesos.native; mesos.interface.mesos_pb2.TaskInfo",
+        "import mesos.scheduler, mesos.executor; mesos.scheduler.MesosSchedulerDriver, mesos.executor.MesosExecutorDriver",
+        "import mesos.interface.mesos_pb2 as mesos_pb2; mesos_pb2.TaskInfo",
+        "try:\n    from mesos.native import MesosExecutorDriver\nexcept ImportError:\n    raise AssertionError",
+    ],
+)
+def test_imports_of_every_era(code: str) -> None:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_names_of_every_module_are_sorted_and_there() -> None:
     for module in (mesos, mesos.interface, mesos.native, mesos.scheduler, mesos.executor):
         assert module.__all__ == sorted(module.__all__)

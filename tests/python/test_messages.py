@@ -95,7 +95,7 @@ def test_descriptors_are_those_of_apache_s_published_package(apache_home: Path) 
 def test_module_has_every_name_that_apache_s_generated_module_has(apache_home: Path) -> None:
     source = (apache_home / "site" / "mesos" / "interface" / "mesos_pb2.py").read_text()
     targets = [t for node in ast.parse(source).body if isinstance(node, ast.Assign) for t in node.targets]
-    names = {target.id for target in targets if isinstance(target, ast.Name)} - {"_b", "_sym_db"}
+    names = {target.id for target in targets if isinstance(target, ast.Name)}
     assert len(names) > 300
     assert sorted(name for name in names if not hasattr(mesos_pb2, name)) == []
 
@@ -136,6 +136,61 @@ def test_names_from_before_0_20() -> None:
 
     assert old.TaskInfo is mesos_pb2.TaskInfo
     assert old._TASKSTATE is mesos_pb2._TASKSTATE
+
+
+def test_what_frameworks_took_from_generated_modules_by_the_way() -> None:
+    from google.protobuf import descriptor, message, reflection, symbol_database
+
+    assert mesos_pb2._descriptor is descriptor  # type: ignore[attr-defined]
+    assert mesos_pb2._message is message  # type: ignore[attr-defined]
+    assert mesos_pb2._reflection is reflection  # type: ignore[attr-defined]
+    assert mesos_pb2._symbol_database is symbol_database  # type: ignore[attr-defined]
+    assert mesos_pb2._sym_db is symbol_database.Default()  # type: ignore[attr-defined]
+    assert mesos_pb2._b("\xff") == b"\xff"  # type: ignore[attr-defined]
+    assert mesos_pb2.descriptor_pb2 is descriptor_pb2  # type: ignore[attr-defined]
+    code = """
+import google.protobuf
+import mesos.interface.mesos_pb2
+google.protobuf.text_format.MessageToString(mesos.interface.mesos_pb2.TaskID(value="t"))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_private_descriptors() -> None:
+    """What was used before the enums had wrappers."""
+    assert mesos_pb2._TASKSTATE.values_by_number[mesos_pb2.TASK_LOST].name == "TASK_LOST"
+    assert mesos_pb2._TASKSTATUS_REASON.values_by_name["REASON_RECONCILIATION"].number == 9
+    assert mesos_pb2._TASKINFO.fields_by_name["data"].number == 6
+    assert mesos_pb2._OFFER_OPERATION_TYPE.full_name == "mesos.Offer.Operation.Type"
+    assert mesos_pb2._STATUS.values_by_number[2].name == "DRIVER_RUNNING"
+
+
+def test_former_names_that_mean_the_same() -> None:
+    check = mesos_pb2.HealthCheck(http=mesos_pb2.HealthCheck.HTTP(port=80, path="/", statuses=[200]))  # type: ignore[attr-defined]
+    assert (check.http.port, check.http.path, list(check.http.statuses)) == (80, "/", [200])
+    assert mesos_pb2._HEALTHCHECK_HTTP.fields_by_name["port"].number == 1
+    assert mesos_pb2.Image.AppC is mesos_pb2.Image.Appc  # type: ignore[attr-defined]
+    reason = mesos_pb2.TaskStatus.REASON_MEMORY_LIMIT  # type: ignore[attr-defined]
+    assert mesos_pb2.TaskStatus.Reason.Name(reason) == "REASON_CONTAINER_LIMITATION_MEMORY"
+    reason = mesos_pb2.TaskStatus.REASON_EXECUTOR_PREEMPTED  # type: ignore[attr-defined]
+    assert mesos_pb2.TaskStatus.Reason.Name(reason) == "REASON_CONTAINER_PREEMPTED"
+    assert mesos_pb2.Credential(principal="p", secret=b"bytes until 0.23").secret == "bytes until 0.23"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda command: mesos_pb2.CommandInfo.ContainerInfo(image="docker:///busybox"),  # type: ignore[attr-defined]
+        lambda command: setattr(command.container, "image", "docker:///busybox"),
+        lambda command: command.container.options.append("-v"),
+        lambda command: command.container.MergeFrom(mesos_pb2.ContainerInfo()),
+    ],
+)
+def test_the_container_of_a_command_is_gone_and_it_is_said_what_took_its_place(use: Any) -> None:
+    with pytest.raises(AttributeError, match=r"removed CommandInfo.container .* say it in TaskInfo.container"):
+        use(mesos_pb2.CommandInfo())
+    with pytest.raises((AttributeError, ValueError), match="container"):
+        mesos_pb2.CommandInfo(container={})  # type: ignore[call-arg]
 
 
 def test_enums_and_nested_names() -> None:

@@ -2,7 +2,7 @@
 
 Signatures, argument names and defaults are those of Apache Mesos 1.11.0's ``mesos.interface``
 (``src/python/interface/src/mesos/interface/__init__.py``). Every method here does nothing and returns ``None``,
-but for the two ``error`` callbacks, which print.
+but for the two ``error`` callbacks, which print. Part of remesos.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""The classic (v0) messages of Apache Mesos 1.11.0: ``proto/mesos/mesos.proto``."""
+"""The messages of ``mesos.proto``, made when imported; the stub beside this file lists them. Part of remesos."""
 
-from mesos import _messages as _m
+from mesos._former import add_former_names as _add_former_names
+from mesos._messages import define as _define
 
-_m.define("mesos.proto", globals())
+_define("mesos.proto", globals())
+_add_former_names(globals())

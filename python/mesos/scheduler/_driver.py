@@ -6,7 +6,7 @@ import atexit
 import os
 from typing import TYPE_CHECKING, Any
 
-from mesos import _arguments, _core, _logging
+from mesos import _arguments, _conflicts, _core, _logging  # noqa: F401
 from mesos.errors import ArgumentTypeError, DriverError
 from mesos.interface import SchedulerDriver, mesos_pb2
 
@@ -46,9 +46,8 @@ class MesosSchedulerDriver(SchedulerDriver):
         credential: mesos_pb2.Credential | None = None,
         suppressedRoles: Iterable[str] | None = None,
     ) -> None:
-        if isinstance(implicitAcknowledgements, mesos_pb2.Credential):
-            credential = implicitAcknowledgements
-            implicitAcknowledgements = True
+        if not isinstance(implicitAcknowledgements, int) and hasattr(implicitAcknowledgements, "SerializeToString"):
+            credential, implicitAcknowledgements = implicitAcknowledgements, True
         if not isinstance(implicitAcknowledgements, int):
             raise ArgumentTypeError(f"expected a bool as implicitAcknowledgements, got {implicitAcknowledgements!r}")
         info = _arguments.message(framework, mesos_pb2.FrameworkInfo, "framework")
