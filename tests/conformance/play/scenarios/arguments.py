@@ -14,7 +14,6 @@ def messages_of_the_wrong_type(stage):
     driver = stage.driver(framework(), 0)
     driver.begin()
     driver.launchTasks(1, [])
-    driver.launchTasks("o", [])
     driver.launchTasks([1], [])
     driver.launchTasks(OFFER, 1)
     driver.launchTasks(OFFER, [1])
@@ -26,7 +25,6 @@ def messages_of_the_wrong_type(stage):
     driver.declineOffer(1)
     driver.declineOffer(OFFER, 1)
     driver.killTask(None)
-    driver.killTask("t")
     driver.killTask(mesos_pb2.TaskID())
     driver.requestResources(1)
     driver.requestResources([1])
@@ -199,6 +197,18 @@ def text_beyond_ascii_and_mutable_bytes_as_a_framework_message(stage):
     driver.begin()
     driver.sendFrameworkMessage(EXECUTOR, AGENT, b"\xc3\xa9".decode("utf-8"))
     driver.sendFrameworkMessage(EXECUTOR, AGENT, bytearray(b"data"))
+    driver.end()
+
+
+@scenario
+def a_text_where_an_id_belongs(stage):
+    driver = stage.driver(framework())
+    driver.begin()
+    driver.launchTasks("o", [])
+    driver.declineOffer("o")
+    driver.killTask("t")
+    driver.sendFrameworkMessage("e", "s", b"data")
+    driver.pass_by("statusUpdate", 1)
     driver.end()
 
 
