@@ -7,6 +7,7 @@ fields are what protobuf makes them, and framework messages are ``bytes``.
 from __future__ import annotations
 
 import copy
+import functools
 import os
 import types
 from typing import TYPE_CHECKING, Any
@@ -183,6 +184,24 @@ class _Messages:
         return repr(self._field)
 
 
+def _let_protobuf_parse_it(message_base: Any) -> None:
+    """Let protobuf's own parsing methods take a ``ByteStr``, for whatever messages a framework keeps in ``data``.
+
+    The one thing that is changed outside of this package: protobuf in C wants ``bytes`` and nothing that is like them.
+    """
+    for name in ("ParseFromString", "MergeFromString"):
+        setattr(message_base, name, _parser(vars(message_base)[name]))
+    message_base.FromString = classmethod(_parser(vars(message_base)["FromString"]))
+
+
+def _parser(original: Any) -> Any:
+    @functools.wraps(original)
+    def parse(owner: Any, serialized: Any) -> Any:
+        return original(owner, bytes(serialized) if type(serialized) is ByteStr else serialized)
+
+    return parse
+
+
 if not STRICT:
     _SAMPLE = descriptor_pb2.FileDescriptorProto
     _core.set_text(
@@ -196,3 +215,5 @@ if not STRICT:
         collections=_COLLECTIONS,
         reaching=_REACHING_NAMES,
     )
+    if not isinstance(_SAMPLE.__init__, types.FunctionType):  # which parses any buffer
+        _let_protobuf_parse_it(next(base for base in _SAMPLE.__mro__ if "FromString" in vars(base)))

@@ -11,7 +11,8 @@ import sys
 from typing import Any
 
 import pytest
-from google.protobuf import json_format, text_format
+from google.protobuf import descriptor_pb2, json_format, text_format
+from google.protobuf.message import DecodeError
 from mesos.bytestr import ByteStr
 from mesos.interface import mesos_pb2, scheduler_pb2
 from mesos.v1.interface import mesos_pb2 as v1
@@ -146,9 +147,22 @@ def test_what_protobuf_does_with_messages_is_unchanged() -> None:
     task.ClearField("data")
     assert not task.HasField("data")
     assert (task.data, bool(task.data)) == ("", False)
-    del task
-    with pytest.raises((AttributeError, TypeError)):
-        del other.data
+
+
+@pytest.mark.parametrize("kind", [mesos_pb2.TaskID, descriptor_pb2.FileDescriptorProto], ids=["ours", "another's"])
+def test_messages_that_were_put_into_data_can_be_parsed(kind: Any) -> None:
+    field = "value" if kind is mesos_pb2.TaskID else "name"
+    task = mesos_pb2.TaskInfo(data=kind(**{field: "é"}).SerializeToString())
+    assert getattr(kind.FromString(task.data), field) == "é"
+    again = kind()
+    assert again.ParseFromString(task.data) == len(bytes(task.data))
+    again.MergeFromString(task.data)
+    assert again == kind.FromString(bytes(task.data)) == kind.FromString(memoryview(task.data))
+    for wrong in (1, None, "text"):
+        with pytest.raises((TypeError, DecodeError)):
+            kind.FromString(wrong)
+    with pytest.raises(DecodeError):
+        kind.FromString(ByteStr(b"\xff"))
 
 
 def test_messages_are_true_whatever_they_hold() -> None:
@@ -182,6 +196,9 @@ def test_strict_bytes_are_protobuf_s_own(implementation: str) -> None:
             for slot in ("__getattribute__", "__setattr__"):
                 assert getattr(message, slot) == getattr(plain, slot), "a wrapped class"
             assert type(message.__init__) is type(plain.__init__)
+        from google.protobuf import descriptor_pb2
+        for message in (plain, descriptor_pb2.FileDescriptorProto):
+            assert message.FromString.__module__ != "mesos._text"
         from mesos._text import received
         assert received is bytes
         """,
