@@ -92,7 +92,11 @@ class Stub:
         elif is_repeated(field):
             container = "RepeatedCompositeFieldContainer" if field.message_type else "RepeatedScalarFieldContainer"
             kind = f"_containers.{container}[{kind}]"
-        if is_map(field) or is_repeated(field) or field.message_type:
+        if kind == "bytes":  # which takes text too
+            self.lines += [f"{indent}@property", f"{indent}def {field.name}(self) -> bytes: ..."]
+            self.lines += [f"{indent}@{field.name}.setter"]
+            self.lines += [f"{indent}def {field.name}(self, value: bytes | str) -> None: ..."]
+        elif is_map(field) or is_repeated(field) or field.message_type:
             self.lines += [f"{indent}@property", f"{indent}def {field.name}(self) -> {kind}: ..."]
         else:
             self.lines.append(f"{indent}{field.name}: {kind}")
@@ -102,7 +106,7 @@ class Stub:
             kind = self.kind(f)
             if f.message_type:
                 return f"{kind} | _Mapping[str, _Any]"
-            return f"{kind} | str" if f.enum_type else kind
+            return f"{kind} | str" if f.enum_type or kind == "bytes" else kind
 
         if is_map(field):
             key, value = field.message_type.fields

@@ -11,11 +11,10 @@ import re
 import sys
 import warnings
 from importlib.machinery import PathFinder
-from pathlib import Path
 
 # A distribution's folder or file: its name, with either separator, its version and more.
-_METADATA = re.compile(
-    r"(mesos(?:[._-](?:interface|native|scheduler|executor))?)-(\d[^-]*)(?:-[\w.-]+)?\.(?:dist-info|egg-info|egg)", re.I
+_METADATA = (
+    r"(mesos(?:[._-](?:interface|native|scheduler|executor))?)-(\d[^-]*)(?:-[\w.-]+)?\.(?:dist-info|egg-info|egg)"
 )
 # Stands in each of our modules that others bring too.
 _WORD = "remesos"
@@ -26,11 +25,11 @@ def others() -> list[str]:
     found: dict[str, str] = {}
     for directory in dict.fromkeys(filter(None, sys.path)):
         try:
-            names = [Path(directory).name] if directory.endswith(".egg") else os.listdir(directory)
+            names = [os.path.basename(directory)] if directory.endswith(".egg") else os.listdir(directory)
         except OSError:
             continue
         for name in names:
-            if name[:5].lower() == "mesos" and (metadata := _METADATA.fullmatch(name)):
+            if name[:5].lower() == "mesos" and (metadata := re.fullmatch(_METADATA, name, re.IGNORECASE)):
                 distribution = re.sub("[_-]", ".", metadata[1].lower())
                 found.setdefault(distribution, f"{distribution} {metadata[2]} in {directory}")
     return sorted(found.values())
@@ -40,10 +39,15 @@ def theirs() -> list[str]:
     """The paths of those modules that another distribution's files are in use for."""
     package = sys.modules["mesos"]
     interface = PathFinder.find_spec("mesos.interface", package.__path__)
-    used = [Path(str(package.__file__))]
+    used = [str(package.__file__)]
     if interface is not None and interface.origin is not None:
-        used += [Path(interface.origin), Path(interface.origin).with_name("mesos_pb2.py")]
-    return [str(path) for path in used if path.is_file() and _WORD not in path.read_text("utf-8")]
+        used += [interface.origin, os.path.join(os.path.dirname(interface.origin), "mesos_pb2.py")]
+    return [path for path in used if os.path.isfile(path) and not _is_ours(path)]
+
+
+def _is_ours(path: str) -> bool:
+    with open(path, encoding="utf-8") as module:
+        return _WORD in module.read()
 
 
 def warn(found: list[str]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import re
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from mesos._core import RawBuffer
@@ -20,7 +19,7 @@ __all__ = ["ByteStr"]
 
 # What text does not hold, by the measure of file(1). Bytes that are UTF-8 by chance hold some of it, or high bytes
 # alone, almost always: then positions have to count bytes.
-_BINARY = re.compile(rb"[\0-\x06\x0e-\x1a\x1c-\x1f\x7f]")
+_CONTROLS = bytes([*range(0x07), *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F])
 
 
 class ByteStr(str, RawBuffer):
@@ -143,7 +142,7 @@ def _text_of(raw: bytes) -> tuple[str, str]:
     """The text that bytes are shown as, and the encoding that makes it the same bytes again."""
     if raw.isascii():
         return raw.decode("ascii"), "utf-8"
-    if not _BINARY.search(raw):
+    if raw.translate(None, _CONTROLS) == raw:
         with contextlib.suppress(UnicodeDecodeError):
             return raw.decode(), "utf-8"
     return raw.decode("latin-1"), "latin-1"

@@ -436,8 +436,11 @@ class Response(_Message):
         SIZE_FIELD_NUMBER: _ClassVar[int]
         DATA_FIELD_NUMBER: _ClassVar[int]
         size: int
-        data: bytes
-        def __init__(self, *, size: int | None = ..., data: bytes | None = ...) -> None: ...
+        @property
+        def data(self) -> bytes: ...
+        @data.setter
+        def data(self, value: bytes | str) -> None: ...
+        def __init__(self, *, size: int | None = ..., data: bytes | str | None = ...) -> None: ...
 
     class GetState(_Message):
         GET_TASKS_FIELD_NUMBER: _ClassVar[int]

@@ -93,13 +93,16 @@ class Event(_Message):
         def slave_id(self) -> _mesos_pb2.SlaveID: ...
         @property
         def executor_id(self) -> _mesos_pb2.ExecutorID: ...
-        data: bytes
+        @property
+        def data(self) -> bytes: ...
+        @data.setter
+        def data(self, value: bytes | str) -> None: ...
         def __init__(
             self,
             *,
             slave_id: _mesos_pb2.SlaveID | _Mapping[str, _Any] | None = ...,
             executor_id: _mesos_pb2.ExecutorID | _Mapping[str, _Any] | None = ...,
-            data: bytes | None = ...,
+            data: bytes | str | None = ...,
         ) -> None: ...
 
     class Failure(_Message):
@@ -466,13 +469,16 @@ class Call(_Message):
         def slave_id(self) -> _mesos_pb2.SlaveID: ...
         @property
         def task_id(self) -> _mesos_pb2.TaskID: ...
-        uuid: bytes
+        @property
+        def uuid(self) -> bytes: ...
+        @uuid.setter
+        def uuid(self, value: bytes | str) -> None: ...
         def __init__(
             self,
             *,
             slave_id: _mesos_pb2.SlaveID | _Mapping[str, _Any] | None = ...,
             task_id: _mesos_pb2.TaskID | _Mapping[str, _Any] | None = ...,
-            uuid: bytes | None = ...,
+            uuid: bytes | str | None = ...,
         ) -> None: ...
 
     class AcknowledgeOperationStatus(_Message):
@@ -484,7 +490,10 @@ class Call(_Message):
         def slave_id(self) -> _mesos_pb2.SlaveID: ...
         @property
         def resource_provider_id(self) -> _mesos_pb2.ResourceProviderID: ...
-        uuid: bytes
+        @property
+        def uuid(self) -> bytes: ...
+        @uuid.setter
+        def uuid(self, value: bytes | str) -> None: ...
         @property
         def operation_id(self) -> _mesos_pb2.OperationID: ...
         def __init__(
@@ -492,7 +501,7 @@ class Call(_Message):
             *,
             slave_id: _mesos_pb2.SlaveID | _Mapping[str, _Any] | None = ...,
             resource_provider_id: _mesos_pb2.ResourceProviderID | _Mapping[str, _Any] | None = ...,
-            uuid: bytes | None = ...,
+            uuid: bytes | str | None = ...,
             operation_id: _mesos_pb2.OperationID | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
@@ -556,13 +565,16 @@ class Call(_Message):
         def slave_id(self) -> _mesos_pb2.SlaveID: ...
         @property
         def executor_id(self) -> _mesos_pb2.ExecutorID: ...
-        data: bytes
+        @property
+        def data(self) -> bytes: ...
+        @data.setter
+        def data(self, value: bytes | str) -> None: ...
         def __init__(
             self,
             *,
             slave_id: _mesos_pb2.SlaveID | _Mapping[str, _Any] | None = ...,
             executor_id: _mesos_pb2.ExecutorID | _Mapping[str, _Any] | None = ...,
-            data: bytes | None = ...,
+            data: bytes | str | None = ...,
         ) -> None: ...
 
     class Request(_Message):

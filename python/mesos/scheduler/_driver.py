@@ -22,7 +22,8 @@ class MesosSchedulerDriver(SchedulerDriver):
     """Connects a scheduler to a Mesos master, over the v1 HTTP API.
 
     Follows ``src/python/scheduler/src/mesos/scheduler/mesos_scheduler_driver_impl.cpp`` and ``src/sched/sched.cpp``.
-    Every method but the constructor returns a ``mesos.Status`` number: ``mesos_pb2.DRIVER_RUNNING`` and so on.
+    Every method but the constructor returns a ``mesos.Status`` number: ``mesos_pb2.DRIVER_RUNNING`` and so on. The text
+    of an id serves where its message is asked for.
 
     :param scheduler: gets the callbacks; any object with the methods of :class:`mesos.interface.Scheduler`
     :param framework: the framework's info; an empty user and host name are filled in
@@ -110,7 +111,7 @@ class MesosSchedulerDriver(SchedulerDriver):
 
     def launchTasks(
         self,
-        offerIds: mesos_pb2.OfferID | Iterable[mesos_pb2.OfferID],
+        offerIds: mesos_pb2.OfferID | str | Iterable[mesos_pb2.OfferID | str],
         tasks: Iterable[mesos_pb2.TaskInfo],
         filters: mesos_pb2.Filters | None = None,
     ) -> int:
@@ -125,13 +126,13 @@ class MesosSchedulerDriver(SchedulerDriver):
             _arguments.optional_message(filters, mesos_pb2.Filters, "filters"),
         )
 
-    def killTask(self, taskId: mesos_pb2.TaskID) -> int:
+    def killTask(self, taskId: mesos_pb2.TaskID | str) -> int:
         """Kill a task."""
         return self._core.kill(_arguments.message(taskId, mesos_pb2.TaskID, "taskId"))
 
     def acceptOffers(
         self,
-        offerIds: mesos_pb2.OfferID | Iterable[mesos_pb2.OfferID],
+        offerIds: mesos_pb2.OfferID | str | Iterable[mesos_pb2.OfferID | str],
         operations: Iterable[mesos_pb2.Offer.Operation],
         filters: mesos_pb2.Filters | None = None,
     ) -> int:
@@ -148,7 +149,7 @@ class MesosSchedulerDriver(SchedulerDriver):
             _arguments.optional_message(filters, mesos_pb2.Filters, "filters"),
         )
 
-    def declineOffer(self, offerId: mesos_pb2.OfferID, filters: mesos_pb2.Filters | None = None) -> int:
+    def declineOffer(self, offerId: mesos_pb2.OfferID | str, filters: mesos_pb2.Filters | None = None) -> int:
         """Decline an offer, or several."""
         return self._core.decline(
             _arguments.one_or_more(offerId, mesos_pb2.OfferID, "offerId"),
@@ -183,7 +184,7 @@ class MesosSchedulerDriver(SchedulerDriver):
         return self._core.acknowledge(_arguments.message(status, mesos_pb2.TaskStatus, "status"))
 
     def sendFrameworkMessage(
-        self, executorId: mesos_pb2.ExecutorID, slaveId: mesos_pb2.SlaveID, data: bytes | str
+        self, executorId: mesos_pb2.ExecutorID | str, slaveId: mesos_pb2.SlaveID | str, data: bytes | str
     ) -> int:
         """Send bytes, or text as UTF-8, to an executor. Best effort."""
         return self._core.message(

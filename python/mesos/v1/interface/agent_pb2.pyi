@@ -420,8 +420,11 @@ class Response(_Message):
         SIZE_FIELD_NUMBER: _ClassVar[int]
         DATA_FIELD_NUMBER: _ClassVar[int]
         size: int
-        data: bytes
-        def __init__(self, *, size: int | None = ..., data: bytes | None = ...) -> None: ...
+        @property
+        def data(self) -> bytes: ...
+        @data.setter
+        def data(self, value: bytes | str) -> None: ...
+        def __init__(self, *, size: int | None = ..., data: bytes | str | None = ...) -> None: ...
 
     class GetState(_Message):
         GET_TASKS_FIELD_NUMBER: _ClassVar[int]
@@ -753,8 +756,11 @@ class ProcessIO(_Message):
         TYPE_FIELD_NUMBER: _ClassVar[int]
         DATA_FIELD_NUMBER: _ClassVar[int]
         type: int
-        data: bytes
-        def __init__(self, *, type: int | str | None = ..., data: bytes | None = ...) -> None: ...
+        @property
+        def data(self) -> bytes: ...
+        @data.setter
+        def data(self, value: bytes | str) -> None: ...
+        def __init__(self, *, type: int | str | None = ..., data: bytes | str | None = ...) -> None: ...
 
     class Control(_Message):
         Type: _ClassVar[_EnumTypeWrapper]

@@ -451,7 +451,10 @@ class ExecutorInfo(_Message):
     def resources(self) -> _containers.RepeatedCompositeFieldContainer[_v1_mesos_pb2.Resource]: ...
     name: str
     source: str
-    data: bytes
+    @property
+    def data(self) -> bytes: ...
+    @data.setter
+    def data(self, value: bytes | str) -> None: ...
     @property
     def discovery(self) -> _v1_mesos_pb2.DiscoveryInfo: ...
     @property
@@ -469,7 +472,7 @@ class ExecutorInfo(_Message):
         resources: _Iterable[_v1_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
         name: str | None = ...,
         source: str | None = ...,
-        data: bytes | None = ...,
+        data: bytes | str | None = ...,
         discovery: _v1_mesos_pb2.DiscoveryInfo | _Mapping[str, _Any] | None = ...,
         shutdown_grace_period: _v1_mesos_pb2.DurationInfo | _Mapping[str, _Any] | None = ...,
         labels: _v1_mesos_pb2.Labels | _Mapping[str, _Any] | None = ...,
@@ -1965,7 +1968,10 @@ class TaskInfo(_Message):
     def check(self) -> _v1_mesos_pb2.CheckInfo: ...
     @property
     def kill_policy(self) -> _v1_mesos_pb2.KillPolicy: ...
-    data: bytes
+    @property
+    def data(self) -> bytes: ...
+    @data.setter
+    def data(self, value: bytes | str) -> None: ...
     @property
     def labels(self) -> _v1_mesos_pb2.Labels: ...
     @property
@@ -1987,7 +1993,7 @@ class TaskInfo(_Message):
         health_check: _v1_mesos_pb2.HealthCheck | _Mapping[str, _Any] | None = ...,
         check: _v1_mesos_pb2.CheckInfo | _Mapping[str, _Any] | None = ...,
         kill_policy: _v1_mesos_pb2.KillPolicy | _Mapping[str, _Any] | None = ...,
-        data: bytes | None = ...,
+        data: bytes | str | None = ...,
         labels: _v1_mesos_pb2.Labels | _Mapping[str, _Any] | None = ...,
         discovery: _v1_mesos_pb2.DiscoveryInfo | _Mapping[str, _Any] | None = ...,
         max_completion_time: _v1_mesos_pb2.DurationInfo | _Mapping[str, _Any] | None = ...,
@@ -2033,7 +2039,10 @@ class Task(_Message):
     @property
     def statuses(self) -> _containers.RepeatedCompositeFieldContainer[_v1_mesos_pb2.TaskStatus]: ...
     status_update_state: int
-    status_update_uuid: bytes
+    @property
+    def status_update_uuid(self) -> bytes: ...
+    @status_update_uuid.setter
+    def status_update_uuid(self, value: bytes | str) -> None: ...
     @property
     def labels(self) -> _v1_mesos_pb2.Labels: ...
     @property
@@ -2059,7 +2068,7 @@ class Task(_Message):
         resources: _Iterable[_v1_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
         statuses: _Iterable[_v1_mesos_pb2.TaskStatus | _Mapping[str, _Any]] | None = ...,
         status_update_state: int | str | None = ...,
-        status_update_uuid: bytes | None = ...,
+        status_update_uuid: bytes | str | None = ...,
         labels: _v1_mesos_pb2.Labels | _Mapping[str, _Any] | None = ...,
         discovery: _v1_mesos_pb2.DiscoveryInfo | _Mapping[str, _Any] | None = ...,
         container: _v1_mesos_pb2.ContainerInfo | _Mapping[str, _Any] | None = ...,
@@ -2077,8 +2086,11 @@ class TaskResourceLimitation(_Message):
 
 class UUID(_Message):
     VALUE_FIELD_NUMBER: _ClassVar[int]
-    value: bytes
-    def __init__(self, *, value: bytes | None = ...) -> None: ...
+    @property
+    def value(self) -> bytes: ...
+    @value.setter
+    def value(self, value: bytes | str) -> None: ...
+    def __init__(self, *, value: bytes | str | None = ...) -> None: ...
 
 class Operation(_Message):
     FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
@@ -2241,13 +2253,19 @@ class TaskStatus(_Message):
     message: str
     source: int
     reason: int
-    data: bytes
+    @property
+    def data(self) -> bytes: ...
+    @data.setter
+    def data(self, value: bytes | str) -> None: ...
     @property
     def agent_id(self) -> _v1_mesos_pb2.AgentID: ...
     @property
     def executor_id(self) -> _v1_mesos_pb2.ExecutorID: ...
     timestamp: float
-    uuid: bytes
+    @property
+    def uuid(self) -> bytes: ...
+    @uuid.setter
+    def uuid(self, value: bytes | str) -> None: ...
     healthy: bool
     @property
     def check_status(self) -> _v1_mesos_pb2.CheckStatusInfo: ...
@@ -2267,11 +2285,11 @@ class TaskStatus(_Message):
         message: str | None = ...,
         source: int | str | None = ...,
         reason: int | str | None = ...,
-        data: bytes | None = ...,
+        data: bytes | str | None = ...,
         agent_id: _v1_mesos_pb2.AgentID | _Mapping[str, _Any] | None = ...,
         executor_id: _v1_mesos_pb2.ExecutorID | _Mapping[str, _Any] | None = ...,
         timestamp: float | None = ...,
-        uuid: bytes | None = ...,
+        uuid: bytes | str | None = ...,
         healthy: bool | None = ...,
         check_status: _v1_mesos_pb2.CheckStatusInfo | _Mapping[str, _Any] | None = ...,
         labels: _v1_mesos_pb2.Labels | _Mapping[str, _Any] | None = ...,
@@ -2358,8 +2376,11 @@ class Secret(_Message):
 
     class Value(_Message):
         DATA_FIELD_NUMBER: _ClassVar[int]
-        data: bytes
-        def __init__(self, *, data: bytes | None = ...) -> None: ...
+        @property
+        def data(self) -> bytes: ...
+        @data.setter
+        def data(self, value: bytes | str) -> None: ...
+        def __init__(self, *, data: bytes | str | None = ...) -> None: ...
 
     TYPE_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_FIELD_NUMBER: _ClassVar[int]

@@ -93,13 +93,16 @@ class Event(_Message):
         def agent_id(self) -> _v1_mesos_pb2.AgentID: ...
         @property
         def executor_id(self) -> _v1_mesos_pb2.ExecutorID: ...
-        data: bytes
+        @property
+        def data(self) -> bytes: ...
+        @data.setter
+        def data(self, value: bytes | str) -> None: ...
         def __init__(
             self,
             *,
             agent_id: _v1_mesos_pb2.AgentID | _Mapping[str, _Any] | None = ...,
             executor_id: _v1_mesos_pb2.ExecutorID | _Mapping[str, _Any] | None = ...,
-            data: bytes | None = ...,
+            data: bytes | str | None = ...,
         ) -> None: ...
 
     class Failure(_Message):
@@ -467,13 +470,16 @@ class Call(_Message):
         def agent_id(self) -> _v1_mesos_pb2.AgentID: ...
         @property
         def task_id(self) -> _v1_mesos_pb2.TaskID: ...
-        uuid: bytes
+        @property
+        def uuid(self) -> bytes: ...
+        @uuid.setter
+        def uuid(self, value: bytes | str) -> None: ...
         def __init__(
             self,
             *,
             agent_id: _v1_mesos_pb2.AgentID | _Mapping[str, _Any] | None = ...,
             task_id: _v1_mesos_pb2.TaskID | _Mapping[str, _Any] | None = ...,
-            uuid: bytes | None = ...,
+            uuid: bytes | str | None = ...,
         ) -> None: ...
 
     class AcknowledgeOperationStatus(_Message):
@@ -485,7 +491,10 @@ class Call(_Message):
         def agent_id(self) -> _v1_mesos_pb2.AgentID: ...
         @property
         def resource_provider_id(self) -> _v1_mesos_pb2.ResourceProviderID: ...
-        uuid: bytes
+        @property
+        def uuid(self) -> bytes: ...
+        @uuid.setter
+        def uuid(self, value: bytes | str) -> None: ...
         @property
         def operation_id(self) -> _v1_mesos_pb2.OperationID: ...
         def __init__(
@@ -493,7 +502,7 @@ class Call(_Message):
             *,
             agent_id: _v1_mesos_pb2.AgentID | _Mapping[str, _Any] | None = ...,
             resource_provider_id: _v1_mesos_pb2.ResourceProviderID | _Mapping[str, _Any] | None = ...,
-            uuid: bytes | None = ...,
+            uuid: bytes | str | None = ...,
             operation_id: _v1_mesos_pb2.OperationID | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
@@ -558,13 +567,16 @@ class Call(_Message):
         def agent_id(self) -> _v1_mesos_pb2.AgentID: ...
         @property
         def executor_id(self) -> _v1_mesos_pb2.ExecutorID: ...
-        data: bytes
+        @property
+        def data(self) -> bytes: ...
+        @data.setter
+        def data(self, value: bytes | str) -> None: ...
         def __init__(
             self,
             *,
             agent_id: _v1_mesos_pb2.AgentID | _Mapping[str, _Any] | None = ...,
             executor_id: _v1_mesos_pb2.ExecutorID | _Mapping[str, _Any] | None = ...,
-            data: bytes | None = ...,
+            data: bytes | str | None = ...,
         ) -> None: ...
 
     class Request(_Message):
