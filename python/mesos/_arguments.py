@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from google.protobuf.message import DecodeError, EncodeError
 
 from mesos.errors import ArgumentTypeError, ArgumentValueError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _SHOWN_MAX = 80
 _IDS = {"ExecutorID", "FrameworkID", "OfferID", "SlaveID", "TaskID"}
@@ -56,7 +53,11 @@ def messages(values: Any, kind: Any, argument: str) -> list[bytes]:
     :raises ArgumentTypeError: not an iterable, or something in it is no message
     :raises ArgumentValueError: one of the messages cannot be used
     """
-    return [message(value, kind, f"{argument}[{i}]") for i, value in enumerate(_iterable(values, kind, argument))]
+    listed = _listed(values)
+    if listed is None:
+        expected = f"an iterable of mesos_pb2.{kind.DESCRIPTOR.name}"
+        raise ArgumentTypeError(f"expected {expected} as {argument}, got {_shown(values)}")
+    return [message(value, kind, f"{argument}[{i}]") for i, value in enumerate(listed)]
 
 
 def one_or_more(values: Any, kind: Any, argument: str) -> list[bytes]:
@@ -72,9 +73,9 @@ def roles(values: Any, argument: str) -> list[str]:
     :raises ArgumentTypeError: not an iterable of str, or a single str, which would be taken letter by letter
     """
     expected = f"expected an iterable of str as {argument}"
-    if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
+    names = _listed(values)
+    if names is None:
         raise ArgumentTypeError(f"{expected}, got {_shown(values)}")
-    names = list(values)
     for name in names:
         if not isinstance(name, str):
             raise ArgumentTypeError(f"{expected}, got {_shown(name)} in it")
@@ -94,15 +95,18 @@ def distinct_roles(values: Any, argument: str) -> list[str]:
     return names
 
 
-def no_operation_ids(operations: Any, argument: str) -> None:
-    """Refuse operations that want feedback, for which the classic API has no callback.
+def operations(values: Any, kind: Any, argument: str) -> list[bytes]:
+    """Serialize operations, but for those that want feedback, for which the classic API has no callback.
 
-    :raises ArgumentValueError: an operation has an id
+    :raises ArgumentTypeError: as :func:`messages`
+    :raises ArgumentValueError: as :func:`messages`; an operation has an id
     """
-    for i, operation in enumerate(operations if isinstance(operations, list) else []):
+    listed = _listed(values)
+    for i, operation in enumerate(listed or []):
         name = getattr(getattr(operation, "id", None), "value", "")
         if name:
             raise ArgumentValueError(f"expected an operation without an id as {argument}[{i}], got {name!r}")
+    return messages(values if listed is None else listed, kind, argument)
 
 
 def data(value: Any, argument: str) -> bytes:
@@ -134,12 +138,18 @@ def text(value: Any, argument: str) -> str:
     return value
 
 
-def _iterable(values: Any, kind: Any, argument: str) -> Iterable[Any]:
-    if hasattr(values, "SerializeToString") or isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
-        expected = f"an iterable of mesos_pb2.{kind.DESCRIPTOR.name}"
-        raise ArgumentTypeError(f"expected {expected} as {argument}, got {_shown(values)}")
-    iterable: Iterable[Any] = values
-    return iterable
+def _listed(values: Any) -> list[Any] | None:
+    """What an iterable holds, or None where it is none that is meant: text, a message.
+
+    Protobuf's repeated fields have no ``__iter__``; only trying tells.
+    """
+    if hasattr(values, "SerializeToString") or isinstance(values, str | bytes):
+        return None
+    try:
+        iterator = iter(values)
+    except TypeError:
+        return None
+    return list(iterator)
 
 
 def _shown(value: Any) -> str:

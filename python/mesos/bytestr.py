@@ -189,9 +189,9 @@ def _as_bytes(argument: Any) -> Any:
 def _each(convert: Callable[[Any], Any], argument: Any) -> Any:
     if isinstance(argument, tuple):  # of startswith() and endswith()
         return tuple(map(convert, argument))
-    if hasattr(argument, "__iter__") and not isinstance(argument, str):  # of join()
-        return list(map(convert, argument))
-    return argument
+    if isinstance(argument, str) or argument is None or isinstance(argument, int):
+        return argument
+    return list(map(convert, argument))  # of join()
 
 
 def _made(result: Any) -> Any:

@@ -704,7 +704,14 @@ class TestBadInput:
     def test_lists_tuples_and_iterators_all_serve(self) -> None:
         driver = MesosSchedulerDriver(Recorder(), framework(), "localhost:5050")
         offer = mesos_pb2.OfferID(value="o")
-        for ids in ([offer], (offer,), iter([offer]), (o for o in [offer])):
+
+        class Sequence:
+            """What iterated before there were iterators."""
+
+            def __getitem__(self, index: int) -> Any:
+                return [offer][index]
+
+        for ids in ([offer], (offer,), iter([offer]), (o for o in [offer]), Sequence()):
             assert driver.launchTasks(ids, iter(()), None) == mesos_pb2.DRIVER_NOT_STARTED
 
 

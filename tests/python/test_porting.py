@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import getpass
 import inspect
 import json
 import pickle
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from functools import partial
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import mesos.native
@@ -18,7 +20,18 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from mesos.interface import mesos_pb2
 
-from tests.python.support import Recorder, executor, filters, framework, running, task, task_of, wait_until
+from tests.python.support import (
+    EXECUTORS,
+    Recorder,
+    capable,
+    executor,
+    filters,
+    framework,
+    running,
+    task,
+    task_of,
+    wait_until,
+)
 from tests.python.test_driver import known
 
 SLEEP = "sleep 600"
@@ -164,6 +177,17 @@ class TestCalls:
             operation.launch.task_infos.add().MergeFrom(task(offer))
             driver.acceptOffers(filter(None, [offer.id]), (o for o in [operation]), filters(0))
             scheduler.state(operation.launch.task_infos[0].task_id.value, mesos_pb2.TASK_FINISHED)
+
+    def test_repeated_fields_of_messages_where_lists_belong(self, master: str) -> None:
+        """They have no `__iter__` where protobuf is in C; Apache's example gives its own roles as the suppressed ones."""
+        scheduler = Recorder(registered=lambda driver, *_: driver.reviveOffers(info.roles))
+        info = framework(capabilities=capable("MULTI_ROLE"), roles=["*"])
+        with running(master, scheduler, info, suppressedRoles=info.roles) as driver:
+            offer = scheduler.offer()
+            launch = mesos_pb2.Offer.Operation.Launch(task_infos=[task(offer)])
+            driver.launchTasks(offer.id, launch.task_infos, filters(0))
+            scheduler.state(launch.task_infos[0].task_id.value, mesos_pb2.TASK_FINISHED)
+            assert driver.suppressOffers(info.roles) == mesos_pb2.DRIVER_RUNNING
 
     def test_offers_that_the_callback_takes_out_of_the_list(self, master: str) -> None:
         taken = []
@@ -376,3 +400,38 @@ class TestForks:
         assert MesosSchedulerDriver(Busy(), info, {master!r}).run() == mesos_pb2.DRIVER_STOPPED
         """
         wait_until_gone(master, run(code))
+
+
+class TestWholeFrameworks:
+    """In the shape of those that were read."""
+
+    def test_local_with_an_executor_of_each_task_s_own(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A cluster in the process, an executable that is fetched, what it is to do in JSON, ports, one executor a task."""
+        monkeypatch.setenv("MESOS_RESOURCES", "cpus:4;mem:4096;disk:4096;ports:[31000-31009]")
+        program = tmp_path / "executor.sh"
+        program.write_text(f"#!/bin/sh\nexec {sys.executable} {EXECUTORS / 'old.py'}\n")
+        scheduler = Recorder()
+        driver = mesos.native.MesosSchedulerDriver(scheduler, framework(user=getpass.getuser()), "local")
+        assert driver.start() == mesos_pb2.DRIVER_RUNNING
+        try:
+            offer = scheduler.offer()
+            (ports,) = (r.ranges.range for r in offer.resources if r.name == "ports")
+            tasks = []
+            for number in range(3):
+                one = task(offer, cpus=0.5, mem=64)
+                one.ClearField("command")
+                one.task_id.value = one.executor.executor_id.value = f"task-{number}"
+                one.executor.command.value = "./executor.sh"
+                one.executor.command.uris.add(value=str(program), executable=True)
+                one.data = "same:" + json.dumps({"port": ports[0].begin + number, "host": "é"}, ensure_ascii=False)
+                port = one.resources.add(name="ports", type=mesos_pb2.Value.RANGES).ranges.range.add()
+                port.begin = port.end = ports[0].begin + number
+                tasks.append(one)
+            driver.launchTasks(offer.id, tasks, mesos_pb2.Filters(refuse_seconds=60))
+            found = {}
+            while len(found) < 3:
+                status = scheduler.wait("statusUpdate", lambda s: s.state == mesos_pb2.TASK_FINISHED)
+                found[status.task_id.value] = json.loads(status.data.split(":", 1)[1])
+            assert found == {f"task-{number}": {"port": 31000 + number, "host": "é"} for number in range(3)}
+        finally:
+            assert driver.stop() == driver.join() == mesos_pb2.DRIVER_STOPPED

@@ -141,11 +141,9 @@ class MesosSchedulerDriver(SchedulerDriver):
         :raises ArgumentValueError: an operation has an id: the classic API has no callback for what becomes of it
             (libmesos aborts the process here)
         """
-        operations = list(operations) if hasattr(operations, "__iter__") else operations
-        _arguments.no_operation_ids(operations, "operations")
         return self._core.accept(
             _arguments.one_or_more(offerIds, mesos_pb2.OfferID, "offerIds"),
-            _arguments.messages(operations, mesos_pb2.Offer.Operation, "operations"),
+            _arguments.operations(operations, mesos_pb2.Offer.Operation, "operations"),
             _arguments.optional_message(filters, mesos_pb2.Filters, "filters"),
         )
 
