@@ -25,8 +25,13 @@ pub enum Status {
 }
 
 /// The driver of a session: every method may be called from any thread.
+///
+/// For a child that was forked after the start it is stopped: the threads that do the work are its parent's, and so are
+/// the locks, which may have been held when it forked.
 #[derive(Debug)]
 pub struct Handle<S: Session> {
+    /// The process that started it.
+    process: OnceLock<u32>,
     inputs: OnceLock<mpsc::UnboundedSender<S::Input>>,
     shared: Arc<Shared>,
     queue: Arc<CallbackQueue<S::Delivery>>,
@@ -36,7 +41,7 @@ impl<S: Session> Default for Handle<S> {
     fn default() -> Self {
         let state = State { status: Status::NotStarted, finished: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        Self { inputs: OnceLock::new(), shared, queue: Arc::default() }
+        Self { process: OnceLock::new(), inputs: OnceLock::new(), shared, queue: Arc::default() }
     }
 }
 
@@ -83,10 +88,15 @@ impl<S: Session> Handle<S> {
     ///
     /// Fails, and is aborted then, where `prepare` does.
     pub(super) fn start(&self, prepare: impl FnOnce() -> Result<Start<S>>) -> Result<bool> {
+        if self.is_another_s() {
+            return Ok(false);
+        }
         let mut state = self.shared.lock();
         if state.status != Status::NotStarted {
             return Ok(false);
         }
+        // Only here, once: the lock on the status is held.
+        let _ = self.process.set(std::process::id());
         let spawned = self.spawn(prepare);
         state.status = if spawned.is_ok() { Status::Running } else { Status::Aborted };
         spawned.map(|()| true)
@@ -95,6 +105,9 @@ impl<S: Session> Handle<S> {
     /// Stops the driver. Returns `Stopped`, or `Aborted` where it was aborted before. A scheduler's framework is
     /// removed unless `failover`.
     pub fn stop(&self, failover: bool) -> Status {
+        if self.is_another_s() {
+            return Status::Stopped;
+        }
         let mut state = self.shared.lock();
         let before = state.status;
         if matches!(before, Status::Running | Status::Aborted) {
@@ -111,6 +124,9 @@ impl<S: Session> Handle<S> {
 
     /// Aborts the driver where it runs: no callback is made any more. Returns its status.
     pub fn abort(&self) -> Status {
+        if self.is_another_s() {
+            return Status::Stopped;
+        }
         let mut state = self.shared.lock();
         if state.status == Status::Running {
             state.status = Status::Aborted;
@@ -126,6 +142,9 @@ impl<S: Session> Handle<S> {
     /// Waits at most so long for the driver to end; `None` while it runs. A stopped driver has ended once its last
     /// calls are out.
     pub fn wait(&self, at_most: Duration) -> Option<Status> {
+        if self.is_another_s() {
+            return Some(Status::Stopped);
+        }
         let until = Instant::now() + at_most;
         let mut state = self.shared.lock();
         loop {
@@ -144,7 +163,11 @@ impl<S: Session> Handle<S> {
 
     /// The driver's status now.
     pub fn status(&self) -> Status {
-        self.shared.lock().status
+        if self.is_another_s() { Status::Stopped } else { self.shared.lock().status }
+    }
+
+    fn is_another_s(&self) -> bool {
+        self.process.get().is_some_and(|&process| process != std::process::id())
     }
 
     /// The callbacks to make.

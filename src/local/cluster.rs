@@ -32,6 +32,8 @@ pub struct LocalCluster {
     handle: Handle,
     stop: Mutex<Option<oneshot::Sender<()>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// The process that has the thread: a forked child has not.
+    process: u32,
 }
 
 /// A task, for those who follow its output.
@@ -100,7 +102,8 @@ impl LocalCluster {
             .map_err(|e| Error::cluster(format!("cannot start the cluster's thread: {e}")))?;
         outcome.recv().map_err(|_| Error::cluster("the cluster's thread ended while it started"))??;
         tracing::info!("The embedded cluster is at http://{address}");
-        Ok(Self { address, handle, stop: Mutex::new(Some(stop)), thread: Mutex::new(Some(thread)) })
+        let (stop, thread, process) = (Mutex::new(Some(stop)), Mutex::new(Some(thread)), std::process::id());
+        Ok(Self { address, handle, stop, thread, process })
     }
 
     /// Where it listens.
@@ -108,15 +111,26 @@ impl LocalCluster {
         self.address
     }
 
-    /// Every task, over or not. Blocks for a moment; empty where the cluster is stopped.
+    fn is_another_s(&self) -> bool {
+        self.process != std::process::id()
+    }
+
+    /// Every task, over or not. Blocks for a moment; empty where the cluster is stopped, and in a forked child.
     pub fn tasks(&self) -> Vec<TaskView> {
+        if self.is_another_s() {
+            return Vec::new();
+        }
         let (reply, answer) = std::sync::mpsc::channel();
         self.handle.tell(move |machine, _| drop(reply.send(machine.tasks())));
         answer.recv().unwrap_or_default()
     }
 
-    /// Kills all tasks, closes the port, and removes what was temporary. Stopping twice does nothing.
+    /// Kills all tasks, closes the port, and removes what was temporary. Stopping twice does nothing, and a forked
+    /// child stops nothing of its parent's.
     pub fn stop(&self) {
+        if self.is_another_s() {
+            return;
+        }
         let lock = |e: std::sync::PoisonError<_>| e.into_inner();
         if let Some(stop) = self.stop.lock().unwrap_or_else(lock).take() {
             // The thread may have ended by itself.

@@ -53,6 +53,8 @@ struct Thread {
     /// Stops the driver, and waits for its last words.
     end: Box<dyn Fn() + Send>,
     thread: JoinHandle<()>,
+    /// The process it is in: a forked child inherits what is noted here, and not the thread.
+    process: u32,
     /// `threading.get_ident()` of it, once it is attached.
     ident: Arc<OnceLock<c_long>>,
 }
@@ -118,7 +120,7 @@ impl<C: Callbacks> Dispatcher<C> {
         let thread = builder.spawn(move || self.run(&own_ident))?;
         let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
         threads.retain(|thread| !thread.thread.is_finished());
-        threads.push(Thread { end, thread, ident });
+        threads.push(Thread { end, thread, process: std::process::id(), ident });
         Ok(())
     }
 
@@ -224,7 +226,8 @@ pub fn report(py: Python<'_>, what: &str, error: &PyErr) {
 /// interrupted: a thread that still runs Python code when the interpreter is gone takes the process down.
 pub fn shutdown() {
     ENDING.store(true, Ordering::SeqCst);
-    let threads = std::mem::take(&mut *THREADS.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut threads = std::mem::take(&mut *THREADS.lock().unwrap_or_else(PoisonError::into_inner));
+    threads.extract_if(.., |thread| thread.process != std::process::id()).for_each(std::mem::forget);
     threads.iter().for_each(|thread| (thread.end)());
     if !wait(&threads) {
         let left = threads.iter().filter(|thread| !thread.thread.is_finished());

@@ -388,6 +388,42 @@ class TestForks:
         """
         wait_until_gone(master, run(code))
 
+    @pytest.mark.parametrize("use", ["join", "stop", "abort", "run", "start", "reviveOffers"])
+    def test_for_a_forked_child_its_parent_s_driver_is_stopped(self, master: str, use: str) -> None:
+        """Nothing hangs for want of the parent's threads, and nothing reaches the parent's master."""
+        code = f"""
+        driver = MesosSchedulerDriver(Quiet(), info, {master!r})
+        driver.start()
+        up.wait(30)
+        child = os.fork()
+        if child == 0:
+            os._exit(driver.{use}())
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == mesos_pb2.DRIVER_STOPPED
+        assert answers(driver)
+        driver.stop()
+        driver.join()
+        """
+        wait_until_gone(master, run(code))
+
+    def test_a_child_of_a_process_with_a_cluster_in_it_leaves_it_alone(self) -> None:
+        code = """
+        from mesos.local import LocalCluster
+        with LocalCluster() as cluster:
+            child = os.fork()
+            if child == 0:
+                assert cluster.tasks() == []
+                cluster.stop()
+                sys.exit(0)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            driver = MesosSchedulerDriver(Quiet(), info, cluster.address)
+            driver.start()
+            up.wait(30)
+            assert answers(driver)
+            driver.stop()
+            driver.join()
+        """
+        assert run(code)
+
     def test_subprocesses_and_pools_in_callbacks(self, master: str) -> None:
         code = f"""
         import multiprocessing, subprocess
