@@ -61,7 +61,7 @@ class Scheduler:
     ) -> None:
         """An executor sent a message. Best effort: it is never sent again.
 
-        :param message: the bytes that the executor sent
+        :param message: the bytes that the executor sent, as a :class:`mesos.bytestr.ByteStr` that reads as text too
         """
 
     def slaveLost(self, driver: SchedulerDriver, slaveId: mesos_pb2.SlaveID) -> None:
@@ -194,7 +194,10 @@ class Executor:
         """Kill a task; its end is told by ``driver.sendStatusUpdate``."""
 
     def frameworkMessage(self, driver: ExecutorDriver, message: bytes) -> None:
-        """The scheduler sent a message. Best effort: it is never sent again."""
+        """The scheduler sent a message. Best effort: it is never sent again.
+
+        :param message: the bytes that it sent, as a :class:`mesos.bytestr.ByteStr` that reads as text too
+        """
 
     def shutdown(self, driver: ExecutorDriver) -> None:
         """End all tasks and then the executor, within its grace period."""
