@@ -54,7 +54,7 @@ def set_text(
     sample: type,
     container: type,
     *,
-    read: Callable[[bytes], Any],
+    read: Callable[[bytes, str], Any],
     write: Callable[[str], bytes],
     collection: Callable[[Any], Any],
     keywords: Callable[[Any, dict[str, Any]], dict[str, Any]],

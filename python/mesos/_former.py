@@ -18,12 +18,26 @@ _CONTAINER = (
 def add_former_names(namespace: dict[str, Any]) -> None:
     """Add the former names to the module that has the messages of ``mesos.proto``, given as its ``globals()``."""
     health_check, image, reasons = namespace["HealthCheck"], namespace["Image"], namespace["TaskStatus"]
-    health_check.HTTP = health_check.HTTPCheckInfo  # until 1.1
+    health_check.HTTP = _HealthCheckHttp(health_check.HTTP, health_check.HTTPCheckInfo)  # a message until 1.1
     namespace["_HEALTHCHECK_HTTP"] = health_check.HTTPCheckInfo.DESCRIPTOR
     image.AppC = image.Appc  # 0.24
     reasons.REASON_MEMORY_LIMIT = reasons.REASON_CONTAINER_LIMITATION_MEMORY  # until 0.25
     reasons.REASON_EXECUTOR_PREEMPTED = reasons.REASON_CONTAINER_PREEMPTED  # until 0.25
     namespace["CommandInfo"].container = namespace["CommandInfo"].ContainerInfo = _Removed(_CONTAINER)
+
+
+class _HealthCheckHttp(int):
+    """``HealthCheck.HTTP``: a value of ``HealthCheck.Type``, and still what makes the message that had this name."""
+
+    _message_class: Any
+
+    def __new__(cls, number: int, message_class: Any) -> _HealthCheckHttp:
+        self = super().__new__(cls, number)
+        self._message_class = message_class
+        return self
+
+    def __call__(self, **keywords: Any) -> Any:
+        return self._message_class(**keywords)
 
 
 class _Removed:

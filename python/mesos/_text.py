@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 STRICT = os.environ.get("REMESOS_STRICT_BYTES", "").lower() not in ("", "0", "false", "no", "off")
 
 if not STRICT:
-    from mesos.bytestr import ByteStr
+    from mesos.bytestr import ByteStr, binary
 
 # Where the dispatcher finds what a framework message is to be.
 received: Callable[[bytes], Any] = bytes if STRICT else ByteStr
 
+# ``value`` is that of the message ``UUID``: no other has bytes of this name.
+_UUIDS = {"uuid", "status_update_uuid", "value"}
 _BYTES_FIELDS: dict[type, frozenset[str]] = {}
 _COLLECTIONS: dict[type, frozenset[str]] = {}
 _REACHING_NAMES: dict[type, frozenset[str]] = {}
@@ -125,6 +127,11 @@ def _one_value(field: Any, value: Any) -> Any:
     return _values(field.message_type, value) if isinstance(value, dict) else value
 
 
+def _read(value: bytes, field: str) -> ByteStr:
+    # The bytes of a uuid are random: they would be text by chance, once in 200,000.
+    return binary(value) if field in _UUIDS else ByteStr(value)
+
+
 def _raw_bytes(text: str) -> bytes:
     return bytes(ByteStr(text))
 
@@ -207,7 +214,7 @@ if not STRICT:
     _core.set_text(
         _SAMPLE,
         type(_SAMPLE().message_type),
-        read=ByteStr,
+        read=_read,
         write=_raw_bytes,
         collection=_Messages,
         keywords=_keywords,

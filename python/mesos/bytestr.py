@@ -32,6 +32,7 @@ class ByteStr(str, RawBuffer):
 
     Bytes that are UTF-8 and hold no control characters are that text: lengths and positions count characters. All
     others are one character a byte (Latin-1), so that lengths and positions count bytes. Both are the same for ASCII.
+    (An instance of ``bytes`` only where they are: what looks at that goes on to take lengths for numbers of bytes.)
     Slices, ``+``, ``split`` and the like give :class:`ByteStr` again, whose bytes are exact. What is formatted into
     another text (``"%s" % it``) is plain text, which is UTF-8 where it becomes bytes again: not the same bytes any
     more where they are not UTF-8.
@@ -48,21 +49,21 @@ class ByteStr(str, RawBuffer):
 
     def __new__(cls, data: Any = b"") -> ByteStr:  # noqa: D102
         raw = data if type(data) is bytes else _raw_bytes(data)
-        text, codec = _text_of(raw)
-        self = str.__new__(cls, text)
-        self._raw, self._codec = raw, codec
-        return self
+        return _new(cls, raw, *_text_of(raw))
 
     @property  # type: ignore[misc]
     def __class__(self) -> type[Any]:
         """``bytes``, so that it is an instance of both, as in Python 2, where ``bytes`` was ``str``."""
-        return bytes
+        return bytes if len(self) == len(self._raw) else ByteStr
 
     def __bytes__(self) -> bytes:
         return self._raw
 
     def __str__(self) -> str:
         return self
+
+    def __repr__(self) -> str:
+        return str.__repr__(self) if self._is_text() else repr(self._raw)[1:]
 
     def __format__(self, specification: str) -> str:
         return str.__format__(self, specification) if specification else self
@@ -74,7 +75,7 @@ class ByteStr(str, RawBuffer):
         if isinstance(other, ByteStr):
             return self._raw == other._raw
         if isinstance(other, str):
-            return str.__eq__(self, other) or (self._codec != "utf-8" and self._raw == _raw_bytes(other))
+            return str.__eq__(self, other) or (not self._is_text() and self._raw == _raw_bytes(other))
         return self._raw == other if isinstance(other, bytes | bytearray | memoryview) else NotImplemented
 
     def __ne__(self, other: object) -> bool:
@@ -100,19 +101,20 @@ class ByteStr(str, RawBuffer):
         return self.find(part) >= 0
 
     def __getitem__(self, index: SupportsIndex | slice) -> ByteStr:
-        return ByteStr(str.__getitem__(self, index).encode(self._codec))
+        part = str.__getitem__(self, index)
+        return _of_text(part) if self._is_text() else ByteStr(part.encode("latin-1"))
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 
     def __add__(self, other: Any) -> ByteStr:
-        return ByteStr(self._raw + _raw_bytes(other)) if _is_data(other) else NotImplemented
+        return _joined(self, other) if _is_data(other) else NotImplemented
 
     def __radd__(self, other: Any) -> ByteStr:
-        return ByteStr(_raw_bytes(other) + self._raw) if _is_data(other) else NotImplemented
+        return _joined(other, self) if _is_data(other) else NotImplemented
 
     def __mul__(self, times: SupportsIndex) -> ByteStr:
-        return ByteStr(self._raw * times)
+        return _new(ByteStr, self._raw * times, str.__mul__(self, times), self._codec)
 
     __rmul__ = __mul__
 
@@ -136,6 +138,37 @@ class ByteStr(str, RawBuffer):
     def hex(self, *arguments: Any) -> str:
         """As ``bytes.hex``."""
         return self._raw.hex(*arguments)
+
+    def _is_text(self) -> bool:
+        return self._codec == "utf-8"
+
+
+def binary(raw: bytes) -> ByteStr:
+    """Bytes that are no text whatever they look like: one character a byte."""
+    return _new(ByteStr, raw, raw.decode("latin-1"), "latin-1")
+
+
+def _new(cls: type[ByteStr], raw: bytes, text: str, codec: str) -> ByteStr:
+    self = str.__new__(cls, text)
+    self._raw, self._codec = raw, codec
+    return self
+
+
+def _of_text(text: str) -> ByteStr:
+    """What comes of text stays text, control characters or not."""
+    try:
+        return _new(ByteStr, text.encode(), text, "utf-8")
+    except UnicodeEncodeError:  # bytes that are none were put in
+        return ByteStr(text)
+
+
+def _joined(one: Any, other: Any) -> ByteStr:
+    parts = [
+        part if isinstance(part, ByteStr) or not isinstance(part, str) else _of_text(part) for part in (one, other)
+    ]
+    if all(isinstance(part, ByteStr) and part._is_text() for part in parts):
+        return _of_text(str.__add__(*parts))
+    return ByteStr(b"".join(map(_raw_bytes, parts)))
 
 
 def _text_of(raw: bytes) -> tuple[str, str]:
@@ -165,9 +198,9 @@ def _method_of_both(name: str) -> Callable[..., Any]:
     of_text, of_bytes = getattr(str, name), getattr(bytes, name)
 
     def method(self: ByteStr, *arguments: Any, **keywords: Any) -> Any:
-        if self._codec == "utf-8":
-            return _made(of_text(self, *map(_as_text, arguments), **keywords))
-        return _made(of_bytes(self._raw, *map(_as_bytes, arguments), **keywords))
+        if self._is_text():
+            return _made(of_text(self, *map(_as_text, arguments), **keywords), _of_text)
+        return _made(of_bytes(self._raw, *map(_as_bytes, arguments), **keywords), ByteStr)
 
     method.__name__, method.__doc__ = name, f"As ``str.{name}``; takes bytes too."
     return method
@@ -194,10 +227,10 @@ def _each(convert: Callable[[Any], Any], argument: Any) -> Any:
     return list(map(convert, argument))  # of join()
 
 
-def _made(result: Any) -> Any:
+def _made(result: Any, make: Callable[[Any], ByteStr]) -> Any:
     if isinstance(result, str | bytes):
-        return ByteStr(result)
-    return type(result)(map(_made, result)) if isinstance(result, list | tuple) else result
+        return make(result)
+    return type(result)(make(part) for part in result) if isinstance(result, list | tuple) else result
 
 
 for _name in dir(str):

@@ -33,7 +33,7 @@ impl RawBuffer {
 /// What `mesos._text` wants done, and what message classes did before; one for all, since all of a process' message
 /// classes are of one implementation.
 struct Text {
-    /// From bytes to what is read.
+    /// From bytes, and a field's name, to what is read.
     read: Py<PyAny>,
     /// From text to bytes.
     write: Py<PyAny>,
@@ -149,7 +149,7 @@ unsafe extern "C" fn get(message: *mut ffi::PyObject, name: *mut ffi::PyObject) 
         }
         let kind = ffi::Py_TYPE(value);
         if kind == &raw mut ffi::PyBytes_Type {
-            returned(py, text.read.bind(py).call1((Bound::from_owned_ptr(py, value),)))
+            returned(py, text.read.bind(py).call1((Bound::from_owned_ptr(py, value), Bound::from_borrowed_ptr(py, name))))
         } else if kind.cast() == text.container.as_ptr() && is_named(py, &text.collections, message, name) {
             returned(py, text.collection.bind(py).call1((Bound::from_owned_ptr(py, value),)))
         } else {

@@ -94,6 +94,13 @@ def test_whatever_it_holds_it_can_be_printed_and_logged(raw: bytes) -> None:
     logging.getLogger("test").error("%s", ByteStr(raw))
 
 
+def test_its_repr_shows_bytes_as_python_2_did() -> None:
+    assert repr(ByteStr(b"data with a \0 byte")) == "'data with a \\x00 byte'"
+    assert repr(ByteStr(b"\xff\xfe'")) == '"\\xff\\xfe\'"'
+    assert repr(ByteStr("é")) == "'é'"
+    assert eval(repr(ByteStr(b"\xff\0"))) == ByteStr(b"\xff\0")
+
+
 def test_str_of_it_keeps_the_bytes() -> None:
     again = str(ByteStr(b"\x80\0"))
     assert bytes(again) == b"\x80\0"  # type: ignore[call-overload]
@@ -219,6 +226,25 @@ def test_methods_give_what_str_s_give(use: Any, text: str) -> None:
     assert use(ByteStr(text)) == use(text)
 
 
+def test_what_comes_of_text_stays_text() -> None:
+    """A parser may put an end mark behind what it got, as PyYAML does."""
+    both = ByteStr("é: 1") + "\0"
+    assert (len(both), both[0], list(both)[-1]) == (5, "é", "\0")
+    assert bytes(both) == "é: 1\0".encode()
+    assert ["é", "1\0"] == both.split(": ") == both.split(b": ")
+    assert ("\0" + ByteStr("é"))[1] == "é"
+    assert (ByteStr("é") * 2)[1] == "é"
+    assert ByteStr("é").replace("é", "\1é") == "\1é"
+    assert ByteStr("é").join(["\0", "\0"])[1] == "é"
+    assert bytes(ByteStr("é").join([b"\xff", "é"])) == b"\xff\xc3\xa9\xc3\xa9"
+
+
+def test_text_behind_binary_is_text_again_when_it_is_taken_out() -> None:
+    framed = ByteStr(struct.pack("!I", 4) + '"é"'.encode())
+    assert struct.unpack("!I", framed[:4]) == (4,)
+    assert json.loads(framed[4:]) == "é"
+
+
 def test_methods_take_bytes_as_well() -> None:
     both = ByteStr("key:é")
     assert both.split(b":") == ["key", "é"]
@@ -249,6 +275,9 @@ def test_it_is_an_instance_of_both() -> None:
     number = uuid.uuid4()
     assert isinstance(ByteStr(), str)
     assert isinstance(ByteStr(), bytes)
+    assert isinstance(ByteStr(b"\xff\0"), bytes)
+    # What looks at that goes on to count bytes with len().
+    assert not isinstance(ByteStr("é"), bytes)
     assert uuid.UUID(bytes=ByteStr(number.bytes)) == number
     assert type(ByteStr()) is ByteStr
 

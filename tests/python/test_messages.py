@@ -168,6 +168,8 @@ def test_private_descriptors() -> None:
 def test_former_names_that_mean_the_same() -> None:
     check = mesos_pb2.HealthCheck(http=mesos_pb2.HealthCheck.HTTP(port=80, path="/", statuses=[200]))  # type: ignore[attr-defined]
     assert (check.http.port, check.http.path, list(check.http.statuses)) == (80, "/", [200])
+    check.type = mesos_pb2.HealthCheck.HTTP
+    assert (check.type, mesos_pb2.HealthCheck.HTTP) == (2, mesos_pb2.HealthCheck.Type.Value("HTTP"))
     assert mesos_pb2._HEALTHCHECK_HTTP.fields_by_name["port"].number == 1
     assert mesos_pb2.Image.AppC is mesos_pb2.Image.Appc  # type: ignore[attr-defined]
     reason = mesos_pb2.TaskStatus.REASON_MEMORY_LIMIT  # type: ignore[attr-defined]
@@ -175,6 +177,20 @@ def test_former_names_that_mean_the_same() -> None:
     reason = mesos_pb2.TaskStatus.REASON_EXECUTOR_PREEMPTED  # type: ignore[attr-defined]
     assert mesos_pb2.TaskStatus.Reason.Name(reason) == "REASON_CONTAINER_PREEMPTED"
     assert mesos_pb2.Credential(principal="p", secret=b"bytes until 0.23").secret == "bytes until 0.23"  # type: ignore[arg-type]
+
+
+def test_former_names_take_no_other_s_place() -> None:
+    def values(descriptor: Any, where: Any) -> None:
+        for enum in descriptor.enum_types:
+            for value in enum.values:
+                assert getattr(where, value.name) == value.number
+                assert getattr(where, enum.name).Value(value.name) == value.number
+        for nested in descriptor.nested_types:
+            assert getattr(where, nested.name).DESCRIPTOR is nested
+            values(nested, getattr(where, nested.name))
+
+    for name, descriptor in mesos_pb2.DESCRIPTOR.message_types_by_name.items():
+        values(descriptor, getattr(mesos_pb2, name))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+import uuid
 from typing import Any
 
 import pytest
@@ -88,6 +89,17 @@ def test_data_can_be_assigned_on() -> None:
     task.name = ByteStr("a name")
     task.task_id.value = ByteStr("é")
     assert (task.name, task.task_id.value) == ("a name", "é")
+
+
+def test_a_uuid_is_sixteen_bytes_whatever_they_look_like() -> None:
+    looks_like_text = "éééééééé".encode()
+    status = mesos_pb2.TaskStatus(uuid=looks_like_text)
+    assert len(status.uuid) == 16
+    assert status.uuid == looks_like_text
+    assert uuid.UUID(bytes=status.uuid).bytes == looks_like_text
+    assert len(mesos_pb2.UUID(value=looks_like_text).value) == 16
+    assert {message.__qualname__ for message, name in WITH_BYTES if name == "value"} == {"UUID"}
+    assert mesos_pb2.Task(status_update_uuid=looks_like_text).status_update_uuid[:2] == b"\xc3\xa9"
 
 
 def test_what_is_neither_raises_and_changes_nothing() -> None:
