@@ -149,7 +149,10 @@ unsafe extern "C" fn get(message: *mut ffi::PyObject, name: *mut ffi::PyObject) 
         }
         let kind = ffi::Py_TYPE(value);
         if kind == &raw mut ffi::PyBytes_Type {
-            returned(py, text.read.bind(py).call1((Bound::from_owned_ptr(py, value), Bound::from_borrowed_ptr(py, name))))
+            returned(
+                py,
+                text.read.bind(py).call1((Bound::from_owned_ptr(py, value), Bound::from_borrowed_ptr(py, name))),
+            )
         } else if kind.cast() == text.container.as_ptr() && is_named(py, &text.collections, message, name) {
             returned(py, text.collection.bind(py).call1((Bound::from_owned_ptr(py, value),)))
         } else {

@@ -125,7 +125,7 @@ fn acknowledged(status: &v1::TaskStatus) -> Event {
 fn an_update_has_what_the_agent_wants_to_see() {
     let mut world = World::subscribed(false);
     world.update("t");
-    world.update("t");
+    world.update("u");
     let statuses: Vec<_> = world.sent().into_iter().map(|call| call.update.expect("an update").status).collect();
     let first = &statuses[0];
     assert_eq!(first.source(), v1::task_status::Source::Executor);
@@ -172,6 +172,42 @@ fn what_is_reported_while_subscribing_goes_out_once_subscribed_and_in_order() {
     world.update("e");
     let of = |call: v1::executor::Call| call.update.expect("an update").status.task_id.value;
     assert_eq!(world.sent().into_iter().map(of).collect::<Vec<_>>(), ["c", "d", "e"]);
+}
+
+#[test]
+fn a_task_s_next_update_goes_out_when_the_agent_has_the_last_one() {
+    let mut world = World::subscribed(true);
+    world.update("t");
+    world.update("t");
+    world.update("u");
+    let told = |world: &World| -> Vec<_> { world.sent().into_iter().filter_map(|call| call.update).collect() };
+    let tasks: Vec<_> = told(&world).into_iter().map(|update| update.status.task_id.value).collect();
+    assert_eq!(tasks, ["t", "u"], "updates of different tasks do not wait for each other");
+    let first = told(&world)[0].status.clone();
+    world.event(acknowledged(&first));
+    assert_eq!(told(&world).len(), 3);
+    assert_eq!(told(&world)[2].status.task_id.value, "t");
+    world.event(acknowledged(&first));
+    assert_eq!(told(&world).len(), 3, "an acknowledgement that comes twice changes nothing");
+}
+
+#[test]
+fn an_update_waits_for_all_that_subscribe_told_of_its_task() {
+    let mut world = World::subscribed(true);
+    world.update("t");
+    world.update("t");
+    world.stream(StreamEvent::Closed("cut".into()));
+    world.wait();
+    let subscribe = world.sent().pop().and_then(|call| call.subscribe).expect("a SUBSCRIBE");
+    assert_eq!(subscribe.unacknowledged_updates.len(), 2);
+    world.event(subscribed());
+    world.outputs.clear();
+    world.update("t");
+    for (told, expected) in subscribe.unacknowledged_updates.iter().zip([0, 1]) {
+        assert!(world.sent().is_empty());
+        world.event(acknowledged(&told.status));
+        assert_eq!(world.sent().len(), expected);
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@
 
 mod io;
 mod unacknowledged;
+mod updates;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use self::unacknowledged::Unacknowledged;
+use self::updates::Updates;
 use super::backoff::Backoff;
 use super::{Endpoint, Session};
 use crate::proto::v1;
@@ -83,9 +85,7 @@ pub struct ExecutorSession {
     /// When the agent is given up, while it is not subscribed to.
     given_up: Option<Instant>,
     tasks: Unacknowledged,
-    updates: Unacknowledged,
-    /// The place of the first update that the last SUBSCRIBE did not tell of.
-    untold: u64,
+    updates: Updates,
     backoff: Backoff,
     random: fastrand::Rng,
     decoder: Decoder,
@@ -109,7 +109,9 @@ struct Filled {
 
 /// What of a `TaskStatus` the driver looks at.
 #[derive(Clone, PartialEq, prost::Message)]
-struct StatusState {
+struct StatusKeys {
+    #[prost(bytes = "bytes", tag = "1")]
+    task_id: Bytes,
     #[prost(enumeration = "v1::TaskState", tag = "2")]
     state: i32,
 }
@@ -170,8 +172,7 @@ impl ExecutorSession {
             was_registered: false,
             given_up: None,
             tasks: Unacknowledged::default(),
-            updates: Unacknowledged::default(),
-            untold: 0,
+            updates: Updates::default(),
             backoff,
             random: fastrand::Rng::with_seed(config.seed),
             decoder: Decoder::default(),
@@ -242,7 +243,7 @@ impl ExecutorSession {
             }
             EventType::Acknowledged => {
                 let acknowledged = event.acknowledged.unwrap_or_default();
-                self.updates.remove(&acknowledged.uuid);
+                self.forget_update(&acknowledged.uuid);
                 self.tasks.remove(&acknowledged.task_id);
             }
             EventType::Message => self.deliver(Delivery::FrameworkMessage(event.message.unwrap_or_default().data)),
@@ -257,8 +258,8 @@ impl ExecutorSession {
         self.given_up = None;
         self.backoff.reset();
         // What was reported while SUBSCRIBE was on its way comes after what that told of.
-        for inner in self.updates.since(self.untold).collect::<Vec<_>>() {
-            self.transmit_update(inner);
+        for update in self.updates.tell_each() {
+            self.transmit_update(update);
         }
         let slave_info = subscribed.agent_info;
         if std::mem::replace(&mut self.was_registered, true) {
@@ -282,8 +283,8 @@ impl ExecutorSession {
 
     /// Follows `ExecutorProcess::sendStatusUpdate`; what an agent adds for libmesos' executors is added here.
     fn on_update(&mut self, status: Bytes, timestamp: f64) {
-        let state = StatusState::decode(status.clone()).unwrap_or_default().state();
-        if state == v1::TaskState::TaskStaging {
+        let keys = StatusKeys::decode(status.clone()).unwrap_or_default();
+        if keys.state() == v1::TaskState::TaskStaging {
             return self.deliver(Delivery::Error("Attempted to send TASK_STAGING status update".to_owned()));
         }
         let uuid = uuid::Builder::from_random_bytes(self.random.u128(..).to_le_bytes()).into_uuid();
@@ -296,8 +297,23 @@ impl ExecutorSession {
             uuid: uuid.clone(),
         };
         let status = Bytes::from([status.as_ref(), &filled.encode_to_vec()].concat());
-        self.updates.insert(uuid, status.clone());
-        self.transmit_update(status);
+        self.updates.insert(uuid, keys.task_id.clone(), status);
+        self.tell_next(&keys.task_id);
+    }
+
+    /// An update needs to be told no more: the task's next one can be.
+    fn forget_update(&mut self, uuid: &Bytes) {
+        if let Some(task) = self.updates.remove(uuid) {
+            self.tell_next(&task);
+        }
+    }
+
+    fn tell_next(&mut self, task: &Bytes) {
+        if self.is_subscribed()
+            && let Some(update) = self.updates.tell(task)
+        {
+            self.transmit_update(update);
+        }
     }
 
     fn transmit_update(&mut self, inner: Bytes) {
@@ -318,7 +334,7 @@ impl ExecutorSession {
             // Sent again it would be refused again.
             (400..=499, Some(update)) => {
                 let uuid = StatusUuid::decode(update.inner.clone()).unwrap_or_default().uuid;
-                self.updates.remove(&uuid);
+                self.forget_update(&uuid);
             }
             _ => {}
         }
@@ -415,9 +431,8 @@ impl ExecutorSession {
         self.state = State::Subscribing { until: now + SUBSCRIBE_TIMEOUT };
         let subscribe = wire::Subscribe {
             unacknowledged_tasks: self.tasks.messages().collect(),
-            unacknowledged_updates: self.updates.messages().map(|inner| Wrapped { inner }).collect(),
+            unacknowledged_updates: self.updates.tell_all().into_iter().map(|inner| Wrapped { inner }).collect(),
         };
-        self.untold = self.updates.next_place();
         let call = Call { kind: CallType::Subscribe.into(), subscribe: Some(subscribe), ..Call::default() };
         let call = self.signed(call).encode_to_vec().into();
         self.outputs.push_back(Output::Subscribe(self.attempt, agent, call));

@@ -32,16 +32,6 @@ impl Unacknowledged {
         self.order.values().cloned()
     }
 
-    /// The place of the next message, for `since`.
-    pub fn next_place(&self) -> u64 {
-        self.next
-    }
-
-    /// The messages from a place on.
-    pub fn since(&self, place: u64) -> impl Iterator<Item = Bytes> {
-        self.order.range(place..).map(|(_, message)| message.clone())
-    }
-
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
