@@ -89,10 +89,11 @@ impl<C> CallQueue<C> {
     }
 }
 
-/// A call that was refused: the call, the HTTP status, and the body.
-pub type Refusal<C> = (Box<C>, u16, String);
+/// A call, and the HTTP status and the body of the answer to it.
+pub type Answer<C> = (Box<C>, u16, String);
 
-/// Writes the calls of `queue` until it is closed and all are answered, and reports those that are refused.
+/// Writes the calls of `queue` until it is closed and all are answered, and reports those that are refused or whose
+/// answer counts.
 ///
 /// Fails where the connection cannot be made or breaks; what was not written is still in the queue.
 pub async fn run<C: Post>(
@@ -100,9 +101,9 @@ pub async fn run<C: Post>(
     endpoint: Endpoint,
     stream_id: Option<String>,
     queue: Arc<CallQueue<C>>,
-    refusals: mpsc::UnboundedSender<Refusal<C>>,
+    answers: mpsc::UnboundedSender<Answer<C>>,
 ) -> Result<()> {
-    Pipeline::new(&api, &endpoint, stream_id.as_deref(), refusals).run(&api, &endpoint, &queue).await
+    Pipeline::new(&api, &endpoint, stream_id.as_deref(), answers).run(&api, &endpoint, &queue).await
 }
 
 struct Pipeline<C> {
@@ -111,18 +112,13 @@ struct Pipeline<C> {
     input: BytesMut,
     /// What was asked and not answered yet, in order.
     outstanding: VecDeque<Box<C>>,
-    refusals: mpsc::UnboundedSender<Refusal<C>>,
+    answers: mpsc::UnboundedSender<Answer<C>>,
     /// Whether any is outstanding, for the socket.
     expecting: Arc<AtomicBool>,
 }
 
 impl<C: Post> Pipeline<C> {
-    fn new(
-        api: &Api,
-        endpoint: &Endpoint,
-        stream_id: Option<&str>,
-        refusals: mpsc::UnboundedSender<Refusal<C>>,
-    ) -> Self {
+    fn new(api: &Api, endpoint: &Endpoint, stream_id: Option<&str>, answers: mpsc::UnboundedSender<Answer<C>>) -> Self {
         let mut head = format!(
             "POST {} HTTP/1.1\r\nHost: {}\r\n\
              Accept: application/x-protobuf\r\nContent-Type: application/x-protobuf\r\n",
@@ -141,7 +137,7 @@ impl<C: Post> Pipeline<C> {
             output: BytesMut::new(),
             input: BytesMut::new(),
             outstanding: VecDeque::new(),
-            refusals,
+            answers,
             expecting: Arc::default(),
         }
     }
@@ -210,9 +206,9 @@ impl<C: Post> Pipeline<C> {
         self.input.advance(reply.length);
         let call = self.outstanding.pop_front().ok_or_else(|| bad_reply("nothing was asked"))?;
         self.expecting.store(!self.outstanding.is_empty(), Ordering::Relaxed);
-        if !(200..300).contains(&reply.status) {
+        if !(200..300).contains(&reply.status) || call.answer_counts() {
             // Nobody listens where the driver is on its way out.
-            let _ = self.refusals.send((call, reply.status, reply.body));
+            let _ = self.answers.send((call, reply.status, reply.body));
         }
         Ok(true)
     }

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep_until, timeout};
 
-use super::calls::{self, CallQueue, Refusal};
+use super::calls::{self, Answer, CallQueue};
 use super::handle::Finish;
 use super::queue::CallbackQueue;
 use super::transport::{self, Api, Report};
@@ -39,7 +39,7 @@ struct Link<C> {
     reports: mpsc::Receiver<Report>,
     stream: JoinHandle<()>,
     calls: Option<Calls<C>>,
-    refusals: Option<mpsc::UnboundedReceiver<Refusal<C>>>,
+    answers: Option<mpsc::UnboundedReceiver<Answer<C>>>,
 }
 
 /// The calls that wait, and the task that writes them.
@@ -59,7 +59,7 @@ enum Wake<S: Session> {
     Detected(bool),
     Report(Option<Report>),
     CallsEnded(Result<()>),
-    Refused(Refusal<S::Call>),
+    Answered(Answer<S::Call>),
     Drained,
     Timeout,
 }
@@ -81,7 +81,7 @@ impl<S: Session> Loop<S> {
                 Wake::Detected(false) => return self.finish.set(),
                 Wake::Report(report) => self.on_report(&mut link, report),
                 Wake::CallsEnded(outcome) => self.on_calls_ended(&mut link, outcome),
-                Wake::Refused((call, status, body)) => self.notice(Notice::Refused(call, status, body)),
+                Wake::Answered((call, status, body)) => self.notice(Notice::Answered(call, status, body)),
                 Wake::Drained => self.notice(Notice::Held),
                 Wake::Timeout => self.notice(Notice::Timeout),
             }
@@ -91,11 +91,11 @@ impl<S: Session> Loop<S> {
     async fn wake(&mut self, link: &mut Option<Link<S::Call>>) -> Wake<S> {
         let deadline = self.session.poll_timeout().map(tokio::time::Instant::from_std);
         let full = self.queue.is_full();
-        let (mut reports, mut calls, mut refusals) = (None, None, None);
+        let (mut reports, mut calls, mut answers) = (None, None, None);
         if let Some(link) = link {
             reports = Some(&mut link.reports);
             calls = link.calls.as_mut().map(|(_, task)| task);
-            refusals = link.refusals.as_mut();
+            answers = link.answers.as_mut();
         }
         tokio::select! {
             input = self.inputs.recv() => Wake::Input(input),
@@ -104,7 +104,7 @@ impl<S: Session> Loop<S> {
             ended = async { present(calls).await.await } => {
                 Wake::CallsEnded(ended.unwrap_or_else(|e| Err(Error::connection(e))))
             }
-            Some(refusal) = async { present(refusals).await.recv().await } => Wake::Refused(refusal),
+            Some(answer) = async { present(answers).await.recv().await } => Wake::Answered(answer),
             () = self.queue.drained(), if full => Wake::Drained,
             () = async { sleep_until(present(deadline).await).await }, if !full => Wake::Timeout,
         }
@@ -136,8 +136,8 @@ impl<S: Session> Loop<S> {
         match report {
             Some(Report::Opened(id)) => {
                 let queue = Arc::<CallQueue<S::Call>>::default();
-                let (sender, refusals) = mpsc::unbounded_channel();
-                link.refusals = Some(refusals);
+                let (sender, answers) = mpsc::unbounded_channel();
+                link.answers = Some(answers);
                 let calls = calls::run(self.api.clone(), link.endpoint.clone(), id, queue.clone(), sender);
                 link.calls = Some((queue, tokio::spawn(calls)));
                 self.notice(Notice::Stream(link.attempt, StreamEvent::Opened));
@@ -185,7 +185,7 @@ impl<S: Session> Loop<S> {
         tracing::debug!("Subscribing at {endpoint}, attempt {attempt}");
         let (sender, reports) = mpsc::channel(READ_AHEAD);
         let stream = tokio::spawn(transport::subscribe(self.api.clone(), endpoint.clone(), call, sender));
-        Link { attempt, endpoint, reports, stream, calls: None, refusals: None }
+        Link { attempt, endpoint, reports, stream, calls: None, answers: None }
     }
 
     /// Drops the connections; calls that were accepted and not written are answered by the session.

@@ -23,8 +23,9 @@ pub enum Notice<C> {
     Detected(Option<Endpoint>),
     /// Something about the stream of the attempt with this number.
     Stream(u64, StreamEvent),
-    /// A call was answered with an error: the call, the HTTP status, and the body.
-    Refused(Box<C>, u16, String),
+    /// A call was answered: the call, the HTTP status, and the body. Told of errors, and of calls whose answer counts
+    /// ([`Post::answer_counts`]).
+    Answered(Box<C>, u16, String),
     /// These calls were accepted but could not be written before the connection went.
     Unsent(Vec<C>),
     /// The driver is stopped; `failover` is a scheduler's.

@@ -30,6 +30,10 @@ impl super::Post for Call {
     fn name(&self) -> &'static str {
         self.kind().as_str_name()
     }
+
+    fn answer_counts(&self) -> bool {
+        self.kind() == CallType::Update
+    }
 }
 
 /// `Call.Subscribe`: what the agent has not acknowledged yet, as far as this executor knows.

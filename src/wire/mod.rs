@@ -11,4 +11,9 @@ pub mod recordio;
 pub trait Post: prost::Message + Send + Sync + 'static {
     /// Its type's name in the API, for logs.
     fn name(&self) -> &'static str;
+
+    /// Whether it counts that it was answered, also where it was not refused.
+    fn answer_counts(&self) -> bool {
+        false
+    }
 }

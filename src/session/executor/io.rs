@@ -44,8 +44,8 @@ pub enum Input {
     },
     /// The executor sends bytes to its scheduler.
     Message(Bytes),
-    /// The agent answered a call with an error.
-    Refused {
+    /// The agent answered a call: any with an error, an update in any case.
+    Answered {
         /// Which call.
         call: Box<Call>,
         /// The HTTP status.
@@ -68,7 +68,7 @@ impl From<Notice<Call>> for Input {
         match notice {
             Notice::Detected(agent) => Self::Agent(agent),
             Notice::Stream(attempt, event) => Self::Stream(attempt, event),
-            Notice::Refused(call, status, body) => Self::Refused { call, status, body },
+            Notice::Answered(call, status, body) => Self::Answered { call, status, body },
             Notice::Stop { .. } => Self::Stop,
             Notice::Abort => Self::Abort,
             Notice::Timeout => Self::Timeout,

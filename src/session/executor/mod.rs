@@ -135,7 +135,7 @@ impl Session for ExecutorSession {
             Input::Stream(..) | Input::Nothing => {}
             Input::Update { status, timestamp } => self.on_update(status, timestamp),
             Input::Message(data) => self.on_message(data),
-            Input::Refused { call, status, body } => self.on_refused(now, &call, status, &body),
+            Input::Answered { call, status, body } => self.on_answered(now, &call, status, &body),
             Input::Stop => self.on_stop(now),
             Input::Abort => self.on_abort(),
             Input::Timeout => self.on_timeout(now),
@@ -326,16 +326,21 @@ impl ExecutorSession {
         self.transmit(Call { kind: CallType::Message.into(), message, ..Call::default() });
     }
 
-    fn on_refused(&mut self, now: Instant, call: &Call, status: u16, body: &str) {
-        tracing::warn!("The agent refused {}: HTTP {status}: {body}", call.kind().as_str_name());
-        match (status, &call.update) {
+    fn on_answered(&mut self, now: Instant, call: &Call, status: u16, body: &str) {
+        let uuid = call.update.as_ref().map(|update| StatusUuid::decode(update.inner.clone()).unwrap_or_default().uuid);
+        if !(200..300).contains(&status) {
+            tracing::warn!("The agent refused {}: HTTP {status}: {body}", call.kind().as_str_name());
+        }
+        match (status, uuid) {
+            (200..300, Some(uuid)) => {
+                if let Some(task) = self.updates.answered(&uuid) {
+                    self.tell_next(&task);
+                }
+            }
             // It takes us for not subscribed.
             (403, _) => self.on_closed(now, body),
             // Sent again it would be refused again.
-            (400..=499, Some(update)) => {
-                let uuid = StatusUuid::decode(update.inner.clone()).unwrap_or_default().uuid;
-                self.forget_update(&uuid);
-            }
+            (400..=499, Some(uuid)) => self.forget_update(&uuid),
             _ => {}
         }
     }

@@ -2,7 +2,9 @@
 //!
 //! One at a time, because an agent whose connection breaks while it handles pipelined calls can lose the first of them
 //! and still take the others (libprocess discards the request whose reply is due next). The lost one is told again, but
-//! after those that came later, the end of the task among them. Updates of different tasks need no order.
+//! after those that came later, the end of the task among them. Updates of different tasks need no order. What has to
+//! be waited for is the answer to the call; an acknowledgement, which comes sooner, tells as much, but of a task that
+//! the agent does not know there is none.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -16,34 +18,33 @@ pub struct Updates {
     kept: Unacknowledged,
     /// Each update's task.
     tasks: HashMap<Bytes, Bytes>,
-    /// How many of a task's updates the agent was told and did not acknowledge.
-    told: HashMap<Bytes, usize>,
-    /// A task's updates that wait for those.
-    waiting: BTreeMap<Bytes, VecDeque<Bytes>>,
+    /// The update of a task that is under way.
+    told: HashMap<Bytes, Bytes>,
+    /// A task's updates that wait for it, with their uuids.
+    waiting: BTreeMap<Bytes, VecDeque<(Bytes, Bytes)>>,
 }
 
 impl Updates {
     /// Keeps an update, which waits to be told.
     pub fn insert(&mut self, uuid: Bytes, task: Bytes, update: Bytes) {
         self.tasks.insert(uuid.clone(), task.clone());
-        self.waiting.entry(task).or_default().push_back(update.clone());
+        self.waiting.entry(task).or_default().push_back((uuid.clone(), update.clone()));
         self.kept.insert(uuid, update);
     }
 
-    /// A task's next update, if it may be told now; it counts as told then.
+    /// A task's next update, if it may be told now; it is under way then.
     pub fn tell(&mut self, task: &Bytes) -> Option<Bytes> {
         if self.told.contains_key(task) {
             return None;
         }
         let waiting = self.waiting.get_mut(task)?;
-        let update = waiting.pop_front();
+        let next = waiting.pop_front();
         if waiting.is_empty() {
             self.waiting.remove(task);
         }
-        if update.is_some() {
-            self.told.insert(task.clone(), 1);
-        }
-        update
+        let (uuid, update) = next?;
+        self.told.insert(task.clone(), uuid);
+        Some(update)
     }
 
     /// The next update of every task that may be told one now.
@@ -52,27 +53,26 @@ impl Updates {
         tasks.iter().filter_map(|task| self.tell(task)).collect()
     }
 
-    /// All updates, the oldest first, for a call that tells them all.
+    /// All updates, the oldest first, for a SUBSCRIBE: the agent has taken all when it answers that.
     pub fn tell_all(&mut self) -> Vec<Bytes> {
         self.waiting.clear();
         self.told.clear();
-        for task in self.tasks.values() {
-            *self.told.entry(task.clone()).or_default() += 1;
-        }
         self.kept.messages().collect()
     }
 
-    /// Forgets an update; its task, where it was known.
-    pub fn remove(&mut self, uuid: &Bytes) -> Option<Bytes> {
-        self.kept.remove(uuid);
-        let task = self.tasks.remove(uuid)?;
-        if let Some(told) = self.told.get_mut(&task) {
-            *told -= 1;
-            if *told == 0 {
-                self.told.remove(&task);
-            }
-        }
+    /// The agent answered the call with this update; its task, where it was under way.
+    pub fn answered(&mut self, uuid: &Bytes) -> Option<Bytes> {
+        let task = self.tasks.get(uuid).filter(|task| self.told.get(*task) == Some(uuid))?.clone();
+        self.told.remove(&task);
         Some(task)
+    }
+
+    /// Forgets an update; its task, where it was under way.
+    pub fn remove(&mut self, uuid: &Bytes) -> Option<Bytes> {
+        let task = self.answered(uuid);
+        self.kept.remove(uuid);
+        self.tasks.remove(uuid);
+        task
     }
 
     /// Whether there is none.

@@ -67,7 +67,7 @@ impl From<Notice<Call>> for Input {
         match notice {
             Notice::Detected(master) => Self::MasterDetected(master),
             Notice::Stream(attempt, event) => Self::Stream(attempt, event),
-            Notice::Refused(call, status, body) => Self::Refused { kind: call.kind(), status, body },
+            Notice::Answered(call, status, body) => Self::Refused { kind: call.kind(), status, body },
             Notice::Unsent(calls) => Self::Unsent(calls),
             Notice::Stop { failover } => Self::Stop { failover },
             Notice::Abort => Self::Abort,
