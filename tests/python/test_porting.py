@@ -167,8 +167,10 @@ class TestCalls:
             for name, one in launched.items():
                 one.task_id.value = name
             driver.launchTasks(map(attrgetter("id"), [offer]), launched.values(), filters(0))
-            finished = {scheduler.state(name, mesos_pb2.TASK_FINISHED).task_id.value for name in launched}
-            assert finished == launched.keys()
+            finished: set[str] = set()
+            while finished != launched.keys():
+                status = scheduler.wait("statusUpdate", lambda s: s.state == mesos_pb2.TASK_FINISHED)
+                finished.add(status.task_id.value)
             known_by = partial(mesos_pb2.TaskStatus, state=mesos_pb2.TASK_RUNNING)
             driver.reconcileTasks(map(lambda name: known_by(task_id={"value": name}), ["gone"]))  # noqa: C417
             scheduler.state("gone", mesos_pb2.TASK_LOST)
