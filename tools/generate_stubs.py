@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, FileDescriptor
+from mesos._text import is_map, is_repeated
 
 PACKAGE = Path(__file__).resolve().parent.parent / "python" / "mesos"
 FOLDERS = {"mesos.interface": PACKAGE / "interface", "mesos.v1.interface": PACKAGE / "v1" / "interface"}
@@ -137,15 +138,6 @@ def alias(module: str) -> str:
     """A name for a module that no field has."""
     version = "_v1_" if module.startswith("mesos.v1") else "_"
     return version + module.rpartition(".")[2]
-
-
-def is_repeated(field: FieldDescriptor) -> bool:
-    repeated = getattr(field, "is_repeated", None)  # a property from protobuf 6 on
-    return bool(repeated) if repeated is not None else field.label == FieldDescriptor.LABEL_REPEATED
-
-
-def is_map(field: FieldDescriptor) -> bool:
-    return bool(field.message_type and field.message_type.GetOptions().map_entry)
 
 
 def stubs() -> dict[Path, str]:

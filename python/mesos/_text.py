@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 STRICT = os.environ.get("REMESOS_STRICT_BYTES", "").lower() not in ("", "0", "false", "no", "off")
 
 if not STRICT:
-    from mesos.bytestr import ByteStr, binary
+    from mesos.bytestr import ByteStr, binary, raw_bytes
 
 # Where the dispatcher finds what a framework message is to be.
 received: Callable[[bytes], Any] = bytes if STRICT else ByteStr
@@ -77,18 +77,24 @@ def _is_bytes(field: Any) -> bool:
     return bool(field.type == FieldDescriptor.TYPE_BYTES)
 
 
-def _is_plain_message(field: Any) -> bool:
-    return bool(field.message_type and not field.message_type.GetOptions().map_entry)
+def is_map(field: Any) -> bool:
+    """Whether a field, given as its descriptor, is a map."""
+    return bool(field.message_type and field.message_type.GetOptions().map_entry)
 
 
-def _is_repeated(field: Any) -> bool:
+def is_repeated(field: Any) -> bool:
+    """Whether a field, given as its descriptor, is repeated; maps are."""
     repeated = getattr(field, "is_repeated", None)  # a property from protobuf 6 on
     return bool(repeated) if repeated is not None else field.label == FieldDescriptor.LABEL_REPEATED
 
 
+def _is_plain_message(field: Any) -> bool:
+    return bool(field.message_type and not is_map(field))
+
+
 def _is_collection(field: Any) -> bool:
     """Whether it is a repeated field of messages that have bytes."""
-    return _is_repeated(field) and _is_plain_message(field) and any(map(_is_bytes, field.message_type.fields))
+    return is_repeated(field) and _is_plain_message(field) and any(map(_is_bytes, field.message_type.fields))
 
 
 def _reaching(descriptor: Any) -> dict[str, Any]:
@@ -116,24 +122,20 @@ def _values(descriptor: Any, values: Any) -> dict[str, Any]:
 def _value(field: Any, value: Any) -> Any:
     if value is None or hasattr(value, "SerializeToString"):
         return value
-    if _is_repeated(field):
+    if is_repeated(field):
         return [_one_value(field, each) for each in value]
     return _one_value(field, value)
 
 
 def _one_value(field: Any, value: Any) -> Any:
     if isinstance(value, str):
-        return _raw_bytes(value) if _is_bytes(field) else value
+        return raw_bytes(value) if _is_bytes(field) else value
     return _values(field.message_type, value) if isinstance(value, dict) else value
 
 
 def _read(value: bytes, field: str) -> ByteStr:
     # The bytes of a uuid are random: they would be text by chance, once in 200,000.
     return binary(value) if field in _UUIDS else ByteStr(value)
-
-
-def _raw_bytes(text: str) -> bytes:
-    return bytes(ByteStr(text))
 
 
 class _Messages:
@@ -215,7 +217,7 @@ if not STRICT:
         _SAMPLE,
         type(_SAMPLE().message_type),
         read=_read,
-        write=_raw_bytes,
+        write=raw_bytes,
         collection=_Messages,
         keywords=_keywords,
         bytes_fields=_BYTES_FIELDS,

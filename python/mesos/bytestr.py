@@ -48,7 +48,7 @@ class ByteStr(str, RawBuffer):
     _raw: bytes
 
     def __new__(cls, data: Any = b"") -> ByteStr:  # noqa: D102
-        raw = data if type(data) is bytes else _raw_bytes(data)
+        raw = data if type(data) is bytes else raw_bytes(data)
         return _new(cls, raw, *_text_of(raw))
 
     @property  # type: ignore[misc]
@@ -75,7 +75,7 @@ class ByteStr(str, RawBuffer):
         if isinstance(other, ByteStr):
             return self._raw == other._raw
         if isinstance(other, str):
-            return str.__eq__(self, other) or (not self._is_text() and self._raw == _raw_bytes(other))
+            return str.__eq__(self, other) or (not self._is_text() and self._raw == raw_bytes(other))
         return self._raw == other if isinstance(other, bytes | bytearray | memoryview) else NotImplemented
 
     def __ne__(self, other: object) -> bool:
@@ -83,16 +83,16 @@ class ByteStr(str, RawBuffer):
         return equal if equal is NotImplemented else not equal
 
     def __lt__(self, other: Any) -> bool:
-        return self._raw < _raw_bytes(other) if _is_data(other) else NotImplemented
+        return self._raw < raw_bytes(other) if _is_data(other) else NotImplemented
 
     def __le__(self, other: Any) -> bool:
-        return self._raw <= _raw_bytes(other) if _is_data(other) else NotImplemented
+        return self._raw <= raw_bytes(other) if _is_data(other) else NotImplemented
 
     def __gt__(self, other: Any) -> bool:
-        return self._raw > _raw_bytes(other) if _is_data(other) else NotImplemented
+        return self._raw > raw_bytes(other) if _is_data(other) else NotImplemented
 
     def __ge__(self, other: Any) -> bool:
-        return self._raw >= _raw_bytes(other) if _is_data(other) else NotImplemented
+        return self._raw >= raw_bytes(other) if _is_data(other) else NotImplemented
 
     # The text's, which for ASCII is also that of the bytes.
     __hash__ = str.__hash__
@@ -163,12 +163,13 @@ def _of_text(text: str) -> ByteStr:
 
 
 def _joined(one: Any, other: Any) -> ByteStr:
-    parts = [
-        part if isinstance(part, ByteStr) or not isinstance(part, str) else _of_text(part) for part in (one, other)
-    ]
-    if all(isinstance(part, ByteStr) and part._is_text() for part in parts):
-        return _of_text(str.__add__(*parts))
-    return ByteStr(b"".join(map(_raw_bytes, parts)))
+    if _is_text(one) and _is_text(other):
+        return _of_text(str.__add__(one, other))
+    return ByteStr(raw_bytes(one) + raw_bytes(other))
+
+
+def _is_text(value: Any) -> bool:
+    return value._is_text() if isinstance(value, ByteStr) else isinstance(value, str)
 
 
 def _text_of(raw: bytes) -> tuple[str, str]:
@@ -185,7 +186,7 @@ def _is_data(value: Any) -> bool:
     return isinstance(value, str | bytes | bytearray | memoryview)
 
 
-def _raw_bytes(value: Any) -> bytes:
+def raw_bytes(value: Any) -> bytes:
     """The bytes of anything that is text or bytes."""
     if isinstance(value, ByteStr):
         return value._raw
@@ -208,15 +209,17 @@ def _method_of_both(name: str) -> Callable[..., Any]:
 
 def _as_text(argument: Any) -> Any:
     if isinstance(argument, ByteStr | bytes | bytearray | memoryview):
-        return _raw_bytes(argument).decode("utf-8", "surrogateescape")
+        return raw_bytes(argument).decode("utf-8", "surrogateescape")
     return _each(_as_text, argument)
 
 
 def _as_bytes(argument: Any) -> Any:
     if isinstance(argument, str) and not isinstance(argument, ByteStr):
         # Python 2's "\xff" is this byte.
-        return argument.encode("latin-1") if all(c <= "\xff" for c in argument) else _raw_bytes(argument)
-    return _raw_bytes(argument) if _is_data(argument) else _each(_as_bytes, argument)
+        with contextlib.suppress(UnicodeEncodeError):
+            return argument.encode("latin-1")
+        return raw_bytes(argument)
+    return raw_bytes(argument) if _is_data(argument) else _each(_as_bytes, argument)
 
 
 def _each(convert: Callable[[Any], Any], argument: Any) -> Any:

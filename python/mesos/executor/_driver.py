@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from mesos import _arguments, _conflicts, _core, _logging  # noqa: F401
+from mesos import _arguments, _conflicts, _core, _logging  # noqa: F401  (another package's __init__ may be in use)
 from mesos.interface import ExecutorDriver, mesos_pb2
 
 _TOKEN = "MESOS_EXECUTOR_AUTHENTICATION_TOKEN"
