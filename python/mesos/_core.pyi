@@ -1,6 +1,5 @@
 """The Rust core. Private: messages are bytes, statuses the numbers of ``mesos.Status``."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, final
 
@@ -50,18 +49,7 @@ class LocalCluster:
 class RawBuffer:
     """Gives the buffer of a subclass' attribute ``_raw``."""
 
-def set_text(
-    sample: type,
-    container: type,
-    *,
-    read: Callable[[bytes, str], Any],
-    write: Callable[[str], bytes],
-    collection: Callable[[Any], Any],
-    keywords: Callable[[Any, dict[str, Any]], dict[str, Any]],
-    bytes_fields: dict[type, frozenset[str]],
-    collections: dict[type, frozenset[str]],
-    reaching: dict[type, frozenset[str]],
-) -> None: ...
+def set_text(sample: type, hooks: Any) -> None: ...
 def wrap_attributes(message_class: type) -> None: ...
 def wrap_init(message_class: type) -> None: ...
 def file_descriptor(name: str) -> bytes: ...

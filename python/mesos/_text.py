@@ -215,14 +215,16 @@ if not STRICT:
     _SAMPLE = descriptor_pb2.FileDescriptorProto
     _core.set_text(
         _SAMPLE,
-        type(_SAMPLE().message_type),
-        read=_read,
-        write=raw_bytes,
-        collection=_Messages,
-        keywords=_keywords,
-        bytes_fields=_BYTES_FIELDS,
-        collections=_COLLECTIONS,
-        reaching=_REACHING_NAMES,
+        types.SimpleNamespace(
+            container=type(_SAMPLE().message_type),
+            read=_read,
+            write=raw_bytes,
+            collection=_Messages,
+            keywords=_keywords,
+            bytes_fields=_BYTES_FIELDS,
+            collections=_COLLECTIONS,
+            reaching=_REACHING_NAMES,
+        ),
     )
     if not isinstance(_SAMPLE.__init__, types.FunctionType):  # which parses any buffer
         _let_protobuf_parse_it(next(base for base in _SAMPLE.__mro__ if "FromString" in vars(base)))

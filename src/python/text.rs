@@ -30,9 +30,9 @@ impl RawBuffer {
     }
 }
 
-/// What `mesos._text` wants done, and what message classes did before; one for all, since all of a process' message
-/// classes are of one implementation.
-struct Text {
+/// What `mesos._text` wants done: an object with these attributes.
+#[derive(FromPyObject)]
+pub struct Hooks {
     /// From bytes, and a field's name, to what is read.
     read: Py<PyAny>,
     /// From text to bytes.
@@ -49,6 +49,12 @@ struct Text {
     reaching: Py<PyDict>,
     /// The type of protobuf's repeated fields of messages.
     container: Py<PyType>,
+}
+
+/// That, and what message classes did before; one for all, since all of a process' message classes are of one
+/// implementation.
+struct Text {
+    hooks: Hooks,
     get: ffi::getattrofunc,
     set: ffi::setattrofunc,
     init: ffi::initproc,
@@ -81,19 +87,7 @@ static INIT: Definition = Definition::new(
 
 /// Says what the wrapped classes do; `sample` is any message class that is not wrapped.
 #[pyfunction]
-#[pyo3(signature = (sample, container, *, read, write, collection, keywords, bytes_fields, collections, reaching))]
-#[expect(clippy::too_many_arguments, reason = "named ones")]
-pub fn set_text(
-    sample: &Bound<'_, PyType>,
-    container: Py<PyType>,
-    read: Py<PyAny>,
-    write: Py<PyAny>,
-    collection: Py<PyAny>,
-    keywords: Py<PyAny>,
-    bytes_fields: Py<PyDict>,
-    collections: Py<PyDict>,
-    reaching: Py<PyDict>,
-) -> PyResult<()> {
+pub fn set_text(sample: &Bound<'_, PyType>, hooks: Hooks) -> PyResult<()> {
     let slot = |number| {
         // SAFETY: a message class is a heap type, of which any slot may be asked.
         let slot = unsafe { ffi::PyType_GetSlot(sample.as_type_ptr(), number) };
@@ -107,9 +101,8 @@ pub fn set_text(
             std::mem::transmute::<*mut c_void, ffi::initproc>(slot(ffi::Py_tp_init)?),
         )
     };
-    let text =
-        Text { read, write, collection, keywords, bytes_fields, collections, reaching, container, get, set, init };
-    TEXT.set(sample.py(), text).map_err(|_| PyRuntimeError::new_err("set_text() was called before"))
+    TEXT.set(sample.py(), Text { hooks, get, set, init })
+        .map_err(|_| PyRuntimeError::new_err("set_text() was called before"))
 }
 
 /// Wraps how attributes of this class' messages are read and written.
@@ -151,10 +144,10 @@ unsafe extern "C" fn get(message: *mut ffi::PyObject, name: *mut ffi::PyObject) 
         if kind == &raw mut ffi::PyBytes_Type {
             returned(
                 py,
-                text.read.bind(py).call1((Bound::from_owned_ptr(py, value), Bound::from_borrowed_ptr(py, name))),
+                text.hooks.read.bind(py).call1((Bound::from_owned_ptr(py, value), Bound::from_borrowed_ptr(py, name))),
             )
-        } else if kind.cast() == text.container.as_ptr() && is_named(py, &text.collections, message, name) {
-            returned(py, text.collection.bind(py).call1((Bound::from_owned_ptr(py, value),)))
+        } else if kind.cast() == text.hooks.container.as_ptr() && is_named(py, &text.hooks.collections, message, name) {
+            returned(py, text.hooks.collection.bind(py).call1((Bound::from_owned_ptr(py, value),)))
         } else {
             value
         }
@@ -176,10 +169,10 @@ unsafe extern "C" fn set(
             return returned(py, Err(PyTypeError::new_err("__setattr__() takes a name and a value")));
         }
         let (text, name, value) = (text(py), *arguments, *arguments.add(1));
-        if ffi::PyUnicode_Check(value) == 0 || !is_named(py, &text.bytes_fields, message, name) {
+        if ffi::PyUnicode_Check(value) == 0 || !is_named(py, &text.hooks.bytes_fields, message, name) {
             return done(py, (text.set)(message, name, value));
         }
-        match text.write.bind(py).call1((Bound::from_borrowed_ptr(py, value),)) {
+        match text.hooks.write.bind(py).call1((Bound::from_borrowed_ptr(py, value),)) {
             Ok(bytes) => done(py, (text.set)(message, name, bytes.as_ptr())),
             error => returned(py, error),
         }
@@ -198,11 +191,11 @@ unsafe extern "C" fn init(
     unsafe {
         let py = Python::assume_attached();
         let text = text(py);
-        if keywords.is_null() || !any_reaches(py, &text.reaching, message, keywords) {
+        if keywords.is_null() || !any_reaches(py, &text.hooks.reaching, message, keywords) {
             return done(py, (text.init)(message, arguments, keywords));
         }
         let class = Bound::from_borrowed_ptr(py, ffi::Py_TYPE(message).cast());
-        match text.keywords.bind(py).call1((class, Bound::from_borrowed_ptr(py, keywords))) {
+        match text.hooks.keywords.bind(py).call1((class, Bound::from_borrowed_ptr(py, keywords))) {
             Ok(keywords) => done(py, (text.init)(message, arguments, keywords.as_ptr())),
             error => returned(py, error),
         }
