@@ -109,9 +109,7 @@ struct Filled {
 
 /// What of a `TaskStatus` the driver looks at.
 #[derive(Clone, PartialEq, prost::Message)]
-struct StatusKeys {
-    #[prost(bytes = "bytes", tag = "1")]
-    task_id: Bytes,
+struct StatusState {
     #[prost(enumeration = "v1::TaskState", tag = "2")]
     state: i32,
 }
@@ -243,7 +241,8 @@ impl ExecutorSession {
             }
             EventType::Acknowledged => {
                 let acknowledged = event.acknowledged.unwrap_or_default();
-                self.forget_update(&acknowledged.uuid);
+                self.updates.remove(&acknowledged.uuid);
+                self.tell_next_update();
                 self.tasks.remove(&acknowledged.task_id);
             }
             EventType::Message => self.deliver(Delivery::FrameworkMessage(event.message.unwrap_or_default().data)),
@@ -258,9 +257,7 @@ impl ExecutorSession {
         self.given_up = None;
         self.backoff.reset();
         // What was reported while SUBSCRIBE was on its way comes after what that told of.
-        for update in self.updates.tell_each() {
-            self.transmit_update(update);
-        }
+        self.tell_next_update();
         let slave_info = subscribed.agent_info;
         if std::mem::replace(&mut self.was_registered, true) {
             tracing::info!("Executor reregistered on agent {}", self.config.slave_id);
@@ -283,8 +280,8 @@ impl ExecutorSession {
 
     /// Follows `ExecutorProcess::sendStatusUpdate`; what an agent adds for libmesos' executors is added here.
     fn on_update(&mut self, status: Bytes, timestamp: f64) {
-        let keys = StatusKeys::decode(status.clone()).unwrap_or_default();
-        if keys.state() == v1::TaskState::TaskStaging {
+        let state = StatusState::decode(status.clone()).unwrap_or_default().state();
+        if state == v1::TaskState::TaskStaging {
             return self.deliver(Delivery::Error("Attempted to send TASK_STAGING status update".to_owned()));
         }
         let uuid = uuid::Builder::from_random_bytes(self.random.u128(..).to_le_bytes()).into_uuid();
@@ -297,28 +294,17 @@ impl ExecutorSession {
             uuid: uuid.clone(),
         };
         let status = Bytes::from([status.as_ref(), &filled.encode_to_vec()].concat());
-        self.updates.insert(uuid, keys.task_id.clone(), status);
-        self.tell_next(&keys.task_id);
+        self.updates.insert(uuid, status);
+        self.tell_next_update();
     }
 
-    /// An update needs to be told no more: the task's next one can be.
-    fn forget_update(&mut self, uuid: &Bytes) {
-        if let Some(task) = self.updates.remove(uuid) {
-            self.tell_next(&task);
-        }
-    }
-
-    fn tell_next(&mut self, task: &Bytes) {
+    fn tell_next_update(&mut self) {
         if self.is_subscribed()
-            && let Some(update) = self.updates.tell(task)
+            && let Some(inner) = self.updates.tell()
         {
-            self.transmit_update(update);
+            let update = Some(Wrapped { inner });
+            self.transmit(Call { kind: CallType::Update.into(), update, ..Call::default() });
         }
-    }
-
-    fn transmit_update(&mut self, inner: Bytes) {
-        let update = Some(Wrapped { inner });
-        self.transmit(Call { kind: CallType::Update.into(), update, ..Call::default() });
     }
 
     fn on_message(&mut self, data: Bytes) {
@@ -332,17 +318,14 @@ impl ExecutorSession {
             tracing::warn!("The agent refused {}: HTTP {status}: {body}", call.kind().as_str_name());
         }
         match (status, uuid) {
-            (200..300, Some(uuid)) => {
-                if let Some(task) = self.updates.answered(&uuid) {
-                    self.tell_next(&task);
-                }
-            }
+            (200..300, Some(uuid)) => self.updates.answered(&uuid),
             // It takes us for not subscribed.
             (403, _) => self.on_closed(now, body),
             // Sent again it would be refused again.
-            (400..=499, Some(uuid)) => self.forget_update(&uuid),
+            (400..=499, Some(uuid)) => self.updates.remove(&uuid),
             _ => {}
         }
+        self.tell_next_update();
     }
 
     fn on_closed(&mut self, now: Instant, reason: &str) {
