@@ -66,6 +66,7 @@ pub struct Start<S> {
 }
 
 /// Tells those who wait that the last calls are out.
+#[derive(Clone)]
 pub struct Finish(Arc<Shared>);
 
 impl Finish {
@@ -198,5 +199,65 @@ impl<S: Session> Handle<S> {
         // Only `start` comes here, once: the lock on the status is held.
         let _ = self.inputs.set(sender);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{Output, Unanswered};
+    use crate::wire::call::Call;
+
+    /// Panics at the first thing it is told.
+    struct Broken;
+
+    impl Session for Broken {
+        type Input = Notice<Call>;
+        type Call = Call;
+        type Delivery = String;
+
+        fn handle_input(&mut self, _: Instant, _: Notice<Call>) {
+            panic!("on purpose");
+        }
+
+        fn poll_output(&mut self) -> Option<Output<Call, String>> {
+            None
+        }
+
+        fn poll_timeout(&self) -> Option<Instant> {
+            None
+        }
+
+        fn unanswered(call: Box<Call>) -> Unanswered<Call> {
+            Unanswered::Repeat(call)
+        }
+
+        fn error(message: String) -> String {
+            message
+        }
+
+        fn size(delivery: &String) -> usize {
+            delivery.len()
+        }
+    }
+
+    fn start(handle: &Handle<Broken>) -> watch::Sender<Option<Endpoint>> {
+        let (detector, endpoint) = watch::channel(None);
+        let api = Api { path: "/".to_owned(), authorization: None, socket: None };
+        let started = handle.start(|| Ok(Start { session: Broken, endpoint, api, end_within: |_| {} }));
+        assert!(started.expect("an IO thread"));
+        detector
+    }
+
+    #[test]
+    fn a_panic_ends_its_driver_with_an_error_and_no_other_driver() {
+        for _ in 0..2 {
+            let handle = Handle::<Broken>::default();
+            let _detector = start(&handle);
+            let told = handle.queue().take().expect("an error");
+            assert!(told[0].contains("a bug in remesos: on purpose"), "{told:?}");
+            assert_eq!(handle.stop(false), Status::Stopped);
+            assert_eq!(handle.wait(Duration::from_secs(10)), Some(Status::Stopped));
+        }
     }
 }

@@ -8,7 +8,6 @@ pub mod detector;
 mod executor;
 mod handle;
 mod queue;
-mod quiet_socket;
 mod run;
 mod runtime;
 mod scheduler;

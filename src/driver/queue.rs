@@ -5,8 +5,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// Past so many undelivered callbacks, reading from the master stops until the framework catches up.
+/// Past so many undelivered callbacks, or so many bytes of them, reading from the master stops until the framework
+/// catches up.
 const BOUND: usize = 1000;
+const BOUND_BYTES: usize = 64 << 20;
 
 /// A queue between the IO thread and one dispatching thread.
 #[derive(Debug)]
@@ -19,24 +21,26 @@ pub struct CallbackQueue<D> {
 #[derive(Debug)]
 struct State<D> {
     waiting: VecDeque<D>,
+    bytes: usize,
     closed: bool,
 }
 
 impl<D> Default for CallbackQueue<D> {
     fn default() -> Self {
-        let state = State { waiting: VecDeque::new(), closed: false };
+        let state = State { waiting: VecDeque::new(), bytes: 0, closed: false };
         Self { state: Mutex::new(state), filled: Condvar::new(), drained: Notify::new() }
     }
 }
 
 impl<D> CallbackQueue<D> {
-    /// Adds a callback. Never blocks; after `close` it is dropped.
-    pub fn push(&self, delivery: D) {
+    /// Adds a callback that keeps about `size` bytes. Never blocks; after `close` it is dropped.
+    pub fn push(&self, delivery: D, size: usize) {
         let mut state = self.lock();
         if state.closed {
             return;
         }
         state.waiting.push_back(delivery);
+        state.bytes += size;
         // Told after the lock is free: a thread woken earlier would only go to sleep on it again.
         drop(state);
         self.filled.notify_one();
@@ -49,6 +53,7 @@ impl<D> CallbackQueue<D> {
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let taken = std::mem::take(&mut state.waiting);
+        state.bytes = 0;
         drop(state);
         self.drained.notify_one();
         (!taken.is_empty()).then_some(taken)
@@ -59,12 +64,14 @@ impl<D> CallbackQueue<D> {
         let mut state = self.lock();
         state.closed = true;
         state.waiting.clear();
+        state.bytes = 0;
         self.filled.notify_all();
     }
 
     /// Whether reading should stop.
     pub fn is_full(&self) -> bool {
-        self.lock().waiting.len() >= BOUND
+        let state = self.lock();
+        state.waiting.len() >= BOUND || state.bytes >= BOUND_BYTES
     }
 
     /// Waits until someone took callbacks.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -26,16 +27,19 @@ pub fn by_default() -> bool {
 
 /// A TLS connector that trusts `LIBPROCESS_SSL_CA_FILE` where it is set, else the system's authorities, and shows the
 /// certificate of `LIBPROCESS_SSL_CERT_FILE` and `_KEY_FILE` to a master that asks for one. With
-/// `LIBPROCESS_SSL_VERIFY_SERVER_CERT=false` any certificate of a master is taken.
+/// `LIBPROCESS_SSL_VERIFY_SERVER_CERT=false` any certificate of a master is taken. A certificate may also be for
+/// `other`, instead of the name that is connected to.
 ///
 /// Fails where a file cannot be read or does not hold what it should, and where only one of the two is named.
-pub fn connector() -> Result<TlsConnector> {
+pub fn connector(other: Option<ServerName<'static>>) -> Result<TlsConnector> {
     let provider = Arc::new(ring::default_provider());
     let bad = |e: rustls::Error| Error::invalid(format!("TLS cannot be set up: {e}"));
     let versions = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     let versions = versions.map_err(bad)?;
     let trusting = if verifies() {
-        versions.with_root_certificates(roots()?)
+        let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots()?), provider).build();
+        let usual = usual.map_err(|e| Error::invalid(format!("TLS cannot be set up: {e}")))?;
+        versions.dangerous().with_custom_certificate_verifier(Arc::new(EitherName { usual, other }))
     } else {
         versions.dangerous().with_custom_certificate_verifier(Arc::new(AnyMaster { provider }))
     };
@@ -103,6 +107,57 @@ fn certificates(variable: &str, file: &Path) -> Result<Vec<CertificateDer<'stati
 
 fn unusable(variable: &str, file: &Path, expected: &str, why: &str) -> Error {
     Error::invalid(format!("{variable}={}: expected PEM {expected}: {why}", file.display()))
+}
+
+/// Verifies as usual, for one of two names: ZooKeeper tells both the address and the host name of a master.
+#[derive(Debug)]
+struct EitherName {
+    usual: Arc<WebPkiServerVerifier>,
+    other: Option<ServerName<'static>>,
+}
+
+impl ServerCertVerifier for EitherName {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        let verify = |name: &ServerName<'_>| self.usual.verify_server_cert(certificate, chain, name, ocsp, now);
+        match (verify(name), &self.other) {
+            (Err(error), Some(other)) if is_of_another_name(&error) => verify(other).map_err(|_| error),
+            (outcome, _) => outcome,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        self.usual.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        self.usual.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.usual.supported_verify_schemes()
+    }
+}
+
+fn is_of_another_name(error: &rustls::Error) -> bool {
+    use rustls::CertificateError::{NotValidForName, NotValidForNameContext};
+    matches!(error, rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }))
 }
 
 /// Takes every certificate; that the master has its key is still checked.

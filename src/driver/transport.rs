@@ -7,13 +7,16 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION};
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode, Uri};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
+use tower_service::Service;
 
 use super::auth::Authorization;
 use super::tls;
@@ -21,6 +24,10 @@ use crate::session::{Endpoint, StreamEvent};
 use crate::{Error, Result};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Probes are sent on a connection that is idle for so long, and again so often.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A peer that confirms nothing for this long is dead: as long as five of the master's heartbeats.
+const PEER_TIMEOUT: Duration = Duration::from_secs(75);
 const PROTOBUF: &str = "application/x-protobuf";
 const ERROR_BODY_MAX: usize = 64 << 10;
 
@@ -54,6 +61,8 @@ pub enum Report {
 }
 
 /// Connects to an endpoint's port, or to the API's domain socket.
+///
+/// Every address of a host name gets its share of the time, and addresses of the other family are tried meanwhile.
 pub async fn dial(api: &Api, endpoint: &Endpoint) -> Result<Socket> {
     let failed = |e: &dyn std::fmt::Display| Error::connection(format!("cannot connect: {e}"));
     let timed_out = |_| failed(&"timed out");
@@ -61,17 +70,45 @@ pub async fn dial(api: &Api, endpoint: &Endpoint) -> Result<Socket> {
         let unix = timeout(CONNECT_TIMEOUT, UnixStream::connect(path)).await.map_err(timed_out)?;
         return unix.map(Socket::Unix).map_err(|e| failed(&e));
     }
-    let connecting = TcpStream::connect((endpoint.host.as_str(), endpoint.port));
-    let tcp = timeout(CONNECT_TIMEOUT, connecting).await.map_err(timed_out)?.map_err(|e| failed(&e))?;
-    tcp.set_nodelay(true).map_err(|e| failed(&e))?;
-    Ok(Socket::Tcp(tcp))
+    let uri = Uri::builder().scheme("http").authority(endpoint.authority()).path_and_query("/").build();
+    let connecting = connector(GaiResolver::new(), CONNECT_TIMEOUT).call(uri.map_err(|e| failed(&e))?);
+    // Finding the addresses of a name takes time of its own.
+    let tcp =
+        timeout(2 * CONNECT_TIMEOUT, connecting).await.map_err(timed_out)?.map_err(|e| failed(&root_cause(&e)))?;
+    Ok(Socket::Tcp(tcp.into_inner()))
+}
+
+/// Makes TCP connections that notice a dead peer, and keep a path alive that would forget them.
+fn connector<R>(resolver: R, within: Duration) -> HttpConnector<R> {
+    let mut connector = HttpConnector::new_with_resolver(resolver);
+    connector.set_connect_timeout(Some(within));
+    connector.set_nodelay(true);
+    connector.set_keepalive(Some(KEEP_ALIVE));
+    connector.set_keepalive_interval(Some(KEEP_ALIVE));
+    connector.set_keepalive_retries(Some(PEER_TIMEOUT.as_secs().div_euclid(KEEP_ALIVE.as_secs()) as u32));
+    connector.set_tcp_user_timeout(Some(PEER_TIMEOUT));
+    connector
+}
+
+/// What the operating system or the resolver said, without what was said around it.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 /// Speaks TLS on a connection.
 pub async fn secure(endpoint: &Endpoint, tcp: TcpStream) -> Result<Box<dyn Connection>> {
     let failed = |e: &dyn std::fmt::Display| Error::connection(format!("cannot connect: TLS: {e}"));
-    let name = ServerName::try_from(endpoint.host.clone()).map_err(|e| failed(&e))?;
-    let handshake = tls::connector()?.connect(name, tcp);
+    let parsed = |name: &str| ServerName::try_from(name.to_owned());
+    let (host, name) = (parsed(&endpoint.host), endpoint.name.as_deref().and_then(|name| parsed(name).ok()));
+    let (name, other) = match name {
+        Some(name) => (name, host.ok()),
+        None => (host.map_err(|e| failed(&e))?, None),
+    };
+    let handshake = tls::connector(other)?.connect(name, tcp);
     let tls = timeout(CONNECT_TIMEOUT, handshake).await.map_err(|_| failed(&"timed out"))?;
     Ok(Box::new(tls.map_err(|e| failed(&format!("{e}{}", tls::hint(&e))))?))
 }
@@ -79,7 +116,7 @@ pub async fn secure(endpoint: &Endpoint, tcp: TcpStream) -> Result<Box<dyn Conne
 /// POSTs a SUBSCRIBE and reports what comes, until the stream ends. The channel's bound is what holds the other side
 /// back where our owner is slow.
 pub async fn subscribe(api: Api, endpoint: Endpoint, call: Bytes, reports: mpsc::Sender<Report>) {
-    let last = match open(&api, &endpoint, call).await {
+    let last = match open(&api, &endpoint, call, &reports).await {
         Ok(response) => follow(&endpoint, response, &reports).await,
         Err(error) => StreamEvent::Closed(error.to_string()),
     };
@@ -87,13 +124,20 @@ pub async fn subscribe(api: Api, endpoint: Endpoint, call: Bytes, reports: mpsc:
     let _ = reports.send(Report::Event(last)).await;
 }
 
-async fn open(api: &Api, endpoint: &Endpoint, call: Bytes) -> Result<Response<Incoming>> {
+async fn open(
+    api: &Api,
+    endpoint: &Endpoint,
+    call: Bytes,
+    reports: &mpsc::Sender<Report>,
+) -> Result<Response<Incoming>> {
     let failed = |e: hyper::Error| Error::connection(format!("cannot subscribe: {e}"));
     let stream: Box<dyn Connection> = match dial(api, endpoint).await? {
         Socket::Unix(socket) => Box::new(socket),
         Socket::Tcp(tcp) if endpoint.tls => secure(endpoint, tcp).await?,
         Socket::Tcp(tcp) => Box::new(tcp),
     };
+    // Told before the SUBSCRIBE is written: without this, the master has certainly not got it.
+    let _ = reports.send(Report::Event(StreamEvent::Connected)).await;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
     tokio::spawn(connection);
     let mut request = Request::post(&api.path)
@@ -161,10 +205,34 @@ fn redirect(from: &Endpoint, location: &str) -> Option<Endpoint> {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn each_address_of_a_name_gets_its_share_of_the_time() {
+        use std::net::SocketAddr;
+
+        use hyper_util::client::legacy::connect::dns::Name;
+        use tokio::net::{TcpListener, TcpSocket};
+
+        let alive = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = alive.local_addr().expect("bound").port();
+        // Takes one connection that nobody accepts, and leaves all further ones without an answer.
+        let dead = TcpSocket::new_v4().expect("a socket");
+        dead.bind(SocketAddr::from(([127, 0, 0, 2], port))).expect("the same port of another address");
+        let dead = dead.listen(0).expect("a listener");
+        let _only = TcpStream::connect(dead.local_addr().expect("bound")).await.expect("the one");
+        let both = tower::service_fn(move |_: Name| async move {
+            let addresses = [[127, 0, 0, 2], [127, 0, 0, 1]].map(|ip| SocketAddr::from((ip, port)));
+            Ok::<_, std::io::Error>(addresses.into_iter())
+        });
+        let uri = Uri::from_maybe_shared(format!("http://master.example:{port}/")).expect("a URI");
+        let connected = connector(both, Duration::from_secs(1)).call(uri).await.expect("the second address");
+        let peer = connected.into_inner().peer_addr().expect("connected");
+        assert_eq!(peer, alive.local_addr().expect("bound"));
+    }
+
     #[test]
     fn redirects_of_every_form_name_the_leader() {
-        let from = Endpoint { tls: true, host: "a".into(), port: 1 };
-        let to = |tls, host: &str, port| Some(Endpoint { tls, host: host.into(), port });
+        let from = Endpoint::new(true, "a", 1);
+        let to = |tls, host: &str, port| Some(Endpoint::new(tls, host, port));
         assert_eq!(redirect(&from, "//b:5051/master/api/v1/scheduler"), to(true, "b", 5051));
         assert_eq!(redirect(&from, "http://b:5051/api/v1/scheduler"), to(false, "b", 5051));
         assert_eq!(redirect(&from, "https://[::1]:5051"), to(true, "::1", 5051));

@@ -26,8 +26,10 @@ pub enum Notice<C> {
     /// A call was answered: the call, the HTTP status, and the body. Told of errors, and of calls whose answer counts
     /// ([`Post::answer_counts`]).
     Answered(Box<C>, u16, String),
-    /// These calls were accepted but could not be written before the connection went.
+    /// These calls were accepted, and the other side has certainly not processed them.
     Unsent(Vec<C>),
+    /// These calls find out what became of others; they are to be made once a stream stands again.
+    Inquiries(Vec<C>),
     /// The driver is stopped; `failover` is a scheduler's.
     Stop {
         /// Leave framework and tasks at the master.
@@ -35,7 +37,8 @@ pub enum Notice<C> {
     },
     /// Nothing more is to be delivered.
     Abort,
-    /// Reading was held back until now, for an owner that is slow: the silence meanwhile says nothing.
+    /// Nothing was read until now, because the owner is slow or the process was paused: the silence meanwhile says
+    /// nothing.
     Held,
     /// `poll_timeout` has passed.
     Timeout,
@@ -44,6 +47,8 @@ pub enum Notice<C> {
 /// What can happen to a stream of events.
 #[derive(Debug)]
 pub enum StreamEvent {
+    /// The connection stands, and the SUBSCRIBE is about to be written to it.
+    Connected,
     /// 200: the events follow.
     Opened,
     /// The next bytes of the body.
@@ -52,7 +57,7 @@ pub enum StreamEvent {
     Redirected(Endpoint),
     /// Another HTTP status than 200 and 307, and the body.
     Refused(u16, String),
-    /// The connection could not be made, or it, or the one for calls, ended; and why.
+    /// The connection could not be made, or ended; and why.
     Closed(String),
 }
 
@@ -61,7 +66,7 @@ pub enum StreamEvent {
 pub enum Output<C, D> {
     /// Drop all connections, connect and POST this SUBSCRIBE; report as this attempt.
     Subscribe(u64, Endpoint, Bytes),
-    /// POST this call after those before it, on the subscribed stream's second connection.
+    /// POST this call after those before it, on another connection than the stream's.
     Transmit(Box<C>),
     /// Drop all connections.
     Disconnect,
@@ -74,6 +79,23 @@ pub enum Output<C, D> {
         /// libmesos stays connected after `stop(failover=True)`, until its process ends.
         linger: bool,
     },
+}
+
+/// What is done about a call that was written and not answered when its connection ended: nobody knows whether it was
+/// processed.
+#[derive(Debug, PartialEq)]
+pub enum Unanswered<C> {
+    /// It is sent again in its place, since it may be processed twice without harm.
+    Repeat(Box<C>),
+    /// It must not be processed twice: another call takes its place, and one more follows when that is answered.
+    Replace {
+        /// The call that makes it known that the first one is not to be processed any more.
+        by: Box<C>,
+        /// The call that finds out whether it was.
+        then: Option<Box<C>>,
+    },
+    /// It is best effort, and given up.
+    GiveUp,
 }
 
 /// A state machine that a driver's loop can run.
@@ -91,6 +113,13 @@ pub trait Session: Send + 'static {
     fn poll_output(&mut self) -> Option<Output<Self::Call, Self::Delivery>>;
     /// When to hand in a timeout at the latest.
     fn poll_timeout(&self) -> Option<Instant>;
+
+    /// What is done about a call whose connection ended before it was answered, while the stream of events stands.
+    fn unanswered(call: Box<Self::Call>) -> Unanswered<Self::Call>;
+    /// The delivery that tells the owner of an error, which ends the driver.
+    fn error(message: String) -> Self::Delivery;
+    /// How many bytes a delivery keeps in memory, about.
+    fn size(delivery: &Self::Delivery) -> usize;
 }
 
 /// A master, or an agent, that can be talked to.
@@ -102,9 +131,16 @@ pub struct Endpoint {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// The name that its certificate may be for instead of `host`, if another one is known.
+    pub name: Option<String>,
 }
 
 impl Endpoint {
+    /// An endpoint whose certificate is for the host.
+    pub fn new(tls: bool, host: impl Into<String>, port: u16) -> Self {
+        Self { tls, host: host.into(), port, name: None }
+    }
+
     /// `host:port`, as the Host header and logs write it.
     pub fn authority(&self) -> String {
         if self.host.contains(':') {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::envelope::{FrameworkMessage, StatusKeys, Wrapped};
+use super::executor::TaskGroup;
 pub use crate::proto::v1::scheduler::call::Type;
 
 /// `mesos.v1.scheduler.Call`.
@@ -136,14 +137,25 @@ pub struct Requests {
 
 /// The bytes of an `Offer.Operation` of type LAUNCH (`Operation.launch` is number 2, LAUNCH is 1).
 pub fn launch_operation(tasks: Vec<Bytes>) -> Bytes {
-    Operation { kind: Operation::LAUNCH, launch: Some(Launch { task_infos: tasks }) }.encode_to_vec().into()
+    let launch = Some(Launch { task_infos: tasks });
+    Operation { kind: Operation::LAUNCH, launch, launch_group: None }.encode_to_vec().into()
 }
 
-/// The `TaskInfo`s that an operation launches; none for other operations.
+/// The `TaskInfo`s that an operation of type LAUNCH launches; none for other operations.
 pub fn launched_tasks(operation: &Bytes) -> Vec<Bytes> {
     match Operation::decode(operation.clone()) {
-        Ok(Operation { kind: Operation::LAUNCH, launch: Some(launch) }) => launch.task_infos,
+        Ok(Operation { kind: Operation::LAUNCH, launch: Some(launch), .. }) => launch.task_infos,
         _ => Vec::new(),
+    }
+}
+
+/// The `TaskInfo`s that an operation launches, one by one or as a group.
+pub fn tasks(operation: &Bytes) -> Vec<Bytes> {
+    match Operation::decode(operation.clone()) {
+        Ok(Operation { kind: Operation::LAUNCH_GROUP, launch_group: Some(launch), .. }) => {
+            launch.task_group.unwrap_or_default().tasks
+        }
+        _ => launched_tasks(operation),
     }
 }
 
@@ -153,16 +165,25 @@ struct Operation {
     kind: i32,
     #[prost(message, optional, tag = "2")]
     launch: Option<Launch>,
+    #[prost(message, optional, tag = "7")]
+    launch_group: Option<LaunchGroup>,
 }
 
 impl Operation {
     const LAUNCH: i32 = 1;
+    const LAUNCH_GROUP: i32 = 6;
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct Launch {
     #[prost(bytes = "bytes", repeated, tag = "1")]
     task_infos: Vec<Bytes>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct LaunchGroup {
+    #[prost(message, optional, tag = "2")]
+    task_group: Option<TaskGroup>,
 }
 
 #[cfg(test)]
@@ -191,6 +212,25 @@ mod tests {
         let operation = &accept.operations[0];
         assert_eq!(operation.r#type(), v1::offer::operation::Type::Launch);
         assert_eq!(operation.launch.as_ref().expect("a launch").task_infos[0].name, "t");
+    }
+
+    #[test]
+    fn the_tasks_of_an_operation_are_found_in_a_launch_and_in_a_group() {
+        let task = |id: &str| v1::TaskInfo { task_id: v1::TaskId { value: id.into() }, ..Default::default() };
+        let found = |operation: v1::offer::Operation| {
+            let tasks = tasks(&operation.encode_to_vec().into()).into_iter();
+            tasks.map(|t| v1::TaskInfo::decode(t).expect("a task").task_id.value).collect::<Vec<_>>()
+        };
+        let mut operation = v1::offer::Operation::default();
+        operation.set_type(v1::offer::operation::Type::Launch);
+        operation.launch = Some(v1::offer::operation::Launch { task_infos: vec![task("a"), task("b")] });
+        assert_eq!(found(operation.clone()), ["a", "b"]);
+        operation.set_type(v1::offer::operation::Type::LaunchGroup);
+        let task_group = v1::TaskGroupInfo { tasks: vec![task("c")] };
+        operation.launch_group = Some(v1::offer::operation::LaunchGroup { task_group, ..Default::default() });
+        assert_eq!(found(operation.clone()), ["c"]);
+        operation.set_type(v1::offer::operation::Type::Reserve);
+        assert_eq!(found(operation), [""; 0]);
     }
 
     #[test]

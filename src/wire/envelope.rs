@@ -101,10 +101,12 @@ pub struct StatusKeys {
     pub uuid: Option<Bytes>,
 }
 
-/// What of a `TaskInfo` the driver needs to report it lost.
+/// What of a `TaskInfo` the driver needs to report it lost, or to ask for it.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct TaskKeys {
     #[prost(bytes = "bytes", tag = "2")]
     pub task_id: Bytes,
+    #[prost(bytes = "bytes", optional, tag = "3")]
+    pub agent_id: Option<Bytes>,
 }

@@ -32,7 +32,7 @@ fn world(checkpoint: bool) -> World {
     };
     let mut world =
         World { session: ExecutorSession::new(config), now: Instant::now(), attempt: 0, outputs: Vec::new() };
-    world.input(Input::Agent(Some(Endpoint { tls: false, host: "agent".into(), port: 5051 })));
+    world.input(Input::Agent(Some(Endpoint::new(false, "agent", 5051))));
     world
 }
 
@@ -339,4 +339,28 @@ fn a_heartbeat_is_sent_every_half_an_hour() {
     world.wait();
     assert_eq!(world.now, begun + 1800 * SECOND);
     assert_eq!(world.sent()[0].r#type(), call::Type::Heartbeat);
+}
+
+#[test]
+fn a_process_that_was_paused_tries_the_agent_once_more_before_giving_it_up() {
+    let mut world = World::subscribed(false);
+    world.stream(StreamEvent::Closed("cut".into()));
+    world.now += 60 * SECOND;
+    world.input(Input::Held);
+    world.input(Input::Timeout);
+    assert_eq!(world.delivered(), [Delivery::Disconnected]);
+    world.event(subscribed());
+    assert!(matches!(world.delivered()[..], [Delivery::Disconnected, Delivery::Reregistered { .. }]));
+}
+
+#[test]
+fn an_update_that_was_not_answered_is_sent_again_and_a_message_is_not() {
+    use remesos::session::Unanswered;
+    use remesos::wire::executor::Call;
+    let call = |kind: call::Type| Box::new(Call { kind: kind.into(), ..Default::default() });
+    let update = call(call::Type::Update);
+    assert_eq!(ExecutorSession::unanswered(update.clone()), Unanswered::Repeat(update));
+    for kind in [call::Type::Message, call::Type::Heartbeat] {
+        assert_eq!(ExecutorSession::unanswered(call(kind)), Unanswered::GiveUp);
+    }
 }

@@ -21,7 +21,7 @@ struct World {
 }
 
 fn master(port: u16) -> Endpoint {
-    Endpoint { tls: false, host: "localhost".into(), port }
+    Endpoint::new(false, "localhost", port)
 }
 
 fn world_of(info: v1::FrameworkInfo, seed: u64) -> World {
@@ -505,4 +505,164 @@ fn a_framework_registers_once_with_each_master_that_is_elected() {
         registrations.push(matches!(told.last(), Some(Delivery::Registered { .. })));
     }
     assert_eq!(registrations, [true, true, false, false, false, true]);
+}
+
+/// A session whose SUBSCRIBE is written, and not answered yet.
+fn subscribing() -> World {
+    let mut world = world();
+    world.input(Input::MasterDetected(Some(master(5050))));
+    world.stream(StreamEvent::Connected);
+    world
+}
+
+#[test]
+fn stop_waits_for_a_subscription_that_is_on_its_way_and_tears_it_down() {
+    let mut world = subscribing();
+    assert_eq!(world.input(Input::Stop { failover: false }), []);
+    assert_eq!(world.input(Input::Stop { failover: false }), [], "and again changes nothing");
+    let outputs = world.event(&subscribed("f-1"));
+    assert_eq!(deliveries(&outputs), []);
+    let sent = transmitted(&outputs);
+    assert_eq!(sent[0].r#type(), call::Type::Teardown);
+    assert_eq!(sent[0].framework_id.as_ref().expect("an id").value, "f-1");
+    assert_eq!(outputs.last(), Some(&Output::Finished { linger: false }));
+}
+
+#[test]
+fn stop_with_failover_waits_for_a_subscription_that_is_on_its_way_and_leaves_it() {
+    let mut world = subscribing();
+    assert_eq!(world.input(Input::Stop { failover: true }), []);
+    assert_eq!(world.event(&subscribed("f-1")), [Output::Finished { linger: true }]);
+}
+
+#[test]
+fn stop_does_not_wait_for_a_connection() {
+    let mut world = world();
+    world.input(Input::MasterDetected(Some(master(5050))));
+    assert_eq!(world.input(Input::Stop { failover: false }), [Output::Finished { linger: false }]);
+}
+
+#[test]
+fn stop_waits_no_longer_than_five_seconds_for_a_subscription() {
+    let mut world = subscribing();
+    let stopped = world.now;
+    world.input(Input::Stop { failover: false });
+    assert_eq!(world.timeout(), [Output::Finished { linger: false }]);
+    assert_eq!(world.now - stopped, 5 * SECOND);
+}
+
+#[test]
+fn stop_does_not_wait_for_a_subscription_that_fails() {
+    for event in [
+        StreamEvent::Closed("gone".into()),
+        StreamEvent::Redirected(master(6060)),
+        StreamEvent::Refused(503, "not yet".into()),
+        StreamEvent::Refused(401, "who?".into()),
+    ] {
+        let mut world = subscribing();
+        world.input(Input::Stop { failover: false });
+        let outputs = world.stream(event);
+        assert_eq!(outputs.last(), Some(&Output::Finished { linger: false }), "{outputs:?}");
+    }
+}
+
+#[test]
+fn abort_while_subscribing_is_done_when_subscribed() {
+    let mut world = subscribing();
+    assert_eq!(world.input(Input::Abort), []);
+    let outputs = world.event(&subscribed("f-1"));
+    assert_eq!(deliveries(&outputs), []);
+    assert_eq!(transmitted(&outputs)[0].r#type(), call::Type::Suppress);
+    let outputs = world.event(&offers(&["o1"]));
+    assert_eq!(transmitted(&outputs)[0].r#type(), call::Type::Decline);
+}
+
+#[test]
+fn a_subscription_that_is_on_its_way_when_the_process_is_paused_gets_its_time_anew() {
+    let mut world = subscribing();
+    world.now += 80 * SECOND;
+    world.input(Input::Held);
+    assert_eq!(world.input(Input::Timeout), []);
+    assert!(matches!(deliveries(&world.event(&subscribed("f-1")))[..], [Delivery::Registered { .. }]));
+}
+
+#[test]
+fn a_master_that_sends_rubbish_is_tried_less_and_less_often() {
+    let mut waited = Vec::new();
+    for seed in 0..20 {
+        let mut world = world_of(v1::FrameworkInfo::default(), seed);
+        for _ in 0..8 {
+            world.subscribe();
+            let before = world.now;
+            world.stream(StreamEvent::Data(Bytes::from_static(b"what?\n")));
+            world.timeout();
+            waited.push(world.now - before);
+        }
+    }
+    assert!(waited.iter().any(|delay| *delay > 30 * SECOND), "{waited:?}");
+}
+
+#[test]
+fn a_stream_that_ends_begins_the_back_off_anew() {
+    for seed in 0..20 {
+        let mut world = world_of(v1::FrameworkInfo::default(), seed);
+        for _ in 0..8 {
+            world.subscribe();
+            let before = world.now;
+            world.stream(StreamEvent::Closed("gone".into()));
+            world.timeout();
+            assert!(world.now - before <= 2 * SECOND);
+        }
+    }
+}
+
+#[test]
+fn a_redirect_from_https_to_http_is_not_followed() {
+    let mut world = world();
+    world.input(Input::MasterDetected(Some(Endpoint::new(true, "localhost", 5050))));
+    let outputs = world.stream(StreamEvent::Redirected(master(6060)));
+    assert_eq!(outputs, [Output::Disconnect]);
+    assert_eq!(subscribe_call(&world.timeout()).0, Endpoint::new(true, "localhost", 5050));
+    let outputs = world.stream(StreamEvent::Redirected(Endpoint::new(true, "other", 5050)));
+    assert_eq!(subscribe_call(&outputs).0, Endpoint::new(true, "other", 5050));
+}
+
+#[test]
+fn what_became_of_calls_is_asked_for_when_subscribed_again() {
+    let mut world = world();
+    world.subscribe();
+    world.stream(StreamEvent::Closed("gone".into()));
+    let reconcile = Some(wire::call::Reconcile::default());
+    let inquiry = wire::call::Call { kind: call::Type::Reconcile.into(), reconcile, ..Default::default() };
+    assert_eq!(world.input(Input::Inquiries(vec![inquiry])), []);
+    world.timeout();
+    let outputs = world.subscribe();
+    assert!(matches!(outputs[..], [Output::Deliver(Delivery::Reregistered { .. }), Output::Transmit(_)]));
+    assert_eq!(transmitted(&outputs)[0].r#type(), call::Type::Reconcile);
+}
+
+#[test]
+fn calls_that_may_be_sent_twice_are_told_apart() {
+    use remesos::session::Unanswered;
+    for kind in [
+        call::Type::Teardown,
+        call::Type::Decline,
+        call::Type::Revive,
+        call::Type::Suppress,
+        call::Type::Kill,
+        call::Type::Acknowledge,
+        call::Type::Reconcile,
+        call::Type::Request,
+        call::Type::UpdateFramework,
+    ] {
+        let call = Box::new(wire::call::Call { kind: kind.into(), ..Default::default() });
+        assert_eq!(SchedulerSession::unanswered(call.clone()), Unanswered::Repeat(call));
+    }
+    let message = Box::new(wire::call::Call { kind: call::Type::Message.into(), ..Default::default() });
+    assert_eq!(SchedulerSession::unanswered(message), Unanswered::GiveUp);
+    let Unanswered::Replace { by, then } = SchedulerSession::unanswered(launch("t")) else {
+        panic!("an ACCEPT is never sent twice")
+    };
+    assert_eq!(by.kind(), call::Type::Decline);
+    assert_eq!(then.expect("a reconciliation").reconcile.expect("set").tasks.len(), 1);
 }

@@ -74,7 +74,7 @@ pub fn authority(text: &str, tls: bool, default_port: Option<u16>) -> Option<End
     let valid = !bare.is_empty()
         && (host != bare || !bare.contains(':'))
         && !bare.contains(|c: char| c.is_whitespace() || "/@[]?#,".contains(c));
-    (valid && port != 0).then(|| Endpoint { tls, host: bare.to_owned(), port })
+    (valid && port != 0).then(|| Endpoint::new(tls, bare, port))
 }
 
 /// Starts to look for the leading master. Has to be called within a tokio runtime; ends when the receiver is dropped.
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     fn standalone(tls: bool, host: &str, port: u16) -> MasterUri {
-        MasterUri::Standalone(Endpoint { tls, host: host.into(), port })
+        MasterUri::Standalone(Endpoint::new(tls, host, port))
     }
 
     #[test]

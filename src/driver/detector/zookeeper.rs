@@ -183,24 +183,35 @@ fn read_master(node: &str, data: &[u8], tls: bool) -> Option<Endpoint> {
 fn from_json(data: &[u8], tls: bool) -> Option<Endpoint> {
     let info: serde_json::Value = serde_json::from_slice(data).ok()?;
     let port = |value: &serde_json::Value| value.as_u64().and_then(|p| u16::try_from(p).ok());
+    let text = |value: &serde_json::Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let address = &info["address"];
-    let host = [&address["ip"], &address["hostname"]].into_iter().find_map(|v| v.as_str().filter(|h| !h.is_empty()));
-    if let (Some(host), Some(port)) = (host, port(&address["port"])) {
-        return Some(Endpoint { tls, host: host.to_owned(), port });
+    let name = text(&address["hostname"]).or_else(|| text(&info["hostname"]));
+    if let (Some(host), Some(port)) =
+        (text(&address["ip"]).or_else(|| text(&address["hostname"])), port(&address["port"]))
+    {
+        return Some(named(Endpoint::new(tls, host, port), name));
     }
     let ip = u32::try_from(info["ip"].as_u64()?).ok()?;
-    Some(Endpoint { tls, host: from_number(ip), port: port(&info["port"]).unwrap_or(DEFAULT_MASTER_PORT) })
+    Some(named(Endpoint::new(tls, from_number(ip), port(&info["port"]).unwrap_or(DEFAULT_MASTER_PORT)), name))
 }
 
 fn from_info(info: &v1::MasterInfo, tls: bool) -> Endpoint {
-    let address = info.address.as_ref().and_then(|address| {
+    let address = info.address.as_ref();
+    let name = address.and_then(|address| address.hostname.clone()).or(info.hostname.clone());
+    let endpoint = address.and_then(|address| {
         let host = address.ip.clone().or(address.hostname.clone())?;
-        Some(Endpoint { tls, host, port: u16::try_from(address.port).ok()? })
+        Some(Endpoint::new(tls, host, u16::try_from(address.port).ok()?))
     });
-    address.unwrap_or_else(|| {
+    let endpoint = endpoint.unwrap_or_else(|| {
         let port = u16::try_from(info.port).unwrap_or(DEFAULT_MASTER_PORT);
-        Endpoint { tls, host: from_number(info.ip), port }
-    })
+        Endpoint::new(tls, from_number(info.ip), port)
+    });
+    named(endpoint, name)
+}
+
+/// An endpoint is reached at its address; its certificate may be for its host name.
+fn named(endpoint: Endpoint, name: Option<String>) -> Endpoint {
+    Endpoint { name: name.filter(|name| !name.is_empty() && *name != endpoint.host), ..endpoint }
 }
 
 /// `MasterInfo.ip` is the number that the address' bytes in network order form in the memory of a little-endian host.
@@ -213,7 +224,7 @@ mod tests {
     use super::*;
 
     fn master(host: &str, port: u16) -> Option<Endpoint> {
-        Some(Endpoint { tls: false, host: host.into(), port })
+        Some(Endpoint::new(false, host, port))
     }
 
     #[test]
@@ -238,10 +249,13 @@ mod tests {
     #[test]
     fn the_leader_s_address_is_read_from_every_kind_of_node() {
         let json = br#"{"address":{"hostname":"h","ip":"10.0.0.1","port":5051},"ip":1,"port":1}"#;
-        assert_eq!(read_master("json.info_1", json, false), master("10.0.0.1", 5051));
+        let named = |host, port| master(host, port).map(|m| Endpoint { name: Some("h".into()), ..m });
+        assert_eq!(read_master("json.info_1", json, false), named("10.0.0.1", 5051));
         assert_eq!(read_master("json.info_1", br#"{"ip":16777343}"#, false), master("127.0.0.1", 5050));
         let info = v1::MasterInfo { ip: 16_777_343, port: 5052, ..Default::default() };
         assert_eq!(read_master("info_1", &info.encode_to_vec(), false), master("127.0.0.1", 5052));
+        let info = v1::MasterInfo { hostname: Some("h".into()), ..info };
+        assert_eq!(read_master("info_1", &info.encode_to_vec(), false), named("127.0.0.1", 5052));
         assert_eq!(read_master("0000000001", b"master@127.0.0.1:5053", false), master("127.0.0.1", 5053));
         assert_eq!(read_master("json.info_1", b"rubbish", false), None);
         assert_eq!(read_master("other_1", b"", false), None);

@@ -57,6 +57,9 @@ pub enum Input {
     Stop,
     /// Nothing more is to be delivered.
     Abort,
+    /// Nothing was read until now, because the executor is slow or the process was paused: the silence meanwhile says
+    /// nothing.
+    Held,
     /// `poll_timeout` has passed.
     Timeout,
     /// Nothing that concerns an executor.
@@ -72,8 +75,9 @@ impl From<Notice<Call>> for Input {
             Notice::Stop { .. } => Self::Stop,
             Notice::Abort => Self::Abort,
             Notice::Timeout => Self::Timeout,
-            // Updates are kept until they are acknowledged, messages are best effort, an agent's silence says nothing.
-            Notice::Unsent(_) | Notice::Held => Self::Nothing,
+            Notice::Held => Self::Held,
+            // Updates are kept until they are acknowledged, messages are best effort.
+            Notice::Unsent(_) | Notice::Inquiries(_) => Self::Nothing,
         }
     }
 }
@@ -93,4 +97,25 @@ pub enum Delivery {
     FrameworkMessage(Bytes),
     Shutdown,
     Error(String),
+}
+
+/// What a delivery takes in memory beside the bytes of its messages, about.
+const OVERHEAD: usize = 128;
+
+impl Delivery {
+    /// How many bytes it keeps, about.
+    pub fn size(&self) -> usize {
+        OVERHEAD
+            + match self {
+                Self::Registered { executor_info, framework_info, slave_info } => {
+                    executor_info.len() + framework_info.len() + slave_info.len()
+                }
+                Self::Reregistered { slave_info: bytes } | Self::LaunchTask(bytes) | Self::FrameworkMessage(bytes) => {
+                    bytes.len()
+                }
+                Self::KillTask { task_id, kill_policy } => task_id.len() + kill_policy.as_ref().map_or(0, Bytes::len),
+                Self::Disconnected | Self::Shutdown => 0,
+                Self::Error(message) => message.len(),
+            }
+    }
 }

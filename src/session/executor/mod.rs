@@ -25,7 +25,7 @@ use prost::Message;
 use self::unacknowledged::Unacknowledged;
 use self::updates::Updates;
 use super::backoff::Backoff;
-use super::{Endpoint, Session};
+use super::{Endpoint, Session, Unanswered};
 use crate::proto::v1;
 use crate::wire::envelope::{TaskKeys, Wrapped};
 use crate::wire::executor::{self as wire, Call, CallType, Event, EventType};
@@ -136,6 +136,7 @@ impl Session for ExecutorSession {
             Input::Answered { call, status, body } => self.on_answered(now, &call, status, &body),
             Input::Stop => self.on_stop(now),
             Input::Abort => self.on_abort(),
+            Input::Held => self.on_held(now),
             Input::Timeout => self.on_timeout(now),
         }
         if matches!(self.mode, Mode::Stopping { .. }) && self.updates.is_empty() {
@@ -155,6 +156,22 @@ impl Session for ExecutorSession {
         };
         let of_mode = if let Mode::Stopping { until } = self.mode { Some(until) } else { None };
         [of_state, of_mode, self.given_up].into_iter().flatten().min()
+    }
+
+    /// The agent knows an update that it has by its uuid.
+    fn unanswered(call: Box<Call>) -> Unanswered<Call> {
+        match call.kind() {
+            CallType::Update => Unanswered::Repeat(call),
+            _ => Unanswered::GiveUp,
+        }
+    }
+
+    fn error(message: String) -> Delivery {
+        Delivery::Error(message)
+    }
+
+    fn size(delivery: &Delivery) -> usize {
+        delivery.size()
     }
 }
 
@@ -193,6 +210,7 @@ impl ExecutorSession {
 
     fn on_stream(&mut self, now: Instant, event: StreamEvent) {
         match event {
+            StreamEvent::Connected => {}
             StreamEvent::Opened => tracing::debug!("The agent opened the stream of events"),
             StreamEvent::Data(bytes) => self.on_data(now, &bytes),
             StreamEvent::Redirected(to) => self.on_closed(now, &format!("redirected to {to}, which agents do not do")),
@@ -343,6 +361,19 @@ impl ExecutorSession {
             || (self.mode == Mode::ShuttingDown && self.updates.is_empty());
         if !over {
             self.state = State::Waiting { until: (now + delay).min(given_up) };
+        }
+    }
+
+    /// Nothing could be read, nor done, until now: what is waited for gets another chance.
+    fn on_held(&mut self, now: Instant) {
+        if let State::Subscribing { until } = &mut self.state {
+            *until = now + SUBSCRIBE_TIMEOUT;
+        }
+        if let Mode::Stopping { until } = &mut self.mode {
+            *until = now + STOP_TIMEOUT;
+        }
+        if let Some(given_up) = &mut self.given_up {
+            *given_up = (*given_up).max(now + RECONNECT_TIMEOUT);
         }
     }
 

@@ -44,8 +44,10 @@ pub enum Input {
         /// The master's words.
         body: String,
     },
-    /// These calls were accepted but could not be written before the connection went.
+    /// These calls were accepted, and the master has certainly not processed them.
     Unsent(Vec<Call>),
+    /// These calls find out what became of others; they are made once subscribed again.
+    Inquiries(Vec<Call>),
     /// The framework stops; without `failover` it is to be removed from the master.
     Stop {
         /// Leave framework and tasks at the master.
@@ -53,7 +55,8 @@ pub enum Input {
     },
     /// Nothing more is to be delivered; framework and tasks stay at the master.
     Abort,
-    /// Reading was held back until now, for a framework that is slow: the silence meanwhile says nothing.
+    /// Nothing was read until now, because the framework is slow or the process was paused: the silence meanwhile says
+    /// nothing.
     Held,
     /// `poll_timeout` has passed.
     Timeout,
@@ -69,6 +72,7 @@ impl From<Notice<Call>> for Input {
             Notice::Stream(attempt, event) => Self::Stream(attempt, event),
             Notice::Answered(call, status, body) => Self::Refused { kind: call.kind(), status, body },
             Notice::Unsent(calls) => Self::Unsent(calls),
+            Notice::Inquiries(calls) => Self::Inquiries(calls),
             Notice::Stop { failover } => Self::Stop { failover },
             Notice::Abort => Self::Abort,
             Notice::Held => Self::Held,
@@ -91,4 +95,28 @@ pub enum Delivery {
     SlaveLost(Bytes),
     ExecutorLost { executor_id: Bytes, slave_id: Bytes, status: i32 },
     Error(String),
+}
+
+/// What a delivery takes in memory beside the bytes of its messages, about.
+const OVERHEAD: usize = 128;
+
+impl Delivery {
+    /// How many bytes it keeps, about.
+    pub fn size(&self) -> usize {
+        OVERHEAD
+            + match self {
+                Self::Registered { framework_id, master_info } => framework_id.len() + master_info.len(),
+                Self::Disconnected => 0,
+                Self::ResourceOffers(offers) => offers.iter().map(|offer| offer.len() + OVERHEAD).sum(),
+                Self::Reregistered { master_info: bytes }
+                | Self::OfferRescinded(bytes)
+                | Self::StatusUpdate(bytes)
+                | Self::SlaveLost(bytes) => bytes.len(),
+                Self::FrameworkMessage { executor_id, slave_id, data } => {
+                    executor_id.len() + slave_id.len() + data.len()
+                }
+                Self::ExecutorLost { executor_id, slave_id, .. } => executor_id.len() + slave_id.len(),
+                Self::Error(message) => message.len(),
+            }
+    }
 }

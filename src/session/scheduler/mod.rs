@@ -21,7 +21,7 @@ use prost::Message;
 
 use super::backoff::Backoff;
 use super::framework::Framework;
-use super::{Endpoint, Session};
+use super::{Endpoint, Session, Unanswered};
 use crate::proto::v1;
 use crate::wire::call::{self, Call};
 use crate::wire::envelope::{Event, TaskKeys, Type as EventType, Wrapped};
@@ -34,6 +34,9 @@ const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(15);
 /// So many heartbeats may be missing before the stream counts as dead (`docs/scheduler-http-api.md`).
 const HEARTBEATS_MISSED: u32 = 5;
 const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(15);
+/// A driver that is stopped waits so long for the answer to a SUBSCRIBE: a master that has it and is left would keep the
+/// framework, and all that it offers to it.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Redirects followed in a row before the master that was detected is tried again.
 const REDIRECTS_MAX: u8 = 5;
 
@@ -44,8 +47,8 @@ enum State {
     Disconnected,
     /// The last attempt failed; the next is due then.
     Waiting { until: Instant },
-    /// SUBSCRIBE is on its way; it has to be answered by then.
-    Subscribing { until: Instant },
+    /// SUBSCRIBE is on its way; it has to be answered by then. Before it is `sent` the master cannot have it.
+    Subscribing { until: Instant, sent: bool },
     /// SUBSCRIBED came; without any byte until then the stream counts as dead.
     Subscribed { until: Instant },
 }
@@ -55,6 +58,11 @@ enum State {
 enum Mode {
     Running,
     Aborted,
+    /// The driver is stopped, and waits until then for the answer to its SUBSCRIBE.
+    Stopping {
+        until: Instant,
+        failover: bool,
+    },
     Stopped,
 }
 
@@ -77,8 +85,12 @@ pub struct SchedulerSession {
     registered_at: HashSet<String>,
     heartbeat: Duration,
     backoff: Backoff,
+    /// Whether the back-off begins anew when the stream ends.
+    settled: bool,
     decoder: Decoder,
     offers: HashSet<Bytes>,
+    /// To be asked once subscribed again.
+    inquiries: Vec<Call>,
     outputs: VecDeque<Output>,
 }
 
@@ -96,9 +108,10 @@ impl Session for SchedulerSession {
             Input::Acknowledge(status) => self.on_acknowledge(&status),
             Input::Refused { kind, status, body } => self.on_call_refused(kind, status, body),
             Input::Unsent(calls) => calls.iter().for_each(|call| self.answer_here(call)),
-            Input::Stop { failover } => self.on_stop(failover),
+            Input::Inquiries(calls) => self.on_inquiries(calls),
+            Input::Stop { failover } => self.on_stop(now, failover),
             Input::Abort => self.on_abort(),
-            Input::Held => self.heard(now),
+            Input::Held => self.on_held(now),
             Input::Timeout => self.on_timeout(now),
         }
     }
@@ -108,10 +121,48 @@ impl Session for SchedulerSession {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        match self.state {
+        let of_state = match self.state {
             State::Disconnected => None,
-            State::Waiting { until } | State::Subscribing { until } | State::Subscribed { until } => Some(until),
+            State::Waiting { until } | State::Subscribing { until, .. } | State::Subscribed { until } => Some(until),
+        };
+        let of_mode = if let Mode::Stopping { until, .. } = self.mode { Some(until) } else { None };
+        [of_state, of_mode].into_iter().flatten().min()
+    }
+
+    /// The master ignores what it knows already, and a decline of an offer that is gone. An ACCEPT is never sent twice:
+    /// its offers are declined, and whichever of the two comes first decides; then its tasks are reconciled.
+    fn unanswered(call: Box<Call>) -> Unanswered<Call> {
+        match call.kind() {
+            call::Type::Accept => give_back(&call),
+            call::Type::Message => Unanswered::GiveUp,
+            _ => Unanswered::Repeat(call),
         }
+    }
+
+    fn error(message: String) -> Delivery {
+        Delivery::Error(message)
+    }
+
+    fn size(delivery: &Delivery) -> usize {
+        delivery.size()
+    }
+}
+
+/// What takes the place of an ACCEPT of which nobody knows whether the master has it.
+fn give_back(call: &Call) -> Unanswered<Call> {
+    let accept = call.accept.clone().unwrap_or_default();
+    let filters = v1::Filters { refuse_seconds: Some(0.0) }.encode_to_vec().into();
+    let decline = call::Decline { offer_ids: accept.offer_ids, filters: Some(filters) };
+    let named = |task: &Bytes| TaskKeys::decode(task.clone()).ok();
+    let tasks = accept.operations.iter().flat_map(call::tasks).filter_map(|task| named(&task));
+    let tasks: Vec<_> =
+        tasks.map(|keys| call::ReconcileTask { task_id: keys.task_id, agent_id: keys.agent_id }).collect();
+    let like =
+        |kind: call::Type| Call { framework_id: call.framework_id.clone(), kind: kind.into(), ..Call::default() };
+    Unanswered::Replace {
+        by: Box::new(Call { decline: Some(decline), ..like(call::Type::Decline) }),
+        then: (!tasks.is_empty())
+            .then(|| Box::new(Call { reconcile: Some(call::Reconcile { tasks }), ..like(call::Type::Reconcile) })),
     }
 }
 
@@ -134,8 +185,10 @@ impl SchedulerSession {
             registered_at: HashSet::new(),
             heartbeat: DEFAULT_HEARTBEAT,
             backoff,
+            settled: false,
             decoder: Decoder::default(),
             offers: HashSet::new(),
+            inquiries: Vec::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -164,11 +217,18 @@ impl SchedulerSession {
 
     fn on_stream(&mut self, now: Instant, event: StreamEvent) {
         match event {
+            StreamEvent::Connected => self.on_connected(),
             StreamEvent::Opened => tracing::debug!("The master opened the stream of events"),
             StreamEvent::Data(bytes) => self.on_data(now, &bytes),
             StreamEvent::Redirected(master) => self.on_redirect(now, master),
             StreamEvent::Refused(status, body) => self.on_refused(now, status, &body),
             StreamEvent::Closed(reason) => self.on_closed(now, &reason),
+        }
+    }
+
+    fn on_connected(&mut self) {
+        if let State::Subscribing { sent, .. } = &mut self.state {
+            *sent = true;
         }
     }
 
@@ -180,10 +240,24 @@ impl SchedulerSession {
                 Ok(None) => return,
                 Ok(Some(Ok(event))) => self.on_event(now, event),
                 Ok(Some(Err(error))) => {
-                    return self.on_closed(now, &format!("the event is no v1 event: {error}"));
+                    return self.on_nonsense(now, &format!("the event is not a v1 event: {error}"));
                 }
-                Err(error) => return self.on_closed(now, &error.to_string()),
+                Err(error) => return self.on_nonsense(now, &error.to_string()),
             }
+        }
+    }
+
+    /// A master that cannot be understood is tried less and less often, however often it lets us subscribe.
+    fn on_nonsense(&mut self, now: Instant, reason: &str) {
+        self.settled = false;
+        self.on_closed(now, reason);
+    }
+
+    /// What was not read until now may have been there for long.
+    fn on_held(&mut self, now: Instant) {
+        self.heard(now);
+        if let State::Subscribing { until, .. } = &mut self.state {
+            *until = now + SUBSCRIBE_TIMEOUT;
         }
     }
 
@@ -241,13 +315,30 @@ impl SchedulerSession {
         let seconds = subscribed.heartbeat_interval_seconds.filter(|s| *s > 0.0);
         self.heartbeat = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or(DEFAULT_HEARTBEAT);
         self.state = State::Subscribed { until: now + self.heartbeat * HEARTBEATS_MISSED };
-        self.backoff.reset();
+        self.settled = true;
         self.redirects = 0;
         let (framework_id, master_info) = (subscribed.framework_id, subscribed.master_info);
         if self.registers_anew(&master_info) {
             self.deliver(Delivery::Registered { framework_id, master_info });
         } else {
             self.deliver(Delivery::Reregistered { master_info });
+        }
+        self.after_subscribed();
+    }
+
+    /// Does what had to wait for SUBSCRIBED.
+    fn after_subscribed(&mut self) {
+        match self.mode {
+            Mode::Running => std::mem::take(&mut self.inquiries).into_iter().for_each(|call| self.transmit(call)),
+            Mode::Aborted => self.suppress_all(),
+            Mode::Stopping { failover, .. } => self.finish(failover),
+            Mode::Stopped => {}
+        }
+    }
+
+    fn on_inquiries(&mut self, calls: Vec<Call>) {
+        if self.mode == Mode::Running {
+            self.inquiries.extend(calls);
         }
     }
 
@@ -262,7 +353,9 @@ impl SchedulerSession {
     }
 
     fn on_offers(&mut self, offers: Vec<Bytes>) {
-        let ids = offers.iter().filter_map(|o| Wrapped::decode(o.clone()).ok()).map(|o| o.inner);
+        // Copied, so that an id does not keep the event that it came in.
+        let ids = offers.iter().filter_map(|o| Wrapped::decode(o.clone()).ok());
+        let ids = ids.map(|o| Bytes::copy_from_slice(&o.inner));
         if self.mode == Mode::Running {
             self.offers.extend(ids);
             self.deliver(Delivery::ResourceOffers(offers));
@@ -287,11 +380,24 @@ impl SchedulerSession {
     }
 
     fn on_redirect(&mut self, now: Instant, master: Endpoint) {
+        if self.mode != Mode::Running {
+            return self.on_closed(now, "redirected");
+        }
         self.redirects += 1;
         if self.redirects > REDIRECTS_MAX {
             return self.on_closed(now, &format!("redirected {REDIRECTS_MAX} times in a row"));
         }
-        tracing::info!("Redirected to the leading master at {master}");
+        if self.current.as_ref().is_some_and(|from| from.tls) && !master.tls {
+            return self.on_closed(now, &format!("redirected from https to {master}, which is not followed"));
+        }
+        match &self.principal {
+            None => tracing::info!("Redirected to the leading master at {master}"),
+            Some(principal) => {
+                tracing::info!(
+                    "Redirected to the leading master at {master}, which gets the credential of '{principal}' too"
+                );
+            }
+        }
         self.current = Some(master);
         self.subscribe(now);
     }
@@ -312,7 +418,10 @@ impl SchedulerSession {
     fn on_closed(&mut self, now: Instant, reason: &str) {
         if self.mode != Mode::Running {
             self.state = State::Disconnected;
-            return;
+            return self.finish_if_stopping();
+        }
+        if std::mem::take(&mut self.settled) {
+            self.backoff.reset();
         }
         let delay = self.backoff.next_delay();
         let master = self.current.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -331,6 +440,10 @@ impl SchedulerSession {
     fn on_timeout(&mut self, now: Instant) {
         if self.poll_timeout().is_none_or(|until| now < until) {
             return;
+        }
+        if matches!(self.mode, Mode::Stopping { until, .. } if until <= now) {
+            tracing::warn!("Stopping before the master answered SUBSCRIBE");
+            return self.finish_if_stopping();
         }
         match self.state {
             State::Disconnected => {}
@@ -451,10 +564,24 @@ impl SchedulerSession {
         }
     }
 
-    fn on_stop(&mut self, failover: bool) {
-        if self.mode == Mode::Stopped {
-            return;
+    /// A SUBSCRIBE that is on its way is waited for: the framework is removed, or left for another scheduler, then.
+    fn on_stop(&mut self, now: Instant, failover: bool) {
+        match (self.mode, self.state) {
+            (Mode::Stopping { .. } | Mode::Stopped, _) => {}
+            (_, State::Subscribing { sent: true, .. }) => {
+                self.mode = Mode::Stopping { until: now + STOP_TIMEOUT, failover };
+            }
+            _ => self.finish(failover),
         }
+    }
+
+    fn finish_if_stopping(&mut self) {
+        if let Mode::Stopping { failover, .. } = self.mode {
+            self.finish(failover);
+        }
+    }
+
+    fn finish(&mut self, failover: bool) {
         self.mode = Mode::Stopped;
         let subscribed = self.is_subscribed();
         if subscribed && !failover {
@@ -469,17 +596,19 @@ impl SchedulerSession {
             return;
         }
         self.mode = Mode::Aborted;
-        if self.is_subscribed() {
-            self.transmit(Call {
-                kind: call::Type::Suppress.into(),
-                suppress: Some(call::Roles::default()),
-                ..Call::default()
-            });
-            let ids = self.offers.drain().collect();
-            self.decline_all(ids);
-        } else {
-            self.leave_stream();
+        match self.state {
+            State::Subscribed { .. } => self.suppress_all(),
+            // Done when SUBSCRIBED comes.
+            State::Subscribing { sent: true, .. } => {}
+            _ => self.leave_stream(),
         }
+    }
+
+    fn suppress_all(&mut self) {
+        let suppress = Some(call::Roles::default());
+        self.transmit(Call { kind: call::Type::Suppress.into(), suppress, ..Call::default() });
+        let ids = self.offers.drain().collect();
+        self.decline_all(ids);
     }
 
     /// The framework asked what cannot be: it is told, and the driver aborted as the framework itself would.
@@ -496,6 +625,7 @@ impl SchedulerSession {
             self.mode = Mode::Aborted;
         }
         self.leave_stream();
+        self.finish_if_stopping();
     }
 
     fn subscribe(&mut self, now: Instant) {
@@ -505,7 +635,7 @@ impl SchedulerSession {
         };
         self.attempt += 1;
         self.decoder = Decoder::default();
-        self.state = State::Subscribing { until: now + SUBSCRIBE_TIMEOUT };
+        self.state = State::Subscribing { until: now + SUBSCRIBE_TIMEOUT, sent: false };
         let call = Call {
             framework_id: self.framework.id_bytes(),
             kind: call::Type::Subscribe.into(),
