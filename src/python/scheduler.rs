@@ -222,7 +222,8 @@ impl SchedulerCallbacks {
 impl Callbacks for SchedulerCallbacks {
     type Session = SchedulerSession;
     type Core = driver::SchedulerDriver;
-    const LAST_WORDS: Duration = Duration::ZERO;
+    /// A SUBSCRIBE may be on its way, and the last calls.
+    const LAST_WORDS: Duration = Duration::from_secs(2);
 
     fn name(delivery: &Delivery) -> &'static str {
         match delivery {
