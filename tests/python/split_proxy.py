@@ -124,7 +124,7 @@ class SplitProxy:
                     self._pass_events(client, server, b"".join(post))
                 else:
                     self._pass_calls(client, stream, server, post)
-        except OSError:  # one of the ends has left
+        except (OSError, http.client.HTTPException):  # one of the ends has left
             pass
         finally:
             stream.close()
