@@ -26,7 +26,7 @@ from tests.apache_mesos.install import install
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["ApacheMesos", "ZooKeeper", "credentials", "free_port", "install"]
+__all__ = ["ApacheMesos", "Server", "ZooKeeper", "credentials", "free_port", "install"]
 
 HERE = Path(__file__).resolve().parent
 START_SECONDS = 90
@@ -48,7 +48,7 @@ def credentials(path: Path, principal: str, secret: str) -> dict[str, str]:
     return {"MESOS_CREDENTIALS": str(path)}
 
 
-class _Server:
+class Server:
     """A process in a session of its own that is up when it answers."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class _Server:
         self.stop()
 
 
-class ApacheMesos(_Server):
+class ApacheMesos(Server):
     """The real master and agents, on 127.0.0.1.
 
     :param home: where :func:`install` laid Mesos out
@@ -183,7 +183,7 @@ def python27_environment(home: Path) -> dict[str, str]:
     }
 
 
-class ZooKeeper(_Server):
+class ZooKeeper(Server):
     """A real ZooKeeper server on 127.0.0.1: Debian's package ``zookeeper``, and Java."""
 
     def __init__(self, data: Path, port: int | None = None) -> None:

@@ -34,9 +34,13 @@ class Event:
 
 
 class Recorder(Scheduler):
-    """Puts each callback into a queue; ``on`` holds functions to call first, by the callback's name."""
+    """Puts each callback into a queue; ``on`` holds functions to call first, by the callback's name.
 
-    def __init__(self, **on: Callable[..., None]) -> None:
+    No wait goes on after a callback whose name is in ``unwanted``.
+    """
+
+    def __init__(self, unwanted: tuple[str, ...] = (), **on: Callable[..., None]) -> None:
+        self.unwanted = unwanted
         self.events: queue.Queue[Event] = queue.Queue()
         self.seen: list[Event] = []
         self.on = on
@@ -82,6 +86,7 @@ class Recorder(Scheduler):
             except queue.Empty:
                 raise AssertionError(f"no such {name} within {seconds} s; seen last: {self.seen[-20:]}") from None
             self.seen.append(event)
+            assert event.name not in self.unwanted, f"{event} while waiting for {name}"
             if event.name == name and where(*event.arguments):
                 return event.arguments[-1] if event.arguments else None
 

@@ -15,7 +15,8 @@ from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster
 from mesos.native import MesosSchedulerDriver
 
-from tests.apache_mesos import ApacheMesos, credentials
+from tests.apache_mesos import ApacheMesos, ZooKeeper, credentials
+from tests.apache_mesos.election import Election, master_info
 from tests.python.proxy import Proxy
 from tests.python.support import Recorder, framework, heard, running, task
 
@@ -115,6 +116,48 @@ def test_a_certificate_of_another_name_is_not_accepted(embedded: LocalCluster, a
     proxy = Proxy(embedded.address, tls(authority, "somewhere.example"))
     with heard("TLS: invalid peer certificate") as told, running(f"https://{proxy.address}", Recorder()):
         assert told.wait(10)
+    proxy.close()
+
+
+def elect_by_name(election: Election, proxy: Proxy, master: str, name: str) -> None:
+    """Have a master lead whose node names its host, as nodes do, and the address of a proxy."""
+    port = int(proxy.address.rpartition(":")[2])
+    address = {"hostname": name, "ip": "127.0.0.1", "port": port}
+    election.write({**master_info(master), "port": port, "hostname": name, "address": address})
+
+
+@pytest.mark.parametrize("certified", ["master.example", "127.0.0.1"])
+def test_a_master_of_zookeeper_s_is_verified_by_its_host_name_or_its_address(
+    embedded: LocalCluster,
+    authority: trustme.CA,
+    zookeeper: ZooKeeper,
+    monkeypatch: pytest.MonkeyPatch,
+    certified: str,
+) -> None:
+    """The name is verified and not looked up: the connection goes to the address."""
+    monkeypatch.setenv("LIBPROCESS_SSL_ENABLED", "1")
+    proxy = Proxy(embedded.address, tls(authority, certified))
+    scheduler = Recorder()
+    with Election(zookeeper) as election:
+        elect_by_name(election, proxy, embedded.address, "master.example")
+        with running(election.url, scheduler) as driver:
+            scheduler.wait("registered", seconds=10)
+            offer = scheduler.offer()
+            driver.declineOffer(offer.id, mesos_pb2.Filters(refuse_seconds=0))
+            scheduler.offer(lambda o: o.slave_id == offer.slave_id)
+    proxy.close()
+
+
+def test_a_master_of_zookeeper_s_whose_certificate_is_another_s_is_refused(
+    embedded: LocalCluster, authority: trustme.CA, zookeeper: ZooKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIBPROCESS_SSL_ENABLED", "1")
+    proxy = Proxy(embedded.address, tls(authority, "other.example"))
+    with Election(zookeeper) as election:
+        elect_by_name(election, proxy, embedded.address, "master.example")
+        with heard("TLS: invalid peer certificate") as told, running(election.url, Recorder()):
+            assert told.wait(10)
+    assert not proxy.sent
     proxy.close()
 
 
