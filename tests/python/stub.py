@@ -197,8 +197,9 @@ class Stub:
         with self._changed:
             self.subscriptions += 1
             self._changed.notify_all()
-        connection.sendall(STREAM + record(self._subscribed))
-        self._streams.append(connection)
+        with self._writing:  # no event may be sent before SUBSCRIBED, nor be missed after it
+            connection.sendall(STREAM + record(self._subscribed))
+            self._streams.append(connection)
         while not self._over.wait(self._heartbeat):
             if not self._silent:
                 with self._writing:
