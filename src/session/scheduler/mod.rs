@@ -24,6 +24,7 @@ use super::framework::Framework;
 use super::{Endpoint, Session};
 use crate::proto::v1;
 use crate::wire::call::{self, Call};
+use crate::wire::duration::Period;
 use crate::wire::envelope::{Event, TaskKeys, Type as EventType, Wrapped};
 use crate::wire::recordio::Decoder;
 
@@ -33,7 +34,7 @@ pub use io::{Config, Delivery, Input, Output, StreamEvent};
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(15);
 /// So many heartbeats may be missing before the stream counts as dead (`docs/scheduler-http-api.md`).
 const HEARTBEATS_MISSED: u32 = 5;
-const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(15);
+const DEFAULT_HEARTBEAT: Period = Period::from_secs(15);
 /// Redirects followed in a row before the master that was detected is tried again.
 const REDIRECTS_MAX: u8 = 5;
 
@@ -75,7 +76,7 @@ pub struct SchedulerSession {
     newly_detected: bool,
     /// The ids of the masters at which this session was registered.
     registered_at: HashSet<String>,
-    heartbeat: Duration,
+    heartbeat: Period,
     backoff: Backoff,
     decoder: Decoder,
     offers: HashSet<Bytes>,
@@ -239,7 +240,7 @@ impl SchedulerSession {
         tracing::info!("Framework registered with {}", id.value);
         self.framework.set_id(&id.value);
         let seconds = subscribed.heartbeat_interval_seconds.filter(|s| *s > 0.0);
-        self.heartbeat = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or(DEFAULT_HEARTBEAT);
+        self.heartbeat = seconds.and_then(Period::from_seconds).unwrap_or(DEFAULT_HEARTBEAT);
         self.state = State::Subscribed { until: now + self.heartbeat * HEARTBEATS_MISSED };
         self.backoff.reset();
         self.redirects = 0;
@@ -287,7 +288,7 @@ impl SchedulerSession {
     }
 
     fn on_redirect(&mut self, now: Instant, master: Endpoint) {
-        self.redirects += 1;
+        self.redirects = self.redirects.saturating_add(1);
         if self.redirects > REDIRECTS_MAX {
             return self.on_closed(now, &format!("redirected {REDIRECTS_MAX} times in a row"));
         }
