@@ -22,6 +22,7 @@ use crate::local::task::{Action, OWN_GRACE, Outcome, Subject, TaskProcess};
 use crate::proto::v1::task_status::Reason;
 use crate::proto::{has_capability, v1};
 use crate::session::executor::Delivery;
+use crate::wire::duration::Period;
 use crate::{Error, Result};
 
 /// The last updates have so long to be acknowledged.
@@ -71,7 +72,7 @@ pub fn run(variables: &HashMap<String, String>) -> Result<()> {
 struct CommandExecutor {
     driver: std::sync::Arc<ExecutorDriver>,
     surroundings: Surroundings,
-    grace: Duration,
+    grace: Period,
     tells_killing: bool,
     task: Option<TaskProcess>,
     child: Option<Child>,

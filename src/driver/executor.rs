@@ -16,13 +16,13 @@ use super::handle::{Handle, Start, Status};
 use super::transport::Api;
 use crate::session::Endpoint;
 use crate::session::executor::{Config, ExecutorSession, Input};
-use crate::wire::duration;
+use crate::wire::duration::Period;
 use crate::{Error, Result};
 
 /// `DEFAULT_EXECUTOR_SHUTDOWN_GRACE_PERIOD`, `RECOVERY_TIMEOUT` and `EXECUTOR_REREGISTER_TIMEOUT`.
-const SHUTDOWN_GRACE_PERIOD: Duration = Duration::from_secs(5);
-const RECOVERY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
-const BACKOFF_MAX: Duration = Duration::from_secs(2);
+const SHUTDOWN_GRACE_PERIOD: Period = Period::from_secs(5);
+const RECOVERY_TIMEOUT: Period = Period::from_secs(15 * 60);
+const BACKOFF_MAX: Period = Period::from_secs(2);
 
 /// What an agent tells its executor, read from the variables of `executorEnvironment` in `src/slave/slave.cpp`.
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ impl Environment {
         let period = |name: &str, default| match given(name) {
             None => Ok(default),
             Some(text) => {
-                duration::parse(text).map_err(|e| Error::invalid(format!("Cannot parse '{name}' '{text}': {e}")))
+                Period::parse(text).map_err(|e| Error::invalid(format!("Cannot parse '{name}' '{text}': {e}")))
             }
         };
         let pid = wanted("MESOS_SLAVE_PID")?;
@@ -86,7 +86,7 @@ impl Environment {
     }
 
     /// `MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD`.
-    pub fn shutdown_grace_period(&self) -> Duration {
+    pub fn shutdown_grace_period(&self) -> Period {
         self.session.shutdown_grace_period
     }
 }

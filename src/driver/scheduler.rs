@@ -1,7 +1,6 @@
 //! The scheduler's driver: a session towards the leading master.
 
 use std::ops::Deref;
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -12,10 +11,10 @@ use super::transport::Api;
 use crate::session::framework::Framework;
 use crate::session::scheduler::{Config, Input, SchedulerSession};
 use crate::wire::call::Call;
-use crate::wire::duration;
+use crate::wire::duration::Period;
 use crate::{Error, Result};
 
-const BACKOFF_FACTOR: Duration = Duration::from_secs(2);
+const BACKOFF_FACTOR: Period = Period::from_secs(2);
 const PATH: &str = "/api/v1/scheduler";
 
 /// What a scheduler driver is made of.
@@ -100,10 +99,10 @@ impl SchedulerDriver {
     }
 }
 
-fn backoff_factor() -> Result<Duration> {
+fn backoff_factor() -> Result<Period> {
     match std::env::var("MESOS_REGISTRATION_BACKOFF_FACTOR") {
         Err(_) => Ok(BACKOFF_FACTOR),
-        Ok(text) => duration::parse(&text)
+        Ok(text) => Period::parse(&text)
             .map_err(|e| Error::invalid(format!("Failed to load flag 'registration_backoff_factor': {e}"))),
     }
 }

@@ -26,7 +26,9 @@ use crate::{Error, Result};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Probes are sent on a connection that is idle for so long, and again so often.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// A peer that confirms nothing for this long is dead: as long as five of the master's heartbeats.
+/// A peer that confirms none of so many probes, or nothing that was sent for as long, is dead: as with five of the
+/// master's heartbeats.
+const KEEP_ALIVE_PROBES: u32 = 5;
 const PEER_TIMEOUT: Duration = Duration::from_secs(75);
 const PROTOBUF: &str = "application/x-protobuf";
 const ERROR_BODY_MAX: usize = 64 << 10;
@@ -85,7 +87,7 @@ fn connector<R>(resolver: R, within: Duration) -> HttpConnector<R> {
     connector.set_nodelay(true);
     connector.set_keepalive(Some(KEEP_ALIVE));
     connector.set_keepalive_interval(Some(KEEP_ALIVE));
-    connector.set_keepalive_retries(Some(PEER_TIMEOUT.as_secs().div_euclid(KEEP_ALIVE.as_secs()) as u32));
+    connector.set_keepalive_retries(Some(KEEP_ALIVE_PROBES));
     connector.set_tcp_user_timeout(Some(PEER_TIMEOUT));
     connector
 }

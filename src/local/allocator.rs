@@ -2,15 +2,16 @@
 //! Follows `src/master/allocator/mesos/hierarchical.cpp` and `sorter/drf/sorter.cpp`. Pure: no clock, no IO.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::resources::Resources;
+use crate::wire::duration::Period;
 
 /// Leftovers below both of these are not offered (`MIN_CPUS`, `MIN_MEM` in `src/master/constants.hpp`).
 const MIN_CPUS: f64 = 0.01;
 const MIN_MEM: f64 = 32.0;
-const DEFAULT_REFUSE_SECONDS: f64 = 5.0;
-const MAX_REFUSE_SECONDS: f64 = 365.0 * 86_400.0;
+const REFUSE_DEFAULT: Period = Period::from_secs(5);
+const REFUSE_MAX: Period = Period::from_secs(365 * 86_400);
 
 /// A framework that wants offers in a role.
 #[derive(Debug, Clone)]
@@ -33,13 +34,9 @@ pub struct Filter {
 impl Filter {
     /// For how long a refusal counts: 5 seconds where nothing valid is said, a year at most, and at least until the
     /// next allocation; `None` for 0.
-    pub fn duration(refuse_seconds: Option<f64>, interval: Duration) -> Option<Duration> {
-        let seconds = match refuse_seconds {
-            Some(s) if (0.0..=MAX_REFUSE_SECONDS).contains(&s) => s,
-            Some(s) if s > MAX_REFUSE_SECONDS => MAX_REFUSE_SECONDS,
-            _ => DEFAULT_REFUSE_SECONDS,
-        };
-        (seconds > 0.0).then(|| Duration::from_secs_f64(seconds).max(interval))
+    pub fn duration(refuse_seconds: Option<f64>, interval: Period) -> Option<Period> {
+        let refused = refuse_seconds.and_then(Period::from_seconds).unwrap_or(REFUSE_DEFAULT).min(REFUSE_MAX);
+        (!refused.is_zero()).then(|| refused.max(interval))
     }
 
     /// Whether it blocks an offer: only of a part of what was refused.
@@ -146,17 +143,17 @@ mod tests {
     #[test]
     fn a_filter_blocks_parts_of_what_was_refused_until_it_ends() {
         let now = Instant::now();
-        let second = Duration::from_secs(1);
+        let second = Period::from_secs(1);
         let filter =
             Filter { agent_id: "S0".into(), role: "*".into(), resources: parse("cpus:2"), until: now + second };
         assert!(filter.blocks("S0", "*", &parse("cpus:1"), now));
         assert!(!filter.blocks("S0", "*", &parse("cpus:3"), now));
         assert!(!filter.blocks("S1", "*", &parse("cpus:1"), now));
         assert!(!filter.blocks("S0", "*", &parse("cpus:1"), now + second));
-        assert_eq!(Filter::duration(None, second), Some(5 * second));
+        assert_eq!(Filter::duration(None, second), Some(second * 5));
         assert_eq!(Filter::duration(Some(0.0), second), None);
         assert_eq!(Filter::duration(Some(0.1), second), Some(second));
-        assert_eq!(Filter::duration(Some(-1.0), second), Some(5 * second));
-        assert_eq!(Filter::duration(Some(f64::MAX), second), Some(Duration::from_secs(365 * 86_400)));
+        assert_eq!(Filter::duration(Some(-1.0), second), Some(second * 5));
+        assert_eq!(Filter::duration(Some(f64::MAX), second), Some(REFUSE_MAX));
     }
 }

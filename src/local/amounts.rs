@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::proto::v1::{self, value};
 
 const THOUSANDTHS: f64 = 1000.0;
-const SCALAR_MAX: f64 = 1e12;
+/// The most that one resource may be. In thousandths a thousand agents' worth of it fits into 64 bits several times.
+pub const SCALAR_MAX: f64 = 1e12;
 
 /// Amounts by name.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -39,7 +40,8 @@ impl Amounts {
             self.sets.entry(name.to_owned()).or_default().extend(items);
         } else {
             let number: f64 = value.parse().map_err(|_| "expected a number, [ranges] or {set}")?;
-            *self.scalars.entry(name.to_owned()).or_default() += thousandths(number)?;
+            let amount = add_scalar(&mut self.scalars, name, thousandths(number)?);
+            scalar_in_range(amount as f64 / THOUSANDTHS)?;
         }
         Ok(())
     }
@@ -56,7 +58,7 @@ impl Amounts {
                 if amount < 0.0 {
                     return Err("Invalid scalar resource: value <= 0".to_owned());
                 }
-                *self.scalars.entry(name).or_default() += thousandths(amount)?;
+                add_scalar(&mut self.scalars, &name, thousandths(amount)?);
             }
             Ok(value::Type::Ranges) => {
                 let ranges = resource.ranges.as_ref().ok_or("Invalid ranges resource")?;
@@ -147,7 +149,7 @@ impl Amounts {
     /// Adds all of `other`.
     pub fn add(&mut self, other: &Self) {
         for (name, amount) in &other.scalars {
-            *self.scalars.entry(name.clone()).or_default() += amount;
+            add_scalar(&mut self.scalars, name, *amount);
         }
         for (name, ranges) in &other.ranges {
             let mine = self.ranges.entry(name.clone()).or_default();
@@ -162,7 +164,7 @@ impl Amounts {
     pub fn subtract(&mut self, other: &Self) {
         for (name, amount) in &other.scalars {
             if let Some(mine) = self.scalars.get_mut(name) {
-                *mine -= amount;
+                *mine = mine.saturating_sub(*amount);
             }
         }
         self.scalars.retain(|_, amount| *amount > 0);
@@ -181,11 +183,21 @@ impl Amounts {
     }
 }
 
-fn thousandths(number: f64) -> std::result::Result<i64, String> {
-    if !number.is_finite() || !(0.0..=SCALAR_MAX).contains(&number) {
-        return Err(format!("expected a number from 0 to {SCALAR_MAX}"));
-    }
-    Ok((number * THOUSANDTHS).round() as i64)
+fn scalar_in_range(number: f64) -> Result<f64, String> {
+    let in_range = (0.0..=SCALAR_MAX).contains(&number);
+    in_range.then_some(number).ok_or_else(|| format!("expected a number from 0 to {SCALAR_MAX}"))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "what is in range fits")]
+fn thousandths(number: f64) -> Result<i64, String> {
+    Ok((scalar_in_range(number)? * THOUSANDTHS).round() as i64)
+}
+
+/// Adds to an amount, which it returns. A sum past 64 bits stays at their end, which is more than anyone has.
+fn add_scalar(scalars: &mut BTreeMap<String, i64>, name: &str, amount: i64) -> i64 {
+    let sum = scalars.entry(name.to_owned()).or_default();
+    *sum = sum.saturating_add(amount);
+    *sum
 }
 
 fn add_range(ranges: &mut Vec<(u64, u64)>, range: (u64, u64)) {

@@ -268,9 +268,9 @@ impl Machine {
     /// Opens a stream for a SUBSCRIBE: its number, and where its events come.
     pub fn open_stream(&mut self) -> (ConnectionId, mpsc::UnboundedReceiver<Event>) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        self.next_connection += 1;
-        self.streams.insert(self.next_connection, sender);
-        (self.next_connection, receiver)
+        let connection = self.new_connection();
+        self.streams.insert(connection, sender);
+        (connection, receiver)
     }
 
     /// The client has left.
@@ -282,9 +282,14 @@ impl Machine {
     /// Opens a stream for an executor's SUBSCRIBE: its number, and where its events come.
     pub fn open_executor_stream(&mut self) -> (ConnectionId, mpsc::UnboundedReceiver<executor::Event>) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        self.next_connection += 1;
-        self.executors.insert(self.next_connection, sender);
-        (self.next_connection, receiver)
+        let connection = self.new_connection();
+        self.executors.insert(connection, sender);
+        (connection, receiver)
+    }
+
+    fn new_connection(&mut self) -> ConnectionId {
+        self.next_connection = self.next_connection.saturating_add(1);
+        self.next_connection
     }
 
     /// The executor has left its stream.
@@ -300,7 +305,7 @@ impl Machine {
 
     fn add_agent(&mut self, index: u32, options: &Options, place: &Place) {
         let id = format!("{}-S{index}", self.master.id());
-        let path = format!("slave({})", index + 1);
+        let path = format!("slave({})", index.saturating_add(1));
         let info = v1::AgentInfo {
             hostname: place.hostname.clone(),
             port: Some(place.address.port().into()),

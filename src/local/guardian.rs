@@ -3,6 +3,7 @@
 //! A forked child holds the other end of a pipe. While the cluster lives it is told which process groups to watch;
 //! when the pipe closes, or its parent is another one, it kills them and ends. After the fork it only makes
 //! async-signal-safe calls: other threads of the parent may have held any lock.
+#![allow(clippy::arithmetic_side_effects, reason = "of process groups and descriptors, which are small")]
 
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::amounts::SCALAR_MAX;
 use super::resources::Resources;
 use crate::Result;
 
@@ -21,7 +22,7 @@ pub fn resources(dir: &Path) -> Result<Resources> {
 
 fn keep(total: f64, reserve: f64) -> f64 {
     let kept = if total < 2.0 * reserve { total / 2.0 } else { total - reserve };
-    kept.floor()
+    kept.floor().min(SCALAR_MAX)
 }
 
 fn memory_mb() -> f64 {

@@ -3,6 +3,8 @@
 //! Master, allocator and agents are state machines without IO (`master`, `allocator`, `agent`); `cluster` runs
 //! them on one thread, `containerizer` starts the processes, `guardian` ends them however this process ends,
 //! `server` speaks HTTP. A driver, curl, a browser and a test all meet the same protocol. It is for one machine.
+// Almost every number in here comes from a framework, and one framework must not end the cluster of all.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod agent;
 mod allocator;

@@ -1,17 +1,16 @@
 //! How an embedded cluster is made, from arguments and from the environment that libmesos' `local` reads.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::resources::Resources;
-use crate::wire::duration;
+use crate::wire::duration::Period;
 use crate::{Error, Result};
 
-const ALLOCATION_INTERVAL: Duration = Duration::from_secs(1);
+const ALLOCATION_INTERVAL: Period = Period::from_secs(1);
 const AGENTS_MAX: u32 = 1000;
 /// `EXECUTOR_REGISTRATION_TIMEOUT` and `DEFAULT_EXECUTOR_SHUTDOWN_GRACE_PERIOD` in `src/slave/constants.hpp`.
-const REGISTRATION_TIMEOUT: Duration = Duration::from_secs(60);
-const SHUTDOWN_GRACE_PERIOD: Duration = Duration::from_secs(5);
+const REGISTRATION_TIMEOUT: Period = Period::from_secs(60);
+const SHUTDOWN_GRACE_PERIOD: Period = Period::from_secs(5);
 
 /// What an embedded cluster is made of.
 #[derive(Debug, Clone)]
@@ -25,11 +24,11 @@ pub struct Options {
     /// Where sandboxes are; a temporary directory, removed at the end, where `None`.
     pub work_dir: Option<PathBuf>,
     /// Between batch allocations.
-    pub allocation_interval: Duration,
+    pub allocation_interval: Period,
     /// An executor has so long to subscribe.
-    pub executor_registration_timeout: Duration,
+    pub executor_registration_timeout: Period,
     /// An executor that is to end has so long before it is killed, where it does not say otherwise.
-    pub executor_shutdown_grace_period: Duration,
+    pub executor_shutdown_grace_period: Period,
 }
 
 impl Default for Options {
@@ -66,7 +65,7 @@ impl Options {
             ("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", &mut options.executor_shutdown_grace_period),
         ] {
             if let Some(text) = variable(name) {
-                *period = duration::parse(&text).map_err(|e| named(name, &e))?;
+                *period = Period::parse(&text).map_err(|e| named(name, &e))?;
             }
         }
         options.work_dir = variable("MESOS_WORK_DIR").map(PathBuf::from);

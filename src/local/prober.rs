@@ -17,7 +17,7 @@ pub struct Surroundings {
 
 /// What is seen, `Failed` where nothing is within the probe's time.
 pub async fn probe(probe: Probe, surroundings: Surroundings) -> Outcome {
-    let (timeout, kind) = (probe.timeout, probe.kind);
+    let (timeout, kind) = (probe.timeout.get(), probe.kind);
     let look = async move {
         match kind {
             ProbeKind::Command(command) => run(&command, &surroundings).await,

@@ -397,8 +397,47 @@ mod tests {
     }
 
     #[test]
+    fn sums_too_large_for_64_bits_are_more_than_anyone_has() {
+        let mem = v1::Resource {
+            name: "mem".into(),
+            r#type: value::Type::Scalar.into(),
+            scalar: Some(value::Scalar { value: 1e12 }),
+            ..Default::default()
+        };
+        let total = parse("mem:1000000000000");
+        for times in [2, 9_222, 9_223, 9_224, 9_300, 18_447] {
+            let wanted = Resources::from_proto(&vec![mem.clone(); times]).expect("each is valid");
+            assert!(!total.contains(&wanted), "{times}");
+            let mut doubled = wanted.clone();
+            doubled.add(&wanted);
+            assert!(!total.contains(&doubled), "{times}");
+            doubled.subtract(&wanted);
+            doubled.subtract(&wanted);
+            assert!(doubled.is_empty(), "{times}");
+        }
+    }
+
+    #[test]
+    fn ranges_may_reach_the_last_number() {
+        let all = format!("ports:[0-{}]", u64::MAX);
+        let total = parse(&all);
+        for part in [format!("[0-0,{0}-{0}]", u64::MAX), format!("[1-{}]", u64::MAX), all[6..].to_owned()] {
+            let part = parse(&format!("ports:{part}"));
+            assert!(total.contains(&part));
+            let mut rest = total.clone();
+            rest.subtract(&part);
+            assert!(!rest.contains(&part));
+            rest.add(&part);
+            rest.add(&part);
+            assert_eq!(rest, total);
+        }
+        assert!(!parse(&format!("ports:[0-{}]", u64::MAX - 1)).contains(&total));
+    }
+
+    #[test]
     fn rubbish_is_named() {
-        for bad in ["cpus", "cpus:x", "ports:[2-1]", "cpus(role):2", ":1", "cpus:-1", "cpus:inf"] {
+        let twice = "mem:1000000000000;mem:1";
+        for bad in ["cpus", "cpus:x", "ports:[2-1]", "cpus(role):2", ":1", "cpus:-1", "cpus:inf", "mem:1e300", twice] {
             let error = Resources::parse(bad).expect_err(bad);
             assert!(error.to_string().contains(bad), "{error}");
         }

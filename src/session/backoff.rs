@@ -1,30 +1,31 @@
 //! How long to wait before subscribing again: uniform over a window that doubles.
 //! Follows `SchedulerProcess::doReliableRegistration` in `src/sched/sched.cpp`.
+#![warn(clippy::arithmetic_side_effects)]
 
-use std::time::Duration;
+use crate::wire::duration::Period;
 
-const WINDOW_MAX: Duration = Duration::from_secs(60);
+const WINDOW_MAX: Period = Period::from_secs(60);
 
 /// A doubling window from which delays are drawn, from a seed, so that a run can be repeated.
 #[derive(Debug)]
 pub struct Backoff {
-    factor: Duration,
-    cap: Duration,
-    window: Duration,
+    factor: Period,
+    cap: Period,
+    window: Period,
     random: fastrand::Rng,
 }
 
 impl Backoff {
     /// A window that starts at `factor` and ends at a minute, or at a tenth of `failover_timeout` where one is set.
-    pub fn new(factor: Duration, failover_timeout: Duration, seed: u64) -> Self {
-        let tenth = failover_timeout / 10;
+    pub fn new(factor: Period, failover_timeout: Period, seed: u64) -> Self {
+        let tenth = failover_timeout.scaled(0.1);
         let cap = if tenth.is_zero() { WINDOW_MAX } else { WINDOW_MAX.min(tenth) };
         Self { factor, cap, window: factor.min(cap), random: fastrand::Rng::with_seed(seed) }
     }
 
     /// The delay before the next attempt; the window doubles.
-    pub fn next_delay(&mut self) -> Duration {
-        let delay = self.window.mul_f64(self.random.f64());
+    pub fn next_delay(&mut self) -> Period {
+        let delay = self.window.scaled(self.random.f64());
         self.window = (self.window * 2).min(self.cap);
         delay
     }
@@ -41,14 +42,14 @@ mod tests {
 
     #[test]
     fn the_window_doubles_up_to_its_cap_and_starts_anew_after_a_success() {
-        let second = Duration::from_secs(1);
-        let mut backoff = Backoff::new(2 * second, Duration::ZERO, 7);
+        let second = Period::from_secs(1);
+        let mut backoff = Backoff::new(second * 2, Period::ZERO, 7);
         for window in [2, 4, 8, 16, 32, 60, 60] {
-            assert!(backoff.next_delay() <= window * second);
+            assert!(backoff.next_delay() <= second * window);
         }
-        assert_eq!(backoff.window, 60 * second);
+        assert_eq!(backoff.window, second * 60);
         backoff.reset();
-        assert_eq!(backoff.window, 2 * second);
-        assert_eq!(Backoff::new(2 * second, 5 * second, 7).window, second / 2);
+        assert_eq!(backoff.window, second * 2);
+        assert_eq!(Backoff::new(second * 2, second * 5, 7).window, Period::from_millis(500));
     }
 }

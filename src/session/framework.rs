@@ -1,11 +1,11 @@
 //! The framework's info as the driver keeps it: the caller's bytes, with what the driver fills in appended.
-
-use std::time::Duration;
+#![warn(clippy::arithmetic_side_effects)]
 
 use bytes::Bytes;
 use prost::Message;
 
 use crate::proto::{has_capability, roles, v1};
+use crate::wire::duration::Period;
 use crate::{Error, Result};
 
 /// A `FrameworkInfo` ready to be sent, and what of it the session needs to know.
@@ -15,7 +15,7 @@ pub struct Framework {
     id: Option<String>,
     roles: Vec<String>,
     partition_aware: bool,
-    failover_timeout: Duration,
+    failover_timeout: Period,
 }
 
 /// Fields to append to a serialized `FrameworkInfo`: in protobuf the last value of a field wins, and messages merge,
@@ -46,7 +46,7 @@ impl Framework {
             id: decoded.id.as_ref().map(|id| id.value.clone()).filter(|id| !id.is_empty()),
             roles: roles(&decoded),
             partition_aware: has_capability(&decoded, v1::framework_info::capability::Type::PartitionAware),
-            failover_timeout: Duration::try_from_secs_f64(failover).unwrap_or(Duration::ZERO),
+            failover_timeout: Period::from_seconds(failover).unwrap_or_default(),
         })
     }
 
@@ -85,7 +85,7 @@ impl Framework {
     }
 
     /// For how long the master keeps it without a scheduler.
-    pub fn failover_timeout(&self) -> Duration {
+    pub fn failover_timeout(&self) -> Period {
         self.failover_timeout
     }
 }

@@ -1,4 +1,5 @@
 //! Bytes only: framing and envelopes. Knows [`crate::proto`] and nothing else of the crate but its errors.
+#![warn(clippy::arithmetic_side_effects)]
 
 pub mod call;
 pub mod duration;

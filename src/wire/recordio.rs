@@ -33,7 +33,7 @@ impl Decoder {
         };
         self.expected = Some(expected);
         if self.buffer.len() < expected {
-            self.buffer.reserve(expected - self.buffer.len());
+            self.buffer.reserve(expected.saturating_sub(self.buffer.len()));
             return Ok(None);
         }
         self.expected = None;
@@ -48,7 +48,7 @@ impl Decoder {
         let length = digits.filter(|d| !d.starts_with('+')).and_then(|d| d.parse::<usize>().ok());
         match length {
             Some(length) if length <= MAX_RECORD => {
-                self.buffer.advance(end + 1);
+                self.buffer.advance(end.saturating_add(1));
                 Ok(Some(length))
             }
             _ => Err(self.bad_length(end)),
@@ -63,7 +63,7 @@ impl Decoder {
 
 /// Frames one record.
 pub fn encode(record: &[u8]) -> Bytes {
-    let mut framed = Vec::with_capacity(record.len() + MAX_HEADER);
+    let mut framed = Vec::with_capacity(record.len().saturating_add(MAX_HEADER));
     framed.extend_from_slice(record.len().to_string().as_bytes());
     framed.push(b'\n');
     framed.extend_from_slice(record);

@@ -570,6 +570,24 @@ def test_a_check_tells_what_it_sees(commander: str, tmp_path: Path) -> None:
             code.write_text("0")
 
 
+@pytest.mark.parametrize("seconds", [1e300, 1e19, 2e18])
+def test_a_command_task_lives_with_checks_that_are_never_due(commander: str, seconds: float) -> None:
+    scheduler = Recorder()
+    with running(commander, scheduler) as driver:
+        offer = scheduler.offer()
+        launched = task(offer, "exec sleep 100")
+        launched.health_check.MergeFrom(health("COMMAND", grace_period_seconds=seconds, timeout_seconds=seconds))
+        launched.health_check.command.value = "exit 1"
+        launched.check.type = mesos_pb2.CheckInfo.COMMAND
+        launched.check.delay_seconds = launched.check.interval_seconds = seconds
+        launched.check.command.command.value = "exit 0"
+        launched.max_completion_time.nanoseconds = 2**63 - 1
+        driver.launchTasks(offer.id, [launched])
+        scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING)
+        driver.killTask(launched.task_id)
+        scheduler.state(launched.task_id.value, mesos_pb2.TASK_KILLED)
+
+
 def test_the_program_says_what_it_is_for() -> None:
     program = shutil.which("mesos-executor", path=str(Path(sys.executable).parent))
     assert program is not None

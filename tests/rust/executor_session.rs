@@ -8,6 +8,7 @@ use remesos::proto::v1;
 use remesos::proto::v1::executor::{Event, call, event};
 use remesos::session::executor::{Config, Delivery, ExecutorSession, Input, Output, StreamEvent};
 use remesos::session::{Endpoint, Session as _};
+use remesos::wire::duration::Period;
 use remesos::wire::recordio;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -20,16 +21,23 @@ struct World {
     outputs: Vec<Output>,
 }
 
-fn world(checkpoint: bool) -> World {
-    let config = Config {
+fn config(checkpoint: bool) -> Config {
+    Config {
         framework_id: "f".into(),
         executor_id: "e".into(),
         slave_id: "s".into(),
-        recovery_timeout: checkpoint.then_some(900 * SECOND),
-        backoff_max: 2 * SECOND,
-        shutdown_grace_period: GRACE,
+        recovery_timeout: checkpoint.then_some((900 * SECOND).into()),
+        backoff_max: (2 * SECOND).into(),
+        shutdown_grace_period: GRACE.into(),
         seed: 7,
-    };
+    }
+}
+
+fn world(checkpoint: bool) -> World {
+    world_of(config(checkpoint))
+}
+
+fn world_of(config: Config) -> World {
     let mut world =
         World { session: ExecutorSession::new(config), now: Instant::now(), attempt: 0, outputs: Vec::new() };
     world.input(Input::Agent(Some(Endpoint::new(false, "agent", 5051))));
@@ -362,5 +370,23 @@ fn an_update_that_was_not_answered_is_sent_again_and_a_message_is_not() {
     assert_eq!(ExecutorSession::unanswered(update.clone()), Unanswered::Repeat(update));
     for kind in [call::Type::Message, call::Type::Heartbeat] {
         assert_eq!(ExecutorSession::unanswered(call(kind)), Unanswered::GiveUp);
+    }
+}
+
+#[test]
+fn any_period_in_the_environment_is_lived_with() {
+    for text in ["9000000000000000000secs", "20000000000000000000secs", "99999999weeks"] {
+        let period = Period::parse(text).expect(text);
+        let (recovery_timeout, backoff_max) = (Some(period), period);
+        let mut world = world_of(Config { recovery_timeout, backoff_max, ..config(true) });
+        for _ in 0..20 {
+            world.stream(StreamEvent::Closed("gone".into()));
+            let due = world.session.poll_timeout().expect("another attempt");
+            assert!(due - world.now <= 60 * SECOND, "{text}");
+            world.wait();
+        }
+        world.event(subscribed());
+        world.event(of(event::Type::Shutdown));
+        assert!(world.outputs.contains(&Output::EndWithin(GRACE)));
     }
 }

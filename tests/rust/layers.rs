@@ -10,7 +10,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ("src/session", &["session", "wire", "proto", "error", "Error", "Result"]),
     ("src/driver", &["driver", "session", "wire", "proto", "error", "Error", "Result"]),
     ("src/local", &["local", "wire", "proto", "error", "Error", "Result"]),
-    ("src/command_executor.rs", &["driver", "local", "session", "proto", "Error", "Result"]),
+    ("src/command_executor.rs", &["driver", "local", "session", "wire", "proto", "Error", "Result"]),
     (
         "src/python",
         &["python", "command_executor", "local", "driver", "session", "wire", "proto", "error", "Error", "Result"],

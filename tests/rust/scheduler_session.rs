@@ -30,7 +30,7 @@ fn world_of(info: v1::FrameworkInfo, seed: u64) -> World {
         framework,
         suppressed_roles: vec![],
         principal: Some("alice".into()),
-        backoff_factor: 2 * SECOND,
+        backoff_factor: (2 * SECOND).into(),
         seed,
     };
     World { session: SchedulerSession::new(config), now: Instant::now(), attempt: 0 }
@@ -216,6 +216,43 @@ fn failed_attempts_back_off_up_to_a_minute() {
             world.timeout();
             assert!(world.now - before <= window * SECOND);
         }
+    }
+}
+
+#[test]
+fn any_heartbeat_interval_is_lived_with() {
+    let absurd = [1e300, 1e19, 1.8e19, 9.2e18, 2e18, f64::INFINITY, f64::NAN, f64::NEG_INFINITY, -1.0, 0.0, -0.0];
+    for seconds in absurd {
+        let mut world = world();
+        world.input(Input::MasterDetected(Some(master(5050))));
+        let mut event = subscribed("f-1");
+        event.subscribed.as_mut().expect("SUBSCRIBED").heartbeat_interval_seconds = Some(seconds);
+        world.event(&event);
+        world.event(&heartbeat());
+        let due = world.session.poll_timeout().expect("a deadline") - world.now;
+        if seconds > 0.0 {
+            assert!(due > 1_000_000_000 * SECOND, "{seconds}: never is far away");
+        } else {
+            assert_eq!(due, 75 * SECOND, "{seconds}: the default counts");
+        }
+        world.timeout();
+        world.timeout();
+        world.subscribe();
+    }
+}
+
+#[test]
+fn any_failover_timeout_is_lived_with() {
+    for failover_timeout in [1e300, 1e19, 9.2e18, f64::INFINITY, f64::NAN, -1.0, 0.0] {
+        let failover_timeout = Some(failover_timeout);
+        let mut world = world_of(v1::FrameworkInfo { name: "test".into(), failover_timeout, ..Default::default() }, 7);
+        world.input(Input::MasterDetected(Some(master(5050))));
+        for _ in 0..20 {
+            world.stream(StreamEvent::Closed("gone".into()));
+            assert!(world.session.poll_timeout().expect("another attempt") - world.now <= 60 * SECOND);
+            world.timeout();
+        }
+        world.subscribe();
     }
 }
 

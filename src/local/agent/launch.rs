@@ -48,7 +48,7 @@ pub fn launch(
         ("MESOS_CHECKPOINT", u8::from(checkpoint).to_string()),
         ("MESOS_DIRECTORY", executor.directory.display().to_string()),
         ("MESOS_EXECUTOR_ID", executor.info.executor_id.value.clone()),
-        ("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", crate::wire::duration::show(grace)),
+        ("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", grace.to_string()),
         ("MESOS_FRAMEWORK_ID", executor.framework_id()),
         ("MESOS_HTTP_COMMAND_EXECUTOR", "0".to_owned()),
         ("MESOS_SANDBOX", sandbox),

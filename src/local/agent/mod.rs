@@ -11,7 +11,7 @@ mod updates;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use self::executor::Context;
 use self::launch::Volume;
@@ -20,6 +20,7 @@ use super::messages::{ToAgent, ToMaster};
 use super::task::{Outcome, Probe, Subject};
 use crate::proto::v1;
 use crate::proto::v1::task_status::Reason;
+use crate::wire::duration::Period;
 
 pub use calls::validate;
 pub use executor::{AgentTask, Executor, Stage};
@@ -63,9 +64,9 @@ pub struct Config {
     /// Where its sandboxes are.
     pub work_dir: PathBuf,
     /// `MESOS_EXECUTOR_REGISTRATION_TIMEOUT`.
-    pub registration_timeout: Duration,
+    pub registration_timeout: Period,
     /// `MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD`.
-    pub shutdown_grace_period: Duration,
+    pub shutdown_grace_period: Period,
 }
 
 impl Config {

@@ -32,8 +32,8 @@ fn world() -> World {
         path: "slave(1)".into(),
         endpoint: "127.0.0.1:1".into(),
         work_dir: "/work".into(),
-        registration_timeout: 60 * SECOND,
-        shutdown_grace_period: 5 * SECOND,
+        registration_timeout: Period::from_secs(60),
+        shutdown_grace_period: Period::from_secs(5),
     };
     World {
         agent: Agent::new(config),

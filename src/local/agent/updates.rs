@@ -2,13 +2,14 @@
 //! Follows `src/slave/task_status_update_manager.cpp`.
 
 use std::collections::{HashSet, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::proto::v1;
+use crate::wire::duration::Period;
 
 /// `STATUS_UPDATE_RETRY_INTERVAL_MIN` and `_MAX` in `src/slave/constants.hpp`.
-const RETRY_MIN: Duration = Duration::from_secs(10);
-const RETRY_MAX: Duration = Duration::from_secs(600);
+const RETRY_MIN: Period = Period::from_secs(10);
+const RETRY_MAX: Period = Period::from_secs(600);
 
 /// A queue of updates whose first is outstanding.
 #[derive(Debug, Default)]
@@ -16,7 +17,7 @@ pub struct Updates {
     queue: VecDeque<v1::TaskStatus>,
     /// The uuids of those that came, acknowledged ones too.
     known: HashSet<Vec<u8>>,
-    retry: Option<(Instant, Duration)>,
+    retry: Option<(Instant, Period)>,
 }
 
 impl Updates {
@@ -77,6 +78,8 @@ impl Updates {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn update(n: u8) -> v1::TaskStatus {

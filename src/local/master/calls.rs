@@ -91,7 +91,7 @@ impl Master {
 
     fn new_framework_id(&mut self) -> String {
         let id = format!("{}-{:04}", self.id, self.next_framework);
-        self.next_framework += 1;
+        self.next_framework = self.next_framework.saturating_add(1);
         id
     }
 

@@ -1,7 +1,7 @@
 //! A framework and its tasks, as the master keeps them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::ConnectionId;
 use crate::local::allocator::Filter;
@@ -9,6 +9,7 @@ use crate::local::messages::{is_terminal, timestamp};
 use crate::local::resources::{Format, Resources};
 use crate::proto::v1::framework_info::capability::Type as Capability;
 use crate::proto::{self, v1};
+use crate::wire::duration::Period;
 
 /// `DEFAULT_MAX_COMPLETED_TASKS_PER_FRAMEWORK`.
 const MAX_COMPLETED_TASKS: usize = 1000;
@@ -132,8 +133,7 @@ impl Framework {
     pub fn disconnect(&mut self, now: Instant) {
         self.connection = None;
         self.filters.clear();
-        let timeout = Duration::try_from_secs_f64(self.info.failover_timeout()).unwrap_or_default();
-        self.removal_due = now.checked_add(timeout);
+        self.removal_due = Some(now + Period::from_seconds(self.info.failover_timeout()).unwrap_or_default());
     }
 
     /// A terminal update was acknowledged: the task is over.

@@ -14,18 +14,19 @@ mod tasks;
 mod validation;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::allocator::{self, Candidate};
 use super::messages::{ToAgent, ToMaster, is_terminal, timestamp};
 use super::resources::{Format, Resources};
 use crate::proto::v1;
 use crate::proto::v1::scheduler::{Event, event};
+use crate::wire::duration::Period;
 
 pub use framework::Framework;
 
 /// `DEFAULT_HEARTBEAT_INTERVAL` in `src/master/constants.hpp`.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
+const HEARTBEAT_INTERVAL: Period = Period::from_secs(15);
 /// `DEFAULT_MAX_COMPLETED_FRAMEWORKS`.
 const MAX_COMPLETED_FRAMEWORKS: usize = 50;
 /// AGENT_UPDATE, AGENT_DRAINING and QUOTA_V2, which v1 has no name for (`MASTER_CAPABILITIES`).
@@ -67,7 +68,7 @@ pub struct Config {
     pub ip: std::net::Ipv4Addr,
     pub port: u16,
     /// Between batch allocations, `MESOS_ALLOCATION_INTERVAL`.
-    pub allocation_interval: Duration,
+    pub allocation_interval: Period,
 }
 
 /// An agent as the master knows it.
@@ -336,7 +337,7 @@ impl Master {
 
     fn make_offer(&mut self, allocation: allocator::Allocation) -> v1::Offer {
         let id = format!("{}-O{}", self.id, self.next_offer);
-        self.next_offer += 1;
+        self.next_offer = self.next_offer.saturating_add(1);
         let allocator::Allocation { framework_id, role, agent_id, resources } = allocation;
         let agent = &self.agents[&agent_id];
         let framework = &self.frameworks[&framework_id];

@@ -30,7 +30,7 @@ impl Master {
             },
             "flags": {
                 "port": self.config.port.to_string(),
-                "allocation_interval": format!("{}ms", self.config.allocation_interval.as_millis()),
+                "allocation_interval": format!("{}ms", self.config.allocation_interval.get().as_millis()),
             },
             "slaves": self.slaves(),
             "recovered_slaves": [],

@@ -18,7 +18,8 @@ struct World {
 }
 
 fn world(agents: u32) -> World {
-    let config = Config { hostname: "h".into(), ip: Ipv4Addr::LOCALHOST, port: 5050, allocation_interval: SECOND };
+    let config =
+        Config { hostname: "h".into(), ip: Ipv4Addr::LOCALHOST, port: 5050, allocation_interval: SECOND.into() };
     let mut master = Master::new(config, 7);
     let now = Instant::now();
     for n in 0..agents {

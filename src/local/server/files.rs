@@ -20,18 +20,20 @@ pub type Arguments = Query<std::collections::HashMap<String, String>>;
 
 type Refused = (StatusCode, String);
 
-/// `/files/read?path=&offset=&length=` gives `{offset, data}`; offset -1 gives the size as the offset.
+/// `/files/read?path=&offset=&length=` gives `{offset, data}`. An offset of -1, or past the end, gives the size as the
+/// offset and no data; a length of -1 reads as much as possible.
 pub async fn read(context: State<Context>, arguments: Arguments) -> Result<Json<Value>, Refused> {
     let path = resolve(&context.work_dir, &arguments)?;
     let offset: i64 = number(&arguments, "offset", -1)?;
-    let length = number(&arguments, "length", READ_MAX)?.min(READ_MAX);
+    let length = u64::try_from(number(&arguments, "length", -1_i64)?).map_or(READ_MAX, |length| length.min(READ_MAX));
     let mut file = tokio::fs::File::open(&path).await.map_err(|e| missing(&e))?;
     let metadata = file.metadata().await.map_err(|e| missing(&e))?;
     if !metadata.is_file() {
         return Err((StatusCode::BAD_REQUEST, "Cannot read from a directory.\n".to_owned()));
     }
-    let Ok(offset) = u64::try_from(offset) else {
-        return Ok(Json(json!({ "offset": metadata.len(), "data": "" })));
+    let size = metadata.len();
+    let Some(offset) = u64::try_from(offset).ok().filter(|offset| *offset < size) else {
+        return Ok(Json(json!({ "offset": size, "data": "" })));
     };
     let mut data = Vec::new();
     file.seek(SeekFrom::Start(offset)).await.map_err(|e| missing(&e))?;
@@ -95,9 +97,8 @@ fn describe(path: &Path, metadata: &std::fs::Metadata) -> Value {
 /// As `ls -l` writes it.
 fn mode(metadata: &std::fs::Metadata) -> String {
     use std::os::unix::fs::MetadataExt;
-    let bit = |n: u32, c: char| {
-        if metadata.mode() & (1 << n) == 0 { '-' } else { c }
-    };
     let kind = if metadata.is_dir() { 'd' } else { '-' };
-    std::iter::once(kind).chain((0..9).map(|i| bit(8 - i, ['r', 'w', 'x'][i as usize % 3]))).collect()
+    let bits = (0..9).rev().map(|n| metadata.mode() & (1 << n) != 0);
+    let letters = "rwxrwxrwx".chars().zip(bits).map(|(letter, set)| if set { letter } else { '-' });
+    std::iter::once(kind).chain(letters).collect()
 }

@@ -1,16 +1,17 @@
 //! Checks and health checks: when to look, and what to say of what was seen. Follows `src/checks/checker_process.cpp`
 //! and `src/checks/health_checker.cpp`.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::proto::v1;
 use crate::proto::v1::{check_info, check_status_info, health_check};
+use crate::wire::duration::Period;
 
-/// Defaults of `CheckInfo` and `HealthCheck` in `include/mesos/mesos.proto`, in seconds.
-const DELAY: f64 = 15.0;
-const INTERVAL: f64 = 10.0;
-const TIMEOUT: f64 = 20.0;
-const GRACE_PERIOD: f64 = 10.0;
+/// Defaults of `CheckInfo` and `HealthCheck` in `include/mesos/mesos.proto`.
+const DELAY: Period = Period::from_secs(15);
+const INTERVAL: Period = Period::from_secs(10);
+const TIMEOUT: Period = Period::from_secs(20);
+const GRACE_PERIOD: Period = Period::from_secs(10);
 const CONSECUTIVE_FAILURES: u32 = 3;
 
 /// Which of a task's two checks.
@@ -25,7 +26,7 @@ pub enum Subject {
 pub struct Probe {
     pub kind: ProbeKind,
     /// An answer that comes later is none; zero waits for ever.
-    pub timeout: Duration,
+    pub timeout: Period,
 }
 
 /// What to look at.
@@ -60,7 +61,7 @@ pub enum News {
 #[derive(Debug)]
 pub struct Checker {
     probe: Probe,
-    interval: Duration,
+    interval: Period,
     /// When to look next; `None` while an answer is awaited.
     due: Option<Instant>,
     judge: Judge,
@@ -170,7 +171,7 @@ impl Checker {
                 if !*was_healthy && now < *grace_until {
                     return None;
                 }
-                *failures += 1;
+                *failures = failures.saturating_add(1);
                 Some(News::Health { healthy, kill: *failures >= *failures_max })
             }
         }
@@ -204,6 +205,7 @@ fn seen(last: &v1::CheckStatusInfo, outcome: &Outcome) -> v1::CheckStatusInfo {
     seen
 }
 
-fn seconds(given: Option<f64>, default: f64) -> Duration {
-    Duration::try_from_secs_f64(given.unwrap_or(default)).unwrap_or_default()
+/// The master refused what is negative; what is not a number says nothing.
+fn seconds(given: Option<f64>, default: Period) -> Period {
+    given.and_then(Period::from_seconds).unwrap_or(default)
 }

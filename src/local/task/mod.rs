@@ -7,20 +7,21 @@
 mod checks;
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use self::checks::Checker;
 use crate::proto::v1;
 use crate::proto::v1::TaskState;
 use crate::proto::v1::task_status::Reason;
+use crate::wire::duration::Period;
 
 pub use checks::{Outcome, Probe, ProbeKind, Subject};
 
 /// `DEFAULT_KILL_GRACE_PERIOD` of the command executor.
-const KILL_GRACE: Duration = Duration::from_secs(3);
+const KILL_GRACE: Period = Period::from_secs(3);
 
 /// Of an executor's grace period so much is kept for its own end, and is not its tasks'.
-pub const OWN_GRACE: Duration = Duration::from_secs(2);
+pub const OWN_GRACE: Period = Period::from_secs(2);
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,7 +142,7 @@ impl TaskProcess {
     }
 
     /// The executor is shut down: as `kill`, with the time that the agent leaves it.
-    pub fn shut_down(&mut self, now: Instant, grace: Duration) {
+    pub fn shut_down(&mut self, now: Instant, grace: Period) {
         self.end(now, Cause::Kill, grace);
     }
 
@@ -182,7 +183,7 @@ impl TaskProcess {
         }
         if self.completion_due.is_some_and(|due| due <= now) {
             self.completion_due = None;
-            self.end(now, Cause::Overtime, Duration::ZERO);
+            self.end(now, Cause::Overtime, Period::ZERO);
         }
         for checker in &mut self.checkers {
             if let Some(probe) = checker.handle_timeout(now) {
@@ -191,7 +192,7 @@ impl TaskProcess {
         }
     }
 
-    fn end(&mut self, now: Instant, cause: Cause, grace: Duration) {
+    fn end(&mut self, now: Instant, cause: Cause, grace: Period) {
         if self.stage == Stage::Gone {
             return;
         }
@@ -205,7 +206,7 @@ impl TaskProcess {
         self.terminate(now, grace);
     }
 
-    fn terminate(&mut self, now: Instant, grace: Duration) {
+    fn terminate(&mut self, now: Instant, grace: Period) {
         if self.stage != Stage::Running {
             return;
         }
@@ -217,7 +218,7 @@ impl TaskProcess {
         self.checkers.clear();
     }
 
-    fn grace(&self, policy: Option<&v1::KillPolicy>) -> Duration {
+    fn grace(&self, policy: Option<&v1::KillPolicy>) -> Period {
         let period = |policy: &v1::KillPolicy| policy.grace_period.as_ref().map(duration);
         policy.and_then(period).or_else(|| self.info.kill_policy.as_ref().and_then(period)).unwrap_or(KILL_GRACE)
     }
@@ -242,8 +243,8 @@ impl TaskProcess {
 }
 
 /// A `DurationInfo`; none where it is negative.
-pub fn duration(info: &v1::DurationInfo) -> Duration {
-    Duration::from_nanos(info.nanoseconds.try_into().unwrap_or(0))
+pub fn duration(info: &v1::DurationInfo) -> Period {
+    Period::from_nanoseconds(info.nanoseconds)
 }
 
 /// `Command exited with status 1`, `Command terminated with signal Killed`: as `WSTRINGIFY` in stout.

@@ -1,5 +1,7 @@
 //! A task's process in virtual time.
 
+use std::time::Duration;
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);

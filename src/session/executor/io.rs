@@ -1,11 +1,10 @@
 //! What goes into an executor's session and what comes out.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 pub use crate::session::StreamEvent;
 use crate::session::{Endpoint, Notice};
+use crate::wire::duration::Period;
 use crate::wire::executor::Call;
 
 /// What a session is made of: what the agent told the executor in its environment.
@@ -19,11 +18,11 @@ pub struct Config {
     pub slave_id: String,
     /// How long an agent that restarts is waited for, `MESOS_RECOVERY_TIMEOUT`; `None` without checkpointing, where an
     /// agent that restarts knows its executors no more.
-    pub recovery_timeout: Option<Duration>,
+    pub recovery_timeout: Option<Period>,
     /// Attempts to subscribe again are at most so far apart, `MESOS_SUBSCRIPTION_BACKOFF_MAX`.
-    pub backoff_max: Duration,
+    pub backoff_max: Period,
     /// `MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD`.
-    pub shutdown_grace_period: Duration,
+    pub shutdown_grace_period: Period,
     /// Where random delays and uuids start from.
     pub seed: u64,
 }

@@ -27,6 +27,7 @@ use self::updates::Updates;
 use super::backoff::Backoff;
 use super::{Endpoint, Session, Unanswered};
 use crate::proto::v1;
+use crate::wire::duration::Period;
 use crate::wire::envelope::{TaskKeys, Wrapped};
 use crate::wire::executor::{self as wire, Call, CallType, Event, EventType};
 use crate::wire::recordio::Decoder;
@@ -36,11 +37,11 @@ pub use io::{Config, Delivery, Input, Output, StreamEvent};
 /// SUBSCRIBE has to be answered within this, connecting included.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(15);
 /// An agent destroys an executor that did not register within a minute (`EXECUTOR_REGISTRATION_TIMEOUT`).
-const REGISTRATION_TIMEOUT: Duration = Duration::from_secs(60);
+const REGISTRATION_TIMEOUT: Period = Period::from_secs(60);
 /// Without checkpointing an agent that restarted knows us no more; a connection that merely broke can be made again.
-const RECONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const RECONNECT_TIMEOUT: Period = Period::from_secs(2);
 /// The first window of the back-off.
-const BACKOFF_FACTOR: Duration = Duration::from_millis(50);
+const BACKOFF_FACTOR: Period = Period::from_millis(50);
 /// `DEFAULT_EXECUTOR_HEARTBEAT_INTERVAL`.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30 * 60);
 /// A driver that is stopped waits so long for the agent to have its last updates.
@@ -410,7 +411,7 @@ impl ExecutorSession {
     fn shut_down(&mut self) {
         if self.mode == Mode::Running {
             tracing::info!("Executor asked to shut down");
-            self.outputs.push_back(Output::EndWithin(self.config.shutdown_grace_period));
+            self.outputs.push_back(Output::EndWithin(self.config.shutdown_grace_period.get()));
             self.deliver(Delivery::Shutdown);
             self.mode = Mode::ShuttingDown;
         }

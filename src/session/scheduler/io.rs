@@ -1,13 +1,12 @@
 //! What goes into a scheduler's session and what comes out.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 pub use crate::session::StreamEvent;
 use crate::session::framework::Framework;
 use crate::session::{Endpoint, Notice};
 use crate::wire::call::{Call, Type};
+use crate::wire::duration::Period;
 
 /// What a session is made of.
 #[derive(Debug)]
@@ -19,7 +18,7 @@ pub struct Config {
     /// The principal of the credential, for messages to people.
     pub principal: Option<String>,
     /// The first window of the back-off, `MESOS_REGISTRATION_BACKOFF_FACTOR`.
-    pub backoff_factor: Duration,
+    pub backoff_factor: Period,
     /// Where the random delays start from.
     pub seed: u64,
 }

@@ -24,6 +24,7 @@ use super::framework::Framework;
 use super::{Endpoint, Session, Unanswered};
 use crate::proto::v1;
 use crate::wire::call::{self, Call};
+use crate::wire::duration::Period;
 use crate::wire::envelope::{Event, TaskKeys, Type as EventType, Wrapped};
 use crate::wire::recordio::Decoder;
 
@@ -33,7 +34,7 @@ pub use io::{Config, Delivery, Input, Output, StreamEvent};
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(15);
 /// So many heartbeats may be missing before the stream counts as dead (`docs/scheduler-http-api.md`).
 const HEARTBEATS_MISSED: u32 = 5;
-const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(15);
+const DEFAULT_HEARTBEAT: Period = Period::from_secs(15);
 /// A driver that is stopped waits so long for the answer to a SUBSCRIBE: a master that has it and is left would keep the
 /// framework, and all that it offers to it.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -83,7 +84,7 @@ pub struct SchedulerSession {
     newly_detected: bool,
     /// The ids of the masters at which this session was registered.
     registered_at: HashSet<String>,
-    heartbeat: Duration,
+    heartbeat: Period,
     backoff: Backoff,
     /// Whether the back-off begins anew when the stream ends.
     settled: bool,
@@ -313,7 +314,7 @@ impl SchedulerSession {
         tracing::info!("Framework registered with {}", id.value);
         self.framework.set_id(&id.value);
         let seconds = subscribed.heartbeat_interval_seconds.filter(|s| *s > 0.0);
-        self.heartbeat = seconds.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or(DEFAULT_HEARTBEAT);
+        self.heartbeat = seconds.and_then(Period::from_seconds).unwrap_or(DEFAULT_HEARTBEAT);
         self.state = State::Subscribed { until: now + self.heartbeat * HEARTBEATS_MISSED };
         self.settled = true;
         self.redirects = 0;
@@ -383,7 +384,7 @@ impl SchedulerSession {
         if self.mode != Mode::Running {
             return self.on_closed(now, "redirected");
         }
-        self.redirects += 1;
+        self.redirects = self.redirects.saturating_add(1);
         if self.redirects > REDIRECTS_MAX {
             return self.on_closed(now, &format!("redirected {REDIRECTS_MAX} times in a row"));
         }

@@ -7,7 +7,7 @@ mod tasks;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use self::stream::event_of;
 use super::launch::{Volume, launch, mounts, sandbox};
@@ -19,6 +19,7 @@ use crate::proto::v1::TaskState;
 use crate::proto::v1::executor::{Event, event};
 use crate::proto::v1::task_status::Reason;
 use crate::proto::{has_capability, v1};
+use crate::wire::duration::Period;
 
 /// Tasks of an executor that are over and still shown (`MAX_COMPLETED_TASKS_PER_EXECUTOR`).
 const MAX_COMPLETED_TASKS: usize = 200;
@@ -346,7 +347,7 @@ impl Executor {
             let connected = self.connection.is_some();
             self.send(context, event_of(event::Type::Shutdown));
             // One that never subscribed cannot be asked.
-            let grace = if connected || self.stage == Stage::Running { grace } else { Duration::ZERO };
+            let grace = if connected || self.stage == Stage::Running { grace } else { Period::ZERO };
             self.kill_due = Some(context.now + grace);
         } else {
             // Mesos' own executors keep so much for their own end.
@@ -373,7 +374,7 @@ impl Executor {
     pub fn handle_timeout(&mut self, context: &mut Context) {
         let now = context.now;
         if self.registration_due.take_if(|due| *due <= now).is_some() {
-            let timeout = crate::wire::duration::show(context.config.registration_timeout);
+            let timeout = context.config.registration_timeout;
             let why = format!("Executor did not register within {timeout}");
             self.cause = Some((Reason::ExecutorRegistrationTimeout, why));
             self.stage = Stage::Terminating;
