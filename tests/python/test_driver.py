@@ -754,6 +754,22 @@ def test_the_environment_names_another_master(
     )
 
 
+def test_the_environment_names_the_master_of_a_script_that_has_none(
+    embedded: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("REMESOS_MASTER", embedded.address)
+    scheduler = Recorder()
+    with running(None, scheduler):
+        scheduler.wait("registered")
+    assert f"Using the master {embedded.address}, from REMESOS_MASTER, instead of None" in caplog.text
+
+
+def test_the_environment_excuses_no_master_that_is_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMESOS_MASTER", "localhost:5050")
+    with pytest.raises(ArgumentTypeError, match="expected a str as master, got int 5050"):
+        MesosSchedulerDriver(Recorder(), framework(), 5050)
+
+
 def test_a_credential_in_the_fourth_place_as_before_0_22(embedded: Any) -> None:
     scheduler = Recorder()
     driver = MesosSchedulerDriver(

@@ -29,7 +29,7 @@ class MesosSchedulerDriver(SchedulerDriver):
     :param framework: the framework's info; an empty user and host name are filled in
     :param master: ``host:port``, ``http(s)://host:port``, ``zk://[user:password@]h1:p1,h2:p2/path``,
         ``file:///path`` (which holds one of the others) or ``local``, which starts a cluster in this process.
-        The environment variable ``REMESOS_MASTER``, where set, is used instead
+        The environment variable ``REMESOS_MASTER``, if set, is used instead, and then this may be None
     :param implicitAcknowledgements: whether a status update is acknowledged when ``statusUpdate`` returns
     :param credential: sent as HTTP Basic. Also taken as the fourth argument, where it was before Mesos 0.22
     :param suppressedRoles: roles that want no offers at first
@@ -42,7 +42,7 @@ class MesosSchedulerDriver(SchedulerDriver):
         self,
         scheduler: Any,
         framework: mesos_pb2.FrameworkInfo,
-        master: str,
+        master: str | None,
         implicitAcknowledgements: bool | int | mesos_pb2.Credential = True,
         credential: mesos_pb2.Credential | None = None,
         suppressedRoles: Iterable[str] | None = None,
@@ -62,19 +62,22 @@ class MesosSchedulerDriver(SchedulerDriver):
         self._implicit = bool(implicitAcknowledgements)
         self._cluster: LocalCluster | None = None
         _logging.set_level()
-        self._core = _core.SchedulerDriver(info, self._find_master(_arguments.text(master, "master")), pair, suppressed)
+        self._core = _core.SchedulerDriver(info, self._find_master(master), pair, suppressed)
 
-    def _find_master(self, named: str) -> str:
+    def _find_master(self, master: Any) -> str:
         override = os.environ.get("REMESOS_MASTER")
-        if override:
-            if override != named:
-                _logging.log.warning("Using the master %s, from REMESOS_MASTER, instead of %s", override, named)
-            named = override
-        if named in ("local", "localquiet"):
+        # A script that reads its master with os.getenv passes None when that variable is not set.
+        if master is not None or not override:
+            master = _arguments.text(master, "master")
+        if override and override != master:
+            _logging.log.warning("Using the master %s, from REMESOS_MASTER, instead of %s", override, master)
+            master = override
+        if master in ("local", "localquiet"):
             from mesos.local import LocalCluster
 
             self._cluster = LocalCluster.from_environment()
             return self._cluster.address
+        named: str = master
         return named
 
     def start(self) -> int:
