@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import base64
+import logging
 import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from mesos import _core
 from mesos.interface import mesos_pb2
 from mesos.native import MesosSchedulerDriver
 
-from tests.python.support import Recorder, framework, running, task
+from tests.python.support import WAIT_SECONDS, Recorder, framework, heard, running, task
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mesos.local import LocalCluster
 
 SECRET = "s3cret-of-the-test"
@@ -82,3 +86,60 @@ def test_debug_tells_the_wire_and_no_secret(embedded: LocalCluster, caplog: pyte
     for secret in (SECRET, base64.b64encode(f"alice:{SECRET}".encode()).decode()):
         assert secret not in caplog.text
         assert secret not in repr(driver)
+
+
+def root_to_debug(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger("mesos"), "level", logging.NOTSET)
+    logging.getLogger().setLevel(logging.DEBUG)
+
+
+def logger_to_debug(monkeypatch: pytest.MonkeyPatch) -> None:
+    logging.getLogger("mesos").setLevel(logging.DEBUG)
+
+
+def disabled_and_enabled(monkeypatch: pytest.MonkeyPatch) -> None:
+    logging.getLogger("mesos").setLevel(logging.DEBUG)
+    logging.disable()
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize("change", [logger_to_debug, root_to_debug, disabled_and_enabled])
+def test_a_level_changed_after_the_start_takes_effect(
+    embedded: LocalCluster,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[pytest.MonkeyPatch], None],
+) -> None:
+    # So that both levels are as before in the end.
+    caplog.set_level("WARNING")
+    caplog.set_level("WARNING", "mesos")
+    scheduler = Recorder()
+    with running(embedded.address, scheduler) as driver:
+        offer = scheduler.offer()
+        assert caplog.text == ""
+        change(monkeypatch)
+        with heard("Sent DECLINE") as said:
+            driver.declineOffer(offer.id)
+            assert said.wait(WAIT_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        (lambda: logging.getLogger("mesos").setLevel("INFO"), 20),
+        (lambda: logging.getLogger("mesos").setLevel(1000), 50),
+        (lambda: logging.getLogger("mesos").setLevel(-1), 1),
+        (lambda: logging.disable(logging.WARNING), 31),
+        (lambda: logging.disable(), 50),
+    ],
+)
+def test_the_core_makes_no_record_that_is_not_wanted(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, change: Callable[[], None], wanted: int
+) -> None:
+    caplog.set_level("DEBUG", "mesos")
+    told: list[int] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(_core, "set_log_level", told.append)
+        change()
+    logging.disable(logging.NOTSET)
+    assert told == [wanted]
