@@ -61,7 +61,7 @@ impl Subscriber for Forward {
     fn event(&self, event: &Event<'_>) {
         let mut text = Text::default();
         event.record(&mut text);
-        send(Message::Record(number(*event.metadata().level()), text.0));
+        send(Message::Record(number(*event.metadata().level()), one_line(text.0)));
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -88,6 +88,20 @@ impl Visit for Text {
         };
         written.expect("a String takes all");
     }
+}
+
+/// Escapes line ends and control characters: what a master says must neither look like further records nor drive a
+/// terminal.
+fn one_line(text: String) -> String {
+    let unfit = |c: char| (c.is_control() && c != '\t') || matches!(c, '\u{2028}' | '\u{2029}');
+    if !text.contains(unfit) {
+        return text;
+    }
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if unfit(c) { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
 }
 
 fn number(level: Level) -> u8 {

@@ -14,6 +14,7 @@ from mesos import _core
 from mesos.interface import mesos_pb2
 from mesos.native import MesosSchedulerDriver
 
+from tests.python.stub import Reply, Stub
 from tests.python.support import WAIT_SECONDS, Recorder, framework, heard, running, task
 
 if TYPE_CHECKING:
@@ -143,3 +144,20 @@ def test_the_core_makes_no_record_that_is_not_wanted(
         change()
     logging.disable(logging.NOTSET)
     assert told == [wanted]
+
+
+def test_what_a_master_says_stays_on_the_line_of_its_record(caplog: pytest.LogCaptureFixture) -> None:
+    body = "no\r\nCRITICAL forged\u2028\x1b[2J\x9b31m\ttabs and ü are fine".encode()
+    head = f"HTTP/1.1 400 Bad Request\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    scheduler = Recorder()
+    with (
+        heard("The master refused") as said,
+        Stub(lambda *_: Reply(head + body)) as stub,
+        running(stub.address, scheduler) as driver,
+    ):
+        scheduler.wait("registered")
+        driver.killTask("task")
+        assert said.wait(WAIT_SECONDS)
+    [told] = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
+    escaped = r"no\r\nCRITICAL forged\u{2028}\u{1b}[2J\u{9b}31m" + "\ttabs and ü are fine"
+    assert told.endswith(f"HTTP 400: {escaped}")
