@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +73,52 @@ def test_a_bad_variable_is_named(monkeypatch: pytest.MonkeyPatch, variable: str,
     [
         ({"port": 70000}, "expected 0 to 65535 as port, got 70000"),
         ({"agents": 0}, "expected 1 to 1000 as agents, got 0"),
+        ({"port": -1}, "expected 0 to 65535 as port, got -1"),
+        ({"agents": -1}, "expected 1 to 1000 as agents, got -1"),
         ({"resources": "cpus:many"}, "'cpus:many' is no list of resources"),
-        ({"agents": "many"}, "expected an int as agents, got 'many'"),
+        ({"resources": ""}, "expected at least one resource as resources, got ''"),
+        ({"resources": {}}, "expected at least one resource as resources, got {}"),
+        ({"resources": {"cpus": -2}}, "expected a finite number from 0 as resources['cpus'], got -2"),
+        ({"resources": {"cpus": float("nan")}}, "expected a finite number from 0 as resources['cpus'], got nan"),
+        ({"resources": {"cpus": 10**400}}, "expected a finite number from 0 as resources['cpus'], got 1000"),
+        ({"resources": {"cpus": "2;mem:5"}}, "as resources['cpus'], got '2;mem:5'"),
+        ({"resources": {"cpus:2;mem": 5}}, "as each name in resources, got 'cpus:2;mem'"),
+        ({"resources": {"cpus": "many"}}, "'cpus:many' is no list of resources"),
+        ({"work_dir": ""}, "expected the path of a directory as work_dir, got ''"),
+        ({"work_dir": "a\0b"}, "expected the path of a directory as work_dir, got 'a\\x00b'"),
     ],
 )
-def test_a_bad_argument_is_named(arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises((ArgumentValueError, ArgumentTypeError), match=message):
+def test_an_argument_whose_value_cannot_be_used_is_named(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentValueError, match=re.escape(message)):
         LocalCluster(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"port": "x"}, "expected an int as port, got 'x'"),
+        ({"port": None}, "expected an int as port, got None"),
+        ({"port": 5050.0}, "expected an int as port, got 5050.0"),
+        ({"agents": "3"}, "expected an int as agents, got '3'"),
+        ({"agents": True}, "expected an int as agents, got True"),
+        ({"resources": ["cpus:2"]}, "as resources, got ['cpus:2']"),
+        ({"resources": b"cpus:2"}, "as resources, got b'cpus:2'"),
+        ({"resources": {"cpus": None}}, "as resources['cpus'], got None"),
+        ({"resources": {"cpus": True}}, "as resources['cpus'], got True"),
+        ({"resources": {1: 2}}, "expected a str as each name in resources, got 1"),
+        ({"work_dir": 5}, "expected a path as work_dir, got 5"),
+    ],
+)
+def test_an_argument_of_a_type_that_cannot_be_used_is_named(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=re.escape(message)):
+        LocalCluster(**arguments)
+
+
+def test_resources_can_be_a_mapping() -> None:
+    resources = {"cpus": 2, "mem": 1e3, "gpus": Fraction(1), "ports": "[31000-31009]", "disks": "{a,b}"}
+    with LocalCluster(agents=2, resources=resources) as cluster:
+        [shown, _] = [slave["resources"] for slave in get(cluster, "/slaves")["slaves"]]
+    assert (shown["cpus"], shown["mem"], shown["gpus"], shown["ports"]) == (2, 1000, 1, "[31000-31009]")
 
 
 def test_a_port_in_use_is_an_error_that_names_it() -> None:
