@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -16,6 +16,7 @@ use super::master::{self, ConnectionId, Master};
 use super::options::Options;
 use super::resources::Resources;
 use super::server;
+use super::work_dir::WorkDir;
 use crate::proto::v1;
 use crate::proto::v1::executor;
 use crate::proto::v1::scheduler::Event;
@@ -159,33 +160,6 @@ fn listen(port: u16) -> Result<TcpListener> {
             _ => Error::cluster(message),
         }
     })
-}
-
-/// The working directory, and whether it goes when the cluster goes.
-struct WorkDir {
-    path: PathBuf,
-    temporary: bool,
-}
-
-impl WorkDir {
-    fn make(wanted: Option<&Path>) -> Result<Self> {
-        let path = wanted
-            .map_or_else(|| std::env::temp_dir().join(format!("remesos-{}", uuid::Uuid::new_v4())), Path::to_path_buf);
-        let made = std::fs::create_dir_all(&path).and_then(|()| path.canonicalize());
-        let path =
-            made.map_err(|e| Error::cluster(format!("cannot make the working directory {}: {e}", path.display())))?;
-        Ok(Self { path, temporary: wanted.is_none() })
-    }
-}
-
-impl Drop for WorkDir {
-    fn drop(&mut self) {
-        if self.temporary
-            && let Err(error) = std::fs::remove_dir_all(&self.path)
-        {
-            tracing::warn!("Cannot remove {}: {error}", self.path.display());
-        }
-    }
 }
 
 /// All that the cluster's thread begins with.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import signal
 import socket
@@ -23,6 +24,7 @@ from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster
 from mesos.native import MesosSchedulerDriver
 
+from tests.python.conftest import RESOURCES
 from tests.python.support import Recorder, alive, framework, running, task, wait_until
 
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -287,6 +289,35 @@ def test_what_tools_and_the_web_page_read(embedded: LocalCluster) -> None:
 def test_only_sandboxes_are_served(embedded: LocalCluster, path: str) -> None:
     with pytest.raises(urllib.error.HTTPError, match="40[04]"):
         get(embedded, f"/files/read?offset=0&path={urllib.parse.quote(path)}")
+
+
+def sandbox_of(cluster: LocalCluster, command: str) -> Path:
+    """The sandbox of a task that ran this."""
+    scheduler = Recorder()
+    with running(cluster.address, scheduler) as driver:
+        offer = scheduler.offer()
+        launched = task(offer, command)
+        driver.launchTasks(offer.id, [launched])
+        scheduler.state(launched.task_id.value, mesos_pb2.TASK_FINISHED)
+        return cluster.tasks()[0].sandbox
+
+
+def test_sandboxes_whose_removal_takes_long_do_not_delay_the_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    temporary, programs = tmp_path / "temporary", tmp_path / "programs"
+    temporary.mkdir()
+    programs.mkdir()
+    (programs / "rm").write_text('#!/bin/sh\nwhile [ ! -e go ]; do sleep 0.1; done\nexec /bin/rm "$@"\n')
+    (programs / "rm").chmod(0o755)
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    with LocalCluster(resources=RESOURCES) as cluster:
+        sandbox_of(cluster, "fallocate -l 200M large || head -c 200000000 /dev/zero > large")
+    assert list(temporary.iterdir())
+    (tmp_path / "go").touch()
+    wait_until(lambda: not list(temporary.iterdir()), "the sandboxes are removed")
 
 
 def test_teardown_by_an_operator(embedded: LocalCluster) -> None:
