@@ -291,6 +291,27 @@ def test_only_sandboxes_are_served(embedded: LocalCluster, path: str) -> None:
         get(embedded, f"/files/read?offset=0&path={urllib.parse.quote(path)}")
 
 
+@pytest.mark.parametrize("endpoint", ["read", "download"])
+@pytest.mark.parametrize("made", ["mkfifo other", "mkdir other", "ln -s /dev/zero other"])
+def test_only_regular_files_are_served(embedded: LocalCluster, endpoint: str, made: str) -> None:
+    sandbox = sandbox_of(embedded, made)
+    started = time.monotonic()
+    with pytest.raises(urllib.error.HTTPError, match="40[04]"):
+        get(embedded, f"/files/{endpoint}?offset=0&path={sandbox}/other")
+    embedded.stop()
+    assert time.monotonic() - started < 5
+
+
+def test_a_download_is_not_held_in_memory(embedded: LocalCluster) -> None:
+    size = 512 * 1024 * 1024
+    sandbox = sandbox_of(embedded, f"truncate -s {size} large")
+    before = peak_kb()
+    with urllib.request.urlopen(f"{embedded.url}/files/download?path={sandbox}/large", timeout=30) as response:
+        assert response.headers["Content-Length"] == str(size)
+        assert sum(len(part) for part in iter(lambda: response.read(1024 * 1024), b"")) == size
+    assert peak_kb() - before < 100 * 1024
+
+
 def sandbox_of(cluster: LocalCluster, command: str) -> Path:
     """The sandbox of a task that ran this."""
     scheduler = Recorder()
@@ -300,6 +321,11 @@ def sandbox_of(cluster: LocalCluster, command: str) -> Path:
         driver.launchTasks(offer.id, [launched])
         scheduler.state(launched.task_id.value, mesos_pb2.TASK_FINISHED)
         return cluster.tasks()[0].sandbox
+
+
+def peak_kb() -> int:
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
 
 
 def test_sandboxes_whose_removal_takes_long_do_not_delay_the_end(
