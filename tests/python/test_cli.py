@@ -163,14 +163,18 @@ def test_local_runs_until_ctrl_c() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "nosuch.py"], "got 'nosuch.py', which is no file"),
+        (["run", "nosuch.py"], "expected a Python program as SCRIPT, got 'nosuch.py', which does not exist"),
         (["local", "--port", "99999"], "expected 0 to 65535 as port, got 99999"),
+        (["local", "--port", "-1"], "expected 0 to 65535 as port, got -1"),
+        (["run", "--agents", "-1", HELLO], "expected 1 to 1000 as agents, got -1"),
+        (["local", "--work-dir", ""], "expected the path of a directory as work_dir, got ''"),
+        (["local", "--resources", ""], "expected at least one resource as resources, got ''"),
         (["local", "--agents", "0"], "expected 1 to 1000 as agents, got 0"),
         (["local", "--port", "0", "--resources", "cpus=1"], "'cpus=1' is no list of resources"),
     ],
 )
 def test_bad_input_is_one_clear_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(arguments) == 1
+    assert cli.main(arguments) == 2
     shown = capsys.readouterr().err
     assert shown.startswith("remesos: ")
     assert message in shown
@@ -184,7 +188,7 @@ def test_a_port_in_use_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> 
     assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("seconds", ["0", "-1", "soon"])
+@pytest.mark.parametrize("seconds", ["0", "-1", "soon", "abc", "nan", ""])
 def test_a_bad_duration_is_refused(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["run", "--for", seconds, HELLO])
