@@ -1,4 +1,4 @@
-"""The command line: ``remesos local`` and ``remesos run``."""
+"""The command line: ``remesos local`` and ``remesos run``, also as ``python -m mesos``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import subprocess
 import sys
 import time
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mesos import _program
 from mesos._console import BROKEN_STATUS, Console, open_standard_files
 from mesos._output import HURRY_SECONDS, POLL_SECONDS, Output
 from mesos._signals import Stop, is_ignored, reaches_the_group
@@ -24,6 +24,7 @@ from mesos.local import LocalCluster
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 _GRACE_SECONDS = 10.0
 """How long a script that was interrupted may take to end."""
@@ -87,7 +88,12 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--for", dest="seconds", type=_seconds, metavar="SECONDS", help="interrupt the script after this time"
     )
-    run.add_argument("script", metavar="SCRIPT", help="a Python program")
+    run.add_argument(
+        "-m", dest="is_module", action="store_true", help="SCRIPT is the name of a module, run as python -m does"
+    )
+    run.add_argument(
+        "script", metavar="SCRIPT", help="a Python program: a file, or a directory or zip file with __main__.py"
+    )
     run.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help="its arguments")
     run.set_defaults(command=_run)
     return parser
@@ -136,9 +142,7 @@ def _local(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if not Path(options.script).exists():
-        raise ArgumentValueError(f"expected a Python program as SCRIPT, got '{options.script}', which does not exist")
-    command = [sys.executable, options.script, *options.arguments]
+    command = _program.command(options.script, options.is_module, options.arguments)
     console = Console()
     with Stop() as stop, _cluster(options) as cluster:
         console.say(f"Web page at {cluster.url}")

@@ -164,6 +164,12 @@ def test_local_runs_until_ctrl_c() -> None:
     ("arguments", "message"),
     [
         (["run", "nosuch.py"], "expected a Python program as SCRIPT, got 'nosuch.py', which does not exist"),
+        (["run", "-m", "nosuch"], "expected a Python module as MODULE, got 'nosuch', which does not exist"),
+        (["run", "-m", "json.nosuch"], "got 'json.nosuch', which does not exist"),
+        (["run", "-m", "json.tool.nosuch"], "got 'json.tool.nosuch', which does not exist"),
+        (["run", "-m", "os.path.nosuch"], "got 'os.path.nosuch', which does not exist"),
+        (["run", "-m", "json"], "got 'json', a package without __main__.py"),
+        (["run", str(ROOT / "docs")], "docs', which has no __main__.py"),
         (["local", "--port", "99999"], "expected 0 to 65535 as port, got 99999"),
         (["local", "--port", "-1"], "expected 0 to 65535 as port, got -1"),
         (["run", "--agents", "-1", HELLO], "expected 1 to 1000 as agents, got -1"),

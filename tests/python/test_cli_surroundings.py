@@ -17,11 +17,10 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-REMESOS = [sys.executable, "-m", "mesos.cli"]
+REMESOS = [sys.executable, "-m", "mesos"]
 BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 """The environment in which Python writes what was printed when it ends."""
 SLEEP = "import time\ntry:\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    pass\n"
-SEEN = "import os, sys\nprint('seen', __name__, __package__, sys.argv, sys.path[0], 'REMESOS_MASTER' in os.environ)\n"
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-REMESOS = [sys.executable, "-m", "mesos.cli"]
+REMESOS = [sys.executable, "-m", "mesos"]
 RSS_MAX_KB = 100 * 1024
 # A framework of one task for each argument, which ends with the last of them.
 SCRIPT = """
