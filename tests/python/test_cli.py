@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from typing import TYPE_CHECKING
 
@@ -121,6 +122,24 @@ def test_run_ends_on_ctrl_c_in_a_terminal(attempt: int) -> None:
     assert seen.count(b"Stopping") == 1, "the script is told once"
     # The task that said hello may be about to end when the cluster does.
     assert re.search(rb"TASK_(FINISHED|KILLED)\. The web page was at", seen)
+
+
+def test_run_ends_on_a_sigterm_that_only_it_gets_in_a_terminal() -> None:
+    """Unlike Ctrl-C, which the terminal sends to the script too."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [*REMESOS, "run", HELLO])
+    seen, told = b"", 0.0
+    with contextlib.suppress(OSError):  # what reading from a terminal gives when all have left it
+        while data := os.read(terminal, 4096):
+            seen += data
+            if b"hello from" in seen and not told:
+                told = time.monotonic()
+                os.kill(pid, signal.SIGTERM)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert time.monotonic() - told < cli._GRACE_SECONDS
+    os.close(terminal)
+    assert seen.count(b"Stopping") == 1
 
 
 def test_run_gives_the_script_its_arguments_and_takes_its_exit_status(tmp_path: Path) -> None:
