@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 REMESOS = [sys.executable, "-m", "mesos"]
+IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+"""What nohup and shells have background jobs ignore."""
 RSS_MAX_KB = 100 * 1024
 # A framework of one task for each argument, which ends with the last of them.
 SCRIPT = """
@@ -55,6 +57,16 @@ def run(script: str, *commands: str, environment: dict[str, str] | None = None) 
         timeout=60,
         check=False,
     )
+
+
+def test_tasks_ignore_no_signal_that_the_command_ignores(script: str) -> None:
+    done = subprocess.run(
+        [*REMESOS, "run", script, "exec grep SigIgn /proc/self/status"],
+        capture_output=True,
+        timeout=60,
+        preexec_fn=lambda: [signal.signal(n, signal.SIG_IGN) for n in IGNORED] and None,
+    )
+    assert shown(done) == ["[task0] SigIgn:\t0000000000000000"]
 
 
 def shown(done: subprocess.CompletedProcess[bytes]) -> list[str]:
