@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import os
+import socket
 import ssl
 import threading
 from pathlib import Path
@@ -220,6 +221,36 @@ def test_a_real_master_with_old_cipher_suites_only(
         running(f"https://{mesos.address}", Recorder()),
     ):
         assert told.wait(10)
+
+
+def test_a_credential_is_not_sent_from_https_to_http(stub: Callable[..., str], authority: trustme.CA) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as clear:
+        location = f"http://127.0.0.1:{clear.getsockname()[1]}/api/v1/scheduler"
+        proxy = Proxy(stub(307, {"Location": location}, ""), tls(authority, "127.0.0.1"))
+        credential = mesos_pb2.Credential(principal="alice", secret="s3cret")
+        with (
+            heard("redirected from https to http://127.0.0.1") as told,
+            running(f"https://{proxy.address}", Recorder(), credential=credential),
+        ):
+            assert told.wait(10)
+        clear.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            clear.accept()
+        proxy.close()
+
+
+def test_a_redirect_that_takes_the_credential_along_is_logged(
+    stub: Callable[..., str], embedded: LocalCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    follower = stub(307, {"Location": f"//{embedded.address}"}, "")
+    scheduler = Recorder()
+    credential = mesos_pb2.Credential(principal="alice", secret="s3cret")
+    caplog.set_level("INFO", "mesos")
+    with heard("which gets the credential of 'alice' too") as told:
+        with running(follower, scheduler, credential=credential):
+            scheduler.wait("registered")
+        assert told.wait(10)
+    assert "s3cret" not in caplog.text
 
 
 def test_client_certificates(

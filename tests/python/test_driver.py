@@ -17,7 +17,7 @@ from mesos.errors import ArgumentTypeError, ArgumentValueError, DriverError
 from mesos.interface import Scheduler, mesos_pb2
 from mesos.native import MesosSchedulerDriver
 
-from tests.python.support import Recorder, capable, filters, framework, heard, running, task
+from tests.python.support import Recorder, capable, filters, framework, heard, running, task, wait_until
 
 STATUS = mesos_pb2.TaskStatus
 SLEEP = "sleep 600"
@@ -767,3 +767,21 @@ def test_a_credential_in_the_fourth_place_as_before_0_22(embedded: Any) -> None:
 
 def test_repr_tells_the_status() -> None:
     assert repr(MesosSchedulerDriver(Scheduler(), framework(), "h:1")) == "<MesosSchedulerDriver DRIVER_NOT_STARTED>"
+
+
+@pytest.mark.parametrize("end", ["stop", "abort, stop", "stop, failover"])
+def test_a_driver_that_ends_while_it_subscribes_leaves_no_framework(master: str, end: str) -> None:
+    """With failover the framework is left, and is gone when the driver is: it has no failover timeout."""
+    name = f"quick {end}"
+    for number in range(60):
+        driver = MesosSchedulerDriver(Recorder(), framework(name=name), master)
+        driver.start()
+        time.sleep(number / 20_000)  # SUBSCRIBE is at another point of its way each time
+        if end == "abort, stop":
+            driver.abort()
+        driver.stop("failover" in end)
+        driver.join()
+        del driver
+    wait_until(
+        lambda: not any(each["name"] == name for each in state_of(master)["frameworks"]), "every framework is gone"
+    )
