@@ -9,6 +9,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use super::dispatcher::{self, Callbacks, Dispatcher, Exit, parse};
+use super::guarded;
 use crate::driver::{self, Environment, Status};
 use crate::session::executor::{Delivery, ExecutorSession};
 
@@ -89,8 +90,9 @@ struct ExecutorCallbacks {
 
 impl ExecutorCallbacks {
     fn import(py: Python<'_>) -> PyResult<Self> {
-        let module = py.import("mesos.interface.mesos_pb2")?;
-        let parser = |name: &str| module.getattr(name)?.getattr("FromString").map(Bound::unbind);
+        let module = guarded::import(py, "mesos.interface.mesos_pb2")?;
+        let parser =
+            |name: &str| guarded::attribute(&guarded::attribute(&module, name)?, "FromString").map(Bound::unbind);
         Ok(Self {
             executor_info: parser("ExecutorInfo")?,
             framework_info: parser("FrameworkInfo")?,

@@ -4,10 +4,12 @@
 mod dispatcher;
 mod errors;
 mod executor;
+mod guarded;
 mod local;
 mod logging;
 mod scheduler;
 mod text;
+mod threads;
 
 use pyo3::prelude::*;
 
@@ -42,13 +44,18 @@ mod _core {
         Ok(py.detach(|| crate::command_executor::run(&variables))?)
     }
 
-    /// Ends what runs in the background, for the interpreter's exit: no callback is made after this.
+    /// Ends what runs in the background, for the interpreter's exit: no callback and no log record is made after this.
     #[pyfunction]
-    fn shutdown(py: Python<'_>) {
-        py.detach(|| {
+    fn shutdown(py: Python<'_>) -> PyResult<()> {
+        let logged = py.detach(|| {
             super::dispatcher::shutdown();
             super::local::shutdown();
-            super::logging::flush();
+            super::logging::shutdown()
         });
+        if logged {
+            return Ok(());
+        }
+        let logging = super::guarded::import(py, "mesos._logging")?;
+        super::guarded::call_method(&logging, "free_handlers", ()).map(drop)
     }
 }
