@@ -4,6 +4,7 @@
 //!
 //! - [`proto`]: Mesos 1.11.0's messages, compiled from `proto/`, and their descriptors.
 //! - [`error`]: the one error type.
+//! - [`environment`]: variables, of which only those that are read have to be text.
 //! - `per_process`: what a forked child begins anew.
 //! - [`wire`]: bytes only. RecordIO framing, event and call envelopes, JSON bodies.
 //! - [`session`]: the protocol as a state machine without sockets or clocks: inputs with `now` go in, outputs come out.
@@ -24,6 +25,7 @@
 
 pub mod command_executor;
 pub mod driver;
+pub mod environment;
 pub mod error;
 pub mod local;
 mod per_process;

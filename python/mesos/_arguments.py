@@ -6,6 +6,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError, EncodeError
 
+from mesos import _core
 from mesos.errors import ArgumentTypeError, ArgumentValueError
 
 _SHOWN_MAX = 80
@@ -126,7 +127,7 @@ def text(value: Any, argument: str) -> str:
     """Take text, or bytes in UTF-8.
 
     :raises ArgumentTypeError: neither
-    :raises ArgumentValueError: bytes that are not UTF-8
+    :raises ArgumentValueError: what is not UTF-8, as an environment variable of any bytes
     """
     if isinstance(value, bytes):
         try:

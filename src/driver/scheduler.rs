@@ -9,6 +9,7 @@ use super::auth::Credential;
 use super::detector::{self, MasterUri};
 use super::handle::{Handle, Start, Status};
 use super::transport::Api;
+use crate::environment;
 use crate::session::framework::Framework;
 use crate::session::scheduler::{Config, Input, SchedulerSession};
 use crate::wire::call::Call;
@@ -16,10 +17,11 @@ use crate::wire::duration;
 use crate::{Error, Result};
 
 const BACKOFF_FACTOR: Duration = Duration::from_secs(2);
+const BACKOFF_FACTOR_NAME: &str = "MESOS_REGISTRATION_BACKOFF_FACTOR";
 const PATH: &str = "/api/v1/scheduler";
 
-/// What a scheduler driver is made of.
-#[derive(Debug, Clone)]
+/// What a scheduler driver is made of. Passwords are in no `Debug` output.
+#[derive(Clone)]
 pub struct Options {
     /// The serialized `FrameworkInfo`.
     pub framework: Bytes,
@@ -101,10 +103,10 @@ impl SchedulerDriver {
 }
 
 fn backoff_factor() -> Result<Duration> {
-    match std::env::var("MESOS_REGISTRATION_BACKOFF_FACTOR") {
-        Err(_) => Ok(BACKOFF_FACTOR),
-        Ok(text) => duration::parse(&text)
-            .map_err(|e| Error::invalid(format!("Failed to load flag 'registration_backoff_factor': {e}"))),
+    let bad = |e: Error| Error::invalid(format!("Failed to load flag 'registration_backoff_factor': {e}"));
+    match std::env::var_os(BACKOFF_FACTOR_NAME) {
+        None => Ok(BACKOFF_FACTOR),
+        Some(value) => environment::text(BACKOFF_FACTOR_NAME, &value).and_then(duration::parse).map_err(bad),
     }
 }
 

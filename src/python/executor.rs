@@ -1,6 +1,5 @@
 //! `mesos._core.ExecutorDriver`: the executor driver in bytes and numbers.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use pyo3::prelude::*;
 use super::dispatcher::{self, Callbacks, Dispatcher, Exit, parse};
 use super::guarded;
 use crate::driver::{self, Environment, Status};
+use crate::environment::Variables;
 use crate::session::executor::{Delivery, ExecutorSession};
 
 /// An executor driver. Messages are bytes, statuses the numbers of `mesos.Status`.
@@ -29,13 +29,7 @@ impl ExecutorDriver {
     }
 
     /// Starts the driver, with the variables of an agent, and the thread that calls `executor` with `driver`.
-    fn start(
-        &self,
-        py: Python<'_>,
-        driver: Py<PyAny>,
-        executor: Py<PyAny>,
-        variables: HashMap<String, String>,
-    ) -> PyResult<i32> {
+    fn start(&self, py: Python<'_>, driver: Py<PyAny>, executor: Py<PyAny>, variables: Variables) -> PyResult<i32> {
         if self.core.status() != Status::NotStarted {
             return Ok(self.status());
         }

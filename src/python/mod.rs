@@ -40,7 +40,7 @@ mod _core {
 
     /// Runs one command task for the agent that these variables are from. Raises ArgumentValueError where one is missing.
     #[pyfunction]
-    fn run_command_executor(py: Python<'_>, variables: std::collections::HashMap<String, String>) -> PyResult<()> {
+    fn run_command_executor(py: Python<'_>, variables: crate::environment::Variables) -> PyResult<()> {
         Ok(py.detach(|| crate::command_executor::run(&variables))?)
     }
 

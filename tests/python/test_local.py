@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -64,6 +65,17 @@ def test_a_bad_variable_is_named(monkeypatch: pytest.MonkeyPatch, variable: str,
     monkeypatch.setenv(variable, value)
     with pytest.raises(ArgumentValueError, match=f"{variable}: '{value}'.*expected"):
         MesosSchedulerDriver(Recorder(), framework(), "local")
+
+
+def test_a_variable_that_is_not_utf8_is_named_and_a_path_may_be_any_bytes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MESOS_WORK_DIR", str(tmp_path / os.fsdecode(b"\xff")))
+    with LocalCluster.from_environment():
+        assert [os.fsencode(path.name) for path in tmp_path.iterdir()] == [b"\xff"]
+    monkeypatch.setenv("MESOS_RESOURCES", os.fsdecode(b"\xff"))
+    with pytest.raises(ArgumentValueError, match="'MESOS_RESOURCES' is not valid UTF-8"):
+        LocalCluster.from_environment()
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 
 /// A layer, and what of the crate it may name.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("src/error.rs", &[]),
+    ("src/environment.rs", &["Error", "Result"]),
     ("src/per_process.rs", &[]),
     ("src/proto.rs", &[]),
     ("src/wire", &["wire", "proto", "error", "Error", "Result"]),
     ("src/session", &["session", "wire", "proto", "error", "Error", "Result"]),
-    ("src/driver", &["driver", "session", "wire", "proto", "per_process", "error", "Error", "Result"]),
-    ("src/local", &["local", "wire", "proto", "error", "Error", "Result"]),
-    ("src/command_executor.rs", &["driver", "local", "session", "proto", "Error", "Result"]),
+    ("src/driver", &["driver", "session", "wire", "proto", "environment", "per_process", "error", "Error", "Result"]),
+    ("src/local", &["local", "wire", "proto", "environment", "error", "Error", "Result"]),
+    ("src/command_executor.rs", &["driver", "local", "session", "proto", "environment", "Error", "Result"]),
     (
         "src/python",
         &[
@@ -22,6 +23,7 @@ const LAYERS: [(&str, &[&str]); 9] = [
             "session",
             "wire",
             "proto",
+            "environment",
             "per_process",
             "error",
             "Error",

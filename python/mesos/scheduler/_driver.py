@@ -65,7 +65,7 @@ class MesosSchedulerDriver(SchedulerDriver):
         self._core = _core.SchedulerDriver(info, self._find_master(_arguments.text(master, "master")), pair, suppressed)
 
     def _find_master(self, named: str) -> str:
-        override = os.environ.get("REMESOS_MASTER")
+        override = _arguments.text(os.environ.get("REMESOS_MASTER", ""), "REMESOS_MASTER")
         if override:
             if override != named:
                 _logging.log.warning("Using the master %s, from REMESOS_MASTER, instead of %s", override, named)
