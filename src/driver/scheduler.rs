@@ -33,6 +33,13 @@ pub struct Options {
     pub suppressed_roles: Vec<String>,
 }
 
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let master = detector::redacted(&self.master);
+        f.debug_struct("Options").field("master", &master).field("credential", &self.credential).finish_non_exhaustive()
+    }
+}
+
 /// A scheduler driver.
 #[derive(Debug)]
 pub struct SchedulerDriver {

@@ -38,6 +38,12 @@ mod _core {
         file.map(|file| PyBytes::new(py, &file)).ok_or_else(|| PyKeyError::new_err(name.to_owned()))
     }
 
+    /// A master string, or a text that holds one, without its password.
+    #[pyfunction]
+    fn redacted(text: &str) -> String {
+        crate::driver::detector::redacted(text)
+    }
+
     /// Runs one command task for the agent that these variables are from. Raises ArgumentValueError where one is missing.
     #[pyfunction]
     fn run_command_executor(py: Python<'_>, variables: crate::environment::Variables) -> PyResult<()> {

@@ -50,7 +50,9 @@ class MesosSchedulerDriver(SchedulerDriver):
         if not isinstance(implicitAcknowledgements, int) and hasattr(implicitAcknowledgements, "SerializeToString"):
             credential, implicitAcknowledgements = implicitAcknowledgements, True
         if not isinstance(implicitAcknowledgements, int):
-            raise ArgumentTypeError(f"expected a bool as implicitAcknowledgements, got {implicitAcknowledgements!r}")
+            # Not shown itself: it may be a credential of a type that is not taken.
+            kind = type(implicitAcknowledgements).__name__
+            raise ArgumentTypeError(f"expected a bool as implicitAcknowledgements, got an object of type {kind}")
         info = _arguments.message(framework, mesos_pb2.FrameworkInfo, "framework")
         suppressed = [] if suppressedRoles is None else _arguments.roles(suppressedRoles, "suppressedRoles")
         pair = None
@@ -68,7 +70,8 @@ class MesosSchedulerDriver(SchedulerDriver):
         override = _arguments.text(os.environ.get("REMESOS_MASTER", ""), "REMESOS_MASTER")
         if override:
             if override != named:
-                _logging.log.warning("Using the master %s, from REMESOS_MASTER, instead of %s", override, named)
+                shown = map(_core.redacted, (override, named))
+                _logging.log.warning("Using the master %s, from REMESOS_MASTER, instead of %s", *shown)
             named = override
         if named in ("local", "localquiet"):
             from mesos.local import LocalCluster
