@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -198,3 +200,13 @@ sys.exit(5)
 """,
     )
     assert (done.returncode, done.stdout, done.stderr) == (5, "interrupted\n", "")
+
+
+def test_what_the_core_imports_by_name_is_imported_by_python_code_too() -> None:
+    """Packers such as PyInstaller follow only that."""
+    sources = sorted((Path(__file__).parents[2] / "src" / "python").glob("*.rs"))
+    named = {name for source in sources for name in re.findall(r'import\(py, "([\w.]+)"\)', source.read_text())}
+    assert {"mesos._exit", "traceback"} <= named
+    program = f"import mesos.native, sys; print(sorted(set({sorted(named)}) - set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == "[]\n"

@@ -6,7 +6,7 @@ import atexit
 import os
 from typing import TYPE_CHECKING, Any
 
-from mesos import _arguments, _conflicts, _core, _logging  # noqa: F401  (another package's __init__ may be in use)
+from mesos import _arguments, _conflicts, _core, _imported, _logging  # noqa: F401  (some only to be there)
 from mesos.errors import ArgumentTypeError, DriverError
 from mesos.interface import SchedulerDriver, mesos_pb2
 
