@@ -33,8 +33,7 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 /// Fails where a variable is missing, or the operating system gives no thread.
 pub fn run(variables: &Variables) -> Result<()> {
     let environment = Environment::read(variables)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| Error::connection(format!("cannot start: {e}")))?;
+    let runtime = crate::runtime::build().map_err(|e| Error::connection(format!("cannot start: {e}")))?;
     let driver = std::sync::Arc::new(ExecutorDriver::default());
     driver.start(&environment)?;
     let (sender, deliveries) = mpsc::unbounded_channel();

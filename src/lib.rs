@@ -6,6 +6,7 @@
 //! - [`error`]: the one error type.
 //! - [`environment`]: variables, of which only those that are read have to be text.
 //! - `per_process`: what a forked child begins anew.
+//! - `runtime`: makes Tokio's runtimes.
 //! - [`wire`]: bytes only. RecordIO framing, event and call envelopes, JSON bodies.
 //! - [`session`]: the protocol as a state machine without sockets or clocks: inputs with `now` go in, outputs come out.
 //! - [`driver`]: the client's only IO. Runs a scheduler's or an executor's session over connections, finds the master.
@@ -32,6 +33,7 @@ mod per_process;
 pub mod proto;
 #[cfg(feature = "python")]
 mod python;
+mod runtime;
 pub mod session;
 pub mod wire;
 

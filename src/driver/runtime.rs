@@ -5,16 +5,16 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::Handle;
 
 use crate::per_process::PerProcess;
-use crate::{Error, Result};
+use crate::{Error, Result, runtime};
 
 static CURRENT: PerProcess<Mutex<Option<Handle>>> = PerProcess::new();
 
 /// The process's runtime; starts its thread if it has none yet.
 ///
-/// Fails if the operating system gives no thread or no event queue.
+/// Fails if the operating system gives no thread or too few file descriptors.
 pub fn handle() -> Result<Handle> {
     let mut current = CURRENT.get().lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(handle) = &*current {
@@ -26,8 +26,7 @@ pub fn handle() -> Result<Handle> {
 }
 
 fn spawn() -> Result<Handle> {
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| Error::connection(format!("cannot start the IO runtime: {e}")))?;
+    let runtime = runtime::build().map_err(|e| Error::connection(format!("cannot start the IO runtime: {e}")))?;
     let handle = runtime.handle().clone();
     std::thread::Builder::new()
         .name("mesos-io".to_owned())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -210,3 +211,58 @@ def test_what_the_core_imports_by_name_is_imported_by_python_code_too() -> None:
     program = f"import mesos.native, sys; print(sorted(set({sorted(named)}) - set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout == "[]\n"
+
+
+STARTED_WITH = """
+import os, resource, sys
+from mesos.interface import Executor, Scheduler, mesos_pb2
+from mesos.local import LocalCluster
+from mesos.native import MesosExecutorDriver, MesosSchedulerDriver
+class Told(Scheduler):
+    def error(self, driver, message):
+        print(message)
+def schedule():
+    return MesosSchedulerDriver(Told(), mesos_pb2.FrameworkInfo(user="", name="few"), "127.0.0.1:1").start() - 2
+def execute():
+    return MesosExecutorDriver(Executor()).start() - 2
+def cluster():
+    LocalCluster().stop()
+    return 0
+def leave_only(free):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    taken = []
+    try:
+        while True:
+            taken.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError:
+        pass
+    for descriptor in taken[:free]:
+        os.close(descriptor)
+for start in (schedule, execute, cluster):
+    for free in range(16):
+        if os.fork() == 0:
+            try:
+                leave_only(free)
+                status = start()
+            except Exception as error:
+                print(error)
+                status = 1
+            sys.stdout.flush()
+            os._exit(status)
+        print(start.__name__, free, os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
+"""
+
+
+def test_too_few_descriptors_are_a_clear_error() -> None:
+    agent = {"FRAMEWORK_ID": "f", "EXECUTOR_ID": "e", "SLAVE_ID": "s", "SLAVE_PID": "s@127.0.0.1:1", "DIRECTORY": "/"}
+    environment = {**os.environ, **{f"MESOS_{name}": value for name, value in agent.items()}}
+    command = [sys.executable, "-c", "import logging; logging.disable()" + STARTED_WITH]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == ""
+    ends = [line.split() for line in done.stdout.splitlines() if line.split()[0] in ("schedule", "execute", "cluster")]
+    assert len(ends) == 3 * 16
+    errors = [line for line in done.stdout.splitlines() if line.split() not in ends]
+    assert all("Too many open files" in error for error in errors), errors
+    # Whatever ends otherwise has said why, and with enough descriptors all is well.
+    assert len(errors) == sum(status != "0" for *_, status in ends)
+    assert all(status == "0" for _, free, status in ends if int(free) >= 14)

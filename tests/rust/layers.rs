@@ -3,16 +3,20 @@
 use std::path::{Path, PathBuf};
 
 /// A layer, and what of the crate it may name.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("src/error.rs", &[]),
     ("src/environment.rs", &["Error", "Result"]),
     ("src/per_process.rs", &[]),
+    ("src/runtime.rs", &[]),
     ("src/proto.rs", &[]),
     ("src/wire", &["wire", "proto", "error", "Error", "Result"]),
     ("src/session", &["session", "wire", "proto", "error", "Error", "Result"]),
-    ("src/driver", &["driver", "session", "wire", "proto", "environment", "per_process", "error", "Error", "Result"]),
-    ("src/local", &["local", "wire", "proto", "environment", "error", "Error", "Result"]),
-    ("src/command_executor.rs", &["driver", "local", "session", "proto", "environment", "Error", "Result"]),
+    (
+        "src/driver",
+        &["driver", "session", "wire", "proto", "environment", "per_process", "runtime", "error", "Error", "Result"],
+    ),
+    ("src/local", &["local", "wire", "proto", "environment", "runtime", "error", "Error", "Result"]),
+    ("src/command_executor.rs", &["driver", "local", "session", "proto", "environment", "runtime", "Error", "Result"]),
     (
         "src/python",
         &[
