@@ -357,3 +357,17 @@ def test_a_scheduler_in_json(master: str) -> None:
 def test_repr_is_the_address() -> None:
     with LocalCluster() as cluster:
         assert repr(cluster) == f"<LocalCluster {cluster.url}>"
+
+
+def test_a_client_that_leaves_before_it_is_answered_is_gone(embedded: LocalCluster) -> None:
+    """Else it would hold every offer, for ever."""
+    subscribe = {"type": "SUBSCRIBE", "subscribe": {"framework_info": {"user": "", "name": "ghost"}}}
+    body = json.dumps(subscribe).encode()
+    head = (
+        f"POST /api/v1/scheduler HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    )
+    for _ in range(200):
+        with socket.create_connection(embedded.address.split(":")) as client:
+            client.sendall(head.encode() + b"\r\n\r\n" + body)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # a reset
+    wait_until(lambda: get(embedded, "/state")["frameworks"] == [], "all frameworks are removed")
