@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import exits
+
 if TYPE_CHECKING:
     from mesos.local import LocalCluster
 
@@ -266,3 +268,9 @@ def test_too_few_descriptors_are_a_clear_error() -> None:
     # Whatever ends otherwise has said why, and with enough descriptors all is well.
     assert len(errors) == sum(status != "0" for *_, status in ends)
     assert all(status == "0" for _, free, status in ends if int(free) >= 14)
+
+
+def test_processes_that_end_at_random_moments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few of them; ``python -m tests.exits 2000`` runs more."""
+    monkeypatch.setenv("MESOS_ALLOCATION_INTERVAL", "100ms")
+    assert exits.run(range(40), at_once=2) == []
