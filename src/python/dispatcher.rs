@@ -127,7 +127,7 @@ impl<C: Callbacks> Dispatcher<C> {
             return Err(std::io::Error::other("the interpreter is about to end"));
         }
         let thread = PythonThread::spawn("mesos-callbacks", move || self.run())?;
-        threads.retain(|thread| !thread.thread.is_over());
+        threads.retain(|thread| !thread.thread.is_finished());
         threads.push(Thread { end, thread });
         Ok(())
     }

@@ -34,9 +34,14 @@ impl PythonThread {
         Ok(Self { thread, ident })
     }
 
-    /// Whether it has ended. The thread that asks never waits for itself, so it counts as ended too.
+    /// Whether it has ended.
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Whether there is nothing to wait for: it has ended, or is the thread that asks.
     pub fn is_over(&self) -> bool {
-        self.thread.is_finished() || self.thread.thread().id() == std::thread::current().id()
+        self.is_finished() || self.thread.thread().id() == std::thread::current().id()
     }
 
     /// Raises `SystemExit` in it when it next runs Python code.

@@ -180,16 +180,10 @@ for _ in range(50):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_callback_in_progress_is_interrupted_though_get_ident_is_another(embedded: LocalCluster) -> None:
-    """As gevent does: ``get_ident`` gives greenlets' numbers."""
-    done = end(
-        embedded.address,
-        """
-import _thread
-real, main = threading.get_ident, threading.get_ident()
-_thread.get_ident = threading.get_ident = lambda: main if real() == main else 1
+INTERRUPTED = """
 class Busy(Scheduler):
     def registered(self, driver, *_):
+        prepare()
         reached.set()
         try:
             while True:
@@ -200,8 +194,23 @@ class Busy(Scheduler):
 driver = start(Busy())
 assert reached.wait(20)
 sys.exit(5)
-""",
-    )
+"""
+
+
+def test_a_callback_in_progress_is_interrupted_though_get_ident_is_another(embedded: LocalCluster) -> None:
+    """As gevent does: ``get_ident`` gives greenlets' numbers."""
+    patched = """
+import _thread
+real, main = threading.get_ident, threading.get_ident()
+_thread.get_ident = threading.get_ident = lambda: main if real() == main else 1
+prepare = lambda: None
+"""
+    done = end(embedded.address, patched + INTERRUPTED)
+    assert (done.returncode, done.stdout, done.stderr) == (5, "interrupted\n", "")
+
+
+def test_a_callback_in_progress_is_interrupted_though_it_started_another_driver(embedded: LocalCluster) -> None:
+    done = end(embedded.address, "prepare = lambda: start(Scheduler())\n" + INTERRUPTED)
     assert (done.returncode, done.stdout, done.stderr) == (5, "interrupted\n", "")
 
 
