@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mesos import _core, _logging
 from mesos.errors import ArgumentTypeError, ArgumentValueError
 
 if TYPE_CHECKING:
-    import os
-    from pathlib import Path
     from types import TracebackType
 
 __all__ = ["LocalCluster", "LocalTask"]
@@ -67,7 +67,8 @@ class LocalCluster:
     ) -> None:
         _check("port", port, 0, _PORT_MAX)
         _check("agents", agents, 1, _AGENTS_MAX)
-        self._start(lambda: _core.LocalCluster(port, agents, resources, work_dir))
+        path = None if work_dir is None else os.fsdecode(work_dir)
+        self._start(lambda: _core.LocalCluster(port, agents, resources, path))
 
     @classmethod
     def from_environment(cls) -> LocalCluster:
@@ -93,7 +94,7 @@ class LocalCluster:
 
     def tasks(self) -> list[LocalTask]:
         """Every task that runs, and of each agent the last 1000 that are over."""
-        return [LocalTask(*task) for task in self._core.tasks()]
+        return [LocalTask(name, task, state, Path(sandbox)) for name, task, state, sandbox in self._core.tasks()]
 
     def stop(self) -> None:
         """Kill all tasks and close the port. Stopping twice does nothing."""

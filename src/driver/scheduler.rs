@@ -8,6 +8,7 @@ use super::auth::Credential;
 use super::detector::{self, MasterUri};
 use super::handle::{Handle, Start, Status};
 use super::transport::Api;
+use crate::environment;
 use crate::session::framework::Framework;
 use crate::session::scheduler::{Config, Input, SchedulerSession};
 use crate::wire::call::Call;
@@ -15,10 +16,11 @@ use crate::wire::duration::Period;
 use crate::{Error, Result};
 
 const BACKOFF_FACTOR: Period = Period::from_secs(2);
+const BACKOFF_FACTOR_NAME: &str = "MESOS_REGISTRATION_BACKOFF_FACTOR";
 const PATH: &str = "/api/v1/scheduler";
 
-/// What a scheduler driver is made of.
-#[derive(Debug, Clone)]
+/// What a scheduler driver is made of. Passwords are in no `Debug` output.
+#[derive(Clone)]
 pub struct Options {
     /// The serialized `FrameworkInfo`.
     pub framework: Bytes,
@@ -28,6 +30,13 @@ pub struct Options {
     pub credential: Option<Credential>,
     /// Roles that want no offers from the start.
     pub suppressed_roles: Vec<String>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let master = detector::redacted(&self.master);
+        f.debug_struct("Options").field("master", &master).field("credential", &self.credential).finish_non_exhaustive()
+    }
 }
 
 /// A scheduler driver.
@@ -100,10 +109,10 @@ impl SchedulerDriver {
 }
 
 fn backoff_factor() -> Result<Period> {
-    match std::env::var("MESOS_REGISTRATION_BACKOFF_FACTOR") {
-        Err(_) => Ok(BACKOFF_FACTOR),
-        Ok(text) => Period::parse(&text)
-            .map_err(|e| Error::invalid(format!("Failed to load flag 'registration_backoff_factor': {e}"))),
+    let bad = |e: Error| Error::invalid(format!("Failed to load flag 'registration_backoff_factor': {e}"));
+    match std::env::var_os(BACKOFF_FACTOR_NAME) {
+        None => Ok(BACKOFF_FACTOR),
+        Some(value) => environment::text(BACKOFF_FACTOR_NAME, &value).and_then(Period::parse).map_err(bad),
     }
 }
 

@@ -1,6 +1,5 @@
 //! `mesos._core.ExecutorDriver`: the executor driver in bytes and numbers.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,9 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use super::dispatcher::{self, Callbacks, Dispatcher, Exit, parse};
+use super::guarded;
 use crate::driver::{self, Environment, Status};
+use crate::environment::Variables;
 use crate::session::executor::{Delivery, ExecutorSession};
 
 /// An executor driver. Messages are bytes, statuses the numbers of `mesos.Status`.
@@ -28,13 +29,7 @@ impl ExecutorDriver {
     }
 
     /// Starts the driver, with the variables of an agent, and the thread that calls `executor` with `driver`.
-    fn start(
-        &self,
-        py: Python<'_>,
-        driver: Py<PyAny>,
-        executor: Py<PyAny>,
-        variables: HashMap<String, String>,
-    ) -> PyResult<i32> {
+    fn start(&self, py: Python<'_>, driver: Py<PyAny>, executor: Py<PyAny>, variables: Variables) -> PyResult<i32> {
         if self.core.status() != Status::NotStarted {
             return Ok(self.status());
         }
@@ -89,8 +84,9 @@ struct ExecutorCallbacks {
 
 impl ExecutorCallbacks {
     fn import(py: Python<'_>) -> PyResult<Self> {
-        let module = py.import("mesos.interface.mesos_pb2")?;
-        let parser = |name: &str| module.getattr(name)?.getattr("FromString").map(Bound::unbind);
+        let module = guarded::import(py, "mesos.interface.mesos_pb2")?;
+        let parser =
+            |name: &str| guarded::attribute(&guarded::attribute(&module, name)?, "FromString").map(Bound::unbind);
         Ok(Self {
             executor_info: parser("ExecutorInfo")?,
             framework_info: parser("FrameworkInfo")?,

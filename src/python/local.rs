@@ -1,14 +1,16 @@
 //! `mesos._core.LocalCluster`: the embedded cluster.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pyo3::prelude::*;
 
 use crate::local::{self, Options, Resources};
+use crate::per_process::PerProcess;
 
 /// Clusters to stop at the interpreter's exit.
-static CLUSTERS: Mutex<Vec<Weak<local::LocalCluster>>> = Mutex::new(Vec::new());
+static CLUSTERS: PerProcess<Mutex<Vec<Weak<local::LocalCluster>>>> = PerProcess::new();
 
 /// An embedded cluster that runs until it is stopped or let go.
 #[pyclass(frozen, module = "mesos._core")]
@@ -42,9 +44,10 @@ impl LocalCluster {
     }
 
     /// Every task: framework's name, id, state's name, sandbox.
-    fn tasks(&self, py: Python<'_>) -> Vec<(String, String, &'static str, PathBuf)> {
+    fn tasks(&self, py: Python<'_>) -> Vec<(String, String, &'static str, OsString)> {
         let tasks = py.detach(|| self.0.tasks());
-        tasks.into_iter().map(|t| (t.framework, t.id, t.state.as_str_name(), t.sandbox)).collect()
+        // Not as a path: PyO3 makes that by calling Python code (see `guarded.rs`).
+        tasks.into_iter().map(|t| (t.framework, t.id, t.state.as_str_name(), t.sandbox.into_os_string())).collect()
     }
 
     fn stop(&self, py: Python<'_>) {
@@ -54,7 +57,7 @@ impl LocalCluster {
 
 fn start(py: Python<'_>, options: &Options) -> PyResult<LocalCluster> {
     let cluster = Arc::new(py.detach(|| local::LocalCluster::start(options))?);
-    let mut clusters = CLUSTERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut clusters = CLUSTERS.get().lock().unwrap_or_else(PoisonError::into_inner);
     clusters.retain(|cluster| cluster.strong_count() > 0);
     clusters.push(Arc::downgrade(&cluster));
     Ok(LocalCluster(cluster))
@@ -62,6 +65,6 @@ fn start(py: Python<'_>, options: &Options) -> PyResult<LocalCluster> {
 
 /// Stops the clusters that still run.
 pub fn shutdown() {
-    let clusters = std::mem::take(&mut *CLUSTERS.lock().unwrap_or_else(PoisonError::into_inner));
+    let clusters = std::mem::take(&mut *CLUSTERS.get().lock().unwrap_or_else(PoisonError::into_inner));
     clusters.iter().filter_map(Weak::upgrade).for_each(|cluster| cluster.stop());
 }

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use super::dispatcher::{self, Callbacks, Dispatcher, Exit, parse, report};
+use super::guarded;
 use crate::driver::{self, Credential, Options, Status};
 use crate::session::scheduler::{Delivery, SchedulerSession};
 use crate::wire::call::{self, Call, Type};
@@ -61,7 +62,7 @@ impl SchedulerDriver {
             }
             // As libmesos does: in the caller's thread, and the driver is aborted already.
             Err(error) => {
-                let called = scheduler.call_method1(py, "error", (driver, error.to_string()));
+                let called = guarded::call_method(scheduler.bind(py), "error", (driver, error.to_string()));
                 if let Err(error) = called {
                     report(py, "Failed to call scheduler's error\n", &error);
                 }
@@ -203,8 +204,9 @@ struct SchedulerCallbacks {
 
 impl SchedulerCallbacks {
     fn import(py: Python<'_>, implicit_acknowledgements: bool) -> PyResult<Self> {
-        let module = py.import("mesos.interface.mesos_pb2")?;
-        let parser = |name: &str| module.getattr(name)?.getattr("FromString").map(Bound::unbind);
+        let module = guarded::import(py, "mesos.interface.mesos_pb2")?;
+        let parser =
+            |name: &str| guarded::attribute(&guarded::attribute(&module, name)?, "FromString").map(Bound::unbind);
         Ok(Self {
             implicit_acknowledgements,
             framework_id: parser("FrameworkID")?,

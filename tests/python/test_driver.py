@@ -661,6 +661,36 @@ class TestBadInput:
         assert "registration_backoff_factor" in message
         assert "2 moons" in message
 
+    def test_a_flag_in_the_environment_that_is_not_utf8(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MESOS_REGISTRATION_BACKOFF_FACTOR", os.fsdecode(b"\xff"))
+        scheduler = Recorder()
+        assert MesosSchedulerDriver(scheduler, framework(), "localhost:1").start() == mesos_pb2.DRIVER_ABORTED
+        assert "'MESOS_REGISTRATION_BACKOFF_FACTOR' is not valid UTF-8" in scheduler.wait("error")
+
+    def test_a_master_that_is_not_utf8(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        secret = "zk://user:" + 100 * "secret" + os.fsdecode(b"@\xff/mesos")
+        with pytest.raises(ArgumentValueError, match=r"in UTF-8 as master, got str 'zk://user:\*\*\*@"):
+            MesosSchedulerDriver(Recorder(), framework(), secret)
+        monkeypatch.setenv("REMESOS_MASTER", secret)
+        with pytest.raises(ArgumentValueError, match=r"in UTF-8 as REMESOS_MASTER, got str 'zk://user:\*\*\*@"):
+            MesosSchedulerDriver(Recorder(), framework(), "local")
+
+    @pytest.mark.parametrize("bad", [{"principal": "p", "secret": "s3cret"}, ("p", "s3cret")])
+    def test_a_credential_that_is_none_is_not_shown(self, bad: Any) -> None:
+        for arguments in ({"credential": bad}, {"implicitAcknowledgements": bad}):
+            with pytest.raises(ArgumentTypeError) as error:
+                MesosSchedulerDriver(Recorder(), framework(), "localhost:1", **arguments)
+            assert "s3cret" not in str(error.value)
+
+    @pytest.mark.parametrize("bad", ["zk://user:s3cret@h", "http://user:s3cret@h:1", "user:s3cret@h:1"])
+    def test_a_password_in_a_master_that_is_none_is_not_shown(self, bad: str) -> None:
+        scheduler = Recorder()
+        driver = MesosSchedulerDriver(scheduler, framework(), bad)
+        assert driver.start() == mesos_pb2.DRIVER_ABORTED
+        message = scheduler.wait("error")
+        assert f"for '{bad.replace('s3cret', '***')}'" in message
+        assert "s3cret" not in message + repr(driver)
+
     def test_a_framework_without_a_name(self) -> None:
         with pytest.raises(ArgumentValueError, match=r"FrameworkInfo.*as framework.*name"):
             MesosSchedulerDriver(Recorder(), mesos_pb2.FrameworkInfo(user=""), "localhost:5050")
@@ -752,6 +782,15 @@ def test_the_environment_names_another_master(
     assert (
         f"Using the master {embedded.address}, from REMESOS_MASTER, instead of zk://nowhere:2181/mesos" in caplog.text
     )
+
+
+def test_the_warning_of_another_master_shows_no_password(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("REMESOS_MASTER", "zk://user:s3cret@h:2181/mesos")
+    MesosSchedulerDriver(Recorder(), framework(), "zk://other:s3cret2@h:2181/mesos")
+    assert "the master zk://user:***@h:2181/mesos, from" in caplog.text
+    assert "instead of zk://other:***@h:2181/mesos" in caplog.text
 
 
 def test_a_credential_in_the_fourth_place_as_before_0_22(embedded: Any) -> None:

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from mesos import _arguments, _conflicts, _core, _logging  # noqa: F401  (another package's __init__ may be in use)
+from mesos import _arguments, _conflicts, _core, _imported, _logging  # noqa: F401  (some only to be there)
 from mesos.interface import ExecutorDriver, mesos_pb2
 
 _TOKEN = "MESOS_EXECUTOR_AUTHENTICATION_TOKEN"

@@ -6,7 +6,7 @@ import atexit
 import os
 from typing import TYPE_CHECKING, Any
 
-from mesos import _arguments, _conflicts, _core, _logging  # noqa: F401  (another package's __init__ may be in use)
+from mesos import _arguments, _conflicts, _core, _imported, _logging  # noqa: F401  (some only to be there)
 from mesos.errors import ArgumentTypeError, DriverError
 from mesos.interface import SchedulerDriver, mesos_pb2
 
@@ -50,7 +50,9 @@ class MesosSchedulerDriver(SchedulerDriver):
         if not isinstance(implicitAcknowledgements, int) and hasattr(implicitAcknowledgements, "SerializeToString"):
             credential, implicitAcknowledgements = implicitAcknowledgements, True
         if not isinstance(implicitAcknowledgements, int):
-            raise ArgumentTypeError(f"expected a bool as implicitAcknowledgements, got {implicitAcknowledgements!r}")
+            # Not shown itself: it may be a credential of a type that is not taken.
+            kind = type(implicitAcknowledgements).__name__
+            raise ArgumentTypeError(f"expected a bool as implicitAcknowledgements, got an object of type {kind}")
         info = _arguments.message(framework, mesos_pb2.FrameworkInfo, "framework")
         suppressed = [] if suppressedRoles is None else _arguments.roles(suppressedRoles, "suppressedRoles")
         pair = None
@@ -65,10 +67,11 @@ class MesosSchedulerDriver(SchedulerDriver):
         self._core = _core.SchedulerDriver(info, self._find_master(_arguments.text(master, "master")), pair, suppressed)
 
     def _find_master(self, named: str) -> str:
-        override = os.environ.get("REMESOS_MASTER")
+        override = _arguments.text(os.environ.get("REMESOS_MASTER", ""), "REMESOS_MASTER")
         if override:
             if override != named:
-                _logging.log.warning("Using the master %s, from REMESOS_MASTER, instead of %s", override, named)
+                shown = map(_core.redacted, (override, named))
+                _logging.log.warning("Using the master %s, from REMESOS_MASTER, instead of %s", *shown)
             named = override
         if named in ("local", "localquiet"):
             from mesos.local import LocalCluster
