@@ -31,9 +31,9 @@ class MesosSchedulerDriver(SchedulerDriver):
 
     >>> from mesos.interface import Scheduler
     >>> from mesos.local import LocalCluster
-    >>> with LocalCluster() as cluster:
-    ...     with MesosSchedulerDriver(Scheduler(), mesos_pb2.FrameworkInfo(user="", name="x"), cluster.address) as driver:
-    ...         driver.start() == mesos_pb2.DRIVER_RUNNING
+    >>> info = mesos_pb2.FrameworkInfo(user="", name="example")
+    >>> with LocalCluster() as cluster, MesosSchedulerDriver(Scheduler(), info, cluster.address) as driver:
+    ...     driver.start() == mesos_pb2.DRIVER_RUNNING
     True
 
     :param scheduler: gets the callbacks; any object with the methods of :class:`mesos.interface.Scheduler`
