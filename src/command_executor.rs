@@ -3,7 +3,7 @@
 //! Puts together the executor's driver and the life of a task's process that embedded agents use too. Follows
 //! `src/launcher/executor.cpp`.
 
-use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
 use crate::driver::{Environment, ExecutorDriver};
+use crate::environment::Variables;
 use crate::local::containerizer::{lead_session, program};
 use crate::local::prober::{self, Surroundings};
 use crate::local::task::{Action, OWN_GRACE, Outcome, Subject, TaskProcess};
@@ -31,10 +32,9 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 /// Runs one command task for the agent that these variables are from, until it is over.
 ///
 /// Fails where a variable is missing, or the operating system gives no thread.
-pub fn run(variables: &HashMap<String, String>) -> Result<()> {
+pub fn run(variables: &Variables) -> Result<()> {
     let environment = Environment::read(variables)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| Error::connection(format!("cannot start: {e}")))?;
+    let runtime = crate::runtime::build().map_err(|e| Error::connection(format!("cannot start: {e}")))?;
     let driver = std::sync::Arc::new(ExecutorDriver::default());
     driver.start(&environment)?;
     let (sender, deliveries) = mpsc::unbounded_channel();
@@ -49,7 +49,7 @@ pub fn run(variables: &HashMap<String, String>) -> Result<()> {
     });
     let (probes, probed) = mpsc::unbounded_channel();
     let grace = environment.shutdown_grace_period().saturating_sub(OWN_GRACE);
-    let directory = variables.get("MESOS_SANDBOX").map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let directory = variables.get(OsStr::new("MESOS_SANDBOX")).map_or_else(|| PathBuf::from("."), PathBuf::from);
     let inherited = variables.iter().filter(|(name, _)| *name != "MESOS_EXECUTOR_AUTHENTICATION_TOKEN");
     let surroundings =
         Surroundings { directory, environment: inherited.map(|(name, value)| (name.clone(), value.clone())).collect() };
@@ -165,7 +165,7 @@ impl CommandExecutor {
 
     fn spawn(&mut self, info: &v1::CommandInfo) -> std::result::Result<Child, String> {
         let variables = info.environment.iter().flat_map(|e| &e.variables);
-        let variables = variables.map(|v| (v.name.clone(), v.value().to_owned()));
+        let variables = variables.map(|v| (v.name.clone().into(), v.value().into()));
         self.surroundings.environment.extend(variables);
         let mut command: Command = program(info, &self.surroundings.directory)?;
         command.env_clear().envs(self.surroundings.environment.iter().map(|(name, value)| (name, value)));

@@ -4,6 +4,9 @@
 //!
 //! - [`proto`]: Mesos 1.11.0's messages, compiled from `proto/`, and their descriptors.
 //! - [`error`]: the one error type.
+//! - [`environment`]: variables, of which only those that are read have to be text.
+//! - `per_process`: what a forked child begins anew.
+//! - `runtime`: makes Tokio's runtimes.
 //! - [`wire`]: bytes only. RecordIO framing, event and call envelopes, JSON bodies.
 //! - [`session`]: the protocol as a state machine without sockets or clocks: inputs with `now` go in, outputs come out.
 //! - [`driver`]: the client's only IO. Runs a scheduler's or an executor's session over connections, finds the master.
@@ -23,11 +26,14 @@
 
 pub mod command_executor;
 pub mod driver;
+pub mod environment;
 pub mod error;
 pub mod local;
+mod per_process;
 pub mod proto;
 #[cfg(feature = "python")]
 mod python;
+mod runtime;
 pub mod session;
 pub mod wire;
 

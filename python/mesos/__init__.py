@@ -7,7 +7,6 @@ modules that they moved to, when they are asked for.
 
 from __future__ import annotations
 
-import importlib
 from pkgutil import extend_path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +32,14 @@ from mesos import _conflicts  # noqa: F401  (looks at the path that was just ext
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module("mesos.native" if name.startswith("Mesos") else "mesos.interface"), name)
+    # Import statements, which packers follow.
+    if name.startswith("Mesos"):
+        from mesos import native
+
+        return getattr(native, name)
+    from mesos import interface
+
+    return getattr(interface, name)
 
 
 def __dir__() -> list[str]:

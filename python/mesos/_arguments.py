@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError, EncodeError
 
+from mesos import _core
 from mesos.errors import ArgumentTypeError, ArgumentValueError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _SHOWN_MAX = 80
+# Of what is passed instead of these, only the type is shown.
+_SECRETS = {"Credential"}
 _IDS = {"ExecutorID", "FrameworkID", "OfferID", "SlaveID", "TaskID"}
 
 
@@ -28,8 +34,9 @@ def message(value: Any, kind: Any, argument: str) -> bytes:
         value = kind(value=text(value, argument))
     serialize = getattr(value, "SerializeToString", None)
     if serialize is None:
+        shown = type(value).__name__ if name in _SECRETS else _shown(value)
         raise ArgumentTypeError(
-            f"Could not deserialize Python {name}: expected a mesos_pb2.{name} as {argument}, got {_shown(value)}"
+            f"Could not deserialize Python {name}: expected a mesos_pb2.{name} as {argument}, got {shown}"
         )
     try:
         data: bytes = serialize()
@@ -126,16 +133,14 @@ def text(value: Any, argument: str) -> str:
     """Take text, or bytes in UTF-8.
 
     :raises ArgumentTypeError: neither
-    :raises ArgumentValueError: bytes that are not UTF-8
+    :raises ArgumentValueError: what is not UTF-8, as an environment variable of any bytes
     """
-    if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            raise ArgumentValueError(f"expected text in UTF-8 as {argument}, got {_shown(value)}") from None
-    if not isinstance(value, str):
-        raise ArgumentTypeError(f"expected a str as {argument}, got {_shown(value)}")
-    return value
+    if not isinstance(value, str | bytes):
+        raise ArgumentTypeError(f"expected a str as {argument}, got {_shown(value, _core.redacted)}")
+    try:
+        return (value.encode() if isinstance(value, str) else value).decode()
+    except UnicodeError:
+        raise ArgumentValueError(f"expected text in UTF-8 as {argument}, got {_shown(value, _core.redacted)}") from None
 
 
 def _listed(values: Any) -> list[Any] | None:
@@ -152,7 +157,7 @@ def _listed(values: Any) -> list[Any] | None:
     return list(iterator)
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
+def _shown(value: Any, redact: Callable[[str], str] = str) -> str:
+    text = redact(repr(value))
     text = text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}..."
     return f"{type(value).__name__} {text}"

@@ -6,6 +6,7 @@ import os
 import sys
 
 from mesos import _core
+from mesos.errors import ArgumentValueError, MesosError
 
 
 def main() -> None:
@@ -14,5 +15,7 @@ def main() -> None:
     os.environ.pop("MESOS_EXECUTOR_AUTHENTICATION_TOKEN", None)
     try:
         _core.run_command_executor(variables)
-    except ValueError as error:
+    except ArgumentValueError as error:
         sys.exit(f"mesos-executor: {error}; it is started by an agent, not by hand")
+    except MesosError as error:
+        sys.exit(f"mesos-executor: {error}")

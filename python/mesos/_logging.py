@@ -20,6 +20,22 @@ def set_level() -> None:
     _core.set_log_level(max(0, min(wanted, logging.CRITICAL)))
 
 
+def free_handlers() -> None:
+    """Give a new lock to each handler whose lock is held, for the interpreter's exit.
+
+    A handler that does not return holds its lock, which ``logging`` would wait for without end.
+    """
+    logger: logging.Logger | None = log
+    while logger is not None:
+        for handler in logger.handlers:
+            lock = handler.lock
+            if lock is not None and not lock.acquire(timeout=0.1):
+                handler.createLock()
+            elif lock is not None:
+                lock.release()
+        logger = logger.parent
+
+
 class _Watched(dict[int, bool]):
     """A logger's cache, by level, which takes the level again when it is emptied."""
 

@@ -8,13 +8,13 @@ import operator
 import os
 from collections.abc import Mapping
 from numbers import Real
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mesos import _core, _logging
 from mesos.errors import ArgumentTypeError, ArgumentValueError
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
 
 __all__ = ["LocalCluster", "LocalTask"]
@@ -160,10 +160,13 @@ class LocalCluster:
 
     def tasks(self) -> list[LocalTask]:
         """Every task that runs, and of each agent the last 1000 that are over."""
-        return [LocalTask(*task) for task in self._core.tasks()]
+        return [LocalTask(name, task, state, Path(sandbox)) for name, task, state, sandbox in self._core.tasks()]
 
     def stop(self) -> None:
-        """Kill all tasks and close the port. Stopping twice does nothing."""
+        """Kill all tasks and close the port. Stopping twice does nothing.
+
+        The drivers of this process that were given its address are aborted: their ``error()`` is called.
+        """
         self._core.stop()
 
     def __enter__(self) -> LocalCluster:

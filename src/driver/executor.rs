@@ -1,6 +1,6 @@
 //! The executor's driver: a session towards the agent that started this process.
 
-use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -14,6 +14,7 @@ use super::auth::Authorization;
 use super::detector::{self, MasterUri};
 use super::handle::{Handle, Start, Status};
 use super::transport::Api;
+use crate::environment::{self, Variables};
 use crate::session::Endpoint;
 use crate::session::executor::{Config, ExecutorSession, Input};
 use crate::wire::duration::Period;
@@ -49,27 +50,27 @@ impl std::fmt::Debug for Token {
 impl Environment {
     /// Reads the variables of an executor.
     ///
-    /// Fails where one is missing, naming it in libmesos' words, or cannot be read.
-    pub fn read(variables: &HashMap<String, String>) -> Result<Self> {
-        let given = |name: &str| variables.get(name).filter(|value| !value.is_empty());
-        let wanted = |name: &str| {
-            given(name).ok_or_else(|| Error::invalid(format!("Expecting '{name}' to be set in the environment")))
-        };
-        let period = |name: &str, default| match given(name) {
+    /// Fails if one is missing, naming it in libmesos' words, or cannot be read.
+    pub fn read(variables: &Variables) -> Result<Self> {
+        let given = |name: &str| variables.get(OsStr::new(name)).filter(|value| !value.is_empty());
+        let text = |name: &str| given(name).map(|value| environment::text(name, value)).transpose();
+        let missing = |name: &str| Error::invalid(format!("Expecting '{name}' to be set in the environment"));
+        let wanted = |name: &str| text(name)?.ok_or_else(|| missing(name));
+        let period = |name: &str, default| match text(name)? {
             None => Ok(default),
             Some(text) => {
                 Period::parse(text).map_err(|e| Error::invalid(format!("Cannot parse '{name}' '{text}': {e}")))
             }
         };
         let pid = wanted("MESOS_SLAVE_PID")?;
-        wanted("MESOS_DIRECTORY")?;
+        given("MESOS_DIRECTORY").ok_or_else(|| missing("MESOS_DIRECTORY"))?;
         let checkpoint = given("MESOS_CHECKPOINT").is_some_and(|value| value == "1");
         let recovery_timeout = period("MESOS_RECOVERY_TIMEOUT", RECOVERY_TIMEOUT)?;
         let (path, agent) = agent(pid)?;
         let session = Config {
-            framework_id: wanted("MESOS_FRAMEWORK_ID")?.clone(),
-            executor_id: wanted("MESOS_EXECUTOR_ID")?.clone(),
-            slave_id: wanted("MESOS_SLAVE_ID")?.clone(),
+            framework_id: wanted("MESOS_FRAMEWORK_ID")?.to_owned(),
+            executor_id: wanted("MESOS_EXECUTOR_ID")?.to_owned(),
+            slave_id: wanted("MESOS_SLAVE_ID")?.to_owned(),
             recovery_timeout: checkpoint.then_some(recovery_timeout),
             backoff_max: period("MESOS_SUBSCRIPTION_BACKOFF_MAX", BACKOFF_MAX)?,
             shutdown_grace_period: period("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", SHUTDOWN_GRACE_PERIOD)?,
@@ -79,9 +80,9 @@ impl Environment {
             session,
             agent,
             path,
-            token: given("MESOS_EXECUTOR_AUTHENTICATION_TOKEN").cloned().map(Token),
+            token: text("MESOS_EXECUTOR_AUTHENTICATION_TOKEN")?.map(|token| Token(token.to_owned())),
             socket: given("MESOS_DOMAIN_SOCKET").map(PathBuf::from),
-            local: variables.contains_key("MESOS_LOCAL"),
+            local: variables.contains_key(OsStr::new("MESOS_LOCAL")),
         })
     }
 

@@ -3,33 +3,30 @@
 //! A forked child has no threads but the one that forked, so the runtime belongs to a process id: a child makes its
 //! own at its first driver.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::Handle;
 
-use crate::{Error, Result};
+use crate::per_process::PerProcess;
+use crate::{Error, Result, runtime};
 
-static CURRENT: Mutex<Option<(u32, Handle)>> = Mutex::new(None);
+static CURRENT: PerProcess<Mutex<Option<Handle>>> = PerProcess::new();
 
-/// The process's runtime; starts its thread where it has none yet.
+/// The process's runtime; starts its thread if it has none yet.
 ///
-/// Fails where the operating system gives no thread or no event queue.
+/// Fails if the operating system gives no thread or too few file descriptors.
 pub fn handle() -> Result<Handle> {
-    let mut current = CURRENT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let pid = std::process::id();
-    match &*current {
-        Some((owner, handle)) if *owner == pid => Ok(handle.clone()),
-        _ => {
-            let handle = spawn()?;
-            *current = Some((pid, handle.clone()));
-            Ok(handle)
-        }
+    let mut current = CURRENT.get().lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = &*current {
+        return Ok(handle.clone());
     }
+    let handle = spawn()?;
+    *current = Some(handle.clone());
+    Ok(handle)
 }
 
 fn spawn() -> Result<Handle> {
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| Error::connection(format!("cannot start the IO runtime: {e}")))?;
+    let runtime = runtime::build().map_err(|e| Error::connection(format!("cannot start the IO runtime: {e}")))?;
     let handle = runtime.handle().clone();
     std::thread::Builder::new()
         .name("mesos-io".to_owned())

@@ -1,5 +1,6 @@
 //! The scheduler's driver: a session towards the leading master.
 
+use std::net::SocketAddr;
 use std::ops::Deref;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use super::auth::Credential;
 use super::detector::{self, MasterUri};
 use super::handle::{Handle, Start, Status};
 use super::transport::Api;
+use crate::environment;
 use crate::session::framework::Framework;
 use crate::session::scheduler::{Config, Input, SchedulerSession};
 use crate::wire::call::Call;
@@ -15,10 +17,11 @@ use crate::wire::duration::Period;
 use crate::{Error, Result};
 
 const BACKOFF_FACTOR: Period = Period::from_secs(2);
+const BACKOFF_FACTOR_NAME: &str = "MESOS_REGISTRATION_BACKOFF_FACTOR";
 const PATH: &str = "/api/v1/scheduler";
 
-/// What a scheduler driver is made of.
-#[derive(Debug, Clone)]
+/// What a scheduler driver is made of. Passwords are in no `Debug` output.
+#[derive(Clone)]
 pub struct Options {
     /// The serialized `FrameworkInfo`.
     pub framework: Bytes,
@@ -28,6 +31,13 @@ pub struct Options {
     pub credential: Option<Credential>,
     /// Roles that want no offers from the start.
     pub suppressed_roles: Vec<String>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let master = detector::redacted(&self.master);
+        f.debug_struct("Options").field("master", &master).field("credential", &self.credential).finish_non_exhaustive()
+    }
 }
 
 /// A scheduler driver.
@@ -66,6 +76,22 @@ impl SchedulerDriver {
         self.handle.start(|| self.prepare())
     }
 
+    /// The framework's name.
+    pub fn name(&self) -> &str {
+        self.framework.name()
+    }
+
+    /// Whether the master that the framework names is the one at this loopback address.
+    pub fn is_of(&self, address: SocketAddr) -> bool {
+        match MasterUri::parse(&self.options.master, super::tls::by_default()) {
+            Ok(MasterUri::Standalone(master)) => {
+                master.port == address.port()
+                    && [&address.ip().to_string(), "localhost"].contains(&master.host.as_str())
+            }
+            _ => false,
+        }
+    }
+
     /// Hands a call on, in order, where the driver runs. Returns its status.
     pub fn call(&self, call: Call) -> Status {
         self.when_running(Input::Call(Box::new(call)))
@@ -100,10 +126,10 @@ impl SchedulerDriver {
 }
 
 fn backoff_factor() -> Result<Period> {
-    match std::env::var("MESOS_REGISTRATION_BACKOFF_FACTOR") {
-        Err(_) => Ok(BACKOFF_FACTOR),
-        Ok(text) => Period::parse(&text)
-            .map_err(|e| Error::invalid(format!("Failed to load flag 'registration_backoff_factor': {e}"))),
+    let bad = |e: Error| Error::invalid(format!("Failed to load flag 'registration_backoff_factor': {e}"));
+    match std::env::var_os(BACKOFF_FACTOR_NAME) {
+        None => Ok(BACKOFF_FACTOR),
+        Some(value) => environment::text(BACKOFF_FACTOR_NAME, &value).and_then(Period::parse).map_err(bad),
     }
 }
 

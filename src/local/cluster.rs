@@ -177,7 +177,7 @@ impl Startup {
         // Before anything is opened that the guardian would have to close.
         let (sender, happenings) = mpsc::unbounded_channel();
         let containerizer = Containerizer::new(sender)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let runtime = crate::runtime::build().map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let work_dir = WorkDir::make(options.work_dir.as_deref())?;
         let hostname = nix::unistd::gethostname().map(|h| h.to_string_lossy().into_owned());

@@ -105,7 +105,8 @@ impl Containerizer {
         let group = Pid::from_raw(id.cast_signed());
         self.guardian.watch(group);
         self.groups.insert(launch.container.clone(), group);
-        let (directory, environment) = (launch.directory.clone(), launch.environment.clone());
+        let directory = launch.directory.clone();
+        let environment = launch.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
         self.surroundings.insert(launch.container.clone(), Surroundings { directory, environment });
         let (happenings, container) = (self.happenings.clone(), launch.container.clone());
         tokio::spawn(async move {

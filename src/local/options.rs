@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::resources::Resources;
+use crate::environment::variable;
 use crate::wire::duration::Period;
 use crate::{Error, Result};
 
@@ -53,10 +54,10 @@ impl Options {
     /// Fails, naming the variable, where a value cannot be used.
     pub fn from_environment() -> Result<Self> {
         let mut options = Self::default();
-        if let Some(text) = variable("MESOS_NUM_SLAVES") {
+        if let Some(text) = variable("MESOS_NUM_SLAVES")? {
             options.agents = agents(&text).map_err(|e| named("MESOS_NUM_SLAVES", &e))?;
         }
-        if let Some(text) = variable("MESOS_RESOURCES") {
+        if let Some(text) = variable("MESOS_RESOURCES")? {
             options.resources = Some(Resources::parse(&text).map_err(|e| named("MESOS_RESOURCES", &e))?);
         }
         for (name, period) in [
@@ -64,11 +65,11 @@ impl Options {
             ("MESOS_EXECUTOR_REGISTRATION_TIMEOUT", &mut options.executor_registration_timeout),
             ("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", &mut options.executor_shutdown_grace_period),
         ] {
-            if let Some(text) = variable(name) {
+            if let Some(text) = variable(name)? {
                 *period = Period::parse(&text).map_err(|e| named(name, &e))?;
             }
         }
-        options.work_dir = variable("MESOS_WORK_DIR").map(PathBuf::from);
+        options.work_dir = std::env::var_os("MESOS_WORK_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
         Ok(options)
     }
 }
@@ -77,10 +78,6 @@ impl Options {
 pub fn agents(text: &str) -> Result<u32> {
     let number = text.trim().parse().ok().filter(|n| (1..=AGENTS_MAX).contains(n));
     number.ok_or_else(|| Error::invalid(format!("'{text}' is no number of agents: expected 1 to {AGENTS_MAX}")))
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 fn named(name: &str, error: &Error) -> Error {

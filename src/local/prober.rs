@@ -1,6 +1,7 @@
 //! Looks how a task is: runs a command, asks over HTTP, connects. The IO of checks; when, and what it means, is decided
 //! in [`super::task`]. Follows `src/checks/checker_process.cpp`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -12,7 +13,7 @@ use crate::proto::v1;
 #[derive(Debug, Clone)]
 pub struct Surroundings {
     pub directory: PathBuf,
-    pub environment: Vec<(String, String)>,
+    pub environment: Vec<(OsString, OsString)>,
 }
 
 /// What is seen, `Failed` where nothing is within the probe's time.

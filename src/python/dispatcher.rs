@@ -1,27 +1,26 @@
 //! The thread that makes a driver's callbacks: one at a time, in order, attached to the interpreter while it drains
 //! what has queued.
 
-use std::ffi::c_long;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyTuple, PyWeakrefReference};
 
+use super::guarded;
+use super::threads::{self, PythonThread};
 use crate::driver::{Handle, Status};
+use crate::per_process::PerProcess;
 use crate::session::Session;
 
 /// `join` looks for signals this often.
 const SIGNAL_CHECK: Duration = Duration::from_millis(50);
-/// How long the interpreter's exit waits for a callback in progress.
-const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
-static THREADS: Mutex<Vec<Thread>> = Mutex::new(Vec::new());
+static THREADS: PerProcess<Mutex<Vec<Thread>>> = PerProcess::new();
 /// The interpreter is about to end: what callbacks raise now is nobody's business.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
@@ -33,6 +32,9 @@ pub trait Callbacks: Sized + Send + Sync + 'static {
     type Core: Deref<Target = Handle<Self::Session>> + Send + Sync;
     /// How long the process's end waits for what the driver has still to say.
     const LAST_WORDS: Duration;
+
+    /// The driver's attribute that holds who is called back.
+    const TARGET: &'static str;
 
     /// The name of a callback's method.
     fn name(delivery: &DeliveryOf<Self>) -> &'static str;
@@ -52,18 +54,14 @@ type DeliveryOf<C> = <<C as Callbacks>::Session as Session>::Delivery;
 struct Thread {
     /// Stops the driver, and waits for its last words.
     end: Box<dyn Fn() + Send>,
-    thread: JoinHandle<()>,
-    /// The process it is in: a forked child inherits what is noted here, and not the thread.
-    process: u32,
-    /// `threading.get_ident()` of it, once it is attached.
-    ident: Arc<OnceLock<c_long>>,
+    thread: PythonThread,
 }
 
 /// What a driver's callbacks need.
 pub struct Dispatcher<C: Callbacks> {
-    /// The scheduler, or the executor.
-    pub target: Py<PyAny>,
-    pub driver: Py<PyAny>,
+    /// The driver's Python object, which holds the scheduler or the executor. A driver that only this thread held would
+    /// never end.
+    pub driver: Py<PyWeakrefReference>,
     pub core: Arc<C::Core>,
     pub exit: Arc<Exit>,
     pub callbacks: C,
@@ -97,43 +95,54 @@ impl Exit {
 
 /// Makes a message of its bytes, with the `FromString` of its class.
 pub fn parse<'py>(py: Python<'py>, from_string: &Py<PyAny>, bytes: &Bytes) -> PyResult<Bound<'py, PyAny>> {
-    from_string.bind(py).call1((PyBytes::new(py, bytes),))
+    guarded::call(from_string.bind(py), (PyBytes::new(py, bytes),))
 }
 
 /// What makes of bytes what a framework message is told as: text and bytes at once, unless bytes are to be strict.
 pub fn received(py: Python<'_>) -> PyResult<Py<PyAny>> {
-    py.import("mesos._text")?.getattr("received").map(Bound::unbind)
+    guarded::attribute(&guarded::import(py, "mesos._text")?, "received").map(Bound::unbind)
 }
 
 impl<C: Callbacks> Dispatcher<C> {
-    /// Starts the thread. It keeps its target and the driver alive until the driver is stopped or aborted.
+    /// Starts the thread. It holds the driver, and who is called back, only while it makes callbacks.
+    ///
+    /// Fails, and stops the driver, if the operating system gives no thread, or the interpreter is about to end.
     pub fn spawn(self) -> std::io::Result<()> {
-        let (driver, ident) = (Arc::downgrade(&self.core), Arc::<OnceLock<c_long>>::default());
+        let core = self.core.clone();
+        let spawned = self.spawn_thread();
+        if spawned.is_err() {
+            core.stop(false);
+        }
+        spawned
+    }
+
+    fn spawn_thread(self) -> std::io::Result<()> {
+        let driver = Arc::downgrade(&self.core);
         let end = Box::new(move || {
             if let Some(core) = driver.upgrade() {
                 core.stop(true);
                 core.wait(C::LAST_WORDS);
             }
         });
-        let own_ident = ident.clone();
-        let builder = std::thread::Builder::new().name("mesos-callbacks".to_owned());
-        let thread = builder.spawn(move || self.run(&own_ident))?;
-        let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut threads = THREADS.get().lock().unwrap_or_else(PoisonError::into_inner);
+        // `shutdown` says so before it takes this lock, so it misses no thread.
+        if ENDING.load(Ordering::SeqCst) {
+            return Err(std::io::Error::other("the interpreter is about to end"));
+        }
+        let thread = PythonThread::spawn("mesos-callbacks", move || self.run())?;
         threads.retain(|thread| !thread.thread.is_finished());
-        threads.push(Thread { end, thread, process: std::process::id(), ident });
+        threads.push(Thread { end, thread });
         Ok(())
     }
 
     /// Attaches once, for as long as the thread lives: making a thread state for every callback costs more than most
     /// callbacks do.
-    fn run(self, ident: &OnceLock<c_long>) {
+    fn run(self) {
         let mut held = Some(self);
         let attached = Python::try_attach(|py| {
-            if let Ok(own) = py.import("threading").and_then(|t| t.call_method0("get_ident")?.extract()) {
-                ident.get_or_init(|| own);
-            }
             if let Some(dispatcher) = held.take() {
                 dispatcher.drain(py);
+                guarded::release(py, dispatcher.driver.into_any());
             }
         });
         if attached.is_none() {
@@ -145,31 +154,34 @@ impl<C: Callbacks> Dispatcher<C> {
     fn drain(&self, py: Python<'_>) {
         let queue = self.core.queue().clone();
         while let Some(batch) = py.detach(|| queue.take()) {
+            // Nobody holds the driver any more: it is stopped by its end.
+            let Some(driver) = self.driver.bind(py).upgrade() else { return };
             for delivery in batch {
                 if self.core.status() != Status::Running {
                     break;
                 }
-                self.deliver(py, delivery);
+                self.deliver(&driver, delivery);
             }
+            guarded::release(py, driver.unbind());
         }
     }
 
-    fn deliver(&self, py: Python<'_>, delivery: DeliveryOf<C>) {
+    fn deliver(&self, driver: &Bound<'_, PyAny>, delivery: DeliveryOf<C>) {
         if C::is_error(&delivery) {
             self.core.abort();
         }
-        let name = C::name(&delivery);
-        match self.call(py, name, &delivery) {
+        let (py, name) = (driver.py(), C::name(&delivery));
+        match self.call(driver, name, &delivery) {
             Ok(()) => self.callbacks.returned(&self.core, delivery),
             Err(error) => self.failed(py, name, error),
         }
     }
 
-    fn call(&self, py: Python<'_>, name: &str, delivery: &DeliveryOf<C>) -> PyResult<()> {
-        let arguments = self.callbacks.arguments(py, delivery)?;
-        let driver = self.driver.bind(py).clone();
-        let arguments = std::iter::once(driver).chain(arguments).collect::<Vec<_>>();
-        self.target.bind(py).call_method1(name, PyTuple::new(py, arguments)?).map(drop)
+    fn call(&self, driver: &Bound<'_, PyAny>, name: &str, delivery: &DeliveryOf<C>) -> PyResult<()> {
+        let arguments = self.callbacks.arguments(driver.py(), delivery)?;
+        let arguments = std::iter::once(driver.clone()).chain(arguments).collect::<Vec<_>>();
+        let target = guarded::attribute(driver, C::TARGET)?;
+        guarded::call_method(&target, name, PyTuple::new(driver.py(), arguments)?).map(drop)
     }
 
     /// Reports as the C++ extension does (`src/python/scheduler/src/mesos/scheduler/proxy_scheduler.cpp`), and aborts.
@@ -191,7 +203,8 @@ impl<C: Callbacks> Dispatcher<C> {
             self.core.abort();
         } else {
             self.core.abort();
-            let left = py.import("mesos._exit").and_then(|m| m.call_method1("leave", (error.value(py),)));
+            let exit = guarded::import(py, "mesos._exit");
+            let left = exit.and_then(|exit| guarded::call_method(&exit, "leave", (error.value(py),)));
             left.map_or_else(|error| report(py, "Failed to end the process\n", &error), drop);
         }
     }
@@ -212,47 +225,22 @@ pub fn join<S: Session>(py: Python<'_>, core: &Handle<S>, exit: &Exit) -> PyResu
 
 /// Writes what failed and the exception with its traceback to `sys.stderr`, which tests and notebooks replace.
 pub fn report(py: Python<'_>, what: &str, error: &PyErr) {
-    let written =
-        py.import("sys").and_then(|sys| sys.getattr("stderr")?.call_method1("write", (what,))).and_then(|_| {
+    let written = guarded::import(py, "sys")
+        .and_then(|sys| guarded::call_method(&guarded::attribute(&sys, "stderr")?, "write", (what,)))
+        .and_then(|_| {
             // Up to Python 3.11 an exception does not carry its traceback by itself.
             let exception = (error.get_type(py), error.value(py), error.traceback(py));
-            py.import("traceback")?.call_method1("print_exception", exception)
+            guarded::call_method(&guarded::import(py, "traceback")?, "print_exception", exception)
         });
     // There is no better place to tell that stderr is gone.
     drop(written);
 }
 
 /// Lets no further callback begin, and waits, not for long, for those in progress. One that does not end is
-/// interrupted: a thread that still runs Python code when the interpreter is gone takes the process down.
+/// interrupted.
 pub fn shutdown() {
     ENDING.store(true, Ordering::SeqCst);
-    let mut threads = std::mem::take(&mut *THREADS.lock().unwrap_or_else(PoisonError::into_inner));
-    threads.extract_if(.., |thread| thread.process != std::process::id()).for_each(std::mem::forget);
+    let threads = std::mem::take(&mut *THREADS.get().lock().unwrap_or_else(PoisonError::into_inner));
     threads.iter().for_each(|thread| (thread.end)());
-    if !wait(&threads) {
-        let left = threads.iter().filter(|thread| !thread.thread.is_finished());
-        left.filter_map(|thread| thread.ident.get()).for_each(|&ident| interrupt(ident));
-        wait(&threads);
-    }
-}
-
-fn wait(threads: &[Thread]) -> bool {
-    let until = Instant::now() + EXIT_TIMEOUT;
-    let me = std::thread::current().id();
-    let over = |thread: &Thread| thread.thread.is_finished() || thread.thread.thread().id() == me;
-    while !threads.iter().all(over) {
-        if Instant::now() >= until {
-            return false;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    true
-}
-
-fn interrupt(ident: c_long) {
-    Python::attach(|py| {
-        let exception = py.get_type::<PySystemExit>();
-        // SAFETY: the interpreter is attached, and the exception is a class that lives.
-        unsafe { pyo3::ffi::PyThreadState_SetAsyncExc(ident, exception.as_ptr()) };
-    });
+    threads::end(&threads.iter().map(|thread| &thread.thread).collect::<Vec<_>>());
 }

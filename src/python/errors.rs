@@ -1,8 +1,8 @@
 //! The crate's errors as the exceptions of `mesos.errors`.
 
 use pyo3::prelude::*;
-use pyo3::types::PyModule;
 
+use super::guarded;
 use crate::Error;
 
 impl From<Error> for PyErr {
@@ -22,6 +22,7 @@ impl From<Error> for PyErr {
 
 /// An exception of `mesos.errors`, by its name.
 pub fn new(py: Python<'_>, class: &str, message: &str) -> PyErr {
-    let made = PyModule::import(py, "mesos.errors").and_then(|m| m.getattr(class)).and_then(|c| c.call1((message,)));
+    let errors = guarded::import(py, "mesos.errors");
+    let made = errors.and_then(|errors| guarded::call_method(&errors, class, (message,)));
     made.map_or_else(|error| error, PyErr::from_value)
 }

@@ -1,15 +1,17 @@
 //! `mesos._core.ExecutorDriver`: the executor driver in bytes and numbers.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::types::PyWeakrefReference;
 
 use super::dispatcher::{self, Callbacks, Dispatcher, Exit, parse};
+use super::guarded;
 use crate::driver::{self, Environment, Status};
+use crate::environment::Variables;
 use crate::session::executor::{Delivery, ExecutorSession};
 
 /// An executor driver. Messages are bytes, statuses the numbers of `mesos.Status`.
@@ -27,21 +29,16 @@ impl ExecutorDriver {
         Self::default()
     }
 
-    /// Starts the driver, with the variables of an agent, and the thread that calls `executor` with `driver`.
-    fn start(
-        &self,
-        py: Python<'_>,
-        driver: Py<PyAny>,
-        executor: Py<PyAny>,
-        variables: HashMap<String, String>,
-    ) -> PyResult<i32> {
+    /// Starts the driver, with the variables of an agent, and the thread that calls the executor of `driver`.
+    fn start(&self, py: Python<'_>, driver: Py<PyAny>, variables: Variables) -> PyResult<i32> {
         if self.core.status() != Status::NotStarted {
             return Ok(self.status());
         }
         let environment = Environment::read(&variables)?;
         let callbacks = ExecutorCallbacks::import(py)?;
         let (core, exit) = (self.core.clone(), self.exit.clone());
-        let dispatcher = Dispatcher { target: executor, driver, core, exit, callbacks };
+        let driver = PyWeakrefReference::new(driver.bind(py))?.unbind();
+        let dispatcher = Dispatcher { driver, core, exit, callbacks };
         if self.core.start(&environment)? {
             dispatcher.spawn().map_err(|e| PyRuntimeError::new_err(format!("no thread for callbacks: {e}")))?;
             // What it is by now may be another thing: a callback may have stopped it.
@@ -76,6 +73,16 @@ impl ExecutorDriver {
     }
 }
 
+/// A driver that nobody holds any more is stopped; its last updates are seen to.
+impl Drop for ExecutorDriver {
+    fn drop(&mut self) {
+        if self.core.status() == Status::Running {
+            tracing::info!("The executor's driver is not held by anybody any more, and leaves the agent");
+        }
+        self.core.stop(false);
+    }
+}
+
 /// What an executor's callbacks need: the `FromString` of each message class that they get.
 struct ExecutorCallbacks {
     executor_info: Py<PyAny>,
@@ -89,8 +96,9 @@ struct ExecutorCallbacks {
 
 impl ExecutorCallbacks {
     fn import(py: Python<'_>) -> PyResult<Self> {
-        let module = py.import("mesos.interface.mesos_pb2")?;
-        let parser = |name: &str| module.getattr(name)?.getattr("FromString").map(Bound::unbind);
+        let module = guarded::import(py, "mesos.interface.mesos_pb2")?;
+        let parser =
+            |name: &str| guarded::attribute(&guarded::attribute(&module, name)?, "FromString").map(Bound::unbind);
         Ok(Self {
             executor_info: parser("ExecutorInfo")?,
             framework_info: parser("FrameworkInfo")?,
@@ -107,6 +115,7 @@ impl Callbacks for ExecutorCallbacks {
     type Core = driver::ExecutorDriver;
     /// Updates are on their way until the agent acknowledged them.
     const LAST_WORDS: Duration = Duration::from_secs(5);
+    const TARGET: &'static str = "_executor";
 
     fn name(delivery: &Delivery) -> &'static str {
         match delivery {

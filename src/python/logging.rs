@@ -5,24 +5,43 @@
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, Once, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record as SpanRecord};
 use tracing::{Event, Level, Metadata, Subscriber};
 
+use super::dispatcher::report;
+use super::guarded;
+use super::threads::{self, PythonThread};
+use crate::per_process::PerProcess;
+
+/// How long the interpreter's exit lets records be handed over; what is left then is dropped.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The lowest of Python's levels that is wanted.
 static WANTED: AtomicU8 = AtomicU8::new(30);
-/// Which process the thread belongs to, and how to reach it.
-static THREAD: Mutex<Option<(u32, Sender<Message>)>> = Mutex::new(None);
+static LOG: PerProcess<Mutex<Log>> = PerProcess::new();
 
-enum Message {
-    Record(u8, String),
-    Flush(Sender<()>),
+/// A level in Python's numbers, and a text.
+type Record = (u8, String);
+
+/// How far the log's thread is.
+#[derive(Default)]
+enum Log {
+    /// Nothing was logged yet.
+    #[default]
+    Quiet,
+    Running {
+        records: Sender<Record>,
+        thread: PythonThread,
+        /// Set at the interpreter's exit: no record is handed over after that.
+        until: Arc<OnceLock<Instant>>,
+    },
+    /// The interpreter is about to end: records are dropped.
+    Ended,
 }
 
 struct Forward;
@@ -40,17 +59,18 @@ pub fn set_log_level(level: u8) {
     }
 }
 
-/// Waits, not for long, until what was logged so far is handed over.
-pub fn flush() {
-    let (done, waiting) = channel();
-    let thread = THREAD.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    if let Some((pid, sender)) = thread
-        && pid == std::process::id()
-        && sender.send(Message::Flush(done)).is_ok()
-    {
-        // Too late to do anything about a log that does not keep up.
-        let _ = waiting.recv_timeout(FLUSH_TIMEOUT);
+/// Ends the log for the interpreter's exit: hands over what was logged so far, within bounds. Whether the thread has
+/// ended; if not, a handler does not return.
+pub fn shutdown() -> bool {
+    let log = std::mem::replace(&mut *LOG.get().lock().unwrap_or_else(PoisonError::into_inner), Log::Ended);
+    let Log::Running { records, thread, until } = log else { return true };
+    let due = *until.get_or_init(|| Instant::now() + FLUSH_TIMEOUT);
+    // The thread ends when nobody is left who sends.
+    drop(records);
+    while !thread.is_over() && Instant::now() < due {
+        std::thread::sleep(Duration::from_millis(1));
     }
+    threads::end(&[&thread])
 }
 
 impl Subscriber for Forward {
@@ -61,7 +81,7 @@ impl Subscriber for Forward {
     fn event(&self, event: &Event<'_>) {
         let mut text = Text::default();
         event.record(&mut text);
-        send(Message::Record(number(*event.metadata().level()), one_line(text.0)));
+        send((number(*event.metadata().level()), one_line(text.0)));
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -114,38 +134,48 @@ fn number(level: Level) -> u8 {
     }
 }
 
-fn send(message: Message) {
-    let mut thread = THREAD.lock().unwrap_or_else(PoisonError::into_inner);
-    let pid = std::process::id();
-    if thread.as_ref().is_none_or(|(owner, _)| *owner != pid) {
-        let (sender, receiver) = channel();
-        let spawned = std::thread::Builder::new().name("mesos-log".to_owned()).spawn(move || hand_over(receiver));
-        if spawned.is_err() {
-            return;
-        }
-        *thread = Some((pid, sender));
+fn send(record: Record) {
+    let mut log = LOG.get().lock().unwrap_or_else(PoisonError::into_inner);
+    if matches!(*log, Log::Quiet) {
+        // Without a thread there is nobody to tell.
+        let Ok(running) = start() else { return };
+        *log = running;
     }
-    if let Some((_, sender)) = &*thread {
-        // The thread ends only with the interpreter.
-        let _ = sender.send(message);
+    if let Log::Running { records, .. } = &*log {
+        // The thread outlives the sender.
+        let _ = records.send(record);
     }
 }
 
-fn hand_over(receiver: Receiver<Message>) {
-    while let Ok(message) = receiver.recv() {
-        match message {
-            Message::Record(level, text) => {
-                let logged = Python::try_attach(|py| log(py, level, &text).map_err(|e| e.display(py)));
-                if logged.is_none() {
-                    return;
-                }
+fn start() -> std::io::Result<Log> {
+    let (records, receiver) = channel();
+    let until = Arc::<OnceLock<Instant>>::default();
+    let due = until.clone();
+    let thread = PythonThread::spawn("mesos-log", move || hand_over(receiver, &due))?;
+    Ok(Log::Running { records, thread, until })
+}
+
+/// Attaches once: to make a thread state takes a lock of the interpreter's that a forked child would find taken.
+fn hand_over(mut records: Receiver<Record>, until: &OnceLock<Instant>) {
+    // `None`: the interpreter is gone, and nobody is left who would read the log.
+    let _ = Python::try_attach(|py| {
+        while let Some((level, text)) = py.detach(|| next(&mut records, until)) {
+            if let Err(error) = log(py, level, &text)
+                && until.get().is_none()
+            {
+                report(py, "Failed to log\n", &error);
             }
-            Message::Flush(done) => drop(done.send(())),
         }
-    }
+    });
+}
+
+/// The next record; none once nobody is left who sends, and when it is too late.
+fn next(records: &mut Receiver<Record>, until: &OnceLock<Instant>) -> Option<Record> {
+    let record = records.recv().ok()?;
+    until.get().is_none_or(|until| Instant::now() < *until).then_some(record)
 }
 
 fn log(py: Python<'_>, level: u8, text: &str) -> PyResult<()> {
-    let logger = py.import("logging")?.call_method1("getLogger", ("mesos",))?;
-    logger.call_method1("log", (level, "%s", text)).map(drop)
+    let logger = guarded::call_method(&guarded::import(py, "logging")?, "getLogger", ("mesos",))?;
+    guarded::call_method(&logger, "log", (level, "%s", text)).map(drop)
 }

@@ -4,10 +4,12 @@
 mod dispatcher;
 mod errors;
 mod executor;
+mod guarded;
 mod local;
 mod logging;
 mod scheduler;
 mod text;
+mod threads;
 
 use pyo3::prelude::*;
 
@@ -36,19 +38,30 @@ mod _core {
         file.map(|file| PyBytes::new(py, &file)).ok_or_else(|| PyKeyError::new_err(name.to_owned()))
     }
 
+    /// A master string, or a text that holds one, without its password.
+    #[pyfunction]
+    fn redacted(text: &str) -> String {
+        crate::driver::detector::redacted(text)
+    }
+
     /// Runs one command task for the agent that these variables are from. Raises ArgumentValueError where one is missing.
     #[pyfunction]
-    fn run_command_executor(py: Python<'_>, variables: std::collections::HashMap<String, String>) -> PyResult<()> {
+    fn run_command_executor(py: Python<'_>, variables: crate::environment::Variables) -> PyResult<()> {
         Ok(py.detach(|| crate::command_executor::run(&variables))?)
     }
 
-    /// Ends what runs in the background, for the interpreter's exit: no callback is made after this.
+    /// Ends what runs in the background, for the interpreter's exit: no callback and no log record is made after this.
     #[pyfunction]
-    fn shutdown(py: Python<'_>) {
-        py.detach(|| {
+    fn shutdown(py: Python<'_>) -> PyResult<()> {
+        let logged = py.detach(|| {
             super::dispatcher::shutdown();
             super::local::shutdown();
-            super::logging::flush();
+            super::logging::shutdown()
         });
+        if logged {
+            return Ok(());
+        }
+        let logging = super::guarded::import(py, "mesos._logging")?;
+        super::guarded::call_method(&logging, "free_handlers", ()).map(drop)
     }
 }

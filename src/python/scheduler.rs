@@ -1,18 +1,24 @@
 //! `mesos._core.SchedulerDriver`: the scheduler driver in bytes and numbers.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::{PyBytes, PyList, PyWeakrefReference};
 
 use super::dispatcher::{self, Callbacks, Dispatcher, Exit, parse, report};
+use super::guarded;
 use crate::driver::{self, Credential, Options, Status};
+use crate::per_process::PerProcess;
 use crate::session::scheduler::{Delivery, SchedulerSession};
 use crate::wire::call::{self, Call, Type};
 use crate::wire::envelope::{FrameworkMessage, StatusKeys, Wrapped};
+
+/// The drivers of this process, for those whose master is an embedded cluster of this process.
+static DRIVERS: PerProcess<Mutex<Vec<Weak<driver::SchedulerDriver>>>> = PerProcess::new();
 
 /// A scheduler driver. Messages are bytes, statuses the numbers of `mesos.Status`.
 #[pyclass(frozen, module = "mesos._core")]
@@ -34,7 +40,11 @@ impl SchedulerDriver {
         let credential = credential.map(|(principal, secret)| Credential { principal, secret });
         let framework = Bytes::copy_from_slice(framework);
         let core = driver::SchedulerDriver::new(Options { framework, master, credential, suppressed_roles })?;
-        Ok(Self { core: Arc::new(core), exit: Arc::default() })
+        let core = Arc::new(core);
+        let mut drivers = DRIVERS.get().lock().unwrap_or_else(PoisonError::into_inner);
+        drivers.retain(|driver| driver.strong_count() > 0);
+        drivers.push(Arc::downgrade(&core));
+        Ok(Self { core, exit: Arc::default() })
     }
 
     /// Starts the driver and the thread that calls `scheduler` with `driver`.
@@ -50,8 +60,8 @@ impl SchedulerDriver {
         }
         let callbacks = SchedulerCallbacks::import(py, implicit_acknowledgements)?;
         let (core, exit) = (self.core.clone(), self.exit.clone());
-        let (target, told) = (scheduler.clone_ref(py), driver.clone_ref(py));
-        let dispatcher = Dispatcher { target, driver: told, core, exit, callbacks };
+        let weak = PyWeakrefReference::new(driver.bind(py))?.unbind();
+        let dispatcher = Dispatcher { driver: weak, core, exit, callbacks };
         match self.core.start() {
             Ok(false) => {}
             Ok(true) => {
@@ -61,7 +71,7 @@ impl SchedulerDriver {
             }
             // As libmesos does: in the caller's thread, and the driver is aborted already.
             Err(error) => {
-                let called = scheduler.call_method1(py, "error", (driver, error.to_string()));
+                let called = guarded::call_method(scheduler.bind(py), "error", (driver, error.to_string()));
                 if let Err(error) = called {
                     report(py, "Failed to call scheduler's error\n", &error);
                 }
@@ -175,6 +185,25 @@ impl SchedulerDriver {
     }
 }
 
+/// A driver that nobody holds any more leaves its master without TEARDOWN, as when libmesos' is destroyed.
+impl Drop for SchedulerDriver {
+    fn drop(&mut self) {
+        if self.core.status() == Status::Running {
+            let name = self.core.name();
+            tracing::info!("The driver of framework '{name}' is not held by anybody any more, and leaves the master");
+        }
+        self.core.stop(true);
+    }
+}
+
+/// Aborts the drivers whose master is the embedded one that was at this address, with an error.
+pub fn cluster_stopped(address: SocketAddr) {
+    let drivers = DRIVERS.get().lock().unwrap_or_else(PoisonError::into_inner).clone();
+    for driver in drivers.iter().filter_map(Weak::upgrade).filter(|driver| driver.is_of(address)) {
+        driver.fail(format!("The embedded cluster at {address} was stopped"));
+    }
+}
+
 impl SchedulerDriver {
     fn call(&self, kind: Type, fill: impl FnOnce(&mut Call)) -> i32 {
         let mut call = Call { kind: kind.into(), ..Call::default() };
@@ -203,8 +232,9 @@ struct SchedulerCallbacks {
 
 impl SchedulerCallbacks {
     fn import(py: Python<'_>, implicit_acknowledgements: bool) -> PyResult<Self> {
-        let module = py.import("mesos.interface.mesos_pb2")?;
-        let parser = |name: &str| module.getattr(name)?.getattr("FromString").map(Bound::unbind);
+        let module = guarded::import(py, "mesos.interface.mesos_pb2")?;
+        let parser =
+            |name: &str| guarded::attribute(&guarded::attribute(&module, name)?, "FromString").map(Bound::unbind);
         Ok(Self {
             implicit_acknowledgements,
             framework_id: parser("FrameworkID")?,
@@ -224,6 +254,7 @@ impl Callbacks for SchedulerCallbacks {
     type Core = driver::SchedulerDriver;
     /// A SUBSCRIBE may be on its way, and the last calls.
     const LAST_WORDS: Duration = Duration::from_secs(2);
+    const TARGET: &'static str = "_scheduler";
 
     fn name(delivery: &Delivery) -> &'static str {
         match delivery {

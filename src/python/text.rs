@@ -12,6 +12,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
 
+use super::guarded::{GetAttribute, SetAttribute, attribute, call, guarded};
+
 /// Gives the buffer of a subclass' attribute `_raw`, which has to be bytes.
 ///
 /// A base and not a method, because Python code can offer a buffer from 3.12 on only (PEP 688).
@@ -21,7 +23,7 @@ pub struct RawBuffer;
 #[pymethods]
 impl RawBuffer {
     unsafe fn __getbuffer__(slf: Bound<'_, Self>, view: *mut ffi::Py_buffer, flags: c_int) -> PyResult<()> {
-        let raw = slf.getattr("_raw")?;
+        let raw = attribute(slf.as_any(), "_raw")?;
         // SAFETY: `view` is the caller's; on success it holds the bytes object, which is never written to.
         match unsafe { ffi::PyObject_GetBuffer(raw.as_ptr(), view, flags) } {
             0 => Ok(()),
@@ -55,9 +57,9 @@ pub struct Hooks {
 /// implementation.
 struct Text {
     hooks: Hooks,
-    get: ffi::getattrofunc,
-    set: ffi::setattrofunc,
-    init: ffi::initproc,
+    get: GetAttribute,
+    set: SetAttribute,
+    init: SetAttribute,
 }
 
 static TEXT: PyOnceLock<Text> = PyOnceLock::new();
@@ -96,9 +98,9 @@ pub fn set_text(sample: &Bound<'_, PyType>, hooks: Hooks) -> PyResult<()> {
     // SAFETY: these are the types of these slots.
     let (get, set, init) = unsafe {
         (
-            std::mem::transmute::<*mut c_void, ffi::getattrofunc>(slot(ffi::Py_tp_getattro)?),
-            std::mem::transmute::<*mut c_void, ffi::setattrofunc>(slot(ffi::Py_tp_setattro)?),
-            std::mem::transmute::<*mut c_void, ffi::initproc>(slot(ffi::Py_tp_init)?),
+            std::mem::transmute::<*mut c_void, GetAttribute>(slot(ffi::Py_tp_getattro)?),
+            std::mem::transmute::<*mut c_void, SetAttribute>(slot(ffi::Py_tp_setattro)?),
+            std::mem::transmute::<*mut c_void, SetAttribute>(slot(ffi::Py_tp_init)?),
         )
     };
     TEXT.set(sample.py(), Text { hooks, get, set, init })
@@ -136,7 +138,7 @@ unsafe extern "C" fn get(message: *mut ffi::PyObject, name: *mut ffi::PyObject) 
     unsafe {
         let py = Python::assume_attached();
         let text = text(py);
-        let value = (text.get)(message, name);
+        let value = guarded(|| (text.get)(message, name));
         if value.is_null() {
             return value;
         }
@@ -144,10 +146,10 @@ unsafe extern "C" fn get(message: *mut ffi::PyObject, name: *mut ffi::PyObject) 
         if kind == &raw mut ffi::PyBytes_Type {
             returned(
                 py,
-                text.hooks.read.bind(py).call1((Bound::from_owned_ptr(py, value), Bound::from_borrowed_ptr(py, name))),
+                call(text.hooks.read.bind(py), (Bound::from_owned_ptr(py, value), Bound::from_borrowed_ptr(py, name))),
             )
         } else if kind.cast() == text.hooks.container.as_ptr() && is_named(py, &text.hooks.collections, message, name) {
-            returned(py, text.hooks.collection.bind(py).call1((Bound::from_owned_ptr(py, value),)))
+            returned(py, call(text.hooks.collection.bind(py), (Bound::from_owned_ptr(py, value),)))
         } else {
             value
         }
@@ -170,10 +172,10 @@ unsafe extern "C" fn set(
         }
         let (text, name, value) = (text(py), *arguments, *arguments.add(1));
         if ffi::PyUnicode_Check(value) == 0 || !is_named(py, &text.hooks.bytes_fields, message, name) {
-            return done(py, (text.set)(message, name, value));
+            return done(py, guarded(|| (text.set)(message, name, value)));
         }
-        match text.hooks.write.bind(py).call1((Bound::from_borrowed_ptr(py, value),)) {
-            Ok(bytes) => done(py, (text.set)(message, name, bytes.as_ptr())),
+        match call(text.hooks.write.bind(py), (Bound::from_borrowed_ptr(py, value),)) {
+            Ok(bytes) => done(py, guarded(|| (text.set)(message, name, bytes.as_ptr()))),
             error => returned(py, error),
         }
     }
@@ -192,11 +194,11 @@ unsafe extern "C" fn init(
         let py = Python::assume_attached();
         let text = text(py);
         if keywords.is_null() || !any_reaches(py, &text.hooks.reaching, message, keywords) {
-            return done(py, (text.init)(message, arguments, keywords));
+            return done(py, guarded(|| (text.init)(message, arguments, keywords)));
         }
         let class = Bound::from_borrowed_ptr(py, ffi::Py_TYPE(message).cast());
-        match text.hooks.keywords.bind(py).call1((class, Bound::from_borrowed_ptr(py, keywords))) {
-            Ok(keywords) => done(py, (text.init)(message, arguments, keywords.as_ptr())),
+        match call(text.hooks.keywords.bind(py), (class, Bound::from_borrowed_ptr(py, keywords))) {
+            Ok(keywords) => done(py, guarded(|| (text.init)(message, arguments, keywords.as_ptr()))),
             error => returned(py, error),
         }
     }

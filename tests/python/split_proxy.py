@@ -48,6 +48,8 @@ class SplitProxy:
         """Calls that clients sent whole, SUBSCRIBE excepted."""
         self.forwarded: list[Any] = []
         """Those of them that the server got whole."""
+        self.answered = 0
+        """How many of them the client got an answer to."""
         self.subscriptions = 0
         self.connections = 0
         """Connections that carried calls."""
@@ -183,6 +185,9 @@ class SplitProxy:
         if point is not None:
             return False
         client.sendall(answer)
+        with self._lock:
+            self.answered += 1
+            self._lock.notify_all()
         return True
 
     def _point(self, call: Any) -> str | None:

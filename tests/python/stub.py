@@ -145,6 +145,17 @@ class Stub:
             with self._writing, contextlib.suppress(OSError):  # the client has left
                 stream.sendall(record(event))
 
+    def end_streams(self) -> None:
+        """End every stream of events in order."""
+        for stream in self._streams:
+            with self._writing, contextlib.suppress(OSError):  # the client has left
+                stream.sendall(b"0\r\n\r\n")
+                stream.shutdown(socket.SHUT_RDWR)
+
+    def fall_silent(self) -> None:
+        """Send no heartbeats any more."""
+        self._silent = True
+
     def _accept(self) -> None:
         self._sockets_of_calls: dict[int, socket.socket] = {}
         while True:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import os
+import socket
 import ssl
 import threading
 from pathlib import Path
@@ -222,6 +224,36 @@ def test_a_real_master_with_old_cipher_suites_only(
         assert told.wait(10)
 
 
+def test_a_credential_is_not_sent_from_https_to_http(stub: Callable[..., str], authority: trustme.CA) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as clear:
+        location = f"http://127.0.0.1:{clear.getsockname()[1]}/api/v1/scheduler"
+        proxy = Proxy(stub(307, {"Location": location}, ""), tls(authority, "127.0.0.1"))
+        credential = mesos_pb2.Credential(principal="alice", secret="s3cret")
+        with (
+            heard("redirected from https to http://127.0.0.1") as told,
+            running(f"https://{proxy.address}", Recorder(), credential=credential),
+        ):
+            assert told.wait(10)
+        clear.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            clear.accept()
+        proxy.close()
+
+
+def test_a_redirect_that_takes_the_credential_along_is_logged(
+    stub: Callable[..., str], embedded: LocalCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    follower = stub(307, {"Location": f"//{embedded.address}"}, "")
+    scheduler = Recorder()
+    credential = mesos_pb2.Credential(principal="alice", secret="s3cret")
+    caplog.set_level("INFO", "mesos")
+    with heard("which gets the credential of 'alice' too") as told:
+        with running(follower, scheduler, credential=credential):
+            scheduler.wait("registered")
+        assert told.wait(10)
+    assert "s3cret" not in caplog.text
+
+
 def test_client_certificates(
     embedded: LocalCluster, authority: trustme.CA, identity: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,3 +313,32 @@ def test_a_credential_opens_a_real_master_that_wants_one(apache_home: Path, tmp_
         message = refused.wait("error")
         assert message == "Master refused authentication: principal 'alice'"
         assert "guessed" not in repr(driver)
+
+
+def options_of_connections(port: int) -> list[tuple[int, ...]]:
+    """Of every connection that this process made to a port: keep-alive, its times, the time for data, and no delay."""
+    wanted = (
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT),
+        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT),
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY),
+    )
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        # Not a socket, or not connected.
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(name))) as each:
+            if each.family == socket.AF_INET and each.getpeername()[1] == port:
+                found.append(tuple(each.getsockopt(*option) for option in wanted))
+    return found
+
+
+def test_a_dead_peer_is_noticed_and_a_path_is_kept_alive(embedded: LocalCluster) -> None:
+    scheduler = Recorder()
+    with running(embedded.address, scheduler) as driver:
+        scheduler.wait("registered")
+        driver.killTask(mesos_pb2.TaskID(value="unknown"))
+        scheduler.wait("statusUpdate")
+        stream, calls = options_of_connections(int(embedded.address.rpartition(":")[2]))
+        assert stream == calls == (1, 15, 15, 5, 75_000, 1)

@@ -17,7 +17,7 @@ from mesos.errors import ArgumentTypeError, ArgumentValueError, DriverError
 from mesos.interface import Scheduler, mesos_pb2
 from mesos.native import MesosSchedulerDriver
 
-from tests.python.support import Recorder, capable, filters, framework, heard, running, task
+from tests.python.support import Recorder, capable, filters, framework, heard, running, task, wait_until
 
 STATUS = mesos_pb2.TaskStatus
 SLEEP = "sleep 600"
@@ -661,6 +661,36 @@ class TestBadInput:
         assert "registration_backoff_factor" in message
         assert "2 moons" in message
 
+    def test_a_flag_in_the_environment_that_is_not_utf8(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MESOS_REGISTRATION_BACKOFF_FACTOR", os.fsdecode(b"\xff"))
+        scheduler = Recorder()
+        assert MesosSchedulerDriver(scheduler, framework(), "localhost:1").start() == mesos_pb2.DRIVER_ABORTED
+        assert "'MESOS_REGISTRATION_BACKOFF_FACTOR' is not valid UTF-8" in scheduler.wait("error")
+
+    def test_a_master_that_is_not_utf8(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        secret = "zk://user:" + 100 * "secret" + os.fsdecode(b"@\xff/mesos")
+        with pytest.raises(ArgumentValueError, match=r"in UTF-8 as master, got str 'zk://user:\*\*\*@"):
+            MesosSchedulerDriver(Recorder(), framework(), secret)
+        monkeypatch.setenv("REMESOS_MASTER", secret)
+        with pytest.raises(ArgumentValueError, match=r"in UTF-8 as REMESOS_MASTER, got str 'zk://user:\*\*\*@"):
+            MesosSchedulerDriver(Recorder(), framework(), "local")
+
+    @pytest.mark.parametrize("bad", [{"principal": "p", "secret": "s3cret"}, ("p", "s3cret")])
+    def test_a_credential_that_is_none_is_not_shown(self, bad: Any) -> None:
+        for arguments in ({"credential": bad}, {"implicitAcknowledgements": bad}):
+            with pytest.raises(ArgumentTypeError) as error:
+                MesosSchedulerDriver(Recorder(), framework(), "localhost:1", **arguments)
+            assert "s3cret" not in str(error.value)
+
+    @pytest.mark.parametrize("bad", ["zk://user:s3cret@h", "http://user:s3cret@h:1", "user:s3cret@h:1"])
+    def test_a_password_in_a_master_that_is_none_is_not_shown(self, bad: str) -> None:
+        scheduler = Recorder()
+        driver = MesosSchedulerDriver(scheduler, framework(), bad)
+        assert driver.start() == mesos_pb2.DRIVER_ABORTED
+        message = scheduler.wait("error")
+        assert f"for '{bad.replace('s3cret', '***')}'" in message
+        assert "s3cret" not in message + repr(driver)
+
     def test_a_framework_without_a_name(self) -> None:
         with pytest.raises(ArgumentValueError, match=r"FrameworkInfo.*as framework.*name"):
             MesosSchedulerDriver(Recorder(), mesos_pb2.FrameworkInfo(user=""), "localhost:5050")
@@ -770,6 +800,15 @@ def test_the_environment_excuses_no_master_that_is_no_text(monkeypatch: pytest.M
         MesosSchedulerDriver(Recorder(), framework(), 5050)
 
 
+def test_the_warning_of_another_master_shows_no_password(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("REMESOS_MASTER", "zk://user:s3cret@h:2181/mesos")
+    MesosSchedulerDriver(Recorder(), framework(), "zk://other:s3cret2@h:2181/mesos")
+    assert "the master zk://user:***@h:2181/mesos, from" in caplog.text
+    assert "instead of zk://other:***@h:2181/mesos" in caplog.text
+
+
 def test_a_credential_in_the_fourth_place_as_before_0_22(embedded: Any) -> None:
     scheduler = Recorder()
     driver = MesosSchedulerDriver(
@@ -783,3 +822,21 @@ def test_a_credential_in_the_fourth_place_as_before_0_22(embedded: Any) -> None:
 
 def test_repr_tells_the_status() -> None:
     assert repr(MesosSchedulerDriver(Scheduler(), framework(), "h:1")) == "<MesosSchedulerDriver DRIVER_NOT_STARTED>"
+
+
+@pytest.mark.parametrize("end", ["stop", "abort, stop", "stop, failover"])
+def test_a_driver_that_ends_while_it_subscribes_leaves_no_framework(master: str, end: str) -> None:
+    """With failover the framework is left, and is gone when the driver is: it has no failover timeout."""
+    name = f"quick {end}"
+    for number in range(60):
+        driver = MesosSchedulerDriver(Recorder(), framework(name=name), master)
+        driver.start()
+        time.sleep(number / 20_000)  # SUBSCRIBE is at another point of its way each time
+        if end == "abort, stop":
+            driver.abort()
+        driver.stop("failover" in end)
+        driver.join()
+        del driver
+    wait_until(
+        lambda: not any(each["name"] == name for each in state_of(master)["frameworks"]), "every framework is gone"
+    )

@@ -10,6 +10,7 @@ import os
 import queue
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
@@ -91,6 +92,40 @@ def test_a_variable_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(variable, plain)
     with pytest.raises(ArgumentValueError, match=name):
         MesosExecutorDriver(Executor()).start()
+
+
+NO_TEXT = os.fsdecode(b"\xff")
+
+
+def test_a_variable_that_is_not_read_may_be_any_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**VARIABLES, "MESOS_DIRECTORY": NO_TEXT, "OTHER": NO_TEXT}.items():
+        monkeypatch.setenv(name, value)
+    driver = MesosExecutorDriver(Executor())
+    assert driver.start() == mesos_pb2.DRIVER_RUNNING
+    driver.abort()
+
+
+@pytest.mark.parametrize("name", ["MESOS_EXECUTOR_ID", "MESOS_SLAVE_PID", "MESOS_EXECUTOR_AUTHENTICATION_TOKEN"])
+def test_a_variable_that_is_read_and_not_utf8_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr("mesos.executor._driver._taken", {})
+    for variable, value in {**VARIABLES, name: NO_TEXT}.items():
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(ArgumentValueError, match=f"'{name}' is not valid UTF-8"):
+        MesosExecutorDriver(Executor()).start()
+
+
+def test_the_path_of_the_agent_s_socket_may_be_any_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = str(tmp_path / NO_TEXT)
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.settimeout(20)
+        agent.bind(os.fsencode(path))
+        agent.listen()
+        for name, value in {**VARIABLES, "MESOS_DOMAIN_SOCKET": path}.items():
+            monkeypatch.setenv(name, value)
+        driver = MesosExecutorDriver(Executor())
+        driver.start()
+        agent.accept()[0].close()
+        driver.abort()
 
 
 def test_the_token_is_taken_out_of_the_environment_and_shown_to_the_agent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -588,10 +623,12 @@ def test_a_command_task_lives_with_checks_that_are_never_due(commander: str, sec
         scheduler.state(launched.task_id.value, mesos_pb2.TASK_KILLED)
 
 
-def test_the_program_says_what_it_is_for() -> None:
+@pytest.mark.parametrize("other", [b"text", b"\xff"])
+def test_the_program_says_what_it_is_for(other: bytes) -> None:
     program = shutil.which("mesos-executor", path=str(Path(sys.executable).parent))
     assert program is not None
-    done = subprocess.run([program], capture_output=True, text=True, timeout=30, check=False)
+    environment = {**os.environb, b"OTHER": other}
+    done = subprocess.run([program], env=environment, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
     assert "Expecting 'MESOS_SLAVE_PID' to be set in the environment; it is started by an agent" in done.stderr
 

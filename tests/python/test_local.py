@@ -70,6 +70,17 @@ def test_a_bad_variable_is_named(monkeypatch: pytest.MonkeyPatch, variable: str,
         MesosSchedulerDriver(Recorder(), framework(), "local")
 
 
+def test_a_variable_that_is_not_utf8_is_named_and_a_path_may_be_any_bytes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MESOS_WORK_DIR", str(tmp_path / os.fsdecode(b"\xff")))
+    with LocalCluster.from_environment():
+        assert [os.fsencode(path.name) for path in tmp_path.iterdir()] == [b"\xff"]
+    monkeypatch.setenv("MESOS_RESOURCES", os.fsdecode(b"\xff"))
+    with pytest.raises(ArgumentValueError, match="'MESOS_RESOURCES' is not valid UTF-8"):
+        LocalCluster.from_environment()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -443,3 +454,17 @@ def test_a_scheduler_in_json(master: str) -> None:
 def test_repr_is_the_address() -> None:
     with LocalCluster() as cluster:
         assert repr(cluster) == f"<LocalCluster {cluster.url}>"
+
+
+def test_a_client_that_leaves_before_it_is_answered_is_gone(embedded: LocalCluster) -> None:
+    """Else it would hold every offer, for ever."""
+    subscribe = {"type": "SUBSCRIBE", "subscribe": {"framework_info": {"user": "", "name": "ghost"}}}
+    body = json.dumps(subscribe).encode()
+    head = (
+        f"POST /api/v1/scheduler HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+    )
+    for _ in range(200):
+        with socket.create_connection(embedded.address.split(":")) as client:
+            client.sendall(head.encode() + b"\r\n\r\n" + body)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # a reset
+    wait_until(lambda: get(embedded, "/state")["frameworks"] == [], "all frameworks are removed")

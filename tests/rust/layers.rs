@@ -3,17 +3,39 @@
 use std::path::{Path, PathBuf};
 
 /// A layer, and what of the crate it may name.
-const LAYERS: [(&str, &[&str]); 8] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("src/error.rs", &[]),
+    ("src/environment.rs", &["Error", "Result"]),
+    ("src/per_process.rs", &[]),
+    ("src/runtime.rs", &[]),
     ("src/proto.rs", &[]),
     ("src/wire", &["wire", "proto", "error", "Error", "Result"]),
     ("src/session", &["session", "wire", "proto", "error", "Error", "Result"]),
-    ("src/driver", &["driver", "session", "wire", "proto", "error", "Error", "Result"]),
-    ("src/local", &["local", "wire", "proto", "error", "Error", "Result"]),
-    ("src/command_executor.rs", &["driver", "local", "session", "wire", "proto", "Error", "Result"]),
+    (
+        "src/driver",
+        &["driver", "session", "wire", "proto", "environment", "per_process", "runtime", "error", "Error", "Result"],
+    ),
+    ("src/local", &["local", "wire", "proto", "environment", "runtime", "error", "Error", "Result"]),
+    (
+        "src/command_executor.rs",
+        &["driver", "local", "session", "wire", "proto", "environment", "runtime", "Error", "Result"],
+    ),
     (
         "src/python",
-        &["python", "command_executor", "local", "driver", "session", "wire", "proto", "error", "Error", "Result"],
+        &[
+            "python",
+            "command_executor",
+            "local",
+            "driver",
+            "session",
+            "wire",
+            "proto",
+            "environment",
+            "per_process",
+            "error",
+            "Error",
+            "Result",
+        ],
     ),
 ];
 
@@ -82,5 +104,15 @@ fn only_the_python_layer_knows_python() {
     for file in sources(&root().join("src")) {
         let python = file.starts_with(root().join("src/python"));
         assert!(python || !code(&file).contains("pyo3"), "{} uses pyo3", file.display());
+    }
+}
+
+#[test]
+fn python_code_is_called_only_through_guards() {
+    for file in sources(&root().join("src/python")).into_iter().filter(|f| !f.ends_with("guarded.rs")) {
+        let code = code(&file);
+        for call in [".call0(", ".call1(", ".call_method", ".getattr(", "py.import(", "PyModule::import("] {
+            assert!(!code.contains(call), "{} uses {call}: see src/python/guarded.rs", file.display());
+        }
     }
 }

@@ -6,12 +6,13 @@ import atexit
 import os
 from typing import TYPE_CHECKING, Any
 
-from mesos import _arguments, _conflicts, _core, _logging  # noqa: F401  (another package's __init__ may be in use)
+from mesos import _arguments, _conflicts, _core, _imported, _logging  # noqa: F401  (some only to be there)
 from mesos.errors import ArgumentTypeError, DriverError
 from mesos.interface import SchedulerDriver, mesos_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Self
 
     from mesos.local import LocalCluster
 
@@ -24,6 +25,16 @@ class MesosSchedulerDriver(SchedulerDriver):
     Follows ``src/python/scheduler/src/mesos/scheduler/mesos_scheduler_driver_impl.cpp`` and ``src/sched/sched.cpp``.
     Every method but the constructor returns a ``mesos.Status`` number: ``mesos_pb2.DRIVER_RUNNING`` and so on. The text
     of an id serves where its message is asked for.
+
+    A driver is a context manager; the end of the block stops it. One that nobody holds any more, outside of its own
+    callbacks, leaves the master as ``stop(failover=True)`` does, like libmesos' when it is destroyed.
+
+    >>> from mesos.interface import Scheduler
+    >>> from mesos.local import LocalCluster
+    >>> info = mesos_pb2.FrameworkInfo(user="", name="example")
+    >>> with LocalCluster() as cluster, MesosSchedulerDriver(Scheduler(), info, cluster.address) as driver:
+    ...     driver.start() == mesos_pb2.DRIVER_RUNNING
+    True
 
     :param scheduler: gets the callbacks; any object with the methods of :class:`mesos.interface.Scheduler`
     :param framework: the framework's info; an empty user and host name are filled in
@@ -50,7 +61,9 @@ class MesosSchedulerDriver(SchedulerDriver):
         if not isinstance(implicitAcknowledgements, int) and hasattr(implicitAcknowledgements, "SerializeToString"):
             credential, implicitAcknowledgements = implicitAcknowledgements, True
         if not isinstance(implicitAcknowledgements, int):
-            raise ArgumentTypeError(f"expected a bool as implicitAcknowledgements, got {implicitAcknowledgements!r}")
+            # Not shown itself: it may be a credential of a type that is not taken.
+            kind = type(implicitAcknowledgements).__name__
+            raise ArgumentTypeError(f"expected a bool as implicitAcknowledgements, got an object of type {kind}")
         info = _arguments.message(framework, mesos_pb2.FrameworkInfo, "framework")
         suppressed = [] if suppressedRoles is None else _arguments.roles(suppressedRoles, "suppressedRoles")
         pair = None
@@ -65,12 +78,13 @@ class MesosSchedulerDriver(SchedulerDriver):
         self._core = _core.SchedulerDriver(info, self._find_master(master), pair, suppressed)
 
     def _find_master(self, master: Any) -> str:
-        override = os.environ.get("REMESOS_MASTER")
+        override = _arguments.text(os.environ.get("REMESOS_MASTER", ""), "REMESOS_MASTER")
         # A script that reads its master with os.getenv passes None when that variable is not set.
         if master is not None or not override:
             master = _arguments.text(master, "master")
         if override and override != master:
-            _logging.log.warning("Using the master %s, from REMESOS_MASTER, instead of %s", override, master)
+            shown = [_core.redacted(str(each)) for each in (override, master)]
+            _logging.log.warning("Using the master %s, from REMESOS_MASTER, instead of %s", *shown)
             master = override
         if master in ("local", "localquiet"):
             from mesos.local import LocalCluster
@@ -210,6 +224,15 @@ class MesosSchedulerDriver(SchedulerDriver):
             _arguments.message(frameworkInfo, mesos_pb2.FrameworkInfo, "frameworkInfo"),
             _arguments.distinct_roles(suppressedRoles, "suppressedRoles"),
         )
+
+    def __enter__(self) -> Self:
+        """Returns the driver, which is not started by this."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the driver, and wait until its last calls are out."""
+        self.stop()
+        self.join()
 
     def __repr__(self) -> str:
         status = mesos_pb2.Status.Name(self._core.status())

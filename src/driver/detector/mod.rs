@@ -1,15 +1,15 @@
 //! Who leads: from an address, a file, or ZooKeeper. Follows `src/master/detector/` and semantics of
 //! `MasterDetector::create`.
 
+mod redacted;
 mod zookeeper;
-
-use std::path::PathBuf;
 
 use tokio::sync::watch;
 
 use crate::session::Endpoint;
 use crate::{Error, Result};
 
+pub use redacted::redacted;
 pub use zookeeper::ZooKeeperUrl;
 
 const EXPECTED: &str = "expected host:port, http(s)://host:port, zk://[user:password@]host1:port1,host2:port2,.../path, \
@@ -32,6 +32,7 @@ impl MasterUri {
     /// cluster's business and fails here too.
     pub fn parse(text: &str, tls: bool) -> Result<Self> {
         parse_nested(text.trim(), tls, 0).map_err(|why| {
+            let text = redacted(text);
             Error::invalid(format!("Failed to create a master detector for '{text}': Failed to parse '{text}': {why}"))
         })
     }
@@ -57,11 +58,10 @@ fn read_file(path: &str, tls: bool, depth: usize) -> std::result::Result<MasterU
     if depth >= FILES_NESTED_MAX {
         return Err(format!("more than {FILES_NESTED_MAX} files name one another"));
     }
-    let path = PathBuf::from(path);
-    let content =
-        std::fs::read_to_string(&path).map_err(|e| format!("cannot read the file {}: {e}", path.display()))?;
+    let shown = redacted(path);
+    let content = std::fs::read_to_string(path).map_err(|e| format!("cannot read the file {shown}: {e}"))?;
     let nested = parse_nested(content.trim(), tls, depth + 1);
-    nested.map_err(|why| format!("the file {} holds '{}': {why}", path.display(), content.trim()))
+    nested.map_err(|why| format!("the file {shown} holds '{}': {why}", redacted(content.trim())))
 }
 
 /// Reads `host:port`, with brackets around an IPv6 address; without a port where a default is given.
@@ -124,11 +124,24 @@ mod tests {
     }
 
     #[test]
+    fn errors_show_no_password() {
+        for bad in
+            ["zk://user:secret@h:2181", "zk://user:sec/ret@h:2181/mesos", "http://user:secret@h:1", "user:secret@h:1"]
+        {
+            let text = MasterUri::parse(bad, false).expect_err(bad).to_string();
+            assert!(!text.contains("sec") && text.contains("user:***@h"), "{text}");
+        }
+    }
+
+    #[test]
     fn a_file_holds_any_of_the_forms() {
         let file = std::env::temp_dir().join(format!("remesos-detector-{}", std::process::id()));
         std::fs::write(&file, " h:5050\n").expect("a writable temporary directory");
         let uri = format!("file://{}", file.display());
         assert_eq!(MasterUri::parse(&uri, false).expect("valid"), standalone(false, "h", 5050));
+        std::fs::write(&file, "zk://user:secret@h").expect("a writable temporary directory");
+        let error = MasterUri::parse(&uri, false).expect_err("no path").to_string();
+        assert!(error.contains("holds 'zk://user:***@h'") && !error.contains("secret"), "{error}");
         std::fs::write(&file, &uri).expect("a writable temporary directory");
         assert!(MasterUri::parse(&uri, false).is_err(), "a file that names itself");
         std::fs::remove_file(&file).expect("it was written");

@@ -31,7 +31,7 @@ pub struct ZooKeeperUrl {
 
 impl std::fmt::Debug for ZooKeeperUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "zk://{}{}", self.servers, self.path)
+        f.write_str(&super::redacted(&format!("zk://{}{}", self.servers, self.path)))
     }
 }
 
@@ -53,7 +53,11 @@ impl ZooKeeperUrl {
         };
         let with_port = |server: &str| {
             let master = super::authority(server, false, Some(DEFAULT_PORT));
-            master.map(|m| m.authority()).ok_or(format!("'{server}' is no ZooKeeper server: expected {form}"))
+            master.map(|m| m.authority()).ok_or_else(|| match path.contains('@') {
+                // It may be part of a password.
+                true => format!("the path begins at the first '/', which credentials cannot have: expected {form}"),
+                false => format!("'{server}' is no ZooKeeper server: expected {form}"),
+            })
         };
         let servers = servers.split(',').map(with_port).collect::<Result<Vec<_>, _>>()?.join(",");
         Ok(Self { credentials, servers, path: path.to_owned() })
@@ -129,7 +133,7 @@ async fn look(
 ) -> Result<zk::OneshotWatcher, zk::Error> {
     let (children, watcher) = match client.list_and_watch_children(&url.path).await {
         Err(zk::Error::NoNode) => {
-            tracing::info!("No master has made {} in ZooKeeper yet", url.path);
+            tracing::info!("No master has made its node in ZooKeeper at {url:?} yet");
             let (stat, watcher) = client.check_and_watch_stat(&url.path).await?;
             return if stat.is_some() { Err(zk::Error::NoNode) } else { Ok(watcher) };
         }

@@ -49,22 +49,20 @@ async fn answer(
 }
 
 async fn subscribe(context: &Context, path: String, call: Call, format: Format) -> Result<Response, Refused> {
+    let cluster = context.cluster.clone();
     let opened = context.cluster.ask(move |machine, now| {
         let (connection, events) = machine.open_executor_stream();
+        let left = move || cluster.tell(move |machine, _| machine.close_executor_stream(connection));
+        let events = Events::new(events, EVENT, format, left);
         let subscribed = machine.agent_at(&path).map(|agent| agent.subscribe(now, connection, call));
-        if !matches!(subscribed, Some(Ok(()))) {
-            machine.close_executor_stream(connection);
-        }
-        subscribed.map(|outcome| outcome.map(|()| (connection, events)))
+        subscribed.map(|outcome| outcome.map(|()| events))
     });
-    let (connection, events) = match opened.await {
-        Some(Some(Ok(opened))) => opened,
+    let events = match opened.await {
+        Some(Some(Ok(events))) => events,
         Some(Some(Err(refusal))) => return Err(refused(refusal.status, refusal.message)),
         Some(None) => return Err(refused(404, "")),
         None => return Err(refused(503, "The cluster is stopping")),
     };
-    let cluster = context.cluster.clone();
-    let left = move || cluster.tell(move |machine, _| machine.close_executor_stream(connection));
     let headers = [(header::CONTENT_TYPE, format.media_type())];
-    Ok((headers, Events::body(events, EVENT, format, left)).into_response())
+    Ok((headers, events.body()).into_response())
 }

@@ -61,14 +61,14 @@ fn validate(call: &Call) -> Result<(), String> {
 
 async fn subscribe(context: &Context, call: Call, format: Format) -> Result<Response, Refused> {
     let subscribe = call.subscribe.unwrap_or_default();
+    let cluster = context.cluster.clone();
     let opened = context.cluster.ask(move |machine, now| {
         let (connection, events) = machine.open_stream();
         let stream_id = machine.master.subscribe(now, connection, subscribe);
-        (connection, events, stream_id)
+        let left = move || cluster.tell(move |machine, now| machine.close_stream(now, connection));
+        (stream_id, Events::new(events, EVENT, format, left))
     });
-    let (connection, events, stream_id) = opened.await.ok_or_else(|| refused(503, "The cluster is stopping"))?;
-    let cluster = context.cluster.clone();
-    let left = move || cluster.tell(move |machine, now| machine.close_stream(now, connection));
+    let (stream_id, events) = opened.await.ok_or_else(|| refused(503, "The cluster is stopping"))?;
     let headers = [(header::CONTENT_TYPE.as_str(), format.media_type()), (STREAM_ID, stream_id.as_str())];
-    Ok((headers, Events::body(events, EVENT, format, left)).into_response())
+    Ok((headers, events.body()).into_response())
 }

@@ -83,9 +83,14 @@ pub struct Events<E, F: FnOnce()> {
 }
 
 impl<E: Message + 'static, F: FnOnce() + Send + Unpin + 'static> Events<E, F> {
+    /// To be made where the stream is opened: a client may leave before the answer is on its way.
+    pub fn new(events: mpsc::UnboundedReceiver<E>, name: &'static str, format: Format, left: F) -> Self {
+        Self { events, name, format, left: Some(left) }
+    }
+
     /// The body of an answer.
-    pub fn body(events: mpsc::UnboundedReceiver<E>, name: &'static str, format: Format, left: F) -> Body {
-        Body::from_stream(Self { events, name, format, left: Some(left) })
+    pub fn body(self) -> Body {
+        Body::from_stream(self)
     }
 }
 

@@ -1,0 +1,15 @@
+"""The modules that the core imports by name when it needs them.
+
+Packers such as PyInstaller follow only the import statements of Python code. ``tests/python/test_exits.py`` holds this.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+
+from mesos import _exit, _logging, _text, errors
+from mesos.interface import mesos_pb2
+
+__all__ = ["_exit", "_logging", "_text", "errors", "logging", "mesos_pb2", "sys", "traceback"]
