@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError, EncodeError
@@ -127,6 +128,21 @@ def data(value: Any, argument: str) -> bytes:
         return bytes(memoryview(value))
     except TypeError:
         raise ArgumentTypeError(f"expected bytes or str as {argument}, got {_shown(value)}") from None
+
+
+def seconds(value: Any, argument: str) -> float | None:
+    """Take seconds, or None.
+
+    :raises ArgumentTypeError: no number
+    :raises ArgumentValueError: negative, or not a number in the sense of floating point
+    """
+    if value is None:
+        return None
+    if not isinstance(value, int | float):
+        raise ArgumentTypeError(f"expected a number of seconds as {argument}, got {_shown(value)}")
+    if not value >= 0:
+        raise ArgumentValueError(f"expected zero or more seconds as {argument}, got {value!r}")
+    return float(min(value, sys.float_info.max))
 
 
 def text(value: Any, argument: str) -> str:

@@ -4,7 +4,7 @@
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use pyo3::exceptions::PySystemExit;
@@ -16,6 +16,7 @@ use super::threads::{self, PythonThread};
 use crate::driver::{Handle, Status};
 use crate::per_process::PerProcess;
 use crate::session::Session;
+use crate::wire::duration::Period;
 
 /// `join` looks for signals this often.
 const SIGNAL_CHECK: Duration = Duration::from_millis(50);
@@ -39,8 +40,8 @@ pub trait Callbacks: Sized + Send + Sync + 'static {
     fn failure(name: &str) -> String;
     /// The arguments after the driver.
     fn arguments<'py>(&self, py: Python<'py>, delivery: &DeliveryOf<Self>) -> PyResult<Vec<Bound<'py, PyAny>>>;
-    /// Whether the driver is aborted before the callback is made.
-    fn is_error(delivery: &DeliveryOf<Self>) -> bool;
+    /// What `error` is told, before which the driver is aborted; `None` for any other callback.
+    fn error(delivery: &DeliveryOf<Self>) -> Option<&str>;
     /// The callback returned.
     fn returned(&self, core: &Self::Core, delivery: DeliveryOf<Self>);
 }
@@ -162,7 +163,8 @@ impl<C: Callbacks> Dispatcher<C> {
     }
 
     fn deliver(&self, py: Python<'_>, delivery: DeliveryOf<C>) {
-        if C::is_error(&delivery) {
+        if let Some(message) = C::error(&delivery) {
+            aborted(self.driver.bind(py), message);
             self.core.abort();
         }
         let name = C::name(&delivery);
@@ -176,7 +178,7 @@ impl<C: Callbacks> Dispatcher<C> {
         let arguments = self.callbacks.arguments(py, delivery)?;
         let driver = self.driver.bind(py).clone();
         let arguments = std::iter::once(driver).chain(arguments).collect::<Vec<_>>();
-        guarded::call_method(self.target.bind(py), name, PyTuple::new(py, arguments)?).map(drop)
+        call_back(self.target.bind(py), name, PyTuple::new(py, arguments)?)
     }
 
     /// Reports as the C++ extension does (`src/python/scheduler/src/mesos/scheduler/proxy_scheduler.cpp`), and aborts.
@@ -186,7 +188,7 @@ impl<C: Callbacks> Dispatcher<C> {
         } else if error.is_instance_of::<PySystemExit>(py) {
             self.leave(py, error);
         } else {
-            report(py, &format!("Failed to call {}\n", C::failure(name)), &error);
+            failed(self.driver.bind(py), &format!("Failed to call {}\n", C::failure(name)), error);
             self.core.abort();
         }
     }
@@ -205,14 +207,50 @@ impl<C: Callbacks> Dispatcher<C> {
     }
 }
 
-/// Waits until the driver ended; signals are handled meanwhile. Raises the `SystemExit` of a callback.
-pub fn join<S: Session>(py: Python<'_>, core: &Handle<S>, exit: &Exit) -> PyResult<i32> {
+/// Makes a callback. What it returned counts for nothing, unless it shows that the callback has not run yet.
+pub fn call_back(target: &Bound<'_, PyAny>, name: &str, arguments: Bound<'_, PyTuple>) -> PyResult<()> {
+    let returned = guarded::call_method(target, name, arguments)?;
+    if returned.is_none() {
+        return Ok(());
+    }
+    let callbacks = guarded::import(target.py(), "mesos._callbacks")?;
+    guarded::call_method(&callbacks, "check_returned", (name, returned)).map(drop)
+}
+
+/// Reports what a callback raised, `what` in libmesos' words, to whoever is to be told. Comes before the driver is
+/// aborted, which wakes those who wait for it.
+pub fn failed(driver: &Bound<'_, PyAny>, what: &str, error: PyErr) {
+    let py = driver.py();
+    let raised = error.clone_ref(py).into_value(py);
+    let failures = guarded::import(py, "mesos._failures");
+    if let Err(broken) = failures.and_then(|f| guarded::call_method(&f, "failed", (driver, what, raised))) {
+        report(py, &format!("Failed to report an exception, {error}\n"), &broken);
+    }
+}
+
+/// Notes what a driver is about to be aborted with, for those who wait for it.
+pub fn aborted(driver: &Bound<'_, PyAny>, message: &str) {
+    let py = driver.py();
+    let failures = guarded::import(py, "mesos._failures");
+    if let Err(broken) = failures.and_then(|f| guarded::call_method(&f, "aborted", (driver, message))) {
+        report(py, "Failed to note an error\n", &broken);
+    }
+}
+
+/// Waits until the driver ended, at most so many seconds, after which the status is `Running`. Signals are handled
+/// meanwhile. Raises the `SystemExit` of a callback.
+pub fn join<S: Session>(py: Python<'_>, core: &Handle<S>, exit: &Exit, seconds: Option<f64>) -> PyResult<i32> {
+    let until = seconds.map(|seconds| Instant::now() + Period::from_seconds(seconds).unwrap_or_default());
     let waiting = exit.wait();
     let status = loop {
-        if let Some(status) = py.detach(|| core.wait(SIGNAL_CHECK)) {
+        let left = until.map_or(SIGNAL_CHECK, |until| until.saturating_duration_since(Instant::now()));
+        if let Some(status) = py.detach(|| core.wait(left.min(SIGNAL_CHECK))) {
             break status;
         }
         py.check_signals()?;
+        if left.is_zero() {
+            break Status::Running;
+        }
     };
     drop(waiting);
     exit.take().map_or(Ok(status as i32), Err)

@@ -53,9 +53,9 @@ impl ExecutorDriver {
         py.detach(|| self.core.abort()) as i32
     }
 
-    /// Waits until the driver ended; signals are handled meanwhile.
-    fn join(&self, py: Python<'_>) -> PyResult<i32> {
-        dispatcher::join(py, &self.core, &self.exit)
+    /// Waits until the driver ended, at most so many seconds; signals are handled meanwhile.
+    fn join(&self, py: Python<'_>, seconds: Option<f64>) -> PyResult<i32> {
+        dispatcher::join(py, &self.core, &self.exit, seconds)
     }
 
     fn status(&self) -> i32 {
@@ -139,8 +139,8 @@ impl Callbacks for ExecutorCallbacks {
         })
     }
 
-    fn is_error(delivery: &Delivery) -> bool {
-        matches!(delivery, Delivery::Error(_))
+    fn error(delivery: &Delivery) -> Option<&str> {
+        if let Delivery::Error(message) = delivery { Some(message) } else { None }
     }
 
     fn returned(&self, _core: &driver::ExecutorDriver, _delivery: Delivery) {}

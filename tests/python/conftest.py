@@ -91,6 +91,12 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture
+def callbacks_may_raise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests whose callbacks raise on purpose: pytest's hook, which fails a test that raises in a thread, is off."""
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+
+
 @pytest.fixture(autouse=True)
 def _no_python_threads_left() -> Iterator[None]:
     before = set(threading.enumerate())

@@ -453,6 +453,7 @@ def test_abort_leaves_the_tasks_running_and_calls_nothing_back(master: str) -> N
     assert known(master, offer.framework_id.value) is None
 
 
+@pytest.mark.usefixtures("callbacks_may_raise")
 @pytest.mark.parametrize("where", ["registered", "resourceOffers", "statusUpdate"])
 def test_a_callback_that_raises_aborts_the_driver(master: str, where: str, capfd: pytest.CaptureFixture[str]) -> None:
     def fail(*_: Any) -> None:
@@ -473,6 +474,7 @@ def test_a_callback_that_raises_aborts_the_driver(master: str, where: str, capfd
     assert 'raise ValueError("oops")\nValueError: oops\n' in shown
 
 
+@pytest.mark.usefixtures("callbacks_may_raise")
 def test_a_scheduler_that_lacks_the_method_aborts_the_driver(master: str, capfd: pytest.CaptureFixture[str]) -> None:
     driver = MesosSchedulerDriver(object(), framework(), master)
     assert driver.run() == mesos_pb2.DRIVER_ABORTED
@@ -481,6 +483,7 @@ def test_a_scheduler_that_lacks_the_method_aborts_the_driver(master: str, capfd:
     assert "Failed to call scheduler's registered\n" in capfd.readouterr().err
 
 
+@pytest.mark.usefixtures("callbacks_may_raise")
 def test_an_update_whose_callback_raised_is_not_acknowledged(master: str) -> None:
     def launch(driver: Any, offers: Any) -> None:
         driver.launchTasks(offers[0].id, [task(offers[0], SLEEP)])
@@ -645,6 +648,7 @@ class TestBadInput:
         assert f"Failed to create a master detector for '{bad}'" in message
         assert "expect" in message.lower() or "cannot read" in message
 
+    @pytest.mark.usefixtures("callbacks_may_raise")
     def test_an_error_callback_that_raises_changes_nothing(self, capfd: pytest.CaptureFixture[str]) -> None:
         def fail(*_: Any) -> None:
             raise ValueError("oops")

@@ -215,6 +215,7 @@ class TestCalls:
 
         assert mesos.native.MesosSchedulerDriver(Duck(), framework(), master).run() == mesos_pb2.DRIVER_STOPPED
 
+    @pytest.mark.usefixtures("callbacks_may_raise")
     @pytest.mark.parametrize(
         ("callback", "said"),
         [

@@ -7,7 +7,8 @@ import os
 import sys
 from typing import Any
 
-from mesos import _arguments, _conflicts, _core, _imported, _logging  # noqa: F401  (some only to be there)
+from mesos import _arguments, _callbacks, _conflicts, _core, _failures, _imported, _logging  # noqa: F401  (some only to be there)
+from mesos.errors import DriverTimeoutError
 from mesos.interface import ExecutorDriver, mesos_pb2
 
 _TOKEN = "MESOS_EXECUTOR_AUTHENTICATION_TOKEN"
@@ -30,10 +31,14 @@ class MesosExecutorDriver(ExecutorDriver):
     Every method but the constructor returns a ``mesos.Status`` number: ``mesos_pb2.DRIVER_RUNNING`` and so on.
 
     :param executor: gets the callbacks; any object with the methods of :class:`mesos.interface.Executor`
+    :raises ArgumentTypeError: the executor is None or a class, or has a callback that is a coroutine function or a
+        generator function, for nobody would await it
     """
 
     def __init__(self, executor: Any) -> None:
+        _callbacks.check(executor, _callbacks.EXECUTOR, "executor")
         self._executor = executor
+        self._failure = _failures.Failure()
         self._core = _core.ExecutorDriver()
 
     def start(self) -> int:
@@ -41,7 +46,9 @@ class MesosExecutorDriver(ExecutorDriver):
 
         :raises ArgumentValueError: a variable that an agent sets is missing or cannot be read; the message names it
             (libmesos ends the process here)
+        :raises ArgumentTypeError: the executor was given an asynchronous callback since the driver was made
         """
+        _callbacks.check(self._executor, _callbacks.EXECUTOR, "executor")
         _logging.set_level()
         for stream in (sys.stdout, sys.stderr):
             # As libmesos does: what an executor prints is to be seen in its sandbox at once.
@@ -60,14 +67,41 @@ class MesosExecutorDriver(ExecutorDriver):
         """Make no callback any more. Returns DRIVER_ABORTED."""
         return self._core.abort()
 
-    def join(self) -> int:
-        """Wait until the driver was stopped or aborted. Ctrl-C is handled meanwhile."""
-        return self._core.join()
+    def join(self, *, check: bool = False, timeout: float | None = None) -> int:
+        """Wait until the driver was stopped or aborted. Ctrl-C is handled meanwhile.
 
-    def run(self) -> int:
-        """``start`` and ``join``."""
+        :param check: raise what aborted the driver, :attr:`exception`; it is not printed then
+        :param timeout: seconds; None waits without end. DRIVER_RUNNING is returned if it has not ended by then
+        :raises DriverAbortedError: with ``check``: what ``error`` was told
+        :raises DriverTimeoutError: with ``check``: the driver still runs. A :class:`TimeoutError`
+        """
+        seconds = _arguments.seconds(timeout, "timeout")
+        status = self._failure.checked(check, lambda: self._core.join(seconds))
+        if check and status == mesos_pb2.DRIVER_RUNNING:
+            raise DriverTimeoutError(f"the driver still runs after {timeout} seconds")
+        return status
+
+    def run(self, *, check: bool = False) -> int:
+        """``start`` and ``join``.
+
+        :param check: raise what aborted the driver, as :meth:`join` does
+        """
+        return self._failure.checked(check, self._run)
+
+    def _run(self) -> int:
         status = self.start()
         return status if status != mesos_pb2.DRIVER_RUNNING else self.join()
+
+    @property
+    def exception(self) -> BaseException | None:
+        """What aborted the driver: what a callback raised, or a :class:`mesos.errors.DriverAbortedError` with what
+        ``error`` was told. None as long as nothing did, and if :meth:`abort` was called.
+
+        Its traceback holds the frames of the callback, and with them the driver and the executor, until the garbage
+        collector finds that nobody holds the driver; ``traceback.clear_frames`` lets their variables go at once.
+        A ``SystemExit`` is not kept: ``join`` raises it, or it ends the process.
+        """
+        return self._failure.exception
 
     def sendStatusUpdate(self, status: mesos_pb2.TaskStatus) -> int:
         """Report on a task. The update is kept, and sent again, until the agent has it.

@@ -6,8 +6,8 @@ import atexit
 import os
 from typing import TYPE_CHECKING, Any
 
-from mesos import _arguments, _conflicts, _core, _imported, _logging  # noqa: F401  (some only to be there)
-from mesos.errors import ArgumentTypeError, DriverError
+from mesos import _arguments, _callbacks, _conflicts, _core, _failures, _imported, _logging  # noqa: F401  (some only to be there)
+from mesos.errors import ArgumentTypeError, DriverError, DriverTimeoutError
 from mesos.interface import SchedulerDriver, mesos_pb2
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ class MesosSchedulerDriver(SchedulerDriver):
     :param implicitAcknowledgements: whether a status update is acknowledged when ``statusUpdate`` returns
     :param credential: sent as HTTP Basic. Also taken as the fourth argument, where it was before Mesos 0.22
     :param suppressedRoles: roles that want no offers at first
-    :raises ArgumentTypeError: an argument of a type that cannot be used
+    :raises ArgumentTypeError: an argument of a type that cannot be used; a scheduler with a callback that is a
+        coroutine function or a generator function, for nobody would await it
     :raises ArgumentValueError: a message whose required fields are not set
     :raises ClusterError: ``local``, and the cluster could not be started
     """
@@ -47,6 +48,7 @@ class MesosSchedulerDriver(SchedulerDriver):
         credential: mesos_pb2.Credential | None = None,
         suppressedRoles: Iterable[str] | None = None,
     ) -> None:
+        _callbacks.check(scheduler, _callbacks.SCHEDULER, "scheduler")
         if not isinstance(implicitAcknowledgements, int) and hasattr(implicitAcknowledgements, "SerializeToString"):
             credential, implicitAcknowledgements = implicitAcknowledgements, True
         if not isinstance(implicitAcknowledgements, int):
@@ -61,6 +63,7 @@ class MesosSchedulerDriver(SchedulerDriver):
             parsed = mesos_pb2.Credential.FromString(data)
             pair = (parsed.principal, parsed.secret)
         self._scheduler = scheduler
+        self._failure = _failures.Failure()
         self._implicit = bool(implicitAcknowledgements)
         self._cluster: LocalCluster | None = None
         _logging.set_level()
@@ -84,7 +87,10 @@ class MesosSchedulerDriver(SchedulerDriver):
         """Start the driver, once. Returns DRIVER_RUNNING, without waiting for the master.
 
         Where the master's address cannot be used, ``scheduler.error`` is called from here and DRIVER_ABORTED returned.
+
+        :raises ArgumentTypeError: the scheduler was given an asynchronous callback since the driver was made
         """
+        _callbacks.check(self._scheduler, _callbacks.SCHEDULER, "scheduler")
         _logging.set_level()
         return self._core.start(self, self._scheduler, self._implicit)
 
@@ -99,14 +105,41 @@ class MesosSchedulerDriver(SchedulerDriver):
         """Make no callback any more; framework and tasks stay at the master. Returns DRIVER_ABORTED."""
         return self._core.abort()
 
-    def join(self) -> int:
-        """Wait until the driver was stopped or aborted, and its last call is out. Ctrl-C is handled meanwhile."""
-        return self._core.join()
+    def join(self, *, check: bool = False, timeout: float | None = None) -> int:
+        """Wait until the driver was stopped or aborted, and its last call is out. Ctrl-C is handled meanwhile.
 
-    def run(self) -> int:
-        """``start`` and ``join``."""
+        :param check: raise what aborted the driver, :attr:`exception`; it is not printed then
+        :param timeout: seconds; None waits without end. DRIVER_RUNNING is returned if it has not ended by then
+        :raises DriverAbortedError: with ``check``: what ``error`` was told
+        :raises DriverTimeoutError: with ``check``: the driver still runs. A :class:`TimeoutError`
+        """
+        seconds = _arguments.seconds(timeout, "timeout")
+        status = self._failure.checked(check, lambda: self._core.join(seconds))
+        if check and status == mesos_pb2.DRIVER_RUNNING:
+            raise DriverTimeoutError(f"the driver still runs after {timeout} seconds")
+        return status
+
+    def run(self, *, check: bool = False) -> int:
+        """``start`` and ``join``.
+
+        :param check: raise what aborted the driver, as :meth:`join` does
+        """
+        return self._failure.checked(check, self._run)
+
+    def _run(self) -> int:
         status = self.start()
         return status if status != mesos_pb2.DRIVER_RUNNING else self.join()
+
+    @property
+    def exception(self) -> BaseException | None:
+        """What aborted the driver: what a callback raised, or a :class:`mesos.errors.DriverAbortedError` with what
+        ``error`` was told. None as long as nothing did, and if :meth:`abort` was called.
+
+        Its traceback holds the frames of the callback, and with them the driver and the scheduler, until the garbage
+        collector finds that nobody holds the driver; ``traceback.clear_frames`` lets their variables go at once.
+        A ``SystemExit`` is not kept: ``join`` raises it, or it ends the process.
+        """
+        return self._failure.exception
 
     def requestResources(self, requests: Iterable[mesos_pb2.Request]) -> int:
         """Hint at the resources that are needed; the stock allocator ignores it."""
