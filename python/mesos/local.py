@@ -97,7 +97,10 @@ class LocalCluster:
         return [LocalTask(name, task, state, Path(sandbox)) for name, task, state, sandbox in self._core.tasks()]
 
     def stop(self) -> None:
-        """Kill all tasks and close the port. Stopping twice does nothing."""
+        """Kill all tasks and close the port. Stopping twice does nothing.
+
+        The drivers of this process that were given its address are aborted: their ``error()`` is called.
+        """
         self._core.stop()
 
     def __enter__(self) -> LocalCluster:

@@ -140,6 +140,13 @@ impl<S: Session> Handle<S> {
         state.status
     }
 
+    /// Ends the driver, if it runs, with an error that its owner is told.
+    pub fn fail(&self, message: String) {
+        if self.status() == Status::Running {
+            self.queue.push(S::error(message), 0);
+        }
+    }
+
     /// Waits at most so long for the driver to end; `None` while it runs. A stopped driver has ended once its last
     /// calls are out.
     pub fn wait(&self, at_most: Duration) -> Option<Status> {
@@ -195,7 +202,7 @@ impl<S: Session> Handle<S> {
         let Start { session, endpoint, api, end_within } = prepare()?;
         let (sender, inputs) = mpsc::unbounded_channel();
         let (queue, finish) = (self.queue.clone(), Finish(self.shared.clone()));
-        runtime.spawn(Loop { session, inputs, endpoint, queue, api, finish, end_within }.run());
+        runtime.spawn(Loop { session, inputs, endpoint, queue, api, finish, end_within, let_go: false }.run());
         // Only `start` comes here, once: the lock on the status is held.
         let _ = self.inputs.set(sender);
         Ok(())

@@ -36,6 +36,8 @@ pub struct Loop<S: Session> {
     pub finish: Finish,
     /// What `Output::EndWithin` asks for.
     pub end_within: fn(Duration),
+    /// Whether nobody holds the driver's handle any more.
+    pub let_go: bool,
 }
 
 /// The connections of one attempt to subscribe.
@@ -89,7 +91,7 @@ impl<S: Session> Loop<S> {
             }
             match self.wake(&mut link).await {
                 Wake::Input(Some(input)) => self.handle_inputs(input),
-                Wake::Input(None) => return self.finish.set(),
+                Wake::Input(None) => self.on_let_go(),
                 Wake::Detected(true) => self.on_detected(),
                 Wake::Detected(false) => return self.on_detector_lost(),
                 Wake::Report(report) => self.on_report(&mut link, report),
@@ -119,7 +121,7 @@ impl<S: Session> Loop<S> {
                 let (calls, heard) = present(calls).await;
                 calls.progress(heard).await
             } => Wake::Progress(progress),
-            input = self.inputs.recv() => Wake::Input(input),
+            input = self.inputs.recv(), if !self.let_go => Wake::Input(input),
             () = self.queue.drained(), if full => Wake::Drained,
             () = async { sleep_until(present(deadline).await).await }, if !full => Wake::Timeout,
         }
@@ -136,6 +138,12 @@ impl<S: Session> Loop<S> {
     fn on_detected(&mut self) {
         let detected = self.endpoint.borrow_and_update().clone();
         self.notice(Notice::Detected(detected));
+    }
+
+    /// Nobody is left who could stop the driver: it leaves its master as it is.
+    fn on_let_go(&mut self) {
+        self.let_go = true;
+        self.notice(Notice::Stop { failover: true });
     }
 
     fn on_detector_lost(&mut self) {

@@ -1,5 +1,6 @@
 //! The scheduler's driver: a session towards the leading master.
 
+use std::net::SocketAddr;
 use std::ops::Deref;
 
 use bytes::Bytes;
@@ -73,6 +74,22 @@ impl SchedulerDriver {
     /// Fails, and is aborted then, where the master's address or a flag in the environment cannot be used.
     pub fn start(&self) -> Result<bool> {
         self.handle.start(|| self.prepare())
+    }
+
+    /// The framework's name.
+    pub fn name(&self) -> &str {
+        self.framework.name()
+    }
+
+    /// Whether the master that the framework names is the one at this loopback address.
+    pub fn is_of(&self, address: SocketAddr) -> bool {
+        match MasterUri::parse(&self.options.master, super::tls::by_default()) {
+            Ok(MasterUri::Standalone(master)) => {
+                master.port == address.port()
+                    && [&address.ip().to_string(), "localhost"].contains(&master.host.as_str())
+            }
+            _ => false,
+        }
     }
 
     /// Hands a call on, in order, where the driver runs. Returns its status.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyTuple, PyWeakrefReference};
 
 use super::guarded;
 use super::threads::{self, PythonThread};
@@ -34,6 +34,9 @@ pub trait Callbacks: Sized + Send + Sync + 'static {
     /// How long the process's end waits for what the driver has still to say.
     const LAST_WORDS: Duration;
 
+    /// The driver's attribute that holds who is called back.
+    const TARGET: &'static str;
+
     /// The name of a callback's method.
     fn name(delivery: &DeliveryOf<Self>) -> &'static str;
     /// What failed, in the words of libmesos' extension, where the method could not be called.
@@ -57,9 +60,9 @@ struct Thread {
 
 /// What a driver's callbacks need.
 pub struct Dispatcher<C: Callbacks> {
-    /// The scheduler, or the executor.
-    pub target: Py<PyAny>,
-    pub driver: Py<PyAny>,
+    /// The driver's Python object, which holds the scheduler or the executor. A driver that only this thread held would
+    /// never end.
+    pub driver: Py<PyWeakrefReference>,
     pub core: Arc<C::Core>,
     pub exit: Arc<Exit>,
     pub callbacks: C,
@@ -102,7 +105,7 @@ pub fn received(py: Python<'_>) -> PyResult<Py<PyAny>> {
 }
 
 impl<C: Callbacks> Dispatcher<C> {
-    /// Starts the thread. It keeps its target and the driver alive until the driver is stopped or aborted.
+    /// Starts the thread. It holds the driver, and who is called back, only while it makes callbacks.
     ///
     /// Fails, and stops the driver, if the operating system gives no thread, or the interpreter is about to end.
     pub fn spawn(self) -> std::io::Result<()> {
@@ -140,8 +143,7 @@ impl<C: Callbacks> Dispatcher<C> {
         let attached = Python::try_attach(|py| {
             if let Some(dispatcher) = held.take() {
                 dispatcher.drain(py);
-                guarded::release(py, dispatcher.target);
-                guarded::release(py, dispatcher.driver);
+                guarded::release(py, dispatcher.driver.into_any());
             }
         });
         if attached.is_none() {
@@ -153,42 +155,46 @@ impl<C: Callbacks> Dispatcher<C> {
     fn drain(&self, py: Python<'_>) {
         let queue = self.core.queue().clone();
         while let Some(batch) = py.detach(|| queue.take()) {
+            // Nobody holds the driver any more: it is stopped by its end.
+            let Some(driver) = self.driver.bind(py).upgrade() else { return };
             for delivery in batch {
                 if self.core.status() != Status::Running {
                     break;
                 }
-                self.deliver(py, delivery);
+                self.deliver(&driver, delivery);
             }
+            guarded::release(py, driver.unbind());
         }
     }
 
-    fn deliver(&self, py: Python<'_>, delivery: DeliveryOf<C>) {
+    fn deliver(&self, driver: &Bound<'_, PyAny>, delivery: DeliveryOf<C>) {
         if let Some(message) = C::error(&delivery) {
-            aborted(self.driver.bind(py), message);
+            aborted(driver, message);
             self.core.abort();
         }
         let name = C::name(&delivery);
-        match self.call(py, name, &delivery) {
+        match self.call(driver, name, &delivery) {
             Ok(()) => self.callbacks.returned(&self.core, delivery),
-            Err(error) => self.failed(py, name, error),
+            Err(error) => self.failed(driver, name, error),
         }
     }
 
-    fn call(&self, py: Python<'_>, name: &str, delivery: &DeliveryOf<C>) -> PyResult<()> {
-        let arguments = self.callbacks.arguments(py, delivery)?;
-        let driver = self.driver.bind(py).clone();
-        let arguments = std::iter::once(driver).chain(arguments).collect::<Vec<_>>();
-        call_back(self.target.bind(py), name, PyTuple::new(py, arguments)?)
+    fn call(&self, driver: &Bound<'_, PyAny>, name: &str, delivery: &DeliveryOf<C>) -> PyResult<()> {
+        let arguments = self.callbacks.arguments(driver.py(), delivery)?;
+        let arguments = std::iter::once(driver.clone()).chain(arguments).collect::<Vec<_>>();
+        let target = guarded::attribute(driver, C::TARGET)?;
+        call_back(&target, name, PyTuple::new(driver.py(), arguments)?)
     }
 
     /// Reports as the C++ extension does (`src/python/scheduler/src/mesos/scheduler/proxy_scheduler.cpp`), and aborts.
-    fn failed(&self, py: Python<'_>, name: &str, error: PyErr) {
+    fn failed(&self, driver: &Bound<'_, PyAny>, name: &str, error: PyErr) {
+        let py = driver.py();
         if ENDING.load(Ordering::SeqCst) {
             self.core.abort();
         } else if error.is_instance_of::<PySystemExit>(py) {
             self.leave(py, error);
         } else {
-            failed(self.driver.bind(py), &format!("Failed to call {}\n", C::failure(name)), error);
+            failed(driver, &format!("Failed to call {}\n", C::failure(name)), error);
             self.core.abort();
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::types::PyWeakrefReference;
 
 use super::dispatcher::{self, Callbacks, Dispatcher, Exit, parse};
 use super::guarded;
@@ -28,15 +29,16 @@ impl ExecutorDriver {
         Self::default()
     }
 
-    /// Starts the driver, with the variables of an agent, and the thread that calls `executor` with `driver`.
-    fn start(&self, py: Python<'_>, driver: Py<PyAny>, executor: Py<PyAny>, variables: Variables) -> PyResult<i32> {
+    /// Starts the driver, with the variables of an agent, and the thread that calls the executor of `driver`.
+    fn start(&self, py: Python<'_>, driver: Py<PyAny>, variables: Variables) -> PyResult<i32> {
         if self.core.status() != Status::NotStarted {
             return Ok(self.status());
         }
         let environment = Environment::read(&variables)?;
         let callbacks = ExecutorCallbacks::import(py)?;
         let (core, exit) = (self.core.clone(), self.exit.clone());
-        let dispatcher = Dispatcher { target: executor, driver, core, exit, callbacks };
+        let driver = PyWeakrefReference::new(driver.bind(py))?.unbind();
+        let dispatcher = Dispatcher { driver, core, exit, callbacks };
         if self.core.start(&environment)? {
             dispatcher.spawn().map_err(|e| PyRuntimeError::new_err(format!("no thread for callbacks: {e}")))?;
             // What it is by now may be another thing: a callback may have stopped it.
@@ -68,6 +70,16 @@ impl ExecutorDriver {
 
     fn message(&self, data: &[u8]) -> i32 {
         self.core.message(Bytes::copy_from_slice(data)) as i32
+    }
+}
+
+/// A driver that nobody holds any more is stopped; its last updates are seen to.
+impl Drop for ExecutorDriver {
+    fn drop(&mut self) {
+        if self.core.status() == Status::Running {
+            tracing::warn!("The executor's driver is not held by anybody any more, and leaves the agent");
+        }
+        self.core.stop(false);
     }
 }
 
@@ -103,6 +115,7 @@ impl Callbacks for ExecutorCallbacks {
     type Core = driver::ExecutorDriver;
     /// Updates are on their way until the agent acknowledged them.
     const LAST_WORDS: Duration = Duration::from_secs(5);
+    const TARGET: &'static str = "_executor";
 
     fn name(delivery: &Delivery) -> &'static str {
         match delivery {

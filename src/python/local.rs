@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pyo3::prelude::*;
 
+use super::scheduler::cluster_stopped;
 use crate::local::{self, Options, Resources};
 use crate::per_process::PerProcess;
 
@@ -14,7 +16,10 @@ static CLUSTERS: PerProcess<Mutex<Vec<Weak<local::LocalCluster>>>> = PerProcess:
 
 /// An embedded cluster that runs until it is stopped or let go.
 #[pyclass(frozen, module = "mesos._core")]
-pub struct LocalCluster(Arc<local::LocalCluster>);
+pub struct LocalCluster {
+    cluster: Arc<local::LocalCluster>,
+    stopped: AtomicBool,
+}
 
 #[pymethods]
 impl LocalCluster {
@@ -40,18 +45,34 @@ impl LocalCluster {
     /// Where it listens, `127.0.0.1:port`.
     #[getter]
     fn address(&self) -> String {
-        self.0.address().to_string()
+        self.cluster.address().to_string()
     }
 
     /// Every task: framework's name, id, state's name, sandbox.
     fn tasks(&self, py: Python<'_>) -> Vec<(String, String, &'static str, OsString)> {
-        let tasks = py.detach(|| self.0.tasks());
+        let tasks = py.detach(|| self.cluster.tasks());
         // Not as a path: PyO3 makes that by calling Python code (see `guarded.rs`).
         tasks.into_iter().map(|t| (t.framework, t.id, t.state.as_str_name(), t.sandbox.into_os_string())).collect()
     }
 
     fn stop(&self, py: Python<'_>) {
-        py.detach(|| self.0.stop());
+        py.detach(|| self.stop_once());
+    }
+}
+
+impl LocalCluster {
+    /// Stops the cluster, and tells the drivers of this process whose master it was.
+    fn stop_once(&self) {
+        if !self.stopped.swap(true, Ordering::SeqCst) {
+            self.cluster.stop();
+            cluster_stopped(self.cluster.address());
+        }
+    }
+}
+
+impl Drop for LocalCluster {
+    fn drop(&mut self) {
+        self.stop_once();
     }
 }
 
@@ -60,7 +81,7 @@ fn start(py: Python<'_>, options: &Options) -> PyResult<LocalCluster> {
     let mut clusters = CLUSTERS.get().lock().unwrap_or_else(PoisonError::into_inner);
     clusters.retain(|cluster| cluster.strong_count() > 0);
     clusters.push(Arc::downgrade(&cluster));
-    Ok(LocalCluster(cluster))
+    Ok(LocalCluster { cluster, stopped: AtomicBool::new(false) })
 }
 
 /// Stops the clusters that still run.

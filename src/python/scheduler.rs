@@ -1,19 +1,24 @@
 //! `mesos._core.SchedulerDriver`: the scheduler driver in bytes and numbers.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::{PyBytes, PyList, PyWeakrefReference};
 
 use super::dispatcher::{self, Callbacks, Dispatcher, Exit, parse};
 use super::guarded;
 use crate::driver::{self, Credential, Options, Status};
+use crate::per_process::PerProcess;
 use crate::session::scheduler::{Delivery, SchedulerSession};
 use crate::wire::call::{self, Call, Type};
 use crate::wire::envelope::{FrameworkMessage, StatusKeys, Wrapped};
+
+/// The drivers of this process, for those whose master is an embedded cluster of this process.
+static DRIVERS: PerProcess<Mutex<Vec<Weak<driver::SchedulerDriver>>>> = PerProcess::new();
 
 /// A scheduler driver. Messages are bytes, statuses the numbers of `mesos.Status`.
 #[pyclass(frozen, module = "mesos._core")]
@@ -35,7 +40,11 @@ impl SchedulerDriver {
         let credential = credential.map(|(principal, secret)| Credential { principal, secret });
         let framework = Bytes::copy_from_slice(framework);
         let core = driver::SchedulerDriver::new(Options { framework, master, credential, suppressed_roles })?;
-        Ok(Self { core: Arc::new(core), exit: Arc::default() })
+        let core = Arc::new(core);
+        let mut drivers = DRIVERS.get().lock().unwrap_or_else(PoisonError::into_inner);
+        drivers.retain(|driver| driver.strong_count() > 0);
+        drivers.push(Arc::downgrade(&core));
+        Ok(Self { core, exit: Arc::default() })
     }
 
     /// Starts the driver and the thread that calls `scheduler` with `driver`.
@@ -51,8 +60,8 @@ impl SchedulerDriver {
         }
         let callbacks = SchedulerCallbacks::import(py, implicit_acknowledgements)?;
         let (core, exit) = (self.core.clone(), self.exit.clone());
-        let (target, told) = (scheduler.clone_ref(py), driver.clone_ref(py));
-        let dispatcher = Dispatcher { target, driver: told, core, exit, callbacks };
+        let weak = PyWeakrefReference::new(driver.bind(py))?.unbind();
+        let dispatcher = Dispatcher { driver: weak, core, exit, callbacks };
         match self.core.start() {
             Ok(false) => {}
             Ok(true) => {
@@ -178,6 +187,25 @@ impl SchedulerDriver {
     }
 }
 
+/// A driver that nobody holds any more leaves its master without TEARDOWN, as when libmesos' is destroyed.
+impl Drop for SchedulerDriver {
+    fn drop(&mut self) {
+        if self.core.status() == Status::Running {
+            let name = self.core.name();
+            tracing::warn!("The driver of framework '{name}' is not held by anybody any more, and leaves the master");
+        }
+        self.core.stop(true);
+    }
+}
+
+/// Aborts the drivers whose master is the embedded one that was at this address, with an error.
+pub fn cluster_stopped(address: SocketAddr) {
+    let drivers = DRIVERS.get().lock().unwrap_or_else(PoisonError::into_inner).clone();
+    for driver in drivers.iter().filter_map(Weak::upgrade).filter(|driver| driver.is_of(address)) {
+        driver.fail(format!("The embedded cluster at {address} was stopped"));
+    }
+}
+
 impl SchedulerDriver {
     fn call(&self, kind: Type, fill: impl FnOnce(&mut Call)) -> i32 {
         let mut call = Call { kind: kind.into(), ..Call::default() };
@@ -228,6 +256,7 @@ impl Callbacks for SchedulerCallbacks {
     type Core = driver::SchedulerDriver;
     /// A SUBSCRIBE may be on its way, and the last calls.
     const LAST_WORDS: Duration = Duration::from_secs(2);
+    const TARGET: &'static str = "_scheduler";
 
     fn name(delivery: &Delivery) -> &'static str {
         match delivery {

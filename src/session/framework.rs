@@ -12,6 +12,7 @@ use crate::{Error, Result};
 #[derive(Debug, Clone)]
 pub struct Framework {
     info: Bytes,
+    name: String,
     id: Option<String>,
     roles: Vec<String>,
     partition_aware: bool,
@@ -43,6 +44,7 @@ impl Framework {
         let failover = decoded.failover_timeout();
         Ok(Self {
             info: append(&info, &filled),
+            name: decoded.name.clone(),
             id: decoded.id.as_ref().map(|id| id.value.clone()).filter(|id| !id.is_empty()),
             roles: roles(&decoded),
             partition_aware: has_capability(&decoded, v1::framework_info::capability::Type::PartitionAware),
@@ -62,6 +64,11 @@ impl Framework {
     /// The serialized `FrameworkInfo`.
     pub fn info(&self) -> Bytes {
         self.info.clone()
+    }
+
+    /// The framework's name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The framework's id, once there is one.

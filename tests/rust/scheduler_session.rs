@@ -703,3 +703,27 @@ fn calls_that_may_be_sent_twice_are_told_apart() {
     assert_eq!(by.kind(), call::Type::Decline);
     assert_eq!(then.expect("a reconciliation").reconcile.expect("set").tasks.len(), 1);
 }
+
+/// What the session logs is not seen here; that it looks for unanswered offers, and when, is.
+#[test]
+fn offers_that_are_not_answered_are_looked_for_after_ten_seconds_and_once() {
+    let mut world = world();
+    world.subscribe();
+    world.event(&offers(&["o1"]));
+    world.now += 4 * SECOND;
+    world.event(&offers(&["o2"]));
+    let due = |world: &World| world.session.poll_timeout().expect("a time") - world.now;
+    assert_eq!(due(&world), 6 * SECOND);
+    let mut decline = wire::call::Call { kind: call::Type::Decline.into(), ..Default::default() };
+    let id = v1::OfferId { value: "o1".into() }.encode_to_vec().into();
+    decline.decline = Some(wire::call::Decline { offer_ids: vec![id], filters: None });
+    world.input(Input::Call(Box::new(decline)));
+    world.timeout();
+    assert_eq!(due(&world), 4 * SECOND, "the other offer's time");
+    world.input(Input::Held);
+    world.timeout();
+    assert_eq!(due(&world), 6 * SECOND, "ten from when somebody could answer");
+    world.timeout();
+    world.event(&offers(&["o3"]));
+    assert_eq!(due(&world), 75 * SECOND, "only the heartbeats now");
+}

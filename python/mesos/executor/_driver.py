@@ -5,11 +5,14 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mesos import _arguments, _callbacks, _conflicts, _core, _failures, _imported, _logging  # noqa: F401  (some only to be there)
 from mesos.errors import DriverTimeoutError
 from mesos.interface import ExecutorDriver, mesos_pb2
+
+if TYPE_CHECKING:
+    from typing import Self
 
 _TOKEN = "MESOS_EXECUTOR_AUTHENTICATION_TOKEN"
 _taken: dict[str, str] = {}
@@ -29,6 +32,8 @@ class MesosExecutorDriver(ExecutorDriver):
 
     Follows ``src/python/executor/src/mesos/executor/mesos_executor_driver_impl.cpp`` and ``src/exec/exec.cpp``.
     Every method but the constructor returns a ``mesos.Status`` number: ``mesos_pb2.DRIVER_RUNNING`` and so on.
+
+    A driver is a context manager; the end of the block stops it, and so does the end of the last reference to it.
 
     :param executor: gets the callbacks; any object with the methods of :class:`mesos.interface.Executor`
     :raises ArgumentTypeError: the executor is None or a class, or has a callback that is a coroutine function or a
@@ -54,7 +59,7 @@ class MesosExecutorDriver(ExecutorDriver):
             # As libmesos does: what an executor prints is to be seen in its sandbox at once.
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(line_buffering=True)
-        return self._core.start(self, self._executor, agent_variables())
+        return self._core.start(self, agent_variables())
 
     def stop(self) -> int:
         """Stop the driver. What was sent is seen to before :meth:`join` returns; the process has to end by itself.
@@ -114,6 +119,15 @@ class MesosExecutorDriver(ExecutorDriver):
     def sendFrameworkMessage(self, data: bytes | str) -> int:
         """Send bytes, or text as UTF-8, to the scheduler. Best effort."""
         return self._core.message(_arguments.data(data, "data"))
+
+    def __enter__(self) -> Self:
+        """Returns the driver, which is not started by this."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the driver, and wait until its last calls are out."""
+        self.stop()
+        self.join()
 
     def __repr__(self) -> str:
         status = mesos_pb2.Status.Name(self._core.status())

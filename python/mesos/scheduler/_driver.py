@@ -12,6 +12,7 @@ from mesos.interface import SchedulerDriver, mesos_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Self
 
     from mesos.local import LocalCluster
 
@@ -24,6 +25,16 @@ class MesosSchedulerDriver(SchedulerDriver):
     Follows ``src/python/scheduler/src/mesos/scheduler/mesos_scheduler_driver_impl.cpp`` and ``src/sched/sched.cpp``.
     Every method but the constructor returns a ``mesos.Status`` number: ``mesos_pb2.DRIVER_RUNNING`` and so on. The text
     of an id serves where its message is asked for.
+
+    A driver is a context manager; the end of the block stops it. One that nobody holds any more, outside of its own
+    callbacks, leaves the master as ``stop(failover=True)`` does, like libmesos' when it is destroyed.
+
+    >>> from mesos.interface import Scheduler
+    >>> from mesos.local import LocalCluster
+    >>> info = mesos_pb2.FrameworkInfo(user="", name="example")
+    >>> with LocalCluster() as cluster, MesosSchedulerDriver(Scheduler(), info, cluster.address) as driver:
+    ...     driver.start() == mesos_pb2.DRIVER_RUNNING
+    True
 
     :param scheduler: gets the callbacks; any object with the methods of :class:`mesos.interface.Scheduler`
     :param framework: the framework's info; an empty user and host name are filled in
@@ -243,6 +254,15 @@ class MesosSchedulerDriver(SchedulerDriver):
             _arguments.message(frameworkInfo, mesos_pb2.FrameworkInfo, "frameworkInfo"),
             _arguments.distinct_roles(suppressedRoles, "suppressedRoles"),
         )
+
+    def __enter__(self) -> Self:
+        """Returns the driver, which is not started by this."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the driver, and wait until its last calls are out."""
+        self.stop()
+        self.join()
 
     def __repr__(self) -> str:
         status = mesos_pb2.Status.Name(self._core.status())

@@ -13,7 +13,7 @@
 
 mod io;
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -38,6 +38,8 @@ const DEFAULT_HEARTBEAT: Period = Period::from_secs(15);
 /// A driver that is stopped waits so long for the answer to a SUBSCRIBE: a master that has it and is left would keep the
 /// framework, and all that it offers to it.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Offers that are not answered within this time are warned about.
+const OFFERS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Redirects followed in a row before the master that was detected is tried again.
 const REDIRECTS_MAX: u8 = 5;
 
@@ -52,6 +54,14 @@ enum State {
     Subscribing { until: Instant, sent: bool },
     /// SUBSCRIBED came; without any byte until then the stream counts as dead.
     Subscribed { until: Instant },
+}
+
+/// When something is to be looked at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Due {
+    Unset,
+    At(Instant),
+    Never,
 }
 
 /// Whether the framework still takes part.
@@ -89,7 +99,10 @@ pub struct SchedulerSession {
     /// Whether the back-off begins anew when the stream ends.
     settled: bool,
     decoder: Decoder,
-    offers: HashSet<Bytes>,
+    /// What is offered and was not answered yet, and since when.
+    offers: HashMap<Bytes, Instant>,
+    /// When offers that are not answered are looked for; not any more once the framework was told of some.
+    offers_due: Due,
     /// To be asked once subscribed again.
     inquiries: Vec<Call>,
     outputs: VecDeque<Output>,
@@ -127,7 +140,8 @@ impl Session for SchedulerSession {
             State::Waiting { until } | State::Subscribing { until, .. } | State::Subscribed { until } => Some(until),
         };
         let of_mode = if let Mode::Stopping { until, .. } = self.mode { Some(until) } else { None };
-        [of_state, of_mode].into_iter().flatten().min()
+        let of_offers = if let Due::At(due) = self.offers_due { Some(due) } else { None };
+        [of_state, of_mode, of_offers].into_iter().flatten().min()
     }
 
     /// The master ignores what it knows already, and a decline of an offer that is gone. An ACCEPT is never sent twice:
@@ -188,7 +202,8 @@ impl SchedulerSession {
             backoff,
             settled: false,
             decoder: Decoder::default(),
-            offers: HashSet::new(),
+            offers: HashMap::new(),
+            offers_due: Due::Unset,
             inquiries: Vec::new(),
             outputs: VecDeque::new(),
         }
@@ -254,9 +269,10 @@ impl SchedulerSession {
         self.on_closed(now, reason);
     }
 
-    /// What was not read until now may have been there for long.
+    /// What was not read until now may have been there for long; and nobody could answer.
     fn on_held(&mut self, now: Instant) {
         self.heard(now);
+        self.offers.values_mut().for_each(|since| *since = now);
         if let State::Subscribing { until, .. } = &mut self.state {
             *until = now + SUBSCRIBE_TIMEOUT;
         }
@@ -277,7 +293,7 @@ impl SchedulerSession {
             _ if !self.is_subscribed() => {
                 tracing::warn!("Ignoring {:?} before SUBSCRIBED", event.kind())
             }
-            EventType::Offers => self.on_offers(event.offers.unwrap_or_default().offers),
+            EventType::Offers => self.on_offers(now, event.offers.unwrap_or_default().offers),
             EventType::Rescind => {
                 let id = event.rescind.unwrap_or_default().inner;
                 self.offers.remove(&id);
@@ -353,12 +369,15 @@ impl SchedulerSession {
         first || (elected && unknown)
     }
 
-    fn on_offers(&mut self, offers: Vec<Bytes>) {
+    fn on_offers(&mut self, now: Instant, offers: Vec<Bytes>) {
         // Copied, so that an id does not keep the event that it came in.
         let ids = offers.iter().filter_map(|o| Wrapped::decode(o.clone()).ok());
         let ids = ids.map(|o| Bytes::copy_from_slice(&o.inner));
         if self.mode == Mode::Running {
-            self.offers.extend(ids);
+            self.offers.extend(ids.map(|id| (id, now)));
+            if self.offers_due == Due::Unset {
+                self.offers_due = Due::At(now + OFFERS_TIMEOUT);
+            }
             self.deliver(Delivery::ResourceOffers(offers));
         } else if self.mode == Mode::Aborted {
             let ids = ids.collect();
@@ -439,6 +458,7 @@ impl SchedulerSession {
     }
 
     fn on_timeout(&mut self, now: Instant) {
+        self.look_for_offers(now);
         if self.poll_timeout().is_none_or(|until| now < until) {
             return;
         }
@@ -453,6 +473,26 @@ impl SchedulerSession {
             State::Subscribed { .. } => {
                 self.on_closed(now, &format!("{HEARTBEATS_MISSED} heartbeats are missing"));
             }
+        }
+    }
+
+    /// Tells the framework, once, of offers that it has neither accepted nor declined: nobody else is offered what they
+    /// hold.
+    fn look_for_offers(&mut self, now: Instant) {
+        if self.mode != Mode::Running || !matches!(self.offers_due, Due::At(due) if due <= now) {
+            return;
+        }
+        let late = self.offers.values().filter(|since| **since + OFFERS_TIMEOUT <= now).count();
+        if late > 0 {
+            let (name, id) = (self.framework.name(), self.framework.id().unwrap_or_default());
+            tracing::warn!(
+                "Framework '{name}' ({id}) has neither accepted nor declined {late} offers within {OFFERS_TIMEOUT:?}; \
+                 their resources are offered to nobody else until it does"
+            );
+            self.offers_due = Due::Never;
+        } else {
+            let oldest = self.offers.values().min();
+            self.offers_due = oldest.map_or(Due::Unset, |since| Due::At(*since + OFFERS_TIMEOUT));
         }
     }
 
@@ -608,7 +648,7 @@ impl SchedulerSession {
     fn suppress_all(&mut self) {
         let suppress = Some(call::Roles::default());
         self.transmit(Call { kind: call::Type::Suppress.into(), suppress, ..Call::default() });
-        let ids = self.offers.drain().collect();
+        let ids = self.offers.drain().map(|(id, _)| id).collect();
         self.decline_all(ids);
     }
 
