@@ -8,12 +8,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import re
 from typing import Any
 
 from mesos.errors import ArgumentTypeError
 from mesos.interface import Executor, Scheduler
 
 _PLAIN = "the classic drivers call plain functions and await nothing"
+# One letter away from slaveLost, executorLost and reregistered, and words of their own.
+_OTHER_WORDS = re.compile("(list|host|cost|last|post|loss)$|^(de|pre)registered$")
 
 
 def names(interface: type) -> list[str]:
@@ -68,6 +71,56 @@ def check_returned(callback: str, returned: Any) -> None:
         f"expected the callback {callback} to return when its work is done, got the {kind} {returned.__qualname__}: "
         f"{_PLAIN}"
     )
+
+
+def near_misses(target: Any, callbacks: list[str]) -> dict[str, str]:
+    """The public methods whose names are nearly a callback's that the object does not have; that callback for each.
+
+    Nearly: but for case, underscores, and one letter too many, too few, wrong, or swapped with the next.
+    """
+    if hasattr(type(target), "__getattr__") or type(target).__getattribute__ is not object.__getattribute__:
+        # It may have the callback all the same.
+        return {}
+    methods = _methods(target)
+    missing = {_plain(callback): callback for callback in callbacks if callback not in methods}
+    found = {}
+    for method in methods:
+        plain = _plain(method)
+        callback = next((name for near, name in missing.items() if _is_near(plain, near)), None)
+        if callback is not None and method not in callbacks and not _OTHER_WORDS.search(plain):
+            found[method] = callback
+    return found
+
+
+def _methods(target: Any) -> list[str]:
+    """The public methods that an object has of its own, or from classes other than those of ``mesos.interface``."""
+    classes = [cls for cls in reversed(type(target).__mro__) if cls not in (Scheduler, Executor, object)]
+    found: dict[str, Any] = {}
+    for cls in classes:
+        found.update(vars(cls))
+    with contextlib.suppress(AttributeError):  # it has slots
+        found.update(object.__getattribute__(target, "__dict__"))
+    return [name for name, value in found.items() if not name.startswith("_") and _is_method(value)]
+
+
+def _is_method(value: Any) -> bool:
+    return isinstance(value, staticmethod | classmethod) or (callable(value) and not isinstance(value, type))
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _is_near(name: str, callback: str) -> bool:
+    if name == callback or callback == "error":
+        return name == callback
+    while name and callback and name[0] == callback[0]:
+        name, callback = name[1:], callback[1:]
+    while name and callback and name[-1] == callback[-1]:
+        name, callback = name[:-1], callback[:-1]
+    one_letter = max(len(name), len(callback)) == 1
+    swapped = len(name) == 2 and name == callback[::-1]
+    return one_letter or swapped
 
 
 def _lacks_an_instance(cls: type, callbacks: list[str]) -> bool:

@@ -3,7 +3,8 @@
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -18,6 +19,8 @@ use crate::per_process::PerProcess;
 use crate::session::Session;
 use crate::wire::duration::Period;
 
+/// The name of each thread that makes callbacks.
+const THREAD: &str = "mesos-callbacks";
 /// `join` looks for signals this often.
 const SIGNAL_CHECK: Duration = Duration::from_millis(50);
 
@@ -73,6 +76,8 @@ pub struct Dispatcher<C: Callbacks> {
 pub struct Exit {
     raised: Mutex<Option<PyErr>>,
     waiting: AtomicUsize,
+    /// The thread that makes the driver's callbacks.
+    thread: OnceLock<ThreadId>,
 }
 
 impl Exit {
@@ -86,6 +91,11 @@ impl Exit {
         }
         self.waiting.fetch_add(1, Ordering::SeqCst);
         Guard(&self.waiting)
+    }
+
+    /// Whether who asks is in a callback of this very driver.
+    pub fn is_in_callback(&self) -> bool {
+        self.thread.get() == Some(&std::thread::current().id())
     }
 
     /// The exception, for the first who asks.
@@ -130,7 +140,7 @@ impl<C: Callbacks> Dispatcher<C> {
         if ENDING.load(Ordering::SeqCst) {
             return Err(std::io::Error::other("the interpreter is about to end"));
         }
-        let thread = PythonThread::spawn("mesos-callbacks", move || self.run())?;
+        let thread = PythonThread::spawn(THREAD, move || self.run())?;
         threads.retain(|thread| !thread.thread.is_finished());
         threads.push(Thread { end, thread });
         Ok(())
@@ -139,6 +149,7 @@ impl<C: Callbacks> Dispatcher<C> {
     /// Attaches once, for as long as the thread lives: making a thread state for every callback costs more than most
     /// callbacks do.
     fn run(self) {
+        self.exit.thread.get_or_init(|| std::thread::current().id());
         let mut held = Some(self);
         let attached = Python::try_attach(|py| {
             if let Some(dispatcher) = held.take() {
@@ -241,6 +252,11 @@ pub fn aborted(driver: &Bound<'_, PyAny>, message: &str) {
     if let Err(broken) = failures.and_then(|f| guarded::call_method(&f, "aborted", (driver, message))) {
         report(py, "Failed to note an error\n", &broken);
     }
+}
+
+/// Whether this thread makes callbacks, of whichever driver.
+pub fn in_callback() -> bool {
+    std::thread::current().name() == Some(THREAD)
 }
 
 /// Waits until the driver ended, at most so many seconds, after which the status is `Running`. Signals are handled

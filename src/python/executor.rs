@@ -60,6 +60,11 @@ impl ExecutorDriver {
         dispatcher::join(py, &self.core, &self.exit, seconds)
     }
 
+    /// Whether `join` is called in a callback of the driver while it runs.
+    fn waits_for_itself(&self) -> bool {
+        self.exit.is_in_callback() && self.core.status() == Status::Running
+    }
+
     fn status(&self) -> i32 {
         self.core.status() as i32
     }

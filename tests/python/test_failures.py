@@ -139,7 +139,7 @@ class TestTimeout:
     def test_a_driver_that_runs(self, master: str) -> None:
         with running(master, Recorder()) as driver:
             assert driver.join(timeout=0) == driver.join(timeout=0.01) == mesos_pb2.DRIVER_RUNNING
-            with pytest.raises(DriverTimeoutError, match=r"still runs after 0\.01 seconds"):
+            with pytest.raises(DriverTimeoutError, match=r"has not ended after 0\.01 seconds"):
                 driver.join(check=True, timeout=0.01)
             with pytest.raises(TimeoutError):
                 driver.join(check=True, timeout=0)
