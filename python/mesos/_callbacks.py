@@ -78,33 +78,35 @@ def near_misses(target: Any, callbacks: list[str]) -> dict[str, str]:
 
     Nearly: but for case, underscores, and one letter too many, too few, wrong, or swapped with the next.
     """
-    if hasattr(type(target), "__getattr__") or type(target).__getattribute__ is not object.__getattribute__:
+    defined = _defined(target)
+    if not {"__getattr__", "__getattribute__"}.isdisjoint(defined):
         # It may have the callback all the same.
         return {}
-    methods = _methods(target)
-    missing = {_plain(callback): callback for callback in callbacks if callback not in methods}
+    missing = {_plain(callback): callback for callback in callbacks if callback not in defined}
     found = {}
-    for method in methods:
-        plain = _plain(method)
-        callback = next((name for near, name in missing.items() if _is_near(plain, near)), None)
-        if callback is not None and method not in callbacks and not _OTHER_WORDS.search(plain):
-            found[method] = callback
+    for name in defined:
+        plain = _plain(name)
+        callback = next((callback for near, callback in missing.items() if _is_near(plain, near)), None)
+        if callback is not None and name not in callbacks and _is_meant(name, defined[name]):
+            found[name] = callback
     return found
 
 
-def _methods(target: Any) -> list[str]:
-    """The public methods that an object has of its own, or from classes other than those of ``mesos.interface``."""
-    classes = [cls for cls in reversed(type(target).__mro__) if cls not in (Scheduler, Executor, object)]
+def _defined(target: Any) -> dict[str, Any]:
+    """What is defined in an object, or in a class of it that is not one of ``mesos.interface``."""
     found: dict[str, Any] = {}
-    for cls in classes:
-        found.update(vars(cls))
+    for cls in reversed(type(target).__mro__):
+        if cls not in (Scheduler, Executor, object):
+            found.update(vars(cls))
     with contextlib.suppress(AttributeError):  # it has slots
         found.update(object.__getattribute__(target, "__dict__"))
-    return [name for name, value in found.items() if not name.startswith("_") and _is_method(value)]
+    return {name: value for name, value in found.items() if isinstance(name, str)}
 
 
-def _is_method(value: Any) -> bool:
-    return isinstance(value, staticmethod | classmethod) or (callable(value) and not isinstance(value, type))
+def _is_meant(name: str, value: Any) -> bool:
+    """Whether this may have been meant as a callback: a public method whose name is not a word of its own."""
+    is_method = isinstance(value, staticmethod | classmethod) or (callable(value) and not isinstance(value, type))
+    return is_method and not name.startswith("_") and not _OTHER_WORDS.search(_plain(name))
 
 
 def _plain(name: str) -> str:

@@ -367,6 +367,7 @@ def test_acknowledging_in_implicit_mode_raises(master: str) -> None:
         driver.acknowledgeStatusUpdate(STATUS())
 
 
+@pytest.mark.usefixtures("misuse")
 def test_statuses_from_start_to_stop(master: str) -> None:
     scheduler = Recorder()
     driver = MesosSchedulerDriver(scheduler, framework(), master)
@@ -627,6 +628,7 @@ assert up.wait(30)
 class TestBadInput:
     """Each a clear error that names the value and what was expected."""
 
+    @pytest.mark.usefixtures("misuse")
     @pytest.mark.parametrize(
         "bad",
         [
@@ -731,10 +733,12 @@ class TestBadInput:
         with pytest.raises(ArgumentTypeError, match="suppressedRoles, got int 7"):
             MesosSchedulerDriver(Recorder(), framework(), "localhost:5050", suppressedRoles=7)  # type: ignore[arg-type]
 
+    @pytest.mark.usefixtures("misuse")
     def test_any_object_that_serializes_to_the_right_bytes_serves(self) -> None:
         driver = MesosSchedulerDriver(Recorder(), framework(), "localhost:5050")
         assert driver.killTask(mesos_pb2.SlaveID(value="t")) == mesos_pb2.DRIVER_NOT_STARTED  # type: ignore[arg-type]
 
+    @pytest.mark.usefixtures("misuse")
     def test_lists_tuples_and_iterators_all_serve(self) -> None:
         driver = MesosSchedulerDriver(Recorder(), framework(), "localhost:5050")
         offer = mesos_pb2.OfferID(value="o")

@@ -102,6 +102,14 @@ class TestNearMisses:
         )
         driver_of(with_methods(Scheduler, *helpers.split()))
 
+    def test_a_property_may_give_the_right_one(self) -> None:
+        class Mine(Scheduler):
+            statusUpdate = property(lambda self: self.status_update)
+
+            def status_update(self, *_: Any) -> None: ...
+
+        driver_of(Mine())
+
     def test_what_is_no_method_is_none(self) -> None:
         class Mine(Scheduler):
             status_update = "text"
