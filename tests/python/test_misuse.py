@@ -104,7 +104,9 @@ class TestNearMisses:
 
     def test_a_property_may_give_the_right_one(self) -> None:
         class Mine(Scheduler):
-            statusUpdate = property(lambda self: self.status_update)
+            @property
+            def statusUpdate(self) -> Any:  # type: ignore[override]
+                return self.status_update
 
             def status_update(self, *_: Any) -> None: ...
 
