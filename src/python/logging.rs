@@ -81,7 +81,7 @@ impl Subscriber for Forward {
     fn event(&self, event: &Event<'_>) {
         let mut text = Text::default();
         event.record(&mut text);
-        send((number(*event.metadata().level()), one_line(text.0)));
+        send((number(*event.metadata().level()), escaped(text.0)));
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -111,17 +111,17 @@ impl Visit for Text {
 }
 
 /// Escapes line ends and control characters: what a master says must neither look like further records nor drive a
-/// terminal.
-fn one_line(text: String) -> String {
+/// terminal. A record of several lines indents them, and what is indented looks like no record.
+fn escaped(text: String) -> String {
     let unfit = |c: char| (c.is_control() && c != '\t') || matches!(c, '\u{2028}' | '\u{2029}');
     if !text.contains(unfit) {
         return text;
     }
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        if unfit(c) { line.extend(c.escape_default()) } else { line.push(c) }
+    let mut fit = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        if unfit(c) && !text[at..].starts_with("\n    ") { fit.extend(c.escape_default()) } else { fit.push(c) }
     }
-    line
+    fit
 }
 
 fn number(level: Level) -> u8 {

@@ -111,9 +111,11 @@ class Recorder(Scheduler):
 
 
 @contextlib.contextmanager
-def heard(text: str) -> Iterator[threading.Event]:
-    """An event that is set once this is logged."""
+def heard(text: str, level: int = logging.WARNING) -> Iterator[threading.Event]:
+    """An event that is set once this is logged, at this level or above."""
     said = threading.Event()
+    logger = logging.getLogger("mesos")
+    before = logger.level
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -121,11 +123,15 @@ def heard(text: str) -> Iterator[threading.Event]:
                 said.set()
 
     listener = Listener()
-    logging.getLogger("mesos").addHandler(listener)
+    logger.addHandler(listener)
+    if level < logger.getEffectiveLevel():
+        logger.setLevel(level)
     try:
         yield said
     finally:
-        logging.getLogger("mesos").removeHandler(listener)
+        if logger.level != before:
+            logger.setLevel(before)
+        logger.removeHandler(listener)
 
 
 def alive(pid: int) -> bool:
