@@ -111,11 +111,9 @@ class Recorder(Scheduler):
 
 
 @contextlib.contextmanager
-def heard(text: str, level: int = logging.WARNING) -> Iterator[threading.Event]:
-    """An event that is set once this is logged, at this level or above."""
+def heard(text: str) -> Iterator[threading.Event]:
+    """An event that is set once this is logged."""
     said = threading.Event()
-    logger = logging.getLogger("mesos")
-    before = logger.level
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -123,15 +121,11 @@ def heard(text: str, level: int = logging.WARNING) -> Iterator[threading.Event]:
                 said.set()
 
     listener = Listener()
-    logger.addHandler(listener)
-    if level < logger.getEffectiveLevel():
-        logger.setLevel(level)
+    logging.getLogger("mesos").addHandler(listener)
     try:
         yield said
     finally:
-        if logger.level != before:
-            logger.setLevel(before)
-        logger.removeHandler(listener)
+        logging.getLogger("mesos").removeHandler(listener)
 
 
 def alive(pid: int) -> bool:

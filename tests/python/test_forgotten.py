@@ -5,7 +5,6 @@ from __future__ import annotations
 import doctest
 import gc
 import json
-import logging
 import threading
 import urllib.request
 import weakref
@@ -22,6 +21,11 @@ from tests.python.stub import Stub
 from tests.python.support import Recorder, framework, heard, running, wait_until
 
 WORDS = "is not held by anybody any more, and leaves the master"
+
+
+@pytest.fixture(autouse=True)
+def _what_is_let_go_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "mesos")
 
 
 def started(master: str, scheduler: Recorder, **fields: Any) -> MesosSchedulerDriver:
@@ -46,7 +50,7 @@ def test_a_forgotten_driver_gives_its_offers_back_and_does_not_tear_its_framewor
     driver = started(master, scheduler, failover_timeout=3600)
     framework_id = registered(scheduler)
     scheduler.offers_of_agents(2)
-    with heard(WORDS, logging.INFO) as told:
+    with heard(WORDS) as told:
         del driver
         assert told.wait(10)
     second = Recorder()
@@ -109,7 +113,7 @@ def test_an_executor_s_driver_that_is_forgotten_sees_to_its_last_update(monkeypa
         driver.start()
         stub.wait(lambda s: s.subscriptions, "the executor subscribes")
         driver.sendStatusUpdate(mesos_pb2.TaskStatus(task_id={"value": "t"}, state=mesos_pb2.TASK_FINISHED))
-        with heard("The executor's driver is not held by anybody any more", logging.INFO) as told:
+        with heard("The executor's driver is not held by anybody any more") as told:
             del driver
             assert told.wait(10)
         stub.wait(lambda s: s.accepted, "the update arrives")
