@@ -89,16 +89,15 @@ def test_debug_tells_the_wire_and_no_secret(embedded: LocalCluster, caplog: pyte
         assert secret not in repr(driver)
 
 
-def root_to_debug(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logging.getLogger("mesos"), "level", logging.NOTSET)
+def root_to_debug() -> None:
     logging.getLogger().setLevel(logging.DEBUG)
 
 
-def logger_to_debug(monkeypatch: pytest.MonkeyPatch) -> None:
+def logger_to_debug() -> None:
     logging.getLogger("mesos").setLevel(logging.DEBUG)
 
 
-def disabled_and_enabled(monkeypatch: pytest.MonkeyPatch) -> None:
+def disabled_and_enabled() -> None:
     logging.getLogger("mesos").setLevel(logging.DEBUG)
     logging.disable()
     logging.disable(logging.NOTSET)
@@ -106,19 +105,16 @@ def disabled_and_enabled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("change", [logger_to_debug, root_to_debug, disabled_and_enabled])
 def test_a_level_changed_after_the_start_takes_effect(
-    embedded: LocalCluster,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-    change: Callable[[pytest.MonkeyPatch], None],
+    embedded: LocalCluster, caplog: pytest.LogCaptureFixture, change: Callable[[], None]
 ) -> None:
     # So that both levels are as before in the end.
     caplog.set_level("WARNING")
-    caplog.set_level("WARNING", "mesos")
+    caplog.set_level("NOTSET", "mesos")
     scheduler = Recorder()
     with running(embedded.address, scheduler) as driver:
         offer = scheduler.offer()
         assert "Sent " not in caplog.text
-        change(monkeypatch)
+        change()
         with heard("Sent DECLINE") as said:
             driver.declineOffer(offer.id)
             assert said.wait(WAIT_SECONDS)
