@@ -15,7 +15,7 @@ from mesos.interface import mesos_pb2
 from mesos.native import MesosSchedulerDriver
 
 from tests.python.stub import Reply, Stub
-from tests.python.support import WAIT_SECONDS, Recorder, framework, heard, running, task
+from tests.python.support import WAIT_SECONDS, Recorder, framework, heard, running, task, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,8 +73,9 @@ def play(address: str) -> MesosSchedulerDriver:
 def test_info_tells_the_way_of_things(embedded: LocalCluster, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "mesos")
     play(embedded.address)
+    # Records come on a thread of their own.
+    wait_until(lambda: "Framework registered with " in caplog.text, "the registration is logged")
     assert f"New master detected at http://{embedded.address}" in caplog.text
-    assert "Framework registered with " in caplog.text
     assert {record.name for record in caplog.records} == {"mesos"}
     assert all(record.levelname != "DEBUG" for record in caplog.records)
 
@@ -82,6 +83,7 @@ def test_info_tells_the_way_of_things(embedded: LocalCluster, caplog: pytest.Log
 def test_debug_tells_the_wire_and_no_secret(embedded: LocalCluster, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG", "mesos")
     driver = play(embedded.address)
+    wait_until(lambda: "Sent TEARDOWN" in caplog.text, "the last call is logged")
     for told in ("Received Offers", "Sent ACCEPT", "Received Update", "Sent ACKNOWLEDGE", "Sent TEARDOWN"):
         assert told in caplog.text
     for secret in (SECRET, base64.b64encode(f"alice:{SECRET}".encode()).decode()):
@@ -154,6 +156,6 @@ def test_what_a_master_says_stays_on_the_line_of_its_record(caplog: pytest.LogCa
         scheduler.wait("registered")
         driver.killTask("task")
         assert said.wait(WAIT_SECONDS)
-    [told] = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
+    [told] = [record.getMessage() for record in caplog.records if "The master refused" in record.getMessage()]
     escaped = r"no\r\nCRITICAL forged\u{2028}\u{1b}[2J\u{9b}31m" + "\ttabs and ü are fine"
     assert told.endswith(f"HTTP 400: {escaped}")
