@@ -21,8 +21,8 @@ __all__ = ["Executor", "ExecutorDriver", "Scheduler", "SchedulerDriver"]
 class Scheduler:
     """A framework's scheduler: subclass it and override what you need.
 
-    A driver calls these one at a time, in order, on one thread of its own. They are plain functions: coroutine functions
-    and generator functions are refused. What one raises is reported on stderr, or raised by the driver's
+    A driver calls these one at a time, in order, on one thread of its own. They are plain functions: coroutine
+    functions and generator functions are refused. What one raises is reported on stderr, or raised by the driver's
     ``run(check=True)``, and aborts the driver.
     """
 
