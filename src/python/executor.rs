@@ -82,7 +82,7 @@ impl ExecutorDriver {
 impl Drop for ExecutorDriver {
     fn drop(&mut self) {
         if self.core.status() == Status::Running {
-            tracing::warn!("The executor's driver is not held by anybody any more, and leaves the agent");
+            tracing::info!("The executor's driver is not held by anybody any more, and leaves the agent");
         }
         self.core.stop(false);
     }

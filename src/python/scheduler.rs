@@ -197,7 +197,7 @@ impl Drop for SchedulerDriver {
     fn drop(&mut self) {
         if self.core.status() == Status::Running {
             let name = self.core.name();
-            tracing::warn!("The driver of framework '{name}' is not held by anybody any more, and leaves the master");
+            tracing::info!("The driver of framework '{name}' is not held by anybody any more, and leaves the master");
         }
         self.core.stop(true);
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import os
 import socket
@@ -312,3 +313,32 @@ def test_a_credential_opens_a_real_master_that_wants_one(apache_home: Path, tmp_
         message = refused.wait("error")
         assert message == "Master refused authentication: principal 'alice'"
         assert "guessed" not in repr(driver)
+
+
+def options_of_connections(port: int) -> list[tuple[int, ...]]:
+    """Of every connection that this process made to a port: keep-alive, its times, the time for data, and no delay."""
+    wanted = (
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT),
+        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT),
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY),
+    )
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        # Not a socket, or not connected.
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(name))) as each:
+            if each.family == socket.AF_INET and each.getpeername()[1] == port:
+                found.append(tuple(each.getsockopt(*option) for option in wanted))
+    return found
+
+
+def test_a_dead_peer_is_noticed_and_a_path_is_kept_alive(embedded: LocalCluster) -> None:
+    scheduler = Recorder()
+    with running(embedded.address, scheduler) as driver:
+        scheduler.wait("registered")
+        driver.killTask(mesos_pb2.TaskID(value="unknown"))
+        scheduler.wait("statusUpdate")
+        stream, calls = options_of_connections(int(embedded.address.rpartition(":")[2]))
+        assert stream == calls == (1, 15, 15, 5, 75_000, 1)

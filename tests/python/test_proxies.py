@@ -32,7 +32,7 @@ TASKS = 300
 BURST = 50
 IDLE_SECONDS = 0.1
 ORDINARY = {"resourceOffers", "offerRescinded", "statusUpdate"}
-TERMINAL = {mesos_pb2.TASK_FINISHED, mesos_pb2.TASK_LOST, mesos_pb2.TASK_FAILED, mesos_pb2.TASK_KILLED}
+TERMINAL = {mesos_pb2.TaskState.Value(f"TASK_{name}") for name in ("FINISHED", "LOST", "FAILED", "KILLED", "ERROR")}
 
 
 class Variant(NamedTuple):
@@ -67,7 +67,7 @@ class Launcher(Recorder):
 
     def _launch(self, driver: Any, offers: list[mesos_pb2.Offer]) -> None:
         for offer in offers:
-            made = [task_of(offer, executor("echo.py", "")) for _ in range(min(self.left, 5))]
+            made = [task_of(offer, executor("echo.py", "")) for _ in range(min(self.left, fitting(offer), 5))]
             self.left -= len(made)
             self.launched.update(each.task_id.value for each in made)
             if made:
@@ -91,6 +91,14 @@ class Launcher(Recorder):
                 ) from None
             self.seen.append(event)
             assert event.name in ORDINARY, f"{event}; {what}: {len(self.updates)} known tasks, {len(self.ends)} ended"
+
+
+def fitting(offer: mesos_pb2.Offer) -> int:
+    """How many tasks of 0.1 CPUs and 32 MB an offer holds beside their executor, which takes as much again."""
+    amounts: collections.Counter[str] = collections.Counter()
+    for resource in offer.resources:
+        amounts[resource.name] += resource.scalar.value
+    return max(0, min(round(amounts["cpus"] * 10), int(amounts["mem"] / 32)) - 1)
 
 
 def ask(driver: Any, name: str, number: int) -> None:

@@ -109,7 +109,7 @@ impl<S: Session> Calls<S> {
                 return Poll::Ready(Progress::Answered(answer));
             }
             if self.pipeline.is_overfull() {
-                return Poll::Ready(Progress::Stuck("the master answers no calls, and too many wait".to_owned()));
+                return Poll::Ready(Progress::Stuck("no call is answered, and too many wait".to_owned()));
             }
             match &mut self.connection {
                 Connection::Closed { until } => {

@@ -437,7 +437,7 @@ impl SchedulerSession {
 
     fn on_closed(&mut self, now: Instant, reason: &str) {
         if self.mode != Mode::Running {
-            self.state = State::Disconnected;
+            self.leave_stream();
             return self.finish_if_stopping();
         }
         if std::mem::take(&mut self.settled) {
