@@ -11,6 +11,7 @@ import inspect
 import re
 from typing import Any
 
+from mesos import _conflicts  # noqa: F401  (tells why the classes below may be missing)
 from mesos.errors import ArgumentTypeError
 from mesos.interface import Executor, Scheduler
 
