@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mesos import _arguments
 from mesos._failures import Failure
@@ -20,9 +20,9 @@ class Driver:
         self._failure = Failure()
         self._misuse = Misuse()
 
-    def start(self) -> int:
-        """Start the driver, once."""
-        raise NotImplementedError
+    if TYPE_CHECKING:
+
+        def start(self) -> int: ...
 
     def join(self, *, check: bool = False, timeout: float | None = None) -> int:
         """Wait until the driver was stopped or aborted, and its last call is out. Ctrl-C is handled meanwhile.

@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -159,3 +160,32 @@ def test_what_a_master_says_stays_on_the_line_of_its_record(caplog: pytest.LogCa
     [told] = [record.getMessage() for record in caplog.records if "The master refused" in record.getMessage()]
     escaped = r"no\r\nCRITICAL forged\u{2028}\u{1b}[2J\u{9b}31m" + "\ttabs and ü are fine"
     assert told.endswith(f"HTTP 400: {escaped}")
+
+
+def test_records_that_wait_for_a_slow_handler_are_bounded(
+    embedded: LocalCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    go, waits = threading.Event(), threading.Event()
+
+    class Slow(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            waits.set()
+            go.wait(30)
+
+    logger, slow = logging.getLogger("mesos"), Slow()
+    caplog.set_level("DEBUG", "mesos")
+    logger.addHandler(slow)
+    scheduler = Recorder()
+    unknown = [mesos_pb2.TaskID(value=str(number)) for number in range(12_000)]
+    try:
+        with running(embedded.address, scheduler) as driver, heard("log records were dropped") as told:
+            scheduler.wait("registered")
+            assert waits.wait(10)
+            for each in unknown:
+                driver.killTask(each)
+            scheduler.state(unknown[-1].value, mesos_pb2.TASK_LOST)
+            go.set()
+            assert told.wait(10)
+    finally:
+        go.set()
+        logger.removeHandler(slow)
