@@ -132,7 +132,7 @@ class TestCheck:
             lines = done.stderr.splitlines()
             assert lines[:2] == ["Failed to call scheduler's registered", "Traceback (most recent call last):"]
             assert lines[-1] == "ValueError: oops"
-            assert done.stderr.count("Traceback") == done.stderr.count("oops") == 1
+            assert done.stderr.count("Traceback") == done.stderr.count("ValueError: oops") == 1
 
 
 class TestTimeout:
