@@ -141,16 +141,18 @@ class Stub:
 
     def send(self, event: Any) -> None:
         """Send an event on every stream."""
-        for stream in self._streams:
-            with self._writing, contextlib.suppress(OSError):  # the client has left
-                stream.sendall(record(event))
+        with self._writing:
+            for stream in self._streams:
+                with contextlib.suppress(OSError):  # the client has left
+                    stream.sendall(record(event))
 
     def end_streams(self) -> None:
         """End every stream of events in order."""
-        for stream in self._streams:
-            with self._writing, contextlib.suppress(OSError):  # the client has left
-                stream.sendall(b"0\r\n\r\n")
-                stream.shutdown(socket.SHUT_RDWR)
+        with self._writing:
+            for stream in self._streams:
+                with contextlib.suppress(OSError):  # the client has left
+                    stream.sendall(b"0\r\n\r\n")
+                    stream.shutdown(socket.SHUT_RDWR)
 
     def fall_silent(self) -> None:
         """Send no heartbeats any more."""
