@@ -195,6 +195,7 @@ struct Startup {
     work_dir: WorkDir,
     machine: Machine,
     happenings: mpsc::UnboundedReceiver<Happening>,
+    hosts: Vec<String>,
 }
 
 impl Startup {
@@ -228,7 +229,7 @@ impl Startup {
         for index in 0..options.agents {
             machine.add_agent(index, options, &place);
         }
-        Ok(Self { runtime, listener, work_dir, machine, happenings })
+        Ok(Self { runtime, listener, work_dir, machine, happenings, hosts: options.hosts.clone() })
     }
 
     fn run(
@@ -238,10 +239,10 @@ impl Startup {
         stopped: oneshot::Receiver<()>,
         ready: impl FnOnce(),
     ) {
-        let Self { runtime, listener, work_dir, machine, happenings } = self;
+        let Self { runtime, listener, work_dir, machine, happenings, hosts } = self;
         runtime.block_on(async {
             match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => drop(tokio::spawn(server::serve(listener, handle, work_dir.path.clone()))),
+                Ok(listener) => drop(tokio::spawn(server::serve(listener, handle, work_dir.path.clone(), hosts))),
                 Err(error) => tracing::error!("The embedded cluster cannot listen: {error}"),
             }
             ready();

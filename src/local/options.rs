@@ -30,6 +30,8 @@ pub struct Options {
     pub executor_registration_timeout: Period,
     /// An executor that is to end has so long before it is killed, where it does not say otherwise.
     pub executor_shutdown_grace_period: Period,
+    /// Names and addresses, without ports, that the Host of a request may have beside those of loopback.
+    pub hosts: Vec<String>,
 }
 
 impl Default for Options {
@@ -42,6 +44,7 @@ impl Default for Options {
             allocation_interval: ALLOCATION_INTERVAL,
             executor_registration_timeout: REGISTRATION_TIMEOUT,
             executor_shutdown_grace_period: SHUTDOWN_GRACE_PERIOD,
+            hosts: Vec::new(),
         }
     }
 }
@@ -49,7 +52,8 @@ impl Default for Options {
 impl Options {
     /// From `MESOS_NUM_SLAVES`, `MESOS_RESOURCES`, `MESOS_WORK_DIR`, `MESOS_ALLOCATION_INTERVAL`,
     /// `MESOS_EXECUTOR_REGISTRATION_TIMEOUT` and `MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD` (`src/local/flags.hpp`, and the
-    /// flags of master and agent, which libmesos reads from the same environment).
+    /// flags of master and agent, which libmesos reads from the same environment), and from `REMESOS_LOCAL_HOSTS`, names
+    /// and addresses with commas between them.
     ///
     /// Fails, naming the variable, where a value cannot be used.
     pub fn from_environment() -> Result<Self> {
@@ -69,6 +73,9 @@ impl Options {
                 *period = Period::parse(&text).map_err(|e| named(name, &e))?;
             }
         }
+        if let Some(text) = variable("REMESOS_LOCAL_HOSTS")? {
+            options.hosts = hosts(&text).map_err(|e| named("REMESOS_LOCAL_HOSTS", &e))?;
+        }
         options.work_dir = std::env::var_os("MESOS_WORK_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
         Ok(options)
     }
@@ -78,6 +85,15 @@ impl Options {
 pub fn agents(text: &str) -> Result<u32> {
     let number = text.trim().parse().ok().filter(|n| (1..=AGENTS_MAX).contains(n));
     number.ok_or_else(|| Error::invalid(format!("'{text}' is no number of agents: expected 1 to {AGENTS_MAX}")))
+}
+
+/// Reads names and addresses of hosts, IPv6 in brackets.
+fn hosts(text: &str) -> Result<Vec<String>> {
+    let host = |host: &str| match url::Host::parse(host) {
+        Ok(host) => Ok(host.to_string()),
+        Err(_) => Err(Error::invalid(format!("'{host}' is no host: expected a name or an address without a port"))),
+    };
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(host).collect()
 }
 
 fn named(name: &str, error: &Error) -> Error {

@@ -1,5 +1,6 @@
 //! The embedded cluster over HTTP: the APIs of schedulers and executors, what tools read, the sandboxes, and the web page.
 
+mod door;
 mod executor;
 mod files;
 mod operator;
@@ -10,11 +11,12 @@ mod views;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{any, get, post};
+use axum::{Router, middleware};
 
 use super::cluster::Handle;
+use door::Door;
 
 /// What the routes share.
 #[derive(Clone)]
@@ -24,16 +26,19 @@ pub struct Context {
     pub work_dir: Arc<PathBuf>,
 }
 
-/// Serves until its task ends.
-pub async fn serve(listener: tokio::net::TcpListener, cluster: Handle, work_dir: PathBuf) {
+/// Serves until its task ends. Requests name loopback, the listener's address, or one of these hosts.
+pub async fn serve(listener: tokio::net::TcpListener, cluster: Handle, work_dir: PathBuf, hosts: Vec<String>) {
     let context = Context { cluster, work_dir: Arc::new(work_dir) };
-    if let Err(error) = axum::serve(listener, routes(context)).await {
+    let Ok(address) = listener.local_addr() else {
+        return tracing::error!("The embedded cluster's port is gone");
+    };
+    if let Err(error) = axum::serve(listener, routes(context, Door::new(address, hosts))).await {
         tracing::error!("The embedded cluster's server ended: {error}");
     }
 }
 
 /// Paths as in Mesos: what the master serves is there with and without `/master`.
-fn routes(context: Context) -> Router {
+fn routes(context: Context, door: Door) -> Router {
     let master = Router::new()
         .route("/api/v1/scheduler", any(scheduler::handle))
         .route("/state", get(views::state))
@@ -58,5 +63,6 @@ fn routes(context: Context) -> Router {
         .route("/app.js", get(views::script))
         .route("/style.css", get(views::style))
         .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn_with_state(Arc::new(door), door::guard))
         .with_state(context)
 }

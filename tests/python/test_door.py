@@ -1,0 +1,143 @@
+"""Whom the embedded cluster's port lets in: this machine's clients, and no web page of another origin."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+from mesos.errors import ArgumentValueError
+from mesos.local import LocalCluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+ROUTES = [
+    ("GET", "/"),
+    ("GET", "/app.js"),
+    ("GET", "/state"),
+    ("GET", "/master/state"),
+    ("GET", "/redirect"),
+    ("GET", "/slave(1)/state"),
+    ("GET", "/files/read?path=/"),
+    ("GET", "/files/browse?path=/"),
+    ("GET", "/files/download?path=/"),
+    ("GET", "/no/such/route"),
+    ("POST", "/teardown"),
+    ("POST", "/master/teardown"),
+    ("POST", "/maintenance/schedule"),
+    ("POST", "/api/v1"),
+    ("POST", "/api/v1/scheduler"),
+    ("POST", "/slave(1)/api/v1/executor"),
+]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalCluster]:
+    with LocalCluster() as cluster:
+        yield cluster
+
+
+def ask(cluster: LocalCluster, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, str]:
+    connection = http.client.HTTPConnection(cluster.address, timeout=10)
+    try:
+        connection.request(method, path, body if method == "POST" else None, headers)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_no_route_answers_to_the_name_of_another_host(cluster: LocalCluster, method: str, path: str) -> None:
+    status, body = ask(cluster, method, path, {"Host": "rebound.example:5050", "Content-Type": JSON})
+    assert (status, body.partition(":")[0]) == (421, "The Host 'rebound.example")
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "http://localhost:8888"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"},
+        {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+    ],
+)
+def test_no_route_answers_to_a_page_of_another_origin(
+    cluster: LocalCluster, method: str, path: str, page: dict[str, str]
+) -> None:
+    status, body = ask(cluster, method, path, {**page, "Content-Type": JSON})
+    assert (status, body) == (403, "Refused: the request comes from a web page of another origin\n")
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:5050", "[::1]:8888", "mesos.localhost"])
+def test_names_of_loopback_are_answered_to(cluster: LocalCluster, host: str) -> None:
+    assert ask(cluster, "GET", "/version", {"Host": host})[0] == 200
+
+
+def test_a_client_of_http_1_0_needs_no_host(cluster: LocalCluster) -> None:
+    host, _, port = cluster.address.partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"GET /version HTTP/1.0\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.0 200")
+
+
+def test_a_link_that_is_followed_from_another_page_shows_the_web_page(cluster: LocalCluster) -> None:
+    followed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert ask(cluster, "GET", "/", followed)[0] == 200
+    assert ask(cluster, "POST", "/teardown", {**followed, "Content-Type": FORM}, b"frameworkId=x")[0] == 403
+
+
+def test_answers_forbid_pages_of_other_origins_to_use_them(cluster: LocalCluster) -> None:
+    connection = http.client.HTTPConnection(cluster.address, timeout=10)
+    connection.request("GET", "/state")
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert "frame-ancestors 'self'" in response.headers["Content-Security-Policy"]
+
+
+def test_hosts_of_the_environment_are_answered_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMESOS_LOCAL_HOSTS", "Build.example.org, 10.0.0.7")
+    with LocalCluster() as cluster:
+        for host in ("build.example.org:5050", "10.0.0.7", "localhost"):
+            assert ask(cluster, "GET", "/version", {"Host": host})[0] == 200
+        assert ask(cluster, "GET", "/version", {"Host": "other.example.org"})[0] == 421
+    monkeypatch.setenv("REMESOS_LOCAL_HOSTS", "not a host")
+    with pytest.raises(ArgumentValueError, match="REMESOS_LOCAL_HOSTS: 'not a host'.*expected"):
+        LocalCluster()
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        *itertools.product(
+            ("/teardown", "/maintenance/schedule", "/api/v1"), ("text/plain", "multipart/form-data", None)
+        ),
+        ("/maintenance/schedule", FORM),
+        ("/api/v1", FORM),
+    ],
+)
+def test_bodies_of_types_that_any_page_may_send_are_refused(cluster: LocalCluster, path: str, kind: str | None) -> None:
+    status, body = ask(cluster, "POST", path, {} if kind is None else {"Content-Type": kind}, b"{}")
+    assert (status, "Content-Type" in body) == (400 if kind is None else 415, True)
+
+
+def test_bodies_of_the_right_type_are_taken(cluster: LocalCluster) -> None:
+    origin = {"Origin": cluster.url}
+    schedule = json.dumps({"windows": []}).encode()
+    assert ask(cluster, "POST", "/maintenance/schedule", {**origin, "Content-Type": JSON}, schedule)[0] == 200
+    charset = {"Content-Type": "application/json; charset=utf-8"}
+    assert ask(cluster, "POST", "/maintenance/schedule", charset, schedule)[0] == 200
+    assert ask(cluster, "POST", "/api/v1", {"Content-Type": JSON}, b'{"type":"NONE"}')[0] == 501
+    unknown = ask(cluster, "POST", "/teardown", {"Content-Type": FORM}, b"frameworkId=x")
+    assert unknown == (400, "No framework found with specified ID")
