@@ -4,11 +4,18 @@
 use prost::Message;
 use prost_reflect::{DeserializeOptions, DynamicMessage, Kind, MessageDescriptor, ReflectMessage, SerializeOptions};
 
+use super::weight;
 use crate::proto;
 use crate::{Error, Result};
 
+/// The most messages and list elements that a body may hold: a RECONCILE of 130,000 tasks, an ACCEPT that launches 20,000.
+const PARTS_MAX: usize = 400_000;
+/// In JSON every member counts.
+const JSON_PARTS_MAX: usize = 2 * PARTS_MAX;
+
 /// Reads a message from JSON. Unknown fields are ignored, missing required ones are named in the error.
 pub fn from_json<M: Message + Default>(full_name: &str, json: &[u8]) -> Result<M> {
+    limit(weight::of_json(json), JSON_PARTS_MAX)?;
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let options = DeserializeOptions::new().deny_unknown_fields(false);
     let message = DynamicMessage::deserialize_with_options(descriptor(full_name), &mut deserializer, &options)
@@ -19,9 +26,11 @@ pub fn from_json<M: Message + Default>(full_name: &str, json: &[u8]) -> Result<M
 
 /// Reads a message from its bytes, with the same check for required fields.
 pub fn from_protobuf<M: Message + Default>(full_name: &str, bytes: &[u8]) -> Result<M> {
+    limit(weight::of_protobuf(&descriptor(full_name), bytes), PARTS_MAX)?;
     let message = DynamicMessage::decode(descriptor(full_name), bytes)
         .map_err(|e| Error::invalid(format!("Failed to parse body into {full_name} protobuf: {e}")))?;
     require(&message)?;
+    drop(message);
     M::decode(bytes).map_err(|e| Error::invalid(format!("Failed to parse body into {full_name} protobuf: {e}")))
 }
 
@@ -35,6 +44,11 @@ pub fn to_json<M: Message>(full_name: &str, message: &M) -> Vec<u8> {
         .serialize_with_options(&mut serde_json::Serializer::new(&mut json), &options)
         .expect("a message is serializable, and a Vec takes all");
     json
+}
+
+fn limit(parts: usize, most: usize) -> Result<()> {
+    let why = || Error::invalid(format!("Failed to parse body: it holds {parts} parts, expected at most {most}"));
+    if parts <= most { Ok(()) } else { Err(why()) }
 }
 
 fn descriptor(full_name: &str) -> MessageDescriptor {
@@ -85,6 +99,42 @@ mod tests {
         let written: serde_json::Value = serde_json::from_slice(&to_json(NAME, &call)).expect("JSON");
         assert_eq!(written["acknowledge"]["agent_id"]["value"], "a");
         assert_eq!(written["acknowledge"]["uuid"], "AAEC");
+    }
+
+    #[test]
+    fn a_body_that_would_grow_out_of_bounds_is_refused() {
+        // Empty operations of an ACCEPT, empty strings of a SUBSCRIBE's suppressed roles, unknown fields, groups.
+        let field = |key: u8, inner: Vec<u8>| {
+            let mut bytes = vec![key];
+            prost::encoding::encode_varint(inner.len() as u64, &mut bytes);
+            [bytes, inner].concat()
+        };
+        for (bytes, what) in [
+            (field(0x22, b"\x12\x00".repeat(PARTS_MAX)), "operations"),
+            (field(0x1a, b"\x12\x00".repeat(PARTS_MAX)), "roles"),
+            (b"\x78\x01".repeat(PARTS_MAX + 1), "unknown"),
+            (b"\x7b\x7c".repeat(PARTS_MAX + 1), "groups"),
+        ] {
+            let error = from_protobuf::<Call>(NAME, &bytes).expect_err(what).to_string();
+            assert_eq!(
+                error,
+                format!("Failed to parse body: it holds {} parts, expected at most {PARTS_MAX}", PARTS_MAX + 1)
+            );
+        }
+        let json = format!(r#"{{"accept":{{"operations":[{}]}}}}"#, vec!["{}"; JSON_PARTS_MAX / 2].join(","));
+        assert!(from_json::<Call>(NAME, json.as_bytes()).expect_err("large").to_string().contains("800002 parts"));
+    }
+
+    #[test]
+    fn a_large_launch_is_within_bounds() {
+        let text = "{,\\\"[".repeat(1_000_000);
+        let uuid = text.clone().into_bytes();
+        let acknowledge = crate::proto::v1::scheduler::call::Acknowledge { uuid, ..Default::default() };
+        let call =
+            Call { acknowledge: Some(acknowledge), r#type: Some(call::Type::Acknowledge.into()), ..Default::default() };
+        assert!(from_protobuf::<Call>(NAME, &call.encode_to_vec()).is_ok());
+        let json = serde_json::json!({ "type": "ACKNOWLEDGE", "text": text }).to_string();
+        assert!(from_json::<Call>(NAME, json.as_bytes()).is_ok());
     }
 
     #[test]

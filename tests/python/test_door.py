@@ -141,3 +141,45 @@ def test_bodies_of_the_right_type_are_taken(cluster: LocalCluster) -> None:
     assert ask(cluster, "POST", "/api/v1", {"Content-Type": JSON}, b'{"type":"NONE"}')[0] == 501
     unknown = ask(cluster, "POST", "/teardown", {"Content-Type": FORM}, b"frameworkId=x")
     assert unknown == (400, "No framework found with specified ID")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "most"),
+    [
+        ("/api/v1/scheduler", JSON, 64 << 20),
+        ("/slave(1)/api/v1/executor", JSON, 64 << 20),
+        ("/teardown", FORM, 1 << 20),
+        ("/master/api/v1", JSON, 1 << 20),
+    ],
+)
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_body_that_is_too_large_is_refused(
+    cluster: LocalCluster, path: str, kind: str, most: int, announced: bool
+) -> None:
+    connection = http.client.HTTPConnection(cluster.address, timeout=30)
+    try:
+        body = itertools.repeat(b" " * 65536, most // 65536 + 1)
+        headers = {"Content-Type": kind, **({"Content-Length": str(most + 65536)} if announced else {})}
+        connection.request("POST", path, body, headers, encode_chunked=not announced)
+        response = connection.getresponse()
+        refusal = f"The body is too large: expected at most {most} bytes here\n"
+        assert (response.status, response.read().decode()) == (413, refusal)
+    finally:
+        connection.close()
+
+
+def test_a_client_that_asks_first_sends_no_body_that_is_too_large(cluster: LocalCluster) -> None:
+    host, _, port = cluster.address.partition(":")
+    head = b"POST /teardown HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000000\r\nExpect: 100-continue\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(head)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_body_that_would_grow_when_it_is_decoded_is_refused(cluster: LocalCluster) -> None:
+    size = 16 << 20
+    varint = bytes([size & 0x7F | 0x80, size >> 7 & 0x7F | 0x80, size >> 14 & 0x7F | 0x80, size >> 21])
+    operations = b"\x22" + varint + b"\x12\x00" * (size // 2)
+    headers = {"Content-Type": "application/x-protobuf"}
+    status, body = ask(cluster, "POST", "/api/v1/scheduler", headers, operations)
+    assert (status, body) == (400, "Failed to parse body: it holds 8388609 parts, expected at most 400000")

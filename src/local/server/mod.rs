@@ -1,5 +1,7 @@
 //! The embedded cluster over HTTP: the APIs of schedulers and executors, what tools read, the sandboxes, and the web page.
 
+mod body;
+mod connections;
 mod door;
 mod executor;
 mod files;
@@ -32,29 +34,29 @@ pub async fn serve(listener: tokio::net::TcpListener, cluster: Handle, work_dir:
     let Ok(address) = listener.local_addr() else {
         return tracing::error!("The embedded cluster's port is gone");
     };
-    if let Err(error) = axum::serve(listener, routes(context, Door::new(address, hosts))).await {
-        tracing::error!("The embedded cluster's server ended: {error}");
-    }
+    connections::serve(listener, routes(context, Door::new(address, hosts))).await;
 }
 
 /// Paths as in Mesos: what the master serves is there with and without `/master`.
 fn routes(context: Context, door: Door) -> Router {
+    let calls = middleware::from_fn_with_state(body::CALL_MAX, body::whole);
+    let others = middleware::from_fn_with_state(body::OTHER_MAX, body::whole);
     let master = Router::new()
-        .route("/api/v1/scheduler", any(scheduler::handle))
+        .route("/api/v1/scheduler", any(scheduler::handle).layer(calls.clone()))
         .route("/state", get(views::state))
         .route("/slaves", get(views::slaves))
         .route("/frameworks", get(views::frameworks))
         .route("/tasks", get(views::tasks))
         .route("/health", get(views::health))
         .route("/redirect", get(views::redirect))
-        .route("/teardown", post(operator::teardown))
-        .route("/maintenance/schedule", post(operator::maintenance))
-        .route("/api/v1", post(operator::call));
+        .route("/teardown", post(operator::teardown).layer(others.clone()))
+        .route("/maintenance/schedule", post(operator::maintenance).layer(others.clone()))
+        .route("/api/v1", post(operator::call).layer(others));
     Router::new()
         .merge(master.clone())
         .nest("/master", master)
         .route("/version", get(views::version))
-        .route("/{agent}/api/v1/executor", any(executor::handle))
+        .route("/{agent}/api/v1/executor", any(executor::handle).layer(calls))
         .route("/{agent}/state", get(views::agent_state))
         .route("/files/read", get(files::read))
         .route("/files/browse", get(files::browse))
