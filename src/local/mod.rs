@@ -18,6 +18,7 @@ mod master;
 mod messages;
 mod options;
 pub(crate) mod prober;
+mod queue;
 mod resources;
 mod roles;
 mod server;

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import itertools
 import json
+import re
 import socket
 from typing import TYPE_CHECKING
 
 import pytest
 from mesos.errors import ArgumentValueError
 from mesos.local import LocalCluster
+
+from tests.python.support import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -183,3 +187,81 @@ def test_a_body_that_would_grow_when_it_is_decoded_is_refused(cluster: LocalClus
     headers = {"Content-Type": "application/x-protobuf"}
     status, body = ask(cluster, "POST", "/api/v1/scheduler", headers, operations)
     assert (status, body) == (400, "Failed to parse body: it holds 8388609 parts, expected at most 400000")
+
+
+class Subscription:
+    """A subscribed framework that reads its stream when it is told to, and only then."""
+
+    def __init__(self, cluster: LocalCluster) -> None:
+        self._cluster = cluster
+        host, _, port = cluster.address.partition(":")
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        self.socket.settimeout(20)
+        self.socket.connect((host, int(port)))
+        call = {"type": "SUBSCRIBE", "subscribe": {"framework_info": {"user": "", "name": "slow"}}}
+        body = json.dumps(call).encode()
+        head = (
+            f"POST /api/v1/scheduler HTTP/1.1\r\nHost: {cluster.address}\r\nContent-Type: {JSON}\r\nAccept: {JSON}\r\n"
+        )
+        self.socket.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        seen = b""
+        while b'"SUBSCRIBED"' not in seen or b'"framework_id"' not in seen:
+            data = self.socket.recv(65536)
+            assert data, f"the stream ended after {seen!r}"
+            seen += data
+        self.stream_id = re.findall(rb"(?i)mesos-stream-id: (\S+)", seen)[0].decode()
+        self.id: str = re.findall(rb'"framework_id":\{"value":"([^"]+)"', seen)[0].decode()
+
+    def provoke(self, events: int) -> int:
+        """Have the master send so many events; the status of its answer."""
+        tasks = [{"task_id": {"value": f"{'x' * 200}{n}"}} for n in range(events)]
+        call = {"type": "RECONCILE", "framework_id": {"value": self.id}, "reconcile": {"tasks": tasks}}
+        headers = {"Content-Type": JSON, "Mesos-Stream-Id": self.stream_id}
+        return ask(self._cluster, "POST", "/api/v1/scheduler", headers, json.dumps(call).encode())[0]
+
+    def read(self) -> int:
+        """Read to the end; the number of bytes."""
+        total = 0
+        with contextlib.suppress(ConnectionResetError):
+            while data := self.socket.recv(1 << 20):
+                total += len(data)
+        return total
+
+
+def test_a_subscriber_that_does_not_read_ends_its_stream(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("REMESOS_LOCAL_QUEUE_MB", "1")
+    caplog.set_level("WARNING", "mesos")
+    with LocalCluster() as cluster:
+        slow, other = Subscription(cluster), Subscription(cluster)
+        # What the kernel's buffers hold comes on top.
+        while slow.provoke(2000) == 202:
+            pass
+        assert slow.read() < 16 << 20
+        state = json.loads(ask(cluster, "GET", "/state", {})[1])
+        assert [f["id"] for f in state["frameworks"]] == [other.id], "the other one is not disturbed"
+        other.socket.close()
+        slow.socket.close()
+    wait_until(lambda: "A subscriber does not read" in caplog.text, "a warning")
+
+
+def test_a_subscriber_that_pauses_within_the_bound_gets_everything() -> None:
+    with LocalCluster() as cluster:
+        paused = Subscription(cluster)
+        for _ in range(20):
+            assert paused.provoke(2000) == 202
+        seen, rest = 0, b""
+        while seen < 40_000:
+            data = paused.socket.recv(1 << 20)
+            assert data, f"the stream ended after {seen} updates"
+            *events, rest = (rest + data).split(b'"type":"UPDATE"')
+            seen += len(events)
+        paused.socket.close()
+
+
+def test_a_bound_that_is_no_number_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMESOS_LOCAL_QUEUE_MB", "much")
+    with pytest.raises(ArgumentValueError, match="REMESOS_LOCAL_QUEUE_MB: 'much' is not a size: expected a number"):
+        LocalCluster()

@@ -36,6 +36,8 @@ enum Phase {
     Exchange,
     /// The next request.
     Idle,
+    /// Nothing: it is to be closed.
+    Over,
 }
 
 impl Phase {
@@ -44,22 +46,28 @@ impl Phase {
             Self::Head => Some(HEAD),
             Self::Exchange => None,
             Self::Idle => Some(IDLE),
+            Self::Over => Some(Duration::ZERO),
         }
     }
 }
 
-/// What a connection waits for, and who learns of it.
+/// A connection, among a request's extensions.
 #[derive(Debug, Clone)]
-struct Connection(Arc<watch::Sender<Phase>>);
+pub struct Connection(Arc<watch::Sender<Phase>>);
 
 impl Connection {
     fn new() -> Self {
         Self(Arc::new(watch::Sender::new(Phase::Head)))
     }
 
+    /// Closes it at once, whatever is still to be written.
+    pub fn cut(&self) {
+        self.set(|_| true, Phase::Over);
+    }
+
     fn set(&self, when: impl FnOnce(Phase) -> bool, next: Phase) {
         self.0.send_if_modified(|phase| {
-            let change = *phase != next && when(*phase);
+            let change = *phase != Phase::Over && *phase != next && when(*phase);
             if change {
                 *phase = next;
             }
@@ -67,7 +75,7 @@ impl Connection {
         });
     }
 
-    /// Returns when the peer took too long.
+    /// Returns when the peer took too long, or the connection is cut.
     async fn overdue(&self) {
         let mut phases = self.0.subscribe();
         loop {
@@ -115,9 +123,10 @@ fn most() -> usize {
 
 async fn attend(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, routes: Router) {
     let connection = Connection::new();
-    let answer = |request: Request<Incoming>| {
+    let answer = |mut request: Request<Incoming>| {
         let (mut routes, connection) = (routes.clone(), connection.clone());
         connection.set(|_| true, Phase::Exchange);
+        request.extensions_mut().insert(connection.clone());
         async move {
             let response = routes.call(request.map(Body::new)).await;
             response.map(|response| response.map(|body| Answer { body, connection }))

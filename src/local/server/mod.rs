@@ -26,11 +26,25 @@ pub struct Context {
     pub cluster: Handle,
     /// Files outside of it are nobody's business.
     pub work_dir: Arc<PathBuf>,
+    /// The most bytes that wait for a subscriber.
+    pub queue_max: usize,
 }
 
-/// Serves until its task ends. Requests name loopback, the listener's address, or one of these hosts.
-pub async fn serve(listener: tokio::net::TcpListener, cluster: Handle, work_dir: PathBuf, hosts: Vec<String>) {
-    let context = Context { cluster, work_dir: Arc::new(work_dir) };
+/// How a server is made.
+#[derive(Debug)]
+pub struct Config {
+    /// What `/files` serves.
+    pub work_dir: PathBuf,
+    /// Hosts that requests may name beside loopback and the listener's address.
+    pub hosts: Vec<String>,
+    /// The most bytes that wait for a subscriber before its stream ends.
+    pub queue_max: usize,
+}
+
+/// Serves until its task ends.
+pub async fn serve(listener: tokio::net::TcpListener, cluster: Handle, config: Config) {
+    let Config { work_dir, hosts, queue_max } = config;
+    let context = Context { cluster, work_dir: Arc::new(work_dir), queue_max };
     let Ok(address) = listener.local_addr() else {
         return tracing::error!("The embedded cluster's port is gone");
     };
