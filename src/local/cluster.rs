@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -12,11 +12,13 @@ use tokio::time::sleep_until;
 
 use super::agent::{self, Agent};
 use super::containerizer::{Containerizer, Happening, Launch};
+use super::failures::Failures;
 use super::master::{self, ConnectionId, Master};
 use super::options::Options;
 use super::queue;
 use super::resources::Resources;
 use super::server;
+use super::work_dir::WorkDir;
 use crate::proto::v1;
 use crate::proto::v1::executor;
 use crate::proto::v1::scheduler::Event;
@@ -80,6 +82,7 @@ pub struct Machine {
     executors: HashMap<ConnectionId, queue::Sender<executor::Event>>,
     next_connection: ConnectionId,
     containerizer: Containerizer,
+    failures: Failures,
 }
 
 impl LocalCluster {
@@ -162,33 +165,6 @@ fn listen(port: u16) -> Result<TcpListener> {
     })
 }
 
-/// The working directory, and whether it goes when the cluster goes.
-struct WorkDir {
-    path: PathBuf,
-    temporary: bool,
-}
-
-impl WorkDir {
-    fn make(wanted: Option<&Path>) -> Result<Self> {
-        let path = wanted
-            .map_or_else(|| std::env::temp_dir().join(format!("remesos-{}", uuid::Uuid::new_v4())), Path::to_path_buf);
-        let made = std::fs::create_dir_all(&path).and_then(|()| path.canonicalize());
-        let path =
-            made.map_err(|e| Error::cluster(format!("cannot make the working directory {}: {e}", path.display())))?;
-        Ok(Self { path, temporary: wanted.is_none() })
-    }
-}
-
-impl Drop for WorkDir {
-    fn drop(&mut self) {
-        if self.temporary
-            && let Err(error) = std::fs::remove_dir_all(&self.path)
-        {
-            tracing::warn!("Cannot remove {}: {error}", self.path.display());
-        }
-    }
-}
-
 /// All that the cluster's thread begins with.
 struct Startup {
     runtime: tokio::runtime::Runtime,
@@ -224,6 +200,7 @@ impl Startup {
             executors: HashMap::new(),
             next_connection: 0,
             containerizer,
+            failures: Failures::default(),
         };
         let resources = options.resources.clone().map_or_else(|| super::machine::resources(&work_dir.path), Ok)?;
         let place = Place { hostname, resources, address, work_dir: work_dir.path.clone() };
@@ -332,12 +309,6 @@ impl Machine {
     }
 
     fn tasks(&self) -> Vec<TaskView> {
-        let view = |executor: &agent::Executor, task: &agent::AgentTask| TaskView {
-            framework: executor.framework.name.clone(),
-            id: task.info.task_id.value.clone(),
-            state: task.state,
-            sandbox: executor.sandbox_of(&task.info.task_id.value),
-        };
         let executors = self.agents.values().flat_map(Agent::executors);
         executors.flat_map(|executor| executor.all_tasks().map(move |task| view(executor, task))).collect()
     }
@@ -421,6 +392,10 @@ impl Machine {
     fn do_for_master(&mut self, now: Instant, output: master::Output) {
         match output {
             master::Output::Send(connection, event) => {
+                if let Some(update) = &event.update {
+                    let agents = &self.agents;
+                    self.failures.tell(&update.status, || reported_by(agents, &update.status));
+                }
                 // That its connection ends is about to be noticed.
                 let lost = self.streams.get(&connection).is_some_and(|stream| !stream.send(&event));
                 if lost {
@@ -464,4 +439,20 @@ impl Machine {
             agent::Output::Launch(launch) => self.containerizer.fetch(launch),
         }
     }
+}
+
+fn view(executor: &agent::Executor, task: &agent::AgentTask) -> TaskView {
+    TaskView {
+        framework: executor.framework.name.clone(),
+        id: task.info.task_id.value.clone(),
+        state: task.state,
+        sandbox: executor.sandbox_of(&task.info.task_id.value),
+    }
+}
+
+/// The task of an agent that gave this update.
+fn reported_by(agents: &BTreeMap<String, Agent>, status: &v1::TaskStatus) -> Option<TaskView> {
+    let executors = agents.values().flat_map(Agent::executors);
+    let mut tasks = executors.flat_map(|executor| executor.all_tasks().map(move |task| (executor, task)));
+    tasks.find(|(_, task)| task.updates.knows(status.uuid())).map(|(executor, task)| view(executor, task))
 }

@@ -84,12 +84,14 @@ fn guard(pipe: i32, parent: i32) -> ! {
             let mut poll = libc::pollfd { fd: pipe, events: libc::POLLIN, revents: 0 };
             let ready = libc::poll(&raw mut poll, 1, LOOK_MS);
             let mut message = [0_u8; 4];
-            let ended = ready > 0 && libc::read(pipe, message.as_mut_ptr().cast(), 4) != 4;
-            if ended || libc::getppid() != parent {
-                break;
-            }
             if ready > 0 {
+                if libc::read(pipe, message.as_mut_ptr().cast(), 4) != 4 {
+                    break;
+                }
                 note(&mut groups, i32::from_ne_bytes(message));
+            } else if libc::getppid() != parent {
+                // Some other child of the parent's holds the pipe open. What the parent said last has been read.
+                break;
             }
         }
         for group in groups.into_iter().filter(|&group| group > 1) {

@@ -11,6 +11,7 @@ mod allocator;
 mod amounts;
 mod cluster;
 pub(crate) mod containerizer;
+mod failures;
 mod fetcher;
 mod guardian;
 mod machine;
@@ -23,6 +24,7 @@ mod resources;
 mod roles;
 mod server;
 pub(crate) mod task;
+mod work_dir;
 
 pub use cluster::{LocalCluster, TaskView};
 pub use options::Options;
