@@ -94,9 +94,9 @@ impl Connection {
     }
 }
 
-/// Accepts connections for these routes, until its task ends.
-pub async fn serve(listener: TcpListener, routes: Router) {
-    let slots = Arc::new(Semaphore::new(most()));
+/// Accepts connections for these routes, at most so many at a time, until its task ends.
+pub async fn serve(listener: TcpListener, routes: Router, most: usize) {
+    let slots = Arc::new(Semaphore::new(most));
     loop {
         let slot = Arc::clone(&slots).acquire_owned().await.expect("nobody closes the semaphore");
         match listener.accept().await {
@@ -115,8 +115,8 @@ pub async fn serve(listener: TcpListener, routes: Router) {
     }
 }
 
-/// Leaves file descriptors for the tasks, however many connections there are.
-fn most() -> usize {
+/// How many connections there may be: file descriptors are left for the tasks.
+pub fn most() -> usize {
     let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(CONNECTIONS_MAX, |(soft, _)| soft.saturating_mul(3) / 4);
     usize::try_from(files.clamp(1, CONNECTIONS_MAX)).unwrap_or(1)
 }
@@ -272,6 +272,46 @@ mod tests {
         tokio::time::sleep(IDLE / 2).await;
         client.write_all(b"GET").await.expect("a pipe");
         assert_eq!(lifetime(&mut client).await.0.as_secs(), HEAD.as_secs());
+    }
+
+    #[tokio::test]
+    async fn connections_beyond_the_bound_wait_for_one_that_ends() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound");
+        tokio::spawn(serve(listener, Router::new().route("/", get(|| async { "hello" })), 2));
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            let mut client = tokio::net::TcpStream::connect(address).await.expect("listening");
+            client.write_all(REQUEST).await.expect("connected");
+            clients.push(client);
+        }
+        let mut waits = clients.pop().expect("three");
+        let mut buffer = [0; 1000];
+        for client in &mut clients {
+            assert!(client.read(&mut buffer).await.expect("answered") > 0);
+        }
+        assert!(waits.try_read(&mut buffer).is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock));
+        drop(clients.pop());
+        assert!(waits.read(&mut buffer).await.expect("answered") > 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_is_cut_ends_in_the_middle_of_its_answer() {
+        let (mut client, server) = duplex(1000);
+        let endless = |axum::Extension(connection): axum::Extension<Connection>| async move {
+            tokio::spawn(async move {
+                tokio::time::sleep(IDLE * 10).await;
+                connection.cut();
+            });
+            Body::from_stream(futures_util::stream::repeat(Ok::<_, std::convert::Infallible>(Bytes::from_static(
+                &[b'x'; 1000],
+            ))))
+        };
+        let served = tokio::spawn(attend(server, Router::new().route("/", get(endless))));
+        client.write_all(REQUEST).await.expect("a pipe");
+        let began = Instant::now();
+        served.await.expect("it ends though nobody reads");
+        assert_eq!(began.elapsed().as_secs(), (IDLE * 10).as_secs());
     }
 
     #[tokio::test(start_paused = true)]

@@ -48,7 +48,7 @@ pub async fn serve(listener: tokio::net::TcpListener, cluster: Handle, config: C
     let Ok(address) = listener.local_addr() else {
         return tracing::error!("The embedded cluster's port is gone");
     };
-    connections::serve(listener, routes(context, Door::new(address, hosts))).await;
+    connections::serve(listener, routes(context, Door::new(address, hosts)), connections::most()).await;
 }
 
 /// Paths as in Mesos: what the master serves is there with and without `/master`.
