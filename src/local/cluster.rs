@@ -15,6 +15,7 @@ use super::containerizer::{Containerizer, Happening, Launch};
 use super::failures::Failures;
 use super::master::{self, ConnectionId, Master};
 use super::options::Options;
+use super::queue;
 use super::resources::Resources;
 use super::server;
 use super::work_dir::WorkDir;
@@ -77,8 +78,8 @@ impl Handle {
 pub struct Machine {
     pub master: Master,
     pub agents: BTreeMap<String, Agent>,
-    streams: HashMap<ConnectionId, mpsc::UnboundedSender<Event>>,
-    executors: HashMap<ConnectionId, mpsc::UnboundedSender<executor::Event>>,
+    streams: HashMap<ConnectionId, queue::Sender<Event>>,
+    executors: HashMap<ConnectionId, queue::Sender<executor::Event>>,
     next_connection: ConnectionId,
     containerizer: Containerizer,
     failures: Failures,
@@ -171,6 +172,7 @@ struct Startup {
     work_dir: WorkDir,
     machine: Machine,
     happenings: mpsc::UnboundedReceiver<Happening>,
+    server: server::Config,
 }
 
 impl Startup {
@@ -205,7 +207,12 @@ impl Startup {
         for index in 0..options.agents {
             machine.add_agent(index, options, &place);
         }
-        Ok(Self { runtime, listener, work_dir, machine, happenings })
+        let server = server::Config {
+            work_dir: work_dir.path.clone(),
+            hosts: options.hosts.clone(),
+            queue_max: options.queue_max,
+        };
+        Ok(Self { runtime, listener, work_dir, machine, happenings, server })
     }
 
     fn run(
@@ -215,10 +222,10 @@ impl Startup {
         stopped: oneshot::Receiver<()>,
         ready: impl FnOnce(),
     ) {
-        let Self { runtime, listener, work_dir, machine, happenings } = self;
+        let Self { runtime, listener, work_dir, machine, happenings, server } = self;
         runtime.block_on(async {
             match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => drop(tokio::spawn(server::serve(listener, handle, work_dir.path.clone()))),
+                Ok(listener) => drop(tokio::spawn(server::serve(listener, handle, server))),
                 Err(error) => tracing::error!("The embedded cluster cannot listen: {error}"),
             }
             ready();
@@ -242,12 +249,11 @@ struct Place {
 }
 
 impl Machine {
-    /// Opens a stream for a SUBSCRIBE: its number, and where its events come.
-    pub fn open_stream(&mut self) -> (ConnectionId, mpsc::UnboundedReceiver<Event>) {
-        let (sender, receiver) = mpsc::unbounded_channel();
+    /// Opens a stream for a SUBSCRIBE, whose events go there. Returns its number.
+    pub fn open_stream(&mut self, events: queue::Sender<Event>) -> ConnectionId {
         let connection = self.new_connection();
-        self.streams.insert(connection, sender);
-        (connection, receiver)
+        self.streams.insert(connection, events);
+        connection
     }
 
     /// The client has left.
@@ -256,12 +262,11 @@ impl Machine {
         self.master.disconnected(now, connection);
     }
 
-    /// Opens a stream for an executor's SUBSCRIBE: its number, and where its events come.
-    pub fn open_executor_stream(&mut self) -> (ConnectionId, mpsc::UnboundedReceiver<executor::Event>) {
-        let (sender, receiver) = mpsc::unbounded_channel();
+    /// Opens a stream for an executor's SUBSCRIBE, whose events go there. Returns its number.
+    pub fn open_executor_stream(&mut self, events: queue::Sender<executor::Event>) -> ConnectionId {
         let connection = self.new_connection();
-        self.executors.insert(connection, sender);
-        (connection, receiver)
+        self.executors.insert(connection, events);
+        connection
     }
 
     fn new_connection(&mut self) -> ConnectionId {
@@ -391,9 +396,10 @@ impl Machine {
                     let agents = &self.agents;
                     self.failures.tell(&update.status, || reported_by(agents, &update.status));
                 }
-                if let Some(stream) = self.streams.get(&connection) {
-                    // A client that has left is about to be noticed.
-                    let _ = stream.send(*event);
+                // That its connection ends is about to be noticed.
+                let lost = self.streams.get(&connection).is_some_and(|stream| !stream.send(&event));
+                if lost {
+                    self.streams.remove(&connection);
                 }
             }
             master::Output::Close(connection) => drop(self.streams.remove(&connection)),
@@ -409,9 +415,9 @@ impl Machine {
         match output {
             agent::Output::Tell(message) => self.master.handle_agent(now, message),
             agent::Output::Send(connection, event) => {
-                if let Some(stream) = self.executors.get(&connection) {
-                    // An executor that has left is about to be noticed.
-                    let _ = stream.send(*event);
+                let lost = self.executors.get(&connection).is_some_and(|stream| !stream.send(&event));
+                if lost {
+                    self.executors.remove(&connection);
                 }
             }
             agent::Output::Close(connection) => drop(self.executors.remove(&connection)),

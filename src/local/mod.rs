@@ -19,6 +19,7 @@ mod master;
 mod messages;
 mod options;
 pub(crate) mod prober;
+mod queue;
 mod resources;
 mod roles;
 mod server;

@@ -9,6 +9,7 @@ use crate::{Error, Result};
 
 const ALLOCATION_INTERVAL: Period = Period::from_secs(1);
 const AGENTS_MAX: u32 = 1000;
+const QUEUE_MAX: usize = 256 << 20;
 /// `EXECUTOR_REGISTRATION_TIMEOUT` and `DEFAULT_EXECUTOR_SHUTDOWN_GRACE_PERIOD` in `src/slave/constants.hpp`.
 const REGISTRATION_TIMEOUT: Period = Period::from_secs(60);
 const SHUTDOWN_GRACE_PERIOD: Period = Period::from_secs(5);
@@ -30,6 +31,10 @@ pub struct Options {
     pub executor_registration_timeout: Period,
     /// An executor that is to end has so long before it is killed, where it does not say otherwise.
     pub executor_shutdown_grace_period: Period,
+    /// Names and addresses, without ports, that the Host of a request may have beside those of loopback.
+    pub hosts: Vec<String>,
+    /// The most bytes that wait for a subscriber before its stream ends.
+    pub queue_max: usize,
 }
 
 impl Default for Options {
@@ -42,6 +47,8 @@ impl Default for Options {
             allocation_interval: ALLOCATION_INTERVAL,
             executor_registration_timeout: REGISTRATION_TIMEOUT,
             executor_shutdown_grace_period: SHUTDOWN_GRACE_PERIOD,
+            hosts: Vec::new(),
+            queue_max: QUEUE_MAX,
         }
     }
 }
@@ -49,7 +56,8 @@ impl Default for Options {
 impl Options {
     /// From `MESOS_NUM_SLAVES`, `MESOS_RESOURCES`, `MESOS_WORK_DIR`, `MESOS_ALLOCATION_INTERVAL`,
     /// `MESOS_EXECUTOR_REGISTRATION_TIMEOUT` and `MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD` (`src/local/flags.hpp`, and the
-    /// flags of master and agent, which libmesos reads from the same environment).
+    /// flags of master and agent, which libmesos reads from the same environment), and from `REMESOS_LOCAL_HOSTS`, names
+    /// and addresses with commas between them, and `REMESOS_LOCAL_QUEUE_MB`, a number of megabytes.
     ///
     /// Fails, naming the variable, where a value cannot be used.
     pub fn from_environment() -> Result<Self> {
@@ -69,6 +77,12 @@ impl Options {
                 *period = Period::parse(&text).map_err(|e| named(name, &e))?;
             }
         }
+        if let Some(text) = variable("REMESOS_LOCAL_HOSTS")? {
+            options.hosts = hosts(&text).map_err(|e| named("REMESOS_LOCAL_HOSTS", &e))?;
+        }
+        if let Some(text) = variable("REMESOS_LOCAL_QUEUE_MB")? {
+            options.queue_max = megabytes(&text).map_err(|e| named("REMESOS_LOCAL_QUEUE_MB", &e))?;
+        }
         options.work_dir = std::env::var_os("MESOS_WORK_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
         Ok(options)
     }
@@ -78,6 +92,22 @@ impl Options {
 pub fn agents(text: &str) -> Result<u32> {
     let number = text.trim().parse().ok().filter(|n| (1..=AGENTS_MAX).contains(n));
     number.ok_or_else(|| Error::invalid(format!("'{text}' is no number of agents: expected 1 to {AGENTS_MAX}")))
+}
+
+/// Reads names and addresses of hosts, IPv6 in brackets.
+fn hosts(text: &str) -> Result<Vec<String>> {
+    let host = |host: &str| match url::Host::parse(host) {
+        Ok(host) => Ok(host.to_string()),
+        Err(_) => Err(Error::invalid(format!("'{host}' is no host: expected a name or an address without a port"))),
+    };
+    text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(host).collect()
+}
+
+/// Reads a number of megabytes, in bytes.
+fn megabytes(text: &str) -> Result<usize> {
+    let number = text.trim().parse().ok().filter(|n: &usize| *n > 0);
+    let bytes = number.and_then(|n| n.checked_mul(1 << 20));
+    bytes.ok_or_else(|| Error::invalid(format!("'{text}' is not a size: expected a number of megabytes, 1 or more")))
 }
 
 fn named(name: &str, error: &Error) -> Error {

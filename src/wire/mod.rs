@@ -7,6 +7,7 @@ pub mod envelope;
 pub mod executor;
 pub mod json;
 pub mod recordio;
+mod weight;
 
 /// A call that is POSTed to a master or an agent.
 pub trait Post: prost::Message + Send + Sync + 'static {

@@ -1,12 +1,14 @@
 //! `/slave(N)/api/v1/executor`. Follows `Http::executor` in `src/slave/http.cpp`: the same checks, in the same order.
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::Context;
-use super::stream::{Events, Format, Refused, only_post, read, refused};
+use super::connections::Connection;
+use super::stream::{Events, Format, Refused, only_post, queue, read, refused};
 use crate::local::agent;
 use crate::proto::v1::executor::{Call, call};
 
@@ -16,16 +18,18 @@ const EVENT: &str = "mesos.v1.executor.Event";
 /// One call.
 pub async fn handle(
     State(context): State<Context>,
+    Extension(connection): Extension<Connection>,
     Path(path): Path<String>,
     method: Method,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    answer(&context, path, &method, &headers, &body).await.unwrap_or_else(IntoResponse::into_response)
+    answer(&context, connection, path, &method, &headers, &body).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn answer(
     context: &Context,
+    connection: Connection,
     path: String,
     method: &Method,
     headers: &HeaderMap,
@@ -37,7 +41,7 @@ async fn answer(
     let call: Call = read(CALL, headers, body)?;
     agent::validate(&call).map_err(|why| refused(400, format!("Failed to validate Executor::Call: {why}")))?;
     if call.r#type() == call::Type::Subscribe {
-        return subscribe(context, path, call, Format::accepted(headers)?).await;
+        return subscribe(context, connection, path, call, Format::accepted(headers)?).await;
     }
     let outcome = context.cluster.ask(move |machine, now| machine.agent_at(&path).map(|agent| agent.call(now, call)));
     match outcome.await {
@@ -48,12 +52,19 @@ async fn answer(
     }
 }
 
-async fn subscribe(context: &Context, path: String, call: Call, format: Format) -> Result<Response, Refused> {
+async fn subscribe(
+    context: &Context,
+    connection: Connection,
+    path: String,
+    call: Call,
+    format: Format,
+) -> Result<Response, Refused> {
     let cluster = context.cluster.clone();
+    let (sender, events) = queue(context.queue_max, EVENT, format, connection);
     let opened = context.cluster.ask(move |machine, now| {
-        let (connection, events) = machine.open_executor_stream();
+        let connection = machine.open_executor_stream(sender);
         let left = move || cluster.tell(move |machine, _| machine.close_executor_stream(connection));
-        let events = Events::new(events, EVENT, format, left);
+        let events = Events::new(events, left);
         let subscribed = machine.agent_at(&path).map(|agent| agent.subscribe(now, connection, call));
         subscribed.map(|outcome| outcome.map(|()| events))
     });

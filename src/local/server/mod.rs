@@ -1,5 +1,8 @@
 //! The embedded cluster over HTTP: the APIs of schedulers and executors, what tools read, the sandboxes, and the web page.
 
+mod body;
+mod connections;
+mod door;
 mod executor;
 mod files;
 mod operator;
@@ -10,11 +13,12 @@ mod views;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{any, get, post};
+use axum::{Router, middleware};
 
 use super::cluster::Handle;
+use door::Door;
 
 /// What the routes share.
 #[derive(Clone)]
@@ -22,34 +26,51 @@ pub struct Context {
     pub cluster: Handle,
     /// Files outside of it are nobody's business.
     pub work_dir: Arc<PathBuf>,
+    /// The most bytes that wait for a subscriber.
+    pub queue_max: usize,
+}
+
+/// How a server is made.
+#[derive(Debug)]
+pub struct Config {
+    /// What `/files` serves.
+    pub work_dir: PathBuf,
+    /// Hosts that requests may name beside loopback and the listener's address.
+    pub hosts: Vec<String>,
+    /// The most bytes that wait for a subscriber before its stream ends.
+    pub queue_max: usize,
 }
 
 /// Serves until its task ends.
-pub async fn serve(listener: tokio::net::TcpListener, cluster: Handle, work_dir: PathBuf) {
-    let context = Context { cluster, work_dir: Arc::new(work_dir) };
-    if let Err(error) = axum::serve(listener, routes(context)).await {
-        tracing::error!("The embedded cluster's server ended: {error}");
-    }
+pub async fn serve(listener: tokio::net::TcpListener, cluster: Handle, config: Config) {
+    let Config { work_dir, hosts, queue_max } = config;
+    let context = Context { cluster, work_dir: Arc::new(work_dir), queue_max };
+    let Ok(address) = listener.local_addr() else {
+        return tracing::error!("The embedded cluster's port is gone");
+    };
+    connections::serve(listener, routes(context, Door::new(address, hosts)), connections::most()).await;
 }
 
 /// Paths as in Mesos: what the master serves is there with and without `/master`.
-fn routes(context: Context) -> Router {
+fn routes(context: Context, door: Door) -> Router {
+    let calls = middleware::from_fn_with_state(body::CALL_MAX, body::whole);
+    let others = middleware::from_fn_with_state(body::OTHER_MAX, body::whole);
     let master = Router::new()
-        .route("/api/v1/scheduler", any(scheduler::handle))
+        .route("/api/v1/scheduler", any(scheduler::handle).layer(calls.clone()))
         .route("/state", get(views::state))
         .route("/slaves", get(views::slaves))
         .route("/frameworks", get(views::frameworks))
         .route("/tasks", get(views::tasks))
         .route("/health", get(views::health))
         .route("/redirect", get(views::redirect))
-        .route("/teardown", post(operator::teardown))
-        .route("/maintenance/schedule", post(operator::maintenance))
-        .route("/api/v1", post(operator::call));
+        .route("/teardown", post(operator::teardown).layer(others.clone()))
+        .route("/maintenance/schedule", post(operator::maintenance).layer(others.clone()))
+        .route("/api/v1", post(operator::call).layer(others));
     Router::new()
         .merge(master.clone())
         .nest("/master", master)
         .route("/version", get(views::version))
-        .route("/{agent}/api/v1/executor", any(executor::handle))
+        .route("/{agent}/api/v1/executor", any(executor::handle).layer(calls))
         .route("/{agent}/state", get(views::agent_state))
         .route("/files/read", get(files::read))
         .route("/files/browse", get(files::browse))
@@ -58,5 +79,6 @@ fn routes(context: Context) -> Router {
         .route("/app.js", get(views::script))
         .route("/style.css", get(views::style))
         .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn_with_state(Arc::new(door), door::guard))
         .with_state(context)
 }

@@ -1,17 +1,21 @@
 //! What operators ask of the master: frameworks removed, agents marked gone, maintenance. Follows `src/master/http.cpp`.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 use super::Context;
+use super::door::only_type;
 use crate::local::master::Framework;
 use crate::proto::v1;
 use crate::wire::json;
 
 /// `/teardown`: removes the framework that the form's `frameworkId` names.
-pub async fn teardown(context: State<Context>, body: String) -> Response {
+pub async fn teardown(context: State<Context>, headers: HeaderMap, body: String) -> Response {
+    if let Err(refusal) = only_type(&headers, "application/x-www-form-urlencoded") {
+        return refusal.into_response();
+    }
     let form = url::form_urlencoded::parse(body.as_bytes());
     let Some(id) = form.into_iter().find(|(name, _)| name == "frameworkId").map(|(_, id)| id.into_owned()) else {
         return (StatusCode::BAD_REQUEST, "Missing 'frameworkId' query parameter in the request body").into_response();
@@ -36,7 +40,10 @@ fn answer(done: Option<bool>, otherwise: &str) -> Response {
 }
 
 /// `/api/v1` in JSON: MARK_AGENT_GONE and TEARDOWN.
-pub async fn call(context: State<Context>, body: String) -> Response {
+pub async fn call(context: State<Context>, headers: HeaderMap, body: String) -> Response {
+    if let Err(refusal) = only_type(&headers, "application/json") {
+        return refusal.into_response();
+    }
     let Ok(call) = serde_json::from_str::<Value>(&body) else {
         return (StatusCode::BAD_REQUEST, "Failed to parse body into JSON").into_response();
     };
@@ -67,7 +74,10 @@ fn expected(member: &str) -> Response {
 }
 
 /// `/maintenance/schedule`: when which machines will not be there.
-pub async fn maintenance(context: State<Context>, body: String) -> Response {
+pub async fn maintenance(context: State<Context>, headers: HeaderMap, body: String) -> Response {
+    if let Err(refusal) = only_type(&headers, "application/json") {
+        return refusal.into_response();
+    }
     let schedule: v1::maintenance::Schedule = match json::from_json("mesos.v1.maintenance.Schedule", body.as_bytes()) {
         Ok(schedule) => schedule,
         Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),

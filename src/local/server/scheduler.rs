@@ -1,12 +1,14 @@
 //! `/api/v1/scheduler`. Follows `Master::Http::scheduler` in `src/master/http.cpp`: the same checks, in the same order.
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::Context;
-use super::stream::{Events, Format, Refused, only_post, read, refused};
+use super::connections::Connection;
+use super::stream::{Events, Format, Refused, only_post, queue, read, refused};
 use crate::proto::v1::scheduler::{Call, call};
 
 const STREAM_ID: &str = "Mesos-Stream-Id";
@@ -14,11 +16,23 @@ const CALL: &str = "mesos.v1.scheduler.Call";
 const EVENT: &str = "mesos.v1.scheduler.Event";
 
 /// One call.
-pub async fn handle(State(context): State<Context>, method: Method, headers: HeaderMap, body: Bytes) -> Response {
-    answer(&context, &method, &headers, &body).await.unwrap_or_else(IntoResponse::into_response)
+pub async fn handle(
+    State(context): State<Context>,
+    Extension(connection): Extension<Connection>,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    answer(&context, connection, &method, &headers, &body).await.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn answer(context: &Context, method: &Method, headers: &HeaderMap, body: &[u8]) -> Result<Response, Refused> {
+async fn answer(
+    context: &Context,
+    connection: Connection,
+    method: &Method,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, Refused> {
     if let Some(answer) = only_post(method) {
         return Ok(answer);
     }
@@ -30,7 +44,7 @@ async fn answer(context: &Context, method: &Method, headers: &HeaderMap, body: &
         if stream_id.is_some() {
             return Err(refused(400, "Subscribe calls should not include the 'Mesos-Stream-Id' header"));
         }
-        return subscribe(context, call, accepted).await;
+        return subscribe(context, connection, call, accepted).await;
     }
     let outcome = context.cluster.ask(move |machine, now| {
         let outcome = machine.master.call(now, stream_id.as_deref(), call.clone());
@@ -59,14 +73,15 @@ fn validate(call: &Call) -> Result<(), String> {
     Ok(())
 }
 
-async fn subscribe(context: &Context, call: Call, format: Format) -> Result<Response, Refused> {
+async fn subscribe(context: &Context, connection: Connection, call: Call, format: Format) -> Result<Response, Refused> {
     let subscribe = call.subscribe.unwrap_or_default();
     let cluster = context.cluster.clone();
+    let (sender, events) = queue(context.queue_max, EVENT, format, connection);
     let opened = context.cluster.ask(move |machine, now| {
-        let (connection, events) = machine.open_stream();
+        let connection = machine.open_stream(sender);
         let stream_id = machine.master.subscribe(now, connection, subscribe);
         let left = move || cluster.tell(move |machine, now| machine.close_stream(now, connection));
-        (stream_id, Events::new(events, EVENT, format, left))
+        (stream_id, Events::new(events, left))
     });
     let (stream_id, events) = opened.await.ok_or_else(|| refused(503, "The cluster is stopping"))?;
     let headers = [(header::CONTENT_TYPE.as_str(), format.media_type()), (STREAM_ID, stream_id.as_str())];

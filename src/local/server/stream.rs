@@ -9,8 +9,9 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
 use prost::Message;
-use tokio::sync::mpsc;
 
+use super::connections::Connection;
+use crate::local::queue;
 use crate::wire::{json, recordio};
 
 /// An answer that is no success: status and body.
@@ -73,19 +74,30 @@ pub fn read<M: Message + Default>(name: &str, headers: &HeaderMap, body: &[u8]) 
     call.map_err(|e| refused(400, e.to_string()))
 }
 
-/// A subscribed stream. The server drops it when the client leaves, and `left` is called then.
-pub struct Events<E, F: FnOnce()> {
-    events: mpsc::UnboundedReceiver<E>,
-    /// The full name of the events' message.
+/// Makes the queue of a stream of such events, whose connection is cut when too much waits.
+pub fn queue<E: Message + 'static>(
+    most: usize,
     name: &'static str,
     format: Format,
+    connection: Connection,
+) -> (queue::Sender<E>, queue::Receiver) {
+    let write = move |event: &E| match format {
+        Format::Json => recordio::encode(&json::to_json(name, event)),
+        Format::Protobuf => recordio::encode(&event.encode_to_vec()),
+    };
+    queue::bounded(most, write, move || connection.cut())
+}
+
+/// A subscribed stream. The server drops it when the client leaves, and `left` is called then.
+pub struct Events<F: FnOnce()> {
+    events: queue::Receiver,
     left: Option<F>,
 }
 
-impl<E: Message + 'static, F: FnOnce() + Send + Unpin + 'static> Events<E, F> {
+impl<F: FnOnce() + Send + Unpin + 'static> Events<F> {
     /// To be made where the stream is opened: a client may leave before the answer is on its way.
-    pub fn new(events: mpsc::UnboundedReceiver<E>, name: &'static str, format: Format, left: F) -> Self {
-        Self { events, name, format, left: Some(left) }
+    pub fn new(events: queue::Receiver, left: F) -> Self {
+        Self { events, left: Some(left) }
     }
 
     /// The body of an answer.
@@ -94,20 +106,15 @@ impl<E: Message + 'static, F: FnOnce() + Send + Unpin + 'static> Events<E, F> {
     }
 }
 
-impl<E: Message, F: FnOnce() + Unpin> Stream for Events<E, F> {
+impl<F: FnOnce() + Unpin> Stream for Events<F> {
     type Item = Result<Bytes, Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        let (format, name) = (self.format, self.name);
-        let encode = |event: E| match format {
-            Format::Json => json::to_json(name, &event),
-            Format::Protobuf => event.encode_to_vec(),
-        };
-        self.events.poll_recv(context).map(|event| event.map(|event| Ok(recordio::encode(&encode(event)))))
+        self.events.poll_next(context).map(|event| event.map(Ok))
     }
 }
 
-impl<E, F: FnOnce()> Drop for Events<E, F> {
+impl<F: FnOnce()> Drop for Events<F> {
     fn drop(&mut self) {
         if let Some(left) = self.left.take() {
             left();

@@ -101,14 +101,14 @@ function frameworkView(cluster, id) {
 
 async function sandbox(cluster, task) {
   const agent = cluster.slaves.find((slave) => slave.id === task.slave_id);
-  const known = await get(`/${agent.pid.split("@")[0]}/state`);
+  const known = await get(`${agent.pid.split("@")[0]}/state`);
   const framework = known.frameworks.find((f) => f.id === task.framework_id);
   const executors = framework ? [...framework.executors, ...framework.completed_executors] : [];
   return executors.find((executor) => [...executor.tasks, ...executor.completed_tasks].some((t) => t.id === task.id))?.directory;
 }
 
 async function tail(path) {
-  const file = `/files/read?path=${encodeURIComponent(path)}`;
+  const file = `files/read?path=${encodeURIComponent(path)}`;
   const size = (await get(`${file}&offset=-1`)).offset;
   const data = (await get(`${file}&offset=${Math.max(0, size - TAIL_BYTES)}&length=${TAIL_BYTES}`)).data;
   return size > TAIL_BYTES ? `… (the last ${TAIL_BYTES} of ${size} bytes)\n${data}` : data;
@@ -129,7 +129,7 @@ async function taskView(cluster, frameworkId, id) {
     parts.push(node("h2", {}, "Sandbox"), node("p", { class: "empty" }, directory));
     for (const name of ["stdout", "stderr"]) {
       const path = `${directory}/${name}`;
-      const download = node("a", { href: `/files/download?path=${encodeURIComponent(path)}`, download: name }, "download");
+      const download = node("a", { href: `files/download?path=${encodeURIComponent(path)}`, download: name }, "download");
       const text = await tail(path).catch(() => "");
       parts.push(node("h2", {}, `${name} `, download), node("pre", {}, text || "(nothing yet)"));
     }
@@ -147,7 +147,7 @@ function agentsView(cluster) {
 }
 
 async function build() {
-  const cluster = await get("/state");
+  const cluster = await get("state");
   const [tab = "", id, kind, taskId] = location.hash.replace(/^#\//, "").split("/").map(decodeURIComponent);
   for (const anchor of document.querySelectorAll("nav a")) anchor.classList.toggle("here", anchor.dataset.tab === tab);
   status.textContent = `Mesos ${cluster.version} API, ${cluster.activated_slaves} agent(s), master ${cluster.pid}`;
