@@ -200,9 +200,8 @@ struct Startup {
 impl Startup {
     fn prepare(options: &Options, listener: TcpListener, address: SocketAddr) -> Result<Self> {
         let failed = |e: std::io::Error| Error::cluster(format!("cannot start the cluster: {e}"));
-        // Before anything is opened that the guardian would have to close.
         let (sender, happenings) = mpsc::unbounded_channel();
-        let containerizer = Containerizer::new(sender)?;
+        let containerizer = Containerizer::new(sender);
         let runtime = crate::runtime::build().map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let work_dir = WorkDir::make(options.work_dir.as_deref())?;
