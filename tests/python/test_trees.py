@@ -134,6 +134,26 @@ def test_what_an_executor_started_is_gone_after(ending: str, embedded: LocalClus
         wait_until(none_of(pids), "what the executor started is gone", 8)
 
 
+def test_a_task_does_not_keep_the_memory_of_the_cluster_s_process(embedded: LocalCluster) -> None:
+    ballast = bytearray(b"x") * (256 << 20)
+    scheduler = Recorder()
+    with running(embedded.address, scheduler) as driver:
+        offer = scheduler.offer()
+        launched = task(offer, "exec sleep 600")
+        driver.launchTasks(offer.id, [launched])
+        status = scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING)
+        first = Path(f"/proc/{status.container_status.executor_pid}/stat").read_text()
+        reaper = int(first.rpartition(")")[2].split()[1])
+        assert reaper != os.getpid()
+
+        def held() -> int:
+            lines = Path(f"/proc/{reaper}/smaps_rollup").read_text().splitlines()
+            return next(int(line.split()[1]) for line in lines if line.startswith("Rss:"))
+
+        wait_until(lambda: held() < 100 << 10, "the memory is given back")
+        assert len(ballast) == 256 << 20
+
+
 CLUSTER = f"""
 import os, sys, time
 sys.path.insert(0, {str(ROOT)!r})

@@ -21,6 +21,8 @@ use tokio::process::{Child, Command};
 
 use self::tree::Processes;
 
+#[cfg(target_os = "linux")]
+mod memory;
 mod tree;
 
 /// How often a reaper looks whether its parent is still the same: a forked child of the cluster's process may hold
@@ -232,6 +234,7 @@ unsafe fn keep(socket: i32, cluster: libc::pid_t, first: libc::pid_t) -> ! {
         libc::chdir(c"/".as_ptr());
         libc::signal(libc::SIGCHLD, nothing as extern "C" fn(i32) as libc::sighandler_t);
         let mut family = Family { first, status: None, empty: false };
+        let mut memory = Memory::AsForked;
         loop {
             family.reap();
             if family.status.is_some() {
@@ -241,7 +244,8 @@ unsafe fn keep(socket: i32, cluster: libc::pid_t, first: libc::pid_t) -> ! {
                 Order::End => break,
                 _ if libc::getppid() != cluster => break,
                 Order::Signal(signal) => family.signal(signal),
-                Order::Nothing => {}
+                // It takes a while, in which a short task would have ended.
+                Order::Nothing => memory.give_back(),
             }
         }
         family.end();
@@ -249,6 +253,26 @@ unsafe fn keep(socket: i32, cluster: libc::pid_t, first: libc::pid_t) -> ! {
             report(0, status);
         }
         libc::_exit(0)
+    }
+}
+
+/// What a reaper still has of the cluster's memory.
+#[derive(PartialEq)]
+enum Memory {
+    AsForked,
+    GivenBack,
+}
+
+impl Memory {
+    unsafe fn give_back(&mut self) {
+        if *self == Self::AsForked {
+            *self = Self::GivenBack;
+            #[cfg(target_os = "linux")]
+            // SAFETY: as for the caller, which uses its stack alone.
+            unsafe {
+                memory::give_back();
+            }
+        }
     }
 }
 
