@@ -125,9 +125,7 @@ impl Containerizer {
 
 impl Drop for Containerizer {
     fn drop(&mut self) {
-        self.reapers.values().for_each(Reaper::dismiss);
-        // Nobody else waits for them once the cluster's runtime is gone, and a zombie would stay as long as we do.
-        self.reapers.values().for_each(Reaper::end);
+        Reaper::end(self.reapers.values());
     }
 }
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,6 +71,10 @@ def started(cluster: LocalCluster) -> list[int]:
     output = cluster.tasks()[0].sandbox / "stdout"
     wait_until(lambda: output.exists() and output.read_text().endswith("\n"), "the family is there")
     return [int(pid) for pid in output.read_text().split()]
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def none_of(pids: list[int]) -> Callable[[], bool]:
@@ -134,6 +140,50 @@ def test_what_an_executor_started_is_gone_after(ending: str, embedded: LocalClus
         wait_until(none_of(pids), "what the executor started is gone", 8)
 
 
+def test_tasks_start_with_no_signal_blocked_or_ignored() -> None:
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1})
+    ignored = signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    try:
+        with (
+            LocalCluster(resources="cpus:1;mem:64") as cluster,
+            running(cluster.address, scheduler := Recorder()) as driver,
+        ):
+            offer = scheduler.offer()
+            launched = task(offer, "grep -E '^Sig(Blk|Ign)' /proc/self/status")
+            driver.launchTasks(offer.id, [launched])
+            scheduler.state(launched.task_id.value, mesos_pb2.TASK_FINISHED)
+            seen = (cluster.tasks()[0].sandbox / "stdout").read_text().split()
+        assert seen == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16]
+    finally:
+        signal.signal(signal.SIGUSR2, ignored)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def test_stop_returns_although_a_reaper_is_stopped(embedded: LocalCluster) -> None:
+    scheduler = Recorder()
+    with running(embedded.address, scheduler) as driver:
+        offer = scheduler.offer()
+        launched = task(offer, "sleep 600 & exec sleep 600")
+        driver.launchTasks(offer.id, [launched])
+        first = scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING).container_status.executor_pid
+        os.kill(parent_of(first), signal.SIGSTOP)
+        embedded.stop()
+        assert not alive(first)
+
+
+def test_a_reaper_that_is_killed_takes_its_task_along(embedded: LocalCluster) -> None:
+    scheduler = Recorder()
+    with running(embedded.address, scheduler) as driver:
+        offer = scheduler.offer()
+        launched = task(offer, "sleep 600 & echo $!; wait")
+        driver.launchTasks(offer.id, [launched])
+        first = scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING).container_status.executor_pid
+        pids = [first, *started(embedded)]
+        os.kill(parent_of(first), signal.SIGKILL)
+        scheduler.state(launched.task_id.value, mesos_pb2.TASK_FAILED)
+        wait_until(none_of(pids), "the task and its group are gone", 5)
+
+
 def test_a_task_does_not_keep_the_memory_of_the_cluster_s_process(embedded: LocalCluster) -> None:
     ballast = bytearray(b"x") * (256 << 20)
     scheduler = Recorder()
@@ -142,8 +192,7 @@ def test_a_task_does_not_keep_the_memory_of_the_cluster_s_process(embedded: Loca
         launched = task(offer, "exec sleep 600")
         driver.launchTasks(offer.id, [launched])
         status = scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING)
-        first = Path(f"/proc/{status.container_status.executor_pid}/stat").read_text()
-        reaper = int(first.rpartition(")")[2].split()[1])
+        reaper = parent_of(status.container_status.executor_pid)
         assert reaper != os.getpid()
 
         def held() -> int:
@@ -159,7 +208,7 @@ import os, sys, time
 sys.path.insert(0, {str(ROOT)!r})
 from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster
-from tests.python.support import Recorder, running, task
+from tests.python.support import Recorder, running, task, wait_until
 cluster = LocalCluster(resources="cpus:64;mem:64000")
 scheduler = Recorder()
 command, count = sys.argv[1], int(sys.argv[2])
@@ -169,11 +218,29 @@ with running(cluster.address, scheduler) as driver:
     for index in range(count):
         tasks.append(task(offer, f"exec {{command}} {{index}}"))
     driver.launchTasks(offer.id, tasks)
-    for each in tasks:
-        scheduler.state(each.task_id.value, mesos_pb2.TASK_RUNNING)
+    statuses = [scheduler.state(each.task_id.value, mesos_pb2.TASK_RUNNING) for each in tasks]
     print("running", flush=True)
     {{}}
 """
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can set the setuid bit on a program of root's")
+def test_stop_returns_although_a_task_runs_a_program_of_another_user() -> None:
+    of_root = (
+        "open(f'/proc/{statuses[0].container_status.executor_pid}/status').read().split('Uid:')[1].split()[0] == '0'"
+    )
+    then = f"wait_until(lambda: {of_root}, 'it is of root'); "
+    then += "begun = time.monotonic(); cluster.stop(); print(time.monotonic() - begun, flush=True)"
+    with tempfile.TemporaryDirectory() as directory:
+        program = shutil.copy(shutil.which("setpriv") or "setpriv", directory)
+        Path(program).chmod(0o4755)
+        Path(directory).chmod(0o755)
+        nobody = CLUSTER.replace("cluster =", "os.setgid(65534); os.setuid(65534); cluster =", 1).replace("{}", then)
+        arguments = [sys.executable, "-c", nobody, f"{program} --reuid 0 sleep 20", "1"]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "running\n"
+            assert float(process.stdout.readline()) < 8
 
 
 # As FAMILY, quickly: a child in its group, one in a session of its own, and a daemon whose parent is gone.

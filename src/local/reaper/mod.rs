@@ -34,8 +34,8 @@ const ROUND: Duration = Duration::from_millis(100);
 const FUTILE_ROUNDS: u32 = 10;
 /// A process in an uninterruptible call may take its time, but not for ever.
 const ROUNDS: u32 = 300;
-/// How long [`Reaper::end`] waits: longer than a reaper tries.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the cluster waits for dismissed reapers: a machine may be busy with many.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The cluster's end of a reaper.
 #[derive(Debug)]
@@ -81,15 +81,20 @@ impl Reaper {
         self.wake();
     }
 
-    /// Has the reaper kill everything and end.
-    pub fn dismiss(&self) {
+    /// Has reapers kill everything and end, and waits for them, for some seconds at most.
+    pub fn end<'a>(reapers: impl Iterator<Item = &'a Self> + Clone) {
+        reapers.clone().for_each(Self::dismiss);
+        let until = Instant::now() + PATIENCE;
+        reapers.for_each(|reaper| reaper.wait(until));
+    }
+
+    fn dismiss(&self) {
         let _ = self.socket.shutdown(Shutdown::Write);
         self.wake();
     }
 
-    /// Waits for a dismissed reaper, for some seconds at most.
-    pub fn end(&self) {
-        let until = Instant::now() + PATIENCE;
+    fn wait(&self, until: Instant) {
+        // Nobody else waits for it once the cluster's runtime is gone, and a zombie would stay as long as we do.
         while matches!(waitpid(self.reaper, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive)) {
             if Instant::now() > until {
                 tracing::warn!("Processes of a task cannot be killed, and are left: see process {}", self.first);
