@@ -30,6 +30,9 @@ mod tree;
 const LOOK: Duration = Duration::from_secs(1);
 /// Between two rounds of SIGKILL.
 const ROUND: Duration = Duration::from_millis(100);
+/// So many processes are looked at first, and then that many times as many: with hundreds of reapers at work at once,
+/// all of `/proc` would be too much for each.
+const NEAR: usize = 64;
 /// So many rounds in which nobody may be signalled are enough.
 const FUTILE_ROUNDS: u32 = 10;
 /// A process in an uninterruptible call may take its time, but not for ever.
@@ -355,10 +358,13 @@ impl Family {
     /// Signals all processes once: the group of the first, and the others one by one.
     unsafe fn signal(&mut self, signal: i32) {
         // SAFETY: the first process was not waited for, so the group is its own.
-        unsafe { libc::kill(-self.first, signal) };
+        let sent = unsafe { libc::kill(-self.first, signal) } == 0;
         if signal == libc::SIGKILL {
-            // SAFETY: as for the caller.
-            unsafe { self.kill() };
+            // All others are killed when the first has ended.
+            if !sent {
+                // SAFETY: as for the caller.
+                unsafe { self.kill(usize::MAX) };
+            }
             return;
         }
         let mut processes = Processes::none();
@@ -371,48 +377,57 @@ impl Family {
         }
     }
 
-    /// Sends SIGKILL to the groups of all children, which are nobody else's: sessions are our own. How many children
-    /// there were, and how many of them could be signalled. Children of theirs are ours when they are dead.
-    unsafe fn kill(&mut self) -> (u32, u32) {
-        let (own, (mut seen, mut killed)) = (nix::unistd::getpid().as_raw(), (0, 0));
-        tree::for_each(|process| {
+    /// Sends SIGKILL to the groups of the children among so many processes that follow this one, or among all. The
+    /// groups are nobody else's: sessions are our own. How many children were signalled; children of theirs are ours
+    /// when they are dead.
+    unsafe fn kill(&mut self, most: usize) -> u32 {
+        let (own, mut killed) = (nix::unistd::getpid().as_raw(), 0);
+        let from = if most == usize::MAX { 0 } else { own };
+        tree::for_each_from(from, most, |process| {
             if process.parent == own && process.group > 1 && process.group != own {
-                seen += 1;
-                // SAFETY: signalling touches no memory.
-                let sent = unsafe { libc::kill(-process.group, libc::SIGKILL) == 0 };
-                // It may be alone in its group and refuse, or have left the group.
-                // SAFETY: it was not waited for, so the id is its own.
-                let sent = unsafe { libc::kill(process.id, libc::SIGKILL) == 0 } || sent;
-                killed += u32::from(sent);
+                // SAFETY: signalling touches no memory. The child was not waited for, so that the ids are its own.
+                let (group, child) =
+                    unsafe { (libc::kill(-process.group, libc::SIGKILL), libc::kill(process.id, libc::SIGKILL)) };
+                killed += u32::from(group == 0 || child == 0);
             }
         });
-        (seen, killed)
+        killed
     }
 
     /// Kills until nobody is left, or nobody who is left may be signalled.
     unsafe fn end(&mut self) {
-        let mut futile = 0;
-        for _ in 0..ROUNDS {
-            // SAFETY: as for the caller.
-            unsafe {
+        // SAFETY: as for the caller.
+        unsafe {
+            if self.status.is_none() && libc::kill(-self.first, libc::SIGKILL) == 0 {
+                self.wait_for(1);
+            }
+            let (mut most, mut futile) = (NEAR, 0);
+            for _ in 0..ROUNDS {
                 self.reap();
-                if self.empty {
+                if self.empty || futile == FUTILE_ROUNDS {
                     return;
                 }
-                if self.status.is_none() {
-                    libc::kill(-self.first, libc::SIGKILL);
+                let killed = self.kill(most);
+                if killed > 0 || most == usize::MAX {
+                    self.wait_for(killed);
                 }
-                let (_, mut killed) = self.kill();
-                futile = if killed == 0 { futile + 1 } else { 0 };
-                while wait_for_child(0, std::ptr::null_mut(), ROUND) == -1 {
-                    killed = killed.saturating_sub(self.reap());
-                    if killed == 0 || self.empty {
-                        break;
-                    }
+                futile = if killed == 0 && most == usize::MAX { futile + 1 } else { 0 };
+                if killed == 0 {
+                    most = if most == NEAR { NEAR * NEAR } else { usize::MAX };
                 }
             }
-            if futile == FUTILE_ROUNDS {
-                return;
+        }
+    }
+
+    /// Waits until so many have ended, for as long as a round takes after each.
+    unsafe fn wait_for(&mut self, mut count: u32) {
+        // SAFETY: as for the caller.
+        unsafe {
+            while wait_for_child(0, std::ptr::null_mut(), ROUND) == -1 {
+                count = count.saturating_sub(self.reap());
+                if count == 0 || self.empty {
+                    return;
+                }
             }
         }
     }

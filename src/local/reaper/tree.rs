@@ -54,24 +54,39 @@ impl Processes {
     }
 }
 
-/// Calls for every process that there is.
+/// In Linux' `/proc`, processes come in the order of their ids, each at its id plus this (`TGID_OFFSET` in
+/// `fs/proc/base.c`). If that changes other processes are looked at first, and nothing else.
 #[cfg(target_os = "linux")]
-pub fn for_each(mut each: impl FnMut(Process)) {
+const OFFSET: libc::off_t = 258;
+
+/// Calls for every process that there is.
+pub fn for_each(each: impl FnMut(Process)) {
+    for_each_from(0, usize::MAX, each);
+}
+
+/// Calls for so many processes at most whose ids are not less than `id`: children of a process mostly follow it.
+#[cfg(target_os = "linux")]
+pub fn for_each_from(id: i32, most: usize, mut each: impl FnMut(Process)) {
+    let mut left = most;
     #[repr(align(8))]
     struct Buffer([u8; 8192]);
     let mut buffer = Buffer([0; 8192]);
     // SAFETY: the descriptor is our own, and the kernel writes no more than the buffer holds.
     unsafe {
         let proc = libc::open(c"/proc".as_ptr(), libc::O_RDONLY | libc::O_DIRECTORY | libc::O_CLOEXEC);
-        loop {
+        if id > 0 {
+            libc::lseek(proc, OFFSET + libc::off_t::from(id), libc::SEEK_SET);
+        }
+        while left > 0 {
             let got = libc::syscall(libc::SYS_getdents64, proc, buffer.0.as_mut_ptr(), buffer.0.len());
             let Some(mut entries) =
                 usize::try_from(got).ok().filter(|got| *got > 0).and_then(|got| buffer.0.get(..got))
             else {
                 break;
             };
-            while let Some((id, rest)) = entry(entries) {
+            while let Some((id, rest)) = entry(entries).filter(|_| left > 0) {
                 entries = rest;
+                left -= 1;
                 if let Some(process) = id.and_then(|name| read(proc, name)) {
                     each(process);
                 }
@@ -81,9 +96,9 @@ pub fn for_each(mut each: impl FnMut(Process)) {
     }
 }
 
-/// Calls for every process that there is: none is known here.
+/// Calls for no process: none is known here.
 #[cfg(not(target_os = "linux"))]
-pub fn for_each(_: impl FnMut(Process)) {}
+pub fn for_each_from(_: i32, _: usize, _: impl FnMut(Process)) {}
 
 /// The first `linux_dirent64`, if it is a number that number, and what follows it.
 #[cfg(target_os = "linux")]
@@ -161,6 +176,14 @@ mod tests {
         let mut seen = false;
         super::for_each(|process| seen |= process.id == own && process.group == nix::unistd::getpgrp().as_raw());
         assert!(seen);
+    }
+
+    #[test]
+    fn this_process_is_the_first_from_its_id_on() {
+        let own = i32::try_from(std::process::id()).expect("small");
+        let mut seen = Vec::new();
+        super::for_each_from(own, 1, |process| seen.push(process.id));
+        assert_eq!(seen, [own]);
     }
 
     #[test]
