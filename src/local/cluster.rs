@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -16,6 +16,7 @@ use super::master::{self, ConnectionId, Master};
 use super::options::Options;
 use super::resources::Resources;
 use super::server;
+use super::work_dir::WorkDir;
 use crate::proto::v1;
 use crate::proto::v1::executor;
 use crate::proto::v1::scheduler::Event;
@@ -161,33 +162,6 @@ fn listen(port: u16) -> Result<TcpListener> {
     })
 }
 
-/// The working directory, and whether it goes when the cluster goes.
-struct WorkDir {
-    path: PathBuf,
-    temporary: bool,
-}
-
-impl WorkDir {
-    fn make(wanted: Option<&Path>) -> Result<Self> {
-        let path = wanted
-            .map_or_else(|| std::env::temp_dir().join(format!("remesos-{}", uuid::Uuid::new_v4())), Path::to_path_buf);
-        let made = std::fs::create_dir_all(&path).and_then(|()| path.canonicalize());
-        let path =
-            made.map_err(|e| Error::cluster(format!("cannot make the working directory {}: {e}", path.display())))?;
-        Ok(Self { path, temporary: wanted.is_none() })
-    }
-}
-
-impl Drop for WorkDir {
-    fn drop(&mut self) {
-        if self.temporary
-            && let Err(error) = std::fs::remove_dir_all(&self.path)
-        {
-            tracing::warn!("Cannot remove {}: {error}", self.path.display());
-        }
-    }
-}
-
 /// All that the cluster's thread begins with.
 struct Startup {
     runtime: tokio::runtime::Runtime,
@@ -222,8 +196,8 @@ impl Startup {
             next_connection: 0,
             containerizer,
         };
-        let resources = options.resources.clone().map_or_else(|| super::machine::resources(&work_dir.path), Ok)?;
-        let place = Place { hostname, resources, address, work_dir: work_dir.path.clone() };
+        let resources = options.resources.clone().map_or_else(|| super::machine::resources(work_dir.path()), Ok)?;
+        let place = Place { hostname, resources, address, work_dir: work_dir.path().to_owned() };
         for index in 0..options.agents {
             machine.add_agent(index, options, &place);
         }
@@ -240,7 +214,7 @@ impl Startup {
         let Self { runtime, listener, work_dir, machine, happenings } = self;
         runtime.block_on(async {
             match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => drop(tokio::spawn(server::serve(listener, handle, work_dir.path.clone()))),
+                Ok(listener) => drop(tokio::spawn(server::serve(listener, handle, work_dir.path().to_owned()))),
                 Err(error) => tracing::error!("The embedded cluster cannot listen: {error}"),
             }
             ready();

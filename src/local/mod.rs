@@ -22,6 +22,7 @@ mod resources;
 mod roles;
 mod server;
 pub(crate) mod task;
+mod work_dir;
 
 pub use cluster::{LocalCluster, TaskView};
 pub use options::Options;

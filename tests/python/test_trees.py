@@ -291,6 +291,17 @@ def test_50_tasks_that_daemonize_are_gone_after_sigkill_of_the_cluster(forked: b
                 os.kill(fork, signal.SIGKILL)
 
 
+def test_the_directory_of_a_cluster_is_gone_after_sigkill(tmp_path: Path) -> None:
+    then = "print(cluster.tasks()[0].sandbox, flush=True); sys.stdin.read()"
+    with many_daemons(1, then, tmp_path) as (process, _):
+        assert process.stdout is not None
+        sandbox = Path(process.stdout.readline().strip())
+        directory = next(path for path in sandbox.parents if path.name.startswith("remesos-"))
+        assert directory.exists()
+        process.kill()
+        wait_until(lambda: not directory.exists(), "the directory is gone", 5)
+
+
 def test_50_tasks_that_daemonize_are_gone_after_stop(tmp_path: Path) -> None:
     then = "sys.stdin.readline(); cluster.stop(); print('stopped', flush=True); sys.stdin.read()"
     with many_daemons(50, then, tmp_path) as (process, pids):
