@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import DecodeError, EncodeError
@@ -12,13 +13,15 @@ from mesos.errors import ArgumentTypeError, ArgumentValueError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mesos._misuse import Misuse
+
 _SHOWN_MAX = 80
 # Of what is passed instead of these, only the type is shown.
 _SECRETS = {"Credential"}
 _IDS = {"ExecutorID", "FrameworkID", "OfferID", "SlaveID", "TaskID"}
 
 
-def message(value: Any, kind: Any, argument: str) -> bytes:
+def message(value: Any, kind: Any, argument: str, misuse: Misuse | None = None) -> bytes:
     """Serialize a message.
 
     As with libmesos, any object serves whose ``SerializeToString()`` gives bytes that parse as the expected message.
@@ -26,6 +29,7 @@ def message(value: Any, kind: Any, argument: str) -> bytes:
 
     :param kind: the class that is expected
     :param argument: the argument's name, for the error
+    :param misuse: warns of a message of another kind
     :raises ArgumentTypeError: this is no message
     :raises ArgumentValueError: required fields are not set, or it is a message of another kind
     """
@@ -42,6 +46,8 @@ def message(value: Any, kind: Any, argument: str) -> bytes:
         data: bytes = serialize()
         if not isinstance(value, kind):
             kind.FromString(data)
+            if misuse is not None:
+                misuse.another_kind(value, kind, argument)
     except (EncodeError, DecodeError) as error:
         raise ArgumentValueError(
             f"Could not deserialize Python {name}: expected a complete mesos_pb2.{name} as {argument}: {error}"
@@ -49,12 +55,12 @@ def message(value: Any, kind: Any, argument: str) -> bytes:
     return data
 
 
-def optional_message(value: Any, kind: Any, argument: str) -> bytes | None:
+def optional_message(value: Any, kind: Any, argument: str, misuse: Misuse | None = None) -> bytes | None:
     """Serialize a message, or pass None on."""
-    return None if value is None else message(value, kind, argument)
+    return None if value is None else message(value, kind, argument, misuse)
 
 
-def messages(values: Any, kind: Any, argument: str) -> list[bytes]:
+def messages(values: Any, kind: Any, argument: str, misuse: Misuse | None = None) -> list[bytes]:
     """Serialize each message of an iterable.
 
     :raises ArgumentTypeError: not an iterable, or something in it is no message
@@ -64,14 +70,14 @@ def messages(values: Any, kind: Any, argument: str) -> list[bytes]:
     if listed is None:
         expected = f"an iterable of mesos_pb2.{kind.DESCRIPTOR.name}"
         raise ArgumentTypeError(f"expected {expected} as {argument}, got {_shown(values)}")
-    return [message(value, kind, f"{argument}[{i}]") for i, value in enumerate(listed)]
+    return [message(value, kind, f"{argument}[{i}]", misuse) for i, value in enumerate(listed)]
 
 
-def one_or_more(values: Any, kind: Any, argument: str) -> list[bytes]:
+def one_or_more(values: Any, kind: Any, argument: str, misuse: Misuse | None = None) -> list[bytes]:
     """Serialize one message, or each of an iterable; of ids, the text of one serves too."""
     if hasattr(values, "SerializeToString") or isinstance(values, str | bytes):
-        return [message(values, kind, argument)]
-    return messages(values, kind, argument)
+        return [message(values, kind, argument, misuse)]
+    return messages(values, kind, argument, misuse)
 
 
 def roles(values: Any, argument: str) -> list[str]:
@@ -102,7 +108,7 @@ def distinct_roles(values: Any, argument: str) -> list[str]:
     return names
 
 
-def operations(values: Any, kind: Any, argument: str) -> list[bytes]:
+def operations(values: Any, kind: Any, argument: str, misuse: Misuse | None = None) -> list[bytes]:
     """Serialize operations, but for those that want feedback, for which the classic API has no callback.
 
     :raises ArgumentTypeError: as :func:`messages`
@@ -113,7 +119,7 @@ def operations(values: Any, kind: Any, argument: str) -> list[bytes]:
         name = getattr(getattr(operation, "id", None), "value", "")
         if name:
             raise ArgumentValueError(f"expected an operation without an id as {argument}[{i}], got {name!r}")
-    return messages(values if listed is None else listed, kind, argument)
+    return messages(values if listed is None else listed, kind, argument, misuse)
 
 
 def data(value: Any, argument: str) -> bytes:
@@ -127,6 +133,21 @@ def data(value: Any, argument: str) -> bytes:
         return bytes(memoryview(value))
     except TypeError:
         raise ArgumentTypeError(f"expected bytes or str as {argument}, got {_shown(value)}") from None
+
+
+def seconds(value: Any, argument: str) -> float | None:
+    """Take seconds, or None.
+
+    :raises ArgumentTypeError: no number
+    :raises ArgumentValueError: negative, or not a number in the sense of floating point
+    """
+    if value is None:
+        return None
+    if not isinstance(value, int | float):
+        raise ArgumentTypeError(f"expected a number of seconds as {argument}, got {_shown(value)}")
+    if not value >= 0:
+        raise ArgumentValueError(f"expected zero or more seconds as {argument}, got {value!r}")
+    return float(min(value, sys.float_info.max))
 
 
 def text(value: Any, argument: str) -> str:

@@ -9,7 +9,18 @@ import logging
 import sys
 import traceback
 
-from mesos import _exit, _logging, _text, errors
+from mesos import _callbacks, _exit, _failures, _logging, _text, errors
 from mesos.interface import mesos_pb2
 
-__all__ = ["_exit", "_logging", "_text", "errors", "logging", "mesos_pb2", "sys", "traceback"]
+__all__ = [
+    "_callbacks",
+    "_exit",
+    "_failures",
+    "_logging",
+    "_text",
+    "errors",
+    "logging",
+    "mesos_pb2",
+    "sys",
+    "traceback",
+]

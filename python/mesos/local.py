@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import math
+import operator
 import os
+from collections.abc import Mapping
+from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mesos import _core, _logging
 from mesos.errors import ArgumentTypeError, ArgumentValueError
@@ -20,11 +24,69 @@ _PORT_MAX = 65535
 atexit.register(_core.shutdown)
 
 
-def _check(name: str, value: int, least: int, most: int) -> None:
-    if not isinstance(value, int):
+def _number(name: str, value: Any, least: int, most: int) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise ArgumentTypeError(f"expected an int as {name}, got {value!r}")
     if not least <= value <= most:
         raise ArgumentValueError(f"expected {least} to {most} as {name}, got {value!r}")
+    return operator.index(value)
+
+
+def _resources(value: Any) -> str | None:
+    """The text of resources, also for a mapping of their names to amounts."""
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        text = ";".join(f"{_name(name)}:{_amount(name, amount)}" for name, amount in value.items())
+    elif isinstance(value, str):
+        text = value
+    else:
+        raise ArgumentTypeError(
+            "expected a str such as 'cpus:2;mem:1024' or a mapping such as {'cpus': 2, 'mem': 1024} as resources, "
+            f"got {value!r}"
+        )
+    if not text.strip(" ;"):
+        raise ArgumentValueError(f"expected at least one resource as resources, got {value!r}")
+    return text
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ArgumentTypeError(f"expected a str as each name in resources, got {value!r}")
+    if not value.strip() or any(c in ":;" for c in value):
+        raise ArgumentValueError(f"expected a name without ':' and ';' as each name in resources, got {value!r}")
+    return value
+
+
+def _amount(name: str, value: Any) -> str:
+    """The text of an amount: of a number, or of text as it is, such as ``[31000-32000]``."""
+    if isinstance(value, str):
+        if ";" in value:
+            raise ArgumentValueError(f"expected an amount of one resource as resources[{name!r}], got {value!r}")
+        return value
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise ArgumentTypeError(
+            f"expected a number, or a str such as '[31000-32000]', as resources[{name!r}], got {value!r}"
+        )
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not 0 <= number < math.inf:
+        raise ArgumentValueError(f"expected a finite number from 0 as resources[{name!r}], got {value!r}")
+    return repr(number)
+
+
+def _path(value: Any) -> str | None:
+    if value is None:
+        return None
+    try:
+        path = os.fsdecode(value)
+    except TypeError:
+        raise ArgumentTypeError(f"expected a path as work_dir, got {value!r}") from None
+    if not path or "\0" in path:
+        raise ArgumentValueError(f"expected the path of a directory as work_dir, got {value!r}")
+    return path
 
 
 class LocalTask(NamedTuple):
@@ -48,12 +110,13 @@ class LocalCluster:
 
     :param port: the port on 127.0.0.1; 0 takes any free one
     :param agents: how many agents, 1 to 1000
-    :param resources: what each agent has, as ``cpus:8;mem:8192;ports:[31000-32000]`` (mem and disk in MB); where None,
-        ``MESOS_RESOURCES``, or else what the machine has
-    :param work_dir: where sandboxes are; where None, ``MESOS_WORK_DIR``, or else a temporary directory that is
-        removed at the end
-    :raises ArgumentTypeError: port or agents is no int
-    :raises ArgumentValueError: one of these cannot be used
+    :param resources: what each agent has, as ``cpus:8;mem:8192;ports:[31000-32000]`` or as a mapping such as
+        ``{"cpus": 8, "mem": 8192, "ports": "[31000-32000]"}`` (mem and disk in MB); if None, ``MESOS_RESOURCES``, or
+        else what the machine has
+    :param work_dir: where sandboxes are; if None, ``MESOS_WORK_DIR``, or else a temporary directory that is removed at
+        the end
+    :raises ArgumentTypeError: an argument of a type that cannot be used
+    :raises ArgumentValueError: an argument whose value cannot be used
     :raises AddressInUseError: the port is taken
     :raises ClusterError: the cluster could not be started
     """
@@ -62,13 +125,16 @@ class LocalCluster:
         self,
         port: int = 0,
         agents: int = 1,
-        resources: str | None = None,
-        work_dir: str | os.PathLike[str] | None = None,
+        resources: str | Mapping[str, float | str] | None = None,
+        work_dir: str | bytes | os.PathLike[str] | os.PathLike[bytes] | None = None,
     ) -> None:
-        _check("port", port, 0, _PORT_MAX)
-        _check("agents", agents, 1, _AGENTS_MAX)
-        path = None if work_dir is None else os.fsdecode(work_dir)
-        self._start(lambda: _core.LocalCluster(port, agents, resources, path))
+        arguments = (
+            _number("port", port, 0, _PORT_MAX),
+            _number("agents", agents, 1, _AGENTS_MAX),
+            _resources(resources),
+            _path(work_dir),
+        )
+        self._start(lambda: _core.LocalCluster(*arguments))
 
     @classmethod
     def from_environment(cls) -> LocalCluster:

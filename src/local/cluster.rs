@@ -12,6 +12,7 @@ use tokio::time::sleep_until;
 
 use super::agent::{self, Agent};
 use super::containerizer::{Containerizer, Happening, Launch};
+use super::failures::Failures;
 use super::master::{self, ConnectionId, Master};
 use super::options::Options;
 use super::resources::Resources;
@@ -80,6 +81,7 @@ pub struct Machine {
     executors: HashMap<ConnectionId, mpsc::UnboundedSender<executor::Event>>,
     next_connection: ConnectionId,
     containerizer: Containerizer,
+    failures: Failures,
 }
 
 impl LocalCluster {
@@ -195,6 +197,7 @@ impl Startup {
             executors: HashMap::new(),
             next_connection: 0,
             containerizer,
+            failures: Failures::default(),
         };
         let resources = options.resources.clone().map_or_else(|| super::machine::resources(work_dir.path()), Ok)?;
         let place = Place { hostname, resources, address, work_dir: work_dir.path().to_owned() };
@@ -300,12 +303,6 @@ impl Machine {
     }
 
     fn tasks(&self) -> Vec<TaskView> {
-        let view = |executor: &agent::Executor, task: &agent::AgentTask| TaskView {
-            framework: executor.framework.name.clone(),
-            id: task.info.task_id.value.clone(),
-            state: task.state,
-            sandbox: executor.sandbox_of(&task.info.task_id.value),
-        };
         let executors = self.agents.values().flat_map(Agent::executors);
         executors.flat_map(|executor| executor.all_tasks().map(move |task| view(executor, task))).collect()
     }
@@ -389,6 +386,10 @@ impl Machine {
     fn do_for_master(&mut self, now: Instant, output: master::Output) {
         match output {
             master::Output::Send(connection, event) => {
+                if let Some(update) = &event.update {
+                    let agents = &self.agents;
+                    self.failures.tell(&update.status, || reported_by(agents, &update.status));
+                }
                 if let Some(stream) = self.streams.get(&connection) {
                     // A client that has left is about to be noticed.
                     let _ = stream.send(*event);
@@ -431,4 +432,20 @@ impl Machine {
             agent::Output::Launch(launch) => self.containerizer.fetch(launch),
         }
     }
+}
+
+fn view(executor: &agent::Executor, task: &agent::AgentTask) -> TaskView {
+    TaskView {
+        framework: executor.framework.name.clone(),
+        id: task.info.task_id.value.clone(),
+        state: task.state,
+        sandbox: executor.sandbox_of(&task.info.task_id.value),
+    }
+}
+
+/// The task of an agent that gave this update.
+fn reported_by(agents: &BTreeMap<String, Agent>, status: &v1::TaskStatus) -> Option<TaskView> {
+    let executors = agents.values().flat_map(Agent::executors);
+    let mut tasks = executors.flat_map(|executor| executor.all_tasks().map(move |task| (executor, task)));
+    tasks.find(|(_, task)| task.updates.knows(status.uuid())).map(|(executor, task)| view(executor, task))
 }

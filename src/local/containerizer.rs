@@ -258,8 +258,10 @@ pub fn program(info: &v1::CommandInfo, directory: &Path) -> std::result::Result<
 /// Calls that are async-signal-safe, and allocate nothing: to be used between fork and exec.
 pub unsafe fn lead_session() -> std::io::Result<()> {
     nix::unistd::setsid()?;
-    // Python ignores SIGPIPE, and what is ignored stays so over exec.
-    // SAFETY: the default handler is no code of ours.
-    unsafe { nix::sys::signal::signal(Signal::SIGPIPE, nix::sys::signal::SigHandler::SigDfl)? };
+    // Python ignores the first two, nohup and shells the others, and what is ignored stays so over exec.
+    for signal in [Signal::SIGPIPE, Signal::SIGXFSZ, Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
+        // SAFETY: the default handler is no code of ours.
+        unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigDfl)? };
+    }
     Ok(())
 }

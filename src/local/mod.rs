@@ -11,6 +11,7 @@ mod allocator;
 mod amounts;
 mod cluster;
 pub(crate) mod containerizer;
+mod failures;
 mod fetcher;
 mod machine;
 mod master;

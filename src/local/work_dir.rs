@@ -1,16 +1,24 @@
-//! The working directory of an embedded cluster. A temporary one goes with the cluster: when it stops, soon after its
-//! process got SIGKILL, or else when the next cluster starts.
+//! The directory that holds all sandboxes of an embedded cluster. A temporary one goes with the cluster: when it stops,
+//! soon after its process got SIGKILL, or else when the next cluster starts.
+//!
+//! Tasks may have written many gigabytes, whose removal takes seconds. A process of its own does that, which goes on if
+//! this one ends, so that nobody waits for it at the end of a cluster.
 
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::{Error, Result};
 
+/// So many blocks of 512 bytes are removed without a noticeable delay: 128 MiB.
+const LARGE_BLOCKS: u64 = 128 * 1024 * 2;
+const REMOVAL_WAIT: Duration = Duration::from_millis(200);
 const PREFIX: &str = "remesos-";
 /// Locked for as long as a temporary directory is in use. What has none is none of ours.
 const LOCK: &str = ".lock";
@@ -60,7 +68,7 @@ impl WorkDir {
 impl Drop for WorkDir {
     fn drop(&mut self) {
         let Some(temporary) = &mut self.temporary else { return };
-        if let Err(error) = fs::remove_dir_all(&self.path) {
+        if let Err(error) = remove(&self.path) {
             tracing::warn!("Cannot remove {}: {error}", self.path.display());
         }
         if let Some(remover) = &mut temporary.remover {
@@ -118,6 +126,56 @@ fn remove_stale(parent: &Path) {
 fn lock_of_stale(path: &Path) -> Option<Flock<File>> {
     let file = File::options().write(true).custom_flags(libc::O_NOFOLLOW).open(path.join(LOCK)).ok()?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).ok()
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    let mut rm = Command::new("rm");
+    rm.arg("-rf").arg("--").arg(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // Ctrl-C in a terminal is not meant for it.
+    rm.process_group(0);
+    if is_large(path)
+        && let Ok(child) = rm.spawn()
+    {
+        wait_for(child, path.to_path_buf());
+        return Ok(());
+    }
+    std::fs::remove_dir_all(path)
+}
+
+/// Waits for a process that removes a directory, but lets it go on alone if it takes long.
+fn wait_for(mut child: Child, path: PathBuf) {
+    let (done, waiting) = channel();
+    let wait = move || {
+        match child.wait() {
+            Ok(status) if !status.success() => tracing::warn!("Cannot remove {}: rm: {status}", path.display()),
+            _ => {}
+        }
+        // Nobody listens any more if it took long.
+        let _ = done.send(());
+    };
+    // Without a thread the process goes on alone at once.
+    if std::thread::Builder::new().name("mesos-remove".to_owned()).spawn(wait).is_ok() {
+        let _ = waiting.recv_timeout(REMOVAL_WAIT);
+    }
+}
+
+/// Whether it takes noticeable time to remove a directory.
+fn is_large(path: &Path) -> bool {
+    let mut blocks = 0_u64;
+    let mut directories = vec![path.to_path_buf()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => directories.push(entry.path()),
+                Ok(metadata) => blocks = blocks.saturating_add(metadata.blocks()),
+                Err(_) => {}
+            }
+        }
+        if blocks > LARGE_BLOCKS {
+            return true;
+        }
+    }
+    false
 }
 
 #[cfg(test)]

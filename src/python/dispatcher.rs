@@ -3,8 +3,9 @@
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use pyo3::exceptions::PySystemExit;
@@ -16,7 +17,10 @@ use super::threads::{self, PythonThread};
 use crate::driver::{Handle, Status};
 use crate::per_process::PerProcess;
 use crate::session::Session;
+use crate::wire::duration::Period;
 
+/// The name of each thread that makes callbacks.
+const THREAD: &str = "mesos-callbacks";
 /// `join` looks for signals this often.
 const SIGNAL_CHECK: Duration = Duration::from_millis(50);
 
@@ -42,8 +46,8 @@ pub trait Callbacks: Sized + Send + Sync + 'static {
     fn failure(name: &str) -> String;
     /// The arguments after the driver.
     fn arguments<'py>(&self, py: Python<'py>, delivery: &DeliveryOf<Self>) -> PyResult<Vec<Bound<'py, PyAny>>>;
-    /// Whether the driver is aborted before the callback is made.
-    fn is_error(delivery: &DeliveryOf<Self>) -> bool;
+    /// What `error` is told, before which the driver is aborted; `None` for any other callback.
+    fn error(delivery: &DeliveryOf<Self>) -> Option<&str>;
     /// The callback returned.
     fn returned(&self, core: &Self::Core, delivery: DeliveryOf<Self>);
 }
@@ -72,6 +76,8 @@ pub struct Dispatcher<C: Callbacks> {
 pub struct Exit {
     raised: Mutex<Option<PyErr>>,
     waiting: AtomicUsize,
+    /// The thread that makes the driver's callbacks.
+    thread: OnceLock<ThreadId>,
 }
 
 impl Exit {
@@ -85,6 +91,11 @@ impl Exit {
         }
         self.waiting.fetch_add(1, Ordering::SeqCst);
         Guard(&self.waiting)
+    }
+
+    /// Whether who asks is in a callback of this very driver.
+    pub fn is_in_callback(&self) -> bool {
+        self.thread.get() == Some(&std::thread::current().id())
     }
 
     /// The exception, for the first who asks.
@@ -129,7 +140,7 @@ impl<C: Callbacks> Dispatcher<C> {
         if ENDING.load(Ordering::SeqCst) {
             return Err(std::io::Error::other("the interpreter is about to end"));
         }
-        let thread = PythonThread::spawn("mesos-callbacks", move || self.run())?;
+        let thread = PythonThread::spawn(THREAD, move || self.run())?;
         threads.retain(|thread| !thread.thread.is_finished());
         threads.push(Thread { end, thread });
         Ok(())
@@ -138,6 +149,7 @@ impl<C: Callbacks> Dispatcher<C> {
     /// Attaches once, for as long as the thread lives: making a thread state for every callback costs more than most
     /// callbacks do.
     fn run(self) {
+        self.exit.thread.get_or_init(|| std::thread::current().id());
         let mut held = Some(self);
         let attached = Python::try_attach(|py| {
             if let Some(dispatcher) = held.take() {
@@ -167,13 +179,14 @@ impl<C: Callbacks> Dispatcher<C> {
     }
 
     fn deliver(&self, driver: &Bound<'_, PyAny>, delivery: DeliveryOf<C>) {
-        if C::is_error(&delivery) {
+        if let Some(message) = C::error(&delivery) {
+            aborted(driver, message);
             self.core.abort();
         }
-        let (py, name) = (driver.py(), C::name(&delivery));
+        let name = C::name(&delivery);
         match self.call(driver, name, &delivery) {
             Ok(()) => self.callbacks.returned(&self.core, delivery),
-            Err(error) => self.failed(py, name, error),
+            Err(error) => self.failed(driver, name, error),
         }
     }
 
@@ -181,17 +194,18 @@ impl<C: Callbacks> Dispatcher<C> {
         let arguments = self.callbacks.arguments(driver.py(), delivery)?;
         let arguments = std::iter::once(driver.clone()).chain(arguments).collect::<Vec<_>>();
         let target = guarded::attribute(driver, C::TARGET)?;
-        guarded::call_method(&target, name, PyTuple::new(driver.py(), arguments)?).map(drop)
+        call_back(&target, name, PyTuple::new(driver.py(), arguments)?)
     }
 
     /// Reports as the C++ extension does (`src/python/scheduler/src/mesos/scheduler/proxy_scheduler.cpp`), and aborts.
-    fn failed(&self, py: Python<'_>, name: &str, error: PyErr) {
+    fn failed(&self, driver: &Bound<'_, PyAny>, name: &str, error: PyErr) {
+        let py = driver.py();
         if ENDING.load(Ordering::SeqCst) {
             self.core.abort();
         } else if error.is_instance_of::<PySystemExit>(py) {
             self.leave(py, error);
         } else {
-            report(py, &format!("Failed to call {}\n", C::failure(name)), &error);
+            failed(driver, &format!("Failed to call {}\n", C::failure(name)), error);
             self.core.abort();
         }
     }
@@ -210,14 +224,55 @@ impl<C: Callbacks> Dispatcher<C> {
     }
 }
 
-/// Waits until the driver ended; signals are handled meanwhile. Raises the `SystemExit` of a callback.
-pub fn join<S: Session>(py: Python<'_>, core: &Handle<S>, exit: &Exit) -> PyResult<i32> {
+/// Makes a callback. What it returned counts for nothing, unless it shows that the callback has not run yet.
+pub fn call_back(target: &Bound<'_, PyAny>, name: &str, arguments: Bound<'_, PyTuple>) -> PyResult<()> {
+    let returned = guarded::call_method(target, name, arguments)?;
+    if returned.is_none() {
+        return Ok(());
+    }
+    let callbacks = guarded::import(target.py(), "mesos._callbacks")?;
+    guarded::call_method(&callbacks, "check_returned", (name, returned)).map(drop)
+}
+
+/// Reports what a callback raised, `what` in libmesos' words, to whoever is to be told. Comes before the driver is
+/// aborted, which wakes those who wait for it.
+pub fn failed(driver: &Bound<'_, PyAny>, what: &str, error: PyErr) {
+    let py = driver.py();
+    let raised = error.clone_ref(py).into_value(py);
+    let failures = guarded::import(py, "mesos._failures");
+    if let Err(broken) = failures.and_then(|f| guarded::call_method(&f, "failed", (driver, what, raised))) {
+        report(py, &format!("Failed to report an exception, {error}\n"), &broken);
+    }
+}
+
+/// Notes what a driver is about to be aborted with, for those who wait for it.
+pub fn aborted(driver: &Bound<'_, PyAny>, message: &str) {
+    let py = driver.py();
+    let failures = guarded::import(py, "mesos._failures");
+    if let Err(broken) = failures.and_then(|f| guarded::call_method(&f, "aborted", (driver, message))) {
+        report(py, "Failed to note an error\n", &broken);
+    }
+}
+
+/// Whether this thread makes callbacks, of whichever driver.
+pub fn in_callback() -> bool {
+    std::thread::current().name() == Some(THREAD)
+}
+
+/// Waits until the driver ended, at most so many seconds, after which the status is `Running`. Signals are handled
+/// meanwhile. Raises the `SystemExit` of a callback.
+pub fn join<S: Session>(py: Python<'_>, core: &Handle<S>, exit: &Exit, seconds: Option<f64>) -> PyResult<i32> {
+    let until = seconds.map(|seconds| Instant::now() + Period::from_seconds(seconds).unwrap_or_default());
     let waiting = exit.wait();
     let status = loop {
-        if let Some(status) = py.detach(|| core.wait(SIGNAL_CHECK)) {
+        let left = until.map_or(SIGNAL_CHECK, |until| until.saturating_duration_since(Instant::now()));
+        if let Some(status) = py.detach(|| core.wait(left.min(SIGNAL_CHECK))) {
             break status;
         }
         py.check_signals()?;
+        if left.is_zero() {
+            break Status::Running;
+        }
     };
     drop(waiting);
     exit.take().map_or(Ok(status as i32), Err)

@@ -55,9 +55,14 @@ impl ExecutorDriver {
         py.detach(|| self.core.abort()) as i32
     }
 
-    /// Waits until the driver ended; signals are handled meanwhile.
-    fn join(&self, py: Python<'_>) -> PyResult<i32> {
-        dispatcher::join(py, &self.core, &self.exit)
+    /// Waits until the driver ended, at most so many seconds; signals are handled meanwhile.
+    fn join(&self, py: Python<'_>, seconds: Option<f64>) -> PyResult<i32> {
+        dispatcher::join(py, &self.core, &self.exit, seconds)
+    }
+
+    /// Whether `join` is called in a callback of the driver while it runs.
+    fn waits_for_itself(&self) -> bool {
+        self.exit.is_in_callback() && self.core.status() == Status::Running
     }
 
     fn status(&self) -> i32 {
@@ -152,8 +157,8 @@ impl Callbacks for ExecutorCallbacks {
         })
     }
 
-    fn is_error(delivery: &Delivery) -> bool {
-        matches!(delivery, Delivery::Error(_))
+    fn error(delivery: &Delivery) -> Option<&str> {
+        if let Delivery::Error(message) = delivery { Some(message) } else { None }
     }
 
     fn returned(&self, _core: &driver::ExecutorDriver, _delivery: Delivery) {}

@@ -3,8 +3,8 @@
 //! Records are handed over by a thread of their own, so that no IO waits for the interpreter.
 
 use std::fmt::{self, Write};
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,9 @@ use crate::per_process::PerProcess;
 /// How long the interpreter's exit lets records be handed over; what is left then is dropped.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// So many records wait for slow handlers at most; further ones are dropped, and counted.
+const WAITING_MAX: usize = 10_000;
+
 /// The lowest of Python's levels that is wanted.
 static WANTED: AtomicU8 = AtomicU8::new(30);
 static LOG: PerProcess<Mutex<Log>> = PerProcess::new();
@@ -35,7 +38,8 @@ enum Log {
     #[default]
     Quiet,
     Running {
-        records: Sender<Record>,
+        records: SyncSender<Record>,
+        dropped: Arc<AtomicUsize>,
         thread: PythonThread,
         /// Set at the interpreter's exit: no record is handed over after that.
         until: Arc<OnceLock<Instant>>,
@@ -63,7 +67,7 @@ pub fn set_log_level(level: u8) {
 /// ended; if not, a handler does not return.
 pub fn shutdown() -> bool {
     let log = std::mem::replace(&mut *LOG.get().lock().unwrap_or_else(PoisonError::into_inner), Log::Ended);
-    let Log::Running { records, thread, until } = log else { return true };
+    let Log::Running { records, thread, until, .. } = log else { return true };
     let due = *until.get_or_init(|| Instant::now() + FLUSH_TIMEOUT);
     // The thread ends when nobody is left who sends.
     drop(records);
@@ -81,7 +85,7 @@ impl Subscriber for Forward {
     fn event(&self, event: &Event<'_>) {
         let mut text = Text::default();
         event.record(&mut text);
-        send((number(*event.metadata().level()), text.0));
+        send((number(*event.metadata().level()), escaped(text.0)));
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -110,6 +114,20 @@ impl Visit for Text {
     }
 }
 
+/// Escapes line ends and control characters: what a master says must neither look like further records nor drive a
+/// terminal. A record of several lines indents them, and what is indented looks like no record.
+fn escaped(text: String) -> String {
+    let unfit = |c: char| (c.is_control() && c != '\t') || matches!(c, '\u{2028}' | '\u{2029}');
+    if !text.contains(unfit) {
+        return text;
+    }
+    let mut fit = String::with_capacity(text.len());
+    for (at, c) in text.char_indices() {
+        if unfit(c) && !text[at..].starts_with("\n    ") { fit.extend(c.escape_default()) } else { fit.push(c) }
+    }
+    fit
+}
+
 fn number(level: Level) -> u8 {
     match level {
         Level::ERROR => 40,
@@ -127,26 +145,33 @@ fn send(record: Record) {
         let Ok(running) = start() else { return };
         *log = running;
     }
-    if let Log::Running { records, .. } = &*log {
-        // The thread outlives the sender.
-        let _ = records.send(record);
+    if let Log::Running { records, dropped, .. } = &*log
+        && records.try_send(record).is_err()
+    {
+        dropped.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 fn start() -> std::io::Result<Log> {
-    let (records, receiver) = channel();
-    let until = Arc::<OnceLock<Instant>>::default();
-    let due = until.clone();
-    let thread = PythonThread::spawn("mesos-log", move || hand_over(receiver, &due))?;
-    Ok(Log::Running { records, thread, until })
+    let (records, receiver) = sync_channel(WAITING_MAX);
+    let (dropped, until) = (Arc::<AtomicUsize>::default(), Arc::<OnceLock<Instant>>::default());
+    let (count, due) = (dropped.clone(), until.clone());
+    let thread = PythonThread::spawn("mesos-log", move || hand_over(receiver, &count, &due))?;
+    Ok(Log::Running { records, dropped, thread, until })
 }
 
 /// Attaches once: to make a thread state takes a lock of the interpreter's that a forked child would find taken.
-fn hand_over(mut records: Receiver<Record>, until: &OnceLock<Instant>) {
+fn hand_over(mut records: Receiver<Record>, dropped: &AtomicUsize, until: &OnceLock<Instant>) {
     // `None`: the interpreter is gone, and nobody is left who would read the log.
     let _ = Python::try_attach(|py| {
         while let Some((level, text)) = py.detach(|| next(&mut records, until)) {
-            if let Err(error) = log(py, level, &text)
+            let lost = match dropped.swap(0, Ordering::Relaxed) {
+                0 => Ok(()),
+                lost => {
+                    log(py, number(Level::WARN), &format!("{lost} log records were dropped: the handlers are too slow"))
+                }
+            };
+            if let Err(error) = lost.and_then(|()| log(py, level, &text))
                 && until.get().is_none()
             {
                 report(py, "Failed to log\n", &error);

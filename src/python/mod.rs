@@ -38,6 +38,12 @@ mod _core {
         file.map(|file| PyBytes::new(py, &file)).ok_or_else(|| PyKeyError::new_err(name.to_owned()))
     }
 
+    /// Whether this is a thread that makes callbacks.
+    #[pyfunction]
+    fn in_callback() -> bool {
+        super::dispatcher::in_callback()
+    }
+
     /// A master string, or a text that holds one, without its password.
     #[pyfunction]
     fn redacted(text: &str) -> String {

@@ -9,7 +9,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyWeakrefReference};
 
-use super::dispatcher::{self, Callbacks, Dispatcher, Exit, parse, report};
+use super::dispatcher::{self, Callbacks, Dispatcher, Exit, parse};
 use super::guarded;
 use crate::driver::{self, Credential, Options, Status};
 use crate::per_process::PerProcess;
@@ -71,9 +71,11 @@ impl SchedulerDriver {
             }
             // As libmesos does: in the caller's thread, and the driver is aborted already.
             Err(error) => {
-                let called = guarded::call_method(scheduler.bind(py), "error", (driver, error.to_string()));
-                if let Err(error) = called {
-                    report(py, "Failed to call scheduler's error\n", &error);
+                let (driver, message) = (driver.bind(py), error.to_string());
+                dispatcher::aborted(driver, &message);
+                let arguments = (driver, message).into_pyobject(py)?;
+                if let Err(error) = dispatcher::call_back(scheduler.bind(py), "error", arguments) {
+                    dispatcher::failed(driver, "Failed to call scheduler's error\n", error);
                 }
             }
         }
@@ -88,9 +90,14 @@ impl SchedulerDriver {
         py.detach(|| self.core.abort()) as i32
     }
 
-    /// Waits until the driver ended; signals are handled meanwhile.
-    fn join(&self, py: Python<'_>) -> PyResult<i32> {
-        dispatcher::join(py, &self.core, &self.exit)
+    /// Waits until the driver ended, at most so many seconds; signals are handled meanwhile.
+    fn join(&self, py: Python<'_>, seconds: Option<f64>) -> PyResult<i32> {
+        dispatcher::join(py, &self.core, &self.exit, seconds)
+    }
+
+    /// Whether `join` is called in a callback of the driver while it runs.
+    fn waits_for_itself(&self) -> bool {
+        self.exit.is_in_callback() && self.core.status() == Status::Running
     }
 
     fn status(&self) -> i32 {
@@ -305,8 +312,8 @@ impl Callbacks for SchedulerCallbacks {
         })
     }
 
-    fn is_error(delivery: &Delivery) -> bool {
-        matches!(delivery, Delivery::Error(_))
+    fn error(delivery: &Delivery) -> Option<&str> {
+        if let Delivery::Error(message) = delivery { Some(message) } else { None }
     }
 
     fn returned(&self, core: &driver::SchedulerDriver, delivery: Delivery) {

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from mesos.errors import MesosWarning
 from mesos.local import LocalCluster
 
 from tests.apache_mesos import ApacheMesos, ZooKeeper, install
@@ -89,6 +91,20 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("MESOS_", "LIBPROCESS_")) or name == "REMESOS_MASTER":
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def callbacks_may_raise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests whose callbacks raise on purpose: pytest's hook, which fails a test that raises in a thread, is off."""
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+
+
+@pytest.fixture
+def misuse() -> Iterator[None]:
+    """For tests that misuse a driver on purpose, for what it returns; ``test_misuse.py`` has the warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MesosWarning)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -189,7 +189,7 @@ def filters(seconds: float) -> mesos_pb2.Filters:
 
 @contextlib.contextmanager
 def running(
-    master: str, scheduler: Recorder, info: mesos_pb2.FrameworkInfo | None = None, **arguments: Any
+    master: str | None, scheduler: Recorder, info: mesos_pb2.FrameworkInfo | None = None, **arguments: Any
 ) -> Iterator[MesosSchedulerDriver]:
     """A started driver, stopped at the end."""
     driver = MesosSchedulerDriver(scheduler, info or framework(), master, **arguments)

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from typing import TYPE_CHECKING
 
@@ -123,6 +124,24 @@ def test_run_ends_on_ctrl_c_in_a_terminal(attempt: int) -> None:
     assert re.search(rb"TASK_(FINISHED|KILLED)\. The web page was at", seen)
 
 
+def test_run_ends_on_a_sigterm_that_only_it_gets_in_a_terminal() -> None:
+    """Unlike Ctrl-C, which the terminal sends to the script too."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [*REMESOS, "run", HELLO])
+    seen, told = b"", 0.0
+    with contextlib.suppress(OSError):  # what reading from a terminal gives when all have left it
+        while data := os.read(terminal, 4096):
+            seen += data
+            if b"hello from" in seen and not told:
+                told = time.monotonic()
+                os.kill(pid, signal.SIGTERM)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert time.monotonic() - told < cli._GRACE_SECONDS
+    os.close(terminal)
+    assert seen.count(b"Stopping") == 1
+
+
 def test_run_gives_the_script_its_arguments_and_takes_its_exit_status(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text("import sys; print(sys.argv[1:]); sys.exit(5)")
@@ -163,14 +182,24 @@ def test_local_runs_until_ctrl_c() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "nosuch.py"], "got 'nosuch.py', which is no file"),
+        (["run", "nosuch.py"], "expected a Python program as SCRIPT, got 'nosuch.py', which does not exist"),
+        (["run", "-m", "nosuch"], "expected a Python module as MODULE, got 'nosuch', which does not exist"),
+        (["run", "-m", "json.nosuch"], "got 'json.nosuch', which does not exist"),
+        (["run", "-m", "json.tool.nosuch"], "got 'json.tool.nosuch', which does not exist"),
+        (["run", "-m", "os.path.nosuch"], "got 'os.path.nosuch', which does not exist"),
+        (["run", "-m", "json"], "got 'json', a package without __main__.py"),
+        (["run", str(ROOT / "docs")], "docs', which has no __main__.py"),
         (["local", "--port", "99999"], "expected 0 to 65535 as port, got 99999"),
+        (["local", "--port", "-1"], "expected 0 to 65535 as port, got -1"),
+        (["run", "--agents", "-1", HELLO], "expected 1 to 1000 as agents, got -1"),
+        (["local", "--work-dir", ""], "expected the path of a directory as work_dir, got ''"),
+        (["local", "--resources", ""], "expected at least one resource as resources, got ''"),
         (["local", "--agents", "0"], "expected 1 to 1000 as agents, got 0"),
         (["local", "--port", "0", "--resources", "cpus=1"], "'cpus=1' is no list of resources"),
     ],
 )
 def test_bad_input_is_one_clear_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(arguments) == 1
+    assert cli.main(arguments) == 2
     shown = capsys.readouterr().err
     assert shown.startswith("remesos: ")
     assert message in shown
@@ -184,7 +213,7 @@ def test_a_port_in_use_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> 
     assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("seconds", ["0", "-1", "soon"])
+@pytest.mark.parametrize("seconds", ["0", "-1", "soon", "abc", "nan", ""])
 def test_a_bad_duration_is_refused(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["run", "--for", seconds, HELLO])

@@ -7,6 +7,7 @@ import http.server
 import os
 import socket
 import ssl
+import stat
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -327,10 +328,11 @@ def options_of_connections(port: int) -> list[tuple[int, ...]]:
     )
     found = []
     for name in os.listdir("/proc/self/fd"):
-        # Not a socket, or not connected.
-        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(name))) as each:
-            if each.family == socket.AF_INET and each.getpeername()[1] == port:
-                found.append(tuple(each.getsockopt(*option) for option in wanted))
+        with contextlib.suppress(OSError):  # it was closed meanwhile, or is not connected
+            if stat.S_ISSOCK(os.stat(int(name)).st_mode):
+                with socket.socket(fileno=os.dup(int(name))) as each:
+                    if each.family == socket.AF_INET and each.getpeername()[1] == port:
+                        found.append(tuple(each.getsockopt(*option) for option in wanted))
     return found
 
 

@@ -367,6 +367,7 @@ def test_acknowledging_in_implicit_mode_raises(master: str) -> None:
         driver.acknowledgeStatusUpdate(STATUS())
 
 
+@pytest.mark.usefixtures("misuse")
 def test_statuses_from_start_to_stop(master: str) -> None:
     scheduler = Recorder()
     driver = MesosSchedulerDriver(scheduler, framework(), master)
@@ -453,6 +454,7 @@ def test_abort_leaves_the_tasks_running_and_calls_nothing_back(master: str) -> N
     assert known(master, offer.framework_id.value) is None
 
 
+@pytest.mark.usefixtures("callbacks_may_raise")
 @pytest.mark.parametrize("where", ["registered", "resourceOffers", "statusUpdate"])
 def test_a_callback_that_raises_aborts_the_driver(master: str, where: str, capfd: pytest.CaptureFixture[str]) -> None:
     def fail(*_: Any) -> None:
@@ -473,6 +475,7 @@ def test_a_callback_that_raises_aborts_the_driver(master: str, where: str, capfd
     assert 'raise ValueError("oops")\nValueError: oops\n' in shown
 
 
+@pytest.mark.usefixtures("callbacks_may_raise")
 def test_a_scheduler_that_lacks_the_method_aborts_the_driver(master: str, capfd: pytest.CaptureFixture[str]) -> None:
     driver = MesosSchedulerDriver(object(), framework(), master)
     assert driver.run() == mesos_pb2.DRIVER_ABORTED
@@ -481,6 +484,7 @@ def test_a_scheduler_that_lacks_the_method_aborts_the_driver(master: str, capfd:
     assert "Failed to call scheduler's registered\n" in capfd.readouterr().err
 
 
+@pytest.mark.usefixtures("callbacks_may_raise")
 def test_an_update_whose_callback_raised_is_not_acknowledged(master: str) -> None:
     def launch(driver: Any, offers: Any) -> None:
         driver.launchTasks(offers[0].id, [task(offers[0], SLEEP)])
@@ -624,6 +628,7 @@ assert up.wait(30)
 class TestBadInput:
     """Each a clear error that names the value and what was expected."""
 
+    @pytest.mark.usefixtures("misuse")
     @pytest.mark.parametrize(
         "bad",
         [
@@ -645,6 +650,7 @@ class TestBadInput:
         assert f"Failed to create a master detector for '{bad}'" in message
         assert "expect" in message.lower() or "cannot read" in message
 
+    @pytest.mark.usefixtures("callbacks_may_raise")
     def test_an_error_callback_that_raises_changes_nothing(self, capfd: pytest.CaptureFixture[str]) -> None:
         def fail(*_: Any) -> None:
             raise ValueError("oops")
@@ -727,10 +733,12 @@ class TestBadInput:
         with pytest.raises(ArgumentTypeError, match="suppressedRoles, got int 7"):
             MesosSchedulerDriver(Recorder(), framework(), "localhost:5050", suppressedRoles=7)  # type: ignore[arg-type]
 
+    @pytest.mark.usefixtures("misuse")
     def test_any_object_that_serializes_to_the_right_bytes_serves(self) -> None:
         driver = MesosSchedulerDriver(Recorder(), framework(), "localhost:5050")
         assert driver.killTask(mesos_pb2.SlaveID(value="t")) == mesos_pb2.DRIVER_NOT_STARTED  # type: ignore[arg-type]
 
+    @pytest.mark.usefixtures("misuse")
     def test_lists_tuples_and_iterators_all_serve(self) -> None:
         driver = MesosSchedulerDriver(Recorder(), framework(), "localhost:5050")
         offer = mesos_pb2.OfferID(value="o")
@@ -782,6 +790,22 @@ def test_the_environment_names_another_master(
     assert (
         f"Using the master {embedded.address}, from REMESOS_MASTER, instead of zk://nowhere:2181/mesos" in caplog.text
     )
+
+
+def test_the_environment_names_the_master_of_a_script_that_has_none(
+    embedded: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("REMESOS_MASTER", embedded.address)
+    scheduler = Recorder()
+    with running(None, scheduler):
+        scheduler.wait("registered")
+    assert f"Using the master {embedded.address}, from REMESOS_MASTER, instead of None" in caplog.text
+
+
+def test_the_environment_excuses_no_master_that_is_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REMESOS_MASTER", "localhost:5050")
+    with pytest.raises(ArgumentTypeError, match="expected a str as master, got int 5050"):
+        MesosSchedulerDriver(Recorder(), framework(), 5050)
 
 
 def test_the_warning_of_another_master_shows_no_password(

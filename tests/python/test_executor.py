@@ -154,6 +154,7 @@ def test_the_token_is_taken_out_of_the_environment_and_shown_to_the_agent(monkey
         server.shutdown()
 
 
+@pytest.mark.usefixtures("misuse")
 def test_statuses_and_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)

@@ -23,6 +23,11 @@ from tests.python.support import Recorder, framework, heard, running, wait_until
 WORDS = "is not held by anybody any more, and leaves the master"
 
 
+@pytest.fixture(autouse=True)
+def _what_is_let_go_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "mesos")
+
+
 def started(master: str, scheduler: Recorder, **fields: Any) -> MesosSchedulerDriver:
     driver = MesosSchedulerDriver(scheduler, framework(**fields), master)
     assert driver.start() == mesos_pb2.DRIVER_RUNNING

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster
 from mesos.native import MesosSchedulerDriver
 
+from tests.python.conftest import RESOURCES
 from tests.python.support import Recorder, alive, framework, running, task, wait_until
 
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -83,13 +86,52 @@ def test_a_variable_that_is_not_utf8_is_named_and_a_path_may_be_any_bytes(
     [
         ({"port": 70000}, "expected 0 to 65535 as port, got 70000"),
         ({"agents": 0}, "expected 1 to 1000 as agents, got 0"),
+        ({"port": -1}, "expected 0 to 65535 as port, got -1"),
+        ({"agents": -1}, "expected 1 to 1000 as agents, got -1"),
         ({"resources": "cpus:many"}, "'cpus:many' is no list of resources"),
-        ({"agents": "many"}, "expected an int as agents, got 'many'"),
+        ({"resources": ""}, "expected at least one resource as resources, got ''"),
+        ({"resources": {}}, "expected at least one resource as resources, got {}"),
+        ({"resources": {"cpus": -2}}, "expected a finite number from 0 as resources['cpus'], got -2"),
+        ({"resources": {"cpus": float("nan")}}, "expected a finite number from 0 as resources['cpus'], got nan"),
+        ({"resources": {"cpus": 10**400}}, "expected a finite number from 0 as resources['cpus'], got 1000"),
+        ({"resources": {"cpus": "2;mem:5"}}, "as resources['cpus'], got '2;mem:5'"),
+        ({"resources": {"cpus:2;mem": 5}}, "as each name in resources, got 'cpus:2;mem'"),
+        ({"resources": {"cpus": "many"}}, "'cpus:many' is no list of resources"),
+        ({"work_dir": ""}, "expected the path of a directory as work_dir, got ''"),
+        ({"work_dir": "a\0b"}, "expected the path of a directory as work_dir, got 'a\\x00b'"),
     ],
 )
-def test_a_bad_argument_is_named(arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises((ArgumentValueError, ArgumentTypeError), match=message):
+def test_an_argument_whose_value_cannot_be_used_is_named(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentValueError, match=re.escape(message)):
         LocalCluster(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"port": "x"}, "expected an int as port, got 'x'"),
+        ({"port": None}, "expected an int as port, got None"),
+        ({"port": 5050.0}, "expected an int as port, got 5050.0"),
+        ({"agents": "3"}, "expected an int as agents, got '3'"),
+        ({"agents": True}, "expected an int as agents, got True"),
+        ({"resources": ["cpus:2"]}, "as resources, got ['cpus:2']"),
+        ({"resources": b"cpus:2"}, "as resources, got b'cpus:2'"),
+        ({"resources": {"cpus": None}}, "as resources['cpus'], got None"),
+        ({"resources": {"cpus": True}}, "as resources['cpus'], got True"),
+        ({"resources": {1: 2}}, "expected a str as each name in resources, got 1"),
+        ({"work_dir": 5}, "expected a path as work_dir, got 5"),
+    ],
+)
+def test_an_argument_of_a_type_that_cannot_be_used_is_named(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=re.escape(message)):
+        LocalCluster(**arguments)
+
+
+def test_resources_can_be_a_mapping() -> None:
+    resources = {"cpus": 2, "mem": 1e3, "gpus": Fraction(1), "ports": "[31000-31009]", "disks": "{a,b}"}
+    with LocalCluster(agents=2, resources=resources) as cluster:
+        [shown, _] = [slave["resources"] for slave in get(cluster, "/slaves")["slaves"]]
+    assert (shown["cpus"], shown["mem"], shown["gpus"], shown["ports"]) == (2, 1000, 1, "[31000-31009]")
 
 
 def test_a_port_in_use_is_an_error_that_names_it() -> None:
@@ -258,6 +300,61 @@ def test_what_tools_and_the_web_page_read(embedded: LocalCluster) -> None:
 def test_only_sandboxes_are_served(embedded: LocalCluster, path: str) -> None:
     with pytest.raises(urllib.error.HTTPError, match="40[04]"):
         get(embedded, f"/files/read?offset=0&path={urllib.parse.quote(path)}")
+
+
+@pytest.mark.parametrize("endpoint", ["read", "download"])
+@pytest.mark.parametrize("made", ["mkfifo other", "mkdir other", "ln -s /dev/zero other"])
+def test_only_regular_files_are_served(embedded: LocalCluster, endpoint: str, made: str) -> None:
+    sandbox = sandbox_of(embedded, made)
+    started = time.monotonic()
+    with pytest.raises(urllib.error.HTTPError, match="40[04]"):
+        get(embedded, f"/files/{endpoint}?offset=0&path={sandbox}/other")
+    embedded.stop()
+    assert time.monotonic() - started < 5
+
+
+def test_a_download_is_not_held_in_memory(embedded: LocalCluster) -> None:
+    size = 512 * 1024 * 1024
+    sandbox = sandbox_of(embedded, f"truncate -s {size} large")
+    before = peak_kb()
+    with urllib.request.urlopen(f"{embedded.url}/files/download?path={sandbox}/large", timeout=30) as response:
+        assert response.headers["Content-Length"] == str(size)
+        assert sum(len(part) for part in iter(lambda: response.read(1024 * 1024), b"")) == size
+    assert peak_kb() - before < 100 * 1024
+
+
+def sandbox_of(cluster: LocalCluster, command: str) -> Path:
+    """The sandbox of a task that ran this."""
+    scheduler = Recorder()
+    with running(cluster.address, scheduler) as driver:
+        offer = scheduler.offer()
+        launched = task(offer, command)
+        driver.launchTasks(offer.id, [launched])
+        scheduler.state(launched.task_id.value, mesos_pb2.TASK_FINISHED)
+        return cluster.tasks()[0].sandbox
+
+
+def peak_kb() -> int:
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
+
+
+def test_sandboxes_whose_removal_takes_long_do_not_delay_the_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    temporary, programs = tmp_path / "temporary", tmp_path / "programs"
+    temporary.mkdir()
+    programs.mkdir()
+    (programs / "rm").write_text('#!/bin/sh\nwhile [ ! -e go ]; do sleep 0.1; done\nexec /bin/rm "$@"\n')
+    (programs / "rm").chmod(0o755)
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    with LocalCluster(resources=RESOURCES) as cluster:
+        sandbox_of(cluster, "fallocate -l 200M large || head -c 200000000 /dev/zero > large")
+    assert list(temporary.iterdir())
+    (tmp_path / "go").touch()
+    wait_until(lambda: not list(temporary.iterdir()), "the sandboxes are removed")
 
 
 def test_teardown_by_an_operator(embedded: LocalCluster) -> None:

@@ -21,8 +21,9 @@ __all__ = ["Executor", "ExecutorDriver", "Scheduler", "SchedulerDriver"]
 class Scheduler:
     """A framework's scheduler: subclass it and override what you need.
 
-    A driver calls these one at a time, in order, on one thread of its own. A callback that raises is reported on
-    stderr and aborts the driver.
+    A driver calls these one at a time, in order, on one thread of its own. They are plain functions: coroutine
+    functions and generator functions are refused. What one raises is reported on stderr, or raised by the driver's
+    ``run(check=True)``, and aborts the driver.
     """
 
     def registered(
@@ -170,7 +171,10 @@ class SchedulerDriver:
 
 
 class Executor:
-    """A framework's executor: subclass it and override what you need. One callback runs at a time."""
+    """A framework's executor: subclass it and override what you need. One callback runs at a time.
+
+    What holds for a scheduler's callbacks holds for these: plain functions, whose exceptions abort the driver.
+    """
 
     def registered(
         self,

@@ -6,7 +6,8 @@ import atexit
 import os
 from typing import TYPE_CHECKING, Any
 
-from mesos import _arguments, _conflicts, _core, _imported, _logging  # noqa: F401  (some only to be there)
+from mesos import _arguments, _callbacks, _conflicts, _core, _imported, _logging, _misuse  # noqa: F401  (only to be there)
+from mesos._driver import Driver
 from mesos.errors import ArgumentTypeError, DriverError
 from mesos.interface import SchedulerDriver, mesos_pb2
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 atexit.register(_core.shutdown)
 
 
-class MesosSchedulerDriver(SchedulerDriver):
+class MesosSchedulerDriver(Driver, SchedulerDriver):
     """Connects a scheduler to a Mesos master, over the v1 HTTP API.
 
     Follows ``src/python/scheduler/src/mesos/scheduler/mesos_scheduler_driver_impl.cpp`` and ``src/sched/sched.cpp``.
@@ -40,11 +41,12 @@ class MesosSchedulerDriver(SchedulerDriver):
     :param framework: the framework's info; an empty user and host name are filled in
     :param master: ``host:port``, ``http(s)://host:port``, ``zk://[user:password@]h1:p1,h2:p2/path``,
         ``file:///path`` (which holds one of the others) or ``local``, which starts a cluster in this process.
-        The environment variable ``REMESOS_MASTER``, where set, is used instead
+        The environment variable ``REMESOS_MASTER``, if set, is used instead, and then this may be None
     :param implicitAcknowledgements: whether a status update is acknowledged when ``statusUpdate`` returns
     :param credential: sent as HTTP Basic. Also taken as the fourth argument, where it was before Mesos 0.22
     :param suppressedRoles: roles that want no offers at first
-    :raises ArgumentTypeError: an argument of a type that cannot be used
+    :raises ArgumentTypeError: an argument of a type that cannot be used; a scheduler with a callback that is a
+        coroutine function or a generator function, for nobody would await it
     :raises ArgumentValueError: a message whose required fields are not set
     :raises ClusterError: ``local``, and the cluster could not be started
     """
@@ -53,49 +55,61 @@ class MesosSchedulerDriver(SchedulerDriver):
         self,
         scheduler: Any,
         framework: mesos_pb2.FrameworkInfo,
-        master: str,
+        master: str | None,
         implicitAcknowledgements: bool | int | mesos_pb2.Credential = True,
         credential: mesos_pb2.Credential | None = None,
         suppressedRoles: Iterable[str] | None = None,
     ) -> None:
+        super().__init__()
+        _callbacks.check(scheduler, _callbacks.SCHEDULER, "scheduler")
+        self._misuse.near_misses(scheduler, _callbacks.near_misses(scheduler, _callbacks.SCHEDULER))
         if not isinstance(implicitAcknowledgements, int) and hasattr(implicitAcknowledgements, "SerializeToString"):
             credential, implicitAcknowledgements = implicitAcknowledgements, True
         if not isinstance(implicitAcknowledgements, int):
             # Not shown itself: it may be a credential of a type that is not taken.
             kind = type(implicitAcknowledgements).__name__
             raise ArgumentTypeError(f"expected a bool as implicitAcknowledgements, got an object of type {kind}")
-        info = _arguments.message(framework, mesos_pb2.FrameworkInfo, "framework")
+        info = _arguments.message(framework, mesos_pb2.FrameworkInfo, "framework", self._misuse)
         suppressed = [] if suppressedRoles is None else _arguments.roles(suppressedRoles, "suppressedRoles")
         pair = None
         if credential is not None:
-            data = _arguments.message(credential, mesos_pb2.Credential, "credential")
+            data = _arguments.message(credential, mesos_pb2.Credential, "credential", self._misuse)
             parsed = mesos_pb2.Credential.FromString(data)
             pair = (parsed.principal, parsed.secret)
         self._scheduler = scheduler
         self._implicit = bool(implicitAcknowledgements)
         self._cluster: LocalCluster | None = None
         _logging.set_level()
-        self._core = _core.SchedulerDriver(info, self._find_master(_arguments.text(master, "master")), pair, suppressed)
+        found = self._find_master(master)
+        self._core: _core.SchedulerDriver = _core.SchedulerDriver(info, found, pair, suppressed)
 
-    def _find_master(self, named: str) -> str:
+    def _find_master(self, master: Any) -> str:
         override = _arguments.text(os.environ.get("REMESOS_MASTER", ""), "REMESOS_MASTER")
-        if override:
-            if override != named:
-                shown = map(_core.redacted, (override, named))
-                _logging.log.warning("Using the master %s, from REMESOS_MASTER, instead of %s", *shown)
-            named = override
-        if named in ("local", "localquiet"):
+        # A script that reads its master with os.getenv passes None when that variable is not set.
+        if master is not None or not override:
+            master = _arguments.text(master, "master")
+        if override and override != master:
+            shown = [_core.redacted(str(each)) for each in (override, master)]
+            _logging.log.warning("Using the master %s, from REMESOS_MASTER, instead of %s", *shown)
+            master = override
+        if master in ("local", "localquiet"):
             from mesos.local import LocalCluster
 
             self._cluster = LocalCluster.from_environment()
             return self._cluster.address
+        named: str = master
         return named
 
     def start(self) -> int:
         """Start the driver, once. Returns DRIVER_RUNNING, without waiting for the master.
 
         Where the master's address cannot be used, ``scheduler.error`` is called from here and DRIVER_ABORTED returned.
+
+        :raises ArgumentTypeError: the scheduler was given an asynchronous callback since the driver was made
         """
+        if self._core.status() != mesos_pb2.DRIVER_NOT_STARTED:
+            self._misuse.started_again("start")
+        _callbacks.check(self._scheduler, _callbacks.SCHEDULER, "scheduler")
         _logging.set_level()
         return self._core.start(self, self._scheduler, self._implicit)
 
@@ -110,19 +124,12 @@ class MesosSchedulerDriver(SchedulerDriver):
         """Make no callback any more; framework and tasks stay at the master. Returns DRIVER_ABORTED."""
         return self._core.abort()
 
-    def join(self) -> int:
-        """Wait until the driver was stopped or aborted, and its last call is out. Ctrl-C is handled meanwhile."""
-        return self._core.join()
-
-    def run(self) -> int:
-        """``start`` and ``join``."""
-        status = self.start()
-        return status if status != mesos_pb2.DRIVER_RUNNING else self.join()
-
+    @_misuse.needs_start
     def requestResources(self, requests: Iterable[mesos_pb2.Request]) -> int:
         """Hint at the resources that are needed; the stock allocator ignores it."""
-        return self._core.request(_arguments.messages(requests, mesos_pb2.Request, "requests"))
+        return self._core.request(_arguments.messages(requests, mesos_pb2.Request, "requests", self._misuse))
 
+    @_misuse.needs_start
     def launchTasks(
         self,
         offerIds: mesos_pb2.OfferID | str | Iterable[mesos_pb2.OfferID | str],
@@ -135,15 +142,17 @@ class MesosSchedulerDriver(SchedulerDriver):
         capability PARTITION_AWARE.
         """
         return self._core.launch(
-            _arguments.one_or_more(offerIds, mesos_pb2.OfferID, "offerIds"),
-            _arguments.messages(tasks, mesos_pb2.TaskInfo, "tasks"),
-            _arguments.optional_message(filters, mesos_pb2.Filters, "filters"),
+            _arguments.one_or_more(offerIds, mesos_pb2.OfferID, "offerIds", self._misuse),
+            _arguments.messages(tasks, mesos_pb2.TaskInfo, "tasks", self._misuse),
+            _arguments.optional_message(filters, mesos_pb2.Filters, "filters", self._misuse),
         )
 
+    @_misuse.needs_start
     def killTask(self, taskId: mesos_pb2.TaskID | str) -> int:
         """Kill a task."""
-        return self._core.kill(_arguments.message(taskId, mesos_pb2.TaskID, "taskId"))
+        return self._core.kill(_arguments.message(taskId, mesos_pb2.TaskID, "taskId", self._misuse))
 
+    @_misuse.needs_start
     def acceptOffers(
         self,
         offerIds: mesos_pb2.OfferID | str | Iterable[mesos_pb2.OfferID | str],
@@ -156,22 +165,25 @@ class MesosSchedulerDriver(SchedulerDriver):
             (libmesos aborts the process here)
         """
         return self._core.accept(
-            _arguments.one_or_more(offerIds, mesos_pb2.OfferID, "offerIds"),
-            _arguments.operations(operations, mesos_pb2.Offer.Operation, "operations"),
-            _arguments.optional_message(filters, mesos_pb2.Filters, "filters"),
+            _arguments.one_or_more(offerIds, mesos_pb2.OfferID, "offerIds", self._misuse),
+            _arguments.operations(operations, mesos_pb2.Offer.Operation, "operations", self._misuse),
+            _arguments.optional_message(filters, mesos_pb2.Filters, "filters", self._misuse),
         )
 
+    @_misuse.needs_start
     def declineOffer(self, offerId: mesos_pb2.OfferID | str, filters: mesos_pb2.Filters | None = None) -> int:
         """Decline an offer, or several."""
         return self._core.decline(
-            _arguments.one_or_more(offerId, mesos_pb2.OfferID, "offerId"),
-            _arguments.optional_message(filters, mesos_pb2.Filters, "filters"),
+            _arguments.one_or_more(offerId, mesos_pb2.OfferID, "offerId", self._misuse),
+            _arguments.optional_message(filters, mesos_pb2.Filters, "filters", self._misuse),
         )
 
+    @_misuse.needs_start
     def reviveOffers(self, roles: Iterable[str] | None = None) -> int:
         """Drop the filters of these roles, of all where None, and end their suppression."""
         return self._for_roles(self._core.revive, roles)
 
+    @_misuse.needs_start
     def suppressOffers(self, roles: Iterable[str] | None = None) -> int:
         """Get no offers for these roles, for all where None, until they are revived."""
         return self._for_roles(self._core.suppress, roles)
@@ -183,6 +195,7 @@ class MesosSchedulerDriver(SchedulerDriver):
         names = _arguments.roles(roles, "roles")
         return call(names) if names else self._core.status()
 
+    @_misuse.needs_start
     def acknowledgeStatusUpdate(self, status: mesos_pb2.TaskStatus) -> int:
         """Acknowledge an update; one without uuid or agent asks for none, and nothing is sent then.
 
@@ -193,22 +206,25 @@ class MesosSchedulerDriver(SchedulerDriver):
                 "acknowledgeStatusUpdate() needs a driver made with implicitAcknowledgements=False; "
                 "this one acknowledges by itself when statusUpdate() returns"
             )
-        return self._core.acknowledge(_arguments.message(status, mesos_pb2.TaskStatus, "status"))
+        return self._core.acknowledge(_arguments.message(status, mesos_pb2.TaskStatus, "status", self._misuse))
 
+    @_misuse.needs_start
     def sendFrameworkMessage(
         self, executorId: mesos_pb2.ExecutorID | str, slaveId: mesos_pb2.SlaveID | str, data: bytes | str
     ) -> int:
         """Send bytes, or text as UTF-8, to an executor. Best effort."""
         return self._core.message(
-            _arguments.message(executorId, mesos_pb2.ExecutorID, "executorId"),
-            _arguments.message(slaveId, mesos_pb2.SlaveID, "slaveId"),
+            _arguments.message(executorId, mesos_pb2.ExecutorID, "executorId", self._misuse),
+            _arguments.message(slaveId, mesos_pb2.SlaveID, "slaveId", self._misuse),
             _arguments.data(data, "data"),
         )
 
+    @_misuse.needs_start
     def reconcileTasks(self, tasks: Iterable[mesos_pb2.TaskStatus]) -> int:
         """Ask for the latest state of these tasks, of all where there is none."""
-        return self._core.reconcile(_arguments.messages(tasks, mesos_pb2.TaskStatus, "tasks"))
+        return self._core.reconcile(_arguments.messages(tasks, mesos_pb2.TaskStatus, "tasks", self._misuse))
 
+    @_misuse.needs_start
     def updateFramework(self, frameworkInfo: mesos_pb2.FrameworkInfo, suppressedRoles: Iterable[str]) -> int:
         """Change the framework's info and suppressed roles at the master.
 
@@ -218,7 +234,7 @@ class MesosSchedulerDriver(SchedulerDriver):
         :raises ArgumentValueError: a suppressed role stands there twice (libmesos aborts the process here)
         """
         return self._core.update_framework(
-            _arguments.message(frameworkInfo, mesos_pb2.FrameworkInfo, "frameworkInfo"),
+            _arguments.message(frameworkInfo, mesos_pb2.FrameworkInfo, "frameworkInfo", self._misuse),
             _arguments.distinct_roles(suppressedRoles, "suppressedRoles"),
         )
 
@@ -228,8 +244,8 @@ class MesosSchedulerDriver(SchedulerDriver):
 
     def __exit__(self, *_: object) -> None:
         """Stop the driver, and wait until its last calls are out."""
-        self.stop()
-        self.join()
+        if self.stop() != mesos_pb2.DRIVER_NOT_STARTED:
+            self.join()
 
     def __repr__(self) -> str:
         status = mesos_pb2.Status.Name(self._core.status())

@@ -4,16 +4,22 @@ use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use bytes::BytesMut;
+use futures_util::stream;
 use serde_json::{Value, json};
+use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::Context;
 
 /// At most 16 pages of 4 KiB come at once.
 const READ_MAX: u64 = 16 * 4096;
+/// What a download holds of a file at once.
+const PART_BYTES: usize = 64 * 1024;
 
 /// What a request names, as it came.
 pub type Arguments = Query<std::collections::HashMap<String, String>>;
@@ -26,12 +32,7 @@ pub async fn read(context: State<Context>, arguments: Arguments) -> Result<Json<
     let path = resolve(&context.work_dir, &arguments)?;
     let offset: i64 = number(&arguments, "offset", -1)?;
     let length = u64::try_from(number(&arguments, "length", -1_i64)?).map_or(READ_MAX, |length| length.min(READ_MAX));
-    let mut file = tokio::fs::File::open(&path).await.map_err(|e| missing(&e))?;
-    let metadata = file.metadata().await.map_err(|e| missing(&e))?;
-    if !metadata.is_file() {
-        return Err((StatusCode::BAD_REQUEST, "Cannot read from a directory.\n".to_owned()));
-    }
-    let size = metadata.len();
+    let (mut file, size) = open(&path).await?;
     let Some(offset) = u64::try_from(offset).ok().filter(|offset| *offset < size) else {
         return Ok(Json(json!({ "offset": size, "data": "" })));
     };
@@ -58,8 +59,29 @@ pub async fn browse(context: State<Context>, arguments: Arguments) -> Result<Jso
 /// `/files/download?path=` gives the file itself.
 pub async fn download(context: State<Context>, arguments: Arguments) -> Result<Response, Refused> {
     let path = resolve(&context.work_dir, &arguments)?;
-    let data = tokio::fs::read(&path).await.map_err(|e| missing(&e))?;
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], data).into_response())
+    let (file, size) = open(&path).await?;
+    let headers =
+        [(header::CONTENT_TYPE, "application/octet-stream".to_owned()), (header::CONTENT_LENGTH, size.to_string())];
+    let parts = stream::try_unfold(file.take(size), |mut file| async {
+        let mut part = BytesMut::with_capacity(PART_BYTES);
+        let length = file.read_buf(&mut part).await?;
+        std::io::Result::Ok((length > 0).then(|| (part.freeze(), file)))
+    });
+    Ok((headers, Body::from_stream(parts)).into_response())
+}
+
+/// Opens a regular file, and tells its size. A task may have put anything in the place of its output; what is no
+/// regular file is not opened, since that may wait for a writer for ever.
+async fn open(path: &Path) -> Result<(File, u64), Refused> {
+    let refused = || (StatusCode::BAD_REQUEST, "Cannot read what is no regular file.\n".to_owned());
+    if !tokio::fs::metadata(path).await.map_err(|e| missing(&e))?.is_file() {
+        return Err(refused());
+    }
+    let opened = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path).await;
+    let file = opened.map_err(|e| missing(&e))?;
+    let metadata = file.metadata().await.map_err(|e| missing(&e))?;
+    // It may have become something else in between.
+    if metadata.is_file() { Ok((file, metadata.len())) } else { Err(refused()) }
 }
 
 /// The file that `path` names, links followed; nothing outside of the working directory.
