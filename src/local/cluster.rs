@@ -178,9 +178,8 @@ struct Startup {
 impl Startup {
     fn prepare(options: &Options, listener: TcpListener, address: SocketAddr) -> Result<Self> {
         let failed = |e: std::io::Error| Error::cluster(format!("cannot start the cluster: {e}"));
-        // Before anything is opened that the guardian would have to close.
         let (sender, happenings) = mpsc::unbounded_channel();
-        let containerizer = Containerizer::new(sender)?;
+        let containerizer = Containerizer::new(sender);
         let runtime = crate::runtime::build().map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let work_dir = WorkDir::make(options.work_dir.as_deref())?;
@@ -202,13 +201,13 @@ impl Startup {
             containerizer,
             failures: Failures::default(),
         };
-        let resources = options.resources.clone().map_or_else(|| super::machine::resources(&work_dir.path), Ok)?;
-        let place = Place { hostname, resources, address, work_dir: work_dir.path.clone() };
+        let resources = options.resources.clone().map_or_else(|| super::machine::resources(work_dir.path()), Ok)?;
+        let place = Place { hostname, resources, address, work_dir: work_dir.path().to_owned() };
         for index in 0..options.agents {
             machine.add_agent(index, options, &place);
         }
         let server = server::Config {
-            work_dir: work_dir.path.clone(),
+            work_dir: work_dir.path().to_owned(),
             hosts: options.hosts.clone(),
             queue_max: options.queue_max,
         };

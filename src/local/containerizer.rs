@@ -1,24 +1,21 @@
-//! Starts executors and tasks as processes, each leading a session of its own in its sandbox. With `fetcher` and
-//! `prober` the only IO of the agents. Follows `src/launcher/posix/` and `src/slave/paths.cpp`.
+//! Starts executors and tasks as processes, each leading a session of its own in its sandbox and kept together by a
+//! `reaper`. With `fetcher` and `prober` the only IO of the agents. Follows `src/launcher/posix/` and `src/slave/paths.cpp`.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::sys::wait::waitpid;
-use nix::unistd::{Gid, Pid, Uid, User};
+use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Uid, User};
 use tokio::process::Command;
 use tokio::sync::mpsc;
 
 use super::fetcher;
-use super::guardian::Guardian;
 use super::prober::{self, Surroundings};
+use super::reaper::Reaper;
 use super::task::{Outcome, Probe, Subject};
-use crate::Result;
 use crate::proto::v1;
 
 /// A container to start.
@@ -55,19 +52,15 @@ pub enum Happening {
 /// The processes of all containers.
 #[derive(Debug)]
 pub struct Containerizer {
-    guardian: Guardian,
-    groups: HashMap<String, Pid>,
+    reapers: HashMap<String, Reaper>,
     surroundings: HashMap<String, Surroundings>,
     happenings: mpsc::UnboundedSender<Happening>,
 }
 
 impl Containerizer {
     /// A containerizer without containers, which reports to `happenings`.
-    ///
-    /// Fails where the guardian cannot be started.
-    pub fn new(happenings: mpsc::UnboundedSender<Happening>) -> Result<Self> {
-        let (groups, surroundings) = (HashMap::new(), HashMap::new());
-        Ok(Self { guardian: Guardian::spawn()?, groups, surroundings, happenings })
+    pub fn new(happenings: mpsc::UnboundedSender<Happening>) -> Self {
+        Self { reapers: HashMap::new(), surroundings: HashMap::new(), happenings }
     }
 
     /// Makes a container's sandbox and fetches into it what its command names; reported as `Fetched`.
@@ -100,17 +93,16 @@ impl Containerizer {
         if launch.command.uris.is_empty() {
             prepare(launch)?;
         }
-        let mut child = command(launch)?.spawn().map_err(|e| e.to_string())?;
-        let id = child.id().ok_or("the process ended before it was known")?;
-        let group = Pid::from_raw(id.cast_signed());
-        self.guardian.watch(group);
-        self.groups.insert(launch.container.clone(), group);
+        let (command, prepare) = command(launch)?;
+        let (reaper, ending) = Reaper::spawn(command, prepare).map_err(|e| e.to_string())?;
+        let id = reaper.first().as_raw().cast_unsigned();
+        self.reapers.insert(launch.container.clone(), reaper);
         let directory = launch.directory.clone();
         let environment = launch.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
         self.surroundings.insert(launch.container.clone(), Surroundings { directory, environment });
         let (happenings, container) = (self.happenings.clone(), launch.container.clone());
         tokio::spawn(async move {
-            let status = child.wait().await.ok().map(ExitStatus::into_raw);
+            let status = ending.wait().await;
             // The cluster is stopping where nobody listens.
             let _ = happenings.send(Happening::Exited(container, status));
         });
@@ -119,31 +111,21 @@ impl Containerizer {
 
     /// Signals all processes of a container; one that is gone is no error.
     pub fn signal(&mut self, container: &str, signal: i32) {
-        let (Some(&group), Ok(signal)) = (self.groups.get(container), Signal::try_from(signal)) else {
-            return;
-        };
-        // ESRCH: all are gone already.
-        let _ = killpg(group, signal);
+        if let (Some(reaper), Ok(signal)) = (self.reapers.get(container), Signal::try_from(signal)) {
+            reaper.signal(signal);
+        }
     }
 
-    /// A container's process ended, and what it left behind was signalled.
+    /// A container's processes ended.
     pub fn forget(&mut self, container: &str) {
         self.surroundings.remove(container);
-        if let Some(group) = self.groups.remove(container) {
-            self.guardian.forget(group);
-        }
+        self.reapers.remove(container);
     }
 }
 
 impl Drop for Containerizer {
     fn drop(&mut self) {
-        for &group in self.groups.values() {
-            let _ = killpg(group, Signal::SIGKILL);
-        }
-        // Nobody else waits for them once the cluster's runtime is gone, and a zombie would stay as long as we do.
-        for &leader in self.groups.values() {
-            let _ = waitpid(leader, None);
-        }
+        Reaper::end(self.reapers.values());
     }
 }
 
@@ -192,7 +174,8 @@ fn make_mount(directory: &Path, mount: &Mount) -> std::io::Result<()> {
     }
 }
 
-fn command(launch: &Launch) -> std::result::Result<Command, String> {
+/// A container's command, and what its process has to do before it executes that.
+fn command(launch: &Launch) -> std::result::Result<(Command, impl FnMut() -> std::io::Result<()> + use<>), String> {
     let mut command = program(&launch.command, &launch.directory)?;
     let output = |name: &str| {
         let file = File::options().create(true).append(true).open(launch.directory.join(name));
@@ -209,19 +192,17 @@ fn command(launch: &Launch) -> std::result::Result<Command, String> {
     if let Some(identity) = &identity {
         own(&launch.directory, identity).map_err(|e| format!("Failed to chown the sandbox: {e}"))?;
     }
-    // SAFETY: these calls are async-signal-safe, and nothing is allocated.
-    unsafe {
-        command.pre_exec(move || {
-            lead_session()?;
-            if let Some(Identity { uid, gid, groups }) = &identity {
-                nix::unistd::setgroups(groups)?;
-                nix::unistd::setgid(*gid)?;
-                nix::unistd::setuid(*uid)?;
-            }
-            Ok(())
-        });
-    }
-    Ok(command)
+    let prepare = move || {
+        // SAFETY: it is made for this.
+        unsafe { lead_session()? };
+        if let Some(Identity { uid, gid, groups }) = &identity {
+            nix::unistd::setgroups(groups)?;
+            nix::unistd::setgid(*gid)?;
+            nix::unistd::setuid(*uid)?;
+        }
+        Ok(())
+    };
+    Ok((command, prepare))
 }
 
 /// Whom a process is to run as.

@@ -1,51 +1,131 @@
-//! The directory that holds all sandboxes of an embedded cluster. Makes it, and removes it if it is temporary.
+//! The directory that holds all sandboxes of an embedded cluster. A temporary one goes with the cluster: when it stops,
+//! soon after its process got SIGKILL, or else when the next cluster starts.
 //!
 //! Tasks may have written many gigabytes, whose removal takes seconds. A process of its own does that, which goes on if
 //! this one ends, so that nobody waits for it at the end of a cluster.
 
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use nix::fcntl::{Flock, FlockArg};
+
 use crate::{Error, Result};
 
 /// So many blocks of 512 bytes are removed without a noticeable delay: 128 MiB.
 const LARGE_BLOCKS: u64 = 128 * 1024 * 2;
 const REMOVAL_WAIT: Duration = Duration::from_millis(200);
+const PREFIX: &str = "remesos-";
+/// Locked for as long as a temporary directory is in use. What has none is none of ours.
+const LOCK: &str = ".lock";
+/// Waits until its standard input closes. What was running may write for a moment yet.
+const REMOVER: &str =
+    r#"read -r _; for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf -- "$0" && exit; sleep 1; done 2>/dev/null"#;
 
-/// The working directory, and whether it goes when the cluster goes.
+/// The working directory, and what removes it if it is temporary.
 #[derive(Debug)]
 pub struct WorkDir {
-    /// Where it is, links followed.
-    pub path: PathBuf,
-    temporary: bool,
+    path: PathBuf,
+    temporary: Option<Temporary>,
+}
+
+#[derive(Debug)]
+struct Temporary {
+    _lock: Flock<File>,
+    remover: Option<Child>,
 }
 
 impl WorkDir {
-    /// Makes the directory that is wanted, or a temporary one.
+    /// Makes the wanted directory, or a temporary one if none is wanted, and removes temporary ones that were left.
     ///
-    /// Fails if it cannot be made.
+    /// Fails if the directory cannot be made.
     pub fn make(wanted: Option<&Path>) -> Result<Self> {
-        let path = wanted
-            .map_or_else(|| std::env::temp_dir().join(format!("remesos-{}", uuid::Uuid::new_v4())), Path::to_path_buf);
-        let made = std::fs::create_dir_all(&path).and_then(|()| path.canonicalize());
-        let path =
-            made.map_err(|e| Error::cluster(format!("cannot make the working directory {}: {e}", path.display())))?;
-        Ok(Self { path, temporary: wanted.is_none() })
+        let failed = |path: &Path, error: std::io::Error| {
+            Error::cluster(format!("cannot make the working directory {}: {error}", path.display()))
+        };
+        if let Some(path) = wanted {
+            let made = fs::create_dir_all(path).and_then(|()| path.canonicalize());
+            return Ok(Self { path: made.map_err(|e| failed(path, e))?, temporary: None });
+        }
+        let parent = std::env::temp_dir();
+        let (path, lock) = make_temporary(&parent).map_err(|e| failed(&parent, e))?;
+        let remover = start_remover(&path);
+        // Large ones take their time. If there is no thread for it, the next cluster does it.
+        let _ = std::thread::Builder::new().name("mesos-tidy".to_owned()).spawn(move || remove_stale(&parent));
+        Ok(Self { path, temporary: Some(Temporary { _lock: lock, remover }) })
+    }
+
+    /// Where it is, without symbolic links.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 }
 
 impl Drop for WorkDir {
     fn drop(&mut self) {
-        if self.temporary
-            && let Err(error) = remove(&self.path)
-        {
+        let Some(temporary) = &mut self.temporary else { return };
+        if let Err(error) = remove(&self.path) {
             tracing::warn!("Cannot remove {}: {error}", self.path.display());
         }
+        if let Some(remover) = &mut temporary.remover {
+            // Fails only if it is gone already.
+            let _ = remover.kill();
+            let _ = remover.wait();
+        }
     }
+}
+
+/// A directory of a new name, locked.
+fn make_temporary(parent: &Path) -> std::io::Result<(PathBuf, Flock<File>)> {
+    fs::create_dir_all(parent)?;
+    let parent = parent.canonicalize()?;
+    loop {
+        let path = parent.join(format!("{PREFIX}{}", uuid::Uuid::new_v4()));
+        fs::create_dir(&path)?;
+        let file = File::options().create_new(true).write(true).open(path.join(LOCK))?;
+        let made = file.metadata()?.ino();
+        // Another cluster may have taken it for a stale one before it was locked.
+        if let Ok(lock) = Flock::lock(file, FlockArg::LockExclusiveNonblock)
+            && fs::metadata(path.join(LOCK)).is_ok_and(|there| there.ino() == made)
+        {
+            return Ok((path, lock));
+        }
+    }
+}
+
+/// A process that removes a directory when this one is gone, which its standard input tells it.
+fn start_remover(path: &Path) -> Option<Child> {
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(REMOVER).arg(path).current_dir("/").env("PATH", "/usr/bin:/bin");
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    // Ctrl-C in a terminal goes to a whole process group: not to this one.
+    let started = command.process_group(0).spawn();
+    started.inspect_err(|e| tracing::warn!("{} will stay if this process gets SIGKILL: {e}", path.display())).ok()
+}
+
+/// Removes the temporary directories of this user that no cluster has locked.
+fn remove_stale(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+        let ours = |found: fs::Metadata| found.is_dir() && found.uid() == nix::unistd::geteuid().as_raw();
+        if entry.metadata().is_ok_and(ours)
+            && let Some(_lock) = lock_of_stale(&entry.path())
+        {
+            tracing::debug!("Removing {}, which a cluster left that was killed", entry.path().display());
+            // Another cluster may remove it too.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// The lock of a directory, if it has one that is free.
+fn lock_of_stale(path: &Path) -> Option<Flock<File>> {
+    let file = File::options().write(true).custom_flags(libc::O_NOFOLLOW).open(path.join(LOCK)).ok()?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).ok()
 }
 
 fn remove(path: &Path) -> std::io::Result<()> {
@@ -96,4 +176,23 @@ fn is_large(path: &Path) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_directories_whose_lock_is_free_are_stale() {
+        let parent = std::env::temp_dir().join(format!("test-of-stale-{}", uuid::Uuid::new_v4()));
+        let (used, _lock) = make_temporary(&parent).unwrap();
+        let (left, lock) = make_temporary(&parent).unwrap();
+        drop(lock);
+        let strange = parent.join(format!("{PREFIX}without-a-lock"));
+        fs::create_dir(&strange).unwrap();
+        remove_stale(&parent);
+        assert!(used.exists() && !left.exists() && strange.exists());
+        fs::remove_dir_all(parent).unwrap();
+    }
 }
