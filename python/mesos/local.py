@@ -165,7 +165,8 @@ class LocalCluster:
     def stop(self) -> None:
         """Kill all tasks and close the port. Stopping twice does nothing.
 
-        The drivers of this process that were given its address are aborted: their ``error()`` is called.
+        The drivers of this process that were given its address are disconnected. If no other cluster of this process
+        takes its port within three seconds, they are aborted: their ``error()`` is called.
         """
         self._core.stop()
 

@@ -18,4 +18,5 @@ pub use auth::Credential;
 pub use executor::{Environment, ExecutorDriver};
 pub use handle::{Handle, Status};
 pub use queue::CallbackQueue;
+pub use runtime::later;
 pub use scheduler::{Options, SchedulerDriver};

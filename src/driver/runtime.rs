@@ -4,6 +4,7 @@
 //! own at its first driver.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
@@ -33,4 +34,15 @@ fn spawn() -> Result<Handle> {
         .spawn(move || runtime.block_on(std::future::pending::<()>()))
         .map_err(|e| Error::connection(format!("cannot start the IO thread: {e}")))?;
     Ok(handle)
+}
+
+/// Does something after a while, on the IO thread.
+pub fn later(after: Duration, what: impl FnOnce() + Send + 'static) {
+    // Without a runtime there is no driver either.
+    if let Ok(runtime) = handle() {
+        runtime.spawn(async move {
+            tokio::time::sleep(after).await;
+            what();
+        });
+    }
 }

@@ -1,9 +1,11 @@
 //! `mesos._core.LocalCluster`: the embedded cluster.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use pyo3::prelude::*;
 
@@ -13,6 +15,9 @@ use crate::per_process::PerProcess;
 
 /// Clusters to stop at the interpreter's exit.
 static CLUSTERS: PerProcess<Mutex<Vec<Weak<local::LocalCluster>>>> = PerProcess::new();
+
+/// Where the clusters of this process listen.
+static ADDRESSES: PerProcess<Mutex<HashSet<SocketAddr>>> = PerProcess::new();
 
 /// An embedded cluster that runs until it is stopped or let go.
 #[pyclass(frozen, module = "mesos._core")]
@@ -64,8 +69,10 @@ impl LocalCluster {
     /// Stops the cluster, and tells the drivers of this process whose master it was.
     fn stop_once(&self) {
         if !self.stopped.swap(true, Ordering::SeqCst) {
+            let address = self.cluster.address();
             self.cluster.stop();
-            cluster_stopped(self.cluster.address());
+            addresses().remove(&address);
+            cluster_stopped(address, |address| addresses().contains(&address));
         }
     }
 }
@@ -78,10 +85,15 @@ impl Drop for LocalCluster {
 
 fn start(py: Python<'_>, options: &Options) -> PyResult<LocalCluster> {
     let cluster = Arc::new(py.detach(|| local::LocalCluster::start(options))?);
+    addresses().insert(cluster.address());
     let mut clusters = CLUSTERS.get().lock().unwrap_or_else(PoisonError::into_inner);
     clusters.retain(|cluster| cluster.strong_count() > 0);
     clusters.push(Arc::downgrade(&cluster));
     Ok(LocalCluster { cluster, stopped: AtomicBool::new(false) })
+}
+
+fn addresses() -> MutexGuard<'static, HashSet<SocketAddr>> {
+    ADDRESSES.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Stops the clusters that still run.

@@ -17,6 +17,9 @@ use crate::session::scheduler::{Delivery, SchedulerSession};
 use crate::wire::call::{self, Call, Type};
 use crate::wire::envelope::{FrameworkMessage, StatusKeys, Wrapped};
 
+/// An embedded cluster that is stopped may be started again within this time, as by tests of a master's failover.
+const RESTART: Duration = Duration::from_secs(3);
+
 /// The drivers of this process, for those whose master is an embedded cluster of this process.
 static DRIVERS: PerProcess<Mutex<Vec<Weak<driver::SchedulerDriver>>>> = PerProcess::new();
 
@@ -203,12 +206,21 @@ impl Drop for SchedulerDriver {
     }
 }
 
-/// Aborts the drivers whose master is the embedded one that was at this address, with an error.
-pub fn cluster_stopped(address: SocketAddr) {
+/// Aborts the drivers whose master was the embedded one at this address, with an error, unless `is_back` says a little
+/// later that there is another one.
+pub fn cluster_stopped(address: SocketAddr, is_back: fn(SocketAddr) -> bool) {
     let drivers = DRIVERS.get().lock().unwrap_or_else(PoisonError::into_inner).clone();
-    for driver in drivers.iter().filter_map(Weak::upgrade).filter(|driver| driver.is_of(address)) {
-        driver.fail(format!("The embedded cluster at {address} was stopped"));
+    let of_it = drivers.iter().filter_map(Weak::upgrade).filter(|driver| driver.is_of(address));
+    let left: Vec<_> = of_it.map(|driver| Arc::downgrade(&driver)).collect();
+    if left.is_empty() {
+        return;
     }
+    driver::later(RESTART, move || {
+        if !is_back(address) {
+            let left = left.iter().filter_map(Weak::upgrade);
+            left.for_each(|driver| driver.fail(format!("The embedded cluster at {address} was stopped")));
+        }
+    });
 }
 
 impl SchedulerDriver {
