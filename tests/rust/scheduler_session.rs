@@ -727,3 +727,13 @@ fn offers_that_are_not_answered_are_looked_for_after_ten_seconds_and_once() {
     world.event(&offers(&["o3"]));
     assert_eq!(due(&world), 75 * SECOND, "only the heartbeats now");
 }
+
+#[test]
+fn an_aborted_driver_does_not_look_for_offers_for_ever() {
+    let mut world = world();
+    world.subscribe();
+    world.event(&offers(&["o1"]));
+    world.input(Input::Abort);
+    world.timeout();
+    assert_eq!(world.session.poll_timeout().expect("heartbeats") - world.now, 65 * SECOND);
+}

@@ -12,8 +12,10 @@
 //! May touch: bytes and time given to it. Follows `src/sched/sched.cpp` and `docs/scheduler-http-api.md` of Mesos.
 
 mod io;
+mod offers;
+mod unanswered;
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -28,6 +30,7 @@ use crate::wire::duration::Period;
 use crate::wire::envelope::{Event, TaskKeys, Type as EventType, Wrapped};
 use crate::wire::recordio::Decoder;
 
+use self::offers::{OFFERS_TIMEOUT, Offers};
 pub use io::{Config, Delivery, Input, Output, StreamEvent};
 
 /// SUBSCRIBE has to be answered within this, connecting included.
@@ -38,8 +41,6 @@ const DEFAULT_HEARTBEAT: Period = Period::from_secs(15);
 /// A driver that is stopped waits so long for the answer to a SUBSCRIBE: a master that has it and is left would keep the
 /// framework, and all that it offers to it.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Offers that are not answered within this time are warned about.
-const OFFERS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Redirects followed in a row before the master that was detected is tried again.
 const REDIRECTS_MAX: u8 = 5;
 
@@ -54,14 +55,6 @@ enum State {
     Subscribing { until: Instant, sent: bool },
     /// SUBSCRIBED came; without any byte until then the stream counts as dead.
     Subscribed { until: Instant },
-}
-
-/// When something is to be looked at.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Due {
-    Unset,
-    At(Instant),
-    Never,
 }
 
 /// Whether the framework still takes part.
@@ -99,10 +92,7 @@ pub struct SchedulerSession {
     /// Whether the back-off begins anew when the stream ends.
     settled: bool,
     decoder: Decoder,
-    /// What is offered and was not answered yet, and since when.
-    offers: HashMap<Bytes, Instant>,
-    /// When offers that are not answered are looked for; not any more once the framework was told of some.
-    offers_due: Due,
+    offers: Offers,
     /// To be asked once subscribed again.
     inquiries: Vec<Call>,
     outputs: VecDeque<Output>,
@@ -140,18 +130,11 @@ impl Session for SchedulerSession {
             State::Waiting { until } | State::Subscribing { until, .. } | State::Subscribed { until } => Some(until),
         };
         let of_mode = if let Mode::Stopping { until, .. } = self.mode { Some(until) } else { None };
-        let of_offers = if let Due::At(due) = self.offers_due { Some(due) } else { None };
-        [of_state, of_mode, of_offers].into_iter().flatten().min()
+        [of_state, of_mode, self.offers.due()].into_iter().flatten().min()
     }
 
-    /// The master ignores what it knows already, and a decline of an offer that is gone. An ACCEPT is never sent twice:
-    /// its offers are declined, and whichever of the two comes first decides; then its tasks are reconciled.
     fn unanswered(call: Box<Call>) -> Unanswered<Call> {
-        match call.kind() {
-            call::Type::Accept => give_back(&call),
-            call::Type::Message => Unanswered::GiveUp,
-            _ => Unanswered::Repeat(call),
-        }
+        unanswered::outcome(call)
     }
 
     fn error(message: String) -> Delivery {
@@ -160,24 +143,6 @@ impl Session for SchedulerSession {
 
     fn size(delivery: &Delivery) -> usize {
         delivery.size()
-    }
-}
-
-/// What takes the place of an ACCEPT of which nobody knows whether the master has it.
-fn give_back(call: &Call) -> Unanswered<Call> {
-    let accept = call.accept.clone().unwrap_or_default();
-    let filters = v1::Filters { refuse_seconds: Some(0.0) }.encode_to_vec().into();
-    let decline = call::Decline { offer_ids: accept.offer_ids, filters: Some(filters) };
-    let named = |task: &Bytes| TaskKeys::decode(task.clone()).ok();
-    let tasks = accept.operations.iter().flat_map(call::tasks).filter_map(|task| named(&task));
-    let tasks: Vec<_> =
-        tasks.map(|keys| call::ReconcileTask { task_id: keys.task_id, agent_id: keys.agent_id }).collect();
-    let like =
-        |kind: call::Type| Call { framework_id: call.framework_id.clone(), kind: kind.into(), ..Call::default() };
-    Unanswered::Replace {
-        by: Box::new(Call { decline: Some(decline), ..like(call::Type::Decline) }),
-        then: (!tasks.is_empty())
-            .then(|| Box::new(Call { reconcile: Some(call::Reconcile { tasks }), ..like(call::Type::Reconcile) })),
     }
 }
 
@@ -202,8 +167,7 @@ impl SchedulerSession {
             backoff,
             settled: false,
             decoder: Decoder::default(),
-            offers: HashMap::new(),
-            offers_due: Due::Unset,
+            offers: Offers::default(),
             inquiries: Vec::new(),
             outputs: VecDeque::new(),
         }
@@ -272,7 +236,7 @@ impl SchedulerSession {
     /// What was not read until now may have been there for long; and nobody could answer.
     fn on_held(&mut self, now: Instant) {
         self.heard(now);
-        self.offers.values_mut().for_each(|since| *since = now);
+        self.offers.held(now);
         if let State::Subscribing { until, .. } = &mut self.state {
             *until = now + SUBSCRIBE_TIMEOUT;
         }
@@ -374,10 +338,7 @@ impl SchedulerSession {
         let ids = offers.iter().filter_map(|o| Wrapped::decode(o.clone()).ok());
         let ids = ids.map(|o| Bytes::copy_from_slice(&o.inner));
         if self.mode == Mode::Running {
-            self.offers.extend(ids.map(|id| (id, now)));
-            if self.offers_due == Due::Unset {
-                self.offers_due = Due::At(now + OFFERS_TIMEOUT);
-            }
+            self.offers.offered(now, ids);
             self.deliver(Delivery::ResourceOffers(offers));
         } else if self.mode == Mode::Aborted {
             let ids = ids.collect();
@@ -479,20 +440,14 @@ impl SchedulerSession {
     /// Tells the framework, once, of offers that it has neither accepted nor declined: nobody else is offered what they
     /// hold.
     fn look_for_offers(&mut self, now: Instant) {
-        if self.mode != Mode::Running || !matches!(self.offers_due, Due::At(due) if due <= now) {
-            return;
-        }
-        let late = self.offers.values().filter(|since| **since + OFFERS_TIMEOUT <= now).count();
-        if late > 0 {
+        if let Some(late) = self.offers.look(now)
+            && self.mode == Mode::Running
+        {
             let (name, id) = (self.framework.name(), self.framework.id().unwrap_or_default());
             tracing::warn!(
                 "Framework '{name}' ({id}) has neither accepted nor declined {late} offers within {OFFERS_TIMEOUT:?}; \
                  their resources are offered to nobody else until it does"
             );
-            self.offers_due = Due::Never;
-        } else {
-            let oldest = self.offers.values().min();
-            self.offers_due = oldest.map_or(Due::Unset, |since| Due::At(*since + OFFERS_TIMEOUT));
         }
     }
 
@@ -648,7 +603,7 @@ impl SchedulerSession {
     fn suppress_all(&mut self) {
         let suppress = Some(call::Roles::default());
         self.transmit(Call { kind: call::Type::Suppress.into(), suppress, ..Call::default() });
-        let ids = self.offers.drain().map(|(id, _)| id).collect();
+        let ids = self.offers.take();
         self.decline_all(ids);
     }
 
@@ -693,7 +648,7 @@ impl SchedulerSession {
         let was_subscribed = self.is_subscribed();
         self.state = State::Disconnected;
         self.attempt += 1;
-        self.offers.clear();
+        self.offers.take();
         self.outputs.push_back(Output::Disconnect);
         if was_subscribed {
             self.deliver(Delivery::Disconnected);

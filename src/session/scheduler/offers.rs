@@ -1,0 +1,69 @@
+//! Offers that the framework has neither accepted nor declined, and since when.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+/// Offers that are not answered within this time are worth a warning.
+pub const OFFERS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The unanswered offers of one subscription, by their serialized ids.
+#[derive(Debug, Default)]
+pub struct Offers {
+    since: HashMap<Bytes, Instant>,
+    due: Due,
+}
+
+/// When unanswered offers are looked for.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+enum Due {
+    /// Nothing is offered.
+    #[default]
+    Unset,
+    At(Instant),
+    /// Some were found before.
+    Never,
+}
+
+impl Offers {
+    /// These came.
+    pub fn offered(&mut self, now: Instant, ids: impl Iterator<Item = Bytes>) {
+        self.since.extend(ids.map(|id| (id, now)));
+        if self.due == Due::Unset {
+            self.due = Due::At(now + OFFERS_TIMEOUT);
+        }
+    }
+
+    /// This one was answered, or rescinded.
+    pub fn remove(&mut self, id: &Bytes) {
+        self.since.remove(id);
+    }
+
+    /// Forgets all of them; returns their ids.
+    pub fn take(&mut self) -> Vec<Bytes> {
+        self.since.drain().map(|(id, _)| id).collect()
+    }
+
+    /// Nobody could answer until now.
+    pub fn held(&mut self, now: Instant) {
+        self.since.values_mut().for_each(|since| *since = now);
+    }
+
+    /// When to look for unanswered offers.
+    pub fn due(&self) -> Option<Instant> {
+        if let Due::At(due) = self.due { Some(due) } else { None }
+    }
+
+    /// Looks for unanswered offers, if it is time to; returns how many there are the first time that there are any.
+    pub fn look(&mut self, now: Instant) -> Option<usize> {
+        if self.due().is_none_or(|due| now < due) {
+            return None;
+        }
+        let late = self.since.values().filter(|since| **since + OFFERS_TIMEOUT <= now).count();
+        let oldest = self.since.values().min();
+        self.due =
+            if late > 0 { Due::Never } else { oldest.map_or(Due::Unset, |since| Due::At(*since + OFFERS_TIMEOUT)) };
+        (late > 0).then_some(late)
+    }
+}
