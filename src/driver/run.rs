@@ -68,7 +68,7 @@ enum Wake<S: Session> {
 }
 
 impl<S: Session> Loop<S> {
-    /// Runs until the session is finished and, where it lingers, the driver is gone. A panic, should there be one, ends
+    /// Runs until the session is finished and, if it lingers, the driver is gone. A panic, should there be one, ends
     /// this driver with an error, and no other.
     pub async fn run(self) {
         let (queue, finish) = (self.queue.clone(), self.finish.clone());

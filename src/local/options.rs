@@ -98,7 +98,9 @@ pub fn agents(text: &str) -> Result<u32> {
 fn hosts(text: &str) -> Result<Vec<String>> {
     let host = |host: &str| match url::Host::parse(host) {
         Ok(host) => Ok(host.to_string()),
-        Err(_) => Err(Error::invalid(format!("'{host}' is no host: expected a name or an address without a port"))),
+        Err(_) => {
+            Err(Error::invalid(format!("'{host}' is not a valid host: expected a name or an address without a port")))
+        }
     };
     text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(host).collect()
 }

@@ -60,7 +60,7 @@ impl Period {
     pub fn parse(text: &str) -> Result<Self> {
         let bad = || {
             Error::invalid(format!(
-                "'{text}' is no duration: expected a number and one of ns, us, ms, secs, mins, hrs, days, weeks"
+                "'{text}' is not a valid duration: expected a number and one of ns, us, ms, secs, mins, hrs, days, weeks"
             ))
         };
         let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(bad)?;

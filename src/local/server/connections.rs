@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tower_service::Service;
 
-/// The most connections at a time, where the process may open files enough.
+/// The most connections at a time, if the process may open files enough.
 const CONNECTIONS_MAX: u64 = 10_000;
 /// From its first byte a head has so long to come; on a new connection, from the beginning.
 const HEAD: Duration = Duration::from_secs(10);

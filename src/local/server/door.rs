@@ -79,7 +79,7 @@ impl Door {
 
 /// Refuses what a page of another origin asks for; a link that the user follows is no such thing.
 ///
-/// Browsers tell the truth in `Sec-Fetch-Site`, and no page can change it. It goes before `Origin`, since behind a
+/// Browsers tell the truth in `Sec-Fetch-Site`, and no page can change it. It overrides `Origin`, since behind a
 /// proxy such as jupyter-server-proxy the page's origin is the proxy's.
 fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), Refused> {
     let says = |name: &str, value: &str| headers.get(name).is_some_and(|found| found == value);
