@@ -515,14 +515,16 @@ def test_command_tasks_end_as_with_the_command_executor(commander: str) -> None:
             assert {update.source for update in updates} == {mesos_pb2.TaskStatus.SOURCE_EXECUTOR}
 
 
-def test_a_command_task_that_ignores_sigterm_is_killed_after_its_grace_period(commander: str) -> None:
+def test_a_command_task_that_ignores_sigterm_is_killed_after_its_grace_period(commander: str, tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
     scheduler = Recorder()
     with running(commander, scheduler, framework(capabilities=capable("TASK_KILLING_STATE"))) as driver:
         offer = scheduler.offer()
-        launched = task(offer, "trap '' TERM; while true; do sleep 0.1; done")
+        launched = task(offer, f"trap '' TERM; touch {ready}; while true; do sleep 0.1; done")
         launched.kill_policy.grace_period.nanoseconds = 300_000_000
         driver.launchTasks(offer.id, [launched])
         scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING)
+        wait_until(ready.exists, "the task ignores SIGTERM")
         begun = time.monotonic()
         driver.killTask(launched.task_id)
         updates = told(scheduler, launched.task_id.value, mesos_pb2.TASK_KILLED)
