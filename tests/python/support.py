@@ -199,3 +199,17 @@ def running(
     finally:
         driver.stop()
         driver.join()
+
+
+def exit_status_of_executor(master: str, code: str, *options: str) -> int:
+    """Launch a task on an executor that runs this Python code, and wait for the executor's exit status."""
+    made = executor()
+    made.command.value = f'exec {sys.executable} {" ".join(options)} -c "$CODE"'
+    made.command.environment.variables.add(name="CODE", value=code)
+    scheduler = Recorder()
+    with running(master, scheduler) as driver:
+        offer = scheduler.offer()
+        driver.launchTasks(offer.id, [task_of(offer, made)])
+        status: int = scheduler.wait("executorLost")
+    assert status & 0xFF == 0, f"it was ended by signal {status & 0x7F}"
+    return status >> 8

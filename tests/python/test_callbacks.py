@@ -17,7 +17,7 @@ from mesos.errors import ArgumentTypeError
 from mesos.interface import Executor, Scheduler, mesos_pb2
 from mesos.native import MesosExecutorDriver, MesosSchedulerDriver
 
-from tests.python.support import Recorder, executor, framework, running, task, task_of
+from tests.python.support import Recorder, exit_status_of_executor, framework, running, task
 from tests.python.test_driver import SLEEP
 
 if TYPE_CHECKING:
@@ -171,14 +171,7 @@ class Later(Executor):
 driver = MesosExecutorDriver(Later())
 sys.exit(7 if driver.run() == mesos_pb2.DRIVER_ABORTED and isinstance(driver.exception, ArgumentTypeError) else 8)
 """
-    made = executor()
-    made.command.value = f'exec {sys.executable} -W error -c "$CODE"'
-    made.command.environment.variables.add(name="CODE", value=code)
-    scheduler = Recorder()
-    with running(master, scheduler) as driver:
-        offer = scheduler.offer()
-        driver.launchTasks(offer.id, [task_of(offer, made)])
-        assert scheduler.wait("executorLost") == 7 << 8
+    assert exit_status_of_executor(master, code, "-W error") == 7
 
 
 @pytest.mark.usefixtures("callbacks_may_raise")

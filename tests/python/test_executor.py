@@ -33,6 +33,7 @@ from tests.python.support import (
     alive,
     capable,
     executor,
+    exit_status_of_executor,
     filters,
     framework,
     running,
@@ -238,14 +239,7 @@ class Wrong(Executor):
         sys.exit(6 if "TASK_STAGING" in message else 1)
 MesosExecutorDriver(Wrong()).run()
 """
-    made = executor()
-    made.command.value = f'exec {sys.executable} -c "$CODE"'
-    made.command.environment.variables.add(name="CODE", value=code)
-    scheduler = Recorder()
-    with running(master, scheduler) as driver:
-        offer = scheduler.offer()
-        driver.launchTasks(offer.id, [task_of(offer, made)])
-        assert scheduler.wait("executorLost") == 6 << 8
+    assert exit_status_of_executor(master, code) == 6
 
 
 def test_a_hundred_cuts_lose_no_update(master: str) -> None:

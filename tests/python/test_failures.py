@@ -17,7 +17,7 @@ from mesos.errors import ArgumentTypeError, ArgumentValueError, DriverAbortedErr
 from mesos.interface import mesos_pb2
 from mesos.native import MesosExecutorDriver, MesosSchedulerDriver
 
-from tests.python.support import Recorder, executor, framework, running, task_of
+from tests.python.support import Recorder, exit_status_of_executor, framework, running
 
 
 def fail(*_: Any) -> None:
@@ -234,11 +234,4 @@ except ValueError as error:
     assert error is driver.exception
     sys.exit(7)
 """
-    made = executor()
-    made.command.value = f'exec {sys.executable} -c "$CODE"'
-    made.command.environment.variables.add(name="CODE", value=code)
-    scheduler = Recorder()
-    with running(master, scheduler) as driver:
-        offer = scheduler.offer()
-        driver.launchTasks(offer.id, [task_of(offer, made)])
-        assert scheduler.wait("executorLost") == 7 << 8
+    assert exit_status_of_executor(master, code) == 7

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import sys
 import threading
 import unittest.mock
 import warnings
@@ -16,7 +15,14 @@ from mesos.interface import Executor, Scheduler, mesos_pb2
 from mesos.native import MesosExecutorDriver, MesosSchedulerDriver
 from mesos.v1 import mesos_pb2 as v1_pb2
 
-from tests.python.support import Recorder, executor, framework, running, task, task_of, wait_until
+from tests.python.support import (
+    Recorder,
+    exit_status_of_executor,
+    framework,
+    running,
+    task,
+    wait_until,
+)
 from tests.python.test_driver import SLEEP
 
 if TYPE_CHECKING:
@@ -302,14 +308,7 @@ class Misusing(Executor):
 assert MesosExecutorDriver(Misusing()).run(check=True) == mesos_pb2.DRIVER_STOPPED
 sys.exit(7 if len(told) == 1 and told[0].startswith("start() ") else 8)
 """
-        made = executor()
-        made.command.value = f'exec {sys.executable} -W error -c "$CODE"'
-        made.command.environment.variables.add(name="CODE", value=code)
-        scheduler = Recorder()
-        with running(master, scheduler) as driver:
-            offer = scheduler.offer()
-            driver.launchTasks(offer.id, [task_of(offer, made)])
-            assert scheduler.wait("executorLost") == 7 << 8
+        assert exit_status_of_executor(master, code, "-W error") == 7
 
 
 def test_a_subclass_s_caller_is_named(told: list[warnings.WarningMessage]) -> None:
