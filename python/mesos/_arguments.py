@@ -83,8 +83,8 @@ def one_or_more(values: Any, kind: Any, argument: str, misuse: Misuse | None = N
 def roles(values: Any, argument: str) -> list[str]:
     """Returns the role names of an iterable as a list.
 
-    :raises ArgumentTypeError: the value is not an iterable of str, or is a single str, which would be iterated letter by
-        letter
+    :raises ArgumentTypeError: the value is not an iterable of str, or is a single str, which would be iterated
+        letter by letter
     """
     expected = f"expected an iterable of str as {argument}"
     names = _listed(values)

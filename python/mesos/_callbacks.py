@@ -42,8 +42,7 @@ def check(target: Any, callbacks: list[str], argument: str) -> None:
     if isinstance(target, type) and _lacks_an_instance(target, callbacks):
         name = target.__name__
         raise ArgumentTypeError(
-            f"expected an instance as {argument}, got the class {name}, whose callbacks need an instance: "
-            f"use {name}()"
+            f"expected an instance as {argument}, got the class {name}, whose callbacks need an instance: use {name}()"
         )
     for callback in callbacks:
         kind = _asynchronous(inspect.getattr_static(target, callback, None))
@@ -82,8 +81,8 @@ def check_returned(callback: str, returned: Any) -> None:
 def near_misses(target: Any, callbacks: list[str]) -> dict[str, str]:
     """Finds public methods whose names nearly match a callback that the object does not define.
 
-    A name nearly matches if it differs only in case, in underscores, and in one letter that is missing, added, wrong, or
-    swapped with the next.
+    A name nearly matches if it differs only in case, in underscores, and in one letter that is missing, added, wrong,
+    or swapped with the next.
 
     :returns: the name of the callback for each method's name
     """

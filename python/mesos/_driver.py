@@ -27,8 +27,8 @@ class Driver:
     def join(self, *, check: bool = False, timeout: float | None = None) -> int:
         """Waits until the driver is stopped or aborted and has sent its last call. Ctrl-C interrupts the wait.
 
-        :param check: if the driver was aborted, raise its :attr:`exception`. An exception that occurs during the wait is
-            raised instead of being printed
+        :param check: if the driver was aborted, raise its :attr:`exception`. An exception that occurs during the wait
+            is raised instead of being printed
         :param timeout: seconds to wait, or None to wait indefinitely
         :returns: the driver's status; DRIVER_RUNNING if the driver has not ended within ``timeout``
         :raises DriverAbortedError: with ``check``, if the driver was aborted with an error; the message is the one that
@@ -66,8 +66,8 @@ class Driver:
     def exception(self) -> BaseException | None:
         """The exception that aborted the driver.
 
-        This is the exception that a callback raised, or a :class:`mesos.errors.DriverAbortedError` with the message that
-        the ``error`` callback received. None if the driver was not aborted, or was aborted by :meth:`abort`.
+        This is the exception that a callback raised, or a :class:`mesos.errors.DriverAbortedError` with the message
+        that the ``error`` callback received. None if the driver was not aborted, or was aborted by :meth:`abort`.
 
         The traceback refers to the callback's frames, and so keeps the driver and its scheduler or executor alive until
         the garbage collector runs; ``traceback.clear_frames`` releases them at once. A ``SystemExit`` is not kept:

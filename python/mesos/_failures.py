@@ -1,9 +1,10 @@
 """Keeps the exception that aborted a driver and reports it once.
 
-It is raised to a caller that waits with ``check=True``. If there is none, it goes to stderr and ``threading.excepthook``.
+It is raised to a caller that waits with ``check=True``. If there is none, it is printed on stderr and passed to
+``threading.excepthook``.
 
-The exception is kept in a Python object of the driver, not in the core: its traceback refers to the callback's frames,
-and these to the driver. Only Python's garbage collector can find this cycle.
+The exception is kept in a Python object of the driver, not in the core: its traceback refers to the callback's
+frames, and these to the driver. Only Python's garbage collector can find this cycle.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class ArgumentTypeError(MesosError, TypeError):
 
 
 class ArgumentValueError(MesosError, ValueError):
-    """An argument has a value that is not valid; the message names the argument, what was expected and what was passed."""
+    """An argument's value is not valid; the message names the argument, what was expected and what was passed."""
 
 
 class DriverError(MesosError, RuntimeError):

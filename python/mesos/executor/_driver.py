@@ -54,8 +54,8 @@ class MesosExecutorDriver(Driver, ExecutorDriver):
         """Starts the driver; a driver can be started only once. Does not wait for the agent.
 
         :returns: DRIVER_RUNNING, or the driver's status if it was already started
-        :raises ArgumentValueError: a variable that an agent sets is missing or not valid; the message names it (libmesos
-            ends the process in this case)
+        :raises ArgumentValueError: a variable that an agent sets is missing or not valid; the message names it
+            (libmesos ends the process in this case)
         :raises ArgumentTypeError: the executor was given an asynchronous callback after the driver was created
         """
         if self._core.status() != mesos_pb2.DRIVER_NOT_STARTED:

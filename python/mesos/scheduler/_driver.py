@@ -145,7 +145,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         If the driver is not connected, ``statusUpdate`` receives TASK_LOST for every task, or TASK_DROPPED if the
         framework has the capability PARTITION_AWARE.
 
-        :param filters: for the resources that the tasks do not use; without it, they are not offered again for 5 seconds
+        :param filters: how long the resources that the tasks do not use are not offered again; 5 seconds by default
         """
         return self._core.launch(
             _arguments.one_or_more(offerIds, mesos_pb2.OfferID, "offerIds", self._misuse),
@@ -180,7 +180,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
     def declineOffer(self, offerId: mesos_pb2.OfferID | str, filters: mesos_pb2.Filters | None = None) -> int:
         """Declines one or more offers.
 
-        :param filters: without it, the resources are not offered again for 5 seconds
+        :param filters: how long the same resources are not offered again; 5 seconds by default
         """
         return self._core.decline(
             _arguments.one_or_more(offerId, mesos_pb2.OfferID, "offerId", self._misuse),
@@ -212,7 +212,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
 
     @_misuse.needs_start
     def acknowledgeStatusUpdate(self, status: mesos_pb2.TaskStatus) -> int:
-        """Acknowledges a status update. An update without a uuid or an agent needs no acknowledgement, and none is sent.
+        """Acknowledges a status update. An update without a uuid or an agent needs none, and none is sent.
 
         :raises DriverError: the driver acknowledges implicitly (libmesos aborts the process in this case)
         """
