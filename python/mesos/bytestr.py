@@ -27,8 +27,8 @@ class ByteStr(str, RawBuffer):
 
     It is a ``str``, so ``==``, ``%s``, ``json.loads``, ``re`` and text files accept it. It supports the buffer
     protocol, so ``pickle.loads``, ``struct.unpack``, sockets and binary files accept it and read the bytes. It is an
-    instance of both ``str`` and ``bytes``. Code written for Python 3 can use ``bytes(value)`` and ``value.decode()``. It
-    is equal to text with the same UTF-8 encoding, and to the same bytes.
+    instance of both ``str`` and ``bytes``. Code written for Python 3 can use ``bytes(value)`` and ``value.decode()``.
+    It is equal to text with the same UTF-8 encoding, and to the same bytes.
 
     If the bytes are UTF-8 without control characters, the value is that text: lengths and positions count characters.
     Otherwise each byte is one character (Latin-1): lengths and positions count bytes. For ASCII both are the same. The
