@@ -62,7 +62,7 @@ def describe(file: descriptor_pb2.FileDescriptorProto) -> dict[str, Any]:
         found[name] = (str(message.options), [o.name for o in message.oneof_decl], len(message.extension_range))
         for field in message.field:
             said = copy.copy(field)
-            said.ClearField("json_name")  # protoc leaves it out where it is what the name gives
+            said.ClearField("json_name")  # protoc omits it if it follows from the name
             found[f"{name}.{field.name}"] = str(said)
         for nested in message.nested_type:
             message_again(nested, name + ".")
