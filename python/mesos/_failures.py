@@ -10,13 +10,15 @@ import contextlib
 import sys
 import threading
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mesos.errors import DriverAbortedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
+
+_Status = TypeVar("_Status")
 
 
 class Failure:
@@ -39,7 +41,7 @@ class Failure:
             return False
         return True
 
-    def checked(self, check: bool, wait: Callable[[], int]) -> int:
+    def checked(self, check: bool, wait: Callable[[], _Status]) -> _Status:
         """Return what ``wait`` returns; if ``check``, raise what aborted the driver instead."""
         if not check:
             return wait()

@@ -47,7 +47,7 @@ class MesosExecutorDriver(Driver, ExecutorDriver):
         self._executor = executor
         self._core: _core.ExecutorDriver = _core.ExecutorDriver()
 
-    def start(self) -> int:
+    def start(self) -> mesos_pb2.Status.ValueType:
         """Start the driver, once. Returns DRIVER_RUNNING, without waiting for the agent.
 
         :raises ArgumentValueError: a variable that an agent sets is missing or cannot be read; the message names it
@@ -64,19 +64,19 @@ class MesosExecutorDriver(Driver, ExecutorDriver):
                 stream.reconfigure(line_buffering=True)
         return self._core.start(self, agent_variables())
 
-    def stop(self) -> int:
+    def stop(self) -> mesos_pb2.Status.ValueType:
         """Stop the driver. What was sent is seen to before :meth:`join` returns; the process has to end by itself.
 
         Returns DRIVER_STOPPED, or what the status was where the driver did not run.
         """
         return self._core.stop()
 
-    def abort(self) -> int:
+    def abort(self) -> mesos_pb2.Status.ValueType:
         """Make no callback any more. Returns DRIVER_ABORTED."""
         return self._core.abort()
 
     @_misuse.needs_start
-    def sendStatusUpdate(self, status: mesos_pb2.TaskStatus) -> int:
+    def sendStatusUpdate(self, status: mesos_pb2.TaskStatus) -> mesos_pb2.Status.ValueType:
         """Report on a task. The update is kept, and sent again, until the agent has it.
 
         ``uuid``, ``timestamp``, ``source``, ``slave_id`` and ``executor_id`` are set here. TASK_STAGING is not an
@@ -85,7 +85,7 @@ class MesosExecutorDriver(Driver, ExecutorDriver):
         return self._core.update(_arguments.message(status, mesos_pb2.TaskStatus, "status", self._misuse))
 
     @_misuse.needs_start
-    def sendFrameworkMessage(self, data: bytes | str) -> int:
+    def sendFrameworkMessage(self, data: bytes | str) -> mesos_pb2.Status.ValueType:
         """Send bytes, or text as UTF-8, to the scheduler. Best effort."""
         return self._core.message(_arguments.data(data, "data"))
 

@@ -12,7 +12,7 @@ from mesos.errors import ArgumentTypeError, DriverError
 from mesos.interface import SchedulerDriver, mesos_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Self
 
     from mesos.local import LocalCluster
@@ -100,7 +100,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         named: str = master
         return named
 
-    def start(self) -> int:
+    def start(self) -> mesos_pb2.Status.ValueType:
         """Start the driver, once. Returns DRIVER_RUNNING, without waiting for the master.
 
         Where the master's address cannot be used, ``scheduler.error`` is called from here and DRIVER_ABORTED returned.
@@ -113,19 +113,19 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         _logging.set_level()
         return self._core.start(self, self._scheduler, self._implicit)
 
-    def stop(self, failover: bool = False) -> int:
+    def stop(self, failover: bool = False) -> mesos_pb2.Status.ValueType:
         """Stop the driver; without ``failover`` the framework is removed from the master and its tasks are killed.
 
         Returns DRIVER_STOPPED, or what the status was where the driver did not run.
         """
         return self._core.stop(bool(failover))
 
-    def abort(self) -> int:
+    def abort(self) -> mesos_pb2.Status.ValueType:
         """Make no callback any more; framework and tasks stay at the master. Returns DRIVER_ABORTED."""
         return self._core.abort()
 
     @_misuse.needs_start
-    def requestResources(self, requests: Iterable[mesos_pb2.Request]) -> int:
+    def requestResources(self, requests: Iterable[mesos_pb2.Request]) -> mesos_pb2.Status.ValueType:
         """Hint at the resources that are needed; the stock allocator ignores it."""
         return self._core.request(_arguments.messages(requests, mesos_pb2.Request, "requests", self._misuse))
 
@@ -135,7 +135,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         offerIds: mesos_pb2.OfferID | str | Iterable[mesos_pb2.OfferID | str],
         tasks: Iterable[mesos_pb2.TaskInfo],
         filters: mesos_pb2.Filters | None = None,
-    ) -> int:
+    ) -> mesos_pb2.Status.ValueType:
         """Launch tasks on offers of one agent; no task at all declines the offers.
 
         Where the driver is not connected, every task is answered by an update TASK_LOST, or TASK_DROPPED with the
@@ -148,7 +148,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         )
 
     @_misuse.needs_start
-    def killTask(self, taskId: mesos_pb2.TaskID | str) -> int:
+    def killTask(self, taskId: mesos_pb2.TaskID | str) -> mesos_pb2.Status.ValueType:
         """Kill a task."""
         return self._core.kill(_arguments.message(taskId, mesos_pb2.TaskID, "taskId", self._misuse))
 
@@ -158,7 +158,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         offerIds: mesos_pb2.OfferID | str | Iterable[mesos_pb2.OfferID | str],
         operations: Iterable[mesos_pb2.Offer.Operation],
         filters: mesos_pb2.Filters | None = None,
-    ) -> int:
+    ) -> mesos_pb2.Status.ValueType:
         """Accept offers of one agent with operations, done in their order.
 
         :raises ArgumentValueError: an operation has an id: the classic API has no callback for what becomes of it
@@ -171,7 +171,9 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         )
 
     @_misuse.needs_start
-    def declineOffer(self, offerId: mesos_pb2.OfferID | str, filters: mesos_pb2.Filters | None = None) -> int:
+    def declineOffer(
+        self, offerId: mesos_pb2.OfferID | str, filters: mesos_pb2.Filters | None = None
+    ) -> mesos_pb2.Status.ValueType:
         """Decline an offer, or several."""
         return self._core.decline(
             _arguments.one_or_more(offerId, mesos_pb2.OfferID, "offerId", self._misuse),
@@ -179,24 +181,25 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         )
 
     @_misuse.needs_start
-    def reviveOffers(self, roles: Iterable[str] | None = None) -> int:
+    def reviveOffers(self, roles: Iterable[str] | None = None) -> mesos_pb2.Status.ValueType:
         """Drop the filters of these roles, of all where None, and end their suppression."""
         return self._for_roles(self._core.revive, roles)
 
     @_misuse.needs_start
-    def suppressOffers(self, roles: Iterable[str] | None = None) -> int:
+    def suppressOffers(self, roles: Iterable[str] | None = None) -> mesos_pb2.Status.ValueType:
         """Get no offers for these roles, for all where None, until they are revived."""
         return self._for_roles(self._core.suppress, roles)
 
-    def _for_roles(self, call: Any, roles: Iterable[str] | None) -> int:
+    def _for_roles(
+        self, call: Callable[[list[str]], mesos_pb2.Status.ValueType], roles: Iterable[str] | None
+    ) -> mesos_pb2.Status.ValueType:
         if roles is None:
-            status: int = call([])
-            return status
+            return call([])
         names = _arguments.roles(roles, "roles")
         return call(names) if names else self._core.status()
 
     @_misuse.needs_start
-    def acknowledgeStatusUpdate(self, status: mesos_pb2.TaskStatus) -> int:
+    def acknowledgeStatusUpdate(self, status: mesos_pb2.TaskStatus) -> mesos_pb2.Status.ValueType:
         """Acknowledge an update; one without uuid or agent asks for none, and nothing is sent then.
 
         :raises DriverError: the driver acknowledges by itself (libmesos aborts the process here)
@@ -211,7 +214,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
     @_misuse.needs_start
     def sendFrameworkMessage(
         self, executorId: mesos_pb2.ExecutorID | str, slaveId: mesos_pb2.SlaveID | str, data: bytes | str
-    ) -> int:
+    ) -> mesos_pb2.Status.ValueType:
         """Send bytes, or text as UTF-8, to an executor. Best effort."""
         return self._core.message(
             _arguments.message(executorId, mesos_pb2.ExecutorID, "executorId", self._misuse),
@@ -220,12 +223,14 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         )
 
     @_misuse.needs_start
-    def reconcileTasks(self, tasks: Iterable[mesos_pb2.TaskStatus]) -> int:
+    def reconcileTasks(self, tasks: Iterable[mesos_pb2.TaskStatus]) -> mesos_pb2.Status.ValueType:
         """Ask for the latest state of these tasks, of all where there is none."""
         return self._core.reconcile(_arguments.messages(tasks, mesos_pb2.TaskStatus, "tasks", self._misuse))
 
     @_misuse.needs_start
-    def updateFramework(self, frameworkInfo: mesos_pb2.FrameworkInfo, suppressedRoles: Iterable[str]) -> int:
+    def updateFramework(
+        self, frameworkInfo: mesos_pb2.FrameworkInfo, suppressedRoles: Iterable[str]
+    ) -> mesos_pb2.Status.ValueType:
         """Change the framework's info and suppressed roles at the master.
 
         Before the framework is registered, or with another id, or where the master refuses the change, the driver is
