@@ -8,19 +8,30 @@ SOURCES := Cargo.toml Cargo.lock build.rs pyproject.toml $(shell find src proto 
 # On a terminal the hello-world goes on until Ctrl-C; elsewhere it ends by itself.
 FOR := $(shell test -t 0 || echo --for 30)
 
-.PHONY: hello test lint conformance bench stubs clean
+.PHONY: hello test test-quick lint conformance bench stubs clean
 
 hello: $(VENV)/.installed
 	$(BIN)/remesos run $(FOR) examples/hello_world.py
 
-test: $(VENV)/.developed
+test: lint
+	cargo test --quiet --no-default-features
+	$(BIN)/python -m pytest
+
+# What tells within a minute, after the build, whether a change works: the tests that need neither the real Mesos nor
+# ZooKeeper and are not marked slow.
+test-quick: $(VENV)/.developed
+	cargo test --quiet --no-default-features
+	$(BIN)/python -m pytest --quiet --numprocesses 4 -m "not apache and not slow"
+
+# Formatting, lints, types, stubs and the crate's documentation; nothing is run.
+lint: $(VENV)/.developed
 	cargo fmt --check
 	cargo clippy --quiet --all-targets -- -D warnings
-	cargo test --quiet --no-default-features
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --document-private-items
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python $(BIN)/python -m mypy.stubtest mesos --allowlist tests/stubtest.txt
 
 # Apache's driver and ours side by side, scenario by scenario.
 conformance: $(VENV)/.developed
