@@ -8,7 +8,7 @@ SOURCES := Cargo.toml Cargo.lock build.rs pyproject.toml $(shell find src proto 
 # On a terminal the hello-world goes on until Ctrl-C; elsewhere it ends by itself.
 FOR := $(shell test -t 0 || echo --for 30)
 
-.PHONY: hello test test-quick lint conformance bench stubs clean
+.PHONY: hello test test-quick lint wheels conformance bench stubs licenses clean
 
 hello: $(VENV)/.installed
 	$(BIN)/remesos run $(FOR) examples/hello_world.py
@@ -33,6 +33,14 @@ lint: $(VENV)/.developed
 	$(BIN)/mypy
 	PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python $(BIN)/python -m mypy.stubtest mesos --allowlist tests/stubtest.txt
 
+# A wheel and a source distribution that a package index takes, in dist/. The wheel is built from the source distribution.
+wheels: $(VENV)/.developed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tools/release-requirements.txt
+	rm -rf dist
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/maturin build --release --sdist --out dist --zig \
+		--compatibility manylinux2014 --target $(shell uname -m)-unknown-linux-gnu
+	$(BIN)/python tools/check_wheel.py
+
 # Apache's driver and ours side by side, scenario by scenario.
 conformance: $(VENV)/.developed
 	$(BIN)/python -m tests.conformance
@@ -44,6 +52,9 @@ bench: $(VENV)/.installed
 
 stubs: $(VENV)/.developed
 	$(BIN)/python tools/generate_stubs.py
+
+licenses: $(VENV)/.made
+	$(BIN)/python tools/third_party_licenses.py
 
 $(VENV)/.made:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "make: Python 3.11 or later is needed, this is " + sys.version.split()[0] + "; name another with PYTHON=...")'

@@ -26,7 +26,7 @@ __all__ = [
 
 __path__ = extend_path(__path__, __name__)
 
-from mesos import _conflicts  # noqa: F401  (looks at the path that was just extended)
+from mesos import _conflicts, _interpreter  # noqa: F401  (look at the path that was just extended, at the interpreter)
 
 
 def __getattr__(name: str) -> Any:
