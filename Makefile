@@ -7,8 +7,11 @@ BIN := $(VENV)/bin
 SOURCES := Cargo.toml Cargo.lock build.rs pyproject.toml $(shell find src proto python -type f -not -name '*.so' -not -name '*.pyc')
 # On a terminal the hello-world goes on until Ctrl-C; elsewhere it ends by itself.
 FOR := $(shell test -t 0 || echo --for 30)
+# The C library that `make wheels` builds for: gnu or musl.
+LIBC ?= gnu
+PLATFORM := $(if $(filter musl,$(LIBC)),musllinux_1_2,manylinux2014)
 
-.PHONY: hello test test-quick lint wheels conformance bench stubs licenses clean
+.PHONY: hello test test-quick lint wheels docs conformance bench stubs licenses clean
 
 hello: $(VENV)/.installed
 	$(BIN)/remesos run $(FOR) examples/hello_world.py
@@ -38,8 +41,13 @@ wheels: $(VENV)/.developed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tools/release-requirements.txt
 	rm -rf dist
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/maturin build --release --sdist --out dist --zig \
-		--compatibility manylinux2014 --target $(shell uname -m)-unknown-linux-gnu
+		--compatibility $(PLATFORM) --target $(shell uname -m)-unknown-linux-$(LIBC)
 	$(BIN)/python tools/check_wheel.py
+
+# The documentation's site, in target/site.
+docs: $(VENV)/.developed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r docs/requirements.txt
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 # Apache's driver and ours side by side, scenario by scenario.
 conformance: $(VENV)/.developed
