@@ -299,7 +299,7 @@ impl Machine {
             id: id.clone(),
             path: path.clone(),
             endpoint: place.address.to_string(),
-            work_dir: place.work_dir.join("agents").join(index.to_string()).join("work"),
+            work_dir: super::work_dir::agents(&place.work_dir).join(index.to_string()).join("work"),
             registration_timeout: options.executor_registration_timeout,
             shutdown_grace_period: options.executor_shutdown_grace_period,
         };
