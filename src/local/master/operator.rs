@@ -66,7 +66,7 @@ impl Master {
 
     /// When an agent's machine will not be there.
     pub(super) fn unavailability(&self, hostname: &str) -> Option<v1::Unavailability> {
-        let ip = self.config.ip.to_string();
+        let ip = self.config.address.ip().to_string();
         let here = |machine: &v1::MachineId| {
             machine.hostname.as_deref().is_none_or(|h| h.eq_ignore_ascii_case(hostname))
                 && machine.ip.as_deref().is_none_or(|given| given == ip)
