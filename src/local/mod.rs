@@ -25,9 +25,11 @@ mod roles;
 mod script;
 mod server;
 pub(crate) mod task;
+mod token;
 mod work_dir;
 
 pub use cluster::{LocalCluster, TaskView};
-pub use options::Options;
+pub use options::{Options, ip};
 pub use resources::Resources;
 pub use script::Script;
+pub use token::Token;

@@ -247,8 +247,12 @@ ENDINGS = """
     for ending in sys.stdin:
         match ending.strip():
             case "KILL":
+                left = {each.task_id.value for each in tasks}
                 for each in tasks:
                     driver.killTask(each.task_id)
+                while left:
+                    killed = scheduler.wait("statusUpdate", lambda status: status.state == mesos_pb2.TASK_KILLED)
+                    left.discard(killed.task_id.value)
             case "TEARDOWN":
                 driver.stop()
             case "stop":

@@ -113,8 +113,7 @@ unsafe fn become_first(request: &Request, reaper: libc::pid_t, pipe: [i32; 2]) -
         done(Step::Directory, libc::chdir(request.directory) == 0)?;
         if let Some((uid, gid)) = request.identity {
             let (count, groups) = request.groups;
-            let groups = libc::setgroups(count as _, groups) == 0;
-            done(Step::User, groups && libc::setgid(gid) == 0 && libc::setuid(uid) == 0)?;
+            done(Step::User, system::become_user(uid, gid, count, groups))?;
         }
         done(Step::Output, request.output != Output::Files as u32 || open_outputs())
     };

@@ -80,6 +80,23 @@ pub unsafe fn handle_signals() {
     }
 }
 
+/// Has this process run as a user with these groups; false if it may not.
+pub unsafe fn become_user(uid: u32, gid: u32, count: usize, groups: *const u32) -> bool {
+    // The C library's functions change all threads of a process, and take this one's to be those of its parent.
+    #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    // SAFETY: so many groups are there.
+    unsafe {
+        libc::syscall(libc::SYS_setgroups, count, groups) == 0
+            && libc::syscall(libc::SYS_setgid, gid) == 0
+            && libc::syscall(libc::SYS_setuid, uid) == 0
+    }
+    #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+    // SAFETY: so many groups are there.
+    unsafe {
+        libc::setgroups(count as _, groups) == 0 && libc::setgid(gid) == 0 && libc::setuid(uid) == 0
+    }
+}
+
 /// How a wait ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Woken {
