@@ -11,7 +11,7 @@ use nix::unistd::User;
 use super::Context;
 use super::connections::Connection;
 use super::door::{Caller, unknown};
-use super::stream::{Events, Format, Refused, only_post, queue, read, refused};
+use super::stream::{Events, Format, Refused, not_allowed, queue, read, refused};
 use crate::local::agent;
 use crate::proto::v1::executor::{Call, call};
 
@@ -57,7 +57,7 @@ pub async fn handle(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if let Some(answer) = only_post(&method) {
+    if let Some(answer) = not_allowed(&["POST"], &method) {
         return answer;
     }
     let call: Call = match read(CALL, &headers, &body) {
