@@ -19,8 +19,8 @@
 //!
 //! # How a message travels
 //!
-//! In: socket bytes, [`wire::recordio`], [`wire::envelope`], [`session::scheduler::SchedulerSession::handle_input`],
-//! [`session::scheduler::SchedulerSession::poll_output`], the dispatcher's queue, the framework's callback, and back
+//! In: socket bytes, [`wire::recordio`], [`wire::envelope`], [`session::Session::handle_input`],
+//! [`session::Session::poll_output`], the dispatcher's queue, the framework's callback, and back
 //! as an acknowledgement. Out: a driver call's bytes, [`session::scheduler::Input::Call`], and if subscribed
 //! [`session::scheduler::Output::Transmit`], an ordered POST.
 

@@ -237,7 +237,7 @@ fn own(directory: &Path, identity: &Identity) -> std::io::Result<()> {
     std::os::unix::fs::lchown(directory, uid, gid)
 }
 
-/// What a command runs: a shell, or a program with its arguments, argv[0] included; one with a slash in its relative
+/// What a command runs: a shell, or a program with its arguments, `argv[0]` included; one with a slash in its relative
 /// name is looked for in the directory.
 pub fn program(info: &v1::CommandInfo, directory: &Path) -> std::result::Result<Command, String> {
     if info.shell() {
