@@ -15,14 +15,14 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
-use crate::driver::{Environment, ExecutorDriver};
+use crate::driver::{Delivery, Environment, ExecutorDriver};
 use crate::environment::Variables;
 use crate::local::containerizer::{lead_session, program};
 use crate::local::prober::{self, Surroundings};
 use crate::local::task::{Action, OWN_GRACE, Outcome, Subject, TaskProcess};
 use crate::proto::v1::task_status::Reason;
 use crate::proto::{has_capability, v1};
-use crate::session::executor::Delivery;
+use crate::session::executor::{Callback, ExecutorSession};
 use crate::wire::duration::Period;
 use crate::{Error, Result};
 
@@ -34,19 +34,9 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 /// Fails where a variable is missing, or the operating system gives no thread.
 pub fn run(variables: &Variables) -> Result<()> {
     let environment = Environment::read(variables)?;
-    let runtime = crate::runtime::build().map_err(|e| Error::connection(format!("cannot start: {e}")))?;
+    let runtime = crate::runtime::build().map_err(|e| Error::connection("cannot start").caused_by(e))?;
     let driver = std::sync::Arc::new(ExecutorDriver::default());
     driver.start(&environment)?;
-    let (sender, deliveries) = mpsc::unbounded_channel();
-    let queue = driver.queue().clone();
-    std::thread::spawn(move || {
-        // Ends with the queue, or with those who listen.
-        while let Some(batch) = queue.take() {
-            if batch.into_iter().any(|delivery| sender.send(delivery).is_err()) {
-                return;
-            }
-        }
-    });
     let (probes, probed) = mpsc::unbounded_channel();
     let grace = environment.shutdown_grace_period().saturating_sub(OWN_GRACE);
     let directory = variables.get(OsStr::new("MESOS_SANDBOX")).map_or_else(|| PathBuf::from("."), PathBuf::from);
@@ -63,7 +53,7 @@ pub fn run(variables: &Variables) -> Result<()> {
         group: None,
         probes,
     };
-    runtime.block_on(executor.run(deliveries, probed));
+    runtime.block_on(executor.run(probed));
     driver.stop(false);
     driver.wait(LAST_WORDS);
     Ok(())
@@ -81,18 +71,19 @@ struct CommandExecutor {
 }
 
 impl CommandExecutor {
-    async fn run(
-        mut self,
-        mut deliveries: mpsc::UnboundedReceiver<Delivery>,
-        mut probed: mpsc::UnboundedReceiver<(Subject, Outcome)>,
-    ) {
+    async fn run(mut self, mut probed: mpsc::UnboundedReceiver<(Subject, Outcome)>) {
+        let driver = self.driver.clone();
         while !self.is_over() {
             let due = self.task.as_ref().and_then(TaskProcess::poll_timeout);
             tokio::select! {
-                delivery = deliveries.recv() => match delivery {
-                    Some(delivery) => if self.on_delivery(delivery) { return },
-                    None => return,
-                },
+                deliveries = driver.recv() => {
+                    let Some(deliveries) = deliveries else { return };
+                    for delivery in deliveries {
+                        if self.is_over() || self.on_delivery(delivery) {
+                            return;
+                        }
+                    }
+                }
                 status = exited(self.child.as_mut()) => {
                     self.child = None;
                     self.with_task(|task, _| task.exited(status));
@@ -112,31 +103,34 @@ impl CommandExecutor {
         self.task.as_ref().is_some_and(TaskProcess::is_gone)
     }
 
-    /// Whether there is nothing more to do.
-    fn on_delivery(&mut self, delivery: Delivery) -> bool {
-        match delivery {
-            Delivery::Registered { framework_info, .. } => {
-                let framework = v1::FrameworkInfo::decode(framework_info).unwrap_or_default();
+    /// Returns whether there is nothing more to do.
+    fn on_delivery(&mut self, delivery: Delivery<'_, ExecutorSession>) -> bool {
+        if !delivery.begin(|why| tracing::error!("{why}")) {
+            return true;
+        }
+        match delivery.callback() {
+            Callback::Registered { framework_info, .. } => {
+                let framework = v1::FrameworkInfo::decode(framework_info.clone()).unwrap_or_default();
                 let killing = v1::framework_info::capability::Type::TaskKillingState;
                 self.tells_killing = has_capability(&framework, killing);
             }
-            Delivery::LaunchTask(task) => self.launch(v1::TaskInfo::decode(task).unwrap_or_default()),
-            Delivery::KillTask { kill_policy, .. } => {
-                let policy = kill_policy.and_then(|policy| v1::KillPolicy::decode(policy).ok());
+            Callback::LaunchTask(task) => self.launch(v1::TaskInfo::decode(task.clone()).unwrap_or_default()),
+            Callback::KillTask { kill_policy, .. } => {
+                let policy = kill_policy.as_ref().and_then(|policy| v1::KillPolicy::decode(policy.clone()).ok());
                 self.with_task(|task, now| task.kill(now, policy.as_ref()));
             }
-            Delivery::Shutdown => {
+            Callback::Shutdown => {
                 let grace = self.grace;
                 self.with_task(|task, now| task.shut_down(now, grace));
                 return self.task.is_none();
             }
-            Delivery::Error(why) => {
-                tracing::error!("{why}");
+            Callback::Error(_) => {
                 self.signal(libc::SIGKILL);
                 return true;
             }
-            Delivery::Reregistered { .. } | Delivery::Disconnected | Delivery::FrameworkMessage(_) => {}
+            Callback::Reregistered { .. } | Callback::Disconnected | Callback::FrameworkMessage(_) => {}
         }
+        delivery.ack();
         false
     }
 

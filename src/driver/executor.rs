@@ -9,14 +9,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, getpgrp, getpid, getsid};
+use uuid::Uuid;
 
 use super::auth::Authorization;
 use super::detector::{self, MasterUri};
-use super::handle::{Handle, Start, Status};
+use super::handle::Handle;
+use super::run::Start;
+use super::status::Status;
 use super::transport::Api;
+use super::{clock, tls};
 use crate::environment::{self, Variables};
 use crate::session::Endpoint;
-use crate::session::executor::{Config, ExecutorSession, Input};
+use crate::session::executor::{Config, ExecutorSession, Request};
 use crate::wire::duration::Period;
 use crate::{Error, Result};
 
@@ -59,7 +63,7 @@ impl Environment {
         let period = |name: &str, default| match text(name)? {
             None => Ok(default),
             Some(text) => {
-                Period::parse(text).map_err(|e| Error::invalid(format!("Cannot parse '{name}' '{text}': {e}")))
+                Period::parse(text).map_err(|e| Error::invalid(format!("Cannot parse '{name}' '{text}'")).caused_by(e))
             }
         };
         let pid = wanted("MESOS_SLAVE_PID")?;
@@ -70,7 +74,7 @@ impl Environment {
         let session = Config {
             framework_id: wanted("MESOS_FRAMEWORK_ID")?.to_owned(),
             executor_id: wanted("MESOS_EXECUTOR_ID")?.to_owned(),
-            slave_id: wanted("MESOS_SLAVE_ID")?.to_owned(),
+            agent_id: wanted("MESOS_SLAVE_ID")?.to_owned(),
             recovery_timeout: checkpoint.then_some(recovery_timeout),
             backoff_max: period("MESOS_SUBSCRIPTION_BACKOFF_MAX", BACKOFF_MAX)?,
             shutdown_grace_period: period("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", SHUTDOWN_GRACE_PERIOD)?,
@@ -95,7 +99,7 @@ impl Environment {
 /// The path and the address in a libprocess pid, `slave(1)@127.0.0.1:5051`.
 fn agent(pid: &str) -> Result<(String, Endpoint)> {
     let read = pid.split_once('@').filter(|(id, _)| !id.is_empty()).and_then(|(id, address)| {
-        Some((format!("/{id}/api/v1/executor"), detector::authority(address, super::tls::by_default(), None)?))
+        Some((format!("/{id}/api/v1/executor"), detector::authority(address, tls::by_default(), None)?))
     });
     read.ok_or_else(|| {
         Error::invalid(format!("Cannot parse MESOS_SLAVE_PID '{pid}': expected an id and an address, slave(1)@ip:port"))
@@ -117,9 +121,9 @@ impl Deref for ExecutorDriver {
 }
 
 impl ExecutorDriver {
-    /// Starts the driver where it was not started before; whether this call did.
+    /// Starts the driver if it was not started before; returns whether this call did.
     ///
-    /// Fails, and is aborted then, where the operating system gives no thread.
+    /// Fails, and is aborted then, if the operating system gives no thread.
     pub fn start(&self, environment: &Environment) -> Result<bool> {
         self.handle.start(|| {
             let session = ExecutorSession::new(environment.session.clone());
@@ -130,15 +134,15 @@ impl ExecutorDriver {
         })
     }
 
-    /// Reports on a task, given a `TaskStatus`, where the driver runs. Returns its status.
+    /// Reports on a task, given a `TaskStatus`, if the driver runs. Returns its status.
     pub fn update(&self, status: Bytes) -> Status {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        self.when_running(Input::Update { status, timestamp: now.as_secs_f64() })
+        let uuid = Bytes::copy_from_slice(Uuid::new_v4().as_bytes());
+        self.request(Request::Update { status, timestamp: clock::timestamp(), uuid })
     }
 
-    /// Sends bytes to the scheduler, where the driver runs. Returns its status.
+    /// Sends bytes to the scheduler, if the driver runs. Returns its status.
     pub fn message(&self, data: Bytes) -> Status {
-        self.when_running(Input::Message(data))
+        self.request(Request::Message(data))
     }
 }
 

@@ -1,28 +1,16 @@
-//! What a framework or an executor holds of its driver: statuses, calls, waiting. The work is done by the loop on the
-//! IO thread.
-//!
-//! Statuses follow `MesosSchedulerDriver` in `src/sched/sched.cpp` and `MesosExecutorDriver` in `src/exec/exec.cpp`.
+//! What a framework or an executor holds of its driver: its status, requests, waiting. The work is done by the loop on
+//! the IO thread.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::queue::CallbackQueue;
-use super::run::Loop;
-use super::transport::Api;
-use crate::Result;
-use crate::session::{Endpoint, Notice, Session};
-
-/// `mesos.Status`, with its numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Status {
-    NotStarted = 1,
-    Running = 2,
-    Aborted = 3,
-    Stopped = 4,
-}
+use super::run::{Command, Loop, Start};
+use super::status::{Shared, Status};
+use crate::session::{Callback, Session};
+use crate::{Error, Result};
 
 /// The driver of a session: every method may be called from any thread.
 ///
@@ -32,64 +20,24 @@ pub enum Status {
 pub struct Handle<S: Session> {
     /// The process that started it.
     process: OnceLock<u32>,
-    inputs: OnceLock<mpsc::UnboundedSender<S::Input>>,
+    commands: OnceLock<mpsc::UnboundedSender<Command<S::Request>>>,
     shared: Arc<Shared>,
-    queue: Arc<CallbackQueue<S::Delivery>>,
+    queue: Arc<CallbackQueue<S::Callback>>,
 }
 
 impl<S: Session> Default for Handle<S> {
     fn default() -> Self {
-        let state = State { status: Status::NotStarted, finished: false };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        Self { process: OnceLock::new(), inputs: OnceLock::new(), shared, queue: Arc::default() }
-    }
-}
-
-#[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Debug)]
-struct State {
-    status: Status,
-    finished: bool,
-}
-
-/// What a driver needs to run.
-pub struct Start<S> {
-    pub session: S,
-    pub endpoint: watch::Receiver<Option<Endpoint>>,
-    pub api: Api,
-    pub end_within: fn(Duration),
-}
-
-/// Tells those who wait that the last calls are out.
-#[derive(Clone)]
-pub struct Finish(Arc<Shared>);
-
-impl Finish {
-    /// The session is finished.
-    pub fn set(&self) {
-        self.0.lock().finished = true;
-        self.0.changed.notify_all();
-    }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { process: OnceLock::new(), commands: OnceLock::new(), shared: Arc::default(), queue: Arc::default() }
     }
 }
 
 impl<S: Session> Handle<S> {
-    /// Starts the driver where it was not started before; whether this call did. `prepare` is called in that case,
+    /// Starts the driver if it was not started before; returns whether this call did. `prepare` is called in that case,
     /// within the runtime.
     ///
-    /// Fails, and is aborted then, where `prepare` does.
+    /// Fails, and is aborted then, if `prepare` does.
     pub(super) fn start(&self, prepare: impl FnOnce() -> Result<Start<S>>) -> Result<bool> {
-        if self.is_another_s() {
+        if self.is_inherited() {
             return Ok(false);
         }
         let mut state = self.shared.lock();
@@ -103,10 +51,10 @@ impl<S: Session> Handle<S> {
         spawned.map(|()| true)
     }
 
-    /// Stops the driver. Returns `Stopped`, or `Aborted` where it was aborted before. A scheduler's framework is
-    /// removed unless `failover`.
+    /// Stops the driver. Returns `Stopped`, or `Aborted` if it was aborted before. A scheduler's framework is removed
+    /// unless `failover`.
     pub fn stop(&self, failover: bool) -> Status {
-        if self.is_another_s() {
+        if self.is_inherited() {
             return Status::Stopped;
         }
         let mut state = self.shared.lock();
@@ -115,119 +63,110 @@ impl<S: Session> Handle<S> {
             state.status = Status::Stopped;
             drop(state);
             self.queue.close();
-            if !self.input(Notice::Stop { failover }.into()) {
+            if !self.send(Command::Stop { failover }) {
                 self.shared.lock().finished = true;
             }
-            self.shared.changed.notify_all();
+            self.shared.changed();
         }
         if before == Status::Running { Status::Stopped } else { before }
     }
 
-    /// Aborts the driver where it runs: no callback is made any more. Returns its status.
+    /// Aborts the driver if it runs: no callback is made any more. Returns its status.
     pub fn abort(&self) -> Status {
-        if self.is_another_s() {
+        if self.is_inherited() {
             return Status::Stopped;
         }
         let mut state = self.shared.lock();
         if state.status == Status::Running {
             state.status = Status::Aborted;
             drop(state);
-            self.input(Notice::Abort.into());
+            self.send(Command::Abort);
             self.queue.close();
-            self.shared.changed.notify_all();
+            self.shared.changed();
             return Status::Aborted;
         }
         state.status
     }
 
     /// Ends the driver, if it runs, with an error that its owner is told.
-    pub fn fail(&self, message: String) {
+    pub fn fail(&self, error: Error) {
         if self.status() == Status::Running {
-            self.queue.push(S::error(message), 0);
+            self.queue.push(S::Callback::of_error(error));
         }
     }
 
     /// Waits at most so long for the driver to end; `None` while it runs. A stopped driver has ended once its last
     /// calls are out.
     pub fn wait(&self, at_most: Duration) -> Option<Status> {
-        if self.is_another_s() {
-            return Some(Status::Stopped);
-        }
-        let until = Instant::now() + at_most;
-        let mut state = self.shared.lock();
-        loop {
-            let ended = match state.status {
-                Status::Running => false,
-                Status::Stopped => state.finished,
-                Status::NotStarted | Status::Aborted => true,
-            };
-            if ended {
-                return Some(state.status);
-            }
-            let left = until.checked_duration_since(Instant::now())?;
-            state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
+        if self.is_inherited() { Some(Status::Stopped) } else { self.shared.wait(at_most) }
     }
 
     /// The driver's status now.
     pub fn status(&self) -> Status {
-        if self.is_another_s() { Status::Stopped } else { self.shared.lock().status }
+        if self.is_inherited() { Status::Stopped } else { self.shared.lock().status }
     }
 
-    fn is_another_s(&self) -> bool {
+    /// Whether another process started it, of which this one is a fork.
+    fn is_inherited(&self) -> bool {
         self.process.get().is_some_and(|&process| process != std::process::id())
     }
 
     /// The callbacks to make.
-    pub fn queue(&self) -> &Arc<CallbackQueue<S::Delivery>> {
+    pub(super) fn queue(&self) -> &CallbackQueue<S::Callback> {
         &self.queue
     }
 
-    /// Hands something on, in order, where the driver runs. Returns its status.
-    pub(super) fn when_running(&self, input: S::Input) -> Status {
+    /// Hands a request on, in order, if the driver runs. Returns its status.
+    pub(super) fn request(&self, request: S::Request) -> Status {
         let status = self.status();
         if status == Status::Running {
-            self.input(input);
+            self.send(Command::Request(request));
         }
         status
     }
 
-    fn input(&self, input: S::Input) -> bool {
-        self.inputs.get().is_some_and(|inputs| inputs.send(input).is_ok())
+    fn send(&self, command: Command<S::Request>) -> bool {
+        self.commands.get().is_some_and(|commands| commands.send(command).is_ok())
     }
 
     fn spawn(&self, prepare: impl FnOnce() -> Result<Start<S>>) -> Result<()> {
         let runtime = super::runtime::handle()?;
         let _context = runtime.enter();
-        let Start { session, endpoint, api, end_within } = prepare()?;
-        let (sender, inputs) = mpsc::unbounded_channel();
-        let (queue, finish) = (self.queue.clone(), Finish(self.shared.clone()));
-        runtime.spawn(Loop { session, inputs, endpoint, queue, api, finish, end_within, let_go: false }.run());
+        let (sender, commands) = mpsc::unbounded_channel();
+        runtime.spawn(Loop::new(prepare()?, commands, self.queue.clone(), self.shared.clone()).run());
         // Only `start` comes here, once: the lock on the status is held.
-        let _ = self.inputs.set(sender);
+        let _ = self.commands.set(sender);
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
+    use tokio::sync::watch;
+
     use super::*;
-    use crate::session::{Output, Unanswered};
-    use crate::wire::call::Call;
+    use crate::driver::transport::Api;
+    use crate::session::executor::{Callback, ExecutorSession, Request};
+    use crate::session::{Endpoint, Notice, Output, Unanswered};
+    use crate::wire::executor::Envelope;
 
     /// Panics at the first thing it is told.
     struct Broken;
 
     impl Session for Broken {
-        type Input = Notice<Call>;
-        type Call = Call;
-        type Delivery = String;
+        type Request = Request;
+        type Call = Envelope;
+        type Callback = Callback;
 
-        fn handle_input(&mut self, _: Instant, _: Notice<Call>) {
+        fn handle_notice(&mut self, _: Instant, _: Notice<Envelope>) {
             panic!("on purpose");
         }
 
-        fn poll_output(&mut self) -> Option<Output<Call, String>> {
+        fn handle_request(&mut self, _: Instant, _: Request) {}
+
+        fn poll_output(&mut self) -> Option<Output<Envelope, Callback>> {
             None
         }
 
@@ -235,16 +174,8 @@ mod tests {
             None
         }
 
-        fn unanswered(call: Box<Call>) -> Unanswered<Call> {
-            Unanswered::Repeat(call)
-        }
-
-        fn error(message: String) -> String {
-            message
-        }
-
-        fn size(delivery: &String) -> usize {
-            delivery.len()
+        fn unanswered(call: Envelope) -> Unanswered<Envelope> {
+            ExecutorSession::unanswered(call)
         }
     }
 
@@ -261,9 +192,16 @@ mod tests {
         for _ in 0..2 {
             let handle = Handle::<Broken>::default();
             let _detector = start(&handle);
-            let told = handle.queue().take().expect("an error");
-            assert!(told[0].contains("a bug in remesos: on purpose"), "{told:?}");
-            assert_eq!(handle.stop(false), Status::Stopped);
+            let mut told = handle.blocking_recv().expect("an error");
+            let delivery = told.next().expect("an error");
+            assert!(delivery.begin(|error| {
+                assert!(error.is_bug() && error.to_string().contains("a bug in remesos: on purpose"), "{error}");
+                assert_eq!(handle.status(), Status::Running, "told before the driver is aborted");
+            }));
+            assert_eq!(handle.status(), Status::Aborted);
+            delivery.ack();
+            assert!(handle.blocking_recv().is_none());
+            assert_eq!(handle.stop(false), Status::Aborted);
             assert_eq!(handle.wait(Duration::from_secs(10)), Some(Status::Stopped));
         }
     }

@@ -1,9 +1,12 @@
 //! The client's only IO: connections, clocks, threads. Runs a [`crate::session`] and finds the master for it.
 //!
 //! Knows nothing of Python and nothing of the embedded cluster.
+#![warn(clippy::arithmetic_side_effects)]
 
 mod auth;
 mod calls;
+mod clock;
+mod delivery;
 pub mod detector;
 mod executor;
 mod handle;
@@ -11,12 +14,14 @@ mod queue;
 mod run;
 mod runtime;
 mod scheduler;
+mod status;
 mod tls;
 mod transport;
 
 pub use auth::Credential;
+pub use delivery::Delivery;
 pub use executor::{Environment, ExecutorDriver};
-pub use handle::{Handle, Status};
-pub use queue::CallbackQueue;
+pub use handle::Handle;
 pub use runtime::later;
 pub use scheduler::{Options, SchedulerDriver};
+pub use status::Status;

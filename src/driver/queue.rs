@@ -1,71 +1,89 @@
-//! Where callbacks wait for the thread that makes them; bounded by not reading on while it is full.
+//! Where callbacks wait for the one who makes them; bounded by not reading on while it is full.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::session::Callback;
+
 /// Past so many undelivered callbacks, or so many bytes of them, reading from the master stops until the framework
 /// catches up.
 const BOUND: usize = 1000;
 const BOUND_BYTES: usize = 64 << 20;
 
-/// A queue between the IO thread and one dispatching thread.
+/// A queue between the IO thread and one thread, or one task, that makes the callbacks.
 #[derive(Debug)]
-pub struct CallbackQueue<D> {
-    state: Mutex<State<D>>,
+pub struct CallbackQueue<C> {
+    state: Mutex<State<C>>,
+    /// For a thread that waits, and for a task.
     filled: Condvar,
-    drained: Notify,
+    filled_for_task: Notify,
+    taken: Notify,
 }
 
 #[derive(Debug)]
-struct State<D> {
-    waiting: VecDeque<D>,
+struct State<C> {
+    waiting: VecDeque<C>,
     bytes: usize,
     closed: bool,
 }
 
-impl<D> Default for CallbackQueue<D> {
+impl<C> Default for CallbackQueue<C> {
     fn default() -> Self {
         let state = State { waiting: VecDeque::new(), bytes: 0, closed: false };
-        Self { state: Mutex::new(state), filled: Condvar::new(), drained: Notify::new() }
+        Self { state: Mutex::new(state), filled: Condvar::new(), filled_for_task: Notify::new(), taken: Notify::new() }
     }
 }
 
-impl<D> CallbackQueue<D> {
-    /// Adds a callback that keeps about `size` bytes. Never blocks; after `close` it is dropped.
-    pub fn push(&self, delivery: D, size: usize) {
+impl<C: Callback> CallbackQueue<C> {
+    /// Adds a callback. Never blocks; after `close` it is dropped.
+    pub fn push(&self, callback: C) {
+        let size = callback.size();
         let mut state = self.lock();
         if state.closed {
             return;
         }
-        state.waiting.push_back(delivery);
-        state.bytes += size;
+        state.waiting.push_back(callback);
+        state.bytes = state.bytes.saturating_add(size);
         // Told after the lock is free: a thread woken earlier would only go to sleep on it again.
         drop(state);
         self.filled.notify_one();
+        self.filled_for_task.notify_one();
     }
 
-    /// Waits for callbacks and takes all that wait; `None` once the queue is closed.
-    pub fn take(&self) -> Option<VecDeque<D>> {
+    /// Waits for callbacks and returns all that wait; `None` once the queue is closed.
+    pub fn blocking_recv(&self) -> Option<VecDeque<C>> {
         let mut state = self.lock();
         while state.waiting.is_empty() && !state.closed {
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        let taken = std::mem::take(&mut state.waiting);
-        state.bytes = 0;
-        drop(state);
-        self.drained.notify_one();
-        (!taken.is_empty()).then_some(taken)
+        self.take(state)
     }
 
-    /// No callback comes after this; the one who waits in `take` is woken.
+    /// Waits for callbacks and returns all that wait; `None` once the queue is closed. May be dropped at any time:
+    /// nothing is lost.
+    pub async fn recv(&self) -> Option<VecDeque<C>> {
+        while !self.is_ready() {
+            self.filled_for_task.notified().await;
+        }
+        self.take(self.lock())
+    }
+
+    /// No callback comes after this; who waits for one is woken.
     pub fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
         state.waiting.clear();
         state.bytes = 0;
+        drop(state);
         self.filled.notify_all();
+        self.filled_for_task.notify_one();
+    }
+
+    fn is_ready(&self) -> bool {
+        let state = self.lock();
+        !state.waiting.is_empty() || state.closed
     }
 
     /// Whether reading should stop.
@@ -74,12 +92,81 @@ impl<D> CallbackQueue<D> {
         state.waiting.len() >= BOUND || state.bytes >= BOUND_BYTES
     }
 
-    /// Waits until someone took callbacks.
-    pub async fn drained(&self) {
-        self.drained.notified().await;
+    /// Waits until someone takes callbacks.
+    pub async fn taken(&self) {
+        self.taken.notified().await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<D>> {
+    fn take(&self, mut state: MutexGuard<'_, State<C>>) -> Option<VecDeque<C>> {
+        let taken = std::mem::take(&mut state.waiting);
+        state.bytes = 0;
+        drop(state);
+        self.taken.notify_one();
+        (!taken.is_empty()).then_some(taken)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<C>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::Error;
+    use crate::session::executor::Callback;
+
+    fn message(size: usize) -> Callback {
+        Callback::FrameworkMessage(vec![0; size].into())
+    }
+
+    #[tokio::test]
+    async fn a_task_and_a_thread_get_the_same_callbacks() {
+        let queue = Arc::new(CallbackQueue::default());
+        let waiting = tokio::spawn({
+            let queue = queue.clone();
+            async move { queue.recv().await }
+        });
+        tokio::task::yield_now().await;
+        queue.push(Callback::Shutdown);
+        assert_eq!(waiting.await.expect("no panic"), Some([Callback::Shutdown].into()));
+        queue.push(Callback::Disconnected);
+        queue.push(Callback::Shutdown);
+        assert_eq!(queue.recv().await.map(|batch| batch.len()), Some(2));
+        queue.push(Callback::Disconnected);
+        assert_eq!(queue.blocking_recv(), Some([Callback::Disconnected].into()));
+        queue.push(Callback::Error(Error::bug("dropped")));
+        queue.close();
+        queue.push(Callback::Shutdown);
+        assert_eq!(queue.recv().await, None);
+        assert_eq!(queue.blocking_recv(), None);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_waits_is_woken_by_the_end() {
+        let queue = Arc::new(CallbackQueue::<Callback>::default());
+        let waiting = tokio::spawn({
+            let queue = queue.clone();
+            async move { queue.recv().await }
+        });
+        tokio::task::yield_now().await;
+        queue.close();
+        assert_eq!(waiting.await.expect("no panic"), None);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_so_until_its_callbacks_are_taken() {
+        let queue = CallbackQueue::default();
+        queue.push(message(BOUND_BYTES));
+        assert!(queue.is_full());
+        assert!(queue.recv().await.is_some());
+        queue.taken().await;
+        assert!(!queue.is_full());
+        for _ in 0..BOUND {
+            queue.push(message(0));
+        }
+        assert!(queue.is_full());
     }
 }

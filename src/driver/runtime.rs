@@ -27,12 +27,12 @@ pub fn handle() -> Result<Handle> {
 }
 
 fn spawn() -> Result<Handle> {
-    let runtime = runtime::build().map_err(|e| Error::connection(format!("cannot start the IO runtime: {e}")))?;
+    let runtime = runtime::build().map_err(|e| Error::connection("cannot start the IO runtime").caused_by(e))?;
     let handle = runtime.handle().clone();
     std::thread::Builder::new()
         .name("mesos-io".to_owned())
         .spawn(move || runtime.block_on(std::future::pending::<()>()))
-        .map_err(|e| Error::connection(format!("cannot start the IO thread: {e}")))?;
+        .map_err(|e| Error::connection("cannot start the IO thread").caused_by(e))?;
     Ok(handle)
 }
 

@@ -7,13 +7,16 @@ use bytes::Bytes;
 
 use super::auth::Credential;
 use super::detector::{self, MasterUri};
-use super::handle::{Handle, Start, Status};
+use super::handle::Handle;
+use super::run::Start;
+use super::status::Status;
 use super::transport::Api;
+use super::{clock, tls};
 use crate::environment;
 use crate::session::framework::Framework;
-use crate::session::scheduler::{Config, Input, SchedulerSession};
-use crate::wire::call::Call;
+use crate::session::scheduler::{Config, Request, SchedulerSession};
 use crate::wire::duration::Period;
+use crate::wire::scheduler::Call;
 use crate::{Error, Result};
 
 const BACKOFF_FACTOR: Period = Period::from_secs(2);
@@ -61,7 +64,7 @@ impl Deref for SchedulerDriver {
 impl SchedulerDriver {
     /// A driver that is not started. Fills in the operating system's user and host name where they are empty.
     ///
-    /// Fails where the bytes are no `FrameworkInfo`.
+    /// Fails if the bytes are not a `FrameworkInfo`.
     pub fn new(options: Options) -> Result<Self> {
         let user = current_user();
         let hostname = nix::unistd::gethostname().map(|h| h.to_string_lossy().into_owned()).unwrap_or_default();
@@ -69,11 +72,12 @@ impl SchedulerDriver {
         Ok(Self { options, framework, user, hostname, handle: Handle::default() })
     }
 
-    /// Starts the driver where it was not started before; whether this call did.
+    /// Starts the driver if it was not started before; returns whether this call did. With `implicit_acknowledgements`
+    /// an update is acknowledged when its callback has returned.
     ///
-    /// Fails, and is aborted then, where the master's address or a flag in the environment cannot be used.
-    pub fn start(&self) -> Result<bool> {
-        self.handle.start(|| self.prepare())
+    /// Fails, and is aborted then, if the master's address or a flag in the environment cannot be used.
+    pub fn start(&self, implicit_acknowledgements: bool) -> Result<bool> {
+        self.handle.start(|| self.prepare(implicit_acknowledgements))
     }
 
     /// The framework's name.
@@ -83,7 +87,7 @@ impl SchedulerDriver {
 
     /// Whether the master that the framework names is the one at this loopback address.
     pub fn is_of(&self, address: SocketAddr) -> bool {
-        match MasterUri::parse(&self.options.master, super::tls::by_default()) {
+        match MasterUri::parse(&self.options.master, tls::by_default()) {
             Ok(MasterUri::Standalone(master)) => {
                 master.port == address.port()
                     && [&address.ip().to_string(), "localhost"].contains(&master.host.as_str())
@@ -92,29 +96,30 @@ impl SchedulerDriver {
         }
     }
 
-    /// Hands a call on, in order, where the driver runs. Returns its status.
+    /// Hands a call on, in order, if the driver runs. Returns its status.
     pub fn call(&self, call: Call) -> Status {
-        self.when_running(Input::Call(Box::new(call)))
+        self.request(Request::Call { call, timestamp: clock::timestamp() })
     }
 
-    /// Acknowledges a status update, given its `TaskStatus`, where the driver runs. Returns its status.
+    /// Acknowledges a status update, given its `TaskStatus`, if the driver runs. Returns its status.
     pub fn acknowledge(&self, status: Bytes) -> Status {
-        self.when_running(Input::Acknowledge(status))
+        self.request(Request::Acknowledge(status))
     }
 
     /// A `FrameworkInfo` with user and host name filled in, as for UPDATE_FRAMEWORK.
     ///
-    /// Fails where the bytes are no `FrameworkInfo`.
+    /// Fails if the bytes are not a `FrameworkInfo`.
     pub fn fill_in(&self, info: Bytes) -> Result<Bytes> {
         Ok(Framework::new(info, &self.user, &self.hostname)?.info())
     }
 
-    fn prepare(&self) -> Result<Start<SchedulerSession>> {
+    fn prepare(&self, implicit_acknowledgements: bool) -> Result<Start<SchedulerSession>> {
         let backoff_factor = backoff_factor()?;
-        let uri = MasterUri::parse(&self.options.master, super::tls::by_default())?;
+        let uri = MasterUri::parse(&self.options.master, tls::by_default())?;
         let session = SchedulerSession::new(Config {
             framework: self.framework.clone(),
             suppressed_roles: self.options.suppressed_roles.clone(),
+            implicit_acknowledgements,
             principal: self.options.credential.as_ref().map(|c| c.principal.clone()),
             backoff_factor,
             seed: fastrand::u64(..),
@@ -126,7 +131,7 @@ impl SchedulerDriver {
 }
 
 fn backoff_factor() -> Result<Period> {
-    let bad = |e: Error| Error::invalid(format!("Failed to load flag 'registration_backoff_factor': {e}"));
+    let bad = |e: Error| Error::invalid("Failed to load flag 'registration_backoff_factor'").caused_by(e);
     match std::env::var_os(BACKOFF_FACTOR_NAME) {
         None => Ok(BACKOFF_FACTOR),
         Some(value) => environment::text(BACKOFF_FACTOR_NAME, &value).and_then(Period::parse).map_err(bad),

@@ -33,12 +33,12 @@ pub fn by_default() -> bool {
 /// Fails where a file cannot be read or does not hold what it should, and where only one of the two is named.
 pub fn connector(other: Option<ServerName<'static>>) -> Result<TlsConnector> {
     let provider = Arc::new(ring::default_provider());
-    let bad = |e: rustls::Error| Error::invalid(format!("TLS cannot be set up: {e}"));
+    let bad = |e: rustls::Error| Error::invalid("TLS cannot be set up").caused_by(e);
     let versions = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     let versions = versions.map_err(bad)?;
     let trusting = if verifies() {
         let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots()?), provider).build();
-        let usual = usual.map_err(|e| Error::invalid(format!("TLS cannot be set up: {e}")))?;
+        let usual = usual.map_err(|e| Error::invalid("TLS cannot be set up").caused_by(e))?;
         versions.dangerous().with_custom_certificate_verifier(Arc::new(EitherName { usual, other }))
     } else {
         versions.dangerous().with_custom_certificate_verifier(Arc::new(AnyMaster { provider }))
@@ -50,9 +50,13 @@ pub fn connector(other: Option<ServerName<'static>>) -> Result<TlsConnector> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// What may be behind an error of the handshake, to be said after it: Mesos' default suites have no ECDHE, which every
-/// suite here has (`docs/ssl.md`).
-pub fn hint(error: &std::io::Error) -> &'static str {
+/// An error of the handshake, with what may be behind it: Mesos' default suites have no ECDHE, which every suite here has
+/// (`docs/ssl.md`).
+#[derive(Debug, thiserror::Error)]
+#[error("{0}{hint}", hint = hint(.0))]
+pub struct Handshake(#[source] pub std::io::Error);
+
+fn hint(error: &std::io::Error) -> &'static str {
     let refused = rustls::Error::AlertReceived(AlertDescription::HandshakeFailure);
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     if inner == Some(&refused) {
@@ -74,7 +78,8 @@ fn roots() -> Result<RootCertStore> {
     match std::env::var_os(CA_FILE) {
         Some(file) => {
             if roots.add_parsable_certificates(certificates(CA_FILE, Path::new(&file))?).0 == 0 {
-                return Err(unusable(CA_FILE, Path::new(&file), "certificates", "it holds none"));
+                let none = rustls::pki_types::pem::Error::NoItemsFound;
+                return Err(unusable(CA_FILE, Path::new(&file), "certificates").caused_by(none));
             }
         }
         None => {
@@ -91,7 +96,7 @@ fn identity() -> Result<Option<Identity>> {
     match (file(CERT_FILE), file(KEY_FILE)) {
         (Some(cert), Some(key)) => {
             let private = PrivateKeyDer::from_pem_file(&key);
-            let private = private.map_err(|e| unusable(KEY_FILE, &key, "private key", &e.to_string()))?;
+            let private = private.map_err(|e| unusable(KEY_FILE, &key, "private key").caused_by(e))?;
             Ok(Some((certificates(CERT_FILE, &cert)?, private)))
         }
         (None, None) => Ok(None),
@@ -101,12 +106,12 @@ fn identity() -> Result<Option<Identity>> {
 }
 
 fn certificates(variable: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let bad = |e: rustls::pki_types::pem::Error| unusable(variable, file, "certificates", &e.to_string());
+    let bad = |e: rustls::pki_types::pem::Error| unusable(variable, file, "certificates").caused_by(e);
     CertificateDer::pem_file_iter(file).map_err(bad)?.collect::<std::result::Result<_, _>>().map_err(bad)
 }
 
-fn unusable(variable: &str, file: &Path, expected: &str, why: &str) -> Error {
-    Error::invalid(format!("{variable}={}: expected PEM {expected}: {why}", file.display()))
+fn unusable(variable: &str, file: &Path, expected: &str) -> Error {
+    Error::invalid(format!("{variable}={}: expected PEM {expected}", file.display()))
 }
 
 /// Verifies as usual, for one of two names: ZooKeeper tells both the address and the host name of a master.

@@ -24,6 +24,8 @@ use crate::session::{Endpoint, StreamEvent};
 use crate::{Error, Result};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Finding the addresses of a name takes time of its own.
+const RESOLVE_AND_CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Probes are sent on a connection that is idle for so long, and again so often.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// A peer that confirms none of so many probes, or nothing that was sent for as long, is dead: as with five of the
@@ -53,31 +55,20 @@ pub enum Socket {
     Unix(UnixStream),
 }
 
-/// What the subscription task reports.
-#[derive(Debug)]
-pub enum Report {
-    /// The stream stands; calls carry this id, where there is one.
-    Opened(Option<String>),
-    /// For the session.
-    Event(StreamEvent),
-}
-
 /// Connects to an endpoint's port, or to the API's domain socket.
 ///
 /// Every address of a host name gets its share of the time, and addresses of the other family are tried meanwhile.
 pub async fn dial(api: &Api, endpoint: &Endpoint) -> Result<Socket> {
-    let failed = |e: &dyn std::fmt::Display| Error::connection(format!("cannot connect: {e}"));
-    let timed_out = |_| failed(&"timed out");
+    let failed = || Error::connection("cannot connect");
+    let timed_out = |_| Error::connection("cannot connect: timed out");
     if let Some(path) = &api.socket {
         let unix = timeout(CONNECT_TIMEOUT, UnixStream::connect(path)).await.map_err(timed_out)?;
-        return unix.map(Socket::Unix).map_err(|e| failed(&e));
+        return unix.map(Socket::Unix).map_err(|e| failed().caused_by(e));
     }
     let uri = Uri::builder().scheme("http").authority(endpoint.authority()).path_and_query("/").build();
-    let connecting = connector(GaiResolver::new(), CONNECT_TIMEOUT).call(uri.map_err(|e| failed(&e))?);
-    // Finding the addresses of a name takes time of its own.
-    let tcp =
-        timeout(2 * CONNECT_TIMEOUT, connecting).await.map_err(timed_out)?.map_err(|e| failed(&root_cause(&e)))?;
-    Ok(Socket::Tcp(tcp.into_inner()))
+    let connecting = connector(GaiResolver::new(), CONNECT_TIMEOUT).call(uri.map_err(|e| failed().caused_by(e))?);
+    let tcp = timeout(RESOLVE_AND_CONNECT_TIMEOUT, connecting).await.map_err(timed_out)?;
+    Ok(Socket::Tcp(tcp.map_err(|e| failed().caused_by(RootCause(e)))?.into_inner()))
 }
 
 /// Makes TCP connections that notice a dead peer, and keep a path alive that would forget them.
@@ -92,54 +83,59 @@ fn connector<R>(resolver: R, within: Duration) -> HttpConnector<R> {
     connector
 }
 
-/// What the operating system or the resolver said, without what was said around it.
-fn root_cause(error: &dyn std::error::Error) -> String {
+/// An error that shows what the operating system or the resolver said, without what was said around it.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", innermost(.0))]
+struct RootCause<E: std::error::Error + 'static>(#[source] E);
+
+fn innermost<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;
     }
-    cause.to_string()
+    cause
 }
 
 /// Speaks TLS on a connection.
 pub async fn secure(endpoint: &Endpoint, tcp: TcpStream) -> Result<Box<dyn Connection>> {
-    let failed = |e: &dyn std::fmt::Display| Error::connection(format!("cannot connect: TLS: {e}"));
+    let failed = || Error::connection("cannot connect: TLS");
     let parsed = |name: &str| ServerName::try_from(name.to_owned());
     let (host, name) = (parsed(&endpoint.host), endpoint.name.as_deref().and_then(|name| parsed(name).ok()));
     let (name, other) = match name {
         Some(name) => (name, host.ok()),
-        None => (host.map_err(|e| failed(&e))?, None),
+        None => (host.map_err(|e| failed().caused_by(e))?, None),
     };
     let handshake = tls::connector(other)?.connect(name, tcp);
-    let tls = timeout(CONNECT_TIMEOUT, handshake).await.map_err(|_| failed(&"timed out"))?;
-    Ok(Box::new(tls.map_err(|e| failed(&format!("{e}{}", tls::hint(&e))))?))
+    let tls = timeout(CONNECT_TIMEOUT, handshake).await;
+    let tls = tls.map_err(|_| Error::connection("cannot connect: TLS: timed out"))?;
+    Ok(Box::new(tls.map_err(|e| failed().caused_by(tls::Handshake(e)))?))
 }
 
-/// POSTs a SUBSCRIBE and reports what comes, until the stream ends. The channel's bound is what holds the other side
-/// back where our owner is slow.
-pub async fn subscribe(api: Api, endpoint: Endpoint, call: Bytes, reports: mpsc::Sender<Report>) {
-    let last = match open(&api, &endpoint, call, &reports).await {
-        Ok(response) => follow(&endpoint, response, &reports).await,
+/// POSTs a SUBSCRIBE and sends what comes, until the stream ends. The channel's bound is what holds the other side
+/// back if our owner is slow.
+pub async fn subscribe(api: Api, endpoint: Endpoint, call: Bytes, events: mpsc::Sender<StreamEvent>) {
+    let last = match open(&api, &endpoint, call, &events).await {
+        Ok(response) => follow(&endpoint, response, &events).await,
         Err(error) => StreamEvent::Closed(error.to_string()),
     };
-    // Nobody listens any more where the session has moved on.
-    let _ = reports.send(Report::Event(last)).await;
+    // Nobody listens any more if the session has moved on.
+    let _ = events.send(last).await;
 }
 
 async fn open(
     api: &Api,
     endpoint: &Endpoint,
     call: Bytes,
-    reports: &mpsc::Sender<Report>,
+    events: &mpsc::Sender<StreamEvent>,
 ) -> Result<Response<Incoming>> {
-    let failed = |e: hyper::Error| Error::connection(format!("cannot subscribe: {e}"));
+    let failed = |e: hyper::Error| Error::connection("cannot subscribe").caused_by(e);
     let stream: Box<dyn Connection> = match dial(api, endpoint).await? {
         Socket::Unix(socket) => Box::new(socket),
         Socket::Tcp(tcp) if endpoint.tls => secure(endpoint, tcp).await?,
         Socket::Tcp(tcp) => Box::new(tcp),
     };
     // Told before the SUBSCRIBE is written: without this, the master has certainly not got it.
-    let _ = reports.send(Report::Event(StreamEvent::Connected)).await;
+    let _ = events.send(StreamEvent::Connected).await;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
     tokio::spawn(connection);
     let mut request = Request::post(&api.path)
@@ -149,17 +145,17 @@ async fn open(
     if let Some(authorization) = &api.authorization {
         request = request.header(AUTHORIZATION, authorization.header());
     }
-    let request = request.body(Full::new(call)).map_err(|e| Error::connection(format!("cannot subscribe: {e}")))?;
+    let request = request.body(Full::new(call)).map_err(|e| Error::connection("cannot subscribe").caused_by(e))?;
     sender.send_request(request).await.map_err(failed)
 }
 
-async fn follow(endpoint: &Endpoint, response: Response<Incoming>, reports: &mpsc::Sender<Report>) -> StreamEvent {
+async fn follow(endpoint: &Endpoint, response: Response<Incoming>, events: &mpsc::Sender<StreamEvent>) -> StreamEvent {
     let status = response.status();
     if status == StatusCode::TEMPORARY_REDIRECT {
         let location = response.headers().get(LOCATION).and_then(|l| l.to_str().ok()).unwrap_or_default();
         return match redirect(endpoint, location) {
             Some(master) => StreamEvent::Redirected(master),
-            None => StreamEvent::Closed(format!("redirected to '{location}', which is no address")),
+            None => StreamEvent::Closed(format!("redirected to '{location}', which is not an address")),
         };
     }
     if status != StatusCode::OK {
@@ -168,13 +164,13 @@ async fn follow(endpoint: &Endpoint, response: Response<Incoming>, reports: &mps
         return StreamEvent::Refused(status.as_u16(), String::from_utf8_lossy(&body).into_owned());
     }
     let id = response.headers().get("Mesos-Stream-Id").and_then(|v| v.to_str().ok());
-    if reports.send(Report::Opened(id.map(str::to_owned))).await.is_err() {
+    if events.send(StreamEvent::Opened(id.map(str::to_owned))).await.is_err() {
         return StreamEvent::Closed("abandoned".to_owned());
     }
-    read(response.into_body(), reports).await
+    read(response.into_body(), events).await
 }
 
-async fn read(mut body: Incoming, reports: &mpsc::Sender<Report>) -> StreamEvent {
+async fn read(mut body: Incoming, events: &mpsc::Sender<StreamEvent>) -> StreamEvent {
     while let Some(frame) = body.frame().await {
         let data = match frame.map(hyper::body::Frame::into_data) {
             Ok(Ok(data)) => data,
@@ -183,7 +179,7 @@ async fn read(mut body: Incoming, reports: &mpsc::Sender<Report>) -> StreamEvent
                 return StreamEvent::Closed(format!("the stream of events broke: {error}"));
             }
         };
-        if reports.send(Report::Event(StreamEvent::Data(data))).await.is_err() {
+        if events.send(StreamEvent::Data(data)).await.is_err() {
             break;
         }
     }

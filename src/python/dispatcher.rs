@@ -14,7 +14,8 @@ use pyo3::types::{PyBytes, PyTuple, PyWeakrefReference};
 
 use super::guarded;
 use super::threads::{self, PythonThread};
-use crate::driver::{Handle, Status};
+use crate::Error;
+use crate::driver::{Delivery, Handle, Status};
 use crate::per_process::PerProcess;
 use crate::session::Session;
 use crate::wire::duration::Period;
@@ -41,18 +42,14 @@ pub trait Callbacks: Sized + Send + Sync + 'static {
     const TARGET: &'static str;
 
     /// The name of a callback's method.
-    fn name(delivery: &DeliveryOf<Self>) -> &'static str;
-    /// What failed, in the words of libmesos' extension, where the method could not be called.
+    fn name(callback: &CallbackOf<Self>) -> &'static str;
+    /// What failed, in the words of libmesos' extension, if the method could not be called.
     fn failure(name: &str) -> String;
     /// The arguments after the driver.
-    fn arguments<'py>(&self, py: Python<'py>, delivery: &DeliveryOf<Self>) -> PyResult<Vec<Bound<'py, PyAny>>>;
-    /// What `error` is told, before which the driver is aborted; `None` for any other callback.
-    fn error(delivery: &DeliveryOf<Self>) -> Option<&str>;
-    /// The callback returned.
-    fn returned(&self, core: &Self::Core, delivery: DeliveryOf<Self>);
+    fn arguments<'py>(&self, py: Python<'py>, callback: &CallbackOf<Self>) -> PyResult<Vec<Bound<'py, PyAny>>>;
 }
 
-type DeliveryOf<C> = <<C as Callbacks>::Session as Session>::Delivery;
+type CallbackOf<C> = <<C as Callbacks>::Session as Session>::Callback;
 
 /// A thread that makes callbacks.
 struct Thread {
@@ -164,12 +161,11 @@ impl<C: Callbacks> Dispatcher<C> {
     }
 
     fn drain(&self, py: Python<'_>) {
-        let queue = self.core.queue().clone();
-        while let Some(batch) = py.detach(|| queue.take()) {
+        while let Some(batch) = py.detach(|| self.core.blocking_recv()) {
             // Nobody holds the driver any more: it is stopped by its end.
             let Some(driver) = self.driver.bind(py).upgrade() else { return };
             for delivery in batch {
-                if self.core.status() != Status::Running {
+                if !delivery.begin(|error| aborted(&driver, error)) {
                     break;
                 }
                 self.deliver(&driver, delivery);
@@ -178,20 +174,16 @@ impl<C: Callbacks> Dispatcher<C> {
         }
     }
 
-    fn deliver(&self, driver: &Bound<'_, PyAny>, delivery: DeliveryOf<C>) {
-        if let Some(message) = C::error(&delivery) {
-            aborted(driver, message);
-            self.core.abort();
-        }
-        let name = C::name(&delivery);
-        match self.call(driver, name, &delivery) {
-            Ok(()) => self.callbacks.returned(&self.core, delivery),
+    fn deliver(&self, driver: &Bound<'_, PyAny>, delivery: Delivery<'_, C::Session>) {
+        let name = C::name(delivery.callback());
+        match self.call(driver, name, delivery.callback()) {
+            Ok(()) => delivery.ack(),
             Err(error) => self.failed(driver, name, error),
         }
     }
 
-    fn call(&self, driver: &Bound<'_, PyAny>, name: &str, delivery: &DeliveryOf<C>) -> PyResult<()> {
-        let arguments = self.callbacks.arguments(driver.py(), delivery)?;
+    fn call(&self, driver: &Bound<'_, PyAny>, name: &str, callback: &CallbackOf<C>) -> PyResult<()> {
+        let arguments = self.callbacks.arguments(driver.py(), callback)?;
         let arguments = std::iter::once(driver.clone()).chain(arguments).collect::<Vec<_>>();
         let target = guarded::attribute(driver, C::TARGET)?;
         call_back(&target, name, PyTuple::new(driver.py(), arguments)?)
@@ -246,10 +238,10 @@ pub fn failed(driver: &Bound<'_, PyAny>, what: &str, error: PyErr) {
 }
 
 /// Notes what a driver is about to be aborted with, for those who wait for it.
-pub fn aborted(driver: &Bound<'_, PyAny>, message: &str) {
+pub fn aborted(driver: &Bound<'_, PyAny>, error: &Error) {
     let py = driver.py();
     let failures = guarded::import(py, "mesos._failures");
-    if let Err(broken) = failures.and_then(|f| guarded::call_method(&f, "aborted", (driver, message))) {
+    if let Err(broken) = failures.and_then(|f| guarded::call_method(&f, "aborted", (driver, error.to_string()))) {
         report(py, "Failed to note an error\n", &broken);
     }
 }

@@ -1,28 +1,54 @@
 //! The crate's errors as the exceptions of `mesos.errors`.
 
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
 
 use super::guarded;
 use crate::Error;
 
-impl From<Error> for PyErr {
-    fn from(error: Error) -> Self {
-        let class = if error.is_address_in_use() {
-            "AddressInUseError"
+/// The exceptions of `mesos.errors` that the core raises.
+struct Exceptions {
+    mesos: Py<PyType>,
+    argument_value: Py<PyType>,
+    cluster: Py<PyType>,
+    address_in_use: Py<PyType>,
+}
+
+impl Exceptions {
+    fn import(py: Python<'_>) -> PyResult<&Self> {
+        static EXCEPTIONS: PyOnceLock<Exceptions> = PyOnceLock::new();
+        EXCEPTIONS.get_or_try_init(py, || {
+            let module = guarded::import(py, "mesos.errors")?;
+            let class = |name: &str| Ok::<_, PyErr>(guarded::attribute(&module, name)?.cast_into::<PyType>()?.unbind());
+            Ok(Self {
+                mesos: class("MesosError")?,
+                argument_value: class("ArgumentValueError")?,
+                cluster: class("ClusterError")?,
+                address_in_use: class("AddressInUseError")?,
+            })
+        })
+    }
+
+    fn class_of(&self, error: &Error) -> &Py<PyType> {
+        if error.is_address_in_use() {
+            &self.address_in_use
         } else if error.is_cluster() {
-            "ClusterError"
+            &self.cluster
         } else if error.is_invalid_argument() {
-            "ArgumentValueError"
+            &self.argument_value
         } else {
-            "MesosError"
-        };
-        Python::attach(|py| new(py, class, &error.to_string()))
+            &self.mesos
+        }
     }
 }
 
-/// An exception of `mesos.errors`, by its name.
-pub fn new(py: Python<'_>, class: &str, message: &str) -> PyErr {
-    let errors = guarded::import(py, "mesos.errors");
-    let made = errors.and_then(|errors| guarded::call_method(&errors, class, (message,)));
-    made.map_or_else(|error| error, PyErr::from_value)
+impl From<Error> for PyErr {
+    fn from(error: Error) -> Self {
+        Python::attach(|py| {
+            let class = Exceptions::import(py).map(|exceptions| exceptions.class_of(&error).bind(py));
+            let made = class.and_then(|class| guarded::call(class, (error.to_string(),)));
+            made.map_or_else(|failure| failure, PyErr::from_value)
+        })
+    }
 }

@@ -12,7 +12,7 @@ use super::dispatcher::{self, Callbacks, Dispatcher, Exit, parse};
 use super::guarded;
 use crate::driver::{self, Environment, Status};
 use crate::environment::Variables;
-use crate::session::executor::{Delivery, ExecutorSession};
+use crate::session::executor::{Callback, ExecutorSession};
 
 /// An executor driver. Messages are bytes, statuses the numbers of `mesos.Status`.
 #[pyclass(frozen, module = "mesos._core")]
@@ -122,16 +122,16 @@ impl Callbacks for ExecutorCallbacks {
     const LAST_WORDS: Duration = Duration::from_secs(5);
     const TARGET: &'static str = "_executor";
 
-    fn name(delivery: &Delivery) -> &'static str {
-        match delivery {
-            Delivery::Registered { .. } => "registered",
-            Delivery::Reregistered { .. } => "reregistered",
-            Delivery::Disconnected => "disconnected",
-            Delivery::LaunchTask(_) => "launchTask",
-            Delivery::KillTask { .. } => "killTask",
-            Delivery::FrameworkMessage(_) => "frameworkMessage",
-            Delivery::Shutdown => "shutdown",
-            Delivery::Error(_) => "error",
+    fn name(callback: &Callback) -> &'static str {
+        match callback {
+            Callback::Registered { .. } => "registered",
+            Callback::Reregistered { .. } => "reregistered",
+            Callback::Disconnected => "disconnected",
+            Callback::LaunchTask(_) => "launchTask",
+            Callback::KillTask { .. } => "killTask",
+            Callback::FrameworkMessage(_) => "frameworkMessage",
+            Callback::Shutdown => "shutdown",
+            Callback::Error(_) => "error",
         }
     }
 
@@ -141,25 +141,19 @@ impl Callbacks for ExecutorCallbacks {
         format!("executor{possessive} {name}")
     }
 
-    fn arguments<'py>(&self, py: Python<'py>, delivery: &Delivery) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        Ok(match delivery {
-            Delivery::Registered { executor_info, framework_info, slave_info } => vec![
+    fn arguments<'py>(&self, py: Python<'py>, callback: &Callback) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        Ok(match callback {
+            Callback::Registered { executor_info, framework_info, agent_info } => vec![
                 parse(py, &self.executor_info, executor_info)?,
                 parse(py, &self.framework_info, framework_info)?,
-                parse(py, &self.slave_info, slave_info)?,
+                parse(py, &self.slave_info, agent_info)?,
             ],
-            Delivery::Reregistered { slave_info } => vec![parse(py, &self.slave_info, slave_info)?],
-            Delivery::Disconnected | Delivery::Shutdown => vec![],
-            Delivery::LaunchTask(task) => vec![parse(py, &self.task_info, task)?],
-            Delivery::KillTask { task_id, .. } => vec![parse(py, &self.task_id, task_id)?],
-            Delivery::FrameworkMessage(data) => vec![parse(py, &self.received, data)?],
-            Delivery::Error(message) => vec![message.into_pyobject(py)?.into_any()],
+            Callback::Reregistered { agent_info } => vec![parse(py, &self.slave_info, agent_info)?],
+            Callback::Disconnected | Callback::Shutdown => vec![],
+            Callback::LaunchTask(task) => vec![parse(py, &self.task_info, task)?],
+            Callback::KillTask { task_id, .. } => vec![parse(py, &self.task_id, task_id)?],
+            Callback::FrameworkMessage(data) => vec![parse(py, &self.received, data)?],
+            Callback::Error(error) => vec![error.to_string().into_pyobject(py)?.into_any()],
         })
     }
-
-    fn error(delivery: &Delivery) -> Option<&str> {
-        if let Delivery::Error(message) = delivery { Some(message) } else { None }
-    }
-
-    fn returned(&self, _core: &driver::ExecutorDriver, _delivery: Delivery) {}
 }

@@ -11,11 +11,12 @@ use pyo3::types::{PyBytes, PyList, PyWeakrefReference};
 
 use super::dispatcher::{self, Callbacks, Dispatcher, Exit, parse};
 use super::guarded;
+use crate::Error;
 use crate::driver::{self, Credential, Options, Status};
 use crate::per_process::PerProcess;
-use crate::session::scheduler::{Delivery, SchedulerSession};
-use crate::wire::call::{self, Call, Type};
-use crate::wire::envelope::{FrameworkMessage, StatusKeys, Wrapped};
+use crate::session::scheduler::{Callback, SchedulerSession};
+use crate::wire::scheduler::{Call, FrameworkMessage, call};
+use crate::wire::views::{StatusView, Wrapped};
 
 /// An embedded cluster that is stopped may be started again within this time, as by tests of a master's failover.
 const RESTART: Duration = Duration::from_secs(3);
@@ -61,11 +62,11 @@ impl SchedulerDriver {
         if self.core.status() != Status::NotStarted {
             return Ok(self.status());
         }
-        let callbacks = SchedulerCallbacks::import(py, implicit_acknowledgements)?;
+        let callbacks = SchedulerCallbacks::import(py)?;
         let (core, exit) = (self.core.clone(), self.exit.clone());
         let weak = PyWeakrefReference::new(driver.bind(py))?.unbind();
         let dispatcher = Dispatcher { driver: weak, core, exit, callbacks };
-        match self.core.start() {
+        match self.core.start(implicit_acknowledgements) {
             Ok(false) => {}
             Ok(true) => {
                 dispatcher.spawn().map_err(|e| PyRuntimeError::new_err(format!("no thread for callbacks: {e}")))?;
@@ -74,9 +75,9 @@ impl SchedulerDriver {
             }
             // As libmesos does: in the caller's thread, and the driver is aborted already.
             Err(error) => {
-                let (driver, message) = (driver.bind(py), error.to_string());
-                dispatcher::aborted(driver, &message);
-                let arguments = (driver, message).into_pyobject(py)?;
+                let driver = driver.bind(py);
+                dispatcher::aborted(driver, &error);
+                let arguments = (driver, error.to_string()).into_pyobject(py)?;
                 if let Err(error) = dispatcher::call_back(scheduler.bind(py), "error", arguments) {
                     dispatcher::failed(driver, "Failed to call scheduler's error\n", error);
                 }
@@ -115,12 +116,11 @@ impl SchedulerDriver {
         filters: Option<&[u8]>,
         py: Python<'_>,
     ) -> i32 {
-        let accept = call::Accept {
+        self.call(Call::Accept(call::Accept {
             offer_ids: copy_all(py, &offer_ids),
             operations: copy_all(py, &operations),
             filters: filters.map(Bytes::copy_from_slice),
-        };
-        self.call(Type::Accept, |call| call.accept = Some(accept))
+        }))
     }
 
     /// ACCEPT with one LAUNCH.
@@ -132,66 +132,63 @@ impl SchedulerDriver {
         filters: Option<&[u8]>,
         py: Python<'_>,
     ) -> i32 {
-        let accept = call::Accept {
+        self.call(Call::Accept(call::Accept {
             offer_ids: copy_all(py, &offer_ids),
             operations: vec![call::launch_operation(copy_all(py, &tasks))],
             filters: filters.map(Bytes::copy_from_slice),
-        };
-        self.call(Type::Accept, |call| call.accept = Some(accept))
+        }))
     }
 
     #[pyo3(signature = (offer_ids, filters))]
     fn decline(&self, offer_ids: Vec<Py<PyBytes>>, filters: Option<&[u8]>, py: Python<'_>) -> i32 {
-        let decline =
-            call::Decline { offer_ids: copy_all(py, &offer_ids), filters: filters.map(Bytes::copy_from_slice) };
-        self.call(Type::Decline, |call| call.decline = Some(decline))
+        self.call(Call::Decline(call::Decline {
+            offer_ids: copy_all(py, &offer_ids),
+            filters: filters.map(Bytes::copy_from_slice),
+        }))
     }
 
     fn kill(&self, task_id: &[u8]) -> i32 {
-        let kill = Wrapped { inner: Bytes::copy_from_slice(task_id) };
-        self.call(Type::Kill, |call| call.kill = Some(kill))
+        self.call(Call::Kill(Wrapped { inner: Bytes::copy_from_slice(task_id) }))
     }
 
     fn revive(&self, roles: Vec<String>) -> i32 {
-        self.call(Type::Revive, |call| call.revive = Some(call::Roles { roles }))
+        self.call(Call::Revive(call::Roles { roles }))
     }
 
     fn suppress(&self, roles: Vec<String>) -> i32 {
-        self.call(Type::Suppress, |call| call.suppress = Some(call::Roles { roles }))
+        self.call(Call::Suppress(call::Roles { roles }))
     }
 
     fn acknowledge(&self, status: &[u8]) -> i32 {
         self.core.acknowledge(Bytes::copy_from_slice(status)) as i32
     }
 
-    /// RECONCILE of these serialized `TaskStatus`es; of all tasks where there is none.
+    /// RECONCILE of these serialized `TaskStatus`es; of all tasks if there is none.
     fn reconcile(&self, statuses: Vec<Py<PyBytes>>, py: Python<'_>) -> i32 {
         let task = |status: Bytes| {
-            let keys = <StatusKeys as prost::Message>::decode(status).unwrap_or_default();
-            call::ReconcileTask { task_id: keys.task_id.unwrap_or_default(), agent_id: keys.agent_id }
+            let view = <StatusView as prost::Message>::decode(status).unwrap_or_default();
+            call::ReconcileTask { task_id: view.task_id.unwrap_or_default(), agent_id: view.agent_id }
         };
         let tasks = copy_all(py, &statuses).into_iter().map(task).collect();
-        self.call(Type::Reconcile, |call| call.reconcile = Some(call::Reconcile { tasks }))
+        self.call(Call::Reconcile(call::Reconcile { tasks }))
     }
 
     fn message(&self, executor_id: &[u8], slave_id: &[u8], data: &[u8]) -> i32 {
-        let message = FrameworkMessage {
+        self.call(Call::Message(FrameworkMessage {
             agent_id: Bytes::copy_from_slice(slave_id),
             executor_id: Bytes::copy_from_slice(executor_id),
             data: Bytes::copy_from_slice(data),
-        };
-        self.call(Type::Message, |call| call.message = Some(message))
+        }))
     }
 
     fn request(&self, requests: Vec<Py<PyBytes>>, py: Python<'_>) -> i32 {
-        let requests = call::Requests { requests: copy_all(py, &requests) };
-        self.call(Type::Request, |call| call.request = Some(requests))
+        self.call(Call::Request(call::Requests { requests: copy_all(py, &requests) }))
     }
 
     fn update_framework(&self, framework: &[u8], suppressed_roles: Vec<String>) -> PyResult<i32> {
         let framework_info = self.core.fill_in(Bytes::copy_from_slice(framework))?;
         let update = call::Subscribe { framework_info, suppressed_roles };
-        Ok(self.call(Type::UpdateFramework, |call| call.update_framework = Some(update)))
+        Ok(self.call(Call::UpdateFramework(update)))
     }
 }
 
@@ -218,15 +215,15 @@ pub fn cluster_stopped(address: SocketAddr, is_back: fn(SocketAddr) -> bool) {
     driver::later(RESTART, move || {
         if !is_back(address) {
             let left = left.iter().filter_map(Weak::upgrade);
-            left.for_each(|driver| driver.fail(format!("The embedded cluster at {address} was stopped")));
+            left.for_each(|driver| {
+                driver.fail(Error::cluster(format!("The embedded cluster at {address} was stopped")))
+            });
         }
     });
 }
 
 impl SchedulerDriver {
-    fn call(&self, kind: Type, fill: impl FnOnce(&mut Call)) -> i32 {
-        let mut call = Call { kind: kind.into(), ..Call::default() };
-        fill(&mut call);
+    fn call(&self, call: Call) -> i32 {
         self.core.call(call) as i32
     }
 }
@@ -237,7 +234,6 @@ fn copy_all(py: Python<'_>, messages: &[Py<PyBytes>]) -> Vec<Bytes> {
 
 /// What a scheduler's callbacks need: the `FromString` of each message class that they get.
 struct SchedulerCallbacks {
-    implicit_acknowledgements: bool,
     framework_id: Py<PyAny>,
     master_info: Py<PyAny>,
     offer: Py<PyAny>,
@@ -250,12 +246,11 @@ struct SchedulerCallbacks {
 }
 
 impl SchedulerCallbacks {
-    fn import(py: Python<'_>, implicit_acknowledgements: bool) -> PyResult<Self> {
+    fn import(py: Python<'_>) -> PyResult<Self> {
         let module = guarded::import(py, "mesos.interface.mesos_pb2")?;
         let parser =
             |name: &str| guarded::attribute(&guarded::attribute(&module, name)?, "FromString").map(Bound::unbind);
         Ok(Self {
-            implicit_acknowledgements,
             framework_id: parser("FrameworkID")?,
             master_info: parser("MasterInfo")?,
             offer: parser("Offer")?,
@@ -275,18 +270,18 @@ impl Callbacks for SchedulerCallbacks {
     const LAST_WORDS: Duration = Duration::from_secs(2);
     const TARGET: &'static str = "_scheduler";
 
-    fn name(delivery: &Delivery) -> &'static str {
-        match delivery {
-            Delivery::Registered { .. } => "registered",
-            Delivery::Reregistered { .. } => "reregistered",
-            Delivery::Disconnected => "disconnected",
-            Delivery::ResourceOffers(_) => "resourceOffers",
-            Delivery::OfferRescinded(_) => "offerRescinded",
-            Delivery::StatusUpdate(_) => "statusUpdate",
-            Delivery::FrameworkMessage { .. } => "frameworkMessage",
-            Delivery::SlaveLost(_) => "slaveLost",
-            Delivery::ExecutorLost { .. } => "executorLost",
-            Delivery::Error(_) => "error",
+    fn name(callback: &Callback) -> &'static str {
+        match callback {
+            Callback::Registered { .. } => "registered",
+            Callback::Reregistered { .. } => "reregistered",
+            Callback::Disconnected => "disconnected",
+            Callback::ResourceOffers(_) => "resourceOffers",
+            Callback::OfferRescinded(_) => "offerRescinded",
+            Callback::StatusUpdate { .. } => "statusUpdate",
+            Callback::FrameworkMessage { .. } => "frameworkMessage",
+            Callback::AgentLost(_) => "slaveLost",
+            Callback::ExecutorLost { .. } => "executorLost",
+            Callback::Error(_) => "error",
         }
     }
 
@@ -295,42 +290,32 @@ impl Callbacks for SchedulerCallbacks {
         format!("scheduler's {}", if name == "resourceOffers" { "resourceOffer" } else { name })
     }
 
-    fn arguments<'py>(&self, py: Python<'py>, delivery: &Delivery) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    fn arguments<'py>(&self, py: Python<'py>, callback: &Callback) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let c = self;
-        Ok(match delivery {
-            Delivery::Registered { framework_id, master_info } => {
+        Ok(match callback {
+            Callback::Registered { framework_id, master_info } => {
                 vec![parse(py, &c.framework_id, framework_id)?, parse(py, &c.master_info, master_info)?]
             }
-            Delivery::Reregistered { master_info } => vec![parse(py, &c.master_info, master_info)?],
-            Delivery::Disconnected => vec![],
-            Delivery::ResourceOffers(offers) => {
+            Callback::Reregistered { master_info } => vec![parse(py, &c.master_info, master_info)?],
+            Callback::Disconnected => vec![],
+            Callback::ResourceOffers(offers) => {
                 let offers = offers.iter().map(|offer| parse(py, &c.offer, offer)).collect::<PyResult<Vec<_>>>()?;
                 vec![PyList::new(py, offers)?.into_any()]
             }
-            Delivery::OfferRescinded(id) => vec![parse(py, &c.offer_id, id)?],
-            Delivery::StatusUpdate(status) => vec![parse(py, &c.task_status, status)?],
-            Delivery::FrameworkMessage { executor_id, slave_id, data } => vec![
+            Callback::OfferRescinded(id) => vec![parse(py, &c.offer_id, id)?],
+            Callback::StatusUpdate { status, .. } => vec![parse(py, &c.task_status, status)?],
+            Callback::FrameworkMessage { executor_id, agent_id, data } => vec![
                 parse(py, &c.executor_id, executor_id)?,
-                parse(py, &c.slave_id, slave_id)?,
+                parse(py, &c.slave_id, agent_id)?,
                 parse(py, &c.received, data)?,
             ],
-            Delivery::SlaveLost(slave_id) => vec![parse(py, &c.slave_id, slave_id)?],
-            Delivery::ExecutorLost { executor_id, slave_id, status } => vec![
+            Callback::AgentLost(agent_id) => vec![parse(py, &c.slave_id, agent_id)?],
+            Callback::ExecutorLost { executor_id, agent_id, status } => vec![
                 parse(py, &c.executor_id, executor_id)?,
-                parse(py, &c.slave_id, slave_id)?,
+                parse(py, &c.slave_id, agent_id)?,
                 status.into_pyobject(py)?.into_any(),
             ],
-            Delivery::Error(message) => vec![message.into_pyobject(py)?.into_any()],
+            Callback::Error(error) => vec![error.to_string().into_pyobject(py)?.into_any()],
         })
-    }
-
-    fn error(delivery: &Delivery) -> Option<&str> {
-        if let Delivery::Error(message) = delivery { Some(message) } else { None }
-    }
-
-    fn returned(&self, core: &driver::SchedulerDriver, delivery: Delivery) {
-        if let (Delivery::StatusUpdate(status), true) = (delivery, self.implicit_acknowledgements) {
-            core.acknowledge(status);
-        }
     }
 }

@@ -1,6 +1,5 @@
 //! How long to wait before subscribing again: uniform over a window that doubles.
 //! Follows `SchedulerProcess::doReliableRegistration` in `src/sched/sched.cpp`.
-#![warn(clippy::arithmetic_side_effects)]
 
 use crate::wire::duration::Period;
 

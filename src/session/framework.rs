@@ -1,5 +1,4 @@
 //! The framework's info as the driver keeps it: the caller's bytes, with what the driver fills in appended.
-#![warn(clippy::arithmetic_side_effects)]
 
 use bytes::Bytes;
 use prost::Message;
@@ -14,6 +13,8 @@ pub struct Framework {
     info: Bytes,
     name: String,
     id: Option<String>,
+    /// The serialized `FrameworkID`.
+    id_bytes: Option<Bytes>,
     roles: Vec<String>,
     partition_aware: bool,
     failover_timeout: Period,
@@ -34,18 +35,20 @@ struct Filled {
 impl Framework {
     /// Fills in `user` and `hostname` where they are empty, as `SchedulerProcess` does, and nothing else.
     ///
-    /// Fails where the bytes are no `FrameworkInfo`.
+    /// Fails if the bytes are not a `FrameworkInfo`.
     pub fn new(info: Bytes, user: &str, hostname: &str) -> Result<Self> {
         let decoded = v1::FrameworkInfo::decode(info.clone())
-            .map_err(|e| Error::invalid(format!("these bytes are no FrameworkInfo: {e}")))?;
+            .map_err(|e| Error::invalid("these bytes are not a FrameworkInfo").caused_by(e))?;
         let missing = |present: &str, value: &str| present.is_empty().then(|| value.to_owned());
         let filled =
             Filled { user: missing(&decoded.user, user), id: None, hostname: missing(decoded.hostname(), hostname) };
         let failover = decoded.failover_timeout();
+        let id = decoded.id.as_ref().map(|id| id.value.clone()).filter(|id| !id.is_empty());
         Ok(Self {
             info: append(&info, &filled),
             name: decoded.name.clone(),
-            id: decoded.id.as_ref().map(|id| id.value.clone()).filter(|id| !id.is_empty()),
+            id_bytes: id.as_deref().map(serialized),
+            id,
             roles: roles(&decoded),
             partition_aware: has_capability(&decoded, v1::framework_info::capability::Type::PartitionAware),
             failover_timeout: Period::from_seconds(failover).unwrap_or_default(),
@@ -58,6 +61,7 @@ impl Framework {
             let filled = Filled { id: Some(v1::FrameworkId { value: id.to_owned() }), ..Filled::default() };
             self.info = append(&self.info, &filled);
             self.id = Some(id.to_owned());
+            self.id_bytes = Some(serialized(id));
         }
     }
 
@@ -78,7 +82,7 @@ impl Framework {
 
     /// The serialized `FrameworkID`, once there is one.
     pub fn id_bytes(&self) -> Option<Bytes> {
-        self.id.as_ref().map(|id| v1::FrameworkId { value: id.clone() }.encode_to_vec().into())
+        self.id_bytes.clone()
     }
 
     /// The roles it subscribes to: `roles` with MULTI_ROLE, else the one in `role`.
@@ -95,6 +99,10 @@ impl Framework {
     pub fn failover_timeout(&self) -> Period {
         self.failover_timeout
     }
+}
+
+fn serialized(id: &str) -> Bytes {
+    v1::FrameworkId { value: id.to_owned() }.encode_to_vec().into()
 }
 
 fn append(info: &Bytes, filled: &Filled) -> Bytes {

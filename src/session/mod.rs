@@ -1,33 +1,47 @@
 //! The protocol as state machines without IO: no socket, no clock, no thread.
 //!
-//! `handle_input(now, input)` takes in what happened, `poll_output()` gives out what to do, `poll_timeout()` says when
-//! to call again at the latest. So every failure can be replayed in virtual time. The shape is that of
-//! `quinn-proto`'s `Connection`.
+//! `handle_notice(now, notice)` and `handle_request(now, request)` take in what happened and what the owner asks,
+//! `poll_output()` gives out what to do, `poll_timeout()` says when to call again at the latest. Times, ids and seeds are
+//! handed in, so every failure can be replayed in virtual time. The shape is that of `quinn-proto`'s `Connection`.
+#![warn(clippy::arithmetic_side_effects)]
 
 pub mod backoff;
 pub mod executor;
 pub mod framework;
 pub mod scheduler;
+mod subscription;
 
 use std::fmt;
 use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::Error;
 use crate::wire::Post;
 
-/// What every session is told by the loop that runs it; it becomes one of the session's own inputs.
+/// What every session is told by the loop that runs it.
 #[derive(Debug)]
 pub enum Notice<C> {
     /// Who is to be talked to, or that nobody is known.
     Detected(Option<Endpoint>),
     /// Something about the stream of the attempt with this number.
     Stream(u64, StreamEvent),
-    /// A call was answered: the call, the HTTP status, and the body. Told of errors, and of calls whose answer counts
-    /// ([`Post::answer_counts`]).
-    Answered(Box<C>, u16, String),
+    /// A call was answered. Told of errors, and of calls whose answer counts ([`Post::answer_counts`]).
+    Answered {
+        /// The call.
+        call: C,
+        /// The HTTP status.
+        status: u16,
+        /// The other side's words.
+        body: String,
+    },
     /// These calls were accepted, and the other side has certainly not processed them.
-    Unsent(Vec<C>),
+    Unsent {
+        /// The calls.
+        calls: Vec<C>,
+        /// Seconds since the epoch.
+        timestamp: f64,
+    },
     /// These calls find out what became of others; they are to be made once a stream stands again.
     Inquiries(Vec<C>),
     /// The driver is stopped; `failover` is a scheduler's.
@@ -37,9 +51,9 @@ pub enum Notice<C> {
     },
     /// Nothing more is to be delivered.
     Abort,
-    /// Nothing was read until now, because the owner is slow or the process was paused: the silence meanwhile says
-    /// nothing.
-    Held,
+    /// Reading goes on. Nothing was read until now, because the owner is slow or the process was paused: the silence
+    /// meanwhile says nothing.
+    ReadingResumed,
     /// `poll_timeout` has passed.
     Timeout,
 }
@@ -49,8 +63,8 @@ pub enum Notice<C> {
 pub enum StreamEvent {
     /// The connection stands, and the SUBSCRIBE is about to be written to it.
     Connected,
-    /// 200: the events follow.
-    Opened,
+    /// 200: the events follow. Calls carry this id, if there is one.
+    Opened(Option<String>),
     /// The next bytes of the body.
     Data(Bytes),
     /// 307, and where to.
@@ -67,7 +81,7 @@ pub enum Output<C, D> {
     /// Drop all connections, connect and POST this SUBSCRIBE; report as this attempt.
     Subscribe(u64, Endpoint, Bytes),
     /// POST this call after those before it, on another connection than the stream's.
-    Transmit(Box<C>),
+    Transmit(C),
     /// Drop all connections.
     Disconnect,
     /// Make a callback.
@@ -86,13 +100,13 @@ pub enum Output<C, D> {
 #[derive(Debug, PartialEq)]
 pub enum Unanswered<C> {
     /// It is sent again in its place, since it may be processed twice without harm.
-    Repeat(Box<C>),
+    Repeat(C),
     /// It must not be processed twice: another call takes its place, and one more follows when that is answered.
     Replace {
         /// The call that makes it known that the first one is not to be processed any more.
-        by: Box<C>,
+        by: C,
         /// The call that finds out whether it was.
-        then: Option<Box<C>>,
+        then: Option<C>,
     },
     /// It is best effort, and given up.
     GiveUp,
@@ -100,26 +114,39 @@ pub enum Unanswered<C> {
 
 /// A state machine that a driver's loop can run.
 pub trait Session: Send + 'static {
-    /// What goes in.
-    type Input: From<Notice<Self::Call>> + Send;
+    /// What its owner asks.
+    type Request: Send;
     /// What is POSTed.
     type Call: Post;
-    /// A callback with its arguments.
-    type Delivery: Send;
+    /// What its owner is told.
+    type Callback: Callback<Request = Self::Request>;
 
     /// Takes in what happened at `now`.
-    fn handle_input(&mut self, now: Instant, input: Self::Input);
+    fn handle_notice(&mut self, now: Instant, notice: Notice<Self::Call>);
+    /// Takes in what the owner asks at `now`.
+    fn handle_request(&mut self, now: Instant, request: Self::Request);
     /// The next thing to do, in order; `None` when all is done.
-    fn poll_output(&mut self) -> Option<Output<Self::Call, Self::Delivery>>;
+    fn poll_output(&mut self) -> Option<Output<Self::Call, Self::Callback>>;
     /// When to hand in a timeout at the latest.
     fn poll_timeout(&self) -> Option<Instant>;
 
     /// What is done about a call whose connection ended before it was answered, while the stream of events stands.
-    fn unanswered(call: Box<Self::Call>) -> Unanswered<Self::Call>;
-    /// The delivery that tells the owner of an error, which ends the driver.
-    fn error(message: String) -> Self::Delivery;
-    /// How many bytes a delivery keeps in memory, about.
-    fn size(delivery: &Self::Delivery) -> usize;
+    fn unanswered(call: Self::Call) -> Unanswered<Self::Call>;
+}
+
+/// A callback with its arguments, as the bytes of the messages.
+pub trait Callback: Send + 'static {
+    /// What the owner asks.
+    type Request;
+
+    /// The callback that tells the owner of an error, which ends the driver.
+    fn of_error(error: Error) -> Self;
+    /// The error that it tells of.
+    fn error(&self) -> Option<&Error>;
+    /// What is asked when the callback has returned.
+    fn when_returned(self) -> Option<Self::Request>;
+    /// How many bytes it keeps in memory, about.
+    fn size(&self) -> usize;
 }
 
 /// A master, or an agent, that can be talked to.

@@ -1,38 +1,80 @@
-//! The v1 executor calls and events with the messages inside left as their original bytes.
+//! The v1 executor API, with the messages inside events and calls left as their original bytes.
 //!
 //! Numbers are those of `proto/mesos/v1/executor/executor.proto`.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use prost::encoding::{self, int32, message};
 
-use super::envelope::{ErrorMessage, Wrapped};
+use super::Post;
+use super::views::{ErrorMessage, TaskGroup, Wrapped};
 pub use crate::proto::v1::executor::call::Type as CallType;
 pub use crate::proto::v1::executor::event::Type as EventType;
 
-/// `mesos.v1.executor.Call`.
-#[derive(Clone, PartialEq, prost::Message)]
+/// What an executor asks of its agent.
+#[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
-pub struct Call {
-    #[prost(bytes = "bytes", tag = "1")]
-    pub executor_id: Bytes,
-    #[prost(bytes = "bytes", tag = "2")]
-    pub framework_id: Bytes,
-    #[prost(enumeration = "CallType", tag = "3")]
-    pub kind: i32,
-    #[prost(message, optional, tag = "4")]
-    pub subscribe: Option<Subscribe>,
-    #[prost(message, optional, tag = "5")]
-    pub update: Option<Wrapped>,
-    #[prost(message, optional, tag = "6")]
-    pub message: Option<CallMessage>,
+pub enum Call {
+    Subscribe(Subscribe),
+    Update(Wrapped),
+    Message(CallMessage),
+    Heartbeat,
 }
 
-impl super::Post for Call {
+impl Call {
+    /// Its type.
+    pub fn kind(&self) -> CallType {
+        match self {
+            Self::Subscribe(_) => CallType::Subscribe,
+            Self::Update(_) => CallType::Update,
+            Self::Message(_) => CallType::Message,
+            Self::Heartbeat => CallType::Heartbeat,
+        }
+    }
+}
+
+/// `mesos.v1.executor.Call`: a call, and the executor that makes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Envelope {
+    /// The serialized `ExecutorID`.
+    pub executor_id: Bytes,
+    /// The serialized `FrameworkID`.
+    pub framework_id: Bytes,
+    /// What is asked.
+    pub call: Call,
+}
+
+impl Post for Envelope {
     fn name(&self) -> &'static str {
-        self.kind().as_str_name()
+        self.call.kind().as_str_name()
     }
 
     fn answer_counts(&self) -> bool {
-        self.kind() == CallType::Update
+        matches!(self.call, Call::Update(_))
+    }
+
+    fn encoded_len(&self) -> usize {
+        let ids = encoding::bytes::encoded_len(1, &self.executor_id)
+            .saturating_add(encoding::bytes::encoded_len(2, &self.framework_id));
+        let kind = int32::encoded_len(3, &self.call.kind().into());
+        let field = match &self.call {
+            Call::Subscribe(field) => message::encoded_len(4, field),
+            Call::Update(field) => message::encoded_len(5, field),
+            Call::Message(field) => message::encoded_len(6, field),
+            Call::Heartbeat => 0,
+        };
+        ids.saturating_add(kind).saturating_add(field)
+    }
+
+    fn encode(&self, buffer: &mut BytesMut) {
+        encoding::bytes::encode(1, &self.executor_id, buffer);
+        encoding::bytes::encode(2, &self.framework_id, buffer);
+        int32::encode(3, &self.call.kind().into(), buffer);
+        match &self.call {
+            Call::Subscribe(field) => message::encode(4, field, buffer),
+            Call::Update(field) => message::encode(5, field, buffer),
+            Call::Message(field) => message::encode(6, field, buffer),
+            Call::Heartbeat => {}
+        }
     }
 }
 
@@ -106,14 +148,6 @@ pub struct LaunchGroup {
     pub task_group: Option<TaskGroup>,
 }
 
-/// `TaskGroupInfo`.
-#[derive(Clone, PartialEq, prost::Message)]
-#[allow(missing_docs)]
-pub struct TaskGroup {
-    #[prost(bytes = "bytes", repeated, tag = "1")]
-    pub tasks: Vec<Bytes>,
-}
-
 /// `Event.Kill`.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
@@ -130,4 +164,39 @@ pub struct Kill {
 pub struct EventMessage {
     #[prost(bytes = "bytes", required, tag = "1")]
     pub data: Bytes,
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+    use crate::proto::v1;
+
+    #[test]
+    fn every_call_has_its_own_type_and_its_own_field() {
+        let id = |value: &str| v1::ExecutorId { value: value.into() }.encode_to_vec().into();
+        for call in [
+            Call::Subscribe(Subscribe::default()),
+            Call::Update(Wrapped::default()),
+            Call::Message(CallMessage::default()),
+            Call::Heartbeat,
+        ] {
+            let kind = call.kind();
+            let envelope = Envelope { executor_id: id("e"), framework_id: id("f"), call };
+            let bytes = envelope.to_bytes();
+            assert_eq!(bytes.len(), envelope.encoded_len());
+            let real = v1::executor::Call::decode(bytes).expect("a v1 call");
+            assert_eq!((real.executor_id.value.as_str(), real.framework_id.value.as_str()), ("e", "f"));
+            assert_eq!(real.r#type(), kind);
+            let fields = [
+                (CallType::Subscribe, real.subscribe.is_some()),
+                (CallType::Update, real.update.is_some()),
+                (CallType::Message, real.message.is_some()),
+            ];
+            for (field, is_set) in fields {
+                assert_eq!(is_set, field == kind, "{field:?} of {kind:?}");
+            }
+        }
+    }
 }

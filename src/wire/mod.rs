@@ -1,21 +1,36 @@
-//! Bytes only: framing and envelopes. Knows [`crate::proto`] and nothing else of the crate but its errors.
+//! Bytes only: framing, events and calls. Knows [`crate::proto`] and nothing else of the crate but its errors.
 #![warn(clippy::arithmetic_side_effects)]
 
-pub mod call;
 pub mod duration;
-pub mod envelope;
 pub mod executor;
 pub mod json;
 pub mod recordio;
+pub mod scheduler;
+pub mod views;
 mod weight;
 
+use bytes::{Bytes, BytesMut};
+
 /// A call that is POSTed to a master or an agent.
-pub trait Post: prost::Message + Send + Sync + 'static {
+pub trait Post: Send + Sync + 'static {
     /// Its type's name in the API, for logs.
     fn name(&self) -> &'static str;
 
-    /// Whether it counts that it was answered, also where it was not refused.
+    /// Whether it counts that it was answered, also if it was not refused.
     fn answer_counts(&self) -> bool {
         false
+    }
+
+    /// How many bytes it takes on the wire.
+    fn encoded_len(&self) -> usize;
+
+    /// Appends its bytes.
+    fn encode(&self, buffer: &mut BytesMut);
+
+    /// Its bytes.
+    fn to_bytes(&self) -> Bytes {
+        let mut buffer = BytesMut::with_capacity(self.encoded_len());
+        self.encode(&mut buffer);
+        buffer.freeze()
     }
 }

@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use prost::Message;
+use remesos::Error;
 use remesos::proto::v1;
 use remesos::proto::v1::executor::{Event, call, event};
-use remesos::session::executor::{Config, Delivery, ExecutorSession, Input, Output, StreamEvent};
-use remesos::session::{Endpoint, Session as _};
+use remesos::session::executor::{Callback, Config, ExecutorSession, Output, Request};
+use remesos::session::{Endpoint, Notice, Session as _, StreamEvent};
 use remesos::wire::duration::Period;
-use remesos::wire::recordio;
+use remesos::wire::executor::Envelope;
+use remesos::wire::{Post as _, recordio};
 
 const SECOND: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(5);
@@ -18,6 +20,8 @@ struct World {
     session: ExecutorSession,
     now: Instant,
     attempt: u64,
+    /// How many updates were made: the next one's uuid.
+    updates: u8,
     outputs: Vec<Output>,
 }
 
@@ -25,7 +29,7 @@ fn config(checkpoint: bool) -> Config {
     Config {
         framework_id: "f".into(),
         executor_id: "e".into(),
-        slave_id: "s".into(),
+        agent_id: "s".into(),
         recovery_timeout: checkpoint.then_some((900 * SECOND).into()),
         backoff_max: (2 * SECOND).into(),
         shutdown_grace_period: GRACE.into(),
@@ -38,9 +42,14 @@ fn world(checkpoint: bool) -> World {
 }
 
 fn world_of(config: Config) -> World {
-    let mut world =
-        World { session: ExecutorSession::new(config), now: Instant::now(), attempt: 0, outputs: Vec::new() };
-    world.input(Input::Agent(Some(Endpoint::new(false, "agent", 5051))));
+    let mut world = World {
+        session: ExecutorSession::new(config),
+        now: Instant::now(),
+        attempt: 0,
+        updates: 0,
+        outputs: Vec::new(),
+    };
+    world.notice(Notice::Detected(Some(Endpoint::new(false, "agent", 5051))));
     world
 }
 
@@ -52,8 +61,17 @@ impl World {
         world
     }
 
-    fn input(&mut self, input: Input) {
-        self.session.handle_input(self.now, input);
+    fn notice(&mut self, notice: Notice<Envelope>) {
+        self.session.handle_notice(self.now, notice);
+        self.take_outputs();
+    }
+
+    fn request(&mut self, request: Request) {
+        self.session.handle_request(self.now, request);
+        self.take_outputs();
+    }
+
+    fn take_outputs(&mut self) {
         while let Some(output) = self.session.poll_output() {
             if let Output::Subscribe(attempt, ..) = &output {
                 self.attempt = *attempt;
@@ -63,7 +81,7 @@ impl World {
     }
 
     fn stream(&mut self, event: StreamEvent) {
-        self.input(Input::Stream(self.attempt, event));
+        self.notice(Notice::Stream(self.attempt, event));
     }
 
     fn event(&mut self, event: Event) {
@@ -76,7 +94,7 @@ impl World {
     /// Lets the next timeout come.
     fn wait(&mut self) {
         self.now = self.session.poll_timeout().expect("a timeout");
-        self.input(Input::Timeout);
+        self.notice(Notice::Timeout);
     }
 
     fn launch(&mut self, id: &str) {
@@ -90,7 +108,9 @@ impl World {
             state: v1::TaskState::TaskRunning.into(),
             ..Default::default()
         };
-        self.input(Input::Update { status: status.encode_to_vec().into(), timestamp: 1.5 });
+        self.updates += 1;
+        let uuid = vec![self.updates; 16].into();
+        self.request(Request::Update { status: status.encode_to_vec().into(), timestamp: 1.5, uuid });
     }
 
     /// The agent acknowledges every update that it is told, as it is told it.
@@ -106,16 +126,16 @@ impl World {
 
     fn sent(&self) -> Vec<v1::executor::Call> {
         let sent = self.outputs.iter().filter_map(|output| match output {
-            Output::Transmit(call) => Some(call.encode_to_vec()),
-            Output::Subscribe(_, _, call) => Some(call.to_vec()),
+            Output::Transmit(call) => Some(call.to_bytes()),
+            Output::Subscribe(_, _, call) => Some(call.clone()),
             _ => None,
         });
-        sent.map(|bytes| v1::executor::Call::decode(bytes.as_slice()).expect("a v1 call")).collect()
+        sent.map(|bytes| v1::executor::Call::decode(bytes).expect("a v1 call")).collect()
     }
 
-    fn delivered(&self) -> Vec<Delivery> {
+    fn delivered(&self) -> Vec<Callback> {
         let delivered = self.outputs.iter().filter_map(|output| match output {
-            Output::Deliver(delivery) => Some(delivery.clone()),
+            Output::Deliver(callback) => Some(callback.clone()),
             _ => None,
         });
         delivered.collect()
@@ -151,8 +171,8 @@ fn an_update_has_what_the_agent_wants_to_see() {
     assert_eq!(first.source(), v1::task_status::Source::Executor);
     assert_eq!(first.executor_id.as_ref().expect("set").value, "e");
     assert_eq!(first.agent_id.as_ref().expect("set").value, "s");
-    assert_eq!((first.timestamp(), first.uuid().len()), (1.5, 16));
-    assert_ne!(first.uuid, statuses[1].uuid);
+    assert_eq!((first.timestamp(), first.uuid()), (1.5, &[1; 16][..]));
+    assert_eq!(statuses[1].uuid(), &[2; 16][..]);
 }
 
 #[test]
@@ -175,7 +195,7 @@ fn what_is_unacknowledged_is_told_of_when_subscribing_again() {
     assert_eq!(tasks, ["a", "c"], "b's update is acknowledged, so it is known");
     assert_eq!(updates, ["c", "a"], "what was sent while cut off as well");
     world.event(subscribed());
-    assert!(matches!(world.delivered()[..], [Delivery::Reregistered { .. }]));
+    assert!(matches!(world.delivered()[..], [Callback::Reregistered { .. }]));
 }
 
 #[test]
@@ -220,9 +240,9 @@ fn an_answer_is_enough_for_the_next_update_to_go_out() {
     world.update("a task that the agent does not know, and does not acknowledge");
     let Some(Output::Transmit(call)) = world.outputs.pop() else { panic!("no UPDATE") };
     assert!(world.sent().is_empty());
-    world.input(Input::Answered { call: call.clone(), status: 202, body: String::new() });
+    world.notice(Notice::Answered { call: call.clone(), status: 202, body: String::new() });
     assert_eq!(world.sent().len(), 1);
-    world.input(Input::Answered { call, status: 202, body: String::new() });
+    world.notice(Notice::Answered { call, status: 202, body: String::new() });
     assert_eq!(world.sent().len(), 1, "an answer that is not to the update under way changes nothing");
 }
 
@@ -247,7 +267,7 @@ fn with_checkpointing_a_restarting_agent_is_waited_for() {
     let mut world = World::subscribed(true);
     let begun = world.now;
     world.stream(StreamEvent::Closed("killed".into()));
-    assert_eq!(world.delivered(), [Delivery::Disconnected]);
+    assert_eq!(world.delivered(), [Callback::Disconnected]);
     world.outputs.clear();
     while world.delivered().is_empty() {
         assert!(world.now < begun + 901 * SECOND);
@@ -256,7 +276,7 @@ fn with_checkpointing_a_restarting_agent_is_waited_for() {
             world.stream(StreamEvent::Refused(503, "Agent has not finished recovery".into()));
         }
     }
-    assert_eq!(world.delivered(), [Delivery::Shutdown]);
+    assert_eq!(world.delivered(), [Callback::Shutdown]);
     assert_eq!(world.now, begun + 900 * SECOND);
     assert!(world.outputs.contains(&Output::EndWithin(GRACE)));
     let attempts = world.outputs.iter().filter(|output| matches!(output, Output::Subscribe(..))).count();
@@ -269,12 +289,12 @@ fn without_checkpointing_a_connection_may_break_but_an_agent_may_not() {
     world.stream(StreamEvent::Closed("cut".into()));
     world.wait();
     world.event(subscribed());
-    assert!(matches!(world.delivered()[..], [Delivery::Disconnected, Delivery::Reregistered { .. }]));
+    assert!(matches!(world.delivered()[..], [Callback::Disconnected, Callback::Reregistered { .. }]));
     world.outputs.clear();
     world.stream(StreamEvent::Closed("killed".into()));
     world.wait();
     world.stream(StreamEvent::Refused(400, "Executor cannot be found".into()));
-    assert_eq!(world.delivered(), [Delivery::Disconnected, Delivery::Shutdown]);
+    assert_eq!(world.delivered(), [Callback::Disconnected, Callback::Shutdown]);
     assert_eq!(world.session.poll_timeout(), None);
 }
 
@@ -286,7 +306,7 @@ fn an_agent_that_never_knew_us_is_an_error() {
     world.wait();
     world.stream(StreamEvent::Refused(400, "Executor cannot be found".into()));
     let why = "Received unexpected '400' (Executor cannot be found) for SUBSCRIBE";
-    assert_eq!(world.delivered(), [Delivery::Error(why.into())]);
+    assert_eq!(world.delivered(), [Callback::Error(Error::refused(why))]);
 }
 
 #[test]
@@ -296,11 +316,11 @@ fn after_shutdown_nothing_is_delivered_and_updates_still_go_out() {
     world.launch("late");
     world.event(of(event::Type::Shutdown));
     world.update("t");
-    assert_eq!(world.delivered(), [Delivery::Shutdown]);
+    assert_eq!(world.delivered(), [Callback::Shutdown]);
     let ends = world.outputs.iter().filter(|output| matches!(output, Output::EndWithin(_))).count();
     assert_eq!(ends, 1);
     assert_eq!(world.sent()[0].r#type(), call::Type::Update);
-    world.input(Input::Stop);
+    world.notice(Notice::Stop { failover: false });
     assert!(matches!(world.outputs.last(), Some(Output::Finished { .. })), "it does not wait for acknowledgements");
 }
 
@@ -309,7 +329,7 @@ fn a_stopped_driver_sees_to_its_last_updates() {
     let mut world = World::subscribed(true);
     world.update("t");
     let status = world.sent().remove(0).update.expect("an update").status;
-    world.input(Input::Stop);
+    world.notice(Notice::Stop { failover: false });
     world.stream(StreamEvent::Closed("cut".into()));
     world.wait();
     world.event(subscribed());
@@ -322,9 +342,9 @@ fn a_stopped_driver_sees_to_its_last_updates() {
 fn a_stopped_driver_does_not_wait_for_ever() {
     let mut world = World::subscribed(true);
     world.update("t");
-    world.input(Input::Stop);
+    world.notice(Notice::Stop { failover: false });
     world.now += 5 * SECOND;
-    world.input(Input::Timeout);
+    world.notice(Notice::Timeout);
     assert!(matches!(world.outputs.last(), Some(Output::Finished { .. })));
 }
 
@@ -333,7 +353,7 @@ fn an_update_that_the_agent_refuses_is_not_sent_for_ever() {
     let mut world = World::subscribed(true);
     world.update("t");
     let Some(Output::Transmit(call)) = world.outputs.pop() else { panic!("an update was sent") };
-    world.input(Input::Answered { call, status: 400, body: "invalid".into() });
+    world.notice(Notice::Answered { call, status: 400, body: "invalid".into() });
     world.stream(StreamEvent::Closed("cut".into()));
     world.outputs.clear();
     world.wait();
@@ -354,22 +374,23 @@ fn a_process_that_was_paused_tries_the_agent_once_more_before_giving_it_up() {
     let mut world = World::subscribed(false);
     world.stream(StreamEvent::Closed("cut".into()));
     world.now += 60 * SECOND;
-    world.input(Input::Held);
-    world.input(Input::Timeout);
-    assert_eq!(world.delivered(), [Delivery::Disconnected]);
+    world.notice(Notice::ReadingResumed);
+    world.notice(Notice::Timeout);
+    assert_eq!(world.delivered(), [Callback::Disconnected]);
     world.event(subscribed());
-    assert!(matches!(world.delivered()[..], [Delivery::Disconnected, Delivery::Reregistered { .. }]));
+    assert!(matches!(world.delivered()[..], [Callback::Disconnected, Callback::Reregistered { .. }]));
 }
 
 #[test]
 fn an_update_that_was_not_answered_is_sent_again_and_a_message_is_not() {
     use remesos::session::Unanswered;
-    use remesos::wire::executor::Call;
-    let call = |kind: call::Type| Box::new(Call { kind: kind.into(), ..Default::default() });
-    let update = call(call::Type::Update);
+    use remesos::wire::executor::{Call, CallMessage};
+    use remesos::wire::views::Wrapped;
+    let envelope = |call| Envelope { executor_id: Bytes::new(), framework_id: Bytes::new(), call };
+    let update = envelope(Call::Update(Wrapped::default()));
     assert_eq!(ExecutorSession::unanswered(update.clone()), Unanswered::Repeat(update));
-    for kind in [call::Type::Message, call::Type::Heartbeat] {
-        assert_eq!(ExecutorSession::unanswered(call(kind)), Unanswered::GiveUp);
+    for call in [Call::Message(CallMessage::default()), Call::Heartbeat] {
+        assert_eq!(ExecutorSession::unanswered(envelope(call)), Unanswered::GiveUp);
     }
 }
 

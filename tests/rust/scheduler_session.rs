@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use prost::Message;
+use remesos::Error;
 use remesos::proto::v1;
 use remesos::proto::v1::scheduler::{Call, Event, call, event};
 use remesos::session::framework::Framework;
-use remesos::session::scheduler::{Config, Delivery, Input, Output, SchedulerSession, StreamEvent};
-use remesos::session::{Endpoint, Session as _};
-use remesos::wire;
+use remesos::session::scheduler::{Callback, Config, Output, Request, SchedulerSession};
+use remesos::session::{Endpoint, Notice, Session as _, StreamEvent};
+use remesos::wire::scheduler::Envelope;
+use remesos::wire::{self, Post as _};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -29,6 +31,7 @@ fn world_of(info: v1::FrameworkInfo, seed: u64) -> World {
     let config = Config {
         framework,
         suppressed_roles: vec![],
+        implicit_acknowledgements: true,
         principal: Some("alice".into()),
         backoff_factor: (2 * SECOND).into(),
         seed,
@@ -41,8 +44,21 @@ fn world() -> World {
 }
 
 impl World {
-    fn input(&mut self, input: Input) -> Vec<Output> {
-        self.session.handle_input(self.now, input);
+    fn notice(&mut self, notice: Notice<Envelope>) -> Vec<Output> {
+        self.session.handle_notice(self.now, notice);
+        self.outputs()
+    }
+
+    fn request(&mut self, request: Request) -> Vec<Output> {
+        self.session.handle_request(self.now, request);
+        self.outputs()
+    }
+
+    fn call(&mut self, call: wire::scheduler::Call) -> Vec<Output> {
+        self.request(Request::Call { call, timestamp: 1.5 })
+    }
+
+    fn outputs(&mut self) -> Vec<Output> {
         let outputs: Vec<_> = std::iter::from_fn(|| self.session.poll_output()).collect();
         for output in &outputs {
             if let Output::Subscribe(attempt, ..) = output {
@@ -53,7 +69,7 @@ impl World {
     }
 
     fn stream(&mut self, event: StreamEvent) -> Vec<Output> {
-        self.input(Input::Stream(self.attempt, event))
+        self.notice(Notice::Stream(self.attempt, event))
     }
 
     fn event(&mut self, event: &Event) -> Vec<Output> {
@@ -63,14 +79,14 @@ impl World {
     /// Lets the time come that the session waits for.
     fn timeout(&mut self) -> Vec<Output> {
         self.now = self.session.poll_timeout().expect("the session waits for a time");
-        self.input(Input::Timeout)
+        self.notice(Notice::Timeout)
     }
 
     fn subscribe(&mut self) -> Vec<Output> {
         if self.attempt == 0 {
-            self.input(Input::MasterDetected(Some(master(5050))));
+            self.notice(Notice::Detected(Some(master(5050))));
         }
-        self.stream(StreamEvent::Opened);
+        self.stream(StreamEvent::Opened(None));
         let outputs = self.event(&subscribed("f-1"));
         assert!(self.session.is_subscribed());
         outputs
@@ -119,35 +135,30 @@ fn update(task: &str, uuid: Option<u8>) -> v1::TaskStatus {
     }
 }
 
-fn launch(task: &str) -> Box<wire::call::Call> {
+fn launch(task: &str) -> wire::scheduler::Call {
     let info = v1::TaskInfo { task_id: v1::TaskId { value: task.into() }, ..Default::default() };
-    Box::new(wire::call::Call {
-        kind: call::Type::Accept.into(),
-        accept: Some(wire::call::Accept {
-            offer_ids: vec![Bytes::from_static(b"\n\x01o")],
-            operations: vec![wire::call::launch_operation(vec![info.encode_to_vec().into()])],
-            filters: None,
-        }),
-        ..Default::default()
+    wire::scheduler::Call::Accept(wire::scheduler::call::Accept {
+        offer_ids: vec![Bytes::from_static(b"\n\x01o")],
+        operations: vec![wire::scheduler::call::launch_operation(vec![info.encode_to_vec().into()])],
+        filters: None,
     })
 }
 
-fn suppress(kind: call::Type, roles: &[&str]) -> Box<wire::call::Call> {
-    let roles = Some(wire::call::Roles { roles: roles.iter().map(ToString::to_string).collect() });
-    let call = match kind {
-        call::Type::Suppress => wire::call::Call { kind: kind.into(), suppress: roles, ..Default::default() },
-        _ => wire::call::Call { kind: kind.into(), revive: roles, ..Default::default() },
-    };
-    Box::new(call)
+fn envelope(call: wire::scheduler::Call) -> Envelope {
+    Envelope { framework_id: None, call }
 }
 
-fn deliveries(outputs: &[Output]) -> Vec<Delivery> {
+fn all_roles() -> wire::scheduler::call::Roles {
+    wire::scheduler::call::Roles::default()
+}
+
+fn deliveries(outputs: &[Output]) -> Vec<Callback> {
     outputs.iter().filter_map(|o| if let Output::Deliver(d) = o { Some(d.clone()) } else { None }).collect()
 }
 
 fn transmitted(outputs: &[Output]) -> Vec<Call> {
-    let sent = outputs.iter().filter_map(|o| if let Output::Transmit(c) = o { Some(c.encode_to_vec()) } else { None });
-    sent.map(|bytes| Call::decode(bytes.as_slice()).expect("a v1 call")).collect()
+    let sent = outputs.iter().filter_map(|o| if let Output::Transmit(c) = o { Some(c.to_bytes()) } else { None });
+    sent.map(|bytes| Call::decode(bytes).expect("a v1 call")).collect()
 }
 
 fn subscribe_call(outputs: &[Output]) -> (Endpoint, call::Subscribe, Option<v1::FrameworkId>) {
@@ -163,12 +174,12 @@ fn subscribe_call(outputs: &[Output]) -> (Endpoint, call::Subscribe, Option<v1::
 fn a_detected_master_is_subscribed_to_at_once_and_registered_comes_first() {
     let mut world = world();
     assert_eq!(world.session.poll_timeout(), None);
-    let outputs = world.input(Input::MasterDetected(Some(master(5050))));
+    let outputs = world.notice(Notice::Detected(Some(master(5050))));
     let (to, subscribe, id) = subscribe_call(&outputs);
     assert_eq!((to, id), (master(5050), None));
     assert_eq!((subscribe.framework_info.user.as_str(), subscribe.framework_info.hostname()), ("user", "host"));
     let first = deliveries(&world.subscribe());
-    assert!(matches!(first.as_slice(), [Delivery::Registered { .. }]), "{first:?}");
+    assert!(matches!(first.as_slice(), [Callback::Registered { .. }]), "{first:?}");
 }
 
 #[test]
@@ -179,14 +190,14 @@ fn events_are_the_same_however_the_bytes_are_split() {
     }
     for size in 1..=stream.len() {
         let mut world = world();
-        world.input(Input::MasterDetected(Some(master(5050))));
+        world.notice(Notice::Detected(Some(master(5050))));
         let mut seen = Vec::new();
         for piece in stream.chunks(size) {
             seen.extend(deliveries(&world.stream(StreamEvent::Data(Bytes::copy_from_slice(piece)))));
         }
         let names: Vec<_> = seen.iter().map(std::mem::discriminant).collect();
         assert_eq!(names.len(), 3, "pieces of {size}: {seen:?}");
-        assert!(matches!(seen[2], Delivery::Error(ref text) if text == "the end"));
+        assert!(matches!(seen[2], Callback::Error(ref error) if error.to_string() == "the end"));
     }
 }
 
@@ -195,21 +206,21 @@ fn a_closed_stream_is_a_disconnection_and_the_id_is_kept_for_the_next_attempt() 
     let mut world = world();
     world.subscribe();
     let outputs = world.stream(StreamEvent::Closed("gone".into()));
-    assert_eq!(deliveries(&outputs), [Delivery::Disconnected]);
+    assert_eq!(deliveries(&outputs), [Callback::Disconnected]);
     assert!(outputs.contains(&Output::Disconnect));
     let outputs = world.timeout();
     let (_, subscribe, id) = subscribe_call(&outputs);
     assert_eq!(id.expect("an id").value, "f-1");
     assert_eq!(subscribe.framework_info.id.expect("an id").value, "f-1");
     let again = deliveries(&world.subscribe());
-    assert!(matches!(again.as_slice(), [Delivery::Reregistered { .. }]), "{again:?}");
+    assert!(matches!(again.as_slice(), [Callback::Reregistered { .. }]), "{again:?}");
 }
 
 #[test]
 fn failed_attempts_back_off_up_to_a_minute() {
     for seed in 0..50 {
         let mut world = world_of(v1::FrameworkInfo::default(), seed);
-        world.input(Input::MasterDetected(Some(master(5050))));
+        world.notice(Notice::Detected(Some(master(5050))));
         for window in [2, 4, 8, 16, 32, 60, 60] {
             let before = world.now;
             assert_eq!(deliveries(&world.stream(StreamEvent::Closed("refused".into()))), []);
@@ -224,7 +235,7 @@ fn any_heartbeat_interval_is_lived_with() {
     let absurd = [1e300, 1e19, 1.8e19, 9.2e18, 2e18, f64::INFINITY, f64::NAN, f64::NEG_INFINITY, -1.0, 0.0, -0.0];
     for seconds in absurd {
         let mut world = world();
-        world.input(Input::MasterDetected(Some(master(5050))));
+        world.notice(Notice::Detected(Some(master(5050))));
         let mut event = subscribed("f-1");
         event.subscribed.as_mut().expect("SUBSCRIBED").heartbeat_interval_seconds = Some(seconds);
         world.event(&event);
@@ -246,7 +257,7 @@ fn any_failover_timeout_is_lived_with() {
     for failover_timeout in [1e300, 1e19, 9.2e18, f64::INFINITY, f64::NAN, -1.0, 0.0] {
         let failover_timeout = Some(failover_timeout);
         let mut world = world_of(v1::FrameworkInfo { name: "test".into(), failover_timeout, ..Default::default() }, 7);
-        world.input(Input::MasterDetected(Some(master(5050))));
+        world.notice(Notice::Detected(Some(master(5050))));
         for _ in 0..20 {
             world.stream(StreamEvent::Closed("gone".into()));
             assert!(world.session.poll_timeout().expect("another attempt") - world.now <= 60 * SECOND);
@@ -262,11 +273,11 @@ fn five_missing_heartbeats_are_a_disconnection() {
     world.subscribe();
     for _ in 0..10 {
         world.now += 15 * SECOND;
-        assert_eq!(world.input(Input::Timeout), []);
+        assert_eq!(world.notice(Notice::Timeout), []);
         assert_eq!(world.event(&heartbeat()), []);
     }
     let last = world.now;
-    assert_eq!(deliveries(&world.timeout()), [Delivery::Disconnected]);
+    assert_eq!(deliveries(&world.timeout()), [Callback::Disconnected]);
     assert_eq!(world.now - last, 75 * SECOND);
 }
 
@@ -275,17 +286,17 @@ fn silence_while_reading_is_held_back_says_nothing() {
     let mut world = world();
     world.subscribe();
     world.now += 600 * SECOND;
-    assert_eq!(world.input(Input::Held), []);
-    assert_eq!(world.input(Input::Timeout), []);
+    assert_eq!(world.notice(Notice::ReadingResumed), []);
+    assert_eq!(world.notice(Notice::Timeout), []);
     let last = world.now;
-    assert_eq!(deliveries(&world.timeout()), [Delivery::Disconnected]);
+    assert_eq!(deliveries(&world.timeout()), [Callback::Disconnected]);
     assert_eq!(world.now - last, 75 * SECOND);
 }
 
 #[test]
 fn a_master_that_does_not_answer_is_given_up() {
     let mut world = world();
-    world.input(Input::MasterDetected(Some(master(5050))));
+    world.notice(Notice::Detected(Some(master(5050))));
     assert_eq!(world.timeout(), [Output::Disconnect]);
     subscribe_call(&world.timeout());
 }
@@ -293,7 +304,7 @@ fn a_master_that_does_not_answer_is_given_up() {
 #[test]
 fn redirects_are_followed_and_after_too_many_the_detected_master_is_tried_again() {
     let mut world = world();
-    world.input(Input::MasterDetected(Some(master(5050))));
+    world.notice(Notice::Detected(Some(master(5050))));
     for hop in 1..=5 {
         let outputs = world.stream(StreamEvent::Redirected(master(5050 + hop)));
         assert_eq!(subscribe_call(&outputs).0, master(5050 + hop));
@@ -305,7 +316,7 @@ fn redirects_are_followed_and_after_too_many_the_detected_master_is_tried_again(
 #[test]
 fn a_redirected_session_that_breaks_asks_the_detected_master_again() {
     let mut world = world();
-    world.input(Input::MasterDetected(Some(master(5050))));
+    world.notice(Notice::Detected(Some(master(5050))));
     world.stream(StreamEvent::Redirected(master(6060)));
     world.subscribe();
     world.stream(StreamEvent::Closed("gone".into()));
@@ -316,15 +327,17 @@ fn a_redirected_session_that_breaks_asks_the_detected_master_again() {
 fn refusals_that_pass_are_tried_again_and_others_end_the_driver() {
     for status in [404, 500, 503] {
         let mut world = world();
-        world.input(Input::MasterDetected(Some(master(5050))));
+        world.notice(Notice::Detected(Some(master(5050))));
         assert_eq!(deliveries(&world.stream(StreamEvent::Refused(status, "later".into()))), []);
         subscribe_call(&world.timeout());
     }
     for (status, part) in [(401, "principal 'alice'"), (400, "why not"), (403, "why not")] {
         let mut world = world();
-        world.input(Input::MasterDetected(Some(master(5050))));
+        world.notice(Notice::Detected(Some(master(5050))));
         let told = deliveries(&world.stream(StreamEvent::Refused(status, "why not".into())));
-        assert!(matches!(told.as_slice(), [Delivery::Error(text)] if text.contains(part)), "{told:?}");
+        assert!(matches!(told.as_slice(), [Callback::Error(error)] if error.to_string().contains(part)), "{told:?}");
+        let [Callback::Error(error)] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!((error.is_authentication(), error.is_refused()), (status == 401, status != 401));
         assert_eq!(world.session.poll_timeout(), None);
     }
 }
@@ -333,11 +346,11 @@ fn refusals_that_pass_are_tried_again_and_others_end_the_driver() {
 fn a_new_leader_is_a_disconnection_and_a_new_subscription() {
     let mut world = world();
     world.subscribe();
-    assert_eq!(world.input(Input::MasterDetected(Some(master(5050)))), [], "the same master is no news");
-    let outputs = world.input(Input::MasterDetected(Some(master(6060))));
-    assert_eq!(deliveries(&outputs), [Delivery::Disconnected]);
+    assert_eq!(world.notice(Notice::Detected(Some(master(5050)))), [], "the same master is no news");
+    let outputs = world.notice(Notice::Detected(Some(master(6060))));
+    assert_eq!(deliveries(&outputs), [Callback::Disconnected]);
     assert_eq!(subscribe_call(&outputs).0, master(6060));
-    assert_eq!(deliveries(&world.input(Input::MasterDetected(None))), []);
+    assert_eq!(deliveries(&world.notice(Notice::Detected(None))), []);
     assert_eq!(world.session.poll_timeout(), None, "nothing to do until a master is known");
 }
 
@@ -346,10 +359,10 @@ fn what_an_abandoned_stream_still_says_is_ignored() {
     let mut world = world();
     world.subscribe();
     let old = world.attempt;
-    world.input(Input::MasterDetected(Some(master(6060))));
+    world.notice(Notice::Detected(Some(master(6060))));
     let late = StreamEvent::Data(wire::recordio::encode(&offers(&["o"]).encode_to_vec()));
-    assert_eq!(world.input(Input::Stream(old, late)), []);
-    assert_eq!(world.input(Input::Stream(old, StreamEvent::Closed("late".into()))), []);
+    assert_eq!(world.notice(Notice::Stream(old, late)), []);
+    assert_eq!(world.notice(Notice::Stream(old, StreamEvent::Closed("late".into()))), []);
 }
 
 #[test]
@@ -358,7 +371,7 @@ fn calls_keep_their_order_and_carry_the_id() {
     world.subscribe();
     let mut sent = Vec::new();
     for task in ["1", "2", "3"] {
-        sent.extend(transmitted(&world.input(Input::Call(launch(task)))));
+        sent.extend(transmitted(&world.call(launch(task))));
     }
     let ids: Vec<_> = sent.iter().map(|c| c.framework_id.clone().expect("an id").value).collect();
     assert_eq!(ids, ["f-1"; 3]);
@@ -378,10 +391,12 @@ fn launches_that_cannot_be_sent_are_reported_lost_or_dropped() {
     let cases = [(vec![], v1::TaskState::TaskLost), (vec![aware], v1::TaskState::TaskDropped)];
     for (capabilities, state) in cases {
         let mut world = world_of(v1::FrameworkInfo { capabilities, ..Default::default() }, 7);
-        for input in [Input::Call(launch("t")), Input::Unsent(vec![*launch("t")])] {
-            let told = deliveries(&world.input(input));
-            let [Delivery::StatusUpdate(bytes)] = told.as_slice() else { panic!("{told:?}") };
-            let status = v1::TaskStatus::decode(bytes.clone()).expect("a status");
+        let unsent = Notice::Unsent { calls: vec![envelope(launch("t"))], timestamp: 1.5 };
+        for outputs in [world.call(launch("t")), world.notice(unsent)] {
+            let told = deliveries(&outputs);
+            let [Callback::StatusUpdate { status, .. }] = told.as_slice() else { panic!("{told:?}") };
+            let status = v1::TaskStatus::decode(status.clone()).expect("a status");
+            assert_eq!(status.timestamp(), 1.5);
             assert_eq!((status.state(), status.task_id.value.as_str()), (state, "t"));
             assert_eq!(status.reason(), v1::task_status::Reason::MasterDisconnected);
             assert_eq!((status.uuid, status.agent_id), (None, None));
@@ -392,20 +407,19 @@ fn launches_that_cannot_be_sent_are_reported_lost_or_dropped() {
 #[test]
 fn other_calls_are_dropped_while_disconnected() {
     let mut world = world();
-    let kill = wire::call::Call { kind: call::Type::Kill.into(), ..Default::default() };
-    assert_eq!(world.input(Input::Call(Box::new(kill))), []);
+    assert_eq!(world.call(wire::scheduler::Call::Kill(Default::default())), []);
 }
 
 #[test]
 fn suppressed_roles_survive_a_reconnection() {
     let mut world = world();
     world.subscribe();
-    let outputs = world.input(Input::Call(suppress(call::Type::Suppress, &[])));
+    let outputs = world.call(wire::scheduler::Call::Suppress(all_roles()));
     assert_eq!(transmitted(&outputs).len(), 1);
     world.stream(StreamEvent::Closed("gone".into()));
     assert_eq!(subscribe_call(&world.timeout()).1.suppressed_roles, ["*"]);
     world.stream(StreamEvent::Closed("gone".into()));
-    world.input(Input::Call(suppress(call::Type::Revive, &[])));
+    world.call(wire::scheduler::Call::Revive(all_roles()));
     assert_eq!(subscribe_call(&world.timeout()).1.suppressed_roles, Vec::<String>::new());
 }
 
@@ -413,16 +427,16 @@ fn suppressed_roles_survive_a_reconnection() {
 fn acknowledgements_are_sent_only_for_updates_that_want_one() {
     let mut world = world();
     world.subscribe();
-    let acknowledge = |status: v1::TaskStatus| Input::Acknowledge(status.encode_to_vec().into());
-    let sent = transmitted(&world.input(acknowledge(update("t", Some(9)))));
+    let acknowledge = |status: v1::TaskStatus| Request::Acknowledge(status.encode_to_vec().into());
+    let sent = transmitted(&world.request(acknowledge(update("t", Some(9)))));
     let ack = sent[0].acknowledge.as_ref().expect("an acknowledgement");
     assert_eq!(
         (ack.task_id.value.as_str(), ack.agent_id.value.as_str(), ack.uuid.as_slice()),
         ("t", "a", &[9; 16][..])
     );
-    assert_eq!(world.input(acknowledge(update("t", None))), []);
+    assert_eq!(world.request(acknowledge(update("t", None))), []);
     world.stream(StreamEvent::Closed("gone".into()));
-    assert_eq!(world.input(acknowledge(update("t", Some(9)))), [], "not connected: it is delivered again");
+    assert_eq!(world.request(acknowledge(update("t", Some(9)))), [], "not connected: it is delivered again");
 }
 
 #[test]
@@ -430,16 +444,16 @@ fn abort_keeps_the_stream_and_gives_back_what_was_offered() {
     let mut world = world();
     world.subscribe();
     world.event(&offers(&["o1", "o2"]));
-    let sent = transmitted(&world.input(Input::Abort));
+    let sent = transmitted(&world.notice(Notice::Abort));
     assert_eq!(sent.iter().map(Call::r#type).collect::<Vec<_>>(), [call::Type::Suppress, call::Type::Decline]);
     assert_eq!(sent[1].decline.as_ref().expect("decline").offer_ids.len(), 2);
     let outputs = world.event(&offers(&["o3"]));
     assert_eq!(deliveries(&outputs), []);
     assert_eq!(transmitted(&outputs)[0].decline.as_ref().expect("decline").offer_ids[0].value, "o3");
     let status: Bytes = update("t", Some(1)).encode_to_vec().into();
-    assert_eq!(world.input(Input::Acknowledge(status)), []);
-    assert_eq!(world.input(Input::Call(launch("t"))), []);
-    let outputs = world.input(Input::Stop { failover: false });
+    assert_eq!(world.request(Request::Acknowledge(status)), []);
+    assert_eq!(world.call(launch("t")), []);
+    let outputs = world.notice(Notice::Stop { failover: false });
     assert_eq!(transmitted(&outputs)[0].r#type(), call::Type::Teardown);
     assert!(outputs.contains(&Output::Finished { linger: false }));
 }
@@ -448,12 +462,12 @@ fn abort_keeps_the_stream_and_gives_back_what_was_offered() {
 fn stop_tears_down_and_failover_lingers() {
     let mut first = world();
     first.subscribe();
-    let outputs = first.input(Input::Stop { failover: false });
+    let outputs = first.notice(Notice::Stop { failover: false });
     assert_eq!(transmitted(&outputs)[0].r#type(), call::Type::Teardown);
     let mut second = world();
     second.subscribe();
-    assert_eq!(second.input(Input::Stop { failover: true }), [Output::Finished { linger: true }]);
-    assert_eq!(world().input(Input::Stop { failover: false }), [Output::Finished { linger: false }]);
+    assert_eq!(second.notice(Notice::Stop { failover: true }), [Output::Finished { linger: true }]);
+    assert_eq!(world().notice(Notice::Stop { failover: false }), [Output::Finished { linger: false }]);
 }
 
 #[test]
@@ -461,8 +475,8 @@ fn an_error_event_aborts_and_nothing_follows_it() {
     let mut world = world();
     world.subscribe();
     let outputs = world.event(&error("Framework failed over"));
-    assert_eq!(deliveries(&outputs), [Delivery::Error("Framework failed over".into())]);
-    assert_eq!(world.input(Input::MasterDetected(Some(master(6060)))), []);
+    assert_eq!(deliveries(&outputs), [Callback::Error(Error::refused("Framework failed over"))]);
+    assert_eq!(world.notice(Notice::Detected(Some(master(6060)))), []);
     assert_eq!(world.session.poll_timeout(), None);
 }
 
@@ -472,7 +486,7 @@ fn rubbish_on_the_stream_is_a_disconnection() {
         let mut world = world();
         world.subscribe();
         let outputs = world.stream(StreamEvent::Data(Bytes::from_static(rubbish)));
-        assert_eq!(deliveries(&outputs), [Delivery::Disconnected], "{rubbish:?}");
+        assert_eq!(deliveries(&outputs), [Callback::Disconnected], "{rubbish:?}");
     }
 }
 
@@ -482,23 +496,19 @@ fn update_framework_needs_the_id_that_the_framework_has() {
         let id = Some(v1::FrameworkId { value: id.into() });
         let info = v1::FrameworkInfo { name: "new".into(), id, ..Default::default() };
         let framework_info = info.encode_to_vec().into();
-        let update = wire::call::Subscribe { framework_info, suppressed_roles: vec!["*".into()] };
-        Input::Call(Box::new(wire::call::Call {
-            kind: call::Type::UpdateFramework.into(),
-            update_framework: Some(update),
-            ..Default::default()
-        }))
+        let suppressed_roles = vec!["*".into()];
+        wire::scheduler::Call::UpdateFramework(wire::scheduler::call::Subscribe { framework_info, suppressed_roles })
     };
-    let told = deliveries(&world().input(update("f-1")));
-    assert!(matches!(told.as_slice(), [Delivery::Error(text)] if text.contains("prior to registration")));
+    let told = deliveries(&world().call(update("f-1")));
+    assert!(matches!(told.as_slice(), [Callback::Error(error)] if error.to_string().contains("prior to registration")));
     let mut other = world();
     other.subscribe();
-    let told = deliveries(&other.input(update("f-2")));
+    let told = deliveries(&other.call(update("f-2")));
     let differs = "updateFramework() (f-2) must be equal to the value known to the MesosSchedulerDriver (f-1)";
-    assert!(matches!(told.as_slice(), [Delivery::Error(text)] if text.ends_with(differs)));
+    assert!(matches!(told.as_slice(), [Callback::Error(error)] if error.to_string().ends_with(differs)));
     let mut world = world();
     world.subscribe();
-    assert_eq!(transmitted(&world.input(update("f-1")))[0].r#type(), call::Type::UpdateFramework);
+    assert_eq!(transmitted(&world.call(update("f-1")))[0].r#type(), call::Type::UpdateFramework);
     world.stream(StreamEvent::Closed("gone".into()));
     let (_, subscribe, _) = subscribe_call(&world.timeout());
     assert_eq!((subscribe.framework_info.name.as_str(), subscribe.suppressed_roles), ("new", vec!["*".to_owned()]));
@@ -508,10 +518,10 @@ fn update_framework_needs_the_id_that_the_framework_has() {
 fn an_update_of_the_framework_that_the_master_refuses_aborts_and_keeps_the_stream() {
     let mut world = world();
     world.subscribe();
-    let (kind, body) = (call::Type::UpdateFramework, "FrameworkInfo update is not valid: why".to_owned());
-    let kind = wire::call::Type::try_from(i32::from(kind)).expect("the same numbers");
-    let outputs = world.input(Input::Refused { kind, status: 400, body: body.clone() });
-    assert_eq!(deliveries(&outputs), [Delivery::Error(body)]);
+    let call = envelope(wire::scheduler::Call::UpdateFramework(Default::default()));
+    let body = "FrameworkInfo update is not valid: why".to_owned();
+    let outputs = world.notice(Notice::Answered { call, status: 400, body: body.clone() });
+    assert_eq!(deliveries(&outputs), [Callback::Error(Error::refused(body))]);
     assert!(!outputs.contains(&Output::Disconnect), "{outputs:?}");
     assert_eq!(transmitted(&outputs)[0].r#type(), call::Type::Suppress);
 }
@@ -520,8 +530,8 @@ fn an_update_of_the_framework_that_the_master_refuses_aborts_and_keeps_the_strea
 fn other_refused_calls_are_only_logged() {
     let mut world = world();
     world.subscribe();
-    let refused = Input::Refused { kind: wire::call::Type::Revive, status: 400, body: String::new() };
-    assert_eq!(world.input(refused), []);
+    let call = envelope(wire::scheduler::Call::Revive(all_roles()));
+    assert_eq!(world.notice(Notice::Answered { call, status: 400, body: String::new() }), []);
 }
 
 #[test]
@@ -532,14 +542,14 @@ fn a_framework_registers_once_with_each_master_that_is_elected() {
         [(1, "A", true), (2, "B", true), (1, "A", true), (1, "A", false), (1, "C", false), (2, "D", true)]
     {
         if by_detector {
-            world.input(Input::MasterDetected(Some(master(port))));
+            world.notice(Notice::Detected(Some(master(port))));
         } else {
             world.stream(StreamEvent::Closed("gone".into()));
             world.timeout();
         }
-        world.stream(StreamEvent::Opened);
+        world.stream(StreamEvent::Opened(None));
         let told = deliveries(&world.event(&subscribed_at("f-1", Some(id))));
-        registrations.push(matches!(told.last(), Some(Delivery::Registered { .. })));
+        registrations.push(matches!(told.last(), Some(Callback::Registered { .. })));
     }
     assert_eq!(registrations, [true, true, false, false, false, true]);
 }
@@ -547,7 +557,7 @@ fn a_framework_registers_once_with_each_master_that_is_elected() {
 /// A session whose SUBSCRIBE is written, and not answered yet.
 fn subscribing() -> World {
     let mut world = world();
-    world.input(Input::MasterDetected(Some(master(5050))));
+    world.notice(Notice::Detected(Some(master(5050))));
     world.stream(StreamEvent::Connected);
     world
 }
@@ -555,8 +565,8 @@ fn subscribing() -> World {
 #[test]
 fn stop_waits_for_a_subscription_that_is_on_its_way_and_tears_it_down() {
     let mut world = subscribing();
-    assert_eq!(world.input(Input::Stop { failover: false }), []);
-    assert_eq!(world.input(Input::Stop { failover: false }), [], "and again changes nothing");
+    assert_eq!(world.notice(Notice::Stop { failover: false }), []);
+    assert_eq!(world.notice(Notice::Stop { failover: false }), [], "and again changes nothing");
     let outputs = world.event(&subscribed("f-1"));
     assert_eq!(deliveries(&outputs), []);
     let sent = transmitted(&outputs);
@@ -568,22 +578,22 @@ fn stop_waits_for_a_subscription_that_is_on_its_way_and_tears_it_down() {
 #[test]
 fn stop_with_failover_waits_for_a_subscription_that_is_on_its_way_and_leaves_it() {
     let mut world = subscribing();
-    assert_eq!(world.input(Input::Stop { failover: true }), []);
+    assert_eq!(world.notice(Notice::Stop { failover: true }), []);
     assert_eq!(world.event(&subscribed("f-1")), [Output::Finished { linger: true }]);
 }
 
 #[test]
 fn stop_does_not_wait_for_a_connection() {
     let mut world = world();
-    world.input(Input::MasterDetected(Some(master(5050))));
-    assert_eq!(world.input(Input::Stop { failover: false }), [Output::Finished { linger: false }]);
+    world.notice(Notice::Detected(Some(master(5050))));
+    assert_eq!(world.notice(Notice::Stop { failover: false }), [Output::Finished { linger: false }]);
 }
 
 #[test]
 fn stop_waits_no_longer_than_five_seconds_for_a_subscription() {
     let mut world = subscribing();
     let stopped = world.now;
-    world.input(Input::Stop { failover: false });
+    world.notice(Notice::Stop { failover: false });
     assert_eq!(world.timeout(), [Output::Finished { linger: false }]);
     assert_eq!(world.now - stopped, 5 * SECOND);
 }
@@ -597,7 +607,7 @@ fn stop_does_not_wait_for_a_subscription_that_fails() {
         StreamEvent::Refused(401, "who?".into()),
     ] {
         let mut world = subscribing();
-        world.input(Input::Stop { failover: false });
+        world.notice(Notice::Stop { failover: false });
         let outputs = world.stream(event);
         assert_eq!(outputs.last(), Some(&Output::Finished { linger: false }), "{outputs:?}");
     }
@@ -606,7 +616,7 @@ fn stop_does_not_wait_for_a_subscription_that_fails() {
 #[test]
 fn abort_while_subscribing_is_done_when_subscribed() {
     let mut world = subscribing();
-    assert_eq!(world.input(Input::Abort), []);
+    assert_eq!(world.notice(Notice::Abort), []);
     let outputs = world.event(&subscribed("f-1"));
     assert_eq!(deliveries(&outputs), []);
     assert_eq!(transmitted(&outputs)[0].r#type(), call::Type::Suppress);
@@ -618,9 +628,9 @@ fn abort_while_subscribing_is_done_when_subscribed() {
 fn a_subscription_that_is_on_its_way_when_the_process_is_paused_gets_its_time_anew() {
     let mut world = subscribing();
     world.now += 80 * SECOND;
-    world.input(Input::Held);
-    assert_eq!(world.input(Input::Timeout), []);
-    assert!(matches!(deliveries(&world.event(&subscribed("f-1")))[..], [Delivery::Registered { .. }]));
+    world.notice(Notice::ReadingResumed);
+    assert_eq!(world.notice(Notice::Timeout), []);
+    assert!(matches!(deliveries(&world.event(&subscribed("f-1")))[..], [Callback::Registered { .. }]));
 }
 
 #[test]
@@ -656,7 +666,7 @@ fn a_stream_that_ends_begins_the_back_off_anew() {
 #[test]
 fn a_redirect_from_https_to_http_is_not_followed() {
     let mut world = world();
-    world.input(Input::MasterDetected(Some(Endpoint::new(true, "localhost", 5050))));
+    world.notice(Notice::Detected(Some(Endpoint::new(true, "localhost", 5050))));
     let outputs = world.stream(StreamEvent::Redirected(master(6060)));
     assert_eq!(outputs, [Output::Disconnect]);
     assert_eq!(subscribe_call(&world.timeout()).0, Endpoint::new(true, "localhost", 5050));
@@ -669,39 +679,40 @@ fn what_became_of_calls_is_asked_for_when_subscribed_again() {
     let mut world = world();
     world.subscribe();
     world.stream(StreamEvent::Closed("gone".into()));
-    let reconcile = Some(wire::call::Reconcile::default());
-    let inquiry = wire::call::Call { kind: call::Type::Reconcile.into(), reconcile, ..Default::default() };
-    assert_eq!(world.input(Input::Inquiries(vec![inquiry])), []);
+    let inquiry = envelope(wire::scheduler::Call::Reconcile(Default::default()));
+    assert_eq!(world.notice(Notice::Inquiries(vec![inquiry])), []);
     world.timeout();
     let outputs = world.subscribe();
-    assert!(matches!(outputs[..], [Output::Deliver(Delivery::Reregistered { .. }), Output::Transmit(_)]));
+    assert!(matches!(outputs[..], [Output::Deliver(Callback::Reregistered { .. }), Output::Transmit(_)]));
     assert_eq!(transmitted(&outputs)[0].r#type(), call::Type::Reconcile);
 }
 
 #[test]
 fn calls_that_may_be_sent_twice_are_told_apart() {
     use remesos::session::Unanswered;
-    for kind in [
-        call::Type::Teardown,
-        call::Type::Decline,
-        call::Type::Revive,
-        call::Type::Suppress,
-        call::Type::Kill,
-        call::Type::Acknowledge,
-        call::Type::Reconcile,
-        call::Type::Request,
-        call::Type::UpdateFramework,
+    use wire::scheduler::Call;
+    for call in [
+        Call::Teardown,
+        Call::Decline(Default::default()),
+        Call::Revive(all_roles()),
+        Call::Suppress(all_roles()),
+        Call::Kill(Default::default()),
+        Call::Acknowledge(Default::default()),
+        Call::Reconcile(Default::default()),
+        Call::Request(Default::default()),
+        Call::UpdateFramework(Default::default()),
     ] {
-        let call = Box::new(wire::call::Call { kind: kind.into(), ..Default::default() });
+        let call = envelope(call);
         assert_eq!(SchedulerSession::unanswered(call.clone()), Unanswered::Repeat(call));
     }
-    let message = Box::new(wire::call::Call { kind: call::Type::Message.into(), ..Default::default() });
+    let message = envelope(Call::Message(Default::default()));
     assert_eq!(SchedulerSession::unanswered(message), Unanswered::GiveUp);
-    let Unanswered::Replace { by, then } = SchedulerSession::unanswered(launch("t")) else {
+    let Unanswered::Replace { by, then } = SchedulerSession::unanswered(envelope(launch("t"))) else {
         panic!("an ACCEPT is never sent twice")
     };
-    assert_eq!(by.kind(), call::Type::Decline);
-    assert_eq!(then.expect("a reconciliation").reconcile.expect("set").tasks.len(), 1);
+    assert!(matches!(by.call, Call::Decline(_)));
+    let Call::Reconcile(reconcile) = then.expect("a reconciliation").call else { panic!("not a reconciliation") };
+    assert_eq!(reconcile.tasks.len(), 1);
 }
 
 /// What the session logs is not seen here; that it looks for unanswered offers, and when, is.
@@ -714,13 +725,12 @@ fn offers_that_are_not_answered_are_looked_for_after_ten_seconds_and_once() {
     world.event(&offers(&["o2"]));
     let due = |world: &World| world.session.poll_timeout().expect("a time") - world.now;
     assert_eq!(due(&world), 6 * SECOND);
-    let mut decline = wire::call::Call { kind: call::Type::Decline.into(), ..Default::default() };
     let id = v1::OfferId { value: "o1".into() }.encode_to_vec().into();
-    decline.decline = Some(wire::call::Decline { offer_ids: vec![id], filters: None });
-    world.input(Input::Call(Box::new(decline)));
+    let decline = wire::scheduler::call::Decline { offer_ids: vec![id], filters: None };
+    world.call(wire::scheduler::Call::Decline(decline));
     world.timeout();
     assert_eq!(due(&world), 4 * SECOND, "the other offer's time");
-    world.input(Input::Held);
+    world.notice(Notice::ReadingResumed);
     world.timeout();
     assert_eq!(due(&world), 6 * SECOND, "ten from when somebody could answer");
     world.timeout();
@@ -733,7 +743,7 @@ fn an_aborted_driver_does_not_look_for_offers_for_ever() {
     let mut world = world();
     world.subscribe();
     world.event(&offers(&["o1"]));
-    world.input(Input::Abort);
+    world.notice(Notice::Abort);
     world.timeout();
     assert_eq!(world.session.poll_timeout().expect("heartbeats") - world.now, 65 * SECOND);
 }

@@ -16,11 +16,12 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{Sleep, sleep_until};
 
+pub use self::pipeline::Left;
 use self::pipeline::Pipeline;
-pub use self::pipeline::{Answer, Left};
 use self::socket::Socket;
 use super::transport::Api;
 use crate::session::{Endpoint, Session};
+use crate::wire::duration::Period;
 use crate::{Error, Result};
 
 /// A call that is not answered within this time shows a broken connection, if events still come. It doubles, up to
@@ -34,12 +35,17 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 /// A quiet socket is looked at this long after a call was written, and then the less often the longer the answer takes.
 const LOOK_MIN: Duration = Duration::from_millis(10);
 const LOOK_MAX: Duration = Duration::from_secs(1);
+/// The time between two looks is this part of the time for which an answer is waited for.
+const LOOKS: u32 = 8;
+/// The time between two looks while calls wait for answers to others.
+const LOOK_HELD: Duration = Duration::from_millis(1);
 
 /// What became of calls.
 #[derive(Debug)]
 pub enum Progress<C> {
-    /// A call was answered, and somebody waits for that: see [`crate::session::Notice::Answered`].
-    Answered(Answer<C>),
+    /// A call was answered with a status and a body, and somebody waits for that: see
+    /// [`crate::session::Notice::Answered`].
+    Answered(C, u16, String),
     /// Too many calls wait for a connection that gives no answers.
     Stuck(String),
 }
@@ -78,7 +84,7 @@ impl<S: Session> Calls<S> {
     }
 
     /// Adds a call behind the others.
-    pub fn push(&mut self, call: Box<S::Call>) {
+    pub fn push(&mut self, call: S::Call) {
         self.pipeline.push(call);
     }
 
@@ -105,8 +111,8 @@ impl<S: Session> Calls<S> {
 
     fn poll(&mut self, context: &mut Context<'_>, heard: Instant) -> Poll<Progress<S::Call>> {
         loop {
-            if let Some(answer) = self.pipeline.next_answer() {
-                return Poll::Ready(Progress::Answered(answer));
+            if let Some((call, status, body)) = self.pipeline.next_answer() {
+                return Poll::Ready(Progress::Answered(call, status, body));
             }
             if self.pipeline.is_overfull() {
                 return Poll::Ready(Progress::Stuck("no call is answered, and too many wait".to_owned()));
@@ -154,7 +160,7 @@ impl<S: Session> Calls<S> {
         self.pipeline.failed();
         let delay = self.retry_delay();
         tracing::warn!("{} cannot be reached for calls: {error}; trying again in {delay:?}", self.endpoint);
-        self.connection = Connection::Closed { until: Instant::now() + delay };
+        self.connection = Connection::Closed { until: Instant::now() + Period::from(delay) };
     }
 
     /// The connection ended, on purpose if without an error.
@@ -168,13 +174,13 @@ impl<S: Session> Calls<S> {
             Some(error) => tracing::debug!("The connection to {} for calls ended: {error}", self.endpoint),
             None => tracing::debug!("The connection to {} for calls is closed", self.endpoint),
         }
-        self.connection = Connection::Closed { until: Instant::now() + self.retry_delay() };
+        self.connection = Connection::Closed { until: Instant::now() + Period::from(self.retry_delay()) };
     }
 
     fn retry_delay(&self) -> Duration {
         match self.pipeline.failures() {
             0 => Duration::ZERO,
-            failures => RETRY_MAX.min(RETRY_MIN * (1 << (failures - 1).min(10))),
+            failures => RETRY_MAX.min(RETRY_MIN.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)))),
         }
     }
 
@@ -247,8 +253,11 @@ impl<S: Session> Calls<S> {
     /// the missing heartbeats to judge.
     fn check_deadline(&self, now: Instant, heard: Instant) -> Result<()> {
         let Some(since) = self.pipeline.since() else { return Ok(()) };
-        let timeout =
-            if self.last { LAST_ANSWER_TIMEOUT } else { ANSWER_TIMEOUT * (1 << self.pipeline.failures().min(3)) };
+        let timeout = if self.last {
+            LAST_ANSWER_TIMEOUT
+        } else {
+            ANSWER_TIMEOUT.saturating_mul(1 << self.pipeline.failures().min(3))
+        };
         if now.saturating_duration_since(since) >= timeout && (self.last || heard > since) {
             return Err(Error::connection(format!("a call was not answered within {timeout:?}")));
         }
@@ -257,7 +266,7 @@ impl<S: Session> Calls<S> {
 
     /// Sets the timer for the next look, unless it is set for an earlier one.
     fn look_again(&mut self, context: &mut Context<'_>, now: Instant, due: bool) {
-        let next = now + self.next_look(now);
+        let next = now + Period::from(self.next_look(now));
         if due || next < self.timer.deadline().into_std() {
             self.timer.as_mut().reset(next.into());
             if self.timer.as_mut().poll(context).is_ready() {
@@ -271,14 +280,17 @@ impl<S: Session> Calls<S> {
         match self.pipeline.since() {
             None => self.pipeline.idle_max().saturating_sub(now.saturating_duration_since(self.used)).max(LOOK_MIN),
             Some(_) if !socket.is_quiet() => LOOK_MAX,
-            Some(_) if self.pipeline.is_held() => LOOK_MIN / 10,
-            Some(since) => (now.saturating_duration_since(since) / 8).clamp(LOOK_MIN, LOOK_MAX),
+            Some(_) if self.pipeline.is_held() => LOOK_HELD,
+            Some(since) => {
+                let waited = now.saturating_duration_since(since);
+                waited.checked_div(LOOKS).unwrap_or_default().clamp(LOOK_MIN, LOOK_MAX)
+            }
         }
     }
 }
 
 fn broke(error: std::io::Error) -> Error {
-    Error::connection(format!("it broke: {error}"))
+    Error::connection("it broke").caused_by(error)
 }
 
 /// What every request begins with, up to the length of its body.

@@ -10,6 +10,8 @@ use httparse::{Header, ParserConfig, Response, Status};
 use crate::{Error, Result};
 
 const HEADERS_MAX: usize = 256;
+/// A chunk ends with a line end, which is two bytes.
+const CHUNK_END: usize = 2;
 /// The largest reply that is taken, head and body, in bytes.
 pub const REPLY_MAX: usize = 1 << 20;
 
@@ -68,7 +70,7 @@ pub fn parse(input: &[u8], ended: bool) -> Result<Option<Reply>> {
     let Some((body, length)) = body else {
         return incomplete(input);
     };
-    Ok(Some(Reply { body, length: start + length, ..reply }))
+    Ok(Some(Reply { body, length: start.saturating_add(length), ..reply }))
 }
 
 fn incomplete(input: &[u8]) -> Result<Option<Reply>> {
@@ -142,15 +144,16 @@ fn chunks(input: &[u8]) -> Result<Option<(Vec<u8>, usize)>> {
         };
         let size = usize::try_from(size).ok().filter(|size| *size <= REPLY_MAX);
         let size = size.ok_or_else(|| bad_reply("a chunk is too long"))?;
-        let from = at + start;
+        let from = at.saturating_add(start);
         if size == 0 {
-            return Ok(trailers(&input[from..])?.map(|length| (body, from + length)));
+            return Ok(trailers(&input[from..])?.map(|length| (body, from.saturating_add(length))));
         }
-        let Some(chunk) = input.get(from..from + size + 2) else {
+        let end = from.saturating_add(size).saturating_add(CHUNK_END);
+        let Some(chunk) = input.get(from..end) else {
             return Ok(None);
         };
         body.extend_from_slice(&chunk[..size]);
-        at = from + size + 2;
+        at = end;
     }
 }
 

@@ -42,7 +42,7 @@ pub async fn connect(api: Api, endpoint: Endpoint) -> Result<Socket> {
         transport::Socket::Unix(socket) => Kind::Plain(Box::new(socket)),
         transport::Socket::Tcp(tcp) if endpoint.tls => Kind::Plain(secure(&endpoint, tcp).await?),
         transport::Socket::Tcp(tcp) => {
-            Kind::Quiet(quiet(tcp).map_err(|e| Error::connection(format!("cannot be used: {e}")))?)
+            Kind::Quiet(quiet(tcp).map_err(|e| Error::connection("cannot be used").caused_by(e))?)
         }
     };
     Ok(Socket { kind, piece: Box::new([0; PIECE]) })

@@ -28,17 +28,18 @@ pub enum MasterUri {
 impl MasterUri {
     /// Reads a master string; `file://` is followed. `tls` tells whether addresses without a scheme speak TLS.
     ///
-    /// Fails, naming the string and what was expected, where it is none of the forms. `local` is the embedded
+    /// Fails, naming the string and what was expected, if it is none of the forms. `local` is the embedded
     /// cluster's business and fails here too.
     pub fn parse(text: &str, tls: bool) -> Result<Self> {
         parse_nested(text.trim(), tls, 0).map_err(|why| {
             let text = redacted(text);
-            Error::invalid(format!("Failed to create a master detector for '{text}': Failed to parse '{text}': {why}"))
+            let what = format!("Failed to create a master detector for '{text}': Failed to parse '{text}'");
+            Error::invalid(what).caused_by(why)
         })
     }
 }
 
-fn parse_nested(text: &str, tls: bool, depth: usize) -> std::result::Result<MasterUri, String> {
+fn parse_nested(text: &str, tls: bool, depth: usize) -> Result<MasterUri> {
     if text.starts_with("zk://") {
         return ZooKeeperUrl::parse(text).map(|url| MasterUri::ZooKeeper(url, tls));
     }
@@ -48,23 +49,25 @@ fn parse_nested(text: &str, tls: bool, depth: usize) -> std::result::Result<Mast
     let (tls, rest) = match text.split_once("://") {
         Some(("http", rest)) => (false, rest.trim_end_matches('/')),
         Some(("https", rest)) => (true, rest.trim_end_matches('/')),
-        Some(_) => return Err(EXPECTED.to_owned()),
+        Some(_) => return Err(Error::invalid(EXPECTED)),
         None => (tls, text.strip_prefix("master@").unwrap_or(text)),
     };
-    authority(rest, tls, None).map(MasterUri::Standalone).ok_or_else(|| EXPECTED.to_owned())
+    authority(rest, tls, None).map(MasterUri::Standalone).ok_or_else(|| Error::invalid(EXPECTED))
 }
 
-fn read_file(path: &str, tls: bool, depth: usize) -> std::result::Result<MasterUri, String> {
+fn read_file(path: &str, tls: bool, depth: usize) -> Result<MasterUri> {
     if depth >= FILES_NESTED_MAX {
-        return Err(format!("more than {FILES_NESTED_MAX} files name one another"));
+        return Err(Error::invalid(format!("more than {FILES_NESTED_MAX} files name one another")));
     }
     let shown = redacted(path);
-    let content = std::fs::read_to_string(path).map_err(|e| format!("cannot read the file {shown}: {e}"))?;
-    let nested = parse_nested(content.trim(), tls, depth + 1);
-    nested.map_err(|why| format!("the file {shown} holds '{}': {why}", redacted(content.trim())))
+    let content = std::fs::read_to_string(path)
+        .map_err(|e| Error::invalid(format!("cannot read the file {shown}")).caused_by(e))?;
+    let nested = parse_nested(content.trim(), tls, depth.saturating_add(1));
+    nested
+        .map_err(|why| Error::invalid(format!("the file {shown} holds '{}'", redacted(content.trim()))).caused_by(why))
 }
 
-/// Reads `host:port`, with brackets around an IPv6 address; without a port where a default is given.
+/// Reads `host:port`, with brackets around an IPv6 address; without a port if a default is given.
 pub fn authority(text: &str, tls: bool, default_port: Option<u16>) -> Option<Endpoint> {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
@@ -79,7 +82,7 @@ pub fn authority(text: &str, tls: bool, default_port: Option<u16>) -> Option<End
 
 /// Starts to look for the leading master. Has to be called within a tokio runtime; ends when the receiver is dropped.
 ///
-/// Fails where the ZooKeeper client cannot be set up.
+/// Fails if the ZooKeeper client cannot be set up.
 pub fn detect(uri: MasterUri) -> Result<watch::Receiver<Option<Endpoint>>> {
     match uri {
         MasterUri::Standalone(master) => {

@@ -7,7 +7,7 @@ pub fn redacted(text: &str) -> String {
     if text.starts_with("file:///") {
         return text.to_owned();
     }
-    let (scheme, rest) = text.split_at(text.find("://").map_or(0, |at| at + "://".len()));
+    let (scheme, rest) = text.split_at(text.find("://").map_or(0, |at| at.saturating_add("://".len())));
     let Some((credentials, host)) = rest.rsplit_once('@') else {
         return text.to_owned();
     };

@@ -11,11 +11,14 @@ use zookeeper_client as zk;
 
 use crate::proto::v1;
 use crate::session::Endpoint;
+use crate::{Error, Result};
 
 /// `MASTER_DETECTOR_ZK_SESSION_TIMEOUT` in `src/master/detector/zookeeper.hpp`.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
 /// `GroupProcess::RETRY_INTERVAL`.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
+/// A list of children that is gone is looked for again after this.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 const DEFAULT_PORT: u16 = 2181;
 const DEFAULT_MASTER_PORT: u16 = 5050;
 
@@ -39,13 +42,14 @@ impl ZooKeeperUrl {
     /// Reads a URL: the path begins at the first `/`, credentials end at the last `@` before it.
     ///
     /// Fails with what was expected.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self> {
         let form = "zk://[user:password@]host1:port1,host2:port2,.../path";
-        let rest = text.strip_prefix("zk://").ok_or(format!("expected {form}"))?;
+        let rest = text.strip_prefix("zk://").ok_or_else(|| Error::invalid(format!("expected {form}")))?;
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let path = path.trim_end_matches('/');
         if path.is_empty() {
-            return Err(format!("Expecting a (chroot) path for ZooKeeper ('/' is not supported): expected {form}"));
+            let why = "Expecting a (chroot) path for ZooKeeper ('/' is not supported)";
+            return Err(Error::invalid(format!("{why}: expected {form}")));
         }
         let (credentials, servers) = match authority.rsplit_once('@') {
             Some((credentials, servers)) => (Some(credentials.to_owned()), servers),
@@ -53,13 +57,15 @@ impl ZooKeeperUrl {
         };
         let with_port = |server: &str| {
             let master = super::authority(server, false, Some(DEFAULT_PORT));
-            master.map(|m| m.authority()).ok_or_else(|| match path.contains('@') {
+            let why = if path.contains('@') {
                 // It may be part of a password.
-                true => format!("the path begins at the first '/', which credentials cannot have: expected {form}"),
-                false => format!("'{server}' is no ZooKeeper server: expected {form}"),
-            })
+                "the path begins at the first '/', which credentials cannot have".to_owned()
+            } else {
+                format!("'{server}' is not a ZooKeeper server")
+            };
+            master.map(|m| m.authority()).ok_or_else(|| Error::invalid(format!("{why}: expected {form}")))
         };
-        let servers = servers.split(',').map(with_port).collect::<Result<Vec<_>, _>>()?.join(",");
+        let servers = servers.split(',').map(with_port).collect::<Result<Vec<_>>>()?.join(",");
         Ok(Self { credentials, servers, path: path.to_owned() })
     }
 }
@@ -92,13 +98,14 @@ async fn keep_connected(url: &ZooKeeperUrl, tls: bool, leader: &watch::Sender<Op
     }
 }
 
-async fn connect(url: &ZooKeeperUrl) -> Result<zk::Client, String> {
+async fn connect(url: &ZooKeeperUrl) -> Result<zk::Client> {
     let mut connector = zk::Client::connector().with_session_timeout(SESSION_TIMEOUT).with_fail_eagerly();
     if let Some(credentials) = &url.credentials {
         connector = connector.with_auth("digest", credentials.as_bytes());
     }
     let connecting = timeout(SESSION_TIMEOUT, connector.connect(&url.servers));
-    connecting.await.map_err(|_| format!("no answer within {SESSION_TIMEOUT:?}"))?.map_err(|e| e.to_string())
+    let connected = connecting.await.map_err(|_| Error::connection(format!("no answer within {SESSION_TIMEOUT:?}")))?;
+    connected.map_err(|e| Error::connection("cannot connect").caused_by(e))
 }
 
 /// Watches the children, and reads the leader's data once per new leader; returns why the session ended.
@@ -115,7 +122,7 @@ async fn follow(
             Ok(watcher) => {
                 watcher.changed().await;
             }
-            Err(zk::Error::ConnectionLoss | zk::Error::NoNode) => sleep(RETRY_INTERVAL / 10).await,
+            Err(zk::Error::ConnectionLoss | zk::Error::NoNode) => sleep(LOOK_AGAIN).await,
             Err(error) => return error,
         }
         if client.state().is_terminated() {
@@ -130,7 +137,7 @@ async fn look(
     tls: bool,
     leader: &watch::Sender<Option<Endpoint>>,
     leading: &mut Option<String>,
-) -> Result<zk::OneshotWatcher, zk::Error> {
+) -> std::result::Result<zk::OneshotWatcher, zk::Error> {
     let (children, watcher) = match client.list_and_watch_children(&url.path).await {
         Err(zk::Error::NoNode) => {
             tracing::info!("No master has made its node in ZooKeeper at {url:?} yet");

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-pub use crate::session::StreamEvent;
-use crate::session::{Endpoint, Notice};
+use crate::Error;
+use crate::session;
 use crate::wire::duration::Period;
-use crate::wire::executor::Call;
+use crate::wire::executor::Envelope;
 
 /// What a session is made of: what the agent told the executor in its environment.
 #[derive(Debug, Clone)]
@@ -15,7 +15,7 @@ pub struct Config {
     /// `MESOS_EXECUTOR_ID`.
     pub executor_id: String,
     /// `MESOS_SLAVE_ID`.
-    pub slave_id: String,
+    pub agent_id: String,
     /// How long an agent that restarts is waited for, `MESOS_RECOVERY_TIMEOUT`; `None` without checkpointing, where an
     /// agent that restarts knows its executors no more.
     pub recovery_timeout: Option<Period>,
@@ -23,98 +23,75 @@ pub struct Config {
     pub backoff_max: Period,
     /// `MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD`.
     pub shutdown_grace_period: Period,
-    /// Where random delays and uuids start from.
+    /// Where the random delays start from.
     pub seed: u64,
 }
 
-/// What happened.
+/// What an executor asks.
 #[derive(Debug)]
-pub enum Input {
-    /// Where the agent is.
-    Agent(Option<Endpoint>),
-    /// Something about the stream of the attempt with this number.
-    Stream(u64, StreamEvent),
+pub enum Request {
     /// The executor reports on a task.
     Update {
         /// The bytes of a `TaskStatus`; what an agent wants to see in it is filled in here.
         status: Bytes,
         /// Seconds since the epoch.
         timestamp: f64,
+        /// The 16 bytes of a random UUID, which names the update.
+        uuid: Bytes,
     },
     /// The executor sends bytes to its scheduler.
     Message(Bytes),
-    /// The agent answered a call: any with an error, an update in any case.
-    Answered {
-        /// Which call.
-        call: Box<Call>,
-        /// The HTTP status.
-        status: u16,
-        /// The agent's words.
-        body: String,
-    },
-    /// The executor stops: what it reported is seen to, nothing more is delivered.
-    Stop,
-    /// Nothing more is to be delivered.
-    Abort,
-    /// Nothing was read until now, because the executor is slow or the process was paused: the silence meanwhile says
-    /// nothing.
-    Held,
-    /// `poll_timeout` has passed.
-    Timeout,
-    /// Nothing that concerns an executor.
-    Nothing,
-}
-
-impl From<Notice<Call>> for Input {
-    fn from(notice: Notice<Call>) -> Self {
-        match notice {
-            Notice::Detected(agent) => Self::Agent(agent),
-            Notice::Stream(attempt, event) => Self::Stream(attempt, event),
-            Notice::Answered(call, status, body) => Self::Answered { call, status, body },
-            Notice::Stop { .. } => Self::Stop,
-            Notice::Abort => Self::Abort,
-            Notice::Timeout => Self::Timeout,
-            Notice::Held => Self::Held,
-            // Updates are kept until they are acknowledged, messages are best effort.
-            Notice::Unsent(_) | Notice::Inquiries(_) => Self::Nothing,
-        }
-    }
 }
 
 /// What to do.
-pub type Output = crate::session::Output<Call, Delivery>;
+pub type Output = session::Output<Envelope, Callback>;
 
 /// A callback with its arguments, as the bytes of the messages.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
-pub enum Delivery {
-    Registered { executor_info: Bytes, framework_info: Bytes, slave_info: Bytes },
-    Reregistered { slave_info: Bytes },
+pub enum Callback {
+    Registered { executor_info: Bytes, framework_info: Bytes, agent_info: Bytes },
+    Reregistered { agent_info: Bytes },
     Disconnected,
     LaunchTask(Bytes),
     KillTask { task_id: Bytes, kill_policy: Option<Bytes> },
     FrameworkMessage(Bytes),
     Shutdown,
-    Error(String),
+    Error(Error),
 }
 
-/// What a delivery takes in memory beside the bytes of its messages, about.
+/// What a callback takes in memory beside the bytes of its messages, about.
 const OVERHEAD: usize = 128;
 
-impl Delivery {
-    /// How many bytes it keeps, about.
-    pub fn size(&self) -> usize {
-        OVERHEAD
-            + match self {
-                Self::Registered { executor_info, framework_info, slave_info } => {
-                    executor_info.len() + framework_info.len() + slave_info.len()
-                }
-                Self::Reregistered { slave_info: bytes } | Self::LaunchTask(bytes) | Self::FrameworkMessage(bytes) => {
-                    bytes.len()
-                }
-                Self::KillTask { task_id, kill_policy } => task_id.len() + kill_policy.as_ref().map_or(0, Bytes::len),
-                Self::Disconnected | Self::Shutdown => 0,
-                Self::Error(message) => message.len(),
+impl session::Callback for Callback {
+    type Request = Request;
+
+    fn of_error(error: Error) -> Self {
+        Self::Error(error)
+    }
+
+    fn error(&self) -> Option<&Error> {
+        if let Self::Error(error) = self { Some(error) } else { None }
+    }
+
+    fn when_returned(self) -> Option<Request> {
+        None
+    }
+
+    fn size(&self) -> usize {
+        let messages = match self {
+            Self::Registered { executor_info, framework_info, agent_info } => {
+                executor_info.len().saturating_add(framework_info.len()).saturating_add(agent_info.len())
             }
+            Self::Reregistered { agent_info: bytes } | Self::LaunchTask(bytes) | Self::FrameworkMessage(bytes) => {
+                bytes.len()
+            }
+            Self::KillTask { task_id, kill_policy } => {
+                task_id.len().saturating_add(kill_policy.as_ref().map_or(0, Bytes::len))
+            }
+            // An error's text is bounded by the bodies of answers.
+            Self::Disconnected | Self::Shutdown | Self::Error(_) => 0,
+        };
+        messages.saturating_add(OVERHEAD)
     }
 }

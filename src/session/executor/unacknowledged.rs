@@ -16,7 +16,7 @@ impl Unacknowledged {
     /// Keeps a message; a key that is known keeps its place.
     pub fn insert(&mut self, key: Bytes, message: Bytes) {
         let place = *self.places.entry(key).or_insert(self.next);
-        self.next = self.next.max(place + 1);
+        self.next = self.next.max(place.saturating_add(1));
         self.order.insert(place, message);
     }
 

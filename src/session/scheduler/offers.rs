@@ -1,12 +1,14 @@
 //! Offers that the framework has neither accepted nor declined, and since when.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
+use crate::wire::duration::Period;
+
 /// Offers that are not answered within this time are worth a warning.
-pub const OFFERS_TIMEOUT: Duration = Duration::from_secs(10);
+pub const OFFERS_TIMEOUT: Period = Period::from_secs(10);
 
 /// The unanswered offers of one subscription, by their serialized ids.
 #[derive(Debug, Default)]
@@ -46,7 +48,7 @@ impl Offers {
     }
 
     /// Nobody could answer until now.
-    pub fn held(&mut self, now: Instant) {
+    pub fn reading_resumed(&mut self, now: Instant) {
         self.since.values_mut().for_each(|since| *since = now);
     }
 

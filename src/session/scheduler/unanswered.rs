@@ -8,31 +8,29 @@ use prost::Message;
 
 use crate::proto::v1;
 use crate::session::Unanswered;
-use crate::wire::call::{self, Call, Type};
-use crate::wire::envelope::TaskKeys;
+use crate::wire::scheduler::{Call, Envelope, call};
+use crate::wire::views::TaskView;
 
 /// What is done about this call.
-pub fn outcome(call: Box<Call>) -> Unanswered<Call> {
-    match call.kind() {
-        Type::Accept => give_back(&call),
-        Type::Message => Unanswered::GiveUp,
-        _ => Unanswered::Repeat(call),
+pub fn outcome(envelope: Envelope) -> Unanswered<Envelope> {
+    match envelope.call {
+        Call::Accept(accept) => give_back(envelope.framework_id, accept),
+        Call::Message(_) => Unanswered::GiveUp,
+        _ => Unanswered::Repeat(envelope),
     }
 }
 
 /// What takes the place of an ACCEPT. The framework wanted what was offered, so it is to be offered again at once.
-fn give_back(call: &Call) -> Unanswered<Call> {
-    let accept = call.accept.clone().unwrap_or_default();
+fn give_back(framework_id: Option<Bytes>, accept: call::Accept) -> Unanswered<Envelope> {
+    let tasks = accept.operations.iter().flat_map(call::tasks);
+    let tasks = tasks.filter_map(|task| TaskView::decode(task).ok());
+    let tasks: Vec<_> =
+        tasks.map(|task| call::ReconcileTask { task_id: task.task_id, agent_id: task.agent_id }).collect();
     let filters = v1::Filters { refuse_seconds: Some(0.0) }.encode_to_vec().into();
     let decline = call::Decline { offer_ids: accept.offer_ids, filters: Some(filters) };
-    let keys = |task: Bytes| TaskKeys::decode(task).ok();
-    let tasks = accept.operations.iter().flat_map(call::tasks).filter_map(keys);
-    let tasks: Vec<_> =
-        tasks.map(|keys| call::ReconcileTask { task_id: keys.task_id, agent_id: keys.agent_id }).collect();
-    let like = |kind: Type| Call { framework_id: call.framework_id.clone(), kind: kind.into(), ..Call::default() };
-    let reconcile = Call { reconcile: Some(call::Reconcile { tasks: tasks.clone() }), ..like(Type::Reconcile) };
+    let envelope = |call| Envelope { framework_id: framework_id.clone(), call };
     Unanswered::Replace {
-        by: Box::new(Call { decline: Some(decline), ..like(Type::Decline) }),
-        then: (!tasks.is_empty()).then(|| Box::new(reconcile)),
+        by: envelope(Call::Decline(decline)),
+        then: (!tasks.is_empty()).then(|| envelope(Call::Reconcile(call::Reconcile { tasks }))),
     }
 }

@@ -1,49 +1,99 @@
-//! The v1 scheduler calls, built around the bytes of the messages that the framework gave.
-//!
-//! Numbers are those of `proto/mesos/v1/scheduler/scheduler.proto`.
+//! What a scheduler asks of a master, built around the bytes of the messages that the framework gave.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use prost::Message;
+use prost::encoding::{self, int32, message};
 
-use super::envelope::{FrameworkMessage, StatusKeys, Wrapped};
-use super::executor::TaskGroup;
-pub use crate::proto::v1::scheduler::call::Type;
+use super::FrameworkMessage;
+pub use crate::proto::v1::scheduler::call::Type as CallType;
+use crate::wire::Post;
+use crate::wire::views::{StatusView, TaskGroup, Wrapped};
 
-/// `mesos.v1.scheduler.Call`.
-#[derive(Clone, PartialEq, prost::Message)]
+/// What a framework asks of its master.
+#[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
-pub struct Call {
-    #[prost(bytes = "bytes", optional, tag = "1")]
-    pub framework_id: Option<Bytes>,
-    #[prost(enumeration = "Type", tag = "2")]
-    pub kind: i32,
-    #[prost(message, optional, tag = "3")]
-    pub subscribe: Option<Subscribe>,
-    #[prost(message, optional, tag = "4")]
-    pub accept: Option<Accept>,
-    #[prost(message, optional, tag = "5")]
-    pub decline: Option<Decline>,
-    #[prost(message, optional, tag = "15")]
-    pub revive: Option<Roles>,
-    #[prost(message, optional, tag = "6")]
-    pub kill: Option<Wrapped>,
-    #[prost(message, optional, tag = "8")]
-    pub acknowledge: Option<Acknowledge>,
-    #[prost(message, optional, tag = "9")]
-    pub reconcile: Option<Reconcile>,
-    #[prost(message, optional, tag = "10")]
-    pub message: Option<FrameworkMessage>,
-    #[prost(message, optional, tag = "11")]
-    pub request: Option<Requests>,
-    #[prost(message, optional, tag = "16")]
-    pub suppress: Option<Roles>,
-    #[prost(message, optional, tag = "19")]
-    pub update_framework: Option<Subscribe>,
+pub enum Call {
+    Subscribe(Subscribe),
+    Teardown,
+    Accept(Accept),
+    Decline(Decline),
+    Revive(Roles),
+    Suppress(Roles),
+    Kill(Wrapped),
+    Acknowledge(Acknowledge),
+    Reconcile(Reconcile),
+    Message(FrameworkMessage),
+    Request(Requests),
+    UpdateFramework(Subscribe),
 }
 
-impl super::Post for Call {
+/// Calls a function with the number of a call's field in `mesos.v1.scheduler.Call`, what is in the field, and more
+/// arguments. The value is the default for a call without a field.
+macro_rules! with_field {
+    ($call:expr, $function:path $(, $argument:expr)*) => {
+        match $call {
+            Call::Subscribe(field) => $function(3, field $(, $argument)*),
+            Call::Accept(field) => $function(4, field $(, $argument)*),
+            Call::Decline(field) => $function(5, field $(, $argument)*),
+            Call::Kill(field) => $function(6, field $(, $argument)*),
+            Call::Acknowledge(field) => $function(8, field $(, $argument)*),
+            Call::Reconcile(field) => $function(9, field $(, $argument)*),
+            Call::Message(field) => $function(10, field $(, $argument)*),
+            Call::Request(field) => $function(11, field $(, $argument)*),
+            Call::Revive(field) => $function(15, field $(, $argument)*),
+            Call::Suppress(field) => $function(16, field $(, $argument)*),
+            Call::UpdateFramework(field) => $function(19, field $(, $argument)*),
+            Call::Teardown => Default::default(),
+        }
+    };
+}
+
+impl Call {
+    /// Its type.
+    pub fn kind(&self) -> CallType {
+        match self {
+            Self::Subscribe(_) => CallType::Subscribe,
+            Self::Teardown => CallType::Teardown,
+            Self::Accept(_) => CallType::Accept,
+            Self::Decline(_) => CallType::Decline,
+            Self::Revive(_) => CallType::Revive,
+            Self::Suppress(_) => CallType::Suppress,
+            Self::Kill(_) => CallType::Kill,
+            Self::Acknowledge(_) => CallType::Acknowledge,
+            Self::Reconcile(_) => CallType::Reconcile,
+            Self::Message(_) => CallType::Message,
+            Self::Request(_) => CallType::Request,
+            Self::UpdateFramework(_) => CallType::UpdateFramework,
+        }
+    }
+}
+
+/// `mesos.v1.scheduler.Call`: a call, and the framework that makes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Envelope {
+    /// The serialized `FrameworkID`; a framework that subscribes for the first time has none.
+    pub framework_id: Option<Bytes>,
+    /// What is asked.
+    pub call: Call,
+}
+
+impl Post for Envelope {
     fn name(&self) -> &'static str {
-        self.kind().as_str_name()
+        self.call.kind().as_str_name()
+    }
+
+    fn encoded_len(&self) -> usize {
+        let id = self.framework_id.as_ref().map_or(0, |id| encoding::bytes::encoded_len(1, id));
+        let kind = int32::encoded_len(2, &self.call.kind().into());
+        id.saturating_add(kind).saturating_add(with_field!(&self.call, message::encoded_len))
+    }
+
+    fn encode(&self, buffer: &mut BytesMut) {
+        if let Some(id) = &self.framework_id {
+            encoding::bytes::encode(1, id, buffer);
+        }
+        int32::encode(2, &self.call.kind().into(), buffer);
+        with_field!(&self.call, message::encode, buffer);
     }
 }
 
@@ -103,7 +153,7 @@ impl Acknowledge {
     /// The acknowledgement that a `TaskStatus` asks for; `None` where it has no uuid or no agent, as with updates
     /// that the master made itself. Follows `SchedulerProcess::acknowledgeStatusUpdate` in `src/sched/sched.cpp`.
     pub fn of(status: &Bytes) -> Option<Self> {
-        let keys = StatusKeys::decode(status.clone()).ok()?;
+        let keys = StatusView::decode(status.clone()).ok()?;
         let uuid = keys.uuid.filter(|u| !u.is_empty())?;
         Some(Self { agent_id: keys.agent_id?, task_id: keys.task_id?, uuid })
     }
@@ -191,27 +241,69 @@ mod tests {
     use super::*;
     use crate::proto::v1;
 
+    fn sent(call: Call) -> v1::scheduler::Call {
+        let framework_id = Some(v1::FrameworkId { value: "f".into() }.encode_to_vec().into());
+        let envelope = Envelope { framework_id, call };
+        let bytes = envelope.to_bytes();
+        assert_eq!(bytes.len(), envelope.encoded_len());
+        v1::scheduler::Call::decode(bytes).expect("a v1 call")
+    }
+
     #[test]
-    fn envelopes_are_the_calls_that_mesos_knows() {
+    fn an_accept_is_the_call_that_mesos_knows() {
         let task = v1::TaskInfo { name: "t".into(), ..Default::default() }.encode_to_vec();
-        let call = Call {
-            framework_id: Some(v1::FrameworkId { value: "f".into() }.encode_to_vec().into()),
-            kind: Type::Accept.into(),
-            accept: Some(Accept {
-                offer_ids: vec![v1::OfferId { value: "o".into() }.encode_to_vec().into()],
-                operations: vec![launch_operation(vec![task.into()])],
-                filters: Some(v1::Filters { refuse_seconds: Some(1.5) }.encode_to_vec().into()),
-            }),
-            ..Default::default()
-        };
-        let real = v1::scheduler::Call::decode(call.encode_to_vec().as_slice()).expect("a v1 call");
-        assert_eq!(real.r#type(), Type::Accept);
+        let real = sent(Call::Accept(Accept {
+            offer_ids: vec![v1::OfferId { value: "o".into() }.encode_to_vec().into()],
+            operations: vec![launch_operation(vec![task.into()])],
+            filters: Some(v1::Filters { refuse_seconds: Some(1.5) }.encode_to_vec().into()),
+        }));
+        assert_eq!((real.r#type(), real.framework_id.expect("an id").value.as_str()), (CallType::Accept, "f"));
         let accept = real.accept.expect("an accept");
         assert_eq!(accept.offer_ids[0].value, "o");
         assert_eq!(accept.filters.expect("filters").refuse_seconds, Some(1.5));
         let operation = &accept.operations[0];
         assert_eq!(operation.r#type(), v1::offer::operation::Type::Launch);
         assert_eq!(operation.launch.as_ref().expect("a launch").task_infos[0].name, "t");
+    }
+
+    #[test]
+    fn every_call_has_its_own_type_and_its_own_field() {
+        let roles = Roles { roles: vec!["r".into()] };
+        let subscribe = Subscribe { suppressed_roles: vec!["r".into()], ..Default::default() };
+        for call in [
+            Call::Subscribe(subscribe.clone()),
+            Call::Teardown,
+            Call::Accept(Accept::default()),
+            Call::Decline(Decline::default()),
+            Call::Revive(roles.clone()),
+            Call::Suppress(roles),
+            Call::Kill(Wrapped::default()),
+            Call::Acknowledge(Acknowledge::default()),
+            Call::Reconcile(Reconcile::default()),
+            Call::Message(FrameworkMessage::default()),
+            Call::Request(Requests::default()),
+            Call::UpdateFramework(subscribe),
+        ] {
+            let kind = call.kind();
+            let real = sent(call);
+            assert_eq!(real.r#type(), kind);
+            let fields = [
+                (CallType::Subscribe, real.subscribe.is_some()),
+                (CallType::Accept, real.accept.is_some()),
+                (CallType::Decline, real.decline.is_some()),
+                (CallType::Revive, real.revive.is_some()),
+                (CallType::Suppress, real.suppress.is_some()),
+                (CallType::Kill, real.kill.is_some()),
+                (CallType::Acknowledge, real.acknowledge.is_some()),
+                (CallType::Reconcile, real.reconcile.is_some()),
+                (CallType::Message, real.message.is_some()),
+                (CallType::Request, real.request.is_some()),
+                (CallType::UpdateFramework, real.update_framework.is_some()),
+            ];
+            for (field, is_set) in fields {
+                assert_eq!(is_set, field == kind, "{field:?} of {kind:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,0 +1,54 @@
+//! Callbacks on their way from a driver to whoever makes them, and the driver's rules for that: none is made once the
+//! driver is stopped or aborted, an error aborts the driver before its callback, and an update is acknowledged when its
+//! callback has returned.
+
+use super::handle::Handle;
+use super::status::Status;
+use crate::Error;
+use crate::session::{Callback, Session};
+
+/// A callback to make.
+pub struct Delivery<'a, S: Session> {
+    driver: &'a Handle<S>,
+    callback: S::Callback,
+}
+
+impl<S: Session> Handle<S> {
+    /// Waits for callbacks and returns all that wait; `None` once the driver is stopped or aborted.
+    pub fn blocking_recv(&self) -> Option<impl Iterator<Item = Delivery<'_, S>>> {
+        Some(self.queue().blocking_recv()?.into_iter().map(|callback| Delivery { driver: self, callback }))
+    }
+
+    /// Waits for callbacks and returns all that wait; `None` once the driver is stopped or aborted. May be dropped at
+    /// any time: nothing is lost.
+    pub async fn recv(&self) -> Option<impl Iterator<Item = Delivery<'_, S>>> {
+        Some(self.queue().recv().await?.into_iter().map(|callback| Delivery { driver: self, callback }))
+    }
+}
+
+impl<S: Session> Delivery<'_, S> {
+    /// Has to be called before the callback is made; whether it is to be made. An error aborts the driver, which wakes
+    /// those who wait for it: `before_abort` comes before that.
+    pub fn begin(&self, before_abort: impl FnOnce(&Error)) -> bool {
+        if self.driver.status() != Status::Running {
+            return false;
+        }
+        if let Some(error) = self.callback.error() {
+            before_abort(error);
+            self.driver.abort();
+        }
+        true
+    }
+
+    /// The callback and its arguments.
+    pub fn callback(&self) -> &S::Callback {
+        &self.callback
+    }
+
+    /// The callback has returned: an update is acknowledged, unless the framework does that itself.
+    pub fn ack(self) {
+        if let Some(request) = self.callback.when_returned() {
+            self.driver.request(request);
+        }
+    }
+}

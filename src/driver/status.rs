@@ -1,0 +1,75 @@
+//! Where a driver stands, for those who ask and those who wait.
+//!
+//! Statuses follow `MesosSchedulerDriver` in `src/sched/sched.cpp` and `MesosExecutorDriver` in `src/exec/exec.cpp`.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// `mesos.Status`, with its numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Status {
+    NotStarted = 1,
+    Running = 2,
+    Aborted = 3,
+    Stopped = 4,
+}
+
+/// A status that threads share.
+#[derive(Debug)]
+pub struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// What is shared.
+#[derive(Debug)]
+pub struct State {
+    pub status: Status,
+    /// Whether the last calls are out.
+    pub finished: bool,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        let state = State { status: Status::NotStarted, finished: false };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+}
+
+impl Shared {
+    /// Locks it.
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes those who wait, after a change.
+    pub fn changed(&self) {
+        self.changed.notify_all();
+    }
+
+    /// The last calls are out.
+    pub fn finish(&self) {
+        self.lock().finished = true;
+        self.changed();
+    }
+
+    /// Waits at most so long for the driver to end; `None` while it runs. A stopped driver has ended once its last
+    /// calls are out.
+    pub fn wait(&self, at_most: Duration) -> Option<Status> {
+        let begin = Instant::now();
+        let mut state = self.lock();
+        loop {
+            let ended = match state.status {
+                Status::Running => false,
+                Status::Stopped => state.finished,
+                Status::NotStarted | Status::Aborted => true,
+            };
+            if ended {
+                return Some(state.status);
+            }
+            let left = at_most.checked_sub(begin.elapsed())?;
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
