@@ -19,10 +19,10 @@
 //!
 //! # How a message travels
 //!
-//! In: socket bytes, [`wire::recordio`], [`wire::envelope`], [`session::Session::handle_input`],
-//! [`session::Session::poll_output`], the dispatcher's queue, the framework's callback, and back
-//! as an acknowledgement. Out: a driver call's bytes, [`session::scheduler::Input::Call`], and if subscribed
-//! [`session::scheduler::Output::Transmit`], an ordered POST.
+//! In: socket bytes, [`wire::recordio`], [`session::Session::handle_notice`], which decodes the event,
+//! [`session::Session::poll_output`], the dispatcher's queue, the framework's callback, and back as an acknowledgement.
+//! Out: a driver call's bytes, [`session::Session::handle_request`], and if subscribed [`session::Output::Transmit`], an
+//! ordered POST.
 
 pub mod command_executor;
 pub mod driver;
