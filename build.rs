@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use prost::Message;
 
-/// The files whose messages become Rust types; what they import comes along.
-const RUST_TYPES: [&str; 3] = [
+/// The files whose messages become Rust types, together with the files that they import.
+const RUST_TYPES: [&str; 4] = [
     "mesos/v1/scheduler/scheduler.proto",
     "mesos/v1/executor/executor.proto",
-    "mesos/v1/maintenance/maintenance.proto",
+    "mesos/v1/master/master.proto",
+    "mesos/v1/agent/agent.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

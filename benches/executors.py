@@ -78,7 +78,7 @@ def add(resources: Any, **amounts: float) -> None:
 
 
 def tasks(cluster: LocalCluster, command: str, number: int) -> tuple[float, float | None]:
-    """Wall seconds of so many tasks, and the executor's CPU seconds where it tells them."""
+    """Wall seconds for a number of tasks, and the executor's CPU seconds if it reports them."""
     scheduler = Workload(command, number)
     driver = MesosSchedulerDriver(scheduler, mesos_pb2.FrameworkInfo(user="", name="bench"), cluster.address)
     driver.start()

@@ -18,6 +18,15 @@ mod generated {
         pub mod allocator {
             include!(concat!(env!("OUT_DIR"), "/mesos.v1.allocator.rs"));
         }
+        pub mod master {
+            include!(concat!(env!("OUT_DIR"), "/mesos.v1.master.rs"));
+        }
+        pub mod agent {
+            include!(concat!(env!("OUT_DIR"), "/mesos.v1.agent.rs"));
+        }
+        pub mod quota {
+            include!(concat!(env!("OUT_DIR"), "/mesos.v1.quota.rs"));
+        }
         pub mod maintenance {
             include!(concat!(env!("OUT_DIR"), "/mesos.v1.maintenance.rs"));
         }

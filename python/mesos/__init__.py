@@ -1,8 +1,8 @@
 """remesos: the classic Apache Mesos framework API for today's Python.
 
-A regular package that extends its path, so that other distributions' ``mesos.*`` packages still import. Importing it
-starts no thread and sets no signal handler. Up to Mesos 0.19 the whole API was here: those names are found in the
-modules that they moved to, when they are asked for.
+This is a regular package that extends its path, so that other distributions' ``mesos.*`` packages can still be
+imported. Importing it starts no thread and sets no signal handler. Until Mesos 0.19 this module
+contained the whole API: its names are still available, and are looked up in their current modules on use.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ __all__ = [
 
 __path__ = extend_path(__path__, __name__)
 
-from mesos import _conflicts  # noqa: F401  (looks at the path that was just extended)
+from mesos import _conflicts  # noqa: F401  (needs the extended path)
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # Import statements, which packers follow.
+    # Import statements, because packers follow them.
     if name.startswith("Mesos"):
         from mesos import native
 

@@ -1,4 +1,4 @@
-"""Turns what a framework passes to a driver into what the core takes, or says clearly why it cannot be."""
+"""Converts the arguments of driver methods to what the core expects, or raises an error that names the problem."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from mesos._misuse import Misuse
 
 _SHOWN_MAX = 80
-# Of what is passed instead of these, only the type is shown.
+# If another object is passed instead of one of these, the error shows only its type.
 _SECRETS = {"Credential"}
 _IDS = {"ExecutorID", "FrameworkID", "OfferID", "SlaveID", "TaskID"}
 
 
 def message(value: Any, kind: Any, argument: str, misuse: Misuse | None = None) -> bytes:
-    """Serialize a message.
+    """Serializes a message.
 
-    As with libmesos, any object serves whose ``SerializeToString()`` gives bytes that parse as the expected message.
-    Where an id is expected, its text serves too.
+    As with libmesos, any object is accepted whose ``SerializeToString()`` returns bytes that parse as the expected
+    message. If an id is expected, its text is accepted too.
 
-    :param kind: the class that is expected
+    :param kind: the expected message class
     :param argument: the argument's name, for the error
-    :param misuse: warns of a message of another kind
-    :raises ArgumentTypeError: this is no message
-    :raises ArgumentValueError: required fields are not set, or it is a message of another kind
+    :param misuse: warns if the message is of another type
+    :raises ArgumentTypeError: the value is not a message
+    :raises ArgumentValueError: required fields are not set, or the bytes do not parse as the expected message
     """
     name = kind.DESCRIPTOR.name
     if isinstance(value, str | bytes) and name in _IDS:
@@ -56,15 +56,15 @@ def message(value: Any, kind: Any, argument: str, misuse: Misuse | None = None) 
 
 
 def optional_message(value: Any, kind: Any, argument: str, misuse: Misuse | None = None) -> bytes | None:
-    """Serialize a message, or pass None on."""
+    """Serializes a message; returns None for None."""
     return None if value is None else message(value, kind, argument, misuse)
 
 
 def messages(values: Any, kind: Any, argument: str, misuse: Misuse | None = None) -> list[bytes]:
-    """Serialize each message of an iterable.
+    """Serializes each message of an iterable.
 
-    :raises ArgumentTypeError: not an iterable, or something in it is no message
-    :raises ArgumentValueError: one of the messages cannot be used
+    :raises ArgumentTypeError: the value is not an iterable, or one of its elements is not a message
+    :raises ArgumentValueError: one of the messages is not valid
     """
     listed = _listed(values)
     if listed is None:
@@ -74,16 +74,17 @@ def messages(values: Any, kind: Any, argument: str, misuse: Misuse | None = None
 
 
 def one_or_more(values: Any, kind: Any, argument: str, misuse: Misuse | None = None) -> list[bytes]:
-    """Serialize one message, or each of an iterable; of ids, the text of one serves too."""
+    """Serializes one message, or each message of an iterable. The text of a single id is accepted too."""
     if hasattr(values, "SerializeToString") or isinstance(values, str | bytes):
         return [message(values, kind, argument, misuse)]
     return messages(values, kind, argument, misuse)
 
 
 def roles(values: Any, argument: str) -> list[str]:
-    """Check an iterable of role names.
+    """Returns the role names of an iterable as a list.
 
-    :raises ArgumentTypeError: not an iterable of str, or a single str, which would be taken letter by letter
+    :raises ArgumentTypeError: the value is not an iterable of str, or is a single str, which would be iterated
+        letter by letter
     """
     expected = f"expected an iterable of str as {argument}"
     names = _listed(values)
@@ -96,23 +97,24 @@ def roles(values: Any, argument: str) -> list[str]:
 
 
 def distinct_roles(values: Any, argument: str) -> list[str]:
-    """Check an iterable of role names in which none stands twice.
+    """Returns the role names of an iterable without duplicates as a list.
 
-    :raises ArgumentTypeError: as :func:`roles`
-    :raises ArgumentValueError: a role stands there twice
+    :raises ArgumentTypeError: as for :func:`roles`
+    :raises ArgumentValueError: a role is there twice
     """
     names = roles(values, argument)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ArgumentValueError(f"expected each role once as {argument}, got {', '.join(twice)} twice")
+        raise ArgumentValueError(f"expected each role at most once in {argument}, got {', '.join(twice)} twice")
     return names
 
 
 def operations(values: Any, kind: Any, argument: str, misuse: Misuse | None = None) -> list[bytes]:
-    """Serialize operations, but for those that want feedback, for which the classic API has no callback.
+    """Serializes operations. Those with an id are rejected: they request feedback, and the classic API has no callback
+    for it.
 
-    :raises ArgumentTypeError: as :func:`messages`
-    :raises ArgumentValueError: as :func:`messages`; an operation has an id
+    :raises ArgumentTypeError: as for :func:`messages`
+    :raises ArgumentValueError: as for :func:`messages`, or an operation has an id
     """
     listed = _listed(values)
     for i, operation in enumerate(listed or []):
@@ -123,9 +125,9 @@ def operations(values: Any, kind: Any, argument: str, misuse: Misuse | None = No
 
 
 def data(value: Any, argument: str) -> bytes:
-    """Take bytes, or text as UTF-8.
+    """Returns bytes-like objects as bytes, and text encoded as UTF-8.
 
-    :raises ArgumentTypeError: neither
+    :raises ArgumentTypeError: the value is neither bytes nor text
     """
     if isinstance(value, str):
         return value.encode()
@@ -136,10 +138,10 @@ def data(value: Any, argument: str) -> bytes:
 
 
 def seconds(value: Any, argument: str) -> float | None:
-    """Take seconds, or None.
+    """Returns a number of seconds as a finite float; returns None for None.
 
-    :raises ArgumentTypeError: no number
-    :raises ArgumentValueError: negative, or not a number in the sense of floating point
+    :raises ArgumentTypeError: the value is not a number
+    :raises ArgumentValueError: the value is negative or NaN
     """
     if value is None:
         return None
@@ -151,10 +153,10 @@ def seconds(value: Any, argument: str) -> float | None:
 
 
 def text(value: Any, argument: str) -> str:
-    """Take text, or bytes in UTF-8.
+    """Returns text, or decodes bytes in UTF-8.
 
-    :raises ArgumentTypeError: neither
-    :raises ArgumentValueError: what is not UTF-8, as an environment variable of any bytes
+    :raises ArgumentTypeError: the value is neither text nor bytes
+    :raises ArgumentValueError: the value is not valid UTF-8, such as an environment variable with arbitrary bytes
     """
     if not isinstance(value, str | bytes):
         raise ArgumentTypeError(f"expected a str as {argument}, got {_shown(value, _core.redacted)}")
@@ -165,9 +167,9 @@ def text(value: Any, argument: str) -> str:
 
 
 def _listed(values: Any) -> list[Any] | None:
-    """What an iterable holds, or None where it is none that is meant: text, a message.
+    """Returns the elements of an iterable, or None if the value is not iterable, is text, or is a message.
 
-    Protobuf's repeated fields have no ``__iter__``; only trying tells.
+    Protobuf's repeated fields have no ``__iter__``, so iterability can only be found out by calling ``iter``.
     """
     if hasattr(values, "SerializeToString") or isinstance(values, str | bytes):
         return None

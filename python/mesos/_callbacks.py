@@ -1,6 +1,6 @@
-"""Looks at the callbacks of a scheduler or an executor before a driver takes it, and at what a callback returned.
+"""Checks the callbacks of a scheduler or an executor when a driver is created, and what a callback returned.
 
-Only looks: attributes are found statically, so no property, no ``__getattr__`` and no mock is asked for anything.
+Attributes are looked up statically, so that no property, ``__getattr__`` or mock is triggered.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from mesos.errors import ArgumentTypeError
 from mesos.interface import Executor, Scheduler
 
 _PLAIN = "the classic drivers call plain functions and await nothing"
-# One letter away from slaveLost, executorLost and reregistered, and words of their own.
+# These names are one letter away from slaveLost, executorLost and reregistered, but are ordinary words.
 _OTHER_WORDS = re.compile("(list|host|cost|last|post|loss)$|^(de|pre)registered$")
 
 
 def names(interface: type) -> list[str]:
-    """The callbacks of :class:`mesos.interface.Scheduler` or :class:`mesos.interface.Executor`."""
+    """Returns the names of the callbacks of :class:`mesos.interface.Scheduler` or :class:`mesos.interface.Executor`."""
     return [name for name, value in vars(interface).items() if inspect.isfunction(value)]
 
 
@@ -30,17 +30,19 @@ EXECUTOR = names(Executor)
 
 
 def check(target: Any, callbacks: list[str], argument: str) -> None:
-    """Refuse what can never work as a scheduler or an executor.
+    """Rejects an object that can never work as a scheduler or an executor.
 
+    :param callbacks: the names of the callbacks
     :param argument: the argument's name, ``scheduler`` or ``executor``
-    :raises ArgumentTypeError: None; a class, unless it is meant as one; an object with an asynchronous callback
+    :raises ArgumentTypeError: the object is None, is a class whose callbacks need an instance, or has an asynchronous
+        callback
     """
     if target is None:
         raise ArgumentTypeError(f"expected an object with callbacks as {argument}, got None")
     if isinstance(target, type) and _lacks_an_instance(target, callbacks):
         name = target.__name__
         raise ArgumentTypeError(
-            f"expected an instance as {argument}, got the class {name}: its callbacks need one. Say {name}()"
+            f"expected an instance as {argument}, got the class {name}, whose callbacks need an instance: use {name}()"
         )
     for callback in callbacks:
         kind = _asynchronous(inspect.getattr_static(target, callback, None))
@@ -52,9 +54,11 @@ def check(target: Any, callbacks: list[str], argument: str) -> None:
 
 
 def check_returned(callback: str, returned: Any) -> None:
-    """Refuse what a callback returned, if its body has not run yet. A coroutine is closed, so it does not warn.
+    """Rejects a callback's return value that shows that the callback's body has not run.
 
-    :raises ArgumentTypeError: a coroutine, a generator or an asynchronous generator
+    A coroutine is closed, so that Python does not warn that it was never awaited.
+
+    :raises ArgumentTypeError: the value is a coroutine, a generator or an asynchronous generator
     """
     if inspect.iscoroutine(returned):
         kind = "coroutine"
@@ -65,23 +69,26 @@ def check_returned(callback: str, returned: Any) -> None:
     else:
         return
     if not inspect.isasyncgen(returned):
-        # Its own code may run here, if it was begun.
+        # If it was already started, closing it runs code of its own, which may raise.
         with contextlib.suppress(Exception):
             returned.close()
     raise ArgumentTypeError(
-        f"expected the callback {callback} to return when its work is done, got the {kind} {returned.__qualname__}: "
+        f"expected the callback {callback} to return after its work is done, got the {kind} {returned.__qualname__}: "
         f"{_PLAIN}"
     )
 
 
 def near_misses(target: Any, callbacks: list[str]) -> dict[str, str]:
-    """The public methods whose names are nearly a callback's that the object does not have; that callback for each.
+    """Finds public methods whose names nearly match a callback that the object does not define.
 
-    Nearly: but for case, underscores, and one letter too many, too few, wrong, or swapped with the next.
+    A name nearly matches if it differs only in case, in underscores, and in one letter that is missing, added, wrong,
+    or swapped with the next.
+
+    :returns: the name of the callback for each method's name
     """
     defined = _defined(target)
     if not {"__getattr__", "__getattribute__"}.isdisjoint(defined):
-        # It may have the callback all the same.
+        # It may still have the callback.
         return {}
     missing = {_plain(callback): callback for callback in callbacks if callback not in defined}
     found = {}
@@ -94,7 +101,7 @@ def near_misses(target: Any, callbacks: list[str]) -> dict[str, str]:
 
 
 def _defined(target: Any) -> dict[str, Any]:
-    """What is defined in an object, or in a class of it that is not one of ``mesos.interface``."""
+    """Returns what an object and its classes define, without the classes of ``mesos.interface``."""
     found: dict[str, Any] = {}
     for cls in reversed(type(target).__mro__):
         if cls not in (Scheduler, Executor, object):
@@ -105,7 +112,7 @@ def _defined(target: Any) -> dict[str, Any]:
 
 
 def _is_meant(name: str, value: Any) -> bool:
-    """Whether this may have been meant as a callback: a public method whose name is not a word of its own."""
+    """Returns whether this may have been meant as a callback: a public method whose name is not an ordinary word."""
     is_method = isinstance(value, staticmethod | classmethod) or (callable(value) and not isinstance(value, type))
     return is_method and not name.startswith("_") and not _OTHER_WORDS.search(_plain(name))
 
@@ -127,7 +134,7 @@ def _is_near(name: str, callback: str) -> bool:
 
 
 def _lacks_an_instance(cls: type, callbacks: list[str]) -> bool:
-    """Whether every callback that a class has is a function that wants an instance."""
+    """Returns whether every callback of a class is a function that needs an instance."""
     for callback in callbacks:
         if hasattr(type(cls), callback):
             return False
@@ -137,11 +144,11 @@ def _lacks_an_instance(cls: type, callbacks: list[str]) -> bool:
 
 
 def _function() -> None:
-    """Stands for a callback that is not there."""
+    """Stands for a callback that is not defined."""
 
 
 def _asynchronous(value: Any) -> str | None:
-    """What a callback is, if calling it would only make a coroutine or a generator."""
+    """Returns what kind of callable a callback is, if calling it would only create a coroutine or a generator."""
     if isinstance(value, staticmethod | classmethod):
         value = value.__func__
     while isinstance(value, functools.partial | functools.partialmethod):

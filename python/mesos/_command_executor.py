@@ -1,4 +1,7 @@
-"""The program ``mesos-executor``: runs one command task for an agent. Imports little: one is started for every task."""
+"""The program ``mesos-executor``, which runs one command task for an agent.
+
+It imports little, because one is started for every task.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ from mesos.errors import ArgumentValueError, MesosError
 
 
 def main() -> None:
-    """Run the task of the agent that started this process. Its flags are an agent's own and do not matter here."""
+    """Runs the task of the agent that started this process. Ignores its command-line flags, which agents pass."""
     variables = dict(os.environ)
     os.environ.pop("MESOS_EXECUTOR_AUTHENTICATION_TOKEN", None)
     try:
         _core.run_command_executor(variables)
     except ArgumentValueError as error:
-        sys.exit(f"mesos-executor: {error}; it is started by an agent, not by hand")
+        sys.exit(f"mesos-executor: {error}; only an agent can start this program")
     except MesosError as error:
         sys.exit(f"mesos-executor: {error}")

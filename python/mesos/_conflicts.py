@@ -1,7 +1,7 @@
-"""Warns, when it is imported, of other distributions that bring the same modules. May look at ``sys.path``.
+"""When imported, warns about other distributions with the same modules. Reads the directories of ``sys.path``.
 
-Apache's own packages install into the directories that this one installs into: what was installed last has overwritten
-the other, and a ``pip uninstall`` of either takes files of both away.
+Apache's own packages install files into the same directories: the package installed last has overwritten the files of
+the other, and ``pip uninstall`` of either removes files of both.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import sys
 import warnings
 from importlib.machinery import PathFinder
 
-# A distribution's folder or file: its name, with either separator, its version and more.
+# The name of a distribution's metadata directory or file: its name with any separator, its version, and tags.
 _METADATA = (
     r"(mesos(?:[._-](?:interface|native|scheduler|executor))?)-(\d[^-]*)(?:-[\w.-]+)?\.(?:dist-info|egg-info|egg)"
 )
-# Stands in each of our modules that others bring too.
+# Occurs in each of our modules that other distributions contain too.
 _WORD = "remesos"
 
 
 def others() -> list[str]:
-    """The other distributions that bring the same modules: name, version and where, as they are found on the path."""
+    """Returns the name, version and directory of each distribution on the path that contains the same modules."""
     found: dict[str, str] = {}
     for directory in dict.fromkeys(filter(None, sys.path)):
         try:
@@ -36,7 +36,7 @@ def others() -> list[str]:
 
 
 def theirs() -> list[str]:
-    """The paths of those modules that another distribution's files are in use for."""
+    """Returns the paths of modules that are in use from another distribution."""
     package = sys.modules["mesos"]
     interface = PathFinder.find_spec("mesos.interface", package.__path__)
     used = [str(package.__file__)]
@@ -51,13 +51,13 @@ def _is_ours(path: str) -> bool:
 
 
 def warn(found: list[str]) -> None:
-    """Say what wins, and how to have one package only."""
+    """Warns, naming the package whose modules are in use and the commands that leave only remesos installed."""
     overwritten = theirs()
-    wins = f"theirs win: {', '.join(overwritten)}" if overwritten else "remesos' own win"
+    used = f"theirs are in use: {', '.join(overwritten)}" if overwritten else "those of remesos are in use"
     names = " ".join(other.split()[0] for other in found)
     warnings.warn(
-        f"remesos and another distribution ({'; '.join(found)}) bring the same modules, and {wins}. "
-        f"To have only remesos': pip uninstall {names}; pip install --force-reinstall --no-deps remesos",
+        f"remesos and another distribution ({'; '.join(found)}) contain the same modules, and {used}. "
+        f"To keep only remesos: pip uninstall {names}; pip install --force-reinstall --no-deps remesos",
         stacklevel=4,
     )
 

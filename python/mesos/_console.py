@@ -1,4 +1,4 @@
-"""Standard output and error of the command line. Writes to their descriptors, without waiting for a slow reader."""
+"""Standard output and error of the command line. Writes to their descriptors without blocking on a slow reader."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from mesos._signals import Stop
 
 BROKEN_STATUS = 128 + signal.SIGPIPE
-"""The exit status, as a shell gives it, of a program whose reader has gone."""
+"""The exit status that a shell reports for a program that SIGPIPE ended."""
 
 _ROOM_BYTES = 256 * 1024
 _LONG_SECONDS = 60.0
-"""What ``select`` waits at most: it takes no infinity."""
+"""The longest timeout for ``select``, which does not accept infinity."""
 _INVISIBLE = [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 _ESCAPES = {code: chr(code).encode("unicode_escape").decode() for code in _INVISIBLE if chr(code) not in "\t\n"}
 
 
 def visible(text: str) -> str:
-    """Escape what drives a terminal or changes the direction of text; line ends and tabs stay."""
+    """Escapes characters that control a terminal or change the direction of text, except line ends and tabs."""
     return text.translate(_ESCAPES)
 
 
 def open_standard_files() -> None:
-    """Open the null device for each standard file that is closed.
+    """Opens the null device for each standard file that is closed.
 
-    Otherwise the next file or socket that is opened gets its descriptor.
+    Otherwise the next file or socket that is opened would get its descriptor.
     """
     for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
@@ -43,31 +43,32 @@ def open_standard_files() -> None:
 
 
 class Console:
-    """What the command says and what tasks print, kept until standard output and error take it."""
+    """Buffers the command's messages and the tasks' output until standard output and error accept them."""
 
     def __init__(self) -> None:
         self._out, self._err = _Stream(1, sys.stdout), _Stream(2, sys.stderr)
 
     def say(self, text: str) -> None:
-        """Write a line of the command's own."""
+        """Writes a message of the command itself, as a line."""
         self._out.add(f"remesos: {text}\n")
 
     def write(self, text: str, error: bool) -> None:
-        """Write text to standard output, or to standard error."""
+        """Writes text to standard output or to standard error."""
         (self._err if error else self._out).add(text)
 
     def has_room(self) -> bool:
-        """Whether more should be written: the readers keep up."""
+        """Returns whether the readers keep up, so that more should be written."""
         return len(self._out.waiting) + len(self._err.waiting) < _ROOM_BYTES
 
     def is_broken(self) -> bool:
-        """Whether a reader has gone, as ``head`` does; what is written for it is dropped."""
+        """Returns whether a reader has closed its end, as ``head`` does. Further output to it is dropped."""
         return self._out.has_lost_its_reader() or self._err.broken
 
     def wait(self, seconds: float, stop: Stop | None = None) -> bool:
-        """Hand over what waits, for so long. Ends early, and returns True, if a stop is asked for or a reader has gone.
+        """Writes buffered output for a number of seconds.
 
-        :raises OSError: a stream cannot be written to, for want of space for one
+        :returns: True, early, if a stop was requested or a reader has closed its end; otherwise False
+        :raises OSError: a stream cannot be written to, for example because the disk is full
         """
         until = time.monotonic() + seconds
         while not self.is_broken():
@@ -79,7 +80,12 @@ class Console:
         return True
 
     def drain(self, stop: Stop | None, seconds: float) -> bool:
-        """Hand over all that waits, or give up if a stop is asked for, or after so long. Whether nothing waits."""
+        """Writes all buffered output.
+
+        :param stop: gives up early if a stop is requested
+        :param seconds: gives up after this time
+        :returns: whether everything was written or a reader has closed its end
+        """
         until = time.monotonic() + seconds
         while self._busy() and not self.is_broken():
             left = min(until - time.monotonic(), _LONG_SECONDS)
@@ -91,7 +97,7 @@ class Console:
         return [stream for stream in (self._out, self._err) if stream.waiting]
 
     def _hand_over(self, seconds: float, stop: Stop | None) -> bool:
-        """Wait for a stream that takes something, and hand it over; whether a stop is asked for."""
+        """Waits until a stream is writable and writes to it. Returns whether a stop was requested."""
         asked, ready, _ = select.select([] if stop is None else [stop], self._busy(), [], seconds)
         for stream in ready:
             stream.hand_over()
@@ -99,7 +105,7 @@ class Console:
 
 
 class _Stream:
-    """One of the two, with what waits for it, in its encoding."""
+    """Standard output or standard error, with its buffered output in the stream's encoding."""
 
     def __init__(self, descriptor: int, stream: IO[str] | None) -> None:
         self._descriptor = descriptor
@@ -116,7 +122,7 @@ class _Stream:
             self.waiting += self._encoder.encode(text)
 
     def has_lost_its_reader(self) -> bool:
-        """Whether this is a pipe that nobody reads any more, also if nothing was written since."""
+        """Returns whether this is a pipe whose reader has closed its end, even if nothing was written since."""
         poll = select.poll()
         poll.register(self._descriptor, 0)
         if not self.broken and any(events & select.POLLERR for _, events in poll.poll(0)):
@@ -124,7 +130,7 @@ class _Stream:
         return self.broken
 
     def hand_over(self) -> None:
-        """Write as much as a pipe that is ready takes for certain."""
+        """Writes as much as a writable pipe is guaranteed to accept."""
         try:
             written = os.write(self._descriptor, self.waiting[: select.PIPE_BUF])
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""What both drivers share: waiting for their end, and what aborted them."""
+"""The base class of both drivers: waiting for a driver's end, and the exception that aborted it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mesos.interface import mesos_pb2
 
 
 class Driver:
-    """A driver that can be waited for."""
+    """The part that the scheduler driver and the executor driver share."""
 
     _core: Any
 
@@ -25,12 +25,16 @@ class Driver:
         def start(self) -> int: ...
 
     def join(self, *, check: bool = False, timeout: float | None = None) -> int:
-        """Wait until the driver was stopped or aborted, and its last call is out. Ctrl-C is handled meanwhile.
+        """Waits until the driver is stopped or aborted and has sent its last call. Ctrl-C interrupts the wait.
 
-        :param check: raise what aborted the driver, :attr:`exception`. It is not printed if it comes during the wait
-        :param timeout: seconds; None waits without end. DRIVER_RUNNING is returned if it has not ended by then
-        :raises DriverAbortedError: with ``check``: what ``error`` was told
-        :raises DriverTimeoutError: with ``check``: the driver has not ended. A :class:`TimeoutError`
+        :param check: if the driver was aborted, raise its :attr:`exception`. An exception that occurs during the wait
+            is raised instead of being printed
+        :param timeout: seconds to wait, or None to wait indefinitely
+        :returns: the driver's status; DRIVER_RUNNING if the driver has not ended within ``timeout``
+        :raises DriverAbortedError: with ``check``, if the driver was aborted with an error; the message is the one that
+            the ``error`` callback received
+        :raises DriverTimeoutError: with ``check``, if the driver has not ended within ``timeout``; a
+            :class:`TimeoutError`
         """
         seconds = _arguments.seconds(timeout, "timeout")
         if seconds is None and self._core.waits_for_itself():
@@ -43,10 +47,12 @@ class Driver:
         return status
 
     def run(self, *, check: bool = False) -> int:
-        """``start`` and ``join``.
+        """Calls ``start`` and ``join``.
 
-        :param check: raise what aborted the driver, :attr:`exception`, instead of printing it
-        :raises DriverAbortedError: with ``check``: what ``error`` was told
+        :param check: if the driver is aborted, raise its :attr:`exception` instead of printing it
+        :returns: the driver's status
+        :raises DriverAbortedError: with ``check``, if the driver was aborted with an error; the message is the one that
+            the ``error`` callback received
         """
         if self._core.status() != mesos_pb2.DRIVER_NOT_STARTED:
             self._misuse.started_again("run")
@@ -58,11 +64,13 @@ class Driver:
 
     @property
     def exception(self) -> BaseException | None:
-        """What aborted the driver: what a callback raised, or a :class:`mesos.errors.DriverAbortedError` with what
-        ``error`` was told. None as long as nothing did, and if :meth:`abort` was called.
+        """The exception that aborted the driver.
 
-        Its traceback holds the frames of the callback, and with them the driver and its scheduler or executor, until
-        the garbage collector finds that nobody else holds them; ``traceback.clear_frames`` lets them go at once.
-        A ``SystemExit`` is not kept: ``join`` raises it, or it ends the process.
+        This is the exception that a callback raised, or a :class:`mesos.errors.DriverAbortedError` with the message
+        that the ``error`` callback received. None if the driver was not aborted, or was aborted by :meth:`abort`.
+
+        The traceback refers to the callback's frames, and so keeps the driver and its scheduler or executor alive until
+        the garbage collector runs; ``traceback.clear_frames`` releases them at once. A ``SystemExit`` is not kept:
+        ``join`` raises it, or it ends the process.
         """
         return self._failure.exception

@@ -1,4 +1,4 @@
-"""Ends the process from a callback's thread, as ``sys.exit`` in a callback asks."""
+"""Ends the process from a callback's thread, for ``sys.exit`` in a callback."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import NoReturn
 
 
 def leave(reason: SystemExit) -> NoReturn:
-    """End the process with the code that a ``SystemExit`` carries, after the exit handlers and with output flushed.
+    """Runs the exit handlers, flushes the standard files, and ends the process with the code of a ``SystemExit``.
 
-    ``sys.exit`` would end only the thread it is called on, and this is not the main thread.
+    ``sys.exit`` would end only the current thread, which is not the main thread.
     """
     code = reason.code
     if code is not None and not isinstance(code, int):

@@ -1,7 +1,10 @@
-"""What aborted a driver, and who is told: who waits with ``check=True``, or else stderr and ``threading.excepthook``.
+"""Keeps the exception that aborted a driver and reports it once.
 
-The exception is kept in a Python object of the driver's, not in the core: its traceback holds the callback's frames,
-and these the driver, which is a cycle that only the garbage collector of Python can see.
+It is raised to a caller that waits with ``check=True``. If there is none, it is printed on stderr and passed to
+``threading.excepthook``.
+
+The exception is kept in a Python object of the driver, not in the core: its traceback refers to the callback's
+frames, and these to the driver. Only Python's garbage collector can find this cycle.
 """
 
 from __future__ import annotations
@@ -20,7 +23,10 @@ if TYPE_CHECKING:
 
 
 class Failure:
-    """What aborted one driver. Takes no lock, so a forked child finds none taken: each step is one atomic operation."""
+    """The exception that aborted one driver.
+
+    It uses atomic operations instead of locks, because a forked child could inherit a lock that is held for good.
+    """
 
     def __init__(self) -> None:
         self.exception: BaseException | None = None
@@ -28,7 +34,7 @@ class Failure:
         self._checking: list[object] = []
 
     def note(self, error: BaseException) -> bool:
-        """Keep what aborted the driver, if it is the first. Returns whether someone waits who will raise it."""
+        """Keeps the first exception that aborted the driver. Returns whether a waiting caller will raise it."""
         if self.exception is not None:
             return False
         self._traceback = error.__traceback__
@@ -40,7 +46,7 @@ class Failure:
         return True
 
     def checked(self, check: bool, wait: Callable[[], int]) -> int:
-        """Return what ``wait`` returns; if ``check``, raise what aborted the driver instead."""
+        """Returns the result of ``wait``. If ``check``, raises the exception that aborted the driver instead."""
         if not check:
             return wait()
         token = object()
@@ -51,23 +57,27 @@ class Failure:
             with contextlib.suppress(ValueError):
                 self._checking.remove(token)
         if self.exception is not None:
-            # Its own traceback, to which those who raised it before have added nothing.
+            # Each raise extends the traceback of an exception, so begin with the original one.
             raise self.exception.with_traceback(self._traceback)
         return status
 
 
 def aborted(driver: Any, message: str) -> None:
-    """Note that the driver is about to be aborted with what ``error`` gets."""
+    """Records that the driver is about to be aborted.
+
+    :param message: the message that the ``error`` callback receives
+    """
     driver._failure.note(DriverAbortedError(message))
 
 
 def failed(driver: Any, what: str, error: BaseException) -> None:
-    """Note and report what a callback raised, on its thread and before the driver is aborted.
+    """Records and reports an exception that a callback raised. Called on the callback's thread, before the driver is
+    aborted.
 
-    :param what: what failed, as a line in libmesos' words
+    :param what: the line that libmesos prints about the failure
     """
     raised = driver._failure.note(error)
-    # There is no better place to tell that stderr is gone.
+    # If stderr is closed, there is nowhere else to report to.
     with contextlib.suppress(Exception):
         sys.stderr.write(what)
         if not raised:
@@ -77,7 +87,7 @@ def failed(driver: Any, what: str, error: BaseException) -> None:
 
 
 def _tell_hook(error: BaseException) -> None:
-    """Tell ``threading.excepthook``, as for any other thread; the default one would only print it again."""
+    """Calls ``threading.excepthook``, as for any other thread, unless it is the default, which would print it again."""
     hook = threading.excepthook
     if hook is not threading.__excepthook__:
         hook(threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread())))

@@ -1,8 +1,8 @@
-"""Names that Mesos' own messages had before 1.11, for frameworks that still use them.
+"""Former names of messages and values of Mesos before 1.11, for frameworks that still use them.
 
-Where a message or a value only got another name, the former one means the same. ``CommandInfo.ContainerInfo`` is gone,
-and using it raises an error that says what took its place: a task that asks for a container must not run without it.
-By the ``mesos.proto`` of Apache's releases from 0.20 to 1.7.
+If a message or a value was renamed, its former name is an alias. ``CommandInfo.ContainerInfo`` was removed; using it
+raises an error that names the replacement, because a task that asks for a container must not run without one.
+Follows ``mesos.proto`` of Apache's releases from 0.20 to 1.7.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any, NoReturn
 
 _CONTAINER = (
     "Mesos removed CommandInfo.container and CommandInfo.ContainerInfo in 0.27; "
-    "say it in TaskInfo.container or ExecutorInfo.container, a ContainerInfo with a DockerInfo"
+    "use TaskInfo.container or ExecutorInfo.container, a ContainerInfo with a DockerInfo"
 )
 
 
 def add_former_names(namespace: dict[str, Any]) -> None:
-    """Add the former names to the module that has the messages of ``mesos.proto``, given as its ``globals()``."""
+    """Adds the former names to the module with the messages of ``mesos.proto``, given as its ``globals()``."""
     health_check, image, reasons = namespace["HealthCheck"], namespace["Image"], namespace["TaskStatus"]
     health_check.HTTP = _HealthCheckHttp(health_check.HTTP, health_check.HTTPCheckInfo)  # a message until 1.1
     namespace["_HEALTHCHECK_HTTP"] = health_check.HTTPCheckInfo.DESCRIPTOR
@@ -27,7 +27,7 @@ def add_former_names(namespace: dict[str, Any]) -> None:
 
 
 class _HealthCheckHttp(int):
-    """``HealthCheck.HTTP``: a value of ``HealthCheck.Type``, and still what makes the message that had this name."""
+    """``HealthCheck.HTTP``: a value of ``HealthCheck.Type`` that, when called, creates the message of the same name."""
 
     _message_class: Any
 
@@ -41,9 +41,9 @@ class _HealthCheckHttp(int):
 
 
 class _Removed:
-    """What is left of a message and its field: whatever is done with it says what took its place.
+    """Stands for a removed message and its field. Every use of it raises an error that names the replacement.
 
-    No property that raises: protobuf puts a text of its own in the place of an ``AttributeError``.
+    A property that raises would not do, because protobuf replaces the text of an ``AttributeError`` with its own.
     """
 
     def __init__(self, instead: str) -> None:

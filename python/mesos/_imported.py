@@ -1,6 +1,7 @@
-"""The modules that the core imports by name when it needs them.
+"""Imports the modules that the core imports by name when it needs them.
 
-Packers such as PyInstaller follow only the import statements of Python code. ``tests/python/test_exits.py`` holds this.
+Packers such as PyInstaller follow only the import statements of Python code. ``tests/python/test_exits.py`` checks that
+the list is complete.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Hands the level of the logger ``mesos`` to the core, which then makes no record that nobody wants.
+"""Passes the level of the logger ``mesos`` to the core, so that the core creates only records that are enabled.
 
-``logging`` empties a cache of every logger when a level changes anywhere, also with ``logging.disable``. The logger
-``mesos`` gets a cache that notices this, so that a change takes effect at once and a record that is not wanted costs
-nothing.
+``logging`` clears a cache of every logger when any level changes, also with ``logging.disable``. The logger ``mesos``
+gets a cache that notices this, so that a change takes effect at once and a disabled record costs nothing.
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ log = logging.getLogger("mesos")
 
 
 def set_level() -> None:
-    """Take the logger's level as it is now."""
+    """Passes the logger's current level to the core."""
     wanted = max(log.getEffectiveLevel(), log.manager.disable + 1)
     _core.set_log_level(max(0, min(wanted, logging.CRITICAL)))
 
 
 def free_handlers() -> None:
-    """Give a new lock to each handler whose lock is held, for the interpreter's exit.
+    """Gives a new lock to each handler whose lock is held. Called when the interpreter exits.
 
-    A handler that does not return holds its lock, which ``logging`` would wait for without end.
+    A handler that never returns keeps its lock, and ``logging`` would wait for it indefinitely.
     """
     logger: logging.Logger | None = log
     while logger is not None:
@@ -37,13 +36,13 @@ def free_handlers() -> None:
 
 
 class _Watched(dict[int, bool]):
-    """A logger's cache, by level, which takes the level again when it is emptied."""
+    """A logger's cache of enabled levels that passes the level to the core whenever it is cleared."""
 
     def clear(self) -> None:
         super().clear()
         set_level()
 
 
-# Without a cache by this name the level is still taken when a driver or a cluster is made or started.
+# If a Python version has no such cache, the level is still read when a driver or a cluster is created or started.
 if hasattr(log, "_cache"):
     log._cache = _Watched(log._cache)

@@ -1,7 +1,7 @@
-"""Warns of calls that do nothing, or not what they look like: once per driver and kind. They return what libmesos does.
+"""Warns about calls that have no effect or not the intended one, once per driver and kind.
 
-With :mod:`warnings`, and in callbacks with :mod:`logging`, logger ``mesos``: a warning that is made an error would be
-what the callback raises, and abort the driver.
+The calls themselves behave as with libmesos. Warnings use :mod:`warnings`. In callbacks they are log records of the
+logger ``mesos`` instead, because a warning that is turned into an error would abort the driver.
 """
 
 from __future__ import annotations
@@ -23,13 +23,16 @@ _NOT_STARTED = 1
 
 
 class Misuse:
-    """What one driver has warned of."""
+    """The kinds of misuse that one driver has already warned about."""
 
     def __init__(self) -> None:
         self._told: set[str] = set()
 
     def tell(self, kind: str, text: str) -> None:
-        """Warn, if this kind was not told before; the warning names the line outside of this package."""
+        """Warns unless this driver has already warned about this kind.
+
+        The warning is attributed to the innermost line outside of this package.
+        """
         if kind in self._told:
             return
         self._told.add(kind)
@@ -39,47 +42,50 @@ class Misuse:
             warnings.warn(text, MesosWarning, stacklevel=_depth_of_caller())
 
     def another_kind(self, value: Any, kind: Any, argument: str) -> None:
-        """Warn of a message of another kind, whose bytes happen to be such a message too.
+        """Warns if a message is of another type than expected but its bytes could be parsed as the expected type.
 
-        One of another copy of ``mesos.proto``, or of the v1 API, is of the same kind.
+        A message of another copy of ``mesos.proto``, or of the v1 API, counts as the same type.
         """
         given = getattr(getattr(value, "DESCRIPTOR", None), "name", None)
         expected = kind.DESCRIPTOR.name
         if isinstance(given, str) and given.replace("Agent", "Slave") != expected:
             self.tell(
                 "another kind",
-                f"expected a mesos_pb2.{expected} as {argument}, got a {given}, whose bytes are taken for one, "
-                "as libmesos does",
+                f"expected a mesos_pb2.{expected} as {argument}, got a {given}: its bytes are parsed as a {expected}, "
+                "as by libmesos",
             )
 
     def near_misses(self, target: Any, misses: dict[str, str]) -> None:
-        """Warn of methods that were probably meant as callbacks; ``misses`` has theirs by the methods' names."""
+        """Warns about methods that were probably meant as callbacks.
+
+        :param misses: for each method's name, the name of the callback that it resembles
+        """
         if misses:
             listed = ", ".join(f"{name} (meant as {callback}?)" for name, callback in misses.items())
             self.tell("near miss", f"{type(target).__name__} has methods that no driver calls: {listed}")
 
     def started_again(self, call: str) -> None:
-        """Warn of ``start`` or ``run`` on a driver that was started before."""
+        """Warns about ``start`` or ``run`` on a driver that was already started."""
         self.tell(
             "started again",
-            f"{call}() on a driver that was started before does not start it again: a driver runs once, make another",
+            f"{call}() has no effect on a driver that was already started: a driver runs once, create another one",
         )
 
     def waits_for_itself(self) -> None:
-        """Warn of ``join`` or ``run`` in a callback of the driver that is waited for."""
+        """Warns about ``join`` or ``run`` in a callback of the same driver."""
         self.tell(
             "waits for itself",
-            "join() in a callback of the same driver waits until another thread stops the driver; "
-            "no callback is made meanwhile",
+            "join() in a callback of the same driver blocks until another thread stops the driver; "
+            "no callback is called in the meantime",
         )
 
     def not_started(self, call: str) -> None:
-        """Warn of a call that needs a driver that was started."""
-        self.tell("not started", f"{call}() before start() does nothing")
+        """Warns about a call that requires a started driver."""
+        self.tell("not started", f"{call}() has no effect before start()")
 
 
 def needs_start(method: F) -> F:
-    """Has a driver's method warn when it is called before ``start``."""
+    """Decorates a driver's method so that it warns if it is called before ``start``."""
 
     @functools.wraps(method)
     def told(self: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -92,7 +98,7 @@ def needs_start(method: F) -> F:
 
 
 def _depth_of_caller() -> int:
-    """The ``stacklevel`` that shows the caller of this package, for the function that called this one."""
+    """Returns the ``stacklevel`` with which the calling function attributes a warning to the caller of this package."""
     frame, depth = sys._getframe(1), 1
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("mesos."):
         frame, depth = frame.f_back, depth + 1

@@ -1,6 +1,6 @@
-"""The output of an embedded cluster's tasks, as ``remesos run`` shows it. Reads files of sandboxes, in bounded parts.
+"""Shows the output of an embedded cluster's tasks for ``remesos run``. Reads files of sandboxes in bounded parts.
 
-A task owns its sandbox: what is found there may have become anything, and grow faster than it can be shown.
+A task controls its sandbox: its files may be replaced by anything, and may grow faster than they can be shown.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     from mesos.local import LocalCluster
 
 POLL_SECONDS = 0.1
-"""How often the tasks' output is looked at."""
+"""How often the tasks' output is read."""
 HURRY_SECONDS = 0.2
-"""How long a reader that does not keep up is waited for once it is time to end."""
+"""How long to wait for a slow reader when the command is about to end."""
 
 _END_SECONDS = 1.0
-"""How long tasks that are about to end are waited for."""
+"""How long to wait for tasks that are about to end."""
 _LOOK_BYTES = 64 * 1024
 _BEHIND_BYTES = 1024 * 1024
-"""If there is more than this to show of one file, part of it is left out."""
+"""If a file has more unread bytes than this, part of it is left out."""
 _LINE_CHARACTERS = 8192
 _ID_SHOWN = 8
 _OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class Output:
-    """The tasks' output, shown as it comes: each line marked with its task, or with the executor that tasks share."""
+    """Shows tasks' output as it is written. Each line is prefixed with its task, or the executor that tasks share."""
 
     def __init__(self, cluster: LocalCluster, console: Console) -> None:
         self._cluster, self._console = cluster, console
@@ -51,14 +51,17 @@ class Output:
         """The last state of each task, by its id and sandbox."""
 
     def show(self, last: bool = False) -> bool:
-        """Show a part of what came; with ``last``, of what is there now. Whether all was looked at."""
+        """Shows some of the new output. Returns whether there was room to look at every file.
+
+        :param last: show only what the files contain now, so that repeated calls come to an end
+        """
         over: dict[Path, bool] = {}
         for task in self._cluster.tasks():
             self.states[task.id, task.sandbox] = task.state
-            # An executor that tasks share may get another as long as it lives.
+            # An executor that tasks share may receive another task as long as it runs.
             over[task.sandbox] = last or (task.id == _owner(task.sandbox) and _is_terminal(task.state))
         tails = [(tail, over[sandbox]) for sandbox in over for tail in self._tails_of(sandbox) if not tail.done]
-        # Every file gets its turn, also if the first ones take all the room there is.
+        # Begin with another file each time, so that busy files do not starve the others.
         begin = self._turn % max(1, len(tails))
         for tail, is_last in tails[begin:] + tails[:begin]:
             while self._console.has_room() and tail.show(is_last):
@@ -69,9 +72,9 @@ class Output:
         return True
 
     def show_last(self, stop: Stop | None) -> None:
-        """Show what comes while the tasks end, with their framework; one that it left behind is not waited for.
+        """Shows the output that tasks write while they end. Waits for tasks at most a second.
 
-        :param stop: ends this early; if None, a reader that does not keep up is not waited for
+        :param stop: ends this early; if None, does not wait for a slow reader
         """
         until = time.monotonic() + _END_SECONDS
         self.show()
@@ -94,7 +97,7 @@ class Output:
 
 
 class _Tail:
-    """One file of a sandbox, read on from where the last look ended."""
+    """One file of a sandbox. Each read continues after the previous one."""
 
     def __init__(self, sandbox: Path, name: str, mark: str, console: Console) -> None:
         self._sandbox, self._name, self._mark, self._console = sandbox, name, visible(mark), console
@@ -106,10 +109,14 @@ class _Tail:
         self.done = False
 
     def show(self, last: bool) -> bool:
-        """Show what came, a bounded part; with ``last``, until where it ends now. Whether there is more of that."""
+        """Shows a bounded part of the new output.
+
+        :param last: show only what the file contains now
+        :returns: with ``last``, whether there is more to show
+        """
         try:
             data, more = self._read(last)
-        except OSError:  # not there yet, or the cluster is gone
+        except OSError:  # the file does not exist yet, or the cluster has been stopped
             data, more = b"", False
         self.done = last and not more
         self._print(self._decoder.decode(data, final=self.done))
@@ -118,7 +125,7 @@ class _Tail:
         return last and more
 
     def say_what_was_left_out(self) -> None:
-        """Say, once, how much was left out, if anything was."""
+        """Reports once how much was left out, if anything was."""
         if self._left_out:
             self._console.say(f"{self._mark} {self._left_out} bytes of {self._name} were left out")
             self._left_out = 0
@@ -131,14 +138,14 @@ class _Tail:
             size = os.fstat(file).st_size
             if last:
                 self._end = size = size if self._end is None else min(size, self._end)
-            if size < self._at:  # emptied by the task
+            if size < self._at:  # the task truncated the file
                 self._at = 0
             gap = size - self._at > _BEHIND_BYTES
             if gap:
                 self._leave_out(size - _LOOK_BYTES)
             data = os.pread(file, min(_LOOK_BYTES, size - self._at), self._at)
         self._at += len(data)
-        if gap:  # go on with a whole line
+        if gap:  # continue at the start of a line
             begin = data.find(b"\n") + 1
             self._left_out += begin
             data = data[begin:]
@@ -148,7 +155,7 @@ class _Tail:
         if not self._left_out:
             path = visible(str(self._sandbox / self._name))
             self._console.say(
-                f"{self._mark} {self._name} grows too fast to be shown; parts are left out of what {path} has"
+                f"{self._mark} {self._name} grows too fast to be shown in full; {path} has what is left out"
             )
         self._print(self._decoder.decode(b"", final=True) + "\n" if self._rest else "")
         self._decoder.reset()
@@ -157,11 +164,11 @@ class _Tail:
 
     def _refuse(self) -> None:
         if not self._refused:
-            self._console.say(f"{self._mark} {self._name} is no regular file and is not shown")
+            self._console.say(f"{self._mark} {self._name} is not a regular file and is not shown")
         self._refused = True
 
     def _print(self, text: str) -> None:
-        """Print what is whole lines by now, and what is too long to wait for the end of its line."""
+        """Prints the complete lines, and an incomplete one if it has become too long."""
         whole, end, self._rest = (self._rest + text).rpartition("\n")
         text = whole + end
         if self._rest and (self.done or len(self._rest) > _LINE_CHARACTERS):
@@ -174,16 +181,16 @@ class _Tail:
 
 @contextlib.contextmanager
 def _opened(sandbox: Path, name: str) -> Iterator[int | None]:
-    """A descriptor of a regular file; None if it is something else, whose opening may block or have effects.
+    """Opens a regular file. Gives None for anything else, which could block when opened or have side effects.
 
-    :raises OSError: it is not there
+    :raises OSError: the file does not exist
     """
     directory = os.open(sandbox, _OPEN_FLAGS | os.O_DIRECTORY)
     file = None
     try:
         if stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
             file = os.open(name, _OPEN_FLAGS, dir_fd=directory)
-        # It may have become something else in between.
+        # The file may have been replaced since stat().
         yield file if file is not None and stat.S_ISREG(os.fstat(file).st_mode) else None
     finally:
         os.close(directory)
@@ -192,8 +199,10 @@ def _opened(sandbox: Path, name: str) -> Iterator[int | None]:
 
 
 def _owner(sandbox: Path) -> str:
-    """Whose sandbox it is: ``.../executors/ID/runs/CONTAINER``, where a command task's executor has its name, or, for a
-    task of a group, ``.../tasks/ID`` below that.
+    """Returns the id of the executor or task that a sandbox belongs to.
+
+    An executor's sandbox is ``.../executors/ID/runs/CONTAINER``; the executor of a command task has the task's id. The
+    sandbox of a group's task is ``tasks/ID`` in the executor's.
     """
     return sandbox.parent.parent.name if sandbox.parent.name == "runs" else sandbox.name
 

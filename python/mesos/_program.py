@@ -1,4 +1,4 @@
-"""The Python program that ``remesos run`` starts: a file, a directory, an archive or a module. Runs nothing of it."""
+"""Finds the Python program for ``remesos run``: a file, a directory, an archive or a module. Runs none of its code."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ try:
 except ImportError:
     found = False
 except Exception:
-    found = True  # python -m says what is wrong with it
+    found = True  # python -m reports the error
 sys.exit(not found)
 """
 
 
 def command(name: str, is_module: bool, arguments: Sequence[str]) -> list[str]:
-    """The command that runs a program, as ``python`` and ``python -m`` do.
+    """Returns the command that runs a program like ``python`` and ``python -m`` do.
 
-    :raises ArgumentValueError: it is not there, or has no ``__main__``
+    :raises ArgumentValueError: the program does not exist or has no ``__main__``
     """
     if is_module:
         _check_module(name)
@@ -61,9 +61,9 @@ def _check_module(name: str) -> None:
 
 
 def _find_module(name: str) -> ModuleSpec | None:
-    """Look for a module where ``python -m`` does, but import none of its parents: that may do anything.
+    """Looks for a module like ``python -m``, but without importing its parents, which could have any effect.
 
-    So what only a parent's code knows how to find is not found.
+    A module that can only be found by code of its parent is therefore not found.
     """
     above = name.rpartition(".")[0]
     if not above:
@@ -73,13 +73,13 @@ def _find_module(name: str) -> ModuleSpec | None:
         return None
     try:
         return _find(name, list(parent.submodule_search_locations))
-    except KeyError:  # a directory without __init__.py inside a package asks that package, which is not imported
+    except KeyError:  # a namespace package inside a package looks for that package in sys.modules
         return None
 
 
 def _find(name: str, places: list[str] | None) -> ModuleSpec | None:
     here = os.getcwd()
-    sys.path.insert(0, here)  # as python -m has it
+    sys.path.insert(0, here)  # as python -m does
     try:
         finders = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
         specs = (finder.find_spec(name, places) for finder in finders)
@@ -89,6 +89,6 @@ def _find(name: str, places: list[str] | None) -> ModuleSpec | None:
 
 
 def _is_found_by_python(name: str) -> bool:
-    """Ask another process, which imports the parents: they may look for their modules in a way of their own."""
+    """Looks for a module in another process, which imports its parents: these may find modules in their own way."""
     asked = [sys.executable, "-c", _FIND, name]
     return subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0

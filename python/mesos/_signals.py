@@ -1,4 +1,4 @@
-"""What signals ask of a command of the command line. Installs handlers, and only for as long as a ``with`` block."""
+"""Signals that ask a command of the command line to stop. Installs handlers for the duration of a ``with`` block."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 
 
 class Stop:
-    """Notes SIGINT, SIGTERM and SIGHUP inside a ``with`` block; becomes readable, for ``select``, with the first.
+    """Records SIGINT, SIGTERM and SIGHUP inside a ``with`` block; the first one makes it readable for ``select``.
 
-    What was ignored when the block began, as SIGHUP under ``nohup`` and SIGINT in a shell's background job, stays
-    ignored, here and in processes that are started meanwhile.
+    A signal that was ignored before the block, as SIGHUP under ``nohup`` and SIGINT in a shell's background job, stays
+    ignored, in this process and in those that it starts.
 
-    A pipe, since a signal handler may interrupt the very code that holds the lock of an event.
+    It uses a pipe instead of an event, because a signal handler may interrupt code that holds the event's lock.
     """
 
     number: int | None = None
-    """The first signal that came."""
+    """The first signal that was received."""
 
     def __enter__(self) -> Stop:
         self._reader, self._writer = os.pipe()
@@ -38,16 +38,16 @@ class Stop:
         os.write(self._writer, b"\0")
 
     def wait(self) -> None:
-        """Wait until a signal comes."""
+        """Waits for a signal."""
         select.select([self], [], [])
 
     def fileno(self) -> int:
-        """The descriptor that becomes readable."""
+        """Returns the descriptor that becomes readable."""
         return self._reader
 
 
 def reaches_the_group(number: int | None) -> bool:
-    """Whether this signal, which came to this process, came to its whole group: Ctrl-C in a terminal does."""
+    """Returns whether the whole process group received this signal too, as with Ctrl-C in a terminal."""
     if number != signal.SIGINT:
         return False
     try:
@@ -63,7 +63,7 @@ def reaches_the_group(number: int | None) -> bool:
 
 
 def is_ignored(pid: int, number: int) -> bool:
-    """Whether a process ignores a signal; False if that cannot be known."""
+    """Returns whether a process ignores a signal; False if this cannot be determined."""
     try:
         with open(f"/proc/{pid}/status") as status:
             masks = [line.split()[1] for line in status if line.startswith("SigIgn:")]

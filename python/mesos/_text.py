@@ -1,7 +1,7 @@
-"""Lets message classes take text for bytes fields, and give :class:`~mesos.bytestr.ByteStr`.
+"""Makes bytes fields of message classes accept text and return :class:`~mesos.bytestr.ByteStr`.
 
-``REMESOS_STRICT_BYTES=1`` in the environment, read when the messages are first imported, leaves all of it out: bytes
-fields are what protobuf makes them, and framework messages are ``bytes``.
+If the environment has ``REMESOS_STRICT_BYTES=1`` when the messages are first imported, none of this applies: bytes
+fields behave as in protobuf, and framework messages are ``bytes``.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ STRICT = os.environ.get("REMESOS_STRICT_BYTES", "").lower() not in ("", "0", "fa
 if not STRICT:
     from mesos.bytestr import ByteStr, binary, raw_bytes
 
-# Where the dispatcher finds what a framework message is to be.
+# Converts a message's payload to the type that callbacks receive. The dispatcher looks it up here.
 received: Callable[[bytes], Any] = bytes if STRICT else ByteStr
 
-# ``value`` is that of the message ``UUID``: no other has bytes of this name.
+# ``value`` is the field of the message ``UUID``; no other message has a bytes field of this name.
 _UUIDS = {"uuid", "status_update_uuid", "value"}
 _BYTES_FIELDS: dict[type, frozenset[str]] = {}
 _COLLECTIONS: dict[type, frozenset[str]] = {}
 _REACHING_NAMES: dict[type, frozenset[str]] = {}
-# By a message's full name: its fields that are bytes, or messages that have some at whatever depth.
+# For each message's full name: its fields that are bytes, or messages that contain bytes fields at any depth.
 _REACHING: dict[str, dict[str, Any]] = {}
 
 
 def take_text(classes: Iterable[Any]) -> None:
-    """Let these message classes, and those nested in them, take text."""
+    """Makes these message classes, and those nested in them, accept text for bytes fields."""
     if STRICT:
         return
     for message_class in classes:
@@ -50,7 +50,7 @@ def _take_text(message_class: Any) -> None:
     descriptor = message_class.DESCRIPTOR
     pure_python = isinstance(message_class.__init__, types.FunctionType)
     bytes_fields = frozenset(field.name for field in descriptor.fields if _is_bytes(field))
-    # In pure Python, what a repeated field adds comes from the class' constructor.
+    # In the pure-Python runtime, a repeated field's add() calls the class's constructor, which is wrapped below.
     collections = frozenset(field.name for field in descriptor.fields if not pure_python and _is_collection(field))
     if bytes_fields or collections:
         _BYTES_FIELDS[message_class], _COLLECTIONS[message_class] = bytes_fields, collections
@@ -78,12 +78,12 @@ def _is_bytes(field: Any) -> bool:
 
 
 def is_map(field: Any) -> bool:
-    """Whether a field, given as its descriptor, is a map."""
+    """Returns whether a field, given as its descriptor, is a map."""
     return bool(field.message_type and field.message_type.GetOptions().map_entry)
 
 
 def is_repeated(field: Any) -> bool:
-    """Whether a field, given as its descriptor, is repeated; maps are."""
+    """Returns whether a field, given as its descriptor, is repeated. Maps are repeated fields."""
     repeated = getattr(field, "is_repeated", None)  # a property from protobuf 6 on
     return bool(repeated) if repeated is not None else field.label == FieldDescriptor.LABEL_REPEATED
 
@@ -93,14 +93,14 @@ def _is_plain_message(field: Any) -> bool:
 
 
 def _is_collection(field: Any) -> bool:
-    """Whether it is a repeated field of messages that have bytes."""
+    """Returns whether a field is a repeated field of messages with bytes fields."""
     return is_repeated(field) and _is_plain_message(field) and any(map(_is_bytes, field.message_type.fields))
 
 
 def _reaching(descriptor: Any) -> dict[str, Any]:
     name = descriptor.full_name
     if name not in _REACHING:
-        _REACHING[name] = {}  # a message within itself adds nothing
+        _REACHING[name] = {}  # ends the recursion for a message that contains itself
         _REACHING[name] = {
             field.name: field
             for field in descriptor.fields
@@ -110,7 +110,7 @@ def _reaching(descriptor: Any) -> dict[str, Any]:
 
 
 def _keywords(message_class: Any, keywords: dict[str, Any]) -> dict[str, Any]:
-    """What a constructor was given, with bytes for text at every depth."""
+    """Converts the keywords of a constructor: text for bytes fields becomes bytes, at every depth."""
     return _values(message_class.DESCRIPTOR, keywords)
 
 
@@ -134,12 +134,12 @@ def _one_value(field: Any, value: Any) -> Any:
 
 
 def _read(value: bytes, field: str) -> ByteStr:
-    # The bytes of a uuid are random: they would be text by chance, once in 200,000.
+    # The bytes of a UUID are random, so they would be valid text by chance, once in 200,000.
     return binary(value) if field in _UUIDS else ByteStr(value)
 
 
 class _Messages:
-    """A repeated field of messages whose :meth:`add` takes text for bytes; all else is the field's own."""
+    """A repeated field of messages whose :meth:`add` accepts text for bytes; everything else is the field's own."""
 
     __slots__ = ("_field",)
 
@@ -147,7 +147,7 @@ class _Messages:
         self._field = field
 
     def add(self, **keywords: Any) -> Any:
-        """Append a message that is made of these keywords, and return it."""
+        """Appends a message with these fields and returns it."""
         added = self._field.add()
         try:
             added.__init__(**keywords)
@@ -194,9 +194,9 @@ class _Messages:
 
 
 def _let_protobuf_parse_it(message_base: Any) -> None:
-    """Let protobuf's own parsing methods take a ``ByteStr``, for whatever messages a framework keeps in ``data``.
+    """Makes protobuf's own parsing methods accept a ``ByteStr``, so that a framework can parse messages from ``data``.
 
-    The one thing that is changed outside of this package: protobuf in C wants ``bytes`` and nothing that is like them.
+    This is the only change outside of this package. It is needed because protobuf's C runtime accepts only ``bytes``.
     """
     for name in ("ParseFromString", "MergeFromString"):
         setattr(message_base, name, _parser(vars(message_base)[name]))
@@ -226,5 +226,5 @@ if not STRICT:
             reaching=_REACHING_NAMES,
         ),
     )
-    if not isinstance(_SAMPLE.__init__, types.FunctionType):  # which parses any buffer
+    if not isinstance(_SAMPLE.__init__, types.FunctionType):  # the pure-Python runtime parses any buffer
         _let_protobuf_parse_it(next(base for base in _SAMPLE.__mro__ if "FromString" in vars(base)))

@@ -1,7 +1,7 @@
-"""Bytes that read as text, as Python 2's ``str`` was both.
+"""Values that are text and bytes at once, as ``str`` was in Python 2.
 
-Frameworks of Python 2's time compare, split, format and unpickle what they find in ``data`` and get as a framework
-message. :class:`ByteStr` is what they get.
+Frameworks written for Python 2 compare, split, format and unpickle the contents of ``data`` and framework messages.
+These are instances of :class:`ByteStr`.
 """
 
 from __future__ import annotations
@@ -17,30 +17,36 @@ if TYPE_CHECKING:
 
 __all__ = ["ByteStr"]
 
-# What text does not hold, by the measure of file(1). Bytes that are UTF-8 by chance hold some of it, or high bytes
-# alone, almost always: then positions have to count bytes.
+# The control characters that file(1) does not expect in text. Binary data that is valid UTF-8 by chance almost always
+# contains one of them; its positions have to count bytes.
 _CONTROLS = bytes([*range(0x07), *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F])
 
 
 class ByteStr(str, RawBuffer):
-    """Text to Python, and a buffer with the very bytes that it is made of.
+    """A ``str`` that also provides the original bytes through the buffer protocol.
 
-    A ``str``, so that ``==``, ``%s``, ``json.loads``, ``re`` and text files take it; with the buffer protocol, so that
-    ``pickle.loads``, ``struct.unpack``, sockets and binary files take it, and get the bytes; an instance of ``str``
-    and of ``bytes``. ``bytes(it)`` and ``it.decode()`` are for code that knows Python 3. Equal to text that is the
-    same in UTF-8, and to the same bytes.
+    It is a ``str``, so ``==``, ``%s``, ``json.loads``, ``re`` and text files accept it. It supports the buffer
+    protocol, so ``pickle.loads``, ``struct.unpack``, sockets and binary files accept it and read the bytes. It is an
+    instance of both ``str`` and ``bytes``. Code written for Python 3 can use ``bytes(value)`` and ``value.decode()``.
+    It is equal to text with the same UTF-8 encoding, and to the same bytes.
 
-    Bytes that are UTF-8 and hold no control characters are that text: lengths and positions count characters. All
-    others are one character a byte (Latin-1), so that lengths and positions count bytes. Both are the same for ASCII.
-    (An instance of ``bytes`` only where they are: what looks at that goes on to take lengths for numbers of bytes.)
-    Slices, ``+``, ``split`` and the like give :class:`ByteStr` again, whose bytes are exact. What is formatted into
-    another text (``"%s" % it``) is plain text, which is UTF-8 where it becomes bytes again: not the same bytes any
-    more where they are not UTF-8.
+    If the bytes are UTF-8 without control characters, the value is that text: lengths and positions count characters.
+    Otherwise each byte is one character (Latin-1): lengths and positions count bytes. For ASCII both are the same. The
+    value is an instance of ``bytes`` only if its number of characters is its number of bytes, because code that tests
+    for ``bytes`` uses the length as the number of bytes.
 
-    What takes no ``str`` at all on Python 3, such as ``hashlib`` and the body of a POST in ``urllib``, wants
-    ``bytes(it)``.
+    Slices, ``+``, ``split`` and similar operations return a :class:`ByteStr` with the exact bytes. Formatting
+    (``"%s" % value``) returns plain text, whose bytes are its UTF-8 encoding; these differ from the original bytes if
+    the original is not UTF-8.
 
-    :param data: bytes, or text, which is taken as UTF-8
+    Functions that accept no ``str`` in Python 3, such as ``hashlib`` and the body of a POST in ``urllib``, need
+    ``bytes(value)``.
+
+    >>> data = ByteStr(b"a,b")
+    >>> data == "a,b", data == b"a,b", data.split(","), bytes(data)
+    (True, True, ['a', 'b'], b'a,b')
+
+    :param data: bytes, or text, which is encoded as UTF-8
     """
 
     __slots__ = ("_codec", "_raw")
@@ -53,7 +59,7 @@ class ByteStr(str, RawBuffer):
 
     @property  # type: ignore[misc]
     def __class__(self) -> type[Any]:
-        """``bytes``, so that it is an instance of both, as in Python 2, where ``bytes`` was ``str``."""
+        """``bytes``, so that the value is an instance of both, as in Python 2, where ``bytes`` was ``str``."""
         return bytes if len(self) == len(self._raw) else ByteStr
 
     def __bytes__(self) -> bytes:
@@ -94,7 +100,7 @@ class ByteStr(str, RawBuffer):
     def __ge__(self, other: Any) -> bool:
         return self._raw >= raw_bytes(other) if _is_data(other) else NotImplemented
 
-    # The text's, which for ASCII is also that of the bytes.
+    # The hash of the text. For ASCII, bytes have the same hash.
     __hash__ = str.__hash__
 
     def __contains__(self, part: Any) -> bool:
@@ -119,7 +125,7 @@ class ByteStr(str, RawBuffer):
     __rmul__ = __mul__
 
     def encode(self, encoding: str = "utf-8", errors: str = "strict") -> Any:
-        """The bytes; in another encoding of text, or as Python 2's ``"hex"``, ``"base64"`` and the like do it."""
+        """Returns the bytes, or encodes the text. Supports Python 2's codecs ``"hex"``, ``"base64"`` and the like."""
         if codecs.lookup(encoding).name == "utf-8":
             return self._raw
         try:
@@ -129,14 +135,14 @@ class ByteStr(str, RawBuffer):
             return ByteStr(encoded)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> Any:
-        """Text, as ``bytes.decode`` gives it; or as Python 2's ``"hex"``, ``"base64"`` and the like do it."""
+        """Decodes the bytes like ``bytes.decode``. Supports Python 2's codecs ``"hex"``, ``"base64"`` and the like."""
         try:
             return self._raw.decode(encoding, errors)
         except LookupError:
             return ByteStr(codecs.getdecoder(encoding)(self._raw, errors)[0])
 
     def hex(self, *arguments: Any) -> str:
-        """As ``bytes.hex``."""
+        """Like ``bytes.hex``."""
         return self._raw.hex(*arguments)
 
     def _is_text(self) -> bool:
@@ -144,7 +150,7 @@ class ByteStr(str, RawBuffer):
 
 
 def binary(raw: bytes) -> ByteStr:
-    """Bytes that are no text whatever they look like: one character a byte."""
+    """Creates a value whose characters are its bytes, even if they are valid text."""
     return _new(ByteStr, raw, raw.decode("latin-1"), "latin-1")
 
 
@@ -155,10 +161,10 @@ def _new(cls: type[ByteStr], raw: bytes, text: str, codec: str) -> ByteStr:
 
 
 def _of_text(text: str) -> ByteStr:
-    """What comes of text stays text, control characters or not."""
+    """Creates a value from a part of a text. It stays text even if it contains control characters."""
     try:
         return _new(ByteStr, text.encode(), text, "utf-8")
-    except UnicodeEncodeError:  # bytes that are none were put in
+    except UnicodeEncodeError:  # it contains surrogates, which stand for bytes that are not UTF-8
         return ByteStr(text)
 
 
@@ -173,7 +179,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _text_of(raw: bytes) -> tuple[str, str]:
-    """The text that bytes are shown as, and the encoding that makes it the same bytes again."""
+    """Returns the text for bytes, and the encoding that converts it back to the same bytes."""
     if raw.isascii():
         return raw.decode("ascii"), "utf-8"
     if raw.translate(None, _CONTROLS) == raw:
@@ -187,15 +193,15 @@ def _is_data(value: Any) -> bool:
 
 
 def raw_bytes(value: Any) -> bytes:
-    """The bytes of anything that is text or bytes."""
+    """Returns the bytes of text or of a bytes-like object."""
     if isinstance(value, ByteStr):
         return value._raw
-    # What a str cannot hold in UTF-8, halves of characters, is what os.fsdecode() makes of bytes.
+    # os.fsdecode() represents bytes that are not UTF-8 as surrogates.
     return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else bytes(memoryview(value))
 
 
 def _method_of_both(name: str) -> Callable[..., Any]:
-    """A method that `str` and `bytes` both have: that of `str` where this is text, and else that of `bytes`."""
+    """Creates a method that `str` and `bytes` both have. Calls that of `str` if the value is text, else of `bytes`."""
     of_text, of_bytes = getattr(str, name), getattr(bytes, name)
 
     def method(self: ByteStr, *arguments: Any, **keywords: Any) -> Any:
@@ -203,7 +209,7 @@ def _method_of_both(name: str) -> Callable[..., Any]:
             return _made(of_text(self, *map(_as_text, arguments), **keywords), _of_text)
         return _made(of_bytes(self._raw, *map(_as_bytes, arguments), **keywords), ByteStr)
 
-    method.__name__, method.__doc__ = name, f"As ``str.{name}``; takes bytes too."
+    method.__name__, method.__doc__ = name, f"Like ``str.{name}``; also accepts bytes."
     return method
 
 
@@ -215,7 +221,7 @@ def _as_text(argument: Any) -> Any:
 
 def _as_bytes(argument: Any) -> Any:
     if isinstance(argument, str) and not isinstance(argument, ByteStr):
-        # Python 2's "\xff" is this byte.
+        # In Python 2, "\xff" was this byte.
         with contextlib.suppress(UnicodeEncodeError):
             return argument.encode("latin-1")
         return raw_bytes(argument)

@@ -1,4 +1,4 @@
-"""What remesos raises, and warns with. Every exception of its own is a :class:`MesosError`."""
+"""The exceptions and the warning of remesos. Every exception is a :class:`MesosError`."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ class MesosError(Exception):
 
 
 class ArgumentTypeError(MesosError, TypeError):
-    """An argument is of a type that the call cannot take; the message names it, what came and what was expected."""
+    """An argument has the wrong type; the message names the argument, what was expected and what was passed."""
 
 
 class ArgumentValueError(MesosError, ValueError):
-    """An argument's value cannot be used; the message names it, what came and what was expected."""
+    """An argument's value is not valid; the message names the argument, what was expected and what was passed."""
 
 
 class DriverError(MesosError, RuntimeError):
-    """The driver is in a state in which it cannot do what was asked."""
+    """The driver's state does not allow the call."""
 
 
 class DriverAbortedError(DriverError):
-    """The driver was aborted, by the master or because it cannot go on; the message is what ``error`` was told."""
+    """The driver was aborted by the master or by a fatal error; the ``error`` callback received the same message."""
 
 
 class DriverTimeoutError(DriverError, TimeoutError):
-    """The driver still runs at the end of the time that ``join(check=True, timeout=...)`` was given."""
+    """The driver is still running after the timeout of ``join(check=True, timeout=...)``."""
 
 
 class ClusterError(MesosError, RuntimeError):
-    """The embedded cluster could not be started or is gone."""
+    """The embedded cluster could not be started or is no longer running."""
 
 
 class AddressInUseError(ClusterError, OSError):
-    """The port for the embedded cluster is taken."""
+    """The port for the embedded cluster is already in use."""
 
 
 class MesosWarning(UserWarning):
-    """A driver is used in a way that does nothing, or not what it looks like; the call does what libmesos does.
+    """A driver is used in a way that has no effect or not the intended one; the call behaves as with libmesos.
 
-    Each kind is told once per driver: with :mod:`warnings`, and in callbacks, where a warning that is made an error
-    would abort the driver, with :mod:`logging`.
+    Each kind of misuse gives one warning per driver. In callbacks it is a record of the logger ``mesos`` instead,
+    because a warning that is turned into an error would abort the driver.
     """

@@ -1,4 +1,4 @@
-"""The messages' name from before Mesos 0.20: everything of :mod:`mesos.interface.mesos_pb2`, private names included."""
+"""The messages under their name until Mesos 0.19: all names of :mod:`mesos.interface.mesos_pb2`, also private ones."""
 
 from mesos.interface import mesos_pb2 as _mesos_pb2
 

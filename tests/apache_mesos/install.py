@@ -1,7 +1,7 @@
 """Lays out the real Apache Mesos 1.11.0, from its own packages on PyPI, under a folder: ``install.py FOLDER``.
 
 Needs Python 2.7 (also found through pyenv), and the system libraries libsvn, libapr and libsasl2, which are installed
-with apt where this runs as root.
+with apt if this runs as root.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class InstallError(Exception):
 
 
 def install(home: Path) -> Path:
-    """Lay Mesos out under ``home``, where it is not there yet.
+    """Lay Mesos out under ``home`` if it is not there yet.
 
     :raises InstallError: Python 2.7 or a system library is missing
     """

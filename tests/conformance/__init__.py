@@ -2,7 +2,7 @@
 
 A scenario is written once, in Python that runs on 2.7 and 3 (``play/``), and prints a trace of calls, what they
 returned, and callbacks. It is played on three lanes: Apache's driver on the real Mesos, ours on the real Mesos, ours on
-the embedded cluster. What Apache's driver gave is recorded in ``recorded/``; where ours differs on purpose, what it
+the embedded cluster. What Apache's driver gave is recorded in ``recorded/``; if ours differs on purpose, what it
 gives is in ``deliberate/``, and ``docs/compatibility.md`` says why. ``python -m tests.conformance`` prints the table.
 """
 
@@ -84,7 +84,7 @@ def scenarios() -> list[Scenario]:
 
 
 def differences(expected: str, actual: str) -> list[str]:
-    """The lines in which a trace differs from what is expected; none where an exception is only more precise."""
+    """The lines in which a trace differs from what is expected; none if an exception is only more precise."""
     wanted, got = expected.splitlines(), actual.splitlines()
     if len(wanted) == len(got):
         pairs = zip(wanted, got, strict=True)
@@ -300,7 +300,7 @@ def _stopped(cluster: ApacheMesos | LocalCluster) -> Iterator[ApacheMesos | Loca
 
 @contextlib.contextmanager
 def lanes(home: Path | None) -> Iterator[dict[str, Lane]]:
-    """The lanes; those of the real Mesos only where it is laid out."""
+    """The lanes; those of the real Mesos only if it is laid out."""
     work_dir = Path(tempfile.mkdtemp(prefix="remesos-conformance-"))
     made: list[Lane] = [EmbeddedLane("c", "ours on the embedded cluster", work_dir)]
     if home is not None:

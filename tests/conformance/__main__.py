@@ -1,7 +1,7 @@
 """Prints the table: each scenario, on each lane.
 
 ``python -m tests.conformance`` plays all; names or parts of names play these. ``--record`` writes down anew what
-Apache's driver gives, ``--deliberate`` what ours gives where it differs (say why in ``docs/compatibility.md``).
+Apache's driver gives, ``--deliberate`` what ours gives if it differs (say why in ``docs/compatibility.md``).
 """
 
 from __future__ import annotations

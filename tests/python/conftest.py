@@ -1,6 +1,6 @@
 """One suite against two masters: the embedded one, and the real Apache Mesos 1.11.0.
 
-The real one is skipped, with the reason, where it cannot be installed; with ``REMESOS_REQUIRE_APACHE=1``, as in CI,
+The real one is skipped, with the reason, if it cannot be installed; with ``REMESOS_REQUIRE_APACHE=1``, as in CI,
 that is an error.
 """
 
@@ -28,12 +28,12 @@ RESOURCES = "cpus:8;mem:8192;disk:20000;ports:[31000-32000]"
 
 
 def pytest_configure() -> None:
-    """Let children end on Ctrl-C, also where a shell started this run in the background and had it ignored."""
+    """Let children end on Ctrl-C, even if a shell started this run in the background with SIGINT ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def absent(reason: str) -> None:
-    """Skip, or fail where the real things are required."""
+    """Skip, or fail if the real things are required."""
     if os.environ.get("REMESOS_REQUIRE_APACHE") == "1":
         pytest.fail(f"required here, and missing: {reason}")
     pytest.skip(reason)

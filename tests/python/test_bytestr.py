@@ -87,7 +87,7 @@ def test_it_is_formatted_as_text(text: str, capsys: pytest.CaptureFixture[str], 
 
 @pytest.mark.parametrize("raw", PIECES, ids=repr)
 def test_whatever_it_holds_it_can_be_printed_and_logged(raw: bytes) -> None:
-    """Where the locale is strict about what it can print, too: an exception would abort the driver."""
+    """Also with a locale that rejects unprintable characters: an exception would abort the driver."""
     code = f"from mesos.bytestr import ByteStr; both = ByteStr({raw!r}); print(both, '%s' % both, repr(both), [both])"
     environment = {"PYTHONIOENCODING": "utf-8:strict", "PYTHONPATH": ":".join(filter(None, sys.path))}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True)

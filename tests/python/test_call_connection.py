@@ -243,7 +243,7 @@ def test_stop_tears_the_framework_down(master: str, point: str) -> None:
 
 
 def test_a_thousand_calls_over_many_cuts_keep_their_order(master: str) -> None:
-    """Repeated calls apart, which stand where they first stood."""
+    """Ignores repeated calls, which stay at their first position."""
     names = [f"call-{number}" for number in range(1000)]
     with subscribed(master) as (proxy, driver, scheduler):
         for number in range(30, 1000, 30):

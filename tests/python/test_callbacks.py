@@ -200,7 +200,7 @@ class TestNoScheduler:
 
     def test_a_class(self) -> None:
         for cls in (Scheduler, Recorder, dict):
-            with pytest.raises(ArgumentTypeError, match=rf"got the class {cls.__name__}.* Say {cls.__name__}\(\)"):
+            with pytest.raises(ArgumentTypeError, match=rf"got the class {cls.__name__}.* use {cls.__name__}\(\)"):
                 driver_of(cls)
         with pytest.raises(ArgumentTypeError, match=r"expected an instance as executor, got the class Executor"):
             MesosExecutorDriver(Executor)

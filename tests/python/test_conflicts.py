@@ -1,4 +1,4 @@
-"""Other distributions that bring the same modules: one warning that says what wins and how to mend it."""
+"""Other distributions that contain the same modules: one warning names the modules in use and the commands that repair it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_another_distribution_is_named_once(tmp_path: Path, metadata: str, named
     text = said([ours(tmp_path / "a"), theirs(tmp_path / "b", metadata)])
     assert text.count("UserWarning") == 1
     assert f"({named} in {tmp_path / 'b'})" in text
-    assert "remesos' own win" in text
+    assert "those of remesos are in use" in text
     assert f"pip uninstall {named.split()[0]}; pip install --force-reinstall --no-deps remesos" in text
 
 
@@ -81,7 +81,7 @@ def test_theirs_before_ours_on_the_path_wins_and_it_is_said(tmp_path: Path) -> N
     assert text.count("UserWarning") == 1
     for module in ("mesos/__init__.py", "mesos/interface/__init__.py", "mesos/interface/mesos_pb2.py"):
         assert str(tmp_path / "a" / module) in text
-    assert "theirs win" in text
+    assert "theirs are in use" in text
 
 
 def test_theirs_installed_over_ours_wins_and_it_is_said(tmp_path: Path) -> None:
@@ -90,10 +90,12 @@ def test_theirs_installed_over_ours_wins_and_it_is_said(tmp_path: Path) -> None:
     (tmp_path / "mesos" / "__init__.py").write_text(kept)  # wheels of theirs do not bring it
     text = said([tmp_path])
     assert text.count("UserWarning") == 1
-    assert f"theirs win: {tmp_path}/mesos/interface/__init__.py, {tmp_path}/mesos/interface/mesos_pb2.py." in text
+    assert (
+        f"theirs are in use: {tmp_path}/mesos/interface/__init__.py, {tmp_path}/mesos/interface/mesos_pb2.py." in text
+    )
 
 
 def test_ours_installed_over_theirs_wins_and_it_is_said(tmp_path: Path) -> None:
     text = said([ours(theirs(tmp_path))], "from mesos import Scheduler; assert not hasattr(Scheduler, 'theirs')")
     assert text.count("UserWarning") == 1
-    assert "remesos' own win" in text
+    assert "those of remesos are in use" in text

@@ -627,7 +627,9 @@ def test_the_program_says_what_it_is_for(other: bytes) -> None:
     environment = {**os.environb, b"OTHER": other}
     done = subprocess.run([program], env=environment, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
-    assert "Expecting 'MESOS_SLAVE_PID' to be set in the environment; it is started by an agent" in done.stderr
+    assert (
+        "Expecting 'MESOS_SLAVE_PID' to be set in the environment; only an agent can start this program" in done.stderr
+    )
 
 
 # URIs: Mesos' own fetcher is a program that is not in Apache's package, so these are the embedded agent's alone.

@@ -62,7 +62,7 @@ def describe(file: descriptor_pb2.FileDescriptorProto) -> dict[str, Any]:
         found[name] = (str(message.options), [o.name for o in message.oneof_decl], len(message.extension_range))
         for field in message.field:
             said = copy.copy(field)
-            said.ClearField("json_name")  # protoc leaves it out where it is what the name gives
+            said.ClearField("json_name")  # protoc omits it if it follows from the name
             found[f"{name}.{field.name}"] = str(said)
         for nested in message.nested_type:
             message_again(nested, name + ".")
@@ -203,7 +203,7 @@ def test_former_names_take_no_other_s_place() -> None:
     ],
 )
 def test_the_container_of_a_command_is_gone_and_it_is_said_what_took_its_place(use: Any) -> None:
-    with pytest.raises(AttributeError, match=r"removed CommandInfo.container .* say it in TaskInfo.container"):
+    with pytest.raises(AttributeError, match=r"removed CommandInfo.container .* use TaskInfo.container"):
         use(mesos_pb2.CommandInfo())
     with pytest.raises((AttributeError, ValueError), match="container"):
         mesos_pb2.CommandInfo(container={})  # type: ignore[call-arg]

@@ -172,20 +172,20 @@ class TestBeforeStart:
         driver = driver_of(Scheduler())
         for _ in range(2):
             assert getattr(driver, call)(*arguments) == mesos_pb2.DRIVER_NOT_STARTED
-        assert warned(told) == [f"{call}() before start() does nothing"]
+        assert warned(told) == [f"{call}() has no effect before start()"]
 
     def test_acknowledging(self, told: list[warnings.WarningMessage]) -> None:
         driver = MesosSchedulerDriver(Scheduler(), framework(), "localhost:1", implicitAcknowledgements=False)
         status = mesos_pb2.TaskStatus(task_id={"value": "t"}, state=mesos_pb2.TASK_RUNNING)
         assert driver.acknowledgeStatusUpdate(status) == mesos_pb2.DRIVER_NOT_STARTED
-        assert warned(told) == ["acknowledgeStatusUpdate() before start() does nothing"]
+        assert warned(told) == ["acknowledgeStatusUpdate() has no effect before start()"]
 
     def test_an_executor_driver_s_calls(self, told: list[warnings.WarningMessage]) -> None:
         status = mesos_pb2.TaskStatus(task_id={"value": "t"}, state=mesos_pb2.TASK_RUNNING)
         for call, arguments in (("sendStatusUpdate", (status,)), ("sendFrameworkMessage", (b"",)), ("join", ())):
             driver = MesosExecutorDriver(Executor())
             assert getattr(driver, call)(*arguments) == mesos_pb2.DRIVER_NOT_STARTED
-            assert warned(told)[-1] == f"{call}() before start() does nothing"
+            assert warned(told)[-1] == f"{call}() has no effect before start()"
 
     def test_to_end_a_driver_is_no_misuse(self) -> None:
         for driver in (driver_of(Scheduler()), MesosExecutorDriver(Executor())):
@@ -195,7 +195,7 @@ class TestBeforeStart:
 
 
 def test_a_second_start_and_run_are_warned_of_once(master: str, told: list[warnings.WarningMessage]) -> None:
-    said = "on a driver that was started before does not start it again: a driver runs once, make another"
+    said = "has no effect on a driver that was already started: a driver runs once, create another one"
     for again in ("start", "run"):
         with running(master, Recorder()) as driver:
             driver.stop()
@@ -225,7 +225,7 @@ class TestAnotherKind:
                 driver.killTask(mesos_pb2.FrameworkID(value=launched.task_id.value))  # type: ignore[arg-type]
             scheduler.state(launched.task_id.value, mesos_pb2.TASK_KILLED)
         assert warned(told) == [
-            "expected a mesos_pb2.TaskID as taskId, got a FrameworkID, whose bytes are taken for one, as libmesos does"
+            "expected a mesos_pb2.TaskID as taskId, got a FrameworkID: its bytes are parsed as a TaskID, as by libmesos"
         ]
 
     def test_under_w_error_the_call_is_not_made(self, master: str) -> None:

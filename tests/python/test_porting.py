@@ -181,7 +181,7 @@ class TestCalls:
             scheduler.state(operation.launch.task_infos[0].task_id.value, mesos_pb2.TASK_FINISHED)
 
     def test_repeated_fields_of_messages_where_lists_belong(self, master: str) -> None:
-        """They have no `__iter__` where protobuf is in C; Apache's example gives its own roles as the suppressed ones."""
+        """With protobuf's C runtime they have no `__iter__`; Apache's example passes its own roles as the suppressed ones."""
         scheduler = Recorder(registered=lambda driver, *_: driver.reviveOffers(info.roles))
         info = framework(capabilities=capable("MULTI_ROLE"), roles=["*"])
         with running(master, scheduler, info, suppressedRoles=info.roles) as driver:
@@ -367,7 +367,7 @@ class TestForks:
     @pytest.mark.parametrize("end", ["os._exit(0)", "sys.exit(0)"])
     @pytest.mark.parametrize("place", ["main", "callback"])
     def test_a_forked_child_leaves_its_parent_s_driver_alone(self, master: str, place: str, end: str) -> None:
-        """Even where its exit handlers stop the driver that it inherited."""
+        """Even if its exit handlers stop the driver that it inherited."""
         code = f"""
         def fork():
             child = os.fork()

@@ -109,7 +109,7 @@ def test_a_child_process_makes_a_driver_of_its_own(embedded: LocalCluster, metho
         child.close()
 
 
-WAITS_FOR_ITSELF = "join() in a callback of the same driver waits until another thread stops the driver; no callback is made meanwhile\n"
+WAITS_FOR_ITSELF = "join() in a callback of the same driver blocks until another thread stops the driver; no callback is called in the meantime\n"
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,9 @@ def test_what_is_left_out_is_said_once_for_each_task(script: str) -> None:
     assert "[task1] little" in lines
     assert lines.index("[task0] the end") > 1000
     said = [line for line in done.stdout.decode().splitlines() if line.startswith("remesos: [task")]
-    first = re.fullmatch(r"remesos: \[task0\] stdout grows too fast .* left out of what (\S+/stdout) has", said[0])
+    first = re.fullmatch(
+        r"remesos: \[task0\] stdout grows too fast .* in full; (\S+/stdout) has what is left out", said[0]
+    )
     assert first
     number = re.fullmatch(r"remesos: \[task0\] (\d+) bytes of stdout were left out", said[1])
     assert number
@@ -181,7 +183,7 @@ def test_what_is_no_regular_file_is_not_read(script: str, command: str) -> None:
     assert time.monotonic() - started < 20
     assert shown(done) == []
     assert b"[task0] told\n" in done.stderr
-    assert done.stdout.count(b"remesos: [task0] stdout is no regular file and is not shown\n") == 1
+    assert done.stdout.count(b"remesos: [task0] stdout is not a regular file and is not shown\n") == 1
 
 
 def test_a_writer_of_a_fifo_in_the_place_of_its_output_is_left_alone(script: str) -> None:

@@ -1,4 +1,4 @@
-"""Bytes fields take text and give what reads as text, at every depth; and nothing of that where bytes are strict."""
+"""Bytes fields accept and return text at every depth, unless bytes are strict."""
 
 from __future__ import annotations
 

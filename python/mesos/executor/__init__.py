@@ -1,4 +1,4 @@
-"""The executor driver, under the name that Mesos 1.0 gave it."""
+"""The executor driver, under its name since Mesos 1.0."""
 
 from mesos.executor._driver import MesosExecutorDriver
 

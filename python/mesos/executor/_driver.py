@@ -1,4 +1,4 @@
-"""``MesosExecutorDriver``: arguments are checked and serialized here, the work is done by ``mesos._core``."""
+"""``MesosExecutorDriver``: checks and serializes arguments, and passes them to ``mesos._core``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ atexit.register(_core.shutdown)
 
 
 def agent_variables() -> dict[str, str]:
-    """The environment that an agent gave this process. The token is removed from it, as libmesos does."""
+    """Returns the environment variables that an agent set for this process.
+
+    Like libmesos, removes the authentication token from the process's environment.
+    """
     token = os.environ.pop(_TOKEN, None)
     if token is not None:
         _taken[_TOKEN] = token
@@ -31,13 +34,13 @@ class MesosExecutorDriver(Driver, ExecutorDriver):
     """Connects an executor to the agent that started this process, over the v1 HTTP API.
 
     Follows ``src/python/executor/src/mesos/executor/mesos_executor_driver_impl.cpp`` and ``src/exec/exec.cpp``.
-    Every method but the constructor returns a ``mesos.Status`` number: ``mesos_pb2.DRIVER_RUNNING`` and so on.
+    Every method except the constructor returns a ``mesos.Status`` number, such as ``mesos_pb2.DRIVER_RUNNING``.
 
-    A driver is a context manager; the end of the block stops it, and so does the end of the last reference to it.
+    A driver is a context manager; the end of the block stops it. It also stops when it is no longer referenced.
 
-    :param executor: gets the callbacks; any object with the methods of :class:`mesos.interface.Executor`
+    :param executor: receives the callbacks; any object with the methods of :class:`mesos.interface.Executor`
     :raises ArgumentTypeError: the executor is None or a class, or has a callback that is a coroutine function or a
-        generator function, for nobody would await it
+        generator function, which the driver would never await
     """
 
     def __init__(self, executor: Any) -> None:
@@ -48,53 +51,56 @@ class MesosExecutorDriver(Driver, ExecutorDriver):
         self._core: _core.ExecutorDriver = _core.ExecutorDriver()
 
     def start(self) -> int:
-        """Start the driver, once. Returns DRIVER_RUNNING, without waiting for the agent.
+        """Starts the driver; a driver can be started only once. Does not wait for the agent.
 
-        :raises ArgumentValueError: a variable that an agent sets is missing or cannot be read; the message names it
-            (libmesos ends the process here)
-        :raises ArgumentTypeError: the executor was given an asynchronous callback since the driver was made
+        :returns: DRIVER_RUNNING, or the driver's status if it was already started
+        :raises ArgumentValueError: a variable that an agent sets is missing or not valid; the message names it
+            (libmesos ends the process in this case)
+        :raises ArgumentTypeError: the executor was given an asynchronous callback after the driver was created
         """
         if self._core.status() != mesos_pb2.DRIVER_NOT_STARTED:
             self._misuse.started_again("start")
         _callbacks.check(self._executor, _callbacks.EXECUTOR, "executor")
         _logging.set_level()
         for stream in (sys.stdout, sys.stderr):
-            # As libmesos does: what an executor prints is to be seen in its sandbox at once.
+            # Like libmesos, so that the sandbox shows at once what an executor prints.
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(line_buffering=True)
         return self._core.start(self, agent_variables())
 
     def stop(self) -> int:
-        """Stop the driver. What was sent is seen to before :meth:`join` returns; the process has to end by itself.
+        """Stops the driver. The driver does not end the process.
 
-        Returns DRIVER_STOPPED, or what the status was where the driver did not run.
+        :meth:`join` returns when the agent has received all updates, or after five seconds.
+
+        :returns: DRIVER_STOPPED, or the previous status if the driver was not running
         """
         return self._core.stop()
 
     def abort(self) -> int:
-        """Make no callback any more. Returns DRIVER_ABORTED."""
+        """Stops all callbacks. Returns DRIVER_ABORTED."""
         return self._core.abort()
 
     @_misuse.needs_start
     def sendStatusUpdate(self, status: mesos_pb2.TaskStatus) -> int:
-        """Report on a task. The update is kept, and sent again, until the agent has it.
+        """Sends a task's status. The update is kept, and sent again if necessary, until the agent acknowledges it.
 
-        ``uuid``, ``timestamp``, ``source``, ``slave_id`` and ``executor_id`` are set here. TASK_STAGING is not an
-        executor's to report: the driver is aborted and ``error`` called.
+        The driver sets ``uuid``, ``timestamp``, ``source``, ``slave_id`` and ``executor_id``. Executors must not send
+        TASK_STAGING: it aborts the driver, and ``error`` is called.
         """
         return self._core.update(_arguments.message(status, mesos_pb2.TaskStatus, "status", self._misuse))
 
     @_misuse.needs_start
     def sendFrameworkMessage(self, data: bytes | str) -> int:
-        """Send bytes, or text as UTF-8, to the scheduler. Best effort."""
+        """Sends bytes, or text encoded as UTF-8, to the scheduler. Delivery is best effort."""
         return self._core.message(_arguments.data(data, "data"))
 
     def __enter__(self) -> Self:
-        """Returns the driver, which is not started by this."""
+        """Returns the driver without starting it."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop the driver, and wait until its last calls are out."""
+        """Stops the driver and waits until its last calls have been sent."""
         if self.stop() != mesos_pb2.DRIVER_NOT_STARTED:
             self.join()
 

@@ -1,8 +1,8 @@
-"""The classic framework interface: what a framework subclasses, and what a driver offers.
+"""The classic framework interface: the base classes of schedulers, executors and drivers.
 
 Signatures, argument names and defaults are those of Apache Mesos 1.11.0's ``mesos.interface``
 (``src/python/interface/src/mesos/interface/__init__.py``). Every method here does nothing and returns ``None``,
-but for the two ``error`` callbacks, which print. Part of remesos.
+except the two ``error`` callbacks, which print. Part of remesos.
 """
 
 from __future__ import annotations
@@ -19,38 +19,43 @@ __all__ = ["Executor", "ExecutorDriver", "Scheduler", "SchedulerDriver"]
 
 
 class Scheduler:
-    """A framework's scheduler: subclass it and override what you need.
+    """The base class of schedulers: subclass it and override the callbacks that you need.
 
-    A driver calls these one at a time, in order, on one thread of its own. They are plain functions: coroutine
-    functions and generator functions are refused. What one raises is reported on stderr, or raised by the driver's
-    ``run(check=True)``, and aborts the driver.
+    A driver calls them one at a time, in order, on a thread of its own. They must be plain functions; the driver
+    rejects coroutine functions and generator functions. An exception in a callback aborts the driver. It is reported on
+    stderr, or raised by the driver's ``run(check=True)``.
     """
 
     def registered(
         self, driver: SchedulerDriver, frameworkId: mesos_pb2.FrameworkID, masterInfo: mesos_pb2.MasterInfo
     ) -> None:
-        """The framework registered with a master for the first time, under the id that the master gave."""
+        """Called when the framework has registered with a master for the first time.
+
+        :param frameworkId: the id that the master assigned
+        """
 
     def reregistered(self, driver: SchedulerDriver, masterInfo: mesos_pb2.MasterInfo) -> None:
-        """The framework registered again, with a newly elected master or after a lost connection."""
+        """Called when the framework has registered again, with a newly elected master or after a lost connection."""
 
     def disconnected(self, driver: SchedulerDriver) -> None:
-        """The master is lost. The driver looks for it again by itself; ``reregistered`` follows."""
+        """Called when the connection to the master is lost. The driver reconnects, and ``reregistered`` follows."""
 
     def resourceOffers(self, driver: SchedulerDriver, offers: list[mesos_pb2.Offer]) -> None:
-        """Resources are offered: launch on them or decline them; until then no other framework gets them.
+        """Called when resources are offered.
+
+        Use them with ``launchTasks`` or ``acceptOffers``, or decline them; until then no other framework receives them.
 
         :param offers: a list of offers, each of one agent
         """
 
     def offerRescinded(self, driver: SchedulerDriver, offerId: mesos_pb2.OfferID) -> None:
-        """An offer is no longer valid. A launch that still uses it ends in TASK_LOST or TASK_DROPPED."""
+        """Called when an offer is no longer valid. A task launched on it becomes TASK_LOST or TASK_DROPPED."""
 
     def statusUpdate(self, driver: SchedulerDriver, status: mesos_pb2.TaskStatus) -> None:
-        """A task changed its state.
+        """Called when a task's state has changed.
 
-        With implicit acknowledgements, returning from here acknowledges the update; it is delivered again, after a
-        while or to the next scheduler of this framework, where it was not acknowledged.
+        With implicit acknowledgements, the driver acknowledges the update when this method returns. An update that is
+        not acknowledged is delivered again, after a while or to the next scheduler of this framework.
         """
 
     def frameworkMessage(
@@ -60,13 +65,13 @@ class Scheduler:
         slaveId: mesos_pb2.SlaveID,
         message: bytes,
     ) -> None:
-        """An executor sent a message. Best effort: it is never sent again.
+        """Called when an executor has sent a message. Delivery is best effort: messages are never sent again.
 
-        :param message: the bytes that the executor sent, as a :class:`mesos.bytestr.ByteStr` that reads as text too
+        :param message: the executor's message, as a :class:`mesos.bytestr.ByteStr`, which is text and bytes at once
         """
 
     def slaveLost(self, driver: SchedulerDriver, slaveId: mesos_pb2.SlaveID) -> None:
-        """An agent is gone. Its tasks are reported by ``statusUpdate``; this call is not reliable."""
+        """Called when an agent is lost. Not reliable; ``statusUpdate`` reports its tasks."""
 
     def executorLost(
         self,
@@ -75,40 +80,40 @@ class Scheduler:
         slaveId: mesos_pb2.SlaveID,
         status: int,
     ) -> None:
-        """An executor ended. Its tasks are reported by ``statusUpdate``; this call is not reliable.
+        """Called when an executor has ended. Not reliable; ``statusUpdate`` reports its tasks.
 
-        :param status: as wait(2) gives it (exit 1 is 256), -1 where it is not known
+        :param status: the status as returned by wait(2) (exit status 1 is 256), or -1 if it is unknown
         """
 
     def error(self, driver: SchedulerDriver, message: str) -> None:
-        """The framework cannot go on; the driver is already aborted. Prints the message to stderr."""
+        """Called after a fatal error has aborted the driver. By default, prints the message to stderr."""
         print(f"Error from Mesos: {message} ", file=sys.stderr)
 
 
 class SchedulerDriver:
-    """What a scheduler may ask of its driver; also the base for mock drivers in tests."""
+    """The calls that a scheduler can make on its driver; also the base class of mock drivers in tests."""
 
     def start(self) -> Any:
-        """Start the driver; it must not have been started before. Returns without waiting for the master."""
+        """Starts the driver, which must not have been started before. Does not wait for the master."""
 
     def stop(self, failover: bool = False) -> Any:
-        """Stop the driver.
+        """Stops the driver.
 
-        :param failover: False removes the framework from the master, which kills its tasks. True leaves it, so that
+        :param failover: if false, the master removes the framework and kills its tasks; if true, they stay, so that
             a new driver with the same framework id can take over within ``failover_timeout`` seconds
         """
 
     def abort(self) -> Any:
-        """Stop calling back. The framework and its tasks stay at the master; ``stop`` can still be called."""
+        """Stops all callbacks. The framework and its tasks stay at the master; ``stop`` can still be called."""
 
     def join(self) -> Any:
-        """Wait until the driver was stopped or aborted."""
+        """Waits until the driver is stopped or aborted."""
 
     def run(self) -> Any:
-        """``start`` and ``join``."""
+        """Calls ``start`` and ``join``."""
 
     def requestResources(self, requests: Iterable[mesos_pb2.Request]) -> Any:
-        """Hint at what is needed. The stock allocator ignores it; offers arrive all the same."""
+        """Tells the master which resources the framework needs. Mesos' built-in allocator ignores this."""
 
     def launchTasks(
         self,
@@ -116,15 +121,15 @@ class SchedulerDriver:
         tasks: Iterable[mesos_pb2.TaskInfo],
         filters: mesos_pb2.Filters | None = None,
     ) -> Any:
-        """Launch tasks on offers of one agent, whose resources are added up; what is left over is declined.
+        """Launches tasks on one or more offers of the same agent. Resources that the tasks do not use are declined.
 
-        :param offerIds: one id, or several
-        :param tasks: no task at all declines the offers
-        :param filters: for how long the remainder should not be offered again; default 5 seconds
+        :param offerIds: one id or an iterable of ids
+        :param tasks: if empty, the offers are declined
+        :param filters: how long the unused resources are not offered again; 5 seconds by default
         """
 
     def killTask(self, taskId: mesos_pb2.TaskID) -> Any:
-        """Kill a task; ``statusUpdate`` tells when it is dead. Not sent again where it is lost on the way."""
+        """Kills a task; ``statusUpdate`` reports when it has ended. If the call is lost, it is not sent again."""
 
     def acceptOffers(
         self,
@@ -132,48 +137,51 @@ class SchedulerDriver:
         operations: Iterable[mesos_pb2.Offer.Operation],
         filters: mesos_pb2.Filters | None = None,
     ) -> Any:
-        """Accept offers of one agent with operations, done in their order; what is left over is declined."""
+        """Accepts one or more offers of the same agent and applies operations in their order.
+
+        Resources that the operations do not use are declined.
+        """
 
     def declineOffer(self, offerId: mesos_pb2.OfferID, filters: mesos_pb2.Filters | None = None) -> Any:
-        """Decline an offer.
+        """Declines an offer.
 
-        :param filters: for how long the same resources should not be offered again; default 5 seconds
+        :param filters: how long the same resources are not offered again; 5 seconds by default
         """
 
     def reviveOffers(self, roles: Iterable[str] | None = None) -> Any:
-        """Drop all filters, and ask for offers again after ``suppressOffers``.
+        """Removes all filters, and resumes offers after ``suppressOffers``.
 
-        :param roles: None means all of the framework's roles; an empty iterable does nothing
+        :param roles: None means all roles of the framework; an empty iterable has no effect
         """
 
     def suppressOffers(self, roles: Iterable[str] | None = None) -> Any:
-        """Ask for no offers until ``reviveOffers``.
+        """Stops offers until ``reviveOffers``.
 
-        :param roles: None means all of the framework's roles; an empty iterable does nothing
+        :param roles: None means all roles of the framework; an empty iterable has no effect
         """
 
     def acknowledgeStatusUpdate(self, status: mesos_pb2.TaskStatus) -> Any:
-        """Acknowledge an update; only for drivers made with ``implicitAcknowledgements`` false."""
+        """Acknowledges an update. Only for drivers created with ``implicitAcknowledgements=False``."""
 
     def sendFrameworkMessage(
         self, executorId: mesos_pb2.ExecutorID, slaveId: mesos_pb2.SlaveID, data: bytes | str
     ) -> Any:
-        """Send bytes to an executor. Best effort: never sent again."""
+        """Sends bytes to an executor. Delivery is best effort: messages are never sent again."""
 
     def reconcileTasks(self, tasks: Iterable[mesos_pb2.TaskStatus]) -> Any:
-        """Ask for the latest state of tasks, which ``statusUpdate`` brings.
+        """Asks for the latest state of tasks, which ``statusUpdate`` receives.
 
-        :param tasks: of each, ``task_id`` and ``slave_id`` are used; none at all asks for every task
+        :param tasks: statuses, of which ``task_id`` and ``slave_id`` are used; if empty, asks for every task
         """
 
     def updateFramework(self, frameworkInfo: mesos_pb2.FrameworkInfo, suppressedRoles: Iterable[str]) -> Any:
-        """Change the framework's info and its suppressed roles at the master."""
+        """Changes the framework's info and its suppressed roles at the master."""
 
 
 class Executor:
-    """A framework's executor: subclass it and override what you need. One callback runs at a time.
+    """The base class of executors: subclass it and override the callbacks that you need. One callback runs at a time.
 
-    What holds for a scheduler's callbacks holds for these: plain functions, whose exceptions abort the driver.
+    As for schedulers, callbacks must be plain functions, and an exception in one aborts the driver.
     """
 
     def registered(
@@ -183,54 +191,54 @@ class Executor:
         frameworkInfo: mesos_pb2.FrameworkInfo,
         slaveInfo: mesos_pb2.SlaveInfo,
     ) -> None:
-        """The executor is connected to its agent."""
+        """Called when the executor has connected to its agent."""
 
     def reregistered(self, driver: ExecutorDriver, slaveInfo: mesos_pb2.SlaveInfo) -> None:
-        """The executor is connected again, to an agent that was started anew."""
+        """Called when the executor has connected again, to an agent that was restarted."""
 
     def disconnected(self, driver: ExecutorDriver) -> None:
-        """The agent is lost, perhaps because it is being restarted."""
+        """Called when the connection to the agent is lost, for example because the agent is restarting."""
 
     def launchTask(self, driver: ExecutorDriver, task: mesos_pb2.TaskInfo) -> None:
-        """Run a task, on a thread or in a process: no other callback is made until this one returns."""
+        """Called to run a task. Run it on a thread or in a process: until this returns, no other callback is called."""
 
     def killTask(self, driver: ExecutorDriver, taskId: mesos_pb2.TaskID) -> None:
-        """Kill a task; its end is told by ``driver.sendStatusUpdate``."""
+        """Called to kill a task. Report its end with ``driver.sendStatusUpdate``."""
 
     def frameworkMessage(self, driver: ExecutorDriver, message: bytes) -> None:
-        """The scheduler sent a message. Best effort: it is never sent again.
+        """Called when the scheduler has sent a message. Delivery is best effort: messages are never sent again.
 
-        :param message: the bytes that it sent, as a :class:`mesos.bytestr.ByteStr` that reads as text too
+        :param message: the scheduler's message, as a :class:`mesos.bytestr.ByteStr`, which is text and bytes at once
         """
 
     def shutdown(self, driver: ExecutorDriver) -> None:
-        """End all tasks and then the executor, within its grace period."""
+        """Called to end all tasks and then the executor, within its grace period."""
 
     def error(self, driver: ExecutorDriver, message: str) -> None:
-        """The executor cannot go on; the driver is already aborted. Prints the message to stderr."""
+        """Called after a fatal error has aborted the driver. By default, prints the message to stderr."""
         print(f"Error from Mesos: {message}", file=sys.stderr)
 
 
 class ExecutorDriver:
-    """What an executor may ask of its driver; also the base for mock drivers in tests."""
+    """The calls that an executor can make on its driver; also the base class of mock drivers in tests."""
 
     def start(self) -> Any:
-        """Start the driver; it must not have been started before."""
+        """Starts the driver, which must not have been started before."""
 
     def stop(self) -> Any:
-        """Stop the driver."""
+        """Stops the driver."""
 
     def abort(self) -> Any:
-        """Stop calling back."""
+        """Stops all callbacks."""
 
     def join(self) -> Any:
-        """Wait until the driver was stopped or aborted."""
+        """Waits until the driver is stopped or aborted."""
 
     def run(self) -> Any:
-        """``start`` and ``join``."""
+        """Calls ``start`` and ``join``."""
 
     def sendStatusUpdate(self, status: mesos_pb2.TaskStatus) -> Any:
-        """Report a task's state; sent again until the agent has it."""
+        """Sends a task's status. The update is sent again until the agent acknowledges it."""
 
     def sendFrameworkMessage(self, data: bytes | str) -> Any:
-        """Send bytes to the scheduler. Best effort: never sent again."""
+        """Sends bytes to the scheduler. Delivery is best effort: messages are never sent again."""

@@ -1,4 +1,4 @@
-"""The drivers, under the name that they had from Mesos 0.20 on."""
+"""The drivers, under their name since Mesos 0.20."""
 
 from mesos.executor import MesosExecutorDriver
 from mesos.scheduler import MesosSchedulerDriver

@@ -1,4 +1,4 @@
-"""The scheduler driver, under the name that Mesos 1.0 gave it."""
+"""The scheduler driver, under its name since Mesos 1.0."""
 
 from mesos.scheduler._driver import MesosSchedulerDriver
 

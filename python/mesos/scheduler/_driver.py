@@ -1,4 +1,4 @@
-"""``MesosSchedulerDriver``: arguments are checked and serialized here, the work is done by ``mesos._core``."""
+"""``MesosSchedulerDriver``: checks and serializes arguments, and passes them to ``mesos._core``."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
     """Connects a scheduler to a Mesos master, over the v1 HTTP API.
 
     Follows ``src/python/scheduler/src/mesos/scheduler/mesos_scheduler_driver_impl.cpp`` and ``src/sched/sched.cpp``.
-    Every method but the constructor returns a ``mesos.Status`` number: ``mesos_pb2.DRIVER_RUNNING`` and so on. The text
-    of an id serves where its message is asked for.
+    Every method except the constructor returns a ``mesos.Status`` number, such as ``mesos_pb2.DRIVER_RUNNING``. Methods
+    that take an id accept its message or its text.
 
-    A driver is a context manager; the end of the block stops it. One that nobody holds any more, outside of its own
-    callbacks, leaves the master as ``stop(failover=True)`` does, like libmesos' when it is destroyed.
+    A driver is a context manager; the end of the block stops it. A driver that is no longer referenced, except by its
+    own callbacks, disconnects from the master as ``stop(failover=True)`` does, like libmesos' driver when it is
+    destroyed.
 
     >>> from mesos.interface import Scheduler
     >>> from mesos.local import LocalCluster
@@ -37,18 +38,18 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
     ...     driver.start() == mesos_pb2.DRIVER_RUNNING
     True
 
-    :param scheduler: gets the callbacks; any object with the methods of :class:`mesos.interface.Scheduler`
-    :param framework: the framework's info; an empty user and host name are filled in
+    :param scheduler: receives the callbacks; any object with the methods of :class:`mesos.interface.Scheduler`
+    :param framework: the framework's info. If its user or host name is empty, the driver fills it in
     :param master: ``host:port``, ``http(s)://host:port``, ``zk://[user:password@]h1:p1,h2:p2/path``,
-        ``file:///path`` (which holds one of the others) or ``local``, which starts a cluster in this process.
-        The environment variable ``REMESOS_MASTER``, if set, is used instead, and then this may be None
+        ``file:///path`` (a file that contains one of the others) or ``local``, which starts a cluster in this process.
+        If set, the environment variable ``REMESOS_MASTER`` overrides it, and this may be None
     :param implicitAcknowledgements: whether a status update is acknowledged when ``statusUpdate`` returns
-    :param credential: sent as HTTP Basic. Also taken as the fourth argument, where it was before Mesos 0.22
-    :param suppressedRoles: roles that want no offers at first
-    :raises ArgumentTypeError: an argument of a type that cannot be used; a scheduler with a callback that is a
-        coroutine function or a generator function, for nobody would await it
-    :raises ArgumentValueError: a message whose required fields are not set
-    :raises ClusterError: ``local``, and the cluster could not be started
+    :param credential: sent as HTTP Basic. Also accepted as the fourth argument, its position before Mesos 0.22
+    :param suppressedRoles: the roles that receive no offers until they are revived
+    :raises ArgumentTypeError: an argument has the wrong type, or the scheduler has a callback that is a coroutine
+        function or a generator function, which the driver would never await
+    :raises ArgumentValueError: required fields of a message are not set
+    :raises ClusterError: the master is ``local`` and its cluster could not be started
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         if not isinstance(implicitAcknowledgements, int) and hasattr(implicitAcknowledgements, "SerializeToString"):
             credential, implicitAcknowledgements = implicitAcknowledgements, True
         if not isinstance(implicitAcknowledgements, int):
-            # Not shown itself: it may be a credential of a type that is not taken.
+            # The value is not shown, because it may be a credential of an unsupported type.
             kind = type(implicitAcknowledgements).__name__
             raise ArgumentTypeError(f"expected a bool as implicitAcknowledgements, got an object of type {kind}")
         info = _arguments.message(framework, mesos_pb2.FrameworkInfo, "framework", self._misuse)
@@ -85,7 +86,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
 
     def _find_master(self, master: Any) -> str:
         override = _arguments.text(os.environ.get("REMESOS_MASTER", ""), "REMESOS_MASTER")
-        # A script that reads its master with os.getenv passes None when that variable is not set.
+        # A script that reads its master with os.getenv passes None if the variable is not set.
         if master is not None or not override:
             master = _arguments.text(master, "master")
         if override and override != master:
@@ -101,11 +102,12 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         return named
 
     def start(self) -> int:
-        """Start the driver, once. Returns DRIVER_RUNNING, without waiting for the master.
+        """Starts the driver; a driver can be started only once. Does not wait for the master.
 
-        Where the master's address cannot be used, ``scheduler.error`` is called from here and DRIVER_ABORTED returned.
+        If the master's address is not valid, calls ``scheduler.error`` on this thread and returns DRIVER_ABORTED.
 
-        :raises ArgumentTypeError: the scheduler was given an asynchronous callback since the driver was made
+        :returns: DRIVER_RUNNING, or the driver's status if it was already started
+        :raises ArgumentTypeError: the scheduler was given an asynchronous callback after the driver was created
         """
         if self._core.status() != mesos_pb2.DRIVER_NOT_STARTED:
             self._misuse.started_again("start")
@@ -114,19 +116,21 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         return self._core.start(self, self._scheduler, self._implicit)
 
     def stop(self, failover: bool = False) -> int:
-        """Stop the driver; without ``failover`` the framework is removed from the master and its tasks are killed.
+        """Stops the driver.
 
-        Returns DRIVER_STOPPED, or what the status was where the driver did not run.
+        :param failover: if false, the master removes the framework and kills its tasks; if true, they stay, so that
+            another scheduler with the same framework id can take over
+        :returns: DRIVER_STOPPED, or the previous status if the driver was not running
         """
         return self._core.stop(bool(failover))
 
     def abort(self) -> int:
-        """Make no callback any more; framework and tasks stay at the master. Returns DRIVER_ABORTED."""
+        """Stops all callbacks. The framework and its tasks stay at the master. Returns DRIVER_ABORTED."""
         return self._core.abort()
 
     @_misuse.needs_start
     def requestResources(self, requests: Iterable[mesos_pb2.Request]) -> int:
-        """Hint at the resources that are needed; the stock allocator ignores it."""
+        """Tells the master which resources the framework needs. Mesos' built-in allocator ignores this."""
         return self._core.request(_arguments.messages(requests, mesos_pb2.Request, "requests", self._misuse))
 
     @_misuse.needs_start
@@ -136,10 +140,12 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         tasks: Iterable[mesos_pb2.TaskInfo],
         filters: mesos_pb2.Filters | None = None,
     ) -> int:
-        """Launch tasks on offers of one agent; no task at all declines the offers.
+        """Launches tasks on one or more offers of the same agent. Without tasks, declines the offers.
 
-        Where the driver is not connected, every task is answered by an update TASK_LOST, or TASK_DROPPED with the
-        capability PARTITION_AWARE.
+        If the driver is not connected, ``statusUpdate`` receives TASK_LOST for every task, or TASK_DROPPED if the
+        framework has the capability PARTITION_AWARE.
+
+        :param filters: how long the resources that the tasks do not use are not offered again; 5 seconds by default
         """
         return self._core.launch(
             _arguments.one_or_more(offerIds, mesos_pb2.OfferID, "offerIds", self._misuse),
@@ -149,7 +155,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
 
     @_misuse.needs_start
     def killTask(self, taskId: mesos_pb2.TaskID | str) -> int:
-        """Kill a task."""
+        """Kills a task. If the master does not know it, ``statusUpdate`` receives TASK_LOST or TASK_UNKNOWN."""
         return self._core.kill(_arguments.message(taskId, mesos_pb2.TaskID, "taskId", self._misuse))
 
     @_misuse.needs_start
@@ -159,10 +165,10 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         operations: Iterable[mesos_pb2.Offer.Operation],
         filters: mesos_pb2.Filters | None = None,
     ) -> int:
-        """Accept offers of one agent with operations, done in their order.
+        """Accepts one or more offers of the same agent and applies operations to them in their order.
 
-        :raises ArgumentValueError: an operation has an id: the classic API has no callback for what becomes of it
-            (libmesos aborts the process here)
+        :raises ArgumentValueError: an operation has an id. The id requests feedback, for which the classic API has no
+            callback (libmesos aborts the process in this case)
         """
         return self._core.accept(
             _arguments.one_or_more(offerIds, mesos_pb2.OfferID, "offerIds", self._misuse),
@@ -172,7 +178,10 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
 
     @_misuse.needs_start
     def declineOffer(self, offerId: mesos_pb2.OfferID | str, filters: mesos_pb2.Filters | None = None) -> int:
-        """Decline an offer, or several."""
+        """Declines one or more offers.
+
+        :param filters: how long the same resources are not offered again; 5 seconds by default
+        """
         return self._core.decline(
             _arguments.one_or_more(offerId, mesos_pb2.OfferID, "offerId", self._misuse),
             _arguments.optional_message(filters, mesos_pb2.Filters, "filters", self._misuse),
@@ -180,12 +189,18 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
 
     @_misuse.needs_start
     def reviveOffers(self, roles: Iterable[str] | None = None) -> int:
-        """Drop the filters of these roles, of all where None, and end their suppression."""
+        """Removes the filters of roles and ends their suppression.
+
+        :param roles: the roles, or None for all roles of the framework
+        """
         return self._for_roles(self._core.revive, roles)
 
     @_misuse.needs_start
     def suppressOffers(self, roles: Iterable[str] | None = None) -> int:
-        """Get no offers for these roles, for all where None, until they are revived."""
+        """Stops offers to roles until they are revived.
+
+        :param roles: the roles, or None for all roles of the framework
+        """
         return self._for_roles(self._core.suppress, roles)
 
     def _for_roles(self, call: Any, roles: Iterable[str] | None) -> int:
@@ -197,14 +212,14 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
 
     @_misuse.needs_start
     def acknowledgeStatusUpdate(self, status: mesos_pb2.TaskStatus) -> int:
-        """Acknowledge an update; one without uuid or agent asks for none, and nothing is sent then.
+        """Acknowledges a status update. An update without a uuid or an agent needs none, and none is sent.
 
-        :raises DriverError: the driver acknowledges by itself (libmesos aborts the process here)
+        :raises DriverError: the driver acknowledges implicitly (libmesos aborts the process in this case)
         """
         if self._implicit:
             raise DriverError(
-                "acknowledgeStatusUpdate() needs a driver made with implicitAcknowledgements=False; "
-                "this one acknowledges by itself when statusUpdate() returns"
+                "acknowledgeStatusUpdate() requires a driver created with implicitAcknowledgements=False; "
+                "this driver acknowledges each update when statusUpdate() returns"
             )
         return self._core.acknowledge(_arguments.message(status, mesos_pb2.TaskStatus, "status", self._misuse))
 
@@ -212,7 +227,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
     def sendFrameworkMessage(
         self, executorId: mesos_pb2.ExecutorID | str, slaveId: mesos_pb2.SlaveID | str, data: bytes | str
     ) -> int:
-        """Send bytes, or text as UTF-8, to an executor. Best effort."""
+        """Sends bytes, or text encoded as UTF-8, to an executor. Delivery is best effort."""
         return self._core.message(
             _arguments.message(executorId, mesos_pb2.ExecutorID, "executorId", self._misuse),
             _arguments.message(slaveId, mesos_pb2.SlaveID, "slaveId", self._misuse),
@@ -221,17 +236,20 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
 
     @_misuse.needs_start
     def reconcileTasks(self, tasks: Iterable[mesos_pb2.TaskStatus]) -> int:
-        """Ask for the latest state of these tasks, of all where there is none."""
+        """Asks the master for the latest state of tasks, which ``statusUpdate`` receives.
+
+        :param tasks: statuses with the tasks' ids; if empty, the master reports every task of the framework
+        """
         return self._core.reconcile(_arguments.messages(tasks, mesos_pb2.TaskStatus, "tasks", self._misuse))
 
     @_misuse.needs_start
     def updateFramework(self, frameworkInfo: mesos_pb2.FrameworkInfo, suppressedRoles: Iterable[str]) -> int:
-        """Change the framework's info and suppressed roles at the master.
+        """Changes the framework's info and suppressed roles at the master.
 
-        Before the framework is registered, or with another id, or where the master refuses the change, the driver is
-        aborted and ``error`` called.
+        If the framework is not registered yet, has another id, or the master rejects the change, the driver is aborted
+        and ``error`` is called.
 
-        :raises ArgumentValueError: a suppressed role stands there twice (libmesos aborts the process here)
+        :raises ArgumentValueError: ``suppressedRoles`` names a role twice (libmesos aborts the process in this case)
         """
         return self._core.update_framework(
             _arguments.message(frameworkInfo, mesos_pb2.FrameworkInfo, "frameworkInfo", self._misuse),
@@ -239,11 +257,11 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         )
 
     def __enter__(self) -> Self:
-        """Returns the driver, which is not started by this."""
+        """Returns the driver without starting it."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop the driver, and wait until its last calls are out."""
+        """Stops the driver and waits until its last calls have been sent."""
         if self.stop() != mesos_pb2.DRIVER_NOT_STARTED:
             self.join()
 

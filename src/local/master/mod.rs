@@ -1,11 +1,12 @@
 //! The embedded master, without IO: frameworks, offers, tasks, and the scheduler API's calls.
 //!
-//! `subscribe`, `call`, `disconnected`, `handle_agent` and `handle_timeout` take in what happened at `now`;
+//! `subscribe`, `call`, `operator_call`, `disconnected`, `handle_agent` and `handle_timeout` take in what happened at `now`;
 //! `poll_output` gives out what to do, `poll_timeout` when to come back. Follows `src/master/master.cpp`.
 
 mod accept;
 mod calls;
 mod framework;
+mod maintenance;
 mod operations;
 mod operator;
 mod reconcile;

@@ -1,20 +1,74 @@
-//! What an operator does: agents are marked gone, maintenance is planned. Follows `Master::markGone` and
-//! `src/master/maintenance.cpp`; inverse offers are not made.
+//! The operator API's calls. Follows `Master::Http::api` in `src/master/http.cpp`.
 
 use std::time::Instant;
 
-use super::{Master, Output, event_of};
+use super::{MESOS_VERSION, Master, Output, Refusal, event_of};
 use crate::local::messages::ToAgent;
 use crate::proto::v1;
 use crate::proto::v1::framework_info::capability::Type as Capability;
+use crate::proto::v1::master::{Call, Response, call, response};
 use crate::proto::v1::scheduler::event;
 use crate::proto::v1::task_status::Reason;
 
 impl Master {
-    /// Takes an agent out for good; false where it is not known.
-    pub fn mark_gone(&mut self, now: Instant, agent_id: &str) -> bool {
+    /// Carries out a call. Calls that only change something have no response.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a call whose body is missing, whose subject does not exist, or that the embedded cluster does not
+    /// support.
+    pub fn operator_call(&mut self, now: Instant, call: Call) -> Result<Option<Response>, Refusal> {
+        if call.r#type.is_none() {
+            return Err(absent("type"));
+        }
+        match call.r#type() {
+            call::Type::GetHealth => Ok(Some(Response {
+                get_health: Some(response::GetHealth { healthy: true }),
+                ..of(response::Type::GetHealth)
+            })),
+            call::Type::GetVersion => {
+                let version_info = v1::VersionInfo { version: MESOS_VERSION.to_owned(), ..Default::default() };
+                let get_version = Some(response::GetVersion { version_info });
+                Ok(Some(Response { get_version, ..of(response::Type::GetVersion) }))
+            }
+            call::Type::GetMaintenanceSchedule => {
+                let get_maintenance_schedule =
+                    Some(response::GetMaintenanceSchedule { schedule: self.maintenance_schedule().clone() });
+                Ok(Some(Response { get_maintenance_schedule, ..of(response::Type::GetMaintenanceSchedule) }))
+            }
+            call::Type::UpdateMaintenanceSchedule => {
+                let update = call.update_maintenance_schedule.ok_or_else(|| absent("update_maintenance_schedule"))?;
+                self.update_maintenance_schedule(now, update.schedule).map(|()| None)
+            }
+            call::Type::MarkAgentGone => {
+                let gone = call.mark_agent_gone.ok_or_else(|| absent("mark_agent_gone"))?;
+                self.mark_gone(now, &gone.agent_id.value).map(|()| None)
+            }
+            call::Type::Teardown => {
+                let teardown = call.teardown.ok_or_else(|| absent("teardown"))?;
+                self.tear_down(now, &teardown.framework_id.value).map(|()| None)
+            }
+            other => {
+                let name = other.as_str_name();
+                Err(Refusal::new(501, format!("The embedded cluster does not support {name}; a real cluster does")))
+            }
+        }
+    }
+
+    /// Removes a framework (`Master::Http::_teardown`).
+    fn tear_down(&mut self, now: Instant, framework_id: &str) -> Result<(), Refusal> {
+        if !self.frameworks.contains_key(framework_id) {
+            return Err(Refusal::new(400, "No framework found with specified ID"));
+        }
+        self.remove_framework(now, framework_id);
+        Ok(())
+    }
+
+    /// Removes an agent for good (`Master::Http::_markAgentGone`). Does nothing if it is already marked gone.
+    fn mark_gone(&mut self, now: Instant, agent_id: &str) -> Result<(), Refusal> {
         if self.agents.remove(agent_id).is_none() {
-            return self.gone.contains(agent_id);
+            let known = self.gone.contains(agent_id);
+            return if known { Ok(()) } else { Err(Refusal::new(404, format!("Agent '{agent_id}' not found"))) };
         }
         tracing::info!("Agent {agent_id} is marked gone");
         self.gone.insert(agent_id.to_owned());
@@ -23,7 +77,7 @@ impl Master {
             self.lose_agent(&framework_id, agent_id);
         }
         self.allocate_soon(now);
-        true
+        Ok(())
     }
 
     fn lose_agent(&mut self, framework_id: &str, agent_id: &str) {
@@ -51,38 +105,15 @@ impl Master {
         self.send(framework_id, event);
     }
 
-    /// Takes in when machines will not be there, in place of what was planned before. Their offers are made anew.
-    pub fn plan_maintenance(&mut self, now: Instant, schedule: v1::maintenance::Schedule) -> Result<(), String> {
-        if schedule.windows.iter().any(|window| window.machine_ids.is_empty()) {
-            return Err("List of machines in the maintenance window is empty".to_owned());
-        }
-        self.schedule = schedule;
-        for agent_id in self.agents.keys().cloned().collect::<Vec<_>>() {
-            self.rescind_offers_of(&agent_id);
-        }
-        self.allocate_soon(now);
-        Ok(())
-    }
-
-    /// When an agent's machine will not be there.
-    pub(super) fn unavailability(&self, hostname: &str) -> Option<v1::Unavailability> {
-        let ip = self.config.ip.to_string();
-        let here = |machine: &v1::MachineId| {
-            machine.hostname.as_deref().is_none_or(|h| h.eq_ignore_ascii_case(hostname))
-                && machine.ip.as_deref().is_none_or(|given| given == ip)
-        };
-        let window = self.schedule.windows.iter().find(|window| window.machine_ids.iter().any(here));
-        window.map(|window| window.unavailability)
-    }
-
-    fn rescind_offers_of(&mut self, agent_id: &str) {
+    /// Rescinds every offer of an agent.
+    pub(super) fn rescind_offers_of(&mut self, agent_id: &str) {
         let offers = self.offers.iter().filter(|(_, offer)| offer.agent_id == agent_id);
         for offer_id in offers.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
             self.rescind(&offer_id);
         }
     }
 
-    /// Takes an offer back.
+    /// Rescinds an offer, if it is still outstanding.
     pub(super) fn rescind(&mut self, offer_id: &str) {
         if let Some(offer) = self.offers.remove(offer_id) {
             let mut event = event_of(event::Type::Rescind);
@@ -90,4 +121,12 @@ impl Master {
             self.send(&offer.framework_id, event);
         }
     }
+}
+
+fn absent(field: &str) -> Refusal {
+    Refusal::new(400, format!("Failed to validate master::Call: Expecting '{field}' to be present"))
+}
+
+fn of(kind: response::Type) -> Response {
+    Response { r#type: Some(kind.into()), ..Default::default() }
 }

@@ -252,3 +252,35 @@ fn reviving_clears_filters_at_once() {
     world.call(&framework, Call { r#type: Some(call::Type::Revive.into()), ..Default::default() }).expect("accepted");
     assert_eq!(world.take_offers(1).len(), 1);
 }
+
+#[test]
+fn operators_ask_in_typed_calls() {
+    use v1::master::{Call, call, response};
+
+    let mut world = world(1);
+    let (id, _) = world.subscribe(1, info("a"));
+    let ask = |world: &mut World, call: Call| {
+        let outcome = world.master.operator_call(world.now, call);
+        world.pump();
+        outcome
+    };
+    let of = |kind: call::Type| Call { r#type: Some(kind.into()), ..Default::default() };
+
+    let health = ask(&mut world, of(call::Type::GetHealth)).expect("accepted").expect("a response");
+    assert_eq!(health.r#type(), response::Type::GetHealth);
+    let unknown = ask(&mut world, Call::default()).expect_err("no type");
+    assert_eq!(unknown.status, 400);
+    let unsupported = ask(&mut world, of(call::Type::GetState)).expect_err("not supported");
+    assert_eq!(unsupported.status, 501);
+
+    let teardown = Some(call::Teardown { framework_id: v1::FrameworkId { value: id } });
+    let teardown = Call { teardown, ..of(call::Type::Teardown) };
+    assert_eq!(ask(&mut world, teardown.clone()), Ok(None));
+    assert_eq!(world.closed, [1]);
+    assert_eq!(ask(&mut world, teardown).expect_err("removed").status, 400);
+
+    let mark_agent_gone = Some(call::MarkAgentGone { agent_id: v1::AgentId { value: "S0".into() } });
+    let gone = Call { mark_agent_gone, ..of(call::Type::MarkAgentGone) };
+    assert_eq!(ask(&mut world, gone.clone()), Ok(None));
+    assert_eq!(ask(&mut world, gone), Ok(None), "it stays gone");
+}

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::Context;
 use super::connections::Connection;
-use super::stream::{Events, Format, Refused, only_post, queue, read, refused};
+use super::stream::{Events, Format, Refused, not_allowed, queue, read, refused};
 use crate::local::agent;
 use crate::proto::v1::executor::{Call, call};
 
@@ -35,7 +35,7 @@ async fn answer(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Response, Refused> {
-    if let Some(answer) = only_post(method) {
+    if let Some(answer) = not_allowed(&["POST"], method) {
         return Ok(answer);
     }
     let call: Call = read(CALL, headers, body)?;

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{any, get, post};
+use axum::routing::{any, get};
 use axum::{Router, middleware};
 
 use super::cluster::Handle;
@@ -63,9 +63,9 @@ fn routes(context: Context, door: Door) -> Router {
         .route("/tasks", get(views::tasks))
         .route("/health", get(views::health))
         .route("/redirect", get(views::redirect))
-        .route("/teardown", post(operator::teardown).layer(others.clone()))
-        .route("/maintenance/schedule", post(operator::maintenance).layer(others.clone()))
-        .route("/api/v1", post(operator::call).layer(others));
+        .route("/teardown", any(operator::teardown).layer(others.clone()))
+        .route("/maintenance/schedule", any(operator::maintenance).layer(others.clone()))
+        .route("/api/v1", any(operator::handle).layer(others));
     Router::new()
         .merge(master.clone())
         .nest("/master", master)

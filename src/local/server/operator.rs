@@ -1,90 +1,95 @@
-//! What operators ask of the master: frameworks removed, agents marked gone, maintenance. Follows `src/master/http.cpp`.
+//! The master's operator API: `/api/v1`, and the older `/teardown` and `/maintenance/schedule`, which are the same calls.
+//! Follows `Master::Http::api` in `src/master/http.cpp`.
 
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
+use prost::Message;
 
 use super::Context;
 use super::door::only_type;
-use crate::local::master::Framework;
-use crate::proto::v1;
+use super::stream::{Format, Refused, not_allowed, read, refused};
+use crate::proto::v1::FrameworkId;
+use crate::proto::v1::maintenance::Schedule;
+use crate::proto::v1::master::{self, Call, call};
 use crate::wire::json;
 
-/// `/teardown`: removes the framework that the form's `frameworkId` names.
-pub async fn teardown(context: State<Context>, headers: HeaderMap, body: String) -> Response {
-    if let Err(refusal) = only_type(&headers, "application/x-www-form-urlencoded") {
-        return refusal.into_response();
+const CALL: &str = "mesos.v1.master.Call";
+const RESPONSE: &str = "mesos.v1.master.Response";
+const SCHEDULE: &str = "mesos.v1.maintenance.Schedule";
+
+/// `/api/v1`: one call, in JSON or protobuf.
+pub async fn handle(context: State<Context>, method: Method, headers: HeaderMap, body: Bytes) -> Response {
+    if let Some(answer) = not_allowed(&["POST"], &method) {
+        return answer;
     }
-    let form = url::form_urlencoded::parse(body.as_bytes());
-    let Some(id) = form.into_iter().find(|(name, _)| name == "frameworkId").map(|(_, id)| id.into_owned()) else {
-        return (StatusCode::BAD_REQUEST, "Missing 'frameworkId' query parameter in the request body").into_response();
+    let answer = async {
+        let call: Call = read(CALL, &headers, &body)?;
+        let format = Format::accepted(&headers)?;
+        Ok(match ask(&context, call).await? {
+            Some(response) => written(format, &response),
+            None => StatusCode::OK.into_response(),
+        })
     };
-    remove(&context, id).await
+    answer.await.unwrap_or_else(|refused: Refused| refused.into_response())
 }
 
-async fn remove(context: &Context, id: String) -> Response {
-    let removed = context.cluster.ask(move |machine, now| {
-        let known = machine.master.frameworks().any(|f: &Framework| f.id() == id && f.unregistered_time.is_none());
-        machine.master.remove_framework(now, &id);
-        known
-    });
-    answer(removed.await, "No framework found with specified ID")
-}
-
-fn answer(done: Option<bool>, otherwise: &str) -> Response {
-    match done {
-        Some(true) => StatusCode::OK.into_response(),
-        _ => (StatusCode::BAD_REQUEST, otherwise.to_owned()).into_response(),
+/// `/teardown`: the call TEARDOWN with the `frameworkId` of a form.
+pub async fn teardown(context: State<Context>, method: Method, headers: HeaderMap, body: Bytes) -> Response {
+    if let Some(answer) = not_allowed(&["POST"], &method) {
+        return answer;
     }
-}
-
-/// `/api/v1` in JSON: MARK_AGENT_GONE and TEARDOWN.
-pub async fn call(context: State<Context>, headers: HeaderMap, body: String) -> Response {
-    if let Err(refusal) = only_type(&headers, "application/json") {
-        return refusal.into_response();
-    }
-    let Ok(call) = serde_json::from_str::<Value>(&body) else {
-        return (StatusCode::BAD_REQUEST, "Failed to parse body into JSON").into_response();
+    let answer = async {
+        only_type(&headers, "application/x-www-form-urlencoded")?;
+        let form = url::form_urlencoded::parse(&body);
+        let id = form.into_iter().find(|(name, _)| name == "frameworkId").map(|(_, id)| id.into_owned());
+        let value = id.ok_or_else(|| refused(400, "Missing 'frameworkId' query parameter in the request body"))?;
+        let teardown = Some(call::Teardown { framework_id: FrameworkId { value } });
+        ask(&context, Call { teardown, ..of(call::Type::Teardown) }).await
     };
-    let id = |member: &str, field: &str| call[member][field]["value"].as_str().map(str::to_owned);
-    match call["type"].as_str() {
-        Some("MARK_AGENT_GONE") => match id("mark_agent_gone", "agent_id") {
-            Some(id) => {
-                let gone = context.cluster.ask(move |machine, now| machine.master.mark_gone(now, &id));
-                if gone.await == Some(true) { StatusCode::OK } else { StatusCode::NOT_FOUND }.into_response()
-            }
-            None => expected("mark_agent_gone"),
-        },
-        Some("TEARDOWN") => match id("teardown", "framework_id") {
-            Some(id) => remove(&context, id).await,
-            None => expected("teardown"),
-        },
-        Some(other) => {
-            let why = format!("The embedded cluster does not have {other}; a real cluster does");
-            (StatusCode::NOT_IMPLEMENTED, why).into_response()
+    answer.await.map_or_else(IntoResponse::into_response, |_| StatusCode::OK.into_response())
+}
+
+/// `/maintenance/schedule`: the calls GET_MAINTENANCE_SCHEDULE and UPDATE_MAINTENANCE_SCHEDULE.
+pub async fn maintenance(context: State<Context>, method: Method, headers: HeaderMap, body: Bytes) -> Response {
+    if let Some(answer) = not_allowed(&["GET", "POST"], &method) {
+        return answer;
+    }
+    let answer = async {
+        if method == Method::GET {
+            let response = ask(&context, of(call::Type::GetMaintenanceSchedule)).await?.unwrap_or_default();
+            let schedule = response.get_maintenance_schedule.unwrap_or_default().schedule;
+            return Ok(in_json(json::to_json(SCHEDULE, &schedule)));
         }
-        None => expected("type"),
-    }
-}
-
-fn expected(member: &str) -> Response {
-    let why = format!("Failed to validate master::Call: Expecting '{member}' to be present");
-    (StatusCode::BAD_REQUEST, why).into_response()
-}
-
-/// `/maintenance/schedule`: when which machines will not be there.
-pub async fn maintenance(context: State<Context>, headers: HeaderMap, body: String) -> Response {
-    if let Err(refusal) = only_type(&headers, "application/json") {
-        return refusal.into_response();
-    }
-    let schedule: v1::maintenance::Schedule = match json::from_json("mesos.v1.maintenance.Schedule", body.as_bytes()) {
-        Ok(schedule) => schedule,
-        Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+        only_type(&headers, "application/json")?;
+        let schedule: Schedule = json::from_json(SCHEDULE, &body).map_err(|e| refused(400, e.to_string()))?;
+        let update_maintenance_schedule = Some(call::UpdateMaintenanceSchedule { schedule });
+        let call = Call { update_maintenance_schedule, ..of(call::Type::UpdateMaintenanceSchedule) };
+        ask(&context, call).await.map(|_| StatusCode::OK.into_response())
     };
-    match context.cluster.ask(move |machine, now| machine.master.plan_maintenance(now, schedule)).await {
-        Some(Ok(())) => StatusCode::OK.into_response(),
-        Some(Err(why)) => (StatusCode::BAD_REQUEST, why).into_response(),
-        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    answer.await.unwrap_or_else(|refused: Refused| refused.into_response())
+}
+
+async fn ask(context: &Context, call: Call) -> Result<Option<master::Response>, Refused> {
+    let outcome = context.cluster.ask(move |machine, now| machine.master.operator_call(now, call)).await;
+    let outcome = outcome.ok_or_else(|| refused(503, "The cluster is stopping"))?;
+    outcome.map_err(|refusal| refused(refusal.status, refusal.message))
+}
+
+fn of(kind: call::Type) -> Call {
+    Call { r#type: Some(kind.into()), ..Default::default() }
+}
+
+fn written(format: Format, response: &master::Response) -> Response {
+    match format {
+        Format::Json => in_json(json::to_json(RESPONSE, response)),
+        Format::Protobuf => {
+            ([(header::CONTENT_TYPE, Format::Protobuf.media_type())], response.encode_to_vec()).into_response()
+        }
     }
+}
+
+fn in_json(body: Vec<u8>) -> Response {
+    ([(header::CONTENT_TYPE, Format::Json.media_type())], body).into_response()
 }

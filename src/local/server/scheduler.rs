@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::Context;
 use super::connections::Connection;
-use super::stream::{Events, Format, Refused, only_post, queue, read, refused};
+use super::stream::{Events, Format, Refused, not_allowed, queue, read, refused};
 use crate::proto::v1::scheduler::{Call, call};
 
 const STREAM_ID: &str = "Mesos-Stream-Id";
@@ -33,7 +33,7 @@ async fn answer(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Response, Refused> {
-    if let Some(answer) = only_post(method) {
+    if let Some(answer) = not_allowed(&["POST"], method) {
         return Ok(answer);
     }
     let call: Call = read(CALL, headers, body)?;

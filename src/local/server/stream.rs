@@ -22,11 +22,15 @@ pub fn refused(status: u16, message: impl Into<String>) -> Refused {
     (StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), message.into())
 }
 
-/// The answer to anything but a POST.
-pub fn only_post(method: &Method) -> Option<Response> {
-    let text = format!("Expecting one of {{ 'POST' }}, but received '{method}'");
-    let answer = (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")], text);
-    (method != Method::POST).then(|| answer.into_response())
+/// The answer to a request with another method than these; `None` if the method is one of them.
+pub fn not_allowed(methods: &[&str], method: &Method) -> Option<Response> {
+    if methods.contains(&method.as_str()) {
+        return None;
+    }
+    let expected: Vec<String> = methods.iter().map(|method| format!("'{method}'")).collect();
+    let expected = expected.join(", ");
+    let text = format!("405 Method Not Allowed. Expecting one of {{ {expected} }}, but received '{method}'.");
+    Some((StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, methods.join(", "))], text).into_response())
 }
 
 /// How bodies are written.

@@ -1,0 +1,75 @@
+//! Planned maintenance. Follows `src/master/maintenance.cpp`; inverse offers are not made.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::time::Instant;
+
+use super::{Master, Refusal};
+use crate::proto::v1::maintenance::Schedule;
+use crate::proto::v1::{MachineId, Unavailability};
+use crate::wire::json;
+
+const JSON_OF_MACHINE: &str = "mesos.v1.MachineID";
+
+impl Master {
+    /// When which machines will be unavailable.
+    pub(super) fn maintenance_schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// Replaces the schedule. Rescinds all offers, so that new ones show the change.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a schedule that is not valid (`maintenance::validation::schedule`).
+    pub(super) fn update_maintenance_schedule(&mut self, now: Instant, schedule: Schedule) -> Result<(), Refusal> {
+        validate(&schedule).map_err(|why| Refusal::new(400, why))?;
+        self.schedule = schedule;
+        for agent_id in self.agents.keys().cloned().collect::<Vec<_>>() {
+            self.rescind_offers_of(&agent_id);
+        }
+        self.allocate_soon(now);
+        Ok(())
+    }
+
+    /// When the machine with this host name will be unavailable.
+    pub(super) fn unavailability(&self, hostname: &str) -> Option<Unavailability> {
+        let ip = self.config.ip.to_string();
+        let here = |machine: &MachineId| {
+            machine.hostname.as_deref().is_none_or(|h| h.eq_ignore_ascii_case(hostname))
+                && machine.ip.as_deref().is_none_or(|given| given == ip)
+        };
+        let window = self.schedule.windows.iter().find(|window| window.machine_ids.iter().any(here));
+        window.map(|window| window.unavailability)
+    }
+}
+
+fn validate(schedule: &Schedule) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for window in &schedule.windows {
+        if window.machine_ids.is_empty() {
+            return Err("List of machines in the maintenance window is empty".to_owned());
+        }
+        if window.unavailability.duration.is_some_and(|duration| duration.nanoseconds < 0) {
+            return Err("Unavailability 'duration' is negative".to_owned());
+        }
+        for machine in &window.machine_ids {
+            validate_machine(machine)?;
+            if !seen.insert((machine.hostname().to_ascii_lowercase(), machine.ip().to_owned())) {
+                let shown = String::from_utf8_lossy(&json::to_json(JSON_OF_MACHINE, machine)).into_owned();
+                return Err(format!("Machine '{shown}' appears more than once in the schedule"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn validate_machine(machine: &MachineId) -> Result<(), String> {
+    if machine.hostname().is_empty() && machine.ip().is_empty() {
+        return Err("Both 'hostname' and 'ip' for a machine are empty".to_owned());
+    }
+    if !machine.ip().is_empty() && machine.ip().parse::<Ipv4Addr>().is_err() {
+        return Err(format!("Failed to parse IPv4: {}", machine.ip()));
+    }
+    Ok(())
+}
