@@ -5,6 +5,7 @@
 //! - [`proto`]: Mesos 1.11.0's messages, compiled from `proto/`, and their descriptors.
 //! - [`error`]: the one error type.
 //! - [`environment`]: variables, of which only those that are read have to be text.
+//! - `clock`: the one place that asks for the time, and for randomness.
 //! - `per_process`: what a forked child begins anew.
 //! - `runtime`: makes Tokio's runtimes.
 //! - [`wire`]: bytes only. RecordIO framing, event and call envelopes, JSON bodies.
@@ -24,10 +25,12 @@
 //! as an acknowledgement. Out: a driver call's bytes, [`session::scheduler::Input::Call`], and if subscribed
 //! [`session::scheduler::Output::Transmit`], an ordered POST.
 
+mod clock;
 pub mod command_executor;
 pub mod driver;
 pub mod environment;
 pub mod error;
+#[allow(clippy::disallowed_methods, reason = "the state machines in it ask for times and ids themselves so far")]
 pub mod local;
 mod per_process;
 pub mod proto;
