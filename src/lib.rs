@@ -8,7 +8,7 @@
 //! - `clock`: the one place that asks for the time, and for randomness.
 //! - `per_process`: what a forked child begins anew.
 //! - `runtime`: makes Tokio's runtimes.
-//! - [`wire`]: bytes only. RecordIO framing, event and call envelopes, JSON bodies.
+//! - [`wire`]: bytes only. RecordIO framing, events and calls, JSON bodies.
 //! - [`session`]: the protocol as a state machine without sockets or clocks: inputs with `now` go in, outputs come out.
 //! - [`driver`]: the client's only IO. Runs a scheduler's or an executor's session over connections, finds the master.
 //! - [`local`]: the embedded cluster: master, allocator, agents, web page, over loopback HTTP.
@@ -20,10 +20,10 @@
 //!
 //! # How a message travels
 //!
-//! In: socket bytes, [`wire::recordio`], [`wire::envelope`], [`session::scheduler::SchedulerSession::handle_input`],
-//! [`session::scheduler::SchedulerSession::poll_output`], the dispatcher's queue, the framework's callback, and back
-//! as an acknowledgement. Out: a driver call's bytes, [`session::scheduler::Input::Call`], and if subscribed
-//! [`session::scheduler::Output::Transmit`], an ordered POST.
+//! In: socket bytes, [`wire::recordio`], [`wire::scheduler::event`], [`session::Session::handle_notice`],
+//! [`session::Session::poll_output`], [`driver::Delivery`], the framework's callback, and back as an acknowledgement. Out:
+//! a driver call's bytes, [`wire::scheduler::call`], [`session::Session::handle_request`], and if subscribed
+//! [`session::Output::Transmit`], an ordered POST. `ARCHITECTURE.md` walks through both.
 
 mod clock;
 pub mod command_executor;
