@@ -7,20 +7,47 @@ BIN := $(VENV)/bin
 SOURCES := Cargo.toml Cargo.lock build.rs pyproject.toml $(shell find src proto python -type f -not -name '*.so' -not -name '*.pyc')
 # On a terminal the hello-world goes on until Ctrl-C; elsewhere it ends by itself.
 FOR := $(shell test -t 0 || echo --for 30)
+# The C library that `make wheels` builds for: gnu or musl.
+LIBC ?= gnu
+PLATFORM := $(if $(filter musl,$(LIBC)),musllinux_1_2,manylinux2014)
 
-.PHONY: hello test lint conformance bench stubs clean
+.PHONY: hello test test-quick lint wheels docs conformance bench stubs licenses clean
 
 hello: $(VENV)/.installed
 	$(BIN)/remesos run $(FOR) examples/hello_world.py
 
-test: $(VENV)/.developed
+test: lint
+	cargo test --quiet --no-default-features
+	$(BIN)/python -m pytest
+
+# What tells within a minute, after the build, whether a change works: the tests that need neither the real Mesos nor
+# ZooKeeper and are not marked slow.
+test-quick: $(VENV)/.developed
+	cargo test --quiet --no-default-features
+	$(BIN)/python -m pytest --quiet --numprocesses 4 -m "not apache and not slow"
+
+# Formatting, lints, types, stubs and the crate's documentation; nothing is run.
+lint: $(VENV)/.developed
 	cargo fmt --check
 	cargo clippy --quiet --all-targets -- -D warnings
-	cargo test --quiet --no-default-features
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --document-private-items
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python $(BIN)/python -m mypy.stubtest mesos --allowlist tests/stubtest.txt
+
+# A wheel and a source distribution that a package index takes, in dist/. The wheel is built from the source distribution.
+wheels: $(VENV)/.developed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tools/release-requirements.txt
+	rm -rf dist
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/maturin build --release --sdist --out dist --zig \
+		--compatibility $(PLATFORM) --target $(shell uname -m)-unknown-linux-$(LIBC)
+	$(BIN)/python tools/check_wheel.py
+
+# The documentation's site, in target/site.
+docs: $(VENV)/.developed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r docs/requirements.txt
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 # Apache's driver and ours side by side, scenario by scenario.
 conformance: $(VENV)/.developed
@@ -33,6 +60,9 @@ bench: $(VENV)/.installed
 
 stubs: $(VENV)/.developed
 	$(BIN)/python tools/generate_stubs.py
+
+licenses: $(VENV)/.made
+	$(BIN)/python tools/third_party_licenses.py
 
 $(VENV)/.made:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "make: Python 3.11 or later is needed, this is " + sys.version.split()[0] + "; name another with PYTHON=...")'

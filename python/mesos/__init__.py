@@ -26,7 +26,7 @@ __all__ = [
 
 __path__ = extend_path(__path__, __name__)
 
-from mesos import _conflicts  # noqa: F401  (needs the extended path)
+from mesos import _conflicts, _interpreter  # noqa: F401  (the former needs the extended path)
 
 
 def __getattr__(name: str) -> Any:

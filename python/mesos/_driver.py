@@ -22,9 +22,9 @@ class Driver:
 
     if TYPE_CHECKING:
 
-        def start(self) -> int: ...
+        def start(self) -> mesos_pb2.Status.ValueType: ...
 
-    def join(self, *, check: bool = False, timeout: float | None = None) -> int:
+    def join(self, *, check: bool = False, timeout: float | None = None) -> mesos_pb2.Status.ValueType:
         """Waits until the driver is stopped or aborted and has sent its last call. Ctrl-C interrupts the wait.
 
         :param check: if the driver was aborted, raise its :attr:`exception`. An exception that occurs during the wait
@@ -39,14 +39,14 @@ class Driver:
         seconds = _arguments.seconds(timeout, "timeout")
         if seconds is None and self._core.waits_for_itself():
             self._misuse.waits_for_itself()
-        status = self._failure.checked(check, lambda: self._core.join(seconds))
+        status: mesos_pb2.Status.ValueType = self._failure.checked(check, lambda: self._core.join(seconds))
         if status == mesos_pb2.DRIVER_NOT_STARTED:
             self._misuse.not_started("join")
         if check and status == mesos_pb2.DRIVER_RUNNING:
             raise DriverTimeoutError(f"the driver has not ended after {timeout} seconds")
         return status
 
-    def run(self, *, check: bool = False) -> int:
+    def run(self, *, check: bool = False) -> mesos_pb2.Status.ValueType:
         """Calls ``start`` and ``join``.
 
         :param check: if the driver is aborted, raise its :attr:`exception` instead of printing it
@@ -58,7 +58,7 @@ class Driver:
             self._misuse.started_again("run")
         return self._failure.checked(check, self._run)
 
-    def _run(self) -> int:
+    def _run(self) -> mesos_pb2.Status.ValueType:
         status = self.start()
         return status if status != mesos_pb2.DRIVER_RUNNING else self.join()
 

@@ -13,13 +13,15 @@ import contextlib
 import sys
 import threading
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mesos.errors import DriverAbortedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
+
+_Status = TypeVar("_Status")
 
 
 class Failure:
@@ -45,7 +47,7 @@ class Failure:
             return False
         return True
 
-    def checked(self, check: bool, wait: Callable[[], int]) -> int:
+    def checked(self, check: bool, wait: Callable[[], _Status]) -> _Status:
         """Returns the result of ``wait``. If ``check``, raises the exception that aborted the driver instead."""
         if not check:
             return wait()

@@ -77,6 +77,17 @@ def _parser() -> argparse.ArgumentParser:
 
     local = commands.add_parser("local", help="run an embedded cluster until Ctrl-C")
     _add_cluster_options(local, _DEFAULT_PORT)
+    local.add_argument(
+        "--ip",
+        default="127.0.0.1",
+        help="address to listen on; one beyond 127.0.0.1 lets other machines in that have the token "
+        "(default: %(default)s)",
+    )
+    local.add_argument(
+        "--token",
+        help="what lets in other users and machines; other users see it in the list of processes, so better set "
+        "REMESOS_LOCAL_TOKEN (default: a random one)",
+    )
     local.set_defaults(command=_local)
 
     run = commands.add_parser(
@@ -100,9 +111,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_cluster_options(parser: argparse.ArgumentParser, port: int) -> None:
-    parser.add_argument(
-        "--port", type=_number, default=port, help=f"port on 127.0.0.1, 0 for any free one (default: {port})"
-    )
+    parser.add_argument("--port", type=_number, default=port, help=f"port, 0 for any free one (default: {port})")
     parser.add_argument("--agents", type=_number, default=1, help="number of agents (default: %(default)s)")
     parser.add_argument("--resources", help="what each agent has, as 'cpus:8;mem:8192' (default: what the machine has)")
     parser.add_argument("--work-dir", help="where sandboxes are kept (default: a temporary directory)")
@@ -124,16 +133,18 @@ def _seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
 
 
-def _cluster(options: argparse.Namespace) -> LocalCluster:
-    return LocalCluster(options.port, options.agents, options.resources, options.work_dir)
+def _cluster(options: argparse.Namespace, **access: str) -> LocalCluster:
+    return LocalCluster(options.port, options.agents, options.resources, options.work_dir, **access)
 
 
 def _local(options: argparse.Namespace) -> int:
     console = Console()
-    with Stop() as stop, _cluster(options) as cluster:
+    access = {} if options.token is None else {"token": options.token}
+    with Stop() as stop, _cluster(options, ip=options.ip, **access) as cluster:
         console.say(
             f"Mesos master at {cluster.address}, web page at {cluster.url}, {options.agents} agent(s). Ctrl-C to stop."
         )
+        console.say(f"Other users and machines need the token: {cluster.link}")
         console.drain(stop, math.inf)
         if console.is_broken():
             return BROKEN_STATUS

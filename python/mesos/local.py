@@ -89,6 +89,12 @@ def _path(value: Any) -> str | None:
     return path
 
 
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ArgumentTypeError(f"expected a str as {name}, got {type(value).__name__}")
+    return value
+
+
 class LocalTask(NamedTuple):
     """A task of an embedded cluster."""
 
@@ -103,18 +109,24 @@ class LocalTask(NamedTuple):
 
 
 class LocalCluster:
-    """A Mesos cluster on a loopback port, until :meth:`stop`, the end of a ``with`` block, or that of the process.
+    """A Mesos cluster on a port of this machine, until :meth:`stop`, the end of a ``with`` block or of the process.
 
     The master's ``/api/v1/scheduler``, ``/state`` and web page are at :attr:`url`. Tasks run as processes of the
     current user and are killed with the cluster, however its process ends.
 
-    :param port: the port on 127.0.0.1; 0 takes any free one
+    The cluster answers its own user and root. Anyone else needs its :attr:`token`; :attr:`link` has it.
+
+    :param port: the port; 0 takes any free one
     :param agents: how many agents, 1 to 1000
     :param resources: what each agent has, as ``cpus:8;mem:8192;ports:[31000-32000]`` or as a mapping such as
         ``{"cpus": 8, "mem": 8192, "ports": "[31000-32000]"}`` (mem and disk in MB); if None, ``MESOS_RESOURCES``, or
         else what the machine has
     :param work_dir: where sandboxes are; if None, ``MESOS_WORK_DIR``, or else a temporary directory that is removed at
         the end
+    :param ip: the address to listen on. One beyond loopback, such as ``0.0.0.0``, lets other machines in, if they have
+        the token; this is logged as a warning
+    :param token: 16 to 256 letters, digits and characters of ``-._~``; if None, ``REMESOS_LOCAL_TOKEN``, or else a
+        random one
     :raises ArgumentTypeError: an argument of a type that cannot be used
     :raises ArgumentValueError: an argument whose value cannot be used
     :raises AddressInUseError: the port is taken
@@ -127,12 +139,17 @@ class LocalCluster:
         agents: int = 1,
         resources: str | Mapping[str, float | str] | None = None,
         work_dir: str | bytes | os.PathLike[str] | os.PathLike[bytes] | None = None,
+        *,
+        ip: str = "127.0.0.1",
+        token: str | None = None,
     ) -> None:
         arguments = (
             _number("port", port, 0, _PORT_MAX),
             _number("agents", agents, 1, _AGENTS_MAX),
             _resources(resources),
             _path(work_dir),
+            _text("ip", ip),
+            None if token is None else _text("token", token),
         )
         self._start(lambda: _core.LocalCluster(*arguments))
 
@@ -150,13 +167,27 @@ class LocalCluster:
 
     @property
     def address(self) -> str:
-        """The master, as ``127.0.0.1:port``: what a driver takes."""
+        """The master, as ``127.0.0.1:port``: what a driver on this machine takes."""
         return self._core.address
 
     @property
     def url(self) -> str:
         """The web page's address."""
         return f"http://{self.address}"
+
+    @property
+    def link(self) -> str:
+        """The web page's address with the token, for who is neither this user nor root, or on another machine."""
+        return self._core.link
+
+    @property
+    def token(self) -> str:
+        """What lets in who is neither this user nor root: whoever has it can run commands as this user.
+
+        It goes into the header ``X-Remesos-Token``, into ``Authorization: Bearer``, or into a framework's
+        ``Credential`` as the secret.
+        """
+        return self._core.token
 
     def tasks(self) -> list[LocalTask]:
         """Every task that runs, and of each agent the last 1000 that are over."""

@@ -1,7 +1,7 @@
 //! Runs master and agents on one thread: routes their outputs, keeps their time, answers the server.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::thread::JoinHandle;
@@ -18,6 +18,7 @@ use super::options::Options;
 use super::queue;
 use super::resources::Resources;
 use super::server;
+use super::token::Token;
 use super::work_dir::WorkDir;
 use crate::proto::v1;
 use crate::proto::v1::executor;
@@ -32,6 +33,8 @@ pub type Job = Box<dyn FnOnce(&mut Machine, Instant) + Send>;
 #[derive(Debug)]
 pub struct LocalCluster {
     address: SocketAddr,
+    link: String,
+    token: Token,
     handle: Handle,
     stop: Mutex<Option<oneshot::Sender<()>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -90,29 +93,51 @@ impl LocalCluster {
     ///
     /// Fails where the port is taken, the working directory cannot be made, or a thread or process cannot be started.
     pub fn start(options: &Options) -> Result<Self> {
-        let listener = listen(options.port)?;
-        let address = listener.local_addr().map_err(|e| Error::cluster(format!("the port is gone: {e}")))?;
+        let listener = listen(SocketAddr::new(options.ip, options.port))?;
+        let bound = listener.local_addr().map_err(|e| Error::cluster(format!("the port is gone: {e}")))?;
+        let address = reachable(bound);
+        let token = options.token.clone().map_or_else(Token::random, Ok)?;
+        let hostname = nix::unistd::gethostname().map(|h| h.to_string_lossy().into_owned());
+        let hostname = hostname.unwrap_or_else(|_| "localhost".to_owned());
+        let link = link(bound, &hostname, &token);
         let (jobs, receiver) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel();
         let (ready, outcome) = std::sync::mpsc::channel();
         let handle = Handle(jobs);
         let (options, server_handle) = (options.clone(), handle.clone());
+        let site = Site { bound, address, hostname, token: token.clone() };
         let thread = std::thread::Builder::new()
             .name("mesos-local".to_owned())
-            .spawn(move || match Startup::prepare(&options, listener, address) {
+            .spawn(move || match Startup::prepare(&options, listener, site) {
                 Ok(startup) => startup.run(server_handle, receiver, stopped, || drop(ready.send(Ok(())))),
                 Err(error) => drop(ready.send(Err(error))),
             })
             .map_err(|e| Error::cluster(format!("cannot start the cluster's thread: {e}")))?;
         outcome.recv().map_err(|_| Error::cluster("the cluster's thread ended while it started"))??;
         tracing::info!("The embedded cluster is at http://{address}");
+        if !bound.ip().is_loopback() {
+            tracing::warn!(
+                "The embedded cluster listens beyond this machine, without TLS: whoever has its token can run commands \
+                 as this user. The link with the token is {link}"
+            );
+        }
         let (stop, thread, process) = (Mutex::new(Some(stop)), Mutex::new(Some(thread)), std::process::id());
-        Ok(Self { address, handle, stop, thread, process })
+        Ok(Self { address, link, token, handle, stop, thread, process })
     }
 
-    /// Where it listens.
+    /// Where this machine reaches it.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The web page's address with the token, which lets in whoever has it.
+    pub fn link(&self) -> &str {
+        &self.link
+    }
+
+    /// What lets in who is neither this user nor root.
+    pub fn token(&self) -> &Token {
+        &self.token
     }
 
     fn is_another_s(&self) -> bool {
@@ -153,9 +178,24 @@ impl Drop for LocalCluster {
     }
 }
 
-fn listen(port: u16) -> Result<TcpListener> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| {
-        let message = format!("cannot listen on 127.0.0.1:{port}: {error}");
+/// Where this machine reaches what listens there.
+fn reachable(bound: SocketAddr) -> SocketAddr {
+    let ip = match bound.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, bound.port())
+}
+
+fn link(bound: SocketAddr, hostname: &str, token: &Token) -> String {
+    let host = if bound.ip().is_unspecified() { format!("{hostname}:{}", bound.port()) } else { bound.to_string() };
+    format!("http://{host}/?token={}", token.as_str())
+}
+
+fn listen(wanted: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(wanted).map_err(|error| {
+        let message = format!("cannot listen on {wanted}: {error}");
         match error.kind() {
             std::io::ErrorKind::AddrInUse => {
                 Error::address_in_use(format!("{message}; expected a free port, or 0 for any"))
@@ -163,6 +203,14 @@ fn listen(port: u16) -> Result<TcpListener> {
             _ => Error::cluster(message),
         }
     })
+}
+
+/// Where a cluster is, and who gets in.
+struct Site {
+    bound: SocketAddr,
+    address: SocketAddr,
+    hostname: String,
+    token: Token,
 }
 
 /// All that the cluster's thread begins with.
@@ -176,21 +224,16 @@ struct Startup {
 }
 
 impl Startup {
-    fn prepare(options: &Options, listener: TcpListener, address: SocketAddr) -> Result<Self> {
+    fn prepare(options: &Options, listener: TcpListener, site: Site) -> Result<Self> {
+        let Site { bound, address, hostname, token } = site;
         let failed = |e: std::io::Error| Error::cluster(format!("cannot start the cluster: {e}"));
         let (sender, happenings) = mpsc::unbounded_channel();
         let containerizer = Containerizer::new(sender);
         let runtime = crate::runtime::build().map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let work_dir = WorkDir::make(options.work_dir.as_deref())?;
-        let hostname = nix::unistd::gethostname().map(|h| h.to_string_lossy().into_owned());
-        let hostname = hostname.unwrap_or_else(|_| "localhost".to_owned());
-        let config = master::Config {
-            hostname: hostname.clone(),
-            ip: Ipv4Addr::LOCALHOST,
-            port: address.port(),
-            allocation_interval: options.allocation_interval,
-        };
+        let config =
+            master::Config { hostname: hostname.clone(), address, allocation_interval: options.allocation_interval };
         let master = Master::new(config, fastrand::u64(..));
         let mut machine = Machine {
             master,
@@ -202,15 +245,15 @@ impl Startup {
             failures: Failures::default(),
         };
         let resources = options.resources.clone().map_or_else(|| super::machine::resources(work_dir.path()), Ok)?;
+        // Others may name this machine too.
+        let own = (!bound.ip().is_loopback()).then(|| hostname.clone());
+        let hosts = options.hosts.iter().cloned().chain(own).collect();
         let place = Place { hostname, resources, address, work_dir: work_dir.path().to_owned() };
         for index in 0..options.agents {
             machine.add_agent(index, options, &place);
         }
-        let server = server::Config {
-            work_dir: work_dir.path().to_owned(),
-            hosts: options.hosts.clone(),
-            queue_max: options.queue_max,
-        };
+        let server =
+            server::Config { work_dir: work_dir.path().to_owned(), token, hosts, queue_max: options.queue_max };
         Ok(Self { runtime, listener, work_dir, machine, happenings, server })
     }
 
@@ -299,7 +342,7 @@ impl Machine {
             id: id.clone(),
             path: path.clone(),
             endpoint: place.address.to_string(),
-            work_dir: place.work_dir.join("agents").join(index.to_string()).join("work"),
+            work_dir: super::work_dir::agents(&place.work_dir).join(index.to_string()).join("work"),
             registration_timeout: options.executor_registration_timeout,
             shutdown_grace_period: options.executor_shutdown_grace_period,
         };

@@ -16,6 +16,7 @@ use super::fetcher;
 use super::prober::{self, Surroundings};
 use super::reaper::Reaper;
 use super::task::{Outcome, Probe, Subject};
+use super::work_dir;
 use crate::proto::v1;
 
 /// A container to start.
@@ -145,7 +146,7 @@ pub fn mount(directory: &Path, mounts: &[Mount]) -> std::result::Result<(), Stri
 }
 
 fn make_sandbox(directory: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(directory)?;
+    work_dir::make_sandbox(directory)?;
     // A run of an executor; the tasks of a group are within one.
     if directory.parent().and_then(Path::file_name).is_none_or(|name| name != "runs") {
         return Ok(());
@@ -165,6 +166,7 @@ fn make_mount(directory: &Path, mount: &Mount) -> std::io::Result<()> {
     if !mount.target.components().all(plain) {
         return Err(std::io::Error::other("the path has to stay in the sandbox"));
     }
+    mount.source.parent().map_or(Ok(()), work_dir::make_directories)?;
     fs::create_dir_all(&mount.source)?;
     let target = directory.join(&mount.target);
     target.parent().map_or(Ok(()), fs::create_dir_all)?;
@@ -235,7 +237,7 @@ fn own(directory: &Path, identity: &Identity) -> std::io::Result<()> {
     std::os::unix::fs::lchown(directory, uid, gid)
 }
 
-/// What a command runs: a shell, or a program with its arguments, argv[0] included; one with a slash in its relative
+/// What a command runs: a shell, or a program with its arguments, `argv[0]` included; one with a slash in its relative
 /// name is looked for in the directory.
 pub fn program(info: &v1::CommandInfo, directory: &Path) -> std::result::Result<Command, String> {
     if info.shell() {

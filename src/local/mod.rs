@@ -24,8 +24,10 @@ mod resources;
 mod roles;
 mod server;
 pub(crate) mod task;
+mod token;
 mod work_dir;
 
 pub use cluster::{LocalCluster, TaskView};
-pub use options::Options;
+pub use options::{Options, ip};
 pub use resources::Resources;
+pub use token::Token;

@@ -1,8 +1,10 @@
 //! How an embedded cluster is made, from arguments and from the environment that libmesos' `local` reads.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use super::resources::Resources;
+use super::token::Token;
 use crate::environment::variable;
 use crate::wire::duration::Period;
 use crate::{Error, Result};
@@ -17,8 +19,12 @@ const SHUTDOWN_GRACE_PERIOD: Period = Period::from_secs(5);
 /// What an embedded cluster is made of.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The loopback port, 0 for any free one.
+    /// The address to listen on. One beyond loopback lets other machines in, if they have the token.
+    pub ip: IpAddr,
+    /// The port there, 0 for any free one.
     pub port: u16,
+    /// What lets in who is neither this user nor root; a new one where `None`.
+    pub token: Option<Token>,
     /// How many agents.
     pub agents: u32,
     /// What each agent has; the machine's own where `None`.
@@ -40,7 +46,9 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            ip: Ipv4Addr::LOCALHOST.into(),
             port: 0,
+            token: None,
             agents: 1,
             resources: None,
             work_dir: None,
@@ -57,7 +65,7 @@ impl Options {
     /// From `MESOS_NUM_SLAVES`, `MESOS_RESOURCES`, `MESOS_WORK_DIR`, `MESOS_ALLOCATION_INTERVAL`,
     /// `MESOS_EXECUTOR_REGISTRATION_TIMEOUT` and `MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD` (`src/local/flags.hpp`, and the
     /// flags of master and agent, which libmesos reads from the same environment), and from `REMESOS_LOCAL_HOSTS`, names
-    /// and addresses with commas between them, and `REMESOS_LOCAL_QUEUE_MB`, a number of megabytes.
+    /// and addresses with commas between them, `REMESOS_LOCAL_QUEUE_MB`, a number of megabytes, and `REMESOS_LOCAL_TOKEN`.
     ///
     /// Fails, naming the variable, where a value cannot be used.
     pub fn from_environment() -> Result<Self> {
@@ -83,9 +91,18 @@ impl Options {
         if let Some(text) = variable("REMESOS_LOCAL_QUEUE_MB")? {
             options.queue_max = megabytes(&text).map_err(|e| named("REMESOS_LOCAL_QUEUE_MB", &e))?;
         }
+        if let Some(text) = variable("REMESOS_LOCAL_TOKEN")? {
+            options.token = Some(Token::parse(&text).map_err(|e| named("REMESOS_LOCAL_TOKEN", &e))?);
+        }
         options.work_dir = std::env::var_os("MESOS_WORK_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
         Ok(options)
     }
+}
+
+/// Reads an address to listen on.
+pub fn ip(text: &str) -> Result<IpAddr> {
+    let address = text.trim().trim_start_matches('[').trim_end_matches(']').parse();
+    address.map_err(|_| Error::invalid(format!("'{text}' is not a valid IP address: expected one such as 127.0.0.1")))
 }
 
 /// Reads a number of agents.

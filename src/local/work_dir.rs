@@ -1,11 +1,15 @@
 //! The directory that holds all sandboxes of an embedded cluster. A temporary one goes with the cluster: when it stops,
 //! soon after its process got SIGKILL, or else when the next cluster starts.
 //!
+//! What is in it is nobody else's to read. Where tasks may run as other users, which is only as root, these pass through
+//! the directories above a sandbox, whose names they have to know for that, and reach their own.
+//!
 //! Tasks may have written many gigabytes, whose removal takes seconds. A process of its own does that, which goes on if
 //! this one ends, so that nobody waits for it at the end of a cluster.
 
-use std::fs::{self, File};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::{Error as IoError, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -48,8 +52,7 @@ impl WorkDir {
             Error::cluster(format!("cannot make the working directory {}: {error}", path.display()))
         };
         if let Some(path) = wanted {
-            let made = fs::create_dir_all(path).and_then(|()| path.canonicalize());
-            return Ok(Self { path: made.map_err(|e| failed(path, e))?, temporary: None });
+            return Ok(Self { path: make_lasting(path).map_err(|e| failed(path, e))?, temporary: None });
         }
         let parent = std::env::temp_dir();
         let (path, lock) = make_temporary(&parent).map_err(|e| failed(&parent, e))?;
@@ -79,13 +82,73 @@ impl Drop for WorkDir {
     }
 }
 
+/// Where the agents' directories are.
+pub fn agents(work_dir: &Path) -> PathBuf {
+    work_dir.join("agents")
+}
+
+/// What others may do with directories above sandboxes: pass, if tasks may be theirs.
+fn mode() -> u32 {
+    if nix::unistd::geteuid().is_root() { 0o711 } else { 0o700 }
+}
+
+/// Makes a directory within the working directory, and those above it that are missing.
+pub fn make_directories(path: &Path) -> std::io::Result<()> {
+    DirBuilder::new().recursive(true).mode(mode()).create(path)
+}
+
+/// Makes a sandbox, or takes the one that is there; it is its owner's alone.
+pub fn make_sandbox(path: &Path) -> std::io::Result<()> {
+    make_directories(path)?;
+    fs::set_permissions(path, Permissions::from_mode(0o700))
+}
+
+/// The wanted directory, made or as it is; what is in it is this user's alone, whatever its own mode.
+fn make_lasting(path: &Path) -> std::io::Result<PathBuf> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)?;
+    make_directories(path)?;
+    let path = path.canonicalize()?;
+    let found = open_directory(&path)?.metadata()?;
+    // Whoever may rename what is in it could put something else there.
+    if found.mode() & 0o002 != 0 && found.mode() & libc::S_ISVTX == 0 {
+        return Err(IoError::other("everyone may write to it: expected a directory that only its owner may write to"));
+    }
+    if found.uid() != 0 {
+        expect_own(&found)?;
+    }
+    let agents = agents(&path);
+    make_directories(&agents)?;
+    let agents = open_directory(&agents)?;
+    expect_own(&agents.metadata()?)?;
+    agents.set_permissions(Permissions::from_mode(mode()))?;
+    Ok(path)
+}
+
+fn open_directory(path: &Path) -> std::io::Result<File> {
+    let opened = File::options().read(true).custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW).open(path);
+    opened.map_err(|e| match e.kind() {
+        ErrorKind::NotADirectory => {
+            IoError::other(format!("{} is something else: expected a directory", path.display()))
+        }
+        _ => e,
+    })
+}
+
+fn expect_own(found: &fs::Metadata) -> std::io::Result<()> {
+    let me = nix::unistd::geteuid().as_raw();
+    if found.uid() == me {
+        return Ok(());
+    }
+    Err(IoError::other(format!("it belongs to user {}: expected a directory of user {me}", found.uid())))
+}
+
 /// A directory of a new name, locked.
 fn make_temporary(parent: &Path) -> std::io::Result<(PathBuf, Flock<File>)> {
     fs::create_dir_all(parent)?;
     let parent = parent.canonicalize()?;
     loop {
         let path = parent.join(format!("{PREFIX}{}", uuid::Uuid::new_v4()));
-        fs::create_dir(&path)?;
+        DirBuilder::new().mode(mode()).create(&path)?;
         let file = File::options().create_new(true).write(true).open(path.join(LOCK))?;
         let made = file.metadata()?.ino();
         // Another cluster may have taken it for a stale one before it was locked.

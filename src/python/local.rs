@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use pyo3::prelude::*;
 
 use super::scheduler::cluster_stopped;
-use crate::local::{self, Options, Resources};
+use crate::local::{self, Options, Resources, Token};
 use crate::per_process::PerProcess;
 
 /// Clusters to stop at the interpreter's exit.
@@ -29,16 +29,23 @@ pub struct LocalCluster {
 #[pymethods]
 impl LocalCluster {
     #[new]
-    #[pyo3(signature = (port, agents, resources, work_dir))]
+    #[pyo3(signature = (port, agents, resources, work_dir, ip, token))]
     fn new(
         py: Python<'_>,
         port: u16,
         agents: u32,
         resources: Option<&str>,
         work_dir: Option<PathBuf>,
+        ip: &str,
+        token: Option<&str>,
     ) -> PyResult<Self> {
         let resources = resources.map(Resources::parse).transpose()?;
-        start(py, &Options { port, agents, resources, work_dir, ..Options::from_environment()? })
+        let ip = local::ip(ip)?;
+        let mut options = Options { ip, port, agents, resources, work_dir, ..Options::from_environment()? };
+        if let Some(token) = token {
+            options.token = Some(Token::parse(token)?);
+        }
+        start(py, &options)
     }
 
     /// A cluster as the environment's `MESOS_*` variables say.
@@ -47,10 +54,22 @@ impl LocalCluster {
         start(py, &Options::from_environment()?)
     }
 
-    /// Where it listens, `127.0.0.1:port`.
+    /// Where this machine reaches it, `127.0.0.1:port` if nothing else was asked for.
     #[getter]
     fn address(&self) -> String {
         self.cluster.address().to_string()
+    }
+
+    /// The web page's address with the token.
+    #[getter]
+    fn link(&self) -> &str {
+        self.cluster.link()
+    }
+
+    /// What lets in who is neither this user nor root.
+    #[getter]
+    fn token(&self) -> &str {
+        self.cluster.token().as_str()
     }
 
     /// Every task: framework's name, id, state's name, sandbox.

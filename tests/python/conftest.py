@@ -24,12 +24,41 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
+# Modules most of whose tests wait for time-outs, start many processes, or move much data.
+SLOW = {
+    "test_absurd_numbers",
+    "test_bounds",
+    "test_cli_surroundings",
+    "test_conflicts",
+    "test_conformance",
+    "test_disconnects",
+    "test_door",
+    "test_exits",
+    "test_forgotten",
+    "test_pauses",
+    "test_proxies",
+    "test_replies",
+    "test_resilience",
+    "test_task_output",
+    "test_trees",
+    "test_types",
+}
 RESOURCES = "cpus:8;mem:8192;disk:20000;ports:[31000-32000]"
 
 
 def pytest_configure() -> None:
     """Let children end on Ctrl-C, even if a shell started this run in the background with SIGINT ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by what it needs and by how long it takes, which is how ``make test-quick`` chooses."""
+    for item in items:
+        if {"apache_home", "zookeeper"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.apache)
+        if item.path.stem in SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 def absent(reason: str) -> None:

@@ -93,6 +93,7 @@ def test_a_running_task_is_killed(master: str) -> None:
         scheduler.state(launched.task_id.value, mesos_pb2.TASK_KILLED)
 
 
+@pytest.mark.slow
 def test_a_task_that_ignores_sigterm_is_killed_after_its_grace_period(master: str) -> None:
     scheduler = Recorder()
     with running(master, scheduler) as driver:
@@ -258,6 +259,7 @@ def test_offers_of_two_agents_and_one_offer_twice_are_refused(master: str) -> No
         assert status.message == f"Task launched with invalid offers: Duplicate offer {again.id.value} in offer list"
 
 
+@pytest.mark.slow
 def test_a_declined_offer_comes_back_when_its_filter_ends(master: str) -> None:
     scheduler = Recorder()
     with running(master, scheduler) as driver:

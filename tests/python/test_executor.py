@@ -242,6 +242,7 @@ MesosExecutorDriver(Wrong()).run()
     assert exit_status_of_executor(master, code) == 6
 
 
+@pytest.mark.slow
 def test_a_hundred_cuts_lose_no_update(master: str) -> None:
     """Every update that an executor sent arrives, in order, however often its connections break."""
     proxy = Proxy(master)

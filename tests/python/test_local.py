@@ -313,6 +313,7 @@ def test_only_regular_files_are_served(embedded: LocalCluster, endpoint: str, ma
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.slow
 def test_a_download_is_not_held_in_memory(embedded: LocalCluster) -> None:
     size = 512 * 1024 * 1024
     sandbox = sandbox_of(embedded, f"truncate -s {size} large")

@@ -162,6 +162,7 @@ def test_what_a_master_says_stays_on_the_line_of_its_record(caplog: pytest.LogCa
     assert told.endswith(f"HTTP 400: {escaped}")
 
 
+@pytest.mark.slow
 def test_records_that_wait_for_a_slow_handler_are_bounded(
     embedded: LocalCluster, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -227,6 +227,7 @@ def test_the_switch_can_be_off(value: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_protobuf_in_pure_python_takes_text_too() -> None:
     """This whole file, and the one on messages, again."""
     files = [__file__, __file__.replace("text_fields", "messages")]

@@ -50,7 +50,7 @@ class MesosExecutorDriver(Driver, ExecutorDriver):
         self._executor = executor
         self._core: _core.ExecutorDriver = _core.ExecutorDriver()
 
-    def start(self) -> int:
+    def start(self) -> mesos_pb2.Status.ValueType:
         """Starts the driver; a driver can be started only once. Does not wait for the agent.
 
         :returns: DRIVER_RUNNING, or the driver's status if it was already started
@@ -68,7 +68,7 @@ class MesosExecutorDriver(Driver, ExecutorDriver):
                 stream.reconfigure(line_buffering=True)
         return self._core.start(self, agent_variables())
 
-    def stop(self) -> int:
+    def stop(self) -> mesos_pb2.Status.ValueType:
         """Stops the driver. The driver does not end the process.
 
         :meth:`join` returns when the agent has received all updates, or after five seconds.
@@ -77,12 +77,12 @@ class MesosExecutorDriver(Driver, ExecutorDriver):
         """
         return self._core.stop()
 
-    def abort(self) -> int:
+    def abort(self) -> mesos_pb2.Status.ValueType:
         """Stops all callbacks. Returns DRIVER_ABORTED."""
         return self._core.abort()
 
     @_misuse.needs_start
-    def sendStatusUpdate(self, status: mesos_pb2.TaskStatus) -> int:
+    def sendStatusUpdate(self, status: mesos_pb2.TaskStatus) -> mesos_pb2.Status.ValueType:
         """Sends a task's status. The update is kept, and sent again if necessary, until the agent acknowledges it.
 
         The driver sets ``uuid``, ``timestamp``, ``source``, ``slave_id`` and ``executor_id``. Executors must not send
@@ -91,7 +91,7 @@ class MesosExecutorDriver(Driver, ExecutorDriver):
         return self._core.update(_arguments.message(status, mesos_pb2.TaskStatus, "status", self._misuse))
 
     @_misuse.needs_start
-    def sendFrameworkMessage(self, data: bytes | str) -> int:
+    def sendFrameworkMessage(self, data: bytes | str) -> mesos_pb2.Status.ValueType:
         """Sends bytes, or text encoded as UTF-8, to the scheduler. Delivery is best effort."""
         return self._core.message(_arguments.data(data, "data"))
 

@@ -5,10 +5,13 @@ from collections.abc import Iterable as _Iterable
 from collections.abc import Mapping as _Mapping
 from typing import Any as _Any
 from typing import ClassVar as _ClassVar
+from typing import NewType as _NewType
+from typing import TypeAlias as _TypeAlias
+from typing import final as _final
 
 from google.protobuf.descriptor import FileDescriptor as _FileDescriptor
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper as _EnumTypeWrapper
+from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper
 from google.protobuf.message import Message as _Message
 
 from mesos.interface import agent_pb2 as _agent_pb2
@@ -16,48 +19,97 @@ from mesos.interface import mesos_pb2 as _mesos_pb2
 
 DESCRIPTOR: _FileDescriptor
 
+@_final
 class Call(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    GET_HEALTH: _ClassVar[int]
-    GET_FLAGS: _ClassVar[int]
-    GET_VERSION: _ClassVar[int]
-    GET_METRICS: _ClassVar[int]
-    GET_LOGGING_LEVEL: _ClassVar[int]
-    SET_LOGGING_LEVEL: _ClassVar[int]
-    LIST_FILES: _ClassVar[int]
-    READ_FILE: _ClassVar[int]
-    GET_STATE: _ClassVar[int]
-    GET_CONTAINERS: _ClassVar[int]
-    GET_FRAMEWORKS: _ClassVar[int]
-    GET_EXECUTORS: _ClassVar[int]
-    GET_OPERATIONS: _ClassVar[int]
-    GET_TASKS: _ClassVar[int]
-    GET_AGENT: _ClassVar[int]
-    GET_RESOURCE_PROVIDERS: _ClassVar[int]
-    LAUNCH_NESTED_CONTAINER: _ClassVar[int]
-    WAIT_NESTED_CONTAINER: _ClassVar[int]
-    KILL_NESTED_CONTAINER: _ClassVar[int]
-    REMOVE_NESTED_CONTAINER: _ClassVar[int]
-    LAUNCH_NESTED_CONTAINER_SESSION: _ClassVar[int]
-    ATTACH_CONTAINER_INPUT: _ClassVar[int]
-    ATTACH_CONTAINER_OUTPUT: _ClassVar[int]
-    LAUNCH_CONTAINER: _ClassVar[int]
-    WAIT_CONTAINER: _ClassVar[int]
-    KILL_CONTAINER: _ClassVar[int]
-    REMOVE_CONTAINER: _ClassVar[int]
-    ADD_RESOURCE_PROVIDER_CONFIG: _ClassVar[int]
-    UPDATE_RESOURCE_PROVIDER_CONFIG: _ClassVar[int]
-    REMOVE_RESOURCE_PROVIDER_CONFIG: _ClassVar[int]
-    MARK_RESOURCE_PROVIDER_GONE: _ClassVar[int]
-    PRUNE_IMAGES: _ClassVar[int]
+    """What an operator, or a nested container's owner, asks of an agent."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_agent_pb2.Call._Type], type):
+        UNKNOWN: _agent_pb2.Call._Type
+        GET_HEALTH: _agent_pb2.Call._Type
+        GET_FLAGS: _agent_pb2.Call._Type
+        GET_VERSION: _agent_pb2.Call._Type
+        GET_METRICS: _agent_pb2.Call._Type
+        GET_LOGGING_LEVEL: _agent_pb2.Call._Type
+        SET_LOGGING_LEVEL: _agent_pb2.Call._Type
+        LIST_FILES: _agent_pb2.Call._Type
+        READ_FILE: _agent_pb2.Call._Type
+        GET_STATE: _agent_pb2.Call._Type
+        GET_CONTAINERS: _agent_pb2.Call._Type
+        GET_FRAMEWORKS: _agent_pb2.Call._Type
+        GET_EXECUTORS: _agent_pb2.Call._Type
+        GET_OPERATIONS: _agent_pb2.Call._Type
+        GET_TASKS: _agent_pb2.Call._Type
+        GET_AGENT: _agent_pb2.Call._Type
+        GET_RESOURCE_PROVIDERS: _agent_pb2.Call._Type
+        LAUNCH_NESTED_CONTAINER: _agent_pb2.Call._Type
+        WAIT_NESTED_CONTAINER: _agent_pb2.Call._Type
+        KILL_NESTED_CONTAINER: _agent_pb2.Call._Type
+        REMOVE_NESTED_CONTAINER: _agent_pb2.Call._Type
+        LAUNCH_NESTED_CONTAINER_SESSION: _agent_pb2.Call._Type
+        ATTACH_CONTAINER_INPUT: _agent_pb2.Call._Type
+        ATTACH_CONTAINER_OUTPUT: _agent_pb2.Call._Type
+        LAUNCH_CONTAINER: _agent_pb2.Call._Type
+        WAIT_CONTAINER: _agent_pb2.Call._Type
+        KILL_CONTAINER: _agent_pb2.Call._Type
+        REMOVE_CONTAINER: _agent_pb2.Call._Type
+        ADD_RESOURCE_PROVIDER_CONFIG: _agent_pb2.Call._Type
+        UPDATE_RESOURCE_PROVIDER_CONFIG: _agent_pb2.Call._Type
+        REMOVE_RESOURCE_PROVIDER_CONFIG: _agent_pb2.Call._Type
+        MARK_RESOURCE_PROVIDER_GONE: _agent_pb2.Call._Type
+        PRUNE_IMAGES: _agent_pb2.Call._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.agent.Call.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _agent_pb2.Call._Type
+
+    UNKNOWN: _ClassVar[_agent_pb2.Call._Type]
+    GET_HEALTH: _ClassVar[_agent_pb2.Call._Type]
+    GET_FLAGS: _ClassVar[_agent_pb2.Call._Type]
+    GET_VERSION: _ClassVar[_agent_pb2.Call._Type]
+    GET_METRICS: _ClassVar[_agent_pb2.Call._Type]
+    GET_LOGGING_LEVEL: _ClassVar[_agent_pb2.Call._Type]
+    SET_LOGGING_LEVEL: _ClassVar[_agent_pb2.Call._Type]
+    LIST_FILES: _ClassVar[_agent_pb2.Call._Type]
+    READ_FILE: _ClassVar[_agent_pb2.Call._Type]
+    GET_STATE: _ClassVar[_agent_pb2.Call._Type]
+    GET_CONTAINERS: _ClassVar[_agent_pb2.Call._Type]
+    GET_FRAMEWORKS: _ClassVar[_agent_pb2.Call._Type]
+    GET_EXECUTORS: _ClassVar[_agent_pb2.Call._Type]
+    GET_OPERATIONS: _ClassVar[_agent_pb2.Call._Type]
+    GET_TASKS: _ClassVar[_agent_pb2.Call._Type]
+    GET_AGENT: _ClassVar[_agent_pb2.Call._Type]
+    GET_RESOURCE_PROVIDERS: _ClassVar[_agent_pb2.Call._Type]
+    LAUNCH_NESTED_CONTAINER: _ClassVar[_agent_pb2.Call._Type]
+    WAIT_NESTED_CONTAINER: _ClassVar[_agent_pb2.Call._Type]
+    KILL_NESTED_CONTAINER: _ClassVar[_agent_pb2.Call._Type]
+    REMOVE_NESTED_CONTAINER: _ClassVar[_agent_pb2.Call._Type]
+    LAUNCH_NESTED_CONTAINER_SESSION: _ClassVar[_agent_pb2.Call._Type]
+    ATTACH_CONTAINER_INPUT: _ClassVar[_agent_pb2.Call._Type]
+    ATTACH_CONTAINER_OUTPUT: _ClassVar[_agent_pb2.Call._Type]
+    LAUNCH_CONTAINER: _ClassVar[_agent_pb2.Call._Type]
+    WAIT_CONTAINER: _ClassVar[_agent_pb2.Call._Type]
+    KILL_CONTAINER: _ClassVar[_agent_pb2.Call._Type]
+    REMOVE_CONTAINER: _ClassVar[_agent_pb2.Call._Type]
+    ADD_RESOURCE_PROVIDER_CONFIG: _ClassVar[_agent_pb2.Call._Type]
+    UPDATE_RESOURCE_PROVIDER_CONFIG: _ClassVar[_agent_pb2.Call._Type]
+    REMOVE_RESOURCE_PROVIDER_CONFIG: _ClassVar[_agent_pb2.Call._Type]
+    MARK_RESOURCE_PROVIDER_GONE: _ClassVar[_agent_pb2.Call._Type]
+    PRUNE_IMAGES: _ClassVar[_agent_pb2.Call._Type]
+    @_final
     class GetMetrics(_Message):
+        """``mesos.agent.Call.GetMetrics`` of Mesos 1.11.0."""
+
         TIMEOUT_FIELD_NUMBER: _ClassVar[int]
         @property
         def timeout(self) -> _mesos_pb2.DurationInfo: ...
         def __init__(self, *, timeout: _mesos_pb2.DurationInfo | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class SetLoggingLevel(_Message):
+        """``mesos.agent.Call.SetLoggingLevel`` of Mesos 1.11.0."""
+
         LEVEL_FIELD_NUMBER: _ClassVar[int]
         DURATION_FIELD_NUMBER: _ClassVar[int]
         level: int
@@ -67,12 +119,18 @@ class Call(_Message):
             self, *, level: int | None = ..., duration: _mesos_pb2.DurationInfo | _Mapping[str, _Any] | None = ...
         ) -> None: ...
 
+    @_final
     class ListFiles(_Message):
+        """``mesos.agent.Call.ListFiles`` of Mesos 1.11.0."""
+
         PATH_FIELD_NUMBER: _ClassVar[int]
         path: str
         def __init__(self, *, path: str | None = ...) -> None: ...
 
+    @_final
     class ReadFile(_Message):
+        """``mesos.agent.Call.ReadFile`` of Mesos 1.11.0."""
+
         PATH_FIELD_NUMBER: _ClassVar[int]
         OFFSET_FIELD_NUMBER: _ClassVar[int]
         LENGTH_FIELD_NUMBER: _ClassVar[int]
@@ -81,14 +139,20 @@ class Call(_Message):
         length: int
         def __init__(self, *, path: str | None = ..., offset: int | None = ..., length: int | None = ...) -> None: ...
 
+    @_final
     class GetContainers(_Message):
+        """``mesos.agent.Call.GetContainers`` of Mesos 1.11.0."""
+
         SHOW_NESTED_FIELD_NUMBER: _ClassVar[int]
         SHOW_STANDALONE_FIELD_NUMBER: _ClassVar[int]
         show_nested: bool
         show_standalone: bool
         def __init__(self, *, show_nested: bool | None = ..., show_standalone: bool | None = ...) -> None: ...
 
+    @_final
     class LaunchNestedContainer(_Message):
+        """``mesos.agent.Call.LaunchNestedContainer`` of Mesos 1.11.0."""
+
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         COMMAND_FIELD_NUMBER: _ClassVar[int]
         CONTAINER_FIELD_NUMBER: _ClassVar[int]
@@ -106,13 +170,19 @@ class Call(_Message):
             container: _mesos_pb2.ContainerInfo | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class WaitNestedContainer(_Message):
+        """``mesos.agent.Call.WaitNestedContainer`` of Mesos 1.11.0."""
+
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def container_id(self) -> _mesos_pb2.ContainerID: ...
         def __init__(self, *, container_id: _mesos_pb2.ContainerID | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class KillNestedContainer(_Message):
+        """``mesos.agent.Call.KillNestedContainer`` of Mesos 1.11.0."""
+
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         SIGNAL_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -122,13 +192,19 @@ class Call(_Message):
             self, *, container_id: _mesos_pb2.ContainerID | _Mapping[str, _Any] | None = ..., signal: int | None = ...
         ) -> None: ...
 
+    @_final
     class RemoveNestedContainer(_Message):
+        """``mesos.agent.Call.RemoveNestedContainer`` of Mesos 1.11.0."""
+
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def container_id(self) -> _mesos_pb2.ContainerID: ...
         def __init__(self, *, container_id: _mesos_pb2.ContainerID | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class LaunchNestedContainerSession(_Message):
+        """``mesos.agent.Call.LaunchNestedContainerSession`` of Mesos 1.11.0."""
+
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         COMMAND_FIELD_NUMBER: _ClassVar[int]
         CONTAINER_FIELD_NUMBER: _ClassVar[int]
@@ -146,15 +222,28 @@ class Call(_Message):
             container: _mesos_pb2.ContainerInfo | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class AttachContainerInput(_Message):
-        Type: _ClassVar[_EnumTypeWrapper]
-        UNKNOWN: _ClassVar[int]
-        CONTAINER_ID: _ClassVar[int]
-        PROCESS_IO: _ClassVar[int]
+        """``mesos.agent.Call.AttachContainerInput`` of Mesos 1.11.0."""
+
+        _Type = _NewType("_Type", int)
+        class _TypeEnum(_EnumTypeWrapper[_agent_pb2.Call.AttachContainerInput._Type], type):
+            UNKNOWN: _agent_pb2.Call.AttachContainerInput._Type
+            CONTAINER_ID: _agent_pb2.Call.AttachContainerInput._Type
+            PROCESS_IO: _agent_pb2.Call.AttachContainerInput._Type
+
+        class Type(metaclass=_TypeEnum):
+            """``mesos.agent.Call.AttachContainerInput.Type`` of Mesos 1.11.0."""
+
+            ValueType: _TypeAlias = _agent_pb2.Call.AttachContainerInput._Type
+
+        UNKNOWN: _ClassVar[_agent_pb2.Call.AttachContainerInput._Type]
+        CONTAINER_ID: _ClassVar[_agent_pb2.Call.AttachContainerInput._Type]
+        PROCESS_IO: _ClassVar[_agent_pb2.Call.AttachContainerInput._Type]
         TYPE_FIELD_NUMBER: _ClassVar[int]
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         PROCESS_IO_FIELD_NUMBER: _ClassVar[int]
-        type: int
+        type: _agent_pb2.Call.AttachContainerInput.Type.ValueType
         @property
         def container_id(self) -> _mesos_pb2.ContainerID: ...
         @property
@@ -162,18 +251,24 @@ class Call(_Message):
         def __init__(
             self,
             *,
-            type: int | str | None = ...,
+            type: _agent_pb2.Call.AttachContainerInput.Type.ValueType | str | None = ...,
             container_id: _mesos_pb2.ContainerID | _Mapping[str, _Any] | None = ...,
             process_io: _agent_pb2.ProcessIO | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class AttachContainerOutput(_Message):
+        """``mesos.agent.Call.AttachContainerOutput`` of Mesos 1.11.0."""
+
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def container_id(self) -> _mesos_pb2.ContainerID: ...
         def __init__(self, *, container_id: _mesos_pb2.ContainerID | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class LaunchContainer(_Message):
+        """``mesos.agent.Call.LaunchContainer`` of Mesos 1.11.0."""
+
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         COMMAND_FIELD_NUMBER: _ClassVar[int]
         RESOURCES_FIELD_NUMBER: _ClassVar[int]
@@ -199,13 +294,19 @@ class Call(_Message):
             limits: _Mapping[str, _mesos_pb2.Value.Scalar | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class WaitContainer(_Message):
+        """``mesos.agent.Call.WaitContainer`` of Mesos 1.11.0."""
+
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def container_id(self) -> _mesos_pb2.ContainerID: ...
         def __init__(self, *, container_id: _mesos_pb2.ContainerID | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class KillContainer(_Message):
+        """``mesos.agent.Call.KillContainer`` of Mesos 1.11.0."""
+
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         SIGNAL_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -215,32 +316,47 @@ class Call(_Message):
             self, *, container_id: _mesos_pb2.ContainerID | _Mapping[str, _Any] | None = ..., signal: int | None = ...
         ) -> None: ...
 
+    @_final
     class RemoveContainer(_Message):
+        """``mesos.agent.Call.RemoveContainer`` of Mesos 1.11.0."""
+
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def container_id(self) -> _mesos_pb2.ContainerID: ...
         def __init__(self, *, container_id: _mesos_pb2.ContainerID | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class AddResourceProviderConfig(_Message):
+        """``mesos.agent.Call.AddResourceProviderConfig`` of Mesos 1.11.0."""
+
         INFO_FIELD_NUMBER: _ClassVar[int]
         @property
         def info(self) -> _mesos_pb2.ResourceProviderInfo: ...
         def __init__(self, *, info: _mesos_pb2.ResourceProviderInfo | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class UpdateResourceProviderConfig(_Message):
+        """``mesos.agent.Call.UpdateResourceProviderConfig`` of Mesos 1.11.0."""
+
         INFO_FIELD_NUMBER: _ClassVar[int]
         @property
         def info(self) -> _mesos_pb2.ResourceProviderInfo: ...
         def __init__(self, *, info: _mesos_pb2.ResourceProviderInfo | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class RemoveResourceProviderConfig(_Message):
+        """``mesos.agent.Call.RemoveResourceProviderConfig`` of Mesos 1.11.0."""
+
         TYPE_FIELD_NUMBER: _ClassVar[int]
         NAME_FIELD_NUMBER: _ClassVar[int]
         type: str
         name: str
         def __init__(self, *, type: str | None = ..., name: str | None = ...) -> None: ...
 
+    @_final
     class MarkResourceProviderGone(_Message):
+        """``mesos.agent.Call.MarkResourceProviderGone`` of Mesos 1.11.0."""
+
         RESOURCE_PROVIDER_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def resource_provider_id(self) -> _mesos_pb2.ResourceProviderID: ...
@@ -248,7 +364,10 @@ class Call(_Message):
             self, *, resource_provider_id: _mesos_pb2.ResourceProviderID | _Mapping[str, _Any] | None = ...
         ) -> None: ...
 
+    @_final
     class PruneImages(_Message):
+        """``mesos.agent.Call.PruneImages`` of Mesos 1.11.0."""
+
         EXCLUDED_IMAGES_FIELD_NUMBER: _ClassVar[int]
         @property
         def excluded_images(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Image]: ...
@@ -278,7 +397,7 @@ class Call(_Message):
     REMOVE_RESOURCE_PROVIDER_CONFIG_FIELD_NUMBER: _ClassVar[int]
     MARK_RESOURCE_PROVIDER_GONE_FIELD_NUMBER: _ClassVar[int]
     PRUNE_IMAGES_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _agent_pb2.Call.Type.ValueType
     @property
     def get_metrics(self) -> _agent_pb2.Call.GetMetrics: ...
     @property
@@ -324,7 +443,7 @@ class Call(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _agent_pb2.Call.Type.ValueType | str | None = ...,
         get_metrics: _agent_pb2.Call.GetMetrics | _Mapping[str, _Any] | None = ...,
         set_logging_level: _agent_pb2.Call.SetLoggingLevel | _Mapping[str, _Any] | None = ...,
         list_files: _agent_pb2.Call.ListFiles | _Mapping[str, _Any] | None = ...,
@@ -354,55 +473,101 @@ class Call(_Message):
         prune_images: _agent_pb2.Call.PruneImages | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class Response(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    GET_HEALTH: _ClassVar[int]
-    GET_FLAGS: _ClassVar[int]
-    GET_VERSION: _ClassVar[int]
-    GET_METRICS: _ClassVar[int]
-    GET_LOGGING_LEVEL: _ClassVar[int]
-    LIST_FILES: _ClassVar[int]
-    READ_FILE: _ClassVar[int]
-    GET_STATE: _ClassVar[int]
-    GET_CONTAINERS: _ClassVar[int]
-    GET_FRAMEWORKS: _ClassVar[int]
-    GET_EXECUTORS: _ClassVar[int]
-    GET_OPERATIONS: _ClassVar[int]
-    GET_TASKS: _ClassVar[int]
-    GET_AGENT: _ClassVar[int]
-    GET_RESOURCE_PROVIDERS: _ClassVar[int]
-    WAIT_NESTED_CONTAINER: _ClassVar[int]
-    WAIT_CONTAINER: _ClassVar[int]
+    """The answer to a call of the same type."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_agent_pb2.Response._Type], type):
+        UNKNOWN: _agent_pb2.Response._Type
+        GET_HEALTH: _agent_pb2.Response._Type
+        GET_FLAGS: _agent_pb2.Response._Type
+        GET_VERSION: _agent_pb2.Response._Type
+        GET_METRICS: _agent_pb2.Response._Type
+        GET_LOGGING_LEVEL: _agent_pb2.Response._Type
+        LIST_FILES: _agent_pb2.Response._Type
+        READ_FILE: _agent_pb2.Response._Type
+        GET_STATE: _agent_pb2.Response._Type
+        GET_CONTAINERS: _agent_pb2.Response._Type
+        GET_FRAMEWORKS: _agent_pb2.Response._Type
+        GET_EXECUTORS: _agent_pb2.Response._Type
+        GET_OPERATIONS: _agent_pb2.Response._Type
+        GET_TASKS: _agent_pb2.Response._Type
+        GET_AGENT: _agent_pb2.Response._Type
+        GET_RESOURCE_PROVIDERS: _agent_pb2.Response._Type
+        WAIT_NESTED_CONTAINER: _agent_pb2.Response._Type
+        WAIT_CONTAINER: _agent_pb2.Response._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.agent.Response.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _agent_pb2.Response._Type
+
+    UNKNOWN: _ClassVar[_agent_pb2.Response._Type]
+    GET_HEALTH: _ClassVar[_agent_pb2.Response._Type]
+    GET_FLAGS: _ClassVar[_agent_pb2.Response._Type]
+    GET_VERSION: _ClassVar[_agent_pb2.Response._Type]
+    GET_METRICS: _ClassVar[_agent_pb2.Response._Type]
+    GET_LOGGING_LEVEL: _ClassVar[_agent_pb2.Response._Type]
+    LIST_FILES: _ClassVar[_agent_pb2.Response._Type]
+    READ_FILE: _ClassVar[_agent_pb2.Response._Type]
+    GET_STATE: _ClassVar[_agent_pb2.Response._Type]
+    GET_CONTAINERS: _ClassVar[_agent_pb2.Response._Type]
+    GET_FRAMEWORKS: _ClassVar[_agent_pb2.Response._Type]
+    GET_EXECUTORS: _ClassVar[_agent_pb2.Response._Type]
+    GET_OPERATIONS: _ClassVar[_agent_pb2.Response._Type]
+    GET_TASKS: _ClassVar[_agent_pb2.Response._Type]
+    GET_AGENT: _ClassVar[_agent_pb2.Response._Type]
+    GET_RESOURCE_PROVIDERS: _ClassVar[_agent_pb2.Response._Type]
+    WAIT_NESTED_CONTAINER: _ClassVar[_agent_pb2.Response._Type]
+    WAIT_CONTAINER: _ClassVar[_agent_pb2.Response._Type]
+    @_final
     class GetHealth(_Message):
+        """``mesos.agent.Response.GetHealth`` of Mesos 1.11.0."""
+
         HEALTHY_FIELD_NUMBER: _ClassVar[int]
         healthy: bool
         def __init__(self, *, healthy: bool | None = ...) -> None: ...
 
+    @_final
     class GetFlags(_Message):
+        """``mesos.agent.Response.GetFlags`` of Mesos 1.11.0."""
+
         FLAGS_FIELD_NUMBER: _ClassVar[int]
         @property
         def flags(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Flag]: ...
         def __init__(self, *, flags: _Iterable[_mesos_pb2.Flag | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+    @_final
     class GetVersion(_Message):
+        """``mesos.agent.Response.GetVersion`` of Mesos 1.11.0."""
+
         VERSION_INFO_FIELD_NUMBER: _ClassVar[int]
         @property
         def version_info(self) -> _mesos_pb2.VersionInfo: ...
         def __init__(self, *, version_info: _mesos_pb2.VersionInfo | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class GetMetrics(_Message):
+        """``mesos.agent.Response.GetMetrics`` of Mesos 1.11.0."""
+
         METRICS_FIELD_NUMBER: _ClassVar[int]
         @property
         def metrics(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Metric]: ...
         def __init__(self, *, metrics: _Iterable[_mesos_pb2.Metric | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+    @_final
     class GetLoggingLevel(_Message):
+        """``mesos.agent.Response.GetLoggingLevel`` of Mesos 1.11.0."""
+
         LEVEL_FIELD_NUMBER: _ClassVar[int]
         level: int
         def __init__(self, *, level: int | None = ...) -> None: ...
 
+    @_final
     class ListFiles(_Message):
+        """``mesos.agent.Response.ListFiles`` of Mesos 1.11.0."""
+
         FILE_INFOS_FIELD_NUMBER: _ClassVar[int]
         @property
         def file_infos(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.FileInfo]: ...
@@ -410,7 +575,10 @@ class Response(_Message):
             self, *, file_infos: _Iterable[_mesos_pb2.FileInfo | _Mapping[str, _Any]] | None = ...
         ) -> None: ...
 
+    @_final
     class ReadFile(_Message):
+        """``mesos.agent.Response.ReadFile`` of Mesos 1.11.0."""
+
         SIZE_FIELD_NUMBER: _ClassVar[int]
         DATA_FIELD_NUMBER: _ClassVar[int]
         size: int
@@ -420,7 +588,10 @@ class Response(_Message):
         def data(self, value: bytes | str) -> None: ...
         def __init__(self, *, size: int | None = ..., data: bytes | str | None = ...) -> None: ...
 
+    @_final
     class GetState(_Message):
+        """``mesos.agent.Response.GetState`` of Mesos 1.11.0."""
+
         GET_TASKS_FIELD_NUMBER: _ClassVar[int]
         GET_EXECUTORS_FIELD_NUMBER: _ClassVar[int]
         GET_FRAMEWORKS_FIELD_NUMBER: _ClassVar[int]
@@ -438,8 +609,13 @@ class Response(_Message):
             get_frameworks: _agent_pb2.Response.GetFrameworks | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class GetContainers(_Message):
+        """``mesos.agent.Response.GetContainers`` of Mesos 1.11.0."""
+        @_final
         class Container(_Message):
+            """``mesos.agent.Response.GetContainers.Container`` of Mesos 1.11.0."""
+
             FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
             EXECUTOR_ID_FIELD_NUMBER: _ClassVar[int]
             EXECUTOR_NAME_FIELD_NUMBER: _ClassVar[int]
@@ -479,8 +655,13 @@ class Response(_Message):
             containers: _Iterable[_agent_pb2.Response.GetContainers.Container | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class GetFrameworks(_Message):
+        """``mesos.agent.Response.GetFrameworks`` of Mesos 1.11.0."""
+        @_final
         class Framework(_Message):
+            """``mesos.agent.Response.GetFrameworks.Framework`` of Mesos 1.11.0."""
+
             FRAMEWORK_INFO_FIELD_NUMBER: _ClassVar[int]
             @property
             def framework_info(self) -> _mesos_pb2.FrameworkInfo: ...
@@ -506,8 +687,13 @@ class Response(_Message):
             | None = ...,
         ) -> None: ...
 
+    @_final
     class GetExecutors(_Message):
+        """``mesos.agent.Response.GetExecutors`` of Mesos 1.11.0."""
+        @_final
         class Executor(_Message):
+            """``mesos.agent.Response.GetExecutors.Executor`` of Mesos 1.11.0."""
+
             EXECUTOR_INFO_FIELD_NUMBER: _ClassVar[int]
             @property
             def executor_info(self) -> _mesos_pb2.ExecutorInfo: ...
@@ -533,7 +719,10 @@ class Response(_Message):
             | None = ...,
         ) -> None: ...
 
+    @_final
     class GetOperations(_Message):
+        """``mesos.agent.Response.GetOperations`` of Mesos 1.11.0."""
+
         OPERATIONS_FIELD_NUMBER: _ClassVar[int]
         @property
         def operations(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Operation]: ...
@@ -541,7 +730,10 @@ class Response(_Message):
             self, *, operations: _Iterable[_mesos_pb2.Operation | _Mapping[str, _Any]] | None = ...
         ) -> None: ...
 
+    @_final
     class GetTasks(_Message):
+        """``mesos.agent.Response.GetTasks`` of Mesos 1.11.0."""
+
         PENDING_TASKS_FIELD_NUMBER: _ClassVar[int]
         QUEUED_TASKS_FIELD_NUMBER: _ClassVar[int]
         LAUNCHED_TASKS_FIELD_NUMBER: _ClassVar[int]
@@ -567,7 +759,10 @@ class Response(_Message):
             completed_tasks: _Iterable[_mesos_pb2.Task | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class GetAgent(_Message):
+        """``mesos.agent.Response.GetAgent`` of Mesos 1.11.0."""
+
         SLAVE_INFO_FIELD_NUMBER: _ClassVar[int]
         DRAIN_CONFIG_FIELD_NUMBER: _ClassVar[int]
         ESTIMATED_DRAIN_START_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -585,8 +780,13 @@ class Response(_Message):
             estimated_drain_start_time: _mesos_pb2.TimeInfo | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class GetResourceProviders(_Message):
+        """``mesos.agent.Response.GetResourceProviders`` of Mesos 1.11.0."""
+        @_final
         class ResourceProvider(_Message):
+            """``mesos.agent.Response.GetResourceProviders.ResourceProvider`` of Mesos 1.11.0."""
+
             RESOURCE_PROVIDER_INFO_FIELD_NUMBER: _ClassVar[int]
             TOTAL_RESOURCES_FIELD_NUMBER: _ClassVar[int]
             @property
@@ -614,15 +814,18 @@ class Response(_Message):
             | None = ...,
         ) -> None: ...
 
+    @_final
     class WaitNestedContainer(_Message):
+        """``mesos.agent.Response.WaitNestedContainer`` of Mesos 1.11.0."""
+
         EXIT_STATUS_FIELD_NUMBER: _ClassVar[int]
         STATE_FIELD_NUMBER: _ClassVar[int]
         REASON_FIELD_NUMBER: _ClassVar[int]
         LIMITATION_FIELD_NUMBER: _ClassVar[int]
         MESSAGE_FIELD_NUMBER: _ClassVar[int]
         exit_status: int
-        state: int
-        reason: int
+        state: _mesos_pb2.TaskState.ValueType
+        reason: _mesos_pb2.TaskStatus.Reason.ValueType
         @property
         def limitation(self) -> _mesos_pb2.TaskResourceLimitation: ...
         message: str
@@ -630,21 +833,24 @@ class Response(_Message):
             self,
             *,
             exit_status: int | None = ...,
-            state: int | str | None = ...,
-            reason: int | str | None = ...,
+            state: _mesos_pb2.TaskState.ValueType | str | None = ...,
+            reason: _mesos_pb2.TaskStatus.Reason.ValueType | str | None = ...,
             limitation: _mesos_pb2.TaskResourceLimitation | _Mapping[str, _Any] | None = ...,
             message: str | None = ...,
         ) -> None: ...
 
+    @_final
     class WaitContainer(_Message):
+        """``mesos.agent.Response.WaitContainer`` of Mesos 1.11.0."""
+
         EXIT_STATUS_FIELD_NUMBER: _ClassVar[int]
         STATE_FIELD_NUMBER: _ClassVar[int]
         REASON_FIELD_NUMBER: _ClassVar[int]
         LIMITATION_FIELD_NUMBER: _ClassVar[int]
         MESSAGE_FIELD_NUMBER: _ClassVar[int]
         exit_status: int
-        state: int
-        reason: int
+        state: _mesos_pb2.TaskState.ValueType
+        reason: _mesos_pb2.TaskStatus.Reason.ValueType
         @property
         def limitation(self) -> _mesos_pb2.TaskResourceLimitation: ...
         message: str
@@ -652,8 +858,8 @@ class Response(_Message):
             self,
             *,
             exit_status: int | None = ...,
-            state: int | str | None = ...,
-            reason: int | str | None = ...,
+            state: _mesos_pb2.TaskState.ValueType | str | None = ...,
+            reason: _mesos_pb2.TaskStatus.Reason.ValueType | str | None = ...,
             limitation: _mesos_pb2.TaskResourceLimitation | _Mapping[str, _Any] | None = ...,
             message: str | None = ...,
         ) -> None: ...
@@ -676,7 +882,7 @@ class Response(_Message):
     GET_RESOURCE_PROVIDERS_FIELD_NUMBER: _ClassVar[int]
     WAIT_NESTED_CONTAINER_FIELD_NUMBER: _ClassVar[int]
     WAIT_CONTAINER_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _agent_pb2.Response.Type.ValueType
     @property
     def get_health(self) -> _agent_pb2.Response.GetHealth: ...
     @property
@@ -714,7 +920,7 @@ class Response(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _agent_pb2.Response.Type.ValueType | str | None = ...,
         get_health: _agent_pb2.Response.GetHealth | _Mapping[str, _Any] | None = ...,
         get_flags: _agent_pb2.Response.GetFlags | _Mapping[str, _Any] | None = ...,
         get_version: _agent_pb2.Response.GetVersion | _Mapping[str, _Any] | None = ...,
@@ -734,32 +940,77 @@ class Response(_Message):
         wait_container: _agent_pb2.Response.WaitContainer | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class ProcessIO(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    DATA: _ClassVar[int]
-    CONTROL: _ClassVar[int]
+    """``mesos.agent.ProcessIO`` of Mesos 1.11.0."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_agent_pb2.ProcessIO._Type], type):
+        UNKNOWN: _agent_pb2.ProcessIO._Type
+        DATA: _agent_pb2.ProcessIO._Type
+        CONTROL: _agent_pb2.ProcessIO._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.agent.ProcessIO.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _agent_pb2.ProcessIO._Type
+
+    UNKNOWN: _ClassVar[_agent_pb2.ProcessIO._Type]
+    DATA: _ClassVar[_agent_pb2.ProcessIO._Type]
+    CONTROL: _ClassVar[_agent_pb2.ProcessIO._Type]
+    @_final
     class Data(_Message):
-        Type: _ClassVar[_EnumTypeWrapper]
-        UNKNOWN: _ClassVar[int]
-        STDIN: _ClassVar[int]
-        STDOUT: _ClassVar[int]
-        STDERR: _ClassVar[int]
+        """``mesos.agent.ProcessIO.Data`` of Mesos 1.11.0."""
+
+        _Type = _NewType("_Type", int)
+        class _TypeEnum(_EnumTypeWrapper[_agent_pb2.ProcessIO.Data._Type], type):
+            UNKNOWN: _agent_pb2.ProcessIO.Data._Type
+            STDIN: _agent_pb2.ProcessIO.Data._Type
+            STDOUT: _agent_pb2.ProcessIO.Data._Type
+            STDERR: _agent_pb2.ProcessIO.Data._Type
+
+        class Type(metaclass=_TypeEnum):
+            """``mesos.agent.ProcessIO.Data.Type`` of Mesos 1.11.0."""
+
+            ValueType: _TypeAlias = _agent_pb2.ProcessIO.Data._Type
+
+        UNKNOWN: _ClassVar[_agent_pb2.ProcessIO.Data._Type]
+        STDIN: _ClassVar[_agent_pb2.ProcessIO.Data._Type]
+        STDOUT: _ClassVar[_agent_pb2.ProcessIO.Data._Type]
+        STDERR: _ClassVar[_agent_pb2.ProcessIO.Data._Type]
         TYPE_FIELD_NUMBER: _ClassVar[int]
         DATA_FIELD_NUMBER: _ClassVar[int]
-        type: int
+        type: _agent_pb2.ProcessIO.Data.Type.ValueType
         @property
         def data(self) -> bytes: ...
         @data.setter
         def data(self, value: bytes | str) -> None: ...
-        def __init__(self, *, type: int | str | None = ..., data: bytes | str | None = ...) -> None: ...
+        def __init__(
+            self, *, type: _agent_pb2.ProcessIO.Data.Type.ValueType | str | None = ..., data: bytes | str | None = ...
+        ) -> None: ...
 
+    @_final
     class Control(_Message):
-        Type: _ClassVar[_EnumTypeWrapper]
-        UNKNOWN: _ClassVar[int]
-        TTY_INFO: _ClassVar[int]
-        HEARTBEAT: _ClassVar[int]
+        """``mesos.agent.ProcessIO.Control`` of Mesos 1.11.0."""
+
+        _Type = _NewType("_Type", int)
+        class _TypeEnum(_EnumTypeWrapper[_agent_pb2.ProcessIO.Control._Type], type):
+            UNKNOWN: _agent_pb2.ProcessIO.Control._Type
+            TTY_INFO: _agent_pb2.ProcessIO.Control._Type
+            HEARTBEAT: _agent_pb2.ProcessIO.Control._Type
+
+        class Type(metaclass=_TypeEnum):
+            """``mesos.agent.ProcessIO.Control.Type`` of Mesos 1.11.0."""
+
+            ValueType: _TypeAlias = _agent_pb2.ProcessIO.Control._Type
+
+        UNKNOWN: _ClassVar[_agent_pb2.ProcessIO.Control._Type]
+        TTY_INFO: _ClassVar[_agent_pb2.ProcessIO.Control._Type]
+        HEARTBEAT: _ClassVar[_agent_pb2.ProcessIO.Control._Type]
+        @_final
         class Heartbeat(_Message):
+            """``mesos.agent.ProcessIO.Control.Heartbeat`` of Mesos 1.11.0."""
+
             INTERVAL_FIELD_NUMBER: _ClassVar[int]
             @property
             def interval(self) -> _mesos_pb2.DurationInfo: ...
@@ -768,7 +1019,7 @@ class ProcessIO(_Message):
         TYPE_FIELD_NUMBER: _ClassVar[int]
         TTY_INFO_FIELD_NUMBER: _ClassVar[int]
         HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
-        type: int
+        type: _agent_pb2.ProcessIO.Control.Type.ValueType
         @property
         def tty_info(self) -> _mesos_pb2.TTYInfo: ...
         @property
@@ -776,7 +1027,7 @@ class ProcessIO(_Message):
         def __init__(
             self,
             *,
-            type: int | str | None = ...,
+            type: _agent_pb2.ProcessIO.Control.Type.ValueType | str | None = ...,
             tty_info: _mesos_pb2.TTYInfo | _Mapping[str, _Any] | None = ...,
             heartbeat: _agent_pb2.ProcessIO.Control.Heartbeat | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
@@ -784,7 +1035,7 @@ class ProcessIO(_Message):
     TYPE_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     CONTROL_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _agent_pb2.ProcessIO.Type.ValueType
     @property
     def data(self) -> _agent_pb2.ProcessIO.Data: ...
     @property
@@ -792,7 +1043,7 @@ class ProcessIO(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _agent_pb2.ProcessIO.Type.ValueType | str | None = ...,
         data: _agent_pb2.ProcessIO.Data | _Mapping[str, _Any] | None = ...,
         control: _agent_pb2.ProcessIO.Control | _Mapping[str, _Any] | None = ...,
     ) -> None: ...

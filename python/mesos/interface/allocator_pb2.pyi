@@ -4,24 +4,41 @@
 from collections.abc import Mapping as _Mapping
 from typing import Any as _Any
 from typing import ClassVar as _ClassVar
+from typing import NewType as _NewType
+from typing import TypeAlias as _TypeAlias
+from typing import final as _final
 
 from google.protobuf.descriptor import FileDescriptor as _FileDescriptor
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper as _EnumTypeWrapper
+from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper
 from google.protobuf.message import Message as _Message
 
+from mesos.interface import allocator_pb2 as _allocator_pb2
 from mesos.interface import mesos_pb2 as _mesos_pb2
 
 DESCRIPTOR: _FileDescriptor
 
+@_final
 class InverseOfferStatus(_Message):
-    Status: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    ACCEPT: _ClassVar[int]
-    DECLINE: _ClassVar[int]
+    """``mesos.allocator.InverseOfferStatus`` of Mesos 1.11.0."""
+
+    _Status = _NewType("_Status", int)
+    class _StatusEnum(_EnumTypeWrapper[_allocator_pb2.InverseOfferStatus._Status], type):
+        UNKNOWN: _allocator_pb2.InverseOfferStatus._Status
+        ACCEPT: _allocator_pb2.InverseOfferStatus._Status
+        DECLINE: _allocator_pb2.InverseOfferStatus._Status
+
+    class Status(metaclass=_StatusEnum):
+        """``mesos.allocator.InverseOfferStatus.Status`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _allocator_pb2.InverseOfferStatus._Status
+
+    UNKNOWN: _ClassVar[_allocator_pb2.InverseOfferStatus._Status]
+    ACCEPT: _ClassVar[_allocator_pb2.InverseOfferStatus._Status]
+    DECLINE: _ClassVar[_allocator_pb2.InverseOfferStatus._Status]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
     TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
-    status: int
+    status: _allocator_pb2.InverseOfferStatus.Status.ValueType
     @property
     def framework_id(self) -> _mesos_pb2.FrameworkID: ...
     @property
@@ -29,7 +46,7 @@ class InverseOfferStatus(_Message):
     def __init__(
         self,
         *,
-        status: int | str | None = ...,
+        status: _allocator_pb2.InverseOfferStatus.Status.ValueType | str | None = ...,
         framework_id: _mesos_pb2.FrameworkID | _Mapping[str, _Any] | None = ...,
         timestamp: _mesos_pb2.TimeInfo | _Mapping[str, _Any] | None = ...,
     ) -> None: ...

@@ -5,10 +5,13 @@ from collections.abc import Iterable as _Iterable
 from collections.abc import Mapping as _Mapping
 from typing import Any as _Any
 from typing import ClassVar as _ClassVar
+from typing import NewType as _NewType
+from typing import TypeAlias as _TypeAlias
+from typing import final as _final
 
 from google.protobuf.descriptor import FileDescriptor as _FileDescriptor
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper as _EnumTypeWrapper
+from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper
 from google.protobuf.message import Message as _Message
 
 from mesos.interface import executor_pb2 as _executor_pb2
@@ -16,19 +19,42 @@ from mesos.interface import mesos_pb2 as _mesos_pb2
 
 DESCRIPTOR: _FileDescriptor
 
+@_final
 class Event(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    SUBSCRIBED: _ClassVar[int]
-    LAUNCH: _ClassVar[int]
-    LAUNCH_GROUP: _ClassVar[int]
-    KILL: _ClassVar[int]
-    ACKNOWLEDGED: _ClassVar[int]
-    MESSAGE: _ClassVar[int]
-    ERROR: _ClassVar[int]
-    SHUTDOWN: _ClassVar[int]
-    HEARTBEAT: _ClassVar[int]
+    """What the agent sends on the stream that SUBSCRIBE opens."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_executor_pb2.Event._Type], type):
+        UNKNOWN: _executor_pb2.Event._Type
+        SUBSCRIBED: _executor_pb2.Event._Type
+        LAUNCH: _executor_pb2.Event._Type
+        LAUNCH_GROUP: _executor_pb2.Event._Type
+        KILL: _executor_pb2.Event._Type
+        ACKNOWLEDGED: _executor_pb2.Event._Type
+        MESSAGE: _executor_pb2.Event._Type
+        ERROR: _executor_pb2.Event._Type
+        SHUTDOWN: _executor_pb2.Event._Type
+        HEARTBEAT: _executor_pb2.Event._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.executor.Event.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _executor_pb2.Event._Type
+
+    UNKNOWN: _ClassVar[_executor_pb2.Event._Type]
+    SUBSCRIBED: _ClassVar[_executor_pb2.Event._Type]
+    LAUNCH: _ClassVar[_executor_pb2.Event._Type]
+    LAUNCH_GROUP: _ClassVar[_executor_pb2.Event._Type]
+    KILL: _ClassVar[_executor_pb2.Event._Type]
+    ACKNOWLEDGED: _ClassVar[_executor_pb2.Event._Type]
+    MESSAGE: _ClassVar[_executor_pb2.Event._Type]
+    ERROR: _ClassVar[_executor_pb2.Event._Type]
+    SHUTDOWN: _ClassVar[_executor_pb2.Event._Type]
+    HEARTBEAT: _ClassVar[_executor_pb2.Event._Type]
+    @_final
     class Subscribed(_Message):
+        """``mesos.executor.Event.Subscribed`` of Mesos 1.11.0."""
+
         EXECUTOR_INFO_FIELD_NUMBER: _ClassVar[int]
         FRAMEWORK_INFO_FIELD_NUMBER: _ClassVar[int]
         SLAVE_INFO_FIELD_NUMBER: _ClassVar[int]
@@ -50,19 +76,28 @@ class Event(_Message):
             container_id: _mesos_pb2.ContainerID | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class Launch(_Message):
+        """``mesos.executor.Event.Launch`` of Mesos 1.11.0."""
+
         TASK_FIELD_NUMBER: _ClassVar[int]
         @property
         def task(self) -> _mesos_pb2.TaskInfo: ...
         def __init__(self, *, task: _mesos_pb2.TaskInfo | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class LaunchGroup(_Message):
+        """``mesos.executor.Event.LaunchGroup`` of Mesos 1.11.0."""
+
         TASK_GROUP_FIELD_NUMBER: _ClassVar[int]
         @property
         def task_group(self) -> _mesos_pb2.TaskGroupInfo: ...
         def __init__(self, *, task_group: _mesos_pb2.TaskGroupInfo | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class Kill(_Message):
+        """``mesos.executor.Event.Kill`` of Mesos 1.11.0."""
+
         TASK_ID_FIELD_NUMBER: _ClassVar[int]
         KILL_POLICY_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -76,7 +111,10 @@ class Event(_Message):
             kill_policy: _mesos_pb2.KillPolicy | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class Acknowledged(_Message):
+        """``mesos.executor.Event.Acknowledged`` of Mesos 1.11.0."""
+
         TASK_ID_FIELD_NUMBER: _ClassVar[int]
         UUID_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -89,7 +127,10 @@ class Event(_Message):
             self, *, task_id: _mesos_pb2.TaskID | _Mapping[str, _Any] | None = ..., uuid: bytes | str | None = ...
         ) -> None: ...
 
+    @_final
     class Message(_Message):
+        """``mesos.executor.Event.Message`` of Mesos 1.11.0."""
+
         DATA_FIELD_NUMBER: _ClassVar[int]
         @property
         def data(self) -> bytes: ...
@@ -97,7 +138,10 @@ class Event(_Message):
         def data(self, value: bytes | str) -> None: ...
         def __init__(self, *, data: bytes | str | None = ...) -> None: ...
 
+    @_final
     class Error(_Message):
+        """``mesos.executor.Event.Error`` of Mesos 1.11.0."""
+
         MESSAGE_FIELD_NUMBER: _ClassVar[int]
         message: str
         def __init__(self, *, message: str | None = ...) -> None: ...
@@ -110,7 +154,7 @@ class Event(_Message):
     KILL_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _executor_pb2.Event.Type.ValueType
     @property
     def subscribed(self) -> _executor_pb2.Event.Subscribed: ...
     @property
@@ -128,7 +172,7 @@ class Event(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _executor_pb2.Event.Type.ValueType | str | None = ...,
         subscribed: _executor_pb2.Event.Subscribed | _Mapping[str, _Any] | None = ...,
         acknowledged: _executor_pb2.Event.Acknowledged | _Mapping[str, _Any] | None = ...,
         launch: _executor_pb2.Event.Launch | _Mapping[str, _Any] | None = ...,
@@ -138,14 +182,32 @@ class Event(_Message):
         error: _executor_pb2.Event.Error | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class Call(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    SUBSCRIBE: _ClassVar[int]
-    UPDATE: _ClassVar[int]
-    MESSAGE: _ClassVar[int]
-    HEARTBEAT: _ClassVar[int]
+    """What an executor asks of its agent."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_executor_pb2.Call._Type], type):
+        UNKNOWN: _executor_pb2.Call._Type
+        SUBSCRIBE: _executor_pb2.Call._Type
+        UPDATE: _executor_pb2.Call._Type
+        MESSAGE: _executor_pb2.Call._Type
+        HEARTBEAT: _executor_pb2.Call._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.executor.Call.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _executor_pb2.Call._Type
+
+    UNKNOWN: _ClassVar[_executor_pb2.Call._Type]
+    SUBSCRIBE: _ClassVar[_executor_pb2.Call._Type]
+    UPDATE: _ClassVar[_executor_pb2.Call._Type]
+    MESSAGE: _ClassVar[_executor_pb2.Call._Type]
+    HEARTBEAT: _ClassVar[_executor_pb2.Call._Type]
+    @_final
     class Subscribe(_Message):
+        """Opens the stream; lists what the agent has not yet acknowledged."""
+
         UNACKNOWLEDGED_TASKS_FIELD_NUMBER: _ClassVar[int]
         UNACKNOWLEDGED_UPDATES_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -159,13 +221,19 @@ class Call(_Message):
             unacknowledged_updates: _Iterable[_executor_pb2.Call.Update | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class Update(_Message):
+        """``mesos.executor.Call.Update`` of Mesos 1.11.0."""
+
         STATUS_FIELD_NUMBER: _ClassVar[int]
         @property
         def status(self) -> _mesos_pb2.TaskStatus: ...
         def __init__(self, *, status: _mesos_pb2.TaskStatus | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class Message(_Message):
+        """``mesos.executor.Call.Message`` of Mesos 1.11.0."""
+
         DATA_FIELD_NUMBER: _ClassVar[int]
         @property
         def data(self) -> bytes: ...
@@ -183,7 +251,7 @@ class Call(_Message):
     def executor_id(self) -> _mesos_pb2.ExecutorID: ...
     @property
     def framework_id(self) -> _mesos_pb2.FrameworkID: ...
-    type: int
+    type: _executor_pb2.Call.Type.ValueType
     @property
     def subscribe(self) -> _executor_pb2.Call.Subscribe: ...
     @property
@@ -195,7 +263,7 @@ class Call(_Message):
         *,
         executor_id: _mesos_pb2.ExecutorID | _Mapping[str, _Any] | None = ...,
         framework_id: _mesos_pb2.FrameworkID | _Mapping[str, _Any] | None = ...,
-        type: int | str | None = ...,
+        type: _executor_pb2.Call.Type.ValueType | str | None = ...,
         subscribe: _executor_pb2.Call.Subscribe | _Mapping[str, _Any] | None = ...,
         update: _executor_pb2.Call.Update | _Mapping[str, _Any] | None = ...,
         message: _executor_pb2.Call.Message | _Mapping[str, _Any] | None = ...,

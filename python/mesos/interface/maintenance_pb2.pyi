@@ -5,6 +5,7 @@ from collections.abc import Iterable as _Iterable
 from collections.abc import Mapping as _Mapping
 from typing import Any as _Any
 from typing import ClassVar as _ClassVar
+from typing import final as _final
 
 from google.protobuf.descriptor import FileDescriptor as _FileDescriptor
 from google.protobuf.internal import containers as _containers
@@ -16,7 +17,10 @@ from mesos.interface import mesos_pb2 as _mesos_pb2
 
 DESCRIPTOR: _FileDescriptor
 
+@_final
 class Window(_Message):
+    """``mesos.maintenance.Window`` of Mesos 1.11.0."""
+
     MACHINE_IDS_FIELD_NUMBER: _ClassVar[int]
     UNAVAILABILITY_FIELD_NUMBER: _ClassVar[int]
     @property
@@ -30,14 +34,22 @@ class Window(_Message):
         unavailability: _mesos_pb2.Unavailability | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class Schedule(_Message):
+    """``mesos.maintenance.Schedule`` of Mesos 1.11.0."""
+
     WINDOWS_FIELD_NUMBER: _ClassVar[int]
     @property
     def windows(self) -> _containers.RepeatedCompositeFieldContainer[_maintenance_pb2.Window]: ...
     def __init__(self, *, windows: _Iterable[_maintenance_pb2.Window | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+@_final
 class ClusterStatus(_Message):
+    """``mesos.maintenance.ClusterStatus`` of Mesos 1.11.0."""
+    @_final
     class DrainingMachine(_Message):
+        """``mesos.maintenance.ClusterStatus.DrainingMachine`` of Mesos 1.11.0."""
+
         ID_FIELD_NUMBER: _ClassVar[int]
         STATUSES_FIELD_NUMBER: _ClassVar[int]
         @property

@@ -5,10 +5,13 @@ from collections.abc import Iterable as _Iterable
 from collections.abc import Mapping as _Mapping
 from typing import Any as _Any
 from typing import ClassVar as _ClassVar
+from typing import NewType as _NewType
+from typing import TypeAlias as _TypeAlias
+from typing import final as _final
 
 from google.protobuf.descriptor import FileDescriptor as _FileDescriptor
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper as _EnumTypeWrapper
+from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper
 from google.protobuf.message import Message as _Message
 
 from mesos.interface import maintenance_pb2 as _maintenance_pb2
@@ -19,55 +22,111 @@ from mesos.interface import scheduler_pb2 as _scheduler_pb2
 
 DESCRIPTOR: _FileDescriptor
 
+@_final
 class Call(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    GET_HEALTH: _ClassVar[int]
-    GET_FLAGS: _ClassVar[int]
-    GET_VERSION: _ClassVar[int]
-    GET_METRICS: _ClassVar[int]
-    GET_LOGGING_LEVEL: _ClassVar[int]
-    SET_LOGGING_LEVEL: _ClassVar[int]
-    LIST_FILES: _ClassVar[int]
-    READ_FILE: _ClassVar[int]
-    GET_STATE: _ClassVar[int]
-    GET_AGENTS: _ClassVar[int]
-    GET_FRAMEWORKS: _ClassVar[int]
-    GET_EXECUTORS: _ClassVar[int]
-    GET_OPERATIONS: _ClassVar[int]
-    GET_TASKS: _ClassVar[int]
-    GET_ROLES: _ClassVar[int]
-    GET_WEIGHTS: _ClassVar[int]
-    UPDATE_WEIGHTS: _ClassVar[int]
-    GET_MASTER: _ClassVar[int]
-    SUBSCRIBE: _ClassVar[int]
-    RESERVE_RESOURCES: _ClassVar[int]
-    UNRESERVE_RESOURCES: _ClassVar[int]
-    CREATE_VOLUMES: _ClassVar[int]
-    DESTROY_VOLUMES: _ClassVar[int]
-    GROW_VOLUME: _ClassVar[int]
-    SHRINK_VOLUME: _ClassVar[int]
-    GET_MAINTENANCE_STATUS: _ClassVar[int]
-    GET_MAINTENANCE_SCHEDULE: _ClassVar[int]
-    UPDATE_MAINTENANCE_SCHEDULE: _ClassVar[int]
-    START_MAINTENANCE: _ClassVar[int]
-    STOP_MAINTENANCE: _ClassVar[int]
-    DRAIN_AGENT: _ClassVar[int]
-    DEACTIVATE_AGENT: _ClassVar[int]
-    REACTIVATE_AGENT: _ClassVar[int]
-    GET_QUOTA: _ClassVar[int]
-    UPDATE_QUOTA: _ClassVar[int]
-    SET_QUOTA: _ClassVar[int]
-    REMOVE_QUOTA: _ClassVar[int]
-    TEARDOWN: _ClassVar[int]
-    MARK_AGENT_GONE: _ClassVar[int]
+    """What an operator asks of the master."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_master_pb2.Call._Type], type):
+        UNKNOWN: _master_pb2.Call._Type
+        GET_HEALTH: _master_pb2.Call._Type
+        GET_FLAGS: _master_pb2.Call._Type
+        GET_VERSION: _master_pb2.Call._Type
+        GET_METRICS: _master_pb2.Call._Type
+        GET_LOGGING_LEVEL: _master_pb2.Call._Type
+        SET_LOGGING_LEVEL: _master_pb2.Call._Type
+        LIST_FILES: _master_pb2.Call._Type
+        READ_FILE: _master_pb2.Call._Type
+        GET_STATE: _master_pb2.Call._Type
+        GET_AGENTS: _master_pb2.Call._Type
+        GET_FRAMEWORKS: _master_pb2.Call._Type
+        GET_EXECUTORS: _master_pb2.Call._Type
+        GET_OPERATIONS: _master_pb2.Call._Type
+        GET_TASKS: _master_pb2.Call._Type
+        GET_ROLES: _master_pb2.Call._Type
+        GET_WEIGHTS: _master_pb2.Call._Type
+        UPDATE_WEIGHTS: _master_pb2.Call._Type
+        GET_MASTER: _master_pb2.Call._Type
+        SUBSCRIBE: _master_pb2.Call._Type
+        RESERVE_RESOURCES: _master_pb2.Call._Type
+        UNRESERVE_RESOURCES: _master_pb2.Call._Type
+        CREATE_VOLUMES: _master_pb2.Call._Type
+        DESTROY_VOLUMES: _master_pb2.Call._Type
+        GROW_VOLUME: _master_pb2.Call._Type
+        SHRINK_VOLUME: _master_pb2.Call._Type
+        GET_MAINTENANCE_STATUS: _master_pb2.Call._Type
+        GET_MAINTENANCE_SCHEDULE: _master_pb2.Call._Type
+        UPDATE_MAINTENANCE_SCHEDULE: _master_pb2.Call._Type
+        START_MAINTENANCE: _master_pb2.Call._Type
+        STOP_MAINTENANCE: _master_pb2.Call._Type
+        DRAIN_AGENT: _master_pb2.Call._Type
+        DEACTIVATE_AGENT: _master_pb2.Call._Type
+        REACTIVATE_AGENT: _master_pb2.Call._Type
+        GET_QUOTA: _master_pb2.Call._Type
+        UPDATE_QUOTA: _master_pb2.Call._Type
+        SET_QUOTA: _master_pb2.Call._Type
+        REMOVE_QUOTA: _master_pb2.Call._Type
+        TEARDOWN: _master_pb2.Call._Type
+        MARK_AGENT_GONE: _master_pb2.Call._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.master.Call.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _master_pb2.Call._Type
+
+    UNKNOWN: _ClassVar[_master_pb2.Call._Type]
+    GET_HEALTH: _ClassVar[_master_pb2.Call._Type]
+    GET_FLAGS: _ClassVar[_master_pb2.Call._Type]
+    GET_VERSION: _ClassVar[_master_pb2.Call._Type]
+    GET_METRICS: _ClassVar[_master_pb2.Call._Type]
+    GET_LOGGING_LEVEL: _ClassVar[_master_pb2.Call._Type]
+    SET_LOGGING_LEVEL: _ClassVar[_master_pb2.Call._Type]
+    LIST_FILES: _ClassVar[_master_pb2.Call._Type]
+    READ_FILE: _ClassVar[_master_pb2.Call._Type]
+    GET_STATE: _ClassVar[_master_pb2.Call._Type]
+    GET_AGENTS: _ClassVar[_master_pb2.Call._Type]
+    GET_FRAMEWORKS: _ClassVar[_master_pb2.Call._Type]
+    GET_EXECUTORS: _ClassVar[_master_pb2.Call._Type]
+    GET_OPERATIONS: _ClassVar[_master_pb2.Call._Type]
+    GET_TASKS: _ClassVar[_master_pb2.Call._Type]
+    GET_ROLES: _ClassVar[_master_pb2.Call._Type]
+    GET_WEIGHTS: _ClassVar[_master_pb2.Call._Type]
+    UPDATE_WEIGHTS: _ClassVar[_master_pb2.Call._Type]
+    GET_MASTER: _ClassVar[_master_pb2.Call._Type]
+    SUBSCRIBE: _ClassVar[_master_pb2.Call._Type]
+    RESERVE_RESOURCES: _ClassVar[_master_pb2.Call._Type]
+    UNRESERVE_RESOURCES: _ClassVar[_master_pb2.Call._Type]
+    CREATE_VOLUMES: _ClassVar[_master_pb2.Call._Type]
+    DESTROY_VOLUMES: _ClassVar[_master_pb2.Call._Type]
+    GROW_VOLUME: _ClassVar[_master_pb2.Call._Type]
+    SHRINK_VOLUME: _ClassVar[_master_pb2.Call._Type]
+    GET_MAINTENANCE_STATUS: _ClassVar[_master_pb2.Call._Type]
+    GET_MAINTENANCE_SCHEDULE: _ClassVar[_master_pb2.Call._Type]
+    UPDATE_MAINTENANCE_SCHEDULE: _ClassVar[_master_pb2.Call._Type]
+    START_MAINTENANCE: _ClassVar[_master_pb2.Call._Type]
+    STOP_MAINTENANCE: _ClassVar[_master_pb2.Call._Type]
+    DRAIN_AGENT: _ClassVar[_master_pb2.Call._Type]
+    DEACTIVATE_AGENT: _ClassVar[_master_pb2.Call._Type]
+    REACTIVATE_AGENT: _ClassVar[_master_pb2.Call._Type]
+    GET_QUOTA: _ClassVar[_master_pb2.Call._Type]
+    UPDATE_QUOTA: _ClassVar[_master_pb2.Call._Type]
+    SET_QUOTA: _ClassVar[_master_pb2.Call._Type]
+    REMOVE_QUOTA: _ClassVar[_master_pb2.Call._Type]
+    TEARDOWN: _ClassVar[_master_pb2.Call._Type]
+    MARK_AGENT_GONE: _ClassVar[_master_pb2.Call._Type]
+    @_final
     class GetMetrics(_Message):
+        """``mesos.master.Call.GetMetrics`` of Mesos 1.11.0."""
+
         TIMEOUT_FIELD_NUMBER: _ClassVar[int]
         @property
         def timeout(self) -> _mesos_pb2.DurationInfo: ...
         def __init__(self, *, timeout: _mesos_pb2.DurationInfo | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class SetLoggingLevel(_Message):
+        """``mesos.master.Call.SetLoggingLevel`` of Mesos 1.11.0."""
+
         LEVEL_FIELD_NUMBER: _ClassVar[int]
         DURATION_FIELD_NUMBER: _ClassVar[int]
         level: int
@@ -77,12 +136,18 @@ class Call(_Message):
             self, *, level: int | None = ..., duration: _mesos_pb2.DurationInfo | _Mapping[str, _Any] | None = ...
         ) -> None: ...
 
+    @_final
     class ListFiles(_Message):
+        """``mesos.master.Call.ListFiles`` of Mesos 1.11.0."""
+
         PATH_FIELD_NUMBER: _ClassVar[int]
         path: str
         def __init__(self, *, path: str | None = ...) -> None: ...
 
+    @_final
     class ReadFile(_Message):
+        """``mesos.master.Call.ReadFile`` of Mesos 1.11.0."""
+
         PATH_FIELD_NUMBER: _ClassVar[int]
         OFFSET_FIELD_NUMBER: _ClassVar[int]
         LENGTH_FIELD_NUMBER: _ClassVar[int]
@@ -91,7 +156,10 @@ class Call(_Message):
         length: int
         def __init__(self, *, path: str | None = ..., offset: int | None = ..., length: int | None = ...) -> None: ...
 
+    @_final
     class UpdateWeights(_Message):
+        """``mesos.master.Call.UpdateWeights`` of Mesos 1.11.0."""
+
         WEIGHT_INFOS_FIELD_NUMBER: _ClassVar[int]
         @property
         def weight_infos(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.WeightInfo]: ...
@@ -99,7 +167,10 @@ class Call(_Message):
             self, *, weight_infos: _Iterable[_mesos_pb2.WeightInfo | _Mapping[str, _Any]] | None = ...
         ) -> None: ...
 
+    @_final
     class ReserveResources(_Message):
+        """``mesos.master.Call.ReserveResources`` of Mesos 1.11.0."""
+
         SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
         SOURCE_FIELD_NUMBER: _ClassVar[int]
         RESOURCES_FIELD_NUMBER: _ClassVar[int]
@@ -117,7 +188,10 @@ class Call(_Message):
             resources: _Iterable[_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class UnreserveResources(_Message):
+        """``mesos.master.Call.UnreserveResources`` of Mesos 1.11.0."""
+
         SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
         RESOURCES_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -131,7 +205,10 @@ class Call(_Message):
             resources: _Iterable[_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class CreateVolumes(_Message):
+        """``mesos.master.Call.CreateVolumes`` of Mesos 1.11.0."""
+
         SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
         VOLUMES_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -145,7 +222,10 @@ class Call(_Message):
             volumes: _Iterable[_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class DestroyVolumes(_Message):
+        """``mesos.master.Call.DestroyVolumes`` of Mesos 1.11.0."""
+
         SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
         VOLUMES_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -159,7 +239,10 @@ class Call(_Message):
             volumes: _Iterable[_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class GrowVolume(_Message):
+        """``mesos.master.Call.GrowVolume`` of Mesos 1.11.0."""
+
         SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
         VOLUME_FIELD_NUMBER: _ClassVar[int]
         ADDITION_FIELD_NUMBER: _ClassVar[int]
@@ -177,7 +260,10 @@ class Call(_Message):
             addition: _mesos_pb2.Resource | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class ShrinkVolume(_Message):
+        """``mesos.master.Call.ShrinkVolume`` of Mesos 1.11.0."""
+
         SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
         VOLUME_FIELD_NUMBER: _ClassVar[int]
         SUBTRACT_FIELD_NUMBER: _ClassVar[int]
@@ -195,25 +281,37 @@ class Call(_Message):
             subtract: _mesos_pb2.Value.Scalar | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class UpdateMaintenanceSchedule(_Message):
+        """``mesos.master.Call.UpdateMaintenanceSchedule`` of Mesos 1.11.0."""
+
         SCHEDULE_FIELD_NUMBER: _ClassVar[int]
         @property
         def schedule(self) -> _maintenance_pb2.Schedule: ...
         def __init__(self, *, schedule: _maintenance_pb2.Schedule | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class StartMaintenance(_Message):
+        """``mesos.master.Call.StartMaintenance`` of Mesos 1.11.0."""
+
         MACHINES_FIELD_NUMBER: _ClassVar[int]
         @property
         def machines(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.MachineID]: ...
         def __init__(self, *, machines: _Iterable[_mesos_pb2.MachineID | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+    @_final
     class StopMaintenance(_Message):
+        """``mesos.master.Call.StopMaintenance`` of Mesos 1.11.0."""
+
         MACHINES_FIELD_NUMBER: _ClassVar[int]
         @property
         def machines(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.MachineID]: ...
         def __init__(self, *, machines: _Iterable[_mesos_pb2.MachineID | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+    @_final
     class DrainAgent(_Message):
+        """``mesos.master.Call.DrainAgent`` of Mesos 1.11.0."""
+
         SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
         MAX_GRACE_PERIOD_FIELD_NUMBER: _ClassVar[int]
         MARK_GONE_FIELD_NUMBER: _ClassVar[int]
@@ -230,19 +328,28 @@ class Call(_Message):
             mark_gone: bool | None = ...,
         ) -> None: ...
 
+    @_final
     class DeactivateAgent(_Message):
+        """``mesos.master.Call.DeactivateAgent`` of Mesos 1.11.0."""
+
         SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def slave_id(self) -> _mesos_pb2.SlaveID: ...
         def __init__(self, *, slave_id: _mesos_pb2.SlaveID | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class ReactivateAgent(_Message):
+        """``mesos.master.Call.ReactivateAgent`` of Mesos 1.11.0."""
+
         SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def slave_id(self) -> _mesos_pb2.SlaveID: ...
         def __init__(self, *, slave_id: _mesos_pb2.SlaveID | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class UpdateQuota(_Message):
+        """``mesos.master.Call.UpdateQuota`` of Mesos 1.11.0."""
+
         FORCE_FIELD_NUMBER: _ClassVar[int]
         QUOTA_CONFIGS_FIELD_NUMBER: _ClassVar[int]
         force: bool
@@ -255,24 +362,36 @@ class Call(_Message):
             quota_configs: _Iterable[_quota_pb2.QuotaConfig | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class SetQuota(_Message):
+        """``mesos.master.Call.SetQuota`` of Mesos 1.11.0."""
+
         QUOTA_REQUEST_FIELD_NUMBER: _ClassVar[int]
         @property
         def quota_request(self) -> _quota_pb2.QuotaRequest: ...
         def __init__(self, *, quota_request: _quota_pb2.QuotaRequest | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class RemoveQuota(_Message):
+        """``mesos.master.Call.RemoveQuota`` of Mesos 1.11.0."""
+
         ROLE_FIELD_NUMBER: _ClassVar[int]
         role: str
         def __init__(self, *, role: str | None = ...) -> None: ...
 
+    @_final
     class Teardown(_Message):
+        """``mesos.master.Call.Teardown`` of Mesos 1.11.0."""
+
         FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def framework_id(self) -> _mesos_pb2.FrameworkID: ...
         def __init__(self, *, framework_id: _mesos_pb2.FrameworkID | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class MarkAgentGone(_Message):
+        """``mesos.master.Call.MarkAgentGone`` of Mesos 1.11.0."""
+
         SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def slave_id(self) -> _mesos_pb2.SlaveID: ...
@@ -301,7 +420,7 @@ class Call(_Message):
     MARK_AGENT_GONE_FIELD_NUMBER: _ClassVar[int]
     SET_QUOTA_FIELD_NUMBER: _ClassVar[int]
     REMOVE_QUOTA_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _master_pb2.Call.Type.ValueType
     @property
     def get_metrics(self) -> _master_pb2.Call.GetMetrics: ...
     @property
@@ -349,7 +468,7 @@ class Call(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _master_pb2.Call.Type.ValueType | str | None = ...,
         get_metrics: _master_pb2.Call.GetMetrics | _Mapping[str, _Any] | None = ...,
         set_logging_level: _master_pb2.Call.SetLoggingLevel | _Mapping[str, _Any] | None = ...,
         list_files: _master_pb2.Call.ListFiles | _Mapping[str, _Any] | None = ...,
@@ -374,57 +493,105 @@ class Call(_Message):
         remove_quota: _master_pb2.Call.RemoveQuota | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class Response(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    GET_HEALTH: _ClassVar[int]
-    GET_FLAGS: _ClassVar[int]
-    GET_VERSION: _ClassVar[int]
-    GET_METRICS: _ClassVar[int]
-    GET_LOGGING_LEVEL: _ClassVar[int]
-    LIST_FILES: _ClassVar[int]
-    READ_FILE: _ClassVar[int]
-    GET_STATE: _ClassVar[int]
-    GET_AGENTS: _ClassVar[int]
-    GET_FRAMEWORKS: _ClassVar[int]
-    GET_EXECUTORS: _ClassVar[int]
-    GET_OPERATIONS: _ClassVar[int]
-    GET_TASKS: _ClassVar[int]
-    GET_ROLES: _ClassVar[int]
-    GET_WEIGHTS: _ClassVar[int]
-    GET_MASTER: _ClassVar[int]
-    GET_MAINTENANCE_STATUS: _ClassVar[int]
-    GET_MAINTENANCE_SCHEDULE: _ClassVar[int]
-    GET_QUOTA: _ClassVar[int]
+    """The answer to a call of the same type."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_master_pb2.Response._Type], type):
+        UNKNOWN: _master_pb2.Response._Type
+        GET_HEALTH: _master_pb2.Response._Type
+        GET_FLAGS: _master_pb2.Response._Type
+        GET_VERSION: _master_pb2.Response._Type
+        GET_METRICS: _master_pb2.Response._Type
+        GET_LOGGING_LEVEL: _master_pb2.Response._Type
+        LIST_FILES: _master_pb2.Response._Type
+        READ_FILE: _master_pb2.Response._Type
+        GET_STATE: _master_pb2.Response._Type
+        GET_AGENTS: _master_pb2.Response._Type
+        GET_FRAMEWORKS: _master_pb2.Response._Type
+        GET_EXECUTORS: _master_pb2.Response._Type
+        GET_OPERATIONS: _master_pb2.Response._Type
+        GET_TASKS: _master_pb2.Response._Type
+        GET_ROLES: _master_pb2.Response._Type
+        GET_WEIGHTS: _master_pb2.Response._Type
+        GET_MASTER: _master_pb2.Response._Type
+        GET_MAINTENANCE_STATUS: _master_pb2.Response._Type
+        GET_MAINTENANCE_SCHEDULE: _master_pb2.Response._Type
+        GET_QUOTA: _master_pb2.Response._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.master.Response.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _master_pb2.Response._Type
+
+    UNKNOWN: _ClassVar[_master_pb2.Response._Type]
+    GET_HEALTH: _ClassVar[_master_pb2.Response._Type]
+    GET_FLAGS: _ClassVar[_master_pb2.Response._Type]
+    GET_VERSION: _ClassVar[_master_pb2.Response._Type]
+    GET_METRICS: _ClassVar[_master_pb2.Response._Type]
+    GET_LOGGING_LEVEL: _ClassVar[_master_pb2.Response._Type]
+    LIST_FILES: _ClassVar[_master_pb2.Response._Type]
+    READ_FILE: _ClassVar[_master_pb2.Response._Type]
+    GET_STATE: _ClassVar[_master_pb2.Response._Type]
+    GET_AGENTS: _ClassVar[_master_pb2.Response._Type]
+    GET_FRAMEWORKS: _ClassVar[_master_pb2.Response._Type]
+    GET_EXECUTORS: _ClassVar[_master_pb2.Response._Type]
+    GET_OPERATIONS: _ClassVar[_master_pb2.Response._Type]
+    GET_TASKS: _ClassVar[_master_pb2.Response._Type]
+    GET_ROLES: _ClassVar[_master_pb2.Response._Type]
+    GET_WEIGHTS: _ClassVar[_master_pb2.Response._Type]
+    GET_MASTER: _ClassVar[_master_pb2.Response._Type]
+    GET_MAINTENANCE_STATUS: _ClassVar[_master_pb2.Response._Type]
+    GET_MAINTENANCE_SCHEDULE: _ClassVar[_master_pb2.Response._Type]
+    GET_QUOTA: _ClassVar[_master_pb2.Response._Type]
+    @_final
     class GetHealth(_Message):
+        """``mesos.master.Response.GetHealth`` of Mesos 1.11.0."""
+
         HEALTHY_FIELD_NUMBER: _ClassVar[int]
         healthy: bool
         def __init__(self, *, healthy: bool | None = ...) -> None: ...
 
+    @_final
     class GetFlags(_Message):
+        """``mesos.master.Response.GetFlags`` of Mesos 1.11.0."""
+
         FLAGS_FIELD_NUMBER: _ClassVar[int]
         @property
         def flags(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Flag]: ...
         def __init__(self, *, flags: _Iterable[_mesos_pb2.Flag | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+    @_final
     class GetVersion(_Message):
+        """``mesos.master.Response.GetVersion`` of Mesos 1.11.0."""
+
         VERSION_INFO_FIELD_NUMBER: _ClassVar[int]
         @property
         def version_info(self) -> _mesos_pb2.VersionInfo: ...
         def __init__(self, *, version_info: _mesos_pb2.VersionInfo | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class GetMetrics(_Message):
+        """``mesos.master.Response.GetMetrics`` of Mesos 1.11.0."""
+
         METRICS_FIELD_NUMBER: _ClassVar[int]
         @property
         def metrics(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Metric]: ...
         def __init__(self, *, metrics: _Iterable[_mesos_pb2.Metric | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+    @_final
     class GetLoggingLevel(_Message):
+        """``mesos.master.Response.GetLoggingLevel`` of Mesos 1.11.0."""
+
         LEVEL_FIELD_NUMBER: _ClassVar[int]
         level: int
         def __init__(self, *, level: int | None = ...) -> None: ...
 
+    @_final
     class ListFiles(_Message):
+        """``mesos.master.Response.ListFiles`` of Mesos 1.11.0."""
+
         FILE_INFOS_FIELD_NUMBER: _ClassVar[int]
         @property
         def file_infos(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.FileInfo]: ...
@@ -432,7 +599,10 @@ class Response(_Message):
             self, *, file_infos: _Iterable[_mesos_pb2.FileInfo | _Mapping[str, _Any]] | None = ...
         ) -> None: ...
 
+    @_final
     class ReadFile(_Message):
+        """``mesos.master.Response.ReadFile`` of Mesos 1.11.0."""
+
         SIZE_FIELD_NUMBER: _ClassVar[int]
         DATA_FIELD_NUMBER: _ClassVar[int]
         size: int
@@ -442,7 +612,10 @@ class Response(_Message):
         def data(self, value: bytes | str) -> None: ...
         def __init__(self, *, size: int | None = ..., data: bytes | str | None = ...) -> None: ...
 
+    @_final
     class GetState(_Message):
+        """``mesos.master.Response.GetState`` of Mesos 1.11.0."""
+
         GET_TASKS_FIELD_NUMBER: _ClassVar[int]
         GET_EXECUTORS_FIELD_NUMBER: _ClassVar[int]
         GET_FRAMEWORKS_FIELD_NUMBER: _ClassVar[int]
@@ -464,9 +637,16 @@ class Response(_Message):
             get_agents: _master_pb2.Response.GetAgents | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class GetAgents(_Message):
+        """``mesos.master.Response.GetAgents`` of Mesos 1.11.0."""
+        @_final
         class Agent(_Message):
+            """``mesos.master.Response.GetAgents.Agent`` of Mesos 1.11.0."""
+            @_final
             class ResourceProvider(_Message):
+                """``mesos.master.Response.GetAgents.Agent.ResourceProvider`` of Mesos 1.11.0."""
+
                 RESOURCE_PROVIDER_INFO_FIELD_NUMBER: _ClassVar[int]
                 TOTAL_RESOURCES_FIELD_NUMBER: _ClassVar[int]
                 @property
@@ -555,8 +735,13 @@ class Response(_Message):
             recovered_agents: _Iterable[_mesos_pb2.SlaveInfo | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class GetFrameworks(_Message):
+        """``mesos.master.Response.GetFrameworks`` of Mesos 1.11.0."""
+        @_final
         class Framework(_Message):
+            """``mesos.master.Response.GetFrameworks.Framework`` of Mesos 1.11.0."""
+
             FRAMEWORK_INFO_FIELD_NUMBER: _ClassVar[int]
             ACTIVE_FIELD_NUMBER: _ClassVar[int]
             CONNECTED_FIELD_NUMBER: _ClassVar[int]
@@ -629,8 +814,13 @@ class Response(_Message):
             recovered_frameworks: _Iterable[_mesos_pb2.FrameworkInfo | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class GetExecutors(_Message):
+        """``mesos.master.Response.GetExecutors`` of Mesos 1.11.0."""
+        @_final
         class Executor(_Message):
+            """``mesos.master.Response.GetExecutors.Executor`` of Mesos 1.11.0."""
+
             EXECUTOR_INFO_FIELD_NUMBER: _ClassVar[int]
             SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
             @property
@@ -661,7 +851,10 @@ class Response(_Message):
             orphan_executors: _Iterable[_master_pb2.Response.GetExecutors.Executor | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class GetOperations(_Message):
+        """``mesos.master.Response.GetOperations`` of Mesos 1.11.0."""
+
         OPERATIONS_FIELD_NUMBER: _ClassVar[int]
         @property
         def operations(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Operation]: ...
@@ -669,7 +862,10 @@ class Response(_Message):
             self, *, operations: _Iterable[_mesos_pb2.Operation | _Mapping[str, _Any]] | None = ...
         ) -> None: ...
 
+    @_final
     class GetTasks(_Message):
+        """``mesos.master.Response.GetTasks`` of Mesos 1.11.0."""
+
         PENDING_TASKS_FIELD_NUMBER: _ClassVar[int]
         TASKS_FIELD_NUMBER: _ClassVar[int]
         UNREACHABLE_TASKS_FIELD_NUMBER: _ClassVar[int]
@@ -695,13 +891,19 @@ class Response(_Message):
             orphan_tasks: _Iterable[_mesos_pb2.Task | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class GetRoles(_Message):
+        """``mesos.master.Response.GetRoles`` of Mesos 1.11.0."""
+
         ROLES_FIELD_NUMBER: _ClassVar[int]
         @property
         def roles(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Role]: ...
         def __init__(self, *, roles: _Iterable[_mesos_pb2.Role | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+    @_final
     class GetWeights(_Message):
+        """``mesos.master.Response.GetWeights`` of Mesos 1.11.0."""
+
         WEIGHT_INFOS_FIELD_NUMBER: _ClassVar[int]
         @property
         def weight_infos(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.WeightInfo]: ...
@@ -709,7 +911,10 @@ class Response(_Message):
             self, *, weight_infos: _Iterable[_mesos_pb2.WeightInfo | _Mapping[str, _Any]] | None = ...
         ) -> None: ...
 
+    @_final
     class GetMaster(_Message):
+        """``mesos.master.Response.GetMaster`` of Mesos 1.11.0."""
+
         MASTER_INFO_FIELD_NUMBER: _ClassVar[int]
         START_TIME_FIELD_NUMBER: _ClassVar[int]
         ELECTED_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -725,19 +930,28 @@ class Response(_Message):
             elected_time: float | None = ...,
         ) -> None: ...
 
+    @_final
     class GetMaintenanceStatus(_Message):
+        """``mesos.master.Response.GetMaintenanceStatus`` of Mesos 1.11.0."""
+
         STATUS_FIELD_NUMBER: _ClassVar[int]
         @property
         def status(self) -> _maintenance_pb2.ClusterStatus: ...
         def __init__(self, *, status: _maintenance_pb2.ClusterStatus | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class GetMaintenanceSchedule(_Message):
+        """``mesos.master.Response.GetMaintenanceSchedule`` of Mesos 1.11.0."""
+
         SCHEDULE_FIELD_NUMBER: _ClassVar[int]
         @property
         def schedule(self) -> _maintenance_pb2.Schedule: ...
         def __init__(self, *, schedule: _maintenance_pb2.Schedule | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class GetQuota(_Message):
+        """``mesos.master.Response.GetQuota`` of Mesos 1.11.0."""
+
         STATUS_FIELD_NUMBER: _ClassVar[int]
         @property
         def status(self) -> _quota_pb2.QuotaStatus: ...
@@ -763,7 +977,7 @@ class Response(_Message):
     GET_MAINTENANCE_STATUS_FIELD_NUMBER: _ClassVar[int]
     GET_MAINTENANCE_SCHEDULE_FIELD_NUMBER: _ClassVar[int]
     GET_QUOTA_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _master_pb2.Response.Type.ValueType
     @property
     def get_health(self) -> _master_pb2.Response.GetHealth: ...
     @property
@@ -805,7 +1019,7 @@ class Response(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _master_pb2.Response.Type.ValueType | str | None = ...,
         get_health: _master_pb2.Response.GetHealth | _Mapping[str, _Any] | None = ...,
         get_flags: _master_pb2.Response.GetFlags | _Mapping[str, _Any] | None = ...,
         get_version: _master_pb2.Response.GetVersion | _Mapping[str, _Any] | None = ...,
@@ -827,19 +1041,42 @@ class Response(_Message):
         get_quota: _master_pb2.Response.GetQuota | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class Event(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    SUBSCRIBED: _ClassVar[int]
-    TASK_ADDED: _ClassVar[int]
-    TASK_UPDATED: _ClassVar[int]
-    AGENT_ADDED: _ClassVar[int]
-    AGENT_REMOVED: _ClassVar[int]
-    FRAMEWORK_ADDED: _ClassVar[int]
-    FRAMEWORK_UPDATED: _ClassVar[int]
-    FRAMEWORK_REMOVED: _ClassVar[int]
-    HEARTBEAT: _ClassVar[int]
+    """What the master tells the subscribers of its operator API."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_master_pb2.Event._Type], type):
+        UNKNOWN: _master_pb2.Event._Type
+        SUBSCRIBED: _master_pb2.Event._Type
+        TASK_ADDED: _master_pb2.Event._Type
+        TASK_UPDATED: _master_pb2.Event._Type
+        AGENT_ADDED: _master_pb2.Event._Type
+        AGENT_REMOVED: _master_pb2.Event._Type
+        FRAMEWORK_ADDED: _master_pb2.Event._Type
+        FRAMEWORK_UPDATED: _master_pb2.Event._Type
+        FRAMEWORK_REMOVED: _master_pb2.Event._Type
+        HEARTBEAT: _master_pb2.Event._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.master.Event.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _master_pb2.Event._Type
+
+    UNKNOWN: _ClassVar[_master_pb2.Event._Type]
+    SUBSCRIBED: _ClassVar[_master_pb2.Event._Type]
+    TASK_ADDED: _ClassVar[_master_pb2.Event._Type]
+    TASK_UPDATED: _ClassVar[_master_pb2.Event._Type]
+    AGENT_ADDED: _ClassVar[_master_pb2.Event._Type]
+    AGENT_REMOVED: _ClassVar[_master_pb2.Event._Type]
+    FRAMEWORK_ADDED: _ClassVar[_master_pb2.Event._Type]
+    FRAMEWORK_UPDATED: _ClassVar[_master_pb2.Event._Type]
+    FRAMEWORK_REMOVED: _ClassVar[_master_pb2.Event._Type]
+    HEARTBEAT: _ClassVar[_master_pb2.Event._Type]
+    @_final
     class Subscribed(_Message):
+        """``mesos.master.Event.Subscribed`` of Mesos 1.11.0."""
+
         GET_STATE_FIELD_NUMBER: _ClassVar[int]
         HEARTBEAT_INTERVAL_SECONDS_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -852,13 +1089,19 @@ class Event(_Message):
             heartbeat_interval_seconds: float | None = ...,
         ) -> None: ...
 
+    @_final
     class TaskAdded(_Message):
+        """``mesos.master.Event.TaskAdded`` of Mesos 1.11.0."""
+
         TASK_FIELD_NUMBER: _ClassVar[int]
         @property
         def task(self) -> _mesos_pb2.Task: ...
         def __init__(self, *, task: _mesos_pb2.Task | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class TaskUpdated(_Message):
+        """``mesos.master.Event.TaskUpdated`` of Mesos 1.11.0."""
+
         FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
         STATUS_FIELD_NUMBER: _ClassVar[int]
         STATE_FIELD_NUMBER: _ClassVar[int]
@@ -866,16 +1109,19 @@ class Event(_Message):
         def framework_id(self) -> _mesos_pb2.FrameworkID: ...
         @property
         def status(self) -> _mesos_pb2.TaskStatus: ...
-        state: int
+        state: _mesos_pb2.TaskState.ValueType
         def __init__(
             self,
             *,
             framework_id: _mesos_pb2.FrameworkID | _Mapping[str, _Any] | None = ...,
             status: _mesos_pb2.TaskStatus | _Mapping[str, _Any] | None = ...,
-            state: int | str | None = ...,
+            state: _mesos_pb2.TaskState.ValueType | str | None = ...,
         ) -> None: ...
 
+    @_final
     class FrameworkAdded(_Message):
+        """``mesos.master.Event.FrameworkAdded`` of Mesos 1.11.0."""
+
         FRAMEWORK_FIELD_NUMBER: _ClassVar[int]
         @property
         def framework(self) -> _master_pb2.Response.GetFrameworks.Framework: ...
@@ -883,7 +1129,10 @@ class Event(_Message):
             self, *, framework: _master_pb2.Response.GetFrameworks.Framework | _Mapping[str, _Any] | None = ...
         ) -> None: ...
 
+    @_final
     class FrameworkUpdated(_Message):
+        """``mesos.master.Event.FrameworkUpdated`` of Mesos 1.11.0."""
+
         FRAMEWORK_FIELD_NUMBER: _ClassVar[int]
         @property
         def framework(self) -> _master_pb2.Response.GetFrameworks.Framework: ...
@@ -891,13 +1140,19 @@ class Event(_Message):
             self, *, framework: _master_pb2.Response.GetFrameworks.Framework | _Mapping[str, _Any] | None = ...
         ) -> None: ...
 
+    @_final
     class FrameworkRemoved(_Message):
+        """``mesos.master.Event.FrameworkRemoved`` of Mesos 1.11.0."""
+
         FRAMEWORK_INFO_FIELD_NUMBER: _ClassVar[int]
         @property
         def framework_info(self) -> _mesos_pb2.FrameworkInfo: ...
         def __init__(self, *, framework_info: _mesos_pb2.FrameworkInfo | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class AgentAdded(_Message):
+        """``mesos.master.Event.AgentAdded`` of Mesos 1.11.0."""
+
         AGENT_FIELD_NUMBER: _ClassVar[int]
         @property
         def agent(self) -> _master_pb2.Response.GetAgents.Agent: ...
@@ -905,7 +1160,10 @@ class Event(_Message):
             self, *, agent: _master_pb2.Response.GetAgents.Agent | _Mapping[str, _Any] | None = ...
         ) -> None: ...
 
+    @_final
     class AgentRemoved(_Message):
+        """``mesos.master.Event.AgentRemoved`` of Mesos 1.11.0."""
+
         AGENT_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def agent_id(self) -> _mesos_pb2.SlaveID: ...
@@ -920,7 +1178,7 @@ class Event(_Message):
     FRAMEWORK_ADDED_FIELD_NUMBER: _ClassVar[int]
     FRAMEWORK_UPDATED_FIELD_NUMBER: _ClassVar[int]
     FRAMEWORK_REMOVED_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _master_pb2.Event.Type.ValueType
     @property
     def subscribed(self) -> _master_pb2.Event.Subscribed: ...
     @property
@@ -940,7 +1198,7 @@ class Event(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _master_pb2.Event.Type.ValueType | str | None = ...,
         subscribed: _master_pb2.Event.Subscribed | _Mapping[str, _Any] | None = ...,
         task_added: _master_pb2.Event.TaskAdded | _Mapping[str, _Any] | None = ...,
         task_updated: _master_pb2.Event.TaskUpdated | _Mapping[str, _Any] | None = ...,

@@ -5,77 +5,161 @@ from collections.abc import Iterable as _Iterable
 from collections.abc import Mapping as _Mapping
 from typing import Any as _Any
 from typing import ClassVar as _ClassVar
+from typing import NewType as _NewType
+from typing import TypeAlias as _TypeAlias
+from typing import final as _final
 
 from google.protobuf.descriptor import FileDescriptor as _FileDescriptor
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper as _EnumTypeWrapper
+from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper
 from google.protobuf.message import Message as _Message
 
 from mesos.interface import mesos_pb2 as _mesos_pb2
 
 DESCRIPTOR: _FileDescriptor
-Status: _EnumTypeWrapper
-DRIVER_NOT_STARTED: int
-DRIVER_RUNNING: int
-DRIVER_ABORTED: int
-DRIVER_STOPPED: int
-TaskState: _EnumTypeWrapper
-TASK_STAGING: int
-TASK_STARTING: int
-TASK_RUNNING: int
-TASK_KILLING: int
-TASK_FINISHED: int
-TASK_FAILED: int
-TASK_KILLED: int
-TASK_ERROR: int
-TASK_LOST: int
-TASK_DROPPED: int
-TASK_UNREACHABLE: int
-TASK_GONE: int
-TASK_GONE_BY_OPERATOR: int
-TASK_UNKNOWN: int
-OperationState: _EnumTypeWrapper
-OPERATION_UNSUPPORTED: int
-OPERATION_PENDING: int
-OPERATION_FINISHED: int
-OPERATION_FAILED: int
-OPERATION_ERROR: int
-OPERATION_DROPPED: int
-OPERATION_UNREACHABLE: int
-OPERATION_GONE_BY_OPERATOR: int
-OPERATION_RECOVERING: int
-OPERATION_UNKNOWN: int
-DrainState: _EnumTypeWrapper
-UNKNOWN: int
-DRAINING: int
-DRAINED: int
+_Status = _NewType("_Status", int)
 
+class _StatusEnum(_EnumTypeWrapper[_Status], type):
+    DRIVER_NOT_STARTED: _Status
+    DRIVER_RUNNING: _Status
+    DRIVER_ABORTED: _Status
+    DRIVER_STOPPED: _Status
+
+class Status(metaclass=_StatusEnum):
+    """What each call on a driver returns."""
+
+    ValueType: _TypeAlias = _Status
+
+DRIVER_NOT_STARTED: _Status
+DRIVER_RUNNING: _Status
+DRIVER_ABORTED: _Status
+DRIVER_STOPPED: _Status
+_TaskState = _NewType("_TaskState", int)
+
+class _TaskStateEnum(_EnumTypeWrapper[_TaskState], type):
+    TASK_STAGING: _TaskState
+    TASK_STARTING: _TaskState
+    TASK_RUNNING: _TaskState
+    TASK_KILLING: _TaskState
+    TASK_FINISHED: _TaskState
+    TASK_FAILED: _TaskState
+    TASK_KILLED: _TaskState
+    TASK_ERROR: _TaskState
+    TASK_LOST: _TaskState
+    TASK_DROPPED: _TaskState
+    TASK_UNREACHABLE: _TaskState
+    TASK_GONE: _TaskState
+    TASK_GONE_BY_OPERATOR: _TaskState
+    TASK_UNKNOWN: _TaskState
+
+class TaskState(metaclass=_TaskStateEnum):
+    """The life of a task. Terminal: FINISHED, FAILED, KILLED, ERROR, LOST, DROPPED, GONE, GONE_BY_OPERATOR."""
+
+    ValueType: _TypeAlias = _TaskState
+
+TASK_STAGING: _TaskState
+TASK_STARTING: _TaskState
+TASK_RUNNING: _TaskState
+TASK_KILLING: _TaskState
+TASK_FINISHED: _TaskState
+TASK_FAILED: _TaskState
+TASK_KILLED: _TaskState
+TASK_ERROR: _TaskState
+TASK_LOST: _TaskState
+TASK_DROPPED: _TaskState
+TASK_UNREACHABLE: _TaskState
+TASK_GONE: _TaskState
+TASK_GONE_BY_OPERATOR: _TaskState
+TASK_UNKNOWN: _TaskState
+_OperationState = _NewType("_OperationState", int)
+
+class _OperationStateEnum(_EnumTypeWrapper[_OperationState], type):
+    OPERATION_UNSUPPORTED: _OperationState
+    OPERATION_PENDING: _OperationState
+    OPERATION_FINISHED: _OperationState
+    OPERATION_FAILED: _OperationState
+    OPERATION_ERROR: _OperationState
+    OPERATION_DROPPED: _OperationState
+    OPERATION_UNREACHABLE: _OperationState
+    OPERATION_GONE_BY_OPERATOR: _OperationState
+    OPERATION_RECOVERING: _OperationState
+    OPERATION_UNKNOWN: _OperationState
+
+class OperationState(metaclass=_OperationStateEnum):
+    """``mesos.OperationState`` of Mesos 1.11.0."""
+
+    ValueType: _TypeAlias = _OperationState
+
+OPERATION_UNSUPPORTED: _OperationState
+OPERATION_PENDING: _OperationState
+OPERATION_FINISHED: _OperationState
+OPERATION_FAILED: _OperationState
+OPERATION_ERROR: _OperationState
+OPERATION_DROPPED: _OperationState
+OPERATION_UNREACHABLE: _OperationState
+OPERATION_GONE_BY_OPERATOR: _OperationState
+OPERATION_RECOVERING: _OperationState
+OPERATION_UNKNOWN: _OperationState
+_DrainState = _NewType("_DrainState", int)
+
+class _DrainStateEnum(_EnumTypeWrapper[_DrainState], type):
+    UNKNOWN: _DrainState
+    DRAINING: _DrainState
+    DRAINED: _DrainState
+
+class DrainState(metaclass=_DrainStateEnum):
+    """``mesos.DrainState`` of Mesos 1.11.0."""
+
+    ValueType: _TypeAlias = _DrainState
+
+UNKNOWN: _DrainState
+DRAINING: _DrainState
+DRAINED: _DrainState
+
+@_final
 class FrameworkID(_Message):
+    """Names a framework. Given by the master at its first registration and kept over failovers."""
+
     VALUE_FIELD_NUMBER: _ClassVar[int]
     value: str
     def __init__(self, *, value: str | None = ...) -> None: ...
 
+@_final
 class OfferID(_Message):
+    """Names one offer of one master; it is good for one answer."""
+
     VALUE_FIELD_NUMBER: _ClassVar[int]
     value: str
     def __init__(self, *, value: str | None = ...) -> None: ...
 
+@_final
 class SlaveID(_Message):
+    """Names an agent, for as long as it keeps its checkpointed state."""
+
     VALUE_FIELD_NUMBER: _ClassVar[int]
     value: str
     def __init__(self, *, value: str | None = ...) -> None: ...
 
+@_final
 class TaskID(_Message):
+    """Chosen by the framework; must be unique among its tasks while they live, and should be for ever."""
+
     VALUE_FIELD_NUMBER: _ClassVar[int]
     value: str
     def __init__(self, *, value: str | None = ...) -> None: ...
 
+@_final
 class ExecutorID(_Message):
+    """Chosen by the framework; unique among its executors on one agent."""
+
     VALUE_FIELD_NUMBER: _ClassVar[int]
     value: str
     def __init__(self, *, value: str | None = ...) -> None: ...
 
+@_final
 class ContainerID(_Message):
+    """Names a container; a nested one names its parent too."""
+
     VALUE_FIELD_NUMBER: _ClassVar[int]
     PARENT_FIELD_NUMBER: _ClassVar[int]
     value: str
@@ -85,27 +169,42 @@ class ContainerID(_Message):
         self, *, value: str | None = ..., parent: _mesos_pb2.ContainerID | _Mapping[str, _Any] | None = ...
     ) -> None: ...
 
+@_final
 class ResourceProviderID(_Message):
+    """``mesos.ResourceProviderID`` of Mesos 1.11.0."""
+
     VALUE_FIELD_NUMBER: _ClassVar[int]
     value: str
     def __init__(self, *, value: str | None = ...) -> None: ...
 
+@_final
 class OperationID(_Message):
+    """``mesos.OperationID`` of Mesos 1.11.0."""
+
     VALUE_FIELD_NUMBER: _ClassVar[int]
     value: str
     def __init__(self, *, value: str | None = ...) -> None: ...
 
+@_final
 class TimeInfo(_Message):
+    """A point in time, in nanoseconds since the epoch."""
+
     NANOSECONDS_FIELD_NUMBER: _ClassVar[int]
     nanoseconds: int
     def __init__(self, *, nanoseconds: int | None = ...) -> None: ...
 
+@_final
 class DurationInfo(_Message):
+    """A length of time, in nanoseconds."""
+
     NANOSECONDS_FIELD_NUMBER: _ClassVar[int]
     nanoseconds: int
     def __init__(self, *, nanoseconds: int | None = ...) -> None: ...
 
+@_final
 class Address(_Message):
+    """``mesos.Address`` of Mesos 1.11.0."""
+
     HOSTNAME_FIELD_NUMBER: _ClassVar[int]
     IP_FIELD_NUMBER: _ClassVar[int]
     PORT_FIELD_NUMBER: _ClassVar[int]
@@ -114,7 +213,10 @@ class Address(_Message):
     port: int
     def __init__(self, *, hostname: str | None = ..., ip: str | None = ..., port: int | None = ...) -> None: ...
 
+@_final
 class URL(_Message):
+    """``mesos.URL`` of Mesos 1.11.0."""
+
     SCHEME_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
@@ -137,7 +239,10 @@ class URL(_Message):
         fragment: str | None = ...,
     ) -> None: ...
 
+@_final
 class Unavailability(_Message):
+    """``mesos.Unavailability`` of Mesos 1.11.0."""
+
     START_FIELD_NUMBER: _ClassVar[int]
     DURATION_FIELD_NUMBER: _ClassVar[int]
     @property
@@ -151,49 +256,86 @@ class Unavailability(_Message):
         duration: _mesos_pb2.DurationInfo | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class MachineID(_Message):
+    """``mesos.MachineID`` of Mesos 1.11.0."""
+
     HOSTNAME_FIELD_NUMBER: _ClassVar[int]
     IP_FIELD_NUMBER: _ClassVar[int]
     hostname: str
     ip: str
     def __init__(self, *, hostname: str | None = ..., ip: str | None = ...) -> None: ...
 
+@_final
 class MachineInfo(_Message):
-    Mode: _ClassVar[_EnumTypeWrapper]
-    UP: _ClassVar[int]
-    DRAINING: _ClassVar[int]
-    DOWN: _ClassVar[int]
+    """``mesos.MachineInfo`` of Mesos 1.11.0."""
+
+    _Mode = _NewType("_Mode", int)
+    class _ModeEnum(_EnumTypeWrapper[_mesos_pb2.MachineInfo._Mode], type):
+        UP: _mesos_pb2.MachineInfo._Mode
+        DRAINING: _mesos_pb2.MachineInfo._Mode
+        DOWN: _mesos_pb2.MachineInfo._Mode
+
+    class Mode(metaclass=_ModeEnum):
+        """``mesos.MachineInfo.Mode`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _mesos_pb2.MachineInfo._Mode
+
+    UP: _ClassVar[_mesos_pb2.MachineInfo._Mode]
+    DRAINING: _ClassVar[_mesos_pb2.MachineInfo._Mode]
+    DOWN: _ClassVar[_mesos_pb2.MachineInfo._Mode]
     ID_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
     UNAVAILABILITY_FIELD_NUMBER: _ClassVar[int]
     @property
     def id(self) -> _mesos_pb2.MachineID: ...
-    mode: int
+    mode: _mesos_pb2.MachineInfo.Mode.ValueType
     @property
     def unavailability(self) -> _mesos_pb2.Unavailability: ...
     def __init__(
         self,
         *,
         id: _mesos_pb2.MachineID | _Mapping[str, _Any] | None = ...,
-        mode: int | str | None = ...,
+        mode: _mesos_pb2.MachineInfo.Mode.ValueType | str | None = ...,
         unavailability: _mesos_pb2.Unavailability | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class FrameworkInfo(_Message):
+    """Who a framework is: what it tells the master when it subscribes."""
+    @_final
     class Capability(_Message):
-        Type: _ClassVar[_EnumTypeWrapper]
-        UNKNOWN: _ClassVar[int]
-        REVOCABLE_RESOURCES: _ClassVar[int]
-        TASK_KILLING_STATE: _ClassVar[int]
-        GPU_RESOURCES: _ClassVar[int]
-        SHARED_RESOURCES: _ClassVar[int]
-        PARTITION_AWARE: _ClassVar[int]
-        MULTI_ROLE: _ClassVar[int]
-        RESERVATION_REFINEMENT: _ClassVar[int]
-        REGION_AWARE: _ClassVar[int]
+        """What a framework understands beyond the API of old."""
+
+        _Type = _NewType("_Type", int)
+        class _TypeEnum(_EnumTypeWrapper[_mesos_pb2.FrameworkInfo.Capability._Type], type):
+            UNKNOWN: _mesos_pb2.FrameworkInfo.Capability._Type
+            REVOCABLE_RESOURCES: _mesos_pb2.FrameworkInfo.Capability._Type
+            TASK_KILLING_STATE: _mesos_pb2.FrameworkInfo.Capability._Type
+            GPU_RESOURCES: _mesos_pb2.FrameworkInfo.Capability._Type
+            SHARED_RESOURCES: _mesos_pb2.FrameworkInfo.Capability._Type
+            PARTITION_AWARE: _mesos_pb2.FrameworkInfo.Capability._Type
+            MULTI_ROLE: _mesos_pb2.FrameworkInfo.Capability._Type
+            RESERVATION_REFINEMENT: _mesos_pb2.FrameworkInfo.Capability._Type
+            REGION_AWARE: _mesos_pb2.FrameworkInfo.Capability._Type
+
+        class Type(metaclass=_TypeEnum):
+            """``mesos.FrameworkInfo.Capability.Type`` of Mesos 1.11.0."""
+
+            ValueType: _TypeAlias = _mesos_pb2.FrameworkInfo.Capability._Type
+
+        UNKNOWN: _ClassVar[_mesos_pb2.FrameworkInfo.Capability._Type]
+        REVOCABLE_RESOURCES: _ClassVar[_mesos_pb2.FrameworkInfo.Capability._Type]
+        TASK_KILLING_STATE: _ClassVar[_mesos_pb2.FrameworkInfo.Capability._Type]
+        GPU_RESOURCES: _ClassVar[_mesos_pb2.FrameworkInfo.Capability._Type]
+        SHARED_RESOURCES: _ClassVar[_mesos_pb2.FrameworkInfo.Capability._Type]
+        PARTITION_AWARE: _ClassVar[_mesos_pb2.FrameworkInfo.Capability._Type]
+        MULTI_ROLE: _ClassVar[_mesos_pb2.FrameworkInfo.Capability._Type]
+        RESERVATION_REFINEMENT: _ClassVar[_mesos_pb2.FrameworkInfo.Capability._Type]
+        REGION_AWARE: _ClassVar[_mesos_pb2.FrameworkInfo.Capability._Type]
         TYPE_FIELD_NUMBER: _ClassVar[int]
-        type: int
-        def __init__(self, *, type: int | str | None = ...) -> None: ...
+        type: _mesos_pb2.FrameworkInfo.Capability.Type.ValueType
+        def __init__(self, *, type: _mesos_pb2.FrameworkInfo.Capability.Type.ValueType | str | None = ...) -> None: ...
 
     USER_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -244,26 +386,49 @@ class FrameworkInfo(_Message):
         offer_filters: _Mapping[str, _mesos_pb2.OfferFilters | _Mapping[str, _Any]] | None = ...,
     ) -> None: ...
 
+@_final
 class CheckInfo(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    COMMAND: _ClassVar[int]
-    HTTP: _ClassVar[int]
-    TCP: _ClassVar[int]
+    """A check on a task whose result is reported as is, without Mesos acting on it."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_mesos_pb2.CheckInfo._Type], type):
+        UNKNOWN: _mesos_pb2.CheckInfo._Type
+        COMMAND: _mesos_pb2.CheckInfo._Type
+        HTTP: _mesos_pb2.CheckInfo._Type
+        TCP: _mesos_pb2.CheckInfo._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.CheckInfo.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _mesos_pb2.CheckInfo._Type
+
+    UNKNOWN: _ClassVar[_mesos_pb2.CheckInfo._Type]
+    COMMAND: _ClassVar[_mesos_pb2.CheckInfo._Type]
+    HTTP: _ClassVar[_mesos_pb2.CheckInfo._Type]
+    TCP: _ClassVar[_mesos_pb2.CheckInfo._Type]
+    @_final
     class Command(_Message):
+        """``mesos.CheckInfo.Command`` of Mesos 1.11.0."""
+
         COMMAND_FIELD_NUMBER: _ClassVar[int]
         @property
         def command(self) -> _mesos_pb2.CommandInfo: ...
         def __init__(self, *, command: _mesos_pb2.CommandInfo | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class Http(_Message):
+        """``mesos.CheckInfo.Http`` of Mesos 1.11.0."""
+
         PORT_FIELD_NUMBER: _ClassVar[int]
         PATH_FIELD_NUMBER: _ClassVar[int]
         port: int
         path: str
         def __init__(self, *, port: int | None = ..., path: str | None = ...) -> None: ...
 
+    @_final
     class Tcp(_Message):
+        """``mesos.CheckInfo.Tcp`` of Mesos 1.11.0."""
+
         PORT_FIELD_NUMBER: _ClassVar[int]
         port: int
         def __init__(self, *, port: int | None = ...) -> None: ...
@@ -275,7 +440,7 @@ class CheckInfo(_Message):
     DELAY_SECONDS_FIELD_NUMBER: _ClassVar[int]
     INTERVAL_SECONDS_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_SECONDS_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _mesos_pb2.CheckInfo.Type.ValueType
     @property
     def command(self) -> _mesos_pb2.CheckInfo.Command: ...
     @property
@@ -288,7 +453,7 @@ class CheckInfo(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _mesos_pb2.CheckInfo.Type.ValueType | str | None = ...,
         command: _mesos_pb2.CheckInfo.Command | _Mapping[str, _Any] | None = ...,
         http: _mesos_pb2.CheckInfo.Http | _Mapping[str, _Any] | None = ...,
         tcp: _mesos_pb2.CheckInfo.Tcp | _Mapping[str, _Any] | None = ...,
@@ -297,19 +462,36 @@ class CheckInfo(_Message):
         timeout_seconds: float | None = ...,
     ) -> None: ...
 
+@_final
 class HealthCheck(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    COMMAND: _ClassVar[int]
-    HTTP: _ClassVar[int]
-    TCP: _ClassVar[int]
+    """A check on a task that counts failures and kills the task at its limit."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_mesos_pb2.HealthCheck._Type], type):
+        UNKNOWN: _mesos_pb2.HealthCheck._Type
+        COMMAND: _mesos_pb2.HealthCheck._Type
+        HTTP: _mesos_pb2.HealthCheck._Type
+        TCP: _mesos_pb2.HealthCheck._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.HealthCheck.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _mesos_pb2.HealthCheck._Type
+
+    UNKNOWN: _ClassVar[_mesos_pb2.HealthCheck._Type]
+    COMMAND: _ClassVar[_mesos_pb2.HealthCheck._Type]
+    HTTP: _ClassVar[_mesos_pb2.HealthCheck._Type]
+    TCP: _ClassVar[_mesos_pb2.HealthCheck._Type]
+    @_final
     class HTTPCheckInfo(_Message):
+        """``mesos.HealthCheck.HTTPCheckInfo`` of Mesos 1.11.0."""
+
         PROTOCOL_FIELD_NUMBER: _ClassVar[int]
         SCHEME_FIELD_NUMBER: _ClassVar[int]
         PORT_FIELD_NUMBER: _ClassVar[int]
         PATH_FIELD_NUMBER: _ClassVar[int]
         STATUSES_FIELD_NUMBER: _ClassVar[int]
-        protocol: int
+        protocol: _mesos_pb2.NetworkInfo.Protocol.ValueType
         scheme: str
         port: int
         path: str
@@ -318,19 +500,24 @@ class HealthCheck(_Message):
         def __init__(
             self,
             *,
-            protocol: int | str | None = ...,
+            protocol: _mesos_pb2.NetworkInfo.Protocol.ValueType | str | None = ...,
             scheme: str | None = ...,
             port: int | None = ...,
             path: str | None = ...,
             statuses: _Iterable[int] | None = ...,
         ) -> None: ...
 
+    @_final
     class TCPCheckInfo(_Message):
+        """``mesos.HealthCheck.TCPCheckInfo`` of Mesos 1.11.0."""
+
         PROTOCOL_FIELD_NUMBER: _ClassVar[int]
         PORT_FIELD_NUMBER: _ClassVar[int]
-        protocol: int
+        protocol: _mesos_pb2.NetworkInfo.Protocol.ValueType
         port: int
-        def __init__(self, *, protocol: int | str | None = ..., port: int | None = ...) -> None: ...
+        def __init__(
+            self, *, protocol: _mesos_pb2.NetworkInfo.Protocol.ValueType | str | None = ..., port: int | None = ...
+        ) -> None: ...
 
     DELAY_SECONDS_FIELD_NUMBER: _ClassVar[int]
     INTERVAL_SECONDS_FIELD_NUMBER: _ClassVar[int]
@@ -346,7 +533,7 @@ class HealthCheck(_Message):
     timeout_seconds: float
     consecutive_failures: int
     grace_period_seconds: float
-    type: int
+    type: _mesos_pb2.HealthCheck.Type.ValueType
     @property
     def command(self) -> _mesos_pb2.CommandInfo: ...
     @property
@@ -361,20 +548,28 @@ class HealthCheck(_Message):
         timeout_seconds: float | None = ...,
         consecutive_failures: int | None = ...,
         grace_period_seconds: float | None = ...,
-        type: int | str | None = ...,
+        type: _mesos_pb2.HealthCheck.Type.ValueType | str | None = ...,
         command: _mesos_pb2.CommandInfo | _Mapping[str, _Any] | None = ...,
         http: _mesos_pb2.HealthCheck.HTTPCheckInfo | _Mapping[str, _Any] | None = ...,
         tcp: _mesos_pb2.HealthCheck.TCPCheckInfo | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class KillPolicy(_Message):
+    """How a task is killed: how long from SIGTERM to SIGKILL."""
+
     GRACE_PERIOD_FIELD_NUMBER: _ClassVar[int]
     @property
     def grace_period(self) -> _mesos_pb2.DurationInfo: ...
     def __init__(self, *, grace_period: _mesos_pb2.DurationInfo | _Mapping[str, _Any] | None = ...) -> None: ...
 
+@_final
 class CommandInfo(_Message):
+    """What a task or an executor runs: a shell command, or a program with its arguments."""
+    @_final
     class URI(_Message):
+        """A file fetched into the sandbox before the command runs."""
+
         VALUE_FIELD_NUMBER: _ClassVar[int]
         EXECUTABLE_FIELD_NUMBER: _ClassVar[int]
         EXTRACT_FIELD_NUMBER: _ClassVar[int]
@@ -421,11 +616,24 @@ class CommandInfo(_Message):
         user: str | None = ...,
     ) -> None: ...
 
+@_final
 class ExecutorInfo(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    DEFAULT: _ClassVar[int]
-    CUSTOM: _ClassVar[int]
+    """An executor: the process on an agent that runs tasks for a framework."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_mesos_pb2.ExecutorInfo._Type], type):
+        UNKNOWN: _mesos_pb2.ExecutorInfo._Type
+        DEFAULT: _mesos_pb2.ExecutorInfo._Type
+        CUSTOM: _mesos_pb2.ExecutorInfo._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.ExecutorInfo.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _mesos_pb2.ExecutorInfo._Type
+
+    UNKNOWN: _ClassVar[_mesos_pb2.ExecutorInfo._Type]
+    DEFAULT: _ClassVar[_mesos_pb2.ExecutorInfo._Type]
+    CUSTOM: _ClassVar[_mesos_pb2.ExecutorInfo._Type]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     EXECUTOR_ID_FIELD_NUMBER: _ClassVar[int]
     FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
@@ -438,7 +646,7 @@ class ExecutorInfo(_Message):
     DISCOVERY_FIELD_NUMBER: _ClassVar[int]
     SHUTDOWN_GRACE_PERIOD_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _mesos_pb2.ExecutorInfo.Type.ValueType
     @property
     def executor_id(self) -> _mesos_pb2.ExecutorID: ...
     @property
@@ -464,7 +672,7 @@ class ExecutorInfo(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _mesos_pb2.ExecutorInfo.Type.ValueType | str | None = ...,
         executor_id: _mesos_pb2.ExecutorID | _Mapping[str, _Any] | None = ...,
         framework_id: _mesos_pb2.FrameworkID | _Mapping[str, _Any] | None = ...,
         command: _mesos_pb2.CommandInfo | _Mapping[str, _Any] | None = ...,
@@ -478,14 +686,24 @@ class ExecutorInfo(_Message):
         labels: _mesos_pb2.Labels | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class DomainInfo(_Message):
+    """``mesos.DomainInfo`` of Mesos 1.11.0."""
+    @_final
     class FaultDomain(_Message):
+        """``mesos.DomainInfo.FaultDomain`` of Mesos 1.11.0."""
+        @_final
         class RegionInfo(_Message):
+            """``mesos.DomainInfo.FaultDomain.RegionInfo`` of Mesos 1.11.0."""
+
             NAME_FIELD_NUMBER: _ClassVar[int]
             name: str
             def __init__(self, *, name: str | None = ...) -> None: ...
 
+        @_final
         class ZoneInfo(_Message):
+            """``mesos.DomainInfo.FaultDomain.ZoneInfo`` of Mesos 1.11.0."""
+
             NAME_FIELD_NUMBER: _ClassVar[int]
             name: str
             def __init__(self, *, name: str | None = ...) -> None: ...
@@ -510,16 +728,32 @@ class DomainInfo(_Message):
         self, *, fault_domain: _mesos_pb2.DomainInfo.FaultDomain | _Mapping[str, _Any] | None = ...
     ) -> None: ...
 
+@_final
 class MasterInfo(_Message):
+    """Who a master is; also what it publishes in ZooKeeper."""
+    @_final
     class Capability(_Message):
-        Type: _ClassVar[_EnumTypeWrapper]
-        UNKNOWN: _ClassVar[int]
-        AGENT_UPDATE: _ClassVar[int]
-        AGENT_DRAINING: _ClassVar[int]
-        QUOTA_V2: _ClassVar[int]
+        """``mesos.MasterInfo.Capability`` of Mesos 1.11.0."""
+
+        _Type = _NewType("_Type", int)
+        class _TypeEnum(_EnumTypeWrapper[_mesos_pb2.MasterInfo.Capability._Type], type):
+            UNKNOWN: _mesos_pb2.MasterInfo.Capability._Type
+            AGENT_UPDATE: _mesos_pb2.MasterInfo.Capability._Type
+            AGENT_DRAINING: _mesos_pb2.MasterInfo.Capability._Type
+            QUOTA_V2: _mesos_pb2.MasterInfo.Capability._Type
+
+        class Type(metaclass=_TypeEnum):
+            """``mesos.MasterInfo.Capability.Type`` of Mesos 1.11.0."""
+
+            ValueType: _TypeAlias = _mesos_pb2.MasterInfo.Capability._Type
+
+        UNKNOWN: _ClassVar[_mesos_pb2.MasterInfo.Capability._Type]
+        AGENT_UPDATE: _ClassVar[_mesos_pb2.MasterInfo.Capability._Type]
+        AGENT_DRAINING: _ClassVar[_mesos_pb2.MasterInfo.Capability._Type]
+        QUOTA_V2: _ClassVar[_mesos_pb2.MasterInfo.Capability._Type]
         TYPE_FIELD_NUMBER: _ClassVar[int]
-        type: int
-        def __init__(self, *, type: int | str | None = ...) -> None: ...
+        type: _mesos_pb2.MasterInfo.Capability.Type.ValueType
+        def __init__(self, *, type: _mesos_pb2.MasterInfo.Capability.Type.ValueType | str | None = ...) -> None: ...
 
     ID_FIELD_NUMBER: _ClassVar[int]
     IP_FIELD_NUMBER: _ClassVar[int]
@@ -556,21 +790,42 @@ class MasterInfo(_Message):
         capabilities: _Iterable[_mesos_pb2.MasterInfo.Capability | _Mapping[str, _Any]] | None = ...,
     ) -> None: ...
 
+@_final
 class SlaveInfo(_Message):
+    """An agent: host, resources, attributes."""
+    @_final
     class Capability(_Message):
-        Type: _ClassVar[_EnumTypeWrapper]
-        UNKNOWN: _ClassVar[int]
-        MULTI_ROLE: _ClassVar[int]
-        HIERARCHICAL_ROLE: _ClassVar[int]
-        RESERVATION_REFINEMENT: _ClassVar[int]
-        RESOURCE_PROVIDER: _ClassVar[int]
-        RESIZE_VOLUME: _ClassVar[int]
-        AGENT_OPERATION_FEEDBACK: _ClassVar[int]
-        AGENT_DRAINING: _ClassVar[int]
-        TASK_RESOURCE_LIMITS: _ClassVar[int]
+        """``mesos.SlaveInfo.Capability`` of Mesos 1.11.0."""
+
+        _Type = _NewType("_Type", int)
+        class _TypeEnum(_EnumTypeWrapper[_mesos_pb2.SlaveInfo.Capability._Type], type):
+            UNKNOWN: _mesos_pb2.SlaveInfo.Capability._Type
+            MULTI_ROLE: _mesos_pb2.SlaveInfo.Capability._Type
+            HIERARCHICAL_ROLE: _mesos_pb2.SlaveInfo.Capability._Type
+            RESERVATION_REFINEMENT: _mesos_pb2.SlaveInfo.Capability._Type
+            RESOURCE_PROVIDER: _mesos_pb2.SlaveInfo.Capability._Type
+            RESIZE_VOLUME: _mesos_pb2.SlaveInfo.Capability._Type
+            AGENT_OPERATION_FEEDBACK: _mesos_pb2.SlaveInfo.Capability._Type
+            AGENT_DRAINING: _mesos_pb2.SlaveInfo.Capability._Type
+            TASK_RESOURCE_LIMITS: _mesos_pb2.SlaveInfo.Capability._Type
+
+        class Type(metaclass=_TypeEnum):
+            """``mesos.SlaveInfo.Capability.Type`` of Mesos 1.11.0."""
+
+            ValueType: _TypeAlias = _mesos_pb2.SlaveInfo.Capability._Type
+
+        UNKNOWN: _ClassVar[_mesos_pb2.SlaveInfo.Capability._Type]
+        MULTI_ROLE: _ClassVar[_mesos_pb2.SlaveInfo.Capability._Type]
+        HIERARCHICAL_ROLE: _ClassVar[_mesos_pb2.SlaveInfo.Capability._Type]
+        RESERVATION_REFINEMENT: _ClassVar[_mesos_pb2.SlaveInfo.Capability._Type]
+        RESOURCE_PROVIDER: _ClassVar[_mesos_pb2.SlaveInfo.Capability._Type]
+        RESIZE_VOLUME: _ClassVar[_mesos_pb2.SlaveInfo.Capability._Type]
+        AGENT_OPERATION_FEEDBACK: _ClassVar[_mesos_pb2.SlaveInfo.Capability._Type]
+        AGENT_DRAINING: _ClassVar[_mesos_pb2.SlaveInfo.Capability._Type]
+        TASK_RESOURCE_LIMITS: _ClassVar[_mesos_pb2.SlaveInfo.Capability._Type]
         TYPE_FIELD_NUMBER: _ClassVar[int]
-        type: int
-        def __init__(self, *, type: int | str | None = ...) -> None: ...
+        type: _mesos_pb2.SlaveInfo.Capability.Type.ValueType
+        def __init__(self, *, type: _mesos_pb2.SlaveInfo.Capability.Type.ValueType | str | None = ...) -> None: ...
 
     HOSTNAME_FIELD_NUMBER: _ClassVar[int]
     PORT_FIELD_NUMBER: _ClassVar[int]
@@ -602,17 +857,32 @@ class SlaveInfo(_Message):
         checkpoint: bool | None = ...,
     ) -> None: ...
 
+@_final
 class CSIPluginContainerInfo(_Message):
-    Service: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    CONTROLLER_SERVICE: _ClassVar[int]
-    NODE_SERVICE: _ClassVar[int]
+    """``mesos.CSIPluginContainerInfo`` of Mesos 1.11.0."""
+
+    _Service = _NewType("_Service", int)
+    class _ServiceEnum(_EnumTypeWrapper[_mesos_pb2.CSIPluginContainerInfo._Service], type):
+        UNKNOWN: _mesos_pb2.CSIPluginContainerInfo._Service
+        CONTROLLER_SERVICE: _mesos_pb2.CSIPluginContainerInfo._Service
+        NODE_SERVICE: _mesos_pb2.CSIPluginContainerInfo._Service
+
+    class Service(metaclass=_ServiceEnum):
+        """``mesos.CSIPluginContainerInfo.Service`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _mesos_pb2.CSIPluginContainerInfo._Service
+
+    UNKNOWN: _ClassVar[_mesos_pb2.CSIPluginContainerInfo._Service]
+    CONTROLLER_SERVICE: _ClassVar[_mesos_pb2.CSIPluginContainerInfo._Service]
+    NODE_SERVICE: _ClassVar[_mesos_pb2.CSIPluginContainerInfo._Service]
     SERVICES_FIELD_NUMBER: _ClassVar[int]
     COMMAND_FIELD_NUMBER: _ClassVar[int]
     RESOURCES_FIELD_NUMBER: _ClassVar[int]
     CONTAINER_FIELD_NUMBER: _ClassVar[int]
     @property
-    def services(self) -> _containers.RepeatedScalarFieldContainer[int]: ...
+    def services(
+        self,
+    ) -> _containers.RepeatedScalarFieldContainer[_mesos_pb2.CSIPluginContainerInfo.Service.ValueType]: ...
     @property
     def command(self) -> _mesos_pb2.CommandInfo: ...
     @property
@@ -622,20 +892,31 @@ class CSIPluginContainerInfo(_Message):
     def __init__(
         self,
         *,
-        services: _Iterable[int | str] | None = ...,
+        services: _Iterable[_mesos_pb2.CSIPluginContainerInfo.Service.ValueType | str] | None = ...,
         command: _mesos_pb2.CommandInfo | _Mapping[str, _Any] | None = ...,
         resources: _Iterable[_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
         container: _mesos_pb2.ContainerInfo | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class CSIPluginEndpoint(_Message):
+    """``mesos.CSIPluginEndpoint`` of Mesos 1.11.0."""
+
     CSI_SERVICE_FIELD_NUMBER: _ClassVar[int]
     ENDPOINT_FIELD_NUMBER: _ClassVar[int]
-    csi_service: int
+    csi_service: _mesos_pb2.CSIPluginContainerInfo.Service.ValueType
     endpoint: str
-    def __init__(self, *, csi_service: int | str | None = ..., endpoint: str | None = ...) -> None: ...
+    def __init__(
+        self,
+        *,
+        csi_service: _mesos_pb2.CSIPluginContainerInfo.Service.ValueType | str | None = ...,
+        endpoint: str | None = ...,
+    ) -> None: ...
 
+@_final
 class CSIPluginInfo(_Message):
+    """``mesos.CSIPluginInfo`` of Mesos 1.11.0."""
+
     TYPE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     CONTAINERS_FIELD_NUMBER: _ClassVar[int]
@@ -661,8 +942,13 @@ class CSIPluginInfo(_Message):
         target_path_exists: bool | None = ...,
     ) -> None: ...
 
+@_final
 class ResourceProviderInfo(_Message):
+    """``mesos.ResourceProviderInfo`` of Mesos 1.11.0."""
+    @_final
     class Storage(_Message):
+        """``mesos.ResourceProviderInfo.Storage`` of Mesos 1.11.0."""
+
         PLUGIN_FIELD_NUMBER: _ClassVar[int]
         RECONCILIATION_INTERVAL_SECONDS_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -704,37 +990,66 @@ class ResourceProviderInfo(_Message):
         storage: _mesos_pb2.ResourceProviderInfo.Storage | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class Value(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    SCALAR: _ClassVar[int]
-    RANGES: _ClassVar[int]
-    SET: _ClassVar[int]
-    TEXT: _ClassVar[int]
+    """A typed value: scalar, ranges, set or text."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_mesos_pb2.Value._Type], type):
+        SCALAR: _mesos_pb2.Value._Type
+        RANGES: _mesos_pb2.Value._Type
+        SET: _mesos_pb2.Value._Type
+        TEXT: _mesos_pb2.Value._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.Value.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _mesos_pb2.Value._Type
+
+    SCALAR: _ClassVar[_mesos_pb2.Value._Type]
+    RANGES: _ClassVar[_mesos_pb2.Value._Type]
+    SET: _ClassVar[_mesos_pb2.Value._Type]
+    TEXT: _ClassVar[_mesos_pb2.Value._Type]
+    @_final
     class Scalar(_Message):
+        """``mesos.Value.Scalar`` of Mesos 1.11.0."""
+
         VALUE_FIELD_NUMBER: _ClassVar[int]
         value: float
         def __init__(self, *, value: float | None = ...) -> None: ...
 
+    @_final
     class Range(_Message):
+        """``mesos.Value.Range`` of Mesos 1.11.0."""
+
         BEGIN_FIELD_NUMBER: _ClassVar[int]
         END_FIELD_NUMBER: _ClassVar[int]
         begin: int
         end: int
         def __init__(self, *, begin: int | None = ..., end: int | None = ...) -> None: ...
 
+    @_final
     class Ranges(_Message):
+        """``mesos.Value.Ranges`` of Mesos 1.11.0."""
+
         RANGE_FIELD_NUMBER: _ClassVar[int]
         @property
         def range(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Value.Range]: ...
         def __init__(self, *, range: _Iterable[_mesos_pb2.Value.Range | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+    @_final
     class Set(_Message):
+        """``mesos.Value.Set`` of Mesos 1.11.0."""
+
         ITEM_FIELD_NUMBER: _ClassVar[int]
         @property
         def item(self) -> _containers.RepeatedScalarFieldContainer[str]: ...
         def __init__(self, *, item: _Iterable[str] | None = ...) -> None: ...
 
+    @_final
     class Text(_Message):
+        """``mesos.Value.Text`` of Mesos 1.11.0."""
+
         VALUE_FIELD_NUMBER: _ClassVar[int]
         value: str
         def __init__(self, *, value: str | None = ...) -> None: ...
@@ -744,7 +1059,7 @@ class Value(_Message):
     RANGES_FIELD_NUMBER: _ClassVar[int]
     SET_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _mesos_pb2.Value.Type.ValueType
     @property
     def scalar(self) -> _mesos_pb2.Value.Scalar: ...
     @property
@@ -756,14 +1071,17 @@ class Value(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _mesos_pb2.Value.Type.ValueType | str | None = ...,
         scalar: _mesos_pb2.Value.Scalar | _Mapping[str, _Any] | None = ...,
         ranges: _mesos_pb2.Value.Ranges | _Mapping[str, _Any] | None = ...,
         set: _mesos_pb2.Value.Set | _Mapping[str, _Any] | None = ...,
         text: _mesos_pb2.Value.Text | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class Attribute(_Message):
+    """A named value that describes an agent and is not consumed."""
+
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     SCALAR_FIELD_NUMBER: _ClassVar[int]
@@ -771,7 +1089,7 @@ class Attribute(_Message):
     SET_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     name: str
-    type: int
+    type: _mesos_pb2.Value.Type.ValueType
     @property
     def scalar(self) -> _mesos_pb2.Value.Scalar: ...
     @property
@@ -784,29 +1102,47 @@ class Attribute(_Message):
         self,
         *,
         name: str | None = ...,
-        type: int | str | None = ...,
+        type: _mesos_pb2.Value.Type.ValueType | str | None = ...,
         scalar: _mesos_pb2.Value.Scalar | _Mapping[str, _Any] | None = ...,
         ranges: _mesos_pb2.Value.Ranges | _Mapping[str, _Any] | None = ...,
         set: _mesos_pb2.Value.Set | _Mapping[str, _Any] | None = ...,
         text: _mesos_pb2.Value.Text | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class Resource(_Message):
+    """An amount of one resource, with its reservation, allocation, disk and so on."""
+    @_final
     class AllocationInfo(_Message):
+        """``mesos.Resource.AllocationInfo`` of Mesos 1.11.0."""
+
         ROLE_FIELD_NUMBER: _ClassVar[int]
         role: str
         def __init__(self, *, role: str | None = ...) -> None: ...
 
+    @_final
     class ReservationInfo(_Message):
-        Type: _ClassVar[_EnumTypeWrapper]
-        UNKNOWN: _ClassVar[int]
-        STATIC: _ClassVar[int]
-        DYNAMIC: _ClassVar[int]
+        """``mesos.Resource.ReservationInfo`` of Mesos 1.11.0."""
+
+        _Type = _NewType("_Type", int)
+        class _TypeEnum(_EnumTypeWrapper[_mesos_pb2.Resource.ReservationInfo._Type], type):
+            UNKNOWN: _mesos_pb2.Resource.ReservationInfo._Type
+            STATIC: _mesos_pb2.Resource.ReservationInfo._Type
+            DYNAMIC: _mesos_pb2.Resource.ReservationInfo._Type
+
+        class Type(metaclass=_TypeEnum):
+            """``mesos.Resource.ReservationInfo.Type`` of Mesos 1.11.0."""
+
+            ValueType: _TypeAlias = _mesos_pb2.Resource.ReservationInfo._Type
+
+        UNKNOWN: _ClassVar[_mesos_pb2.Resource.ReservationInfo._Type]
+        STATIC: _ClassVar[_mesos_pb2.Resource.ReservationInfo._Type]
+        DYNAMIC: _ClassVar[_mesos_pb2.Resource.ReservationInfo._Type]
         TYPE_FIELD_NUMBER: _ClassVar[int]
         ROLE_FIELD_NUMBER: _ClassVar[int]
         PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
         LABELS_FIELD_NUMBER: _ClassVar[int]
-        type: int
+        type: _mesos_pb2.Resource.ReservationInfo.Type.ValueType
         role: str
         principal: str
         @property
@@ -814,33 +1150,59 @@ class Resource(_Message):
         def __init__(
             self,
             *,
-            type: int | str | None = ...,
+            type: _mesos_pb2.Resource.ReservationInfo.Type.ValueType | str | None = ...,
             role: str | None = ...,
             principal: str | None = ...,
             labels: _mesos_pb2.Labels | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class DiskInfo(_Message):
+        """``mesos.Resource.DiskInfo`` of Mesos 1.11.0."""
+        @_final
         class Persistence(_Message):
+            """``mesos.Resource.DiskInfo.Persistence`` of Mesos 1.11.0."""
+
             ID_FIELD_NUMBER: _ClassVar[int]
             PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
             id: str
             principal: str
             def __init__(self, *, id: str | None = ..., principal: str | None = ...) -> None: ...
 
+        @_final
         class Source(_Message):
-            Type: _ClassVar[_EnumTypeWrapper]
-            UNKNOWN: _ClassVar[int]
-            PATH: _ClassVar[int]
-            MOUNT: _ClassVar[int]
-            BLOCK: _ClassVar[int]
-            RAW: _ClassVar[int]
+            """``mesos.Resource.DiskInfo.Source`` of Mesos 1.11.0."""
+
+            _Type = _NewType("_Type", int)
+            class _TypeEnum(_EnumTypeWrapper[_mesos_pb2.Resource.DiskInfo.Source._Type], type):
+                UNKNOWN: _mesos_pb2.Resource.DiskInfo.Source._Type
+                PATH: _mesos_pb2.Resource.DiskInfo.Source._Type
+                MOUNT: _mesos_pb2.Resource.DiskInfo.Source._Type
+                BLOCK: _mesos_pb2.Resource.DiskInfo.Source._Type
+                RAW: _mesos_pb2.Resource.DiskInfo.Source._Type
+
+            class Type(metaclass=_TypeEnum):
+                """``mesos.Resource.DiskInfo.Source.Type`` of Mesos 1.11.0."""
+
+                ValueType: _TypeAlias = _mesos_pb2.Resource.DiskInfo.Source._Type
+
+            UNKNOWN: _ClassVar[_mesos_pb2.Resource.DiskInfo.Source._Type]
+            PATH: _ClassVar[_mesos_pb2.Resource.DiskInfo.Source._Type]
+            MOUNT: _ClassVar[_mesos_pb2.Resource.DiskInfo.Source._Type]
+            BLOCK: _ClassVar[_mesos_pb2.Resource.DiskInfo.Source._Type]
+            RAW: _ClassVar[_mesos_pb2.Resource.DiskInfo.Source._Type]
+            @_final
             class Path(_Message):
+                """``mesos.Resource.DiskInfo.Source.Path`` of Mesos 1.11.0."""
+
                 ROOT_FIELD_NUMBER: _ClassVar[int]
                 root: str
                 def __init__(self, *, root: str | None = ...) -> None: ...
 
+            @_final
             class Mount(_Message):
+                """``mesos.Resource.DiskInfo.Source.Mount`` of Mesos 1.11.0."""
+
                 ROOT_FIELD_NUMBER: _ClassVar[int]
                 root: str
                 def __init__(self, *, root: str | None = ...) -> None: ...
@@ -852,7 +1214,7 @@ class Resource(_Message):
             ID_FIELD_NUMBER: _ClassVar[int]
             METADATA_FIELD_NUMBER: _ClassVar[int]
             PROFILE_FIELD_NUMBER: _ClassVar[int]
-            type: int
+            type: _mesos_pb2.Resource.DiskInfo.Source.Type.ValueType
             @property
             def path(self) -> _mesos_pb2.Resource.DiskInfo.Source.Path: ...
             @property
@@ -865,7 +1227,7 @@ class Resource(_Message):
             def __init__(
                 self,
                 *,
-                type: int | str | None = ...,
+                type: _mesos_pb2.Resource.DiskInfo.Source.Type.ValueType | str | None = ...,
                 path: _mesos_pb2.Resource.DiskInfo.Source.Path | _Mapping[str, _Any] | None = ...,
                 mount: _mesos_pb2.Resource.DiskInfo.Source.Mount | _Mapping[str, _Any] | None = ...,
                 vendor: str | None = ...,
@@ -891,10 +1253,14 @@ class Resource(_Message):
             source: _mesos_pb2.Resource.DiskInfo.Source | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class RevocableInfo(_Message):
+        """``mesos.Resource.RevocableInfo`` of Mesos 1.11.0."""
         def __init__(self) -> None: ...
 
+    @_final
     class SharedInfo(_Message):
+        """``mesos.Resource.SharedInfo`` of Mesos 1.11.0."""
         def __init__(self) -> None: ...
 
     PROVIDER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -913,7 +1279,7 @@ class Resource(_Message):
     @property
     def provider_id(self) -> _mesos_pb2.ResourceProviderID: ...
     name: str
-    type: int
+    type: _mesos_pb2.Value.Type.ValueType
     @property
     def scalar(self) -> _mesos_pb2.Value.Scalar: ...
     @property
@@ -938,7 +1304,7 @@ class Resource(_Message):
         *,
         provider_id: _mesos_pb2.ResourceProviderID | _Mapping[str, _Any] | None = ...,
         name: str | None = ...,
-        type: int | str | None = ...,
+        type: _mesos_pb2.Value.Type.ValueType | str | None = ...,
         scalar: _mesos_pb2.Value.Scalar | _Mapping[str, _Any] | None = ...,
         ranges: _mesos_pb2.Value.Ranges | _Mapping[str, _Any] | None = ...,
         set: _mesos_pb2.Value.Set | _Mapping[str, _Any] | None = ...,
@@ -951,8 +1317,13 @@ class Resource(_Message):
         shared: _mesos_pb2.Resource.SharedInfo | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class OfferFilters(_Message):
+    """``mesos.OfferFilters`` of Mesos 1.11.0."""
+    @_final
     class ResourceQuantities(_Message):
+        """``mesos.OfferFilters.ResourceQuantities`` of Mesos 1.11.0."""
+
         QUANTITIES_FIELD_NUMBER: _ClassVar[int]
         @property
         def quantities(self) -> _containers.MessageMap[str, _mesos_pb2.Value.Scalar]: ...
@@ -960,7 +1331,10 @@ class OfferFilters(_Message):
             self, *, quantities: _Mapping[str, _mesos_pb2.Value.Scalar | _Mapping[str, _Any]] | None = ...
         ) -> None: ...
 
+    @_final
     class MinAllocatableResources(_Message):
+        """``mesos.OfferFilters.MinAllocatableResources`` of Mesos 1.11.0."""
+
         QUANTITIES_FIELD_NUMBER: _ClassVar[int]
         @property
         def quantities(
@@ -981,7 +1355,10 @@ class OfferFilters(_Message):
         min_allocatable_resources: _mesos_pb2.OfferFilters.MinAllocatableResources | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class TrafficControlStatistics(_Message):
+    """``mesos.TrafficControlStatistics`` of Mesos 1.11.0."""
+
     ID_FIELD_NUMBER: _ClassVar[int]
     BACKLOG_FIELD_NUMBER: _ClassVar[int]
     BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -1017,7 +1394,10 @@ class TrafficControlStatistics(_Message):
         requeues: int | None = ...,
     ) -> None: ...
 
+@_final
 class IpStatistics(_Message):
+    """``mesos.IpStatistics`` of Mesos 1.11.0."""
+
     FORWARDING_FIELD_NUMBER: _ClassVar[int]
     DEFAULTTTL_FIELD_NUMBER: _ClassVar[int]
     INRECEIVES_FIELD_NUMBER: _ClassVar[int]
@@ -1080,7 +1460,10 @@ class IpStatistics(_Message):
         FragCreates: int | None = ...,
     ) -> None: ...
 
+@_final
 class IcmpStatistics(_Message):
+    """``mesos.IcmpStatistics`` of Mesos 1.11.0."""
+
     INMSGS_FIELD_NUMBER: _ClassVar[int]
     INERRORS_FIELD_NUMBER: _ClassVar[int]
     INCSUMERRORS_FIELD_NUMBER: _ClassVar[int]
@@ -1167,7 +1550,10 @@ class IcmpStatistics(_Message):
         OutAddrMaskReps: int | None = ...,
     ) -> None: ...
 
+@_final
 class TcpStatistics(_Message):
+    """``mesos.TcpStatistics`` of Mesos 1.11.0."""
+
     RTOALGORITHM_FIELD_NUMBER: _ClassVar[int]
     RTOMIN_FIELD_NUMBER: _ClassVar[int]
     RTOMAX_FIELD_NUMBER: _ClassVar[int]
@@ -1218,7 +1604,10 @@ class TcpStatistics(_Message):
         InCsumErrors: int | None = ...,
     ) -> None: ...
 
+@_final
 class UdpStatistics(_Message):
+    """``mesos.UdpStatistics`` of Mesos 1.11.0."""
+
     INDATAGRAMS_FIELD_NUMBER: _ClassVar[int]
     NOPORTS_FIELD_NUMBER: _ClassVar[int]
     INERRORS_FIELD_NUMBER: _ClassVar[int]
@@ -1248,7 +1637,10 @@ class UdpStatistics(_Message):
         IgnoredMulti: int | None = ...,
     ) -> None: ...
 
+@_final
 class SNMPStatistics(_Message):
+    """``mesos.SNMPStatistics`` of Mesos 1.11.0."""
+
     IP_STATS_FIELD_NUMBER: _ClassVar[int]
     ICMP_STATS_FIELD_NUMBER: _ClassVar[int]
     TCP_STATS_FIELD_NUMBER: _ClassVar[int]
@@ -1270,7 +1662,10 @@ class SNMPStatistics(_Message):
         udp_stats: _mesos_pb2.UdpStatistics | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class DiskStatistics(_Message):
+    """``mesos.DiskStatistics`` of Mesos 1.11.0."""
+
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     PERSISTENCE_FIELD_NUMBER: _ClassVar[int]
     LIMIT_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -1290,7 +1685,10 @@ class DiskStatistics(_Message):
         used_bytes: int | None = ...,
     ) -> None: ...
 
+@_final
 class ResourceStatistics(_Message):
+    """``mesos.ResourceStatistics`` of Mesos 1.11.0."""
+
     TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
     PROCESSES_FIELD_NUMBER: _ClassVar[int]
     THREADS_FIELD_NUMBER: _ClassVar[int]
@@ -1439,9 +1837,16 @@ class ResourceStatistics(_Message):
         net_snmp_statistics: _mesos_pb2.SNMPStatistics | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class ResourceUsage(_Message):
+    """``mesos.ResourceUsage`` of Mesos 1.11.0."""
+    @_final
     class Executor(_Message):
+        """``mesos.ResourceUsage.Executor`` of Mesos 1.11.0."""
+        @_final
         class Task(_Message):
+            """``mesos.ResourceUsage.Executor.Task`` of Mesos 1.11.0."""
+
             NAME_FIELD_NUMBER: _ClassVar[int]
             ID_FIELD_NUMBER: _ClassVar[int]
             RESOURCES_FIELD_NUMBER: _ClassVar[int]
@@ -1500,7 +1905,10 @@ class ResourceUsage(_Message):
         total: _Iterable[_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
     ) -> None: ...
 
+@_final
 class PerfStatistics(_Message):
+    """``mesos.PerfStatistics`` of Mesos 1.11.0."""
+
     TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
     DURATION_FIELD_NUMBER: _ClassVar[int]
     CYCLES_FIELD_NUMBER: _ClassVar[int]
@@ -1665,7 +2073,10 @@ class PerfStatistics(_Message):
         node_prefetch_misses: int | None = ...,
     ) -> None: ...
 
+@_final
 class Request(_Message):
+    """A hint for the allocator; the stock allocator ignores it."""
+
     SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
     RESOURCES_FIELD_NUMBER: _ClassVar[int]
     @property
@@ -1679,21 +2090,47 @@ class Request(_Message):
         resources: _Iterable[_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
     ) -> None: ...
 
+@_final
 class Offer(_Message):
+    """Resources of one agent, offered to one framework."""
+    @_final
     class Operation(_Message):
-        Type: _ClassVar[_EnumTypeWrapper]
-        UNKNOWN: _ClassVar[int]
-        LAUNCH: _ClassVar[int]
-        LAUNCH_GROUP: _ClassVar[int]
-        RESERVE: _ClassVar[int]
-        UNRESERVE: _ClassVar[int]
-        CREATE: _ClassVar[int]
-        DESTROY: _ClassVar[int]
-        GROW_VOLUME: _ClassVar[int]
-        SHRINK_VOLUME: _ClassVar[int]
-        CREATE_DISK: _ClassVar[int]
-        DESTROY_DISK: _ClassVar[int]
+        """What a framework does with offered resources."""
+
+        _Type = _NewType("_Type", int)
+        class _TypeEnum(_EnumTypeWrapper[_mesos_pb2.Offer.Operation._Type], type):
+            UNKNOWN: _mesos_pb2.Offer.Operation._Type
+            LAUNCH: _mesos_pb2.Offer.Operation._Type
+            LAUNCH_GROUP: _mesos_pb2.Offer.Operation._Type
+            RESERVE: _mesos_pb2.Offer.Operation._Type
+            UNRESERVE: _mesos_pb2.Offer.Operation._Type
+            CREATE: _mesos_pb2.Offer.Operation._Type
+            DESTROY: _mesos_pb2.Offer.Operation._Type
+            GROW_VOLUME: _mesos_pb2.Offer.Operation._Type
+            SHRINK_VOLUME: _mesos_pb2.Offer.Operation._Type
+            CREATE_DISK: _mesos_pb2.Offer.Operation._Type
+            DESTROY_DISK: _mesos_pb2.Offer.Operation._Type
+
+        class Type(metaclass=_TypeEnum):
+            """``mesos.Offer.Operation.Type`` of Mesos 1.11.0."""
+
+            ValueType: _TypeAlias = _mesos_pb2.Offer.Operation._Type
+
+        UNKNOWN: _ClassVar[_mesos_pb2.Offer.Operation._Type]
+        LAUNCH: _ClassVar[_mesos_pb2.Offer.Operation._Type]
+        LAUNCH_GROUP: _ClassVar[_mesos_pb2.Offer.Operation._Type]
+        RESERVE: _ClassVar[_mesos_pb2.Offer.Operation._Type]
+        UNRESERVE: _ClassVar[_mesos_pb2.Offer.Operation._Type]
+        CREATE: _ClassVar[_mesos_pb2.Offer.Operation._Type]
+        DESTROY: _ClassVar[_mesos_pb2.Offer.Operation._Type]
+        GROW_VOLUME: _ClassVar[_mesos_pb2.Offer.Operation._Type]
+        SHRINK_VOLUME: _ClassVar[_mesos_pb2.Offer.Operation._Type]
+        CREATE_DISK: _ClassVar[_mesos_pb2.Offer.Operation._Type]
+        DESTROY_DISK: _ClassVar[_mesos_pb2.Offer.Operation._Type]
+        @_final
         class Launch(_Message):
+            """``mesos.Offer.Operation.Launch`` of Mesos 1.11.0."""
+
             TASK_INFOS_FIELD_NUMBER: _ClassVar[int]
             @property
             def task_infos(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.TaskInfo]: ...
@@ -1701,7 +2138,10 @@ class Offer(_Message):
                 self, *, task_infos: _Iterable[_mesos_pb2.TaskInfo | _Mapping[str, _Any]] | None = ...
             ) -> None: ...
 
+        @_final
         class LaunchGroup(_Message):
+            """``mesos.Offer.Operation.LaunchGroup`` of Mesos 1.11.0."""
+
             EXECUTOR_FIELD_NUMBER: _ClassVar[int]
             TASK_GROUP_FIELD_NUMBER: _ClassVar[int]
             @property
@@ -1715,7 +2155,10 @@ class Offer(_Message):
                 task_group: _mesos_pb2.TaskGroupInfo | _Mapping[str, _Any] | None = ...,
             ) -> None: ...
 
+        @_final
         class Reserve(_Message):
+            """``mesos.Offer.Operation.Reserve`` of Mesos 1.11.0."""
+
             SOURCE_FIELD_NUMBER: _ClassVar[int]
             RESOURCES_FIELD_NUMBER: _ClassVar[int]
             @property
@@ -1729,7 +2172,10 @@ class Offer(_Message):
                 resources: _Iterable[_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
             ) -> None: ...
 
+        @_final
         class Unreserve(_Message):
+            """``mesos.Offer.Operation.Unreserve`` of Mesos 1.11.0."""
+
             RESOURCES_FIELD_NUMBER: _ClassVar[int]
             @property
             def resources(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Resource]: ...
@@ -1737,7 +2183,10 @@ class Offer(_Message):
                 self, *, resources: _Iterable[_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...
             ) -> None: ...
 
+        @_final
         class Create(_Message):
+            """``mesos.Offer.Operation.Create`` of Mesos 1.11.0."""
+
             VOLUMES_FIELD_NUMBER: _ClassVar[int]
             @property
             def volumes(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Resource]: ...
@@ -1745,7 +2194,10 @@ class Offer(_Message):
                 self, *, volumes: _Iterable[_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...
             ) -> None: ...
 
+        @_final
         class Destroy(_Message):
+            """``mesos.Offer.Operation.Destroy`` of Mesos 1.11.0."""
+
             VOLUMES_FIELD_NUMBER: _ClassVar[int]
             @property
             def volumes(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Resource]: ...
@@ -1753,7 +2205,10 @@ class Offer(_Message):
                 self, *, volumes: _Iterable[_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...
             ) -> None: ...
 
+        @_final
         class GrowVolume(_Message):
+            """``mesos.Offer.Operation.GrowVolume`` of Mesos 1.11.0."""
+
             VOLUME_FIELD_NUMBER: _ClassVar[int]
             ADDITION_FIELD_NUMBER: _ClassVar[int]
             @property
@@ -1767,7 +2222,10 @@ class Offer(_Message):
                 addition: _mesos_pb2.Resource | _Mapping[str, _Any] | None = ...,
             ) -> None: ...
 
+        @_final
         class ShrinkVolume(_Message):
+            """``mesos.Offer.Operation.ShrinkVolume`` of Mesos 1.11.0."""
+
             VOLUME_FIELD_NUMBER: _ClassVar[int]
             SUBTRACT_FIELD_NUMBER: _ClassVar[int]
             @property
@@ -1781,23 +2239,29 @@ class Offer(_Message):
                 subtract: _mesos_pb2.Value.Scalar | _Mapping[str, _Any] | None = ...,
             ) -> None: ...
 
+        @_final
         class CreateDisk(_Message):
+            """``mesos.Offer.Operation.CreateDisk`` of Mesos 1.11.0."""
+
             SOURCE_FIELD_NUMBER: _ClassVar[int]
             TARGET_TYPE_FIELD_NUMBER: _ClassVar[int]
             TARGET_PROFILE_FIELD_NUMBER: _ClassVar[int]
             @property
             def source(self) -> _mesos_pb2.Resource: ...
-            target_type: int
+            target_type: _mesos_pb2.Resource.DiskInfo.Source.Type.ValueType
             target_profile: str
             def __init__(
                 self,
                 *,
                 source: _mesos_pb2.Resource | _Mapping[str, _Any] | None = ...,
-                target_type: int | str | None = ...,
+                target_type: _mesos_pb2.Resource.DiskInfo.Source.Type.ValueType | str | None = ...,
                 target_profile: str | None = ...,
             ) -> None: ...
 
+        @_final
         class DestroyDisk(_Message):
+            """``mesos.Offer.Operation.DestroyDisk`` of Mesos 1.11.0."""
+
             SOURCE_FIELD_NUMBER: _ClassVar[int]
             @property
             def source(self) -> _mesos_pb2.Resource: ...
@@ -1815,7 +2279,7 @@ class Offer(_Message):
         SHRINK_VOLUME_FIELD_NUMBER: _ClassVar[int]
         CREATE_DISK_FIELD_NUMBER: _ClassVar[int]
         DESTROY_DISK_FIELD_NUMBER: _ClassVar[int]
-        type: int
+        type: _mesos_pb2.Offer.Operation.Type.ValueType
         @property
         def id(self) -> _mesos_pb2.OperationID: ...
         @property
@@ -1841,7 +2305,7 @@ class Offer(_Message):
         def __init__(
             self,
             *,
-            type: int | str | None = ...,
+            type: _mesos_pb2.Offer.Operation.Type.ValueType | str | None = ...,
             id: _mesos_pb2.OperationID | _Mapping[str, _Any] | None = ...,
             launch: _mesos_pb2.Offer.Operation.Launch | _Mapping[str, _Any] | None = ...,
             launch_group: _mesos_pb2.Offer.Operation.LaunchGroup | _Mapping[str, _Any] | None = ...,
@@ -1903,7 +2367,10 @@ class Offer(_Message):
         allocation_info: _mesos_pb2.Resource.AllocationInfo | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class InverseOffer(_Message):
+    """Asks a framework to give resources back, for maintenance."""
+
     ID_FIELD_NUMBER: _ClassVar[int]
     URL_FIELD_NUMBER: _ClassVar[int]
     FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
@@ -1933,7 +2400,10 @@ class InverseOffer(_Message):
         resources: _Iterable[_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
     ) -> None: ...
 
+@_final
 class TaskInfo(_Message):
+    """A task to launch. Exactly one of command and executor is set."""
+
     NAME_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
@@ -2000,13 +2470,19 @@ class TaskInfo(_Message):
         limits: _Mapping[str, _mesos_pb2.Value.Scalar | _Mapping[str, _Any]] | None = ...,
     ) -> None: ...
 
+@_final
 class TaskGroupInfo(_Message):
+    """Tasks that start and end together on the default executor."""
+
     TASKS_FIELD_NUMBER: _ClassVar[int]
     @property
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.TaskInfo]: ...
     def __init__(self, *, tasks: _Iterable[_mesos_pb2.TaskInfo | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+@_final
 class Task(_Message):
+    """A task as master and agent know it."""
+
     NAME_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
@@ -2033,12 +2509,12 @@ class Task(_Message):
     def executor_id(self) -> _mesos_pb2.ExecutorID: ...
     @property
     def slave_id(self) -> _mesos_pb2.SlaveID: ...
-    state: int
+    state: _mesos_pb2.TaskState.ValueType
     @property
     def resources(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Resource]: ...
     @property
     def statuses(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.TaskStatus]: ...
-    status_update_state: int
+    status_update_state: _mesos_pb2.TaskState.ValueType
     @property
     def status_update_uuid(self) -> bytes: ...
     @status_update_uuid.setter
@@ -2064,10 +2540,10 @@ class Task(_Message):
         framework_id: _mesos_pb2.FrameworkID | _Mapping[str, _Any] | None = ...,
         executor_id: _mesos_pb2.ExecutorID | _Mapping[str, _Any] | None = ...,
         slave_id: _mesos_pb2.SlaveID | _Mapping[str, _Any] | None = ...,
-        state: int | str | None = ...,
+        state: _mesos_pb2.TaskState.ValueType | str | None = ...,
         resources: _Iterable[_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
         statuses: _Iterable[_mesos_pb2.TaskStatus | _Mapping[str, _Any]] | None = ...,
-        status_update_state: int | str | None = ...,
+        status_update_state: _mesos_pb2.TaskState.ValueType | str | None = ...,
         status_update_uuid: bytes | str | None = ...,
         labels: _mesos_pb2.Labels | _Mapping[str, _Any] | None = ...,
         discovery: _mesos_pb2.DiscoveryInfo | _Mapping[str, _Any] | None = ...,
@@ -2078,13 +2554,19 @@ class Task(_Message):
         limits: _Mapping[str, _mesos_pb2.Value.Scalar | _Mapping[str, _Any]] | None = ...,
     ) -> None: ...
 
+@_final
 class TaskResourceLimitation(_Message):
+    """``mesos.TaskResourceLimitation`` of Mesos 1.11.0."""
+
     RESOURCES_FIELD_NUMBER: _ClassVar[int]
     @property
     def resources(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Resource]: ...
     def __init__(self, *, resources: _Iterable[_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+@_final
 class UUID(_Message):
+    """``mesos.UUID`` of Mesos 1.11.0."""
+
     VALUE_FIELD_NUMBER: _ClassVar[int]
     @property
     def value(self) -> bytes: ...
@@ -2092,7 +2574,10 @@ class UUID(_Message):
     def value(self, value: bytes | str) -> None: ...
     def __init__(self, *, value: bytes | str | None = ...) -> None: ...
 
+@_final
 class Operation(_Message):
+    """``mesos.Operation`` of Mesos 1.11.0."""
+
     FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
     SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
     INFO_FIELD_NUMBER: _ClassVar[int]
@@ -2122,7 +2607,10 @@ class Operation(_Message):
         uuid: _mesos_pb2.UUID | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class OperationStatus(_Message):
+    """``mesos.OperationStatus`` of Mesos 1.11.0."""
+
     OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
@@ -2132,7 +2620,7 @@ class OperationStatus(_Message):
     RESOURCE_PROVIDER_ID_FIELD_NUMBER: _ClassVar[int]
     @property
     def operation_id(self) -> _mesos_pb2.OperationID: ...
-    state: int
+    state: _mesos_pb2.OperationState.ValueType
     message: str
     @property
     def converted_resources(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Resource]: ...
@@ -2146,7 +2634,7 @@ class OperationStatus(_Message):
         self,
         *,
         operation_id: _mesos_pb2.OperationID | _Mapping[str, _Any] | None = ...,
-        state: int | str | None = ...,
+        state: _mesos_pb2.OperationState.ValueType | str | None = ...,
         message: str | None = ...,
         converted_resources: _Iterable[_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
         uuid: _mesos_pb2.UUID | _Mapping[str, _Any] | None = ...,
@@ -2154,18 +2642,29 @@ class OperationStatus(_Message):
         resource_provider_id: _mesos_pb2.ResourceProviderID | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class CheckStatusInfo(_Message):
+    """``mesos.CheckStatusInfo`` of Mesos 1.11.0."""
+    @_final
     class Command(_Message):
+        """``mesos.CheckStatusInfo.Command`` of Mesos 1.11.0."""
+
         EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
         exit_code: int
         def __init__(self, *, exit_code: int | None = ...) -> None: ...
 
+    @_final
     class Http(_Message):
+        """``mesos.CheckStatusInfo.Http`` of Mesos 1.11.0."""
+
         STATUS_CODE_FIELD_NUMBER: _ClassVar[int]
         status_code: int
         def __init__(self, *, status_code: int | None = ...) -> None: ...
 
+    @_final
     class Tcp(_Message):
+        """``mesos.CheckStatusInfo.Tcp`` of Mesos 1.11.0."""
+
         SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
         succeeded: bool
         def __init__(self, *, succeeded: bool | None = ...) -> None: ...
@@ -2174,7 +2673,7 @@ class CheckStatusInfo(_Message):
     COMMAND_FIELD_NUMBER: _ClassVar[int]
     HTTP_FIELD_NUMBER: _ClassVar[int]
     TCP_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _mesos_pb2.CheckInfo.Type.ValueType
     @property
     def command(self) -> _mesos_pb2.CheckStatusInfo.Command: ...
     @property
@@ -2184,53 +2683,108 @@ class CheckStatusInfo(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _mesos_pb2.CheckInfo.Type.ValueType | str | None = ...,
         command: _mesos_pb2.CheckStatusInfo.Command | _Mapping[str, _Any] | None = ...,
         http: _mesos_pb2.CheckStatusInfo.Http | _Mapping[str, _Any] | None = ...,
         tcp: _mesos_pb2.CheckStatusInfo.Tcp | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class TaskStatus(_Message):
-    Source: _ClassVar[_EnumTypeWrapper]
-    SOURCE_MASTER: _ClassVar[int]
-    SOURCE_SLAVE: _ClassVar[int]
-    SOURCE_EXECUTOR: _ClassVar[int]
-    Reason: _ClassVar[_EnumTypeWrapper]
-    REASON_COMMAND_EXECUTOR_FAILED: _ClassVar[int]
-    REASON_CONTAINER_LAUNCH_FAILED: _ClassVar[int]
-    REASON_CONTAINER_LIMITATION: _ClassVar[int]
-    REASON_CONTAINER_LIMITATION_DISK: _ClassVar[int]
-    REASON_CONTAINER_LIMITATION_MEMORY: _ClassVar[int]
-    REASON_CONTAINER_PREEMPTED: _ClassVar[int]
-    REASON_CONTAINER_UPDATE_FAILED: _ClassVar[int]
-    REASON_MAX_COMPLETION_TIME_REACHED: _ClassVar[int]
-    REASON_EXECUTOR_REGISTRATION_TIMEOUT: _ClassVar[int]
-    REASON_EXECUTOR_REREGISTRATION_TIMEOUT: _ClassVar[int]
-    REASON_EXECUTOR_TERMINATED: _ClassVar[int]
-    REASON_EXECUTOR_UNREGISTERED: _ClassVar[int]
-    REASON_FRAMEWORK_REMOVED: _ClassVar[int]
-    REASON_GC_ERROR: _ClassVar[int]
-    REASON_INVALID_FRAMEWORKID: _ClassVar[int]
-    REASON_INVALID_OFFERS: _ClassVar[int]
-    REASON_IO_SWITCHBOARD_EXITED: _ClassVar[int]
-    REASON_MASTER_DISCONNECTED: _ClassVar[int]
-    REASON_RECONCILIATION: _ClassVar[int]
-    REASON_RESOURCES_UNKNOWN: _ClassVar[int]
-    REASON_SLAVE_DISCONNECTED: _ClassVar[int]
-    REASON_SLAVE_DRAINING: _ClassVar[int]
-    REASON_SLAVE_REMOVED: _ClassVar[int]
-    REASON_SLAVE_REMOVED_BY_OPERATOR: _ClassVar[int]
-    REASON_SLAVE_REREGISTERED: _ClassVar[int]
-    REASON_SLAVE_RESTARTED: _ClassVar[int]
-    REASON_SLAVE_UNKNOWN: _ClassVar[int]
-    REASON_TASK_KILLED_DURING_LAUNCH: _ClassVar[int]
-    REASON_TASK_CHECK_STATUS_UPDATED: _ClassVar[int]
-    REASON_TASK_HEALTH_CHECK_STATUS_UPDATED: _ClassVar[int]
-    REASON_TASK_GROUP_INVALID: _ClassVar[int]
-    REASON_TASK_GROUP_UNAUTHORIZED: _ClassVar[int]
-    REASON_TASK_INVALID: _ClassVar[int]
-    REASON_TASK_UNAUTHORIZED: _ClassVar[int]
-    REASON_TASK_UNKNOWN: _ClassVar[int]
+    """The state of a task at a moment, and who says so."""
+
+    _Source = _NewType("_Source", int)
+    class _SourceEnum(_EnumTypeWrapper[_mesos_pb2.TaskStatus._Source], type):
+        SOURCE_MASTER: _mesos_pb2.TaskStatus._Source
+        SOURCE_SLAVE: _mesos_pb2.TaskStatus._Source
+        SOURCE_EXECUTOR: _mesos_pb2.TaskStatus._Source
+
+    class Source(metaclass=_SourceEnum):
+        """``mesos.TaskStatus.Source`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _mesos_pb2.TaskStatus._Source
+
+    SOURCE_MASTER: _ClassVar[_mesos_pb2.TaskStatus._Source]
+    SOURCE_SLAVE: _ClassVar[_mesos_pb2.TaskStatus._Source]
+    SOURCE_EXECUTOR: _ClassVar[_mesos_pb2.TaskStatus._Source]
+    _Reason = _NewType("_Reason", int)
+    class _ReasonEnum(_EnumTypeWrapper[_mesos_pb2.TaskStatus._Reason], type):
+        REASON_COMMAND_EXECUTOR_FAILED: _mesos_pb2.TaskStatus._Reason
+        REASON_CONTAINER_LAUNCH_FAILED: _mesos_pb2.TaskStatus._Reason
+        REASON_CONTAINER_LIMITATION: _mesos_pb2.TaskStatus._Reason
+        REASON_CONTAINER_LIMITATION_DISK: _mesos_pb2.TaskStatus._Reason
+        REASON_CONTAINER_LIMITATION_MEMORY: _mesos_pb2.TaskStatus._Reason
+        REASON_CONTAINER_PREEMPTED: _mesos_pb2.TaskStatus._Reason
+        REASON_CONTAINER_UPDATE_FAILED: _mesos_pb2.TaskStatus._Reason
+        REASON_MAX_COMPLETION_TIME_REACHED: _mesos_pb2.TaskStatus._Reason
+        REASON_EXECUTOR_REGISTRATION_TIMEOUT: _mesos_pb2.TaskStatus._Reason
+        REASON_EXECUTOR_REREGISTRATION_TIMEOUT: _mesos_pb2.TaskStatus._Reason
+        REASON_EXECUTOR_TERMINATED: _mesos_pb2.TaskStatus._Reason
+        REASON_EXECUTOR_UNREGISTERED: _mesos_pb2.TaskStatus._Reason
+        REASON_FRAMEWORK_REMOVED: _mesos_pb2.TaskStatus._Reason
+        REASON_GC_ERROR: _mesos_pb2.TaskStatus._Reason
+        REASON_INVALID_FRAMEWORKID: _mesos_pb2.TaskStatus._Reason
+        REASON_INVALID_OFFERS: _mesos_pb2.TaskStatus._Reason
+        REASON_IO_SWITCHBOARD_EXITED: _mesos_pb2.TaskStatus._Reason
+        REASON_MASTER_DISCONNECTED: _mesos_pb2.TaskStatus._Reason
+        REASON_RECONCILIATION: _mesos_pb2.TaskStatus._Reason
+        REASON_RESOURCES_UNKNOWN: _mesos_pb2.TaskStatus._Reason
+        REASON_SLAVE_DISCONNECTED: _mesos_pb2.TaskStatus._Reason
+        REASON_SLAVE_DRAINING: _mesos_pb2.TaskStatus._Reason
+        REASON_SLAVE_REMOVED: _mesos_pb2.TaskStatus._Reason
+        REASON_SLAVE_REMOVED_BY_OPERATOR: _mesos_pb2.TaskStatus._Reason
+        REASON_SLAVE_REREGISTERED: _mesos_pb2.TaskStatus._Reason
+        REASON_SLAVE_RESTARTED: _mesos_pb2.TaskStatus._Reason
+        REASON_SLAVE_UNKNOWN: _mesos_pb2.TaskStatus._Reason
+        REASON_TASK_KILLED_DURING_LAUNCH: _mesos_pb2.TaskStatus._Reason
+        REASON_TASK_CHECK_STATUS_UPDATED: _mesos_pb2.TaskStatus._Reason
+        REASON_TASK_HEALTH_CHECK_STATUS_UPDATED: _mesos_pb2.TaskStatus._Reason
+        REASON_TASK_GROUP_INVALID: _mesos_pb2.TaskStatus._Reason
+        REASON_TASK_GROUP_UNAUTHORIZED: _mesos_pb2.TaskStatus._Reason
+        REASON_TASK_INVALID: _mesos_pb2.TaskStatus._Reason
+        REASON_TASK_UNAUTHORIZED: _mesos_pb2.TaskStatus._Reason
+        REASON_TASK_UNKNOWN: _mesos_pb2.TaskStatus._Reason
+
+    class Reason(metaclass=_ReasonEnum):
+        """``mesos.TaskStatus.Reason`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _mesos_pb2.TaskStatus._Reason
+
+    REASON_COMMAND_EXECUTOR_FAILED: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_CONTAINER_LAUNCH_FAILED: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_CONTAINER_LIMITATION: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_CONTAINER_LIMITATION_DISK: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_CONTAINER_LIMITATION_MEMORY: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_CONTAINER_PREEMPTED: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_CONTAINER_UPDATE_FAILED: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_MAX_COMPLETION_TIME_REACHED: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_EXECUTOR_REGISTRATION_TIMEOUT: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_EXECUTOR_REREGISTRATION_TIMEOUT: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_EXECUTOR_TERMINATED: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_EXECUTOR_UNREGISTERED: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_FRAMEWORK_REMOVED: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_GC_ERROR: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_INVALID_FRAMEWORKID: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_INVALID_OFFERS: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_IO_SWITCHBOARD_EXITED: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_MASTER_DISCONNECTED: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_RECONCILIATION: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_RESOURCES_UNKNOWN: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_SLAVE_DISCONNECTED: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_SLAVE_DRAINING: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_SLAVE_REMOVED: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_SLAVE_REMOVED_BY_OPERATOR: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_SLAVE_REREGISTERED: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_SLAVE_RESTARTED: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_SLAVE_UNKNOWN: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_TASK_KILLED_DURING_LAUNCH: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_TASK_CHECK_STATUS_UPDATED: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_TASK_HEALTH_CHECK_STATUS_UPDATED: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_TASK_GROUP_INVALID: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_TASK_GROUP_UNAUTHORIZED: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_TASK_INVALID: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_TASK_UNAUTHORIZED: _ClassVar[_mesos_pb2.TaskStatus._Reason]
+    REASON_TASK_UNKNOWN: _ClassVar[_mesos_pb2.TaskStatus._Reason]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
@@ -2249,10 +2803,10 @@ class TaskStatus(_Message):
     LIMITATION_FIELD_NUMBER: _ClassVar[int]
     @property
     def task_id(self) -> _mesos_pb2.TaskID: ...
-    state: int
+    state: _mesos_pb2.TaskState.ValueType
     message: str
-    source: int
-    reason: int
+    source: _mesos_pb2.TaskStatus.Source.ValueType
+    reason: _mesos_pb2.TaskStatus.Reason.ValueType
     @property
     def data(self) -> bytes: ...
     @data.setter
@@ -2281,10 +2835,10 @@ class TaskStatus(_Message):
         self,
         *,
         task_id: _mesos_pb2.TaskID | _Mapping[str, _Any] | None = ...,
-        state: int | str | None = ...,
+        state: _mesos_pb2.TaskState.ValueType | str | None = ...,
         message: str | None = ...,
-        source: int | str | None = ...,
-        reason: int | str | None = ...,
+        source: _mesos_pb2.TaskStatus.Source.ValueType | str | None = ...,
+        reason: _mesos_pb2.TaskStatus.Reason.ValueType | str | None = ...,
         data: bytes | str | None = ...,
         slave_id: _mesos_pb2.SlaveID | _Mapping[str, _Any] | None = ...,
         executor_id: _mesos_pb2.ExecutorID | _Mapping[str, _Any] | None = ...,
@@ -2298,23 +2852,41 @@ class TaskStatus(_Message):
         limitation: _mesos_pb2.TaskResourceLimitation | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class Filters(_Message):
+    """For how long declined resources should not be offered again."""
+
     REFUSE_SECONDS_FIELD_NUMBER: _ClassVar[int]
     refuse_seconds: float
     def __init__(self, *, refuse_seconds: float | None = ...) -> None: ...
 
+@_final
 class Environment(_Message):
+    """Environment variables."""
+    @_final
     class Variable(_Message):
-        Type: _ClassVar[_EnumTypeWrapper]
-        UNKNOWN: _ClassVar[int]
-        VALUE: _ClassVar[int]
-        SECRET: _ClassVar[int]
+        """``mesos.Environment.Variable`` of Mesos 1.11.0."""
+
+        _Type = _NewType("_Type", int)
+        class _TypeEnum(_EnumTypeWrapper[_mesos_pb2.Environment.Variable._Type], type):
+            UNKNOWN: _mesos_pb2.Environment.Variable._Type
+            VALUE: _mesos_pb2.Environment.Variable._Type
+            SECRET: _mesos_pb2.Environment.Variable._Type
+
+        class Type(metaclass=_TypeEnum):
+            """``mesos.Environment.Variable.Type`` of Mesos 1.11.0."""
+
+            ValueType: _TypeAlias = _mesos_pb2.Environment.Variable._Type
+
+        UNKNOWN: _ClassVar[_mesos_pb2.Environment.Variable._Type]
+        VALUE: _ClassVar[_mesos_pb2.Environment.Variable._Type]
+        SECRET: _ClassVar[_mesos_pb2.Environment.Variable._Type]
         NAME_FIELD_NUMBER: _ClassVar[int]
         TYPE_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
         SECRET_FIELD_NUMBER: _ClassVar[int]
         name: str
-        type: int
+        type: _mesos_pb2.Environment.Variable.Type.ValueType
         value: str
         @property
         def secret(self) -> _mesos_pb2.Secret: ...
@@ -2322,7 +2894,7 @@ class Environment(_Message):
             self,
             *,
             name: str | None = ...,
-            type: int | str | None = ...,
+            type: _mesos_pb2.Environment.Variable.Type.ValueType | str | None = ...,
             value: str | None = ...,
             secret: _mesos_pb2.Secret | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
@@ -2334,45 +2906,76 @@ class Environment(_Message):
         self, *, variables: _Iterable[_mesos_pb2.Environment.Variable | _Mapping[str, _Any]] | None = ...
     ) -> None: ...
 
+@_final
 class Parameter(_Message):
+    """``mesos.Parameter`` of Mesos 1.11.0."""
+
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: str
     def __init__(self, *, key: str | None = ..., value: str | None = ...) -> None: ...
 
+@_final
 class Parameters(_Message):
+    """``mesos.Parameters`` of Mesos 1.11.0."""
+
     PARAMETER_FIELD_NUMBER: _ClassVar[int]
     @property
     def parameter(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Parameter]: ...
     def __init__(self, *, parameter: _Iterable[_mesos_pb2.Parameter | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+@_final
 class Credential(_Message):
+    """A principal and its secret."""
+
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
     SECRET_FIELD_NUMBER: _ClassVar[int]
     principal: str
     secret: str
     def __init__(self, *, principal: str | None = ..., secret: str | None = ...) -> None: ...
 
+@_final
 class Credentials(_Message):
+    """``mesos.Credentials`` of Mesos 1.11.0."""
+
     CREDENTIALS_FIELD_NUMBER: _ClassVar[int]
     @property
     def credentials(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Credential]: ...
     def __init__(self, *, credentials: _Iterable[_mesos_pb2.Credential | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+@_final
 class Secret(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    REFERENCE: _ClassVar[int]
-    VALUE: _ClassVar[int]
+    """``mesos.Secret`` of Mesos 1.11.0."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_mesos_pb2.Secret._Type], type):
+        UNKNOWN: _mesos_pb2.Secret._Type
+        REFERENCE: _mesos_pb2.Secret._Type
+        VALUE: _mesos_pb2.Secret._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.Secret.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _mesos_pb2.Secret._Type
+
+    UNKNOWN: _ClassVar[_mesos_pb2.Secret._Type]
+    REFERENCE: _ClassVar[_mesos_pb2.Secret._Type]
+    VALUE: _ClassVar[_mesos_pb2.Secret._Type]
+    @_final
     class Reference(_Message):
+        """``mesos.Secret.Reference`` of Mesos 1.11.0."""
+
         NAME_FIELD_NUMBER: _ClassVar[int]
         KEY_FIELD_NUMBER: _ClassVar[int]
         name: str
         key: str
         def __init__(self, *, name: str | None = ..., key: str | None = ...) -> None: ...
 
+    @_final
     class Value(_Message):
+        """``mesos.Secret.Value`` of Mesos 1.11.0."""
+
         DATA_FIELD_NUMBER: _ClassVar[int]
         @property
         def data(self) -> bytes: ...
@@ -2383,7 +2986,7 @@ class Secret(_Message):
     TYPE_FIELD_NUMBER: _ClassVar[int]
     REFERENCE_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _mesos_pb2.Secret.Type.ValueType
     @property
     def reference(self) -> _mesos_pb2.Secret.Reference: ...
     @property
@@ -2391,12 +2994,15 @@ class Secret(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _mesos_pb2.Secret.Type.ValueType | str | None = ...,
         reference: _mesos_pb2.Secret.Reference | _Mapping[str, _Any] | None = ...,
         value: _mesos_pb2.Secret.Value | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class RateLimit(_Message):
+    """``mesos.RateLimit`` of Mesos 1.11.0."""
+
     QPS_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
     CAPACITY_FIELD_NUMBER: _ClassVar[int]
@@ -2405,7 +3011,10 @@ class RateLimit(_Message):
     capacity: int
     def __init__(self, *, qps: float | None = ..., principal: str | None = ..., capacity: int | None = ...) -> None: ...
 
+@_final
 class RateLimits(_Message):
+    """``mesos.RateLimits`` of Mesos 1.11.0."""
+
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     AGGREGATE_DEFAULT_QPS_FIELD_NUMBER: _ClassVar[int]
     AGGREGATE_DEFAULT_CAPACITY_FIELD_NUMBER: _ClassVar[int]
@@ -2421,11 +3030,26 @@ class RateLimits(_Message):
         aggregate_default_capacity: int | None = ...,
     ) -> None: ...
 
+@_final
 class Image(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    APPC: _ClassVar[int]
-    DOCKER: _ClassVar[int]
+    """``mesos.Image`` of Mesos 1.11.0."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_mesos_pb2.Image._Type], type):
+        APPC: _mesos_pb2.Image._Type
+        DOCKER: _mesos_pb2.Image._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.Image.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _mesos_pb2.Image._Type
+
+    APPC: _ClassVar[_mesos_pb2.Image._Type]
+    DOCKER: _ClassVar[_mesos_pb2.Image._Type]
+    @_final
     class Appc(_Message):
+        """``mesos.Image.Appc`` of Mesos 1.11.0."""
+
         NAME_FIELD_NUMBER: _ClassVar[int]
         ID_FIELD_NUMBER: _ClassVar[int]
         LABELS_FIELD_NUMBER: _ClassVar[int]
@@ -2441,7 +3065,10 @@ class Image(_Message):
             labels: _mesos_pb2.Labels | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class Docker(_Message):
+        """``mesos.Image.Docker`` of Mesos 1.11.0."""
+
         NAME_FIELD_NUMBER: _ClassVar[int]
         CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
         CONFIG_FIELD_NUMBER: _ClassVar[int]
@@ -2462,7 +3089,7 @@ class Image(_Message):
     APPC_FIELD_NUMBER: _ClassVar[int]
     DOCKER_FIELD_NUMBER: _ClassVar[int]
     CACHED_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _mesos_pb2.Image.Type.ValueType
     @property
     def appc(self) -> _mesos_pb2.Image.Appc: ...
     @property
@@ -2471,34 +3098,78 @@ class Image(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _mesos_pb2.Image.Type.ValueType | str | None = ...,
         appc: _mesos_pb2.Image.Appc | _Mapping[str, _Any] | None = ...,
         docker: _mesos_pb2.Image.Docker | _Mapping[str, _Any] | None = ...,
         cached: bool | None = ...,
     ) -> None: ...
 
+@_final
 class MountPropagation(_Message):
-    Mode: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    HOST_TO_CONTAINER: _ClassVar[int]
-    BIDIRECTIONAL: _ClassVar[int]
-    MODE_FIELD_NUMBER: _ClassVar[int]
-    mode: int
-    def __init__(self, *, mode: int | str | None = ...) -> None: ...
+    """``mesos.MountPropagation`` of Mesos 1.11.0."""
 
+    _Mode = _NewType("_Mode", int)
+    class _ModeEnum(_EnumTypeWrapper[_mesos_pb2.MountPropagation._Mode], type):
+        UNKNOWN: _mesos_pb2.MountPropagation._Mode
+        HOST_TO_CONTAINER: _mesos_pb2.MountPropagation._Mode
+        BIDIRECTIONAL: _mesos_pb2.MountPropagation._Mode
+
+    class Mode(metaclass=_ModeEnum):
+        """``mesos.MountPropagation.Mode`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _mesos_pb2.MountPropagation._Mode
+
+    UNKNOWN: _ClassVar[_mesos_pb2.MountPropagation._Mode]
+    HOST_TO_CONTAINER: _ClassVar[_mesos_pb2.MountPropagation._Mode]
+    BIDIRECTIONAL: _ClassVar[_mesos_pb2.MountPropagation._Mode]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    mode: _mesos_pb2.MountPropagation.Mode.ValueType
+    def __init__(self, *, mode: _mesos_pb2.MountPropagation.Mode.ValueType | str | None = ...) -> None: ...
+
+@_final
 class Volume(_Message):
-    Mode: _ClassVar[_EnumTypeWrapper]
-    RW: _ClassVar[int]
-    RO: _ClassVar[int]
+    """``mesos.Volume`` of Mesos 1.11.0."""
+
+    _Mode = _NewType("_Mode", int)
+    class _ModeEnum(_EnumTypeWrapper[_mesos_pb2.Volume._Mode], type):
+        RW: _mesos_pb2.Volume._Mode
+        RO: _mesos_pb2.Volume._Mode
+
+    class Mode(metaclass=_ModeEnum):
+        """``mesos.Volume.Mode`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _mesos_pb2.Volume._Mode
+
+    RW: _ClassVar[_mesos_pb2.Volume._Mode]
+    RO: _ClassVar[_mesos_pb2.Volume._Mode]
+    @_final
     class Source(_Message):
-        Type: _ClassVar[_EnumTypeWrapper]
-        UNKNOWN: _ClassVar[int]
-        DOCKER_VOLUME: _ClassVar[int]
-        HOST_PATH: _ClassVar[int]
-        SANDBOX_PATH: _ClassVar[int]
-        SECRET: _ClassVar[int]
-        CSI_VOLUME: _ClassVar[int]
+        """``mesos.Volume.Source`` of Mesos 1.11.0."""
+
+        _Type = _NewType("_Type", int)
+        class _TypeEnum(_EnumTypeWrapper[_mesos_pb2.Volume.Source._Type], type):
+            UNKNOWN: _mesos_pb2.Volume.Source._Type
+            DOCKER_VOLUME: _mesos_pb2.Volume.Source._Type
+            HOST_PATH: _mesos_pb2.Volume.Source._Type
+            SANDBOX_PATH: _mesos_pb2.Volume.Source._Type
+            SECRET: _mesos_pb2.Volume.Source._Type
+            CSI_VOLUME: _mesos_pb2.Volume.Source._Type
+
+        class Type(metaclass=_TypeEnum):
+            """``mesos.Volume.Source.Type`` of Mesos 1.11.0."""
+
+            ValueType: _TypeAlias = _mesos_pb2.Volume.Source._Type
+
+        UNKNOWN: _ClassVar[_mesos_pb2.Volume.Source._Type]
+        DOCKER_VOLUME: _ClassVar[_mesos_pb2.Volume.Source._Type]
+        HOST_PATH: _ClassVar[_mesos_pb2.Volume.Source._Type]
+        SANDBOX_PATH: _ClassVar[_mesos_pb2.Volume.Source._Type]
+        SECRET: _ClassVar[_mesos_pb2.Volume.Source._Type]
+        CSI_VOLUME: _ClassVar[_mesos_pb2.Volume.Source._Type]
+        @_final
         class DockerVolume(_Message):
+            """``mesos.Volume.Source.DockerVolume`` of Mesos 1.11.0."""
+
             DRIVER_FIELD_NUMBER: _ClassVar[int]
             NAME_FIELD_NUMBER: _ClassVar[int]
             DRIVER_OPTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -2514,7 +3185,10 @@ class Volume(_Message):
                 driver_options: _mesos_pb2.Parameters | _Mapping[str, _Any] | None = ...,
             ) -> None: ...
 
+        @_final
         class HostPath(_Message):
+            """``mesos.Volume.Source.HostPath`` of Mesos 1.11.0."""
+
             PATH_FIELD_NUMBER: _ClassVar[int]
             MOUNT_PROPAGATION_FIELD_NUMBER: _ClassVar[int]
             path: str
@@ -2527,23 +3201,50 @@ class Volume(_Message):
                 mount_propagation: _mesos_pb2.MountPropagation | _Mapping[str, _Any] | None = ...,
             ) -> None: ...
 
+        @_final
         class SandboxPath(_Message):
-            Type: _ClassVar[_EnumTypeWrapper]
-            UNKNOWN: _ClassVar[int]
-            SELF: _ClassVar[int]
-            PARENT: _ClassVar[int]
+            """``mesos.Volume.Source.SandboxPath`` of Mesos 1.11.0."""
+
+            _Type = _NewType("_Type", int)
+            class _TypeEnum(_EnumTypeWrapper[_mesos_pb2.Volume.Source.SandboxPath._Type], type):
+                UNKNOWN: _mesos_pb2.Volume.Source.SandboxPath._Type
+                SELF: _mesos_pb2.Volume.Source.SandboxPath._Type
+                PARENT: _mesos_pb2.Volume.Source.SandboxPath._Type
+
+            class Type(metaclass=_TypeEnum):
+                """``mesos.Volume.Source.SandboxPath.Type`` of Mesos 1.11.0."""
+
+                ValueType: _TypeAlias = _mesos_pb2.Volume.Source.SandboxPath._Type
+
+            UNKNOWN: _ClassVar[_mesos_pb2.Volume.Source.SandboxPath._Type]
+            SELF: _ClassVar[_mesos_pb2.Volume.Source.SandboxPath._Type]
+            PARENT: _ClassVar[_mesos_pb2.Volume.Source.SandboxPath._Type]
             TYPE_FIELD_NUMBER: _ClassVar[int]
             PATH_FIELD_NUMBER: _ClassVar[int]
-            type: int
+            type: _mesos_pb2.Volume.Source.SandboxPath.Type.ValueType
             path: str
-            def __init__(self, *, type: int | str | None = ..., path: str | None = ...) -> None: ...
+            def __init__(
+                self,
+                *,
+                type: _mesos_pb2.Volume.Source.SandboxPath.Type.ValueType | str | None = ...,
+                path: str | None = ...,
+            ) -> None: ...
 
+        @_final
         class CSIVolume(_Message):
+            """``mesos.Volume.Source.CSIVolume`` of Mesos 1.11.0."""
+            @_final
             class VolumeCapability(_Message):
+                """``mesos.Volume.Source.CSIVolume.VolumeCapability`` of Mesos 1.11.0."""
+                @_final
                 class BlockVolume(_Message):
+                    """``mesos.Volume.Source.CSIVolume.VolumeCapability.BlockVolume`` of Mesos 1.11.0."""
                     def __init__(self) -> None: ...
 
+                @_final
                 class MountVolume(_Message):
+                    """``mesos.Volume.Source.CSIVolume.VolumeCapability.MountVolume`` of Mesos 1.11.0."""
+
                     FS_TYPE_FIELD_NUMBER: _ClassVar[int]
                     MOUNT_FLAGS_FIELD_NUMBER: _ClassVar[int]
                     fs_type: str
@@ -2553,17 +3254,49 @@ class Volume(_Message):
                         self, *, fs_type: str | None = ..., mount_flags: _Iterable[str] | None = ...
                     ) -> None: ...
 
+                @_final
                 class AccessMode(_Message):
-                    Mode: _ClassVar[_EnumTypeWrapper]
-                    UNKNOWN: _ClassVar[int]
-                    SINGLE_NODE_WRITER: _ClassVar[int]
-                    SINGLE_NODE_READER_ONLY: _ClassVar[int]
-                    MULTI_NODE_READER_ONLY: _ClassVar[int]
-                    MULTI_NODE_SINGLE_WRITER: _ClassVar[int]
-                    MULTI_NODE_MULTI_WRITER: _ClassVar[int]
+                    """``mesos.Volume.Source.CSIVolume.VolumeCapability.AccessMode`` of Mesos 1.11.0."""
+
+                    _Mode = _NewType("_Mode", int)
+                    class _ModeEnum(
+                        _EnumTypeWrapper[_mesos_pb2.Volume.Source.CSIVolume.VolumeCapability.AccessMode._Mode], type
+                    ):
+                        UNKNOWN: _mesos_pb2.Volume.Source.CSIVolume.VolumeCapability.AccessMode._Mode
+                        SINGLE_NODE_WRITER: _mesos_pb2.Volume.Source.CSIVolume.VolumeCapability.AccessMode._Mode
+                        SINGLE_NODE_READER_ONLY: _mesos_pb2.Volume.Source.CSIVolume.VolumeCapability.AccessMode._Mode
+                        MULTI_NODE_READER_ONLY: _mesos_pb2.Volume.Source.CSIVolume.VolumeCapability.AccessMode._Mode
+                        MULTI_NODE_SINGLE_WRITER: _mesos_pb2.Volume.Source.CSIVolume.VolumeCapability.AccessMode._Mode
+                        MULTI_NODE_MULTI_WRITER: _mesos_pb2.Volume.Source.CSIVolume.VolumeCapability.AccessMode._Mode
+
+                    class Mode(metaclass=_ModeEnum):
+                        """``mesos.Volume.Source.CSIVolume.VolumeCapability.AccessMode.Mode`` of Mesos 1.11.0."""
+
+                        ValueType: _TypeAlias = _mesos_pb2.Volume.Source.CSIVolume.VolumeCapability.AccessMode._Mode
+
+                    UNKNOWN: _ClassVar[_mesos_pb2.Volume.Source.CSIVolume.VolumeCapability.AccessMode._Mode]
+                    SINGLE_NODE_WRITER: _ClassVar[_mesos_pb2.Volume.Source.CSIVolume.VolumeCapability.AccessMode._Mode]
+                    SINGLE_NODE_READER_ONLY: _ClassVar[
+                        _mesos_pb2.Volume.Source.CSIVolume.VolumeCapability.AccessMode._Mode
+                    ]
+                    MULTI_NODE_READER_ONLY: _ClassVar[
+                        _mesos_pb2.Volume.Source.CSIVolume.VolumeCapability.AccessMode._Mode
+                    ]
+                    MULTI_NODE_SINGLE_WRITER: _ClassVar[
+                        _mesos_pb2.Volume.Source.CSIVolume.VolumeCapability.AccessMode._Mode
+                    ]
+                    MULTI_NODE_MULTI_WRITER: _ClassVar[
+                        _mesos_pb2.Volume.Source.CSIVolume.VolumeCapability.AccessMode._Mode
+                    ]
                     MODE_FIELD_NUMBER: _ClassVar[int]
-                    mode: int
-                    def __init__(self, *, mode: int | str | None = ...) -> None: ...
+                    mode: _mesos_pb2.Volume.Source.CSIVolume.VolumeCapability.AccessMode.Mode.ValueType
+                    def __init__(
+                        self,
+                        *,
+                        mode: _mesos_pb2.Volume.Source.CSIVolume.VolumeCapability.AccessMode.Mode.ValueType
+                        | str
+                        | None = ...,
+                    ) -> None: ...
 
                 BLOCK_FIELD_NUMBER: _ClassVar[int]
                 MOUNT_FIELD_NUMBER: _ClassVar[int]
@@ -2588,7 +3321,10 @@ class Volume(_Message):
                     | None = ...,
                 ) -> None: ...
 
+            @_final
             class StaticProvisioning(_Message):
+                """``mesos.Volume.Source.CSIVolume.StaticProvisioning`` of Mesos 1.11.0."""
+
                 VOLUME_ID_FIELD_NUMBER: _ClassVar[int]
                 VOLUME_CAPABILITY_FIELD_NUMBER: _ClassVar[int]
                 NODE_STAGE_SECRETS_FIELD_NUMBER: _ClassVar[int]
@@ -2635,7 +3371,7 @@ class Volume(_Message):
         SANDBOX_PATH_FIELD_NUMBER: _ClassVar[int]
         SECRET_FIELD_NUMBER: _ClassVar[int]
         CSI_VOLUME_FIELD_NUMBER: _ClassVar[int]
-        type: int
+        type: _mesos_pb2.Volume.Source.Type.ValueType
         @property
         def docker_volume(self) -> _mesos_pb2.Volume.Source.DockerVolume: ...
         @property
@@ -2649,7 +3385,7 @@ class Volume(_Message):
         def __init__(
             self,
             *,
-            type: int | str | None = ...,
+            type: _mesos_pb2.Volume.Source.Type.ValueType | str | None = ...,
             docker_volume: _mesos_pb2.Volume.Source.DockerVolume | _Mapping[str, _Any] | None = ...,
             host_path: _mesos_pb2.Volume.Source.HostPath | _Mapping[str, _Any] | None = ...,
             sandbox_path: _mesos_pb2.Volume.Source.SandboxPath | _Mapping[str, _Any] | None = ...,
@@ -2662,7 +3398,7 @@ class Volume(_Message):
     HOST_PATH_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
-    mode: int
+    mode: _mesos_pb2.Volume.Mode.ValueType
     container_path: str
     host_path: str
     @property
@@ -2672,25 +3408,48 @@ class Volume(_Message):
     def __init__(
         self,
         *,
-        mode: int | str | None = ...,
+        mode: _mesos_pb2.Volume.Mode.ValueType | str | None = ...,
         container_path: str | None = ...,
         host_path: str | None = ...,
         image: _mesos_pb2.Image | _Mapping[str, _Any] | None = ...,
         source: _mesos_pb2.Volume.Source | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class NetworkInfo(_Message):
-    Protocol: _ClassVar[_EnumTypeWrapper]
-    IPv4: _ClassVar[int]
-    IPv6: _ClassVar[int]
+    """``mesos.NetworkInfo`` of Mesos 1.11.0."""
+
+    _Protocol = _NewType("_Protocol", int)
+    class _ProtocolEnum(_EnumTypeWrapper[_mesos_pb2.NetworkInfo._Protocol], type):
+        IPv4: _mesos_pb2.NetworkInfo._Protocol
+        IPv6: _mesos_pb2.NetworkInfo._Protocol
+
+    class Protocol(metaclass=_ProtocolEnum):
+        """``mesos.NetworkInfo.Protocol`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _mesos_pb2.NetworkInfo._Protocol
+
+    IPv4: _ClassVar[_mesos_pb2.NetworkInfo._Protocol]
+    IPv6: _ClassVar[_mesos_pb2.NetworkInfo._Protocol]
+    @_final
     class IPAddress(_Message):
+        """``mesos.NetworkInfo.IPAddress`` of Mesos 1.11.0."""
+
         PROTOCOL_FIELD_NUMBER: _ClassVar[int]
         IP_ADDRESS_FIELD_NUMBER: _ClassVar[int]
-        protocol: int
+        protocol: _mesos_pb2.NetworkInfo.Protocol.ValueType
         ip_address: str
-        def __init__(self, *, protocol: int | str | None = ..., ip_address: str | None = ...) -> None: ...
+        def __init__(
+            self,
+            *,
+            protocol: _mesos_pb2.NetworkInfo.Protocol.ValueType | str | None = ...,
+            ip_address: str | None = ...,
+        ) -> None: ...
 
+    @_final
     class PortMapping(_Message):
+        """``mesos.NetworkInfo.PortMapping`` of Mesos 1.11.0."""
+
         HOST_PORT_FIELD_NUMBER: _ClassVar[int]
         CONTAINER_PORT_FIELD_NUMBER: _ClassVar[int]
         PROTOCOL_FIELD_NUMBER: _ClassVar[int]
@@ -2725,64 +3484,133 @@ class NetworkInfo(_Message):
         port_mappings: _Iterable[_mesos_pb2.NetworkInfo.PortMapping | _Mapping[str, _Any]] | None = ...,
     ) -> None: ...
 
+@_final
 class CapabilityInfo(_Message):
-    Capability: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    CHOWN: _ClassVar[int]
-    DAC_OVERRIDE: _ClassVar[int]
-    DAC_READ_SEARCH: _ClassVar[int]
-    FOWNER: _ClassVar[int]
-    FSETID: _ClassVar[int]
-    KILL: _ClassVar[int]
-    SETGID: _ClassVar[int]
-    SETUID: _ClassVar[int]
-    SETPCAP: _ClassVar[int]
-    LINUX_IMMUTABLE: _ClassVar[int]
-    NET_BIND_SERVICE: _ClassVar[int]
-    NET_BROADCAST: _ClassVar[int]
-    NET_ADMIN: _ClassVar[int]
-    NET_RAW: _ClassVar[int]
-    IPC_LOCK: _ClassVar[int]
-    IPC_OWNER: _ClassVar[int]
-    SYS_MODULE: _ClassVar[int]
-    SYS_RAWIO: _ClassVar[int]
-    SYS_CHROOT: _ClassVar[int]
-    SYS_PTRACE: _ClassVar[int]
-    SYS_PACCT: _ClassVar[int]
-    SYS_ADMIN: _ClassVar[int]
-    SYS_BOOT: _ClassVar[int]
-    SYS_NICE: _ClassVar[int]
-    SYS_RESOURCE: _ClassVar[int]
-    SYS_TIME: _ClassVar[int]
-    SYS_TTY_CONFIG: _ClassVar[int]
-    MKNOD: _ClassVar[int]
-    LEASE: _ClassVar[int]
-    AUDIT_WRITE: _ClassVar[int]
-    AUDIT_CONTROL: _ClassVar[int]
-    SETFCAP: _ClassVar[int]
-    MAC_OVERRIDE: _ClassVar[int]
-    MAC_ADMIN: _ClassVar[int]
-    SYSLOG: _ClassVar[int]
-    WAKE_ALARM: _ClassVar[int]
-    BLOCK_SUSPEND: _ClassVar[int]
-    AUDIT_READ: _ClassVar[int]
+    """``mesos.CapabilityInfo`` of Mesos 1.11.0."""
+
+    _Capability = _NewType("_Capability", int)
+    class _CapabilityEnum(_EnumTypeWrapper[_mesos_pb2.CapabilityInfo._Capability], type):
+        UNKNOWN: _mesos_pb2.CapabilityInfo._Capability
+        CHOWN: _mesos_pb2.CapabilityInfo._Capability
+        DAC_OVERRIDE: _mesos_pb2.CapabilityInfo._Capability
+        DAC_READ_SEARCH: _mesos_pb2.CapabilityInfo._Capability
+        FOWNER: _mesos_pb2.CapabilityInfo._Capability
+        FSETID: _mesos_pb2.CapabilityInfo._Capability
+        KILL: _mesos_pb2.CapabilityInfo._Capability
+        SETGID: _mesos_pb2.CapabilityInfo._Capability
+        SETUID: _mesos_pb2.CapabilityInfo._Capability
+        SETPCAP: _mesos_pb2.CapabilityInfo._Capability
+        LINUX_IMMUTABLE: _mesos_pb2.CapabilityInfo._Capability
+        NET_BIND_SERVICE: _mesos_pb2.CapabilityInfo._Capability
+        NET_BROADCAST: _mesos_pb2.CapabilityInfo._Capability
+        NET_ADMIN: _mesos_pb2.CapabilityInfo._Capability
+        NET_RAW: _mesos_pb2.CapabilityInfo._Capability
+        IPC_LOCK: _mesos_pb2.CapabilityInfo._Capability
+        IPC_OWNER: _mesos_pb2.CapabilityInfo._Capability
+        SYS_MODULE: _mesos_pb2.CapabilityInfo._Capability
+        SYS_RAWIO: _mesos_pb2.CapabilityInfo._Capability
+        SYS_CHROOT: _mesos_pb2.CapabilityInfo._Capability
+        SYS_PTRACE: _mesos_pb2.CapabilityInfo._Capability
+        SYS_PACCT: _mesos_pb2.CapabilityInfo._Capability
+        SYS_ADMIN: _mesos_pb2.CapabilityInfo._Capability
+        SYS_BOOT: _mesos_pb2.CapabilityInfo._Capability
+        SYS_NICE: _mesos_pb2.CapabilityInfo._Capability
+        SYS_RESOURCE: _mesos_pb2.CapabilityInfo._Capability
+        SYS_TIME: _mesos_pb2.CapabilityInfo._Capability
+        SYS_TTY_CONFIG: _mesos_pb2.CapabilityInfo._Capability
+        MKNOD: _mesos_pb2.CapabilityInfo._Capability
+        LEASE: _mesos_pb2.CapabilityInfo._Capability
+        AUDIT_WRITE: _mesos_pb2.CapabilityInfo._Capability
+        AUDIT_CONTROL: _mesos_pb2.CapabilityInfo._Capability
+        SETFCAP: _mesos_pb2.CapabilityInfo._Capability
+        MAC_OVERRIDE: _mesos_pb2.CapabilityInfo._Capability
+        MAC_ADMIN: _mesos_pb2.CapabilityInfo._Capability
+        SYSLOG: _mesos_pb2.CapabilityInfo._Capability
+        WAKE_ALARM: _mesos_pb2.CapabilityInfo._Capability
+        BLOCK_SUSPEND: _mesos_pb2.CapabilityInfo._Capability
+        AUDIT_READ: _mesos_pb2.CapabilityInfo._Capability
+
+    class Capability(metaclass=_CapabilityEnum):
+        """``mesos.CapabilityInfo.Capability`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _mesos_pb2.CapabilityInfo._Capability
+
+    UNKNOWN: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    CHOWN: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    DAC_OVERRIDE: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    DAC_READ_SEARCH: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    FOWNER: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    FSETID: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    KILL: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    SETGID: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    SETUID: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    SETPCAP: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    LINUX_IMMUTABLE: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    NET_BIND_SERVICE: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    NET_BROADCAST: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    NET_ADMIN: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    NET_RAW: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    IPC_LOCK: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    IPC_OWNER: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    SYS_MODULE: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    SYS_RAWIO: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    SYS_CHROOT: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    SYS_PTRACE: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    SYS_PACCT: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    SYS_ADMIN: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    SYS_BOOT: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    SYS_NICE: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    SYS_RESOURCE: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    SYS_TIME: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    SYS_TTY_CONFIG: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    MKNOD: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    LEASE: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    AUDIT_WRITE: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    AUDIT_CONTROL: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    SETFCAP: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    MAC_OVERRIDE: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    MAC_ADMIN: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    SYSLOG: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    WAKE_ALARM: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    BLOCK_SUSPEND: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
+    AUDIT_READ: _ClassVar[_mesos_pb2.CapabilityInfo._Capability]
     CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     @property
-    def capabilities(self) -> _containers.RepeatedScalarFieldContainer[int]: ...
-    def __init__(self, *, capabilities: _Iterable[int | str] | None = ...) -> None: ...
+    def capabilities(
+        self,
+    ) -> _containers.RepeatedScalarFieldContainer[_mesos_pb2.CapabilityInfo.Capability.ValueType]: ...
+    def __init__(
+        self, *, capabilities: _Iterable[_mesos_pb2.CapabilityInfo.Capability.ValueType | str] | None = ...
+    ) -> None: ...
 
+@_final
 class SeccompInfo(_Message):
+    """``mesos.SeccompInfo`` of Mesos 1.11.0."""
+
     PROFILE_NAME_FIELD_NUMBER: _ClassVar[int]
     UNCONFINED_FIELD_NUMBER: _ClassVar[int]
     profile_name: str
     unconfined: bool
     def __init__(self, *, profile_name: str | None = ..., unconfined: bool | None = ...) -> None: ...
 
+@_final
 class LinuxInfo(_Message):
-    IpcMode: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    PRIVATE: _ClassVar[int]
-    SHARE_PARENT: _ClassVar[int]
+    """``mesos.LinuxInfo`` of Mesos 1.11.0."""
+
+    _IpcMode = _NewType("_IpcMode", int)
+    class _IpcModeEnum(_EnumTypeWrapper[_mesos_pb2.LinuxInfo._IpcMode], type):
+        UNKNOWN: _mesos_pb2.LinuxInfo._IpcMode
+        PRIVATE: _mesos_pb2.LinuxInfo._IpcMode
+        SHARE_PARENT: _mesos_pb2.LinuxInfo._IpcMode
+
+    class IpcMode(metaclass=_IpcModeEnum):
+        """``mesos.LinuxInfo.IpcMode`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _mesos_pb2.LinuxInfo._IpcMode
+
+    UNKNOWN: _ClassVar[_mesos_pb2.LinuxInfo._IpcMode]
+    PRIVATE: _ClassVar[_mesos_pb2.LinuxInfo._IpcMode]
+    SHARE_PARENT: _ClassVar[_mesos_pb2.LinuxInfo._IpcMode]
     CAPABILITY_INFO_FIELD_NUMBER: _ClassVar[int]
     BOUNDING_CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
@@ -2800,7 +3628,7 @@ class LinuxInfo(_Message):
     share_pid_namespace: bool
     @property
     def seccomp(self) -> _mesos_pb2.SeccompInfo: ...
-    ipc_mode: int
+    ipc_mode: _mesos_pb2.LinuxInfo.IpcMode.ValueType
     shm_size: int
     share_cgroups: bool
     def __init__(
@@ -2811,38 +3639,73 @@ class LinuxInfo(_Message):
         effective_capabilities: _mesos_pb2.CapabilityInfo | _Mapping[str, _Any] | None = ...,
         share_pid_namespace: bool | None = ...,
         seccomp: _mesos_pb2.SeccompInfo | _Mapping[str, _Any] | None = ...,
-        ipc_mode: int | str | None = ...,
+        ipc_mode: _mesos_pb2.LinuxInfo.IpcMode.ValueType | str | None = ...,
         shm_size: int | None = ...,
         share_cgroups: bool | None = ...,
     ) -> None: ...
 
+@_final
 class RLimitInfo(_Message):
+    """``mesos.RLimitInfo`` of Mesos 1.11.0."""
+    @_final
     class RLimit(_Message):
-        Type: _ClassVar[_EnumTypeWrapper]
-        UNKNOWN: _ClassVar[int]
-        RLMT_AS: _ClassVar[int]
-        RLMT_CORE: _ClassVar[int]
-        RLMT_CPU: _ClassVar[int]
-        RLMT_DATA: _ClassVar[int]
-        RLMT_FSIZE: _ClassVar[int]
-        RLMT_LOCKS: _ClassVar[int]
-        RLMT_MEMLOCK: _ClassVar[int]
-        RLMT_MSGQUEUE: _ClassVar[int]
-        RLMT_NICE: _ClassVar[int]
-        RLMT_NOFILE: _ClassVar[int]
-        RLMT_NPROC: _ClassVar[int]
-        RLMT_RSS: _ClassVar[int]
-        RLMT_RTPRIO: _ClassVar[int]
-        RLMT_RTTIME: _ClassVar[int]
-        RLMT_SIGPENDING: _ClassVar[int]
-        RLMT_STACK: _ClassVar[int]
+        """``mesos.RLimitInfo.RLimit`` of Mesos 1.11.0."""
+
+        _Type = _NewType("_Type", int)
+        class _TypeEnum(_EnumTypeWrapper[_mesos_pb2.RLimitInfo.RLimit._Type], type):
+            UNKNOWN: _mesos_pb2.RLimitInfo.RLimit._Type
+            RLMT_AS: _mesos_pb2.RLimitInfo.RLimit._Type
+            RLMT_CORE: _mesos_pb2.RLimitInfo.RLimit._Type
+            RLMT_CPU: _mesos_pb2.RLimitInfo.RLimit._Type
+            RLMT_DATA: _mesos_pb2.RLimitInfo.RLimit._Type
+            RLMT_FSIZE: _mesos_pb2.RLimitInfo.RLimit._Type
+            RLMT_LOCKS: _mesos_pb2.RLimitInfo.RLimit._Type
+            RLMT_MEMLOCK: _mesos_pb2.RLimitInfo.RLimit._Type
+            RLMT_MSGQUEUE: _mesos_pb2.RLimitInfo.RLimit._Type
+            RLMT_NICE: _mesos_pb2.RLimitInfo.RLimit._Type
+            RLMT_NOFILE: _mesos_pb2.RLimitInfo.RLimit._Type
+            RLMT_NPROC: _mesos_pb2.RLimitInfo.RLimit._Type
+            RLMT_RSS: _mesos_pb2.RLimitInfo.RLimit._Type
+            RLMT_RTPRIO: _mesos_pb2.RLimitInfo.RLimit._Type
+            RLMT_RTTIME: _mesos_pb2.RLimitInfo.RLimit._Type
+            RLMT_SIGPENDING: _mesos_pb2.RLimitInfo.RLimit._Type
+            RLMT_STACK: _mesos_pb2.RLimitInfo.RLimit._Type
+
+        class Type(metaclass=_TypeEnum):
+            """``mesos.RLimitInfo.RLimit.Type`` of Mesos 1.11.0."""
+
+            ValueType: _TypeAlias = _mesos_pb2.RLimitInfo.RLimit._Type
+
+        UNKNOWN: _ClassVar[_mesos_pb2.RLimitInfo.RLimit._Type]
+        RLMT_AS: _ClassVar[_mesos_pb2.RLimitInfo.RLimit._Type]
+        RLMT_CORE: _ClassVar[_mesos_pb2.RLimitInfo.RLimit._Type]
+        RLMT_CPU: _ClassVar[_mesos_pb2.RLimitInfo.RLimit._Type]
+        RLMT_DATA: _ClassVar[_mesos_pb2.RLimitInfo.RLimit._Type]
+        RLMT_FSIZE: _ClassVar[_mesos_pb2.RLimitInfo.RLimit._Type]
+        RLMT_LOCKS: _ClassVar[_mesos_pb2.RLimitInfo.RLimit._Type]
+        RLMT_MEMLOCK: _ClassVar[_mesos_pb2.RLimitInfo.RLimit._Type]
+        RLMT_MSGQUEUE: _ClassVar[_mesos_pb2.RLimitInfo.RLimit._Type]
+        RLMT_NICE: _ClassVar[_mesos_pb2.RLimitInfo.RLimit._Type]
+        RLMT_NOFILE: _ClassVar[_mesos_pb2.RLimitInfo.RLimit._Type]
+        RLMT_NPROC: _ClassVar[_mesos_pb2.RLimitInfo.RLimit._Type]
+        RLMT_RSS: _ClassVar[_mesos_pb2.RLimitInfo.RLimit._Type]
+        RLMT_RTPRIO: _ClassVar[_mesos_pb2.RLimitInfo.RLimit._Type]
+        RLMT_RTTIME: _ClassVar[_mesos_pb2.RLimitInfo.RLimit._Type]
+        RLMT_SIGPENDING: _ClassVar[_mesos_pb2.RLimitInfo.RLimit._Type]
+        RLMT_STACK: _ClassVar[_mesos_pb2.RLimitInfo.RLimit._Type]
         TYPE_FIELD_NUMBER: _ClassVar[int]
         HARD_FIELD_NUMBER: _ClassVar[int]
         SOFT_FIELD_NUMBER: _ClassVar[int]
-        type: int
+        type: _mesos_pb2.RLimitInfo.RLimit.Type.ValueType
         hard: int
         soft: int
-        def __init__(self, *, type: int | str | None = ..., hard: int | None = ..., soft: int | None = ...) -> None: ...
+        def __init__(
+            self,
+            *,
+            type: _mesos_pb2.RLimitInfo.RLimit.Type.ValueType | str | None = ...,
+            hard: int | None = ...,
+            soft: int | None = ...,
+        ) -> None: ...
 
     RLIMITS_FIELD_NUMBER: _ClassVar[int]
     @property
@@ -2851,8 +3714,13 @@ class RLimitInfo(_Message):
         self, *, rlimits: _Iterable[_mesos_pb2.RLimitInfo.RLimit | _Mapping[str, _Any]] | None = ...
     ) -> None: ...
 
+@_final
 class TTYInfo(_Message):
+    """``mesos.TTYInfo`` of Mesos 1.11.0."""
+    @_final
     class WindowSize(_Message):
+        """``mesos.TTYInfo.WindowSize`` of Mesos 1.11.0."""
+
         ROWS_FIELD_NUMBER: _ClassVar[int]
         COLUMNS_FIELD_NUMBER: _ClassVar[int]
         rows: int
@@ -2864,17 +3732,46 @@ class TTYInfo(_Message):
     def window_size(self) -> _mesos_pb2.TTYInfo.WindowSize: ...
     def __init__(self, *, window_size: _mesos_pb2.TTYInfo.WindowSize | _Mapping[str, _Any] | None = ...) -> None: ...
 
+@_final
 class ContainerInfo(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    DOCKER: _ClassVar[int]
-    MESOS: _ClassVar[int]
+    """The container of a task or an executor: image, volumes, networks."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_mesos_pb2.ContainerInfo._Type], type):
+        DOCKER: _mesos_pb2.ContainerInfo._Type
+        MESOS: _mesos_pb2.ContainerInfo._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.ContainerInfo.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _mesos_pb2.ContainerInfo._Type
+
+    DOCKER: _ClassVar[_mesos_pb2.ContainerInfo._Type]
+    MESOS: _ClassVar[_mesos_pb2.ContainerInfo._Type]
+    @_final
     class DockerInfo(_Message):
-        Network: _ClassVar[_EnumTypeWrapper]
-        HOST: _ClassVar[int]
-        BRIDGE: _ClassVar[int]
-        NONE: _ClassVar[int]
-        USER: _ClassVar[int]
+        """``mesos.ContainerInfo.DockerInfo`` of Mesos 1.11.0."""
+
+        _Network = _NewType("_Network", int)
+        class _NetworkEnum(_EnumTypeWrapper[_mesos_pb2.ContainerInfo.DockerInfo._Network], type):
+            HOST: _mesos_pb2.ContainerInfo.DockerInfo._Network
+            BRIDGE: _mesos_pb2.ContainerInfo.DockerInfo._Network
+            NONE: _mesos_pb2.ContainerInfo.DockerInfo._Network
+            USER: _mesos_pb2.ContainerInfo.DockerInfo._Network
+
+        class Network(metaclass=_NetworkEnum):
+            """``mesos.ContainerInfo.DockerInfo.Network`` of Mesos 1.11.0."""
+
+            ValueType: _TypeAlias = _mesos_pb2.ContainerInfo.DockerInfo._Network
+
+        HOST: _ClassVar[_mesos_pb2.ContainerInfo.DockerInfo._Network]
+        BRIDGE: _ClassVar[_mesos_pb2.ContainerInfo.DockerInfo._Network]
+        NONE: _ClassVar[_mesos_pb2.ContainerInfo.DockerInfo._Network]
+        USER: _ClassVar[_mesos_pb2.ContainerInfo.DockerInfo._Network]
+        @_final
         class PortMapping(_Message):
+            """``mesos.ContainerInfo.DockerInfo.PortMapping`` of Mesos 1.11.0."""
+
             HOST_PORT_FIELD_NUMBER: _ClassVar[int]
             CONTAINER_PORT_FIELD_NUMBER: _ClassVar[int]
             PROTOCOL_FIELD_NUMBER: _ClassVar[int]
@@ -2893,7 +3790,7 @@ class ContainerInfo(_Message):
         FORCE_PULL_IMAGE_FIELD_NUMBER: _ClassVar[int]
         VOLUME_DRIVER_FIELD_NUMBER: _ClassVar[int]
         image: str
-        network: int
+        network: _mesos_pb2.ContainerInfo.DockerInfo.Network.ValueType
         @property
         def port_mappings(
             self,
@@ -2907,7 +3804,7 @@ class ContainerInfo(_Message):
             self,
             *,
             image: str | None = ...,
-            network: int | str | None = ...,
+            network: _mesos_pb2.ContainerInfo.DockerInfo.Network.ValueType | str | None = ...,
             port_mappings: _Iterable[_mesos_pb2.ContainerInfo.DockerInfo.PortMapping | _Mapping[str, _Any]]
             | None = ...,
             privileged: bool | None = ...,
@@ -2916,7 +3813,10 @@ class ContainerInfo(_Message):
             volume_driver: str | None = ...,
         ) -> None: ...
 
+    @_final
     class MesosInfo(_Message):
+        """``mesos.ContainerInfo.MesosInfo`` of Mesos 1.11.0."""
+
         IMAGE_FIELD_NUMBER: _ClassVar[int]
         @property
         def image(self) -> _mesos_pb2.Image: ...
@@ -2931,7 +3831,7 @@ class ContainerInfo(_Message):
     LINUX_INFO_FIELD_NUMBER: _ClassVar[int]
     RLIMIT_INFO_FIELD_NUMBER: _ClassVar[int]
     TTY_INFO_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _mesos_pb2.ContainerInfo.Type.ValueType
     @property
     def volumes(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Volume]: ...
     hostname: str
@@ -2950,7 +3850,7 @@ class ContainerInfo(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _mesos_pb2.ContainerInfo.Type.ValueType | str | None = ...,
         volumes: _Iterable[_mesos_pb2.Volume | _Mapping[str, _Any]] | None = ...,
         hostname: str | None = ...,
         docker: _mesos_pb2.ContainerInfo.DockerInfo | _Mapping[str, _Any] | None = ...,
@@ -2961,7 +3861,10 @@ class ContainerInfo(_Message):
         tty_info: _mesos_pb2.TTYInfo | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class ContainerStatus(_Message):
+    """``mesos.ContainerStatus`` of Mesos 1.11.0."""
+
     CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
     NETWORK_INFOS_FIELD_NUMBER: _ClassVar[int]
     CGROUP_INFO_FIELD_NUMBER: _ClassVar[int]
@@ -2982,25 +3885,54 @@ class ContainerStatus(_Message):
         executor_pid: int | None = ...,
     ) -> None: ...
 
+@_final
 class CgroupInfo(_Message):
+    """``mesos.CgroupInfo`` of Mesos 1.11.0."""
+    @_final
     class Blkio(_Message):
-        Operation: _ClassVar[_EnumTypeWrapper]
-        UNKNOWN: _ClassVar[int]
-        TOTAL: _ClassVar[int]
-        READ: _ClassVar[int]
-        WRITE: _ClassVar[int]
-        SYNC: _ClassVar[int]
-        ASYNC: _ClassVar[int]
-        DISCARD: _ClassVar[int]
+        """``mesos.CgroupInfo.Blkio`` of Mesos 1.11.0."""
+
+        _Operation = _NewType("_Operation", int)
+        class _OperationEnum(_EnumTypeWrapper[_mesos_pb2.CgroupInfo.Blkio._Operation], type):
+            UNKNOWN: _mesos_pb2.CgroupInfo.Blkio._Operation
+            TOTAL: _mesos_pb2.CgroupInfo.Blkio._Operation
+            READ: _mesos_pb2.CgroupInfo.Blkio._Operation
+            WRITE: _mesos_pb2.CgroupInfo.Blkio._Operation
+            SYNC: _mesos_pb2.CgroupInfo.Blkio._Operation
+            ASYNC: _mesos_pb2.CgroupInfo.Blkio._Operation
+            DISCARD: _mesos_pb2.CgroupInfo.Blkio._Operation
+
+        class Operation(metaclass=_OperationEnum):
+            """``mesos.CgroupInfo.Blkio.Operation`` of Mesos 1.11.0."""
+
+            ValueType: _TypeAlias = _mesos_pb2.CgroupInfo.Blkio._Operation
+
+        UNKNOWN: _ClassVar[_mesos_pb2.CgroupInfo.Blkio._Operation]
+        TOTAL: _ClassVar[_mesos_pb2.CgroupInfo.Blkio._Operation]
+        READ: _ClassVar[_mesos_pb2.CgroupInfo.Blkio._Operation]
+        WRITE: _ClassVar[_mesos_pb2.CgroupInfo.Blkio._Operation]
+        SYNC: _ClassVar[_mesos_pb2.CgroupInfo.Blkio._Operation]
+        ASYNC: _ClassVar[_mesos_pb2.CgroupInfo.Blkio._Operation]
+        DISCARD: _ClassVar[_mesos_pb2.CgroupInfo.Blkio._Operation]
+        @_final
         class Value(_Message):
+            """``mesos.CgroupInfo.Blkio.Value`` of Mesos 1.11.0."""
+
             OP_FIELD_NUMBER: _ClassVar[int]
             VALUE_FIELD_NUMBER: _ClassVar[int]
-            op: int
+            op: _mesos_pb2.CgroupInfo.Blkio.Operation.ValueType
             value: int
-            def __init__(self, *, op: int | str | None = ..., value: int | None = ...) -> None: ...
+            def __init__(
+                self, *, op: _mesos_pb2.CgroupInfo.Blkio.Operation.ValueType | str | None = ..., value: int | None = ...
+            ) -> None: ...
 
+        @_final
         class CFQ(_Message):
+            """``mesos.CgroupInfo.Blkio.CFQ`` of Mesos 1.11.0."""
+            @_final
             class Statistics(_Message):
+                """``mesos.CgroupInfo.Blkio.CFQ.Statistics`` of Mesos 1.11.0."""
+
                 DEVICE_FIELD_NUMBER: _ClassVar[int]
                 SECTORS_FIELD_NUMBER: _ClassVar[int]
                 TIME_FIELD_NUMBER: _ClassVar[int]
@@ -3054,8 +3986,13 @@ class CgroupInfo(_Message):
 
             def __init__(self) -> None: ...
 
+        @_final
         class Throttling(_Message):
+            """``mesos.CgroupInfo.Blkio.Throttling`` of Mesos 1.11.0."""
+            @_final
             class Statistics(_Message):
+                """``mesos.CgroupInfo.Blkio.Throttling.Statistics`` of Mesos 1.11.0."""
+
                 DEVICE_FIELD_NUMBER: _ClassVar[int]
                 IO_SERVICED_FIELD_NUMBER: _ClassVar[int]
                 IO_SERVICE_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -3079,7 +4016,10 @@ class CgroupInfo(_Message):
 
             def __init__(self) -> None: ...
 
+        @_final
         class Statistics(_Message):
+            """``mesos.CgroupInfo.Blkio.Statistics`` of Mesos 1.11.0."""
+
             CFQ_FIELD_NUMBER: _ClassVar[int]
             CFQ_RECURSIVE_FIELD_NUMBER: _ClassVar[int]
             THROTTLING_FIELD_NUMBER: _ClassVar[int]
@@ -3106,7 +4046,10 @@ class CgroupInfo(_Message):
 
         def __init__(self) -> None: ...
 
+    @_final
     class NetCls(_Message):
+        """``mesos.CgroupInfo.NetCls`` of Mesos 1.11.0."""
+
         CLASSID_FIELD_NUMBER: _ClassVar[int]
         classid: int
         def __init__(self, *, classid: int | None = ...) -> None: ...
@@ -3116,20 +4059,29 @@ class CgroupInfo(_Message):
     def net_cls(self) -> _mesos_pb2.CgroupInfo.NetCls: ...
     def __init__(self, *, net_cls: _mesos_pb2.CgroupInfo.NetCls | _Mapping[str, _Any] | None = ...) -> None: ...
 
+@_final
 class Labels(_Message):
+    """``mesos.Labels`` of Mesos 1.11.0."""
+
     LABELS_FIELD_NUMBER: _ClassVar[int]
     @property
     def labels(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Label]: ...
     def __init__(self, *, labels: _Iterable[_mesos_pb2.Label | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+@_final
 class Label(_Message):
+    """``mesos.Label`` of Mesos 1.11.0."""
+
     KEY_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: str
     def __init__(self, *, key: str | None = ..., value: str | None = ...) -> None: ...
 
+@_final
 class Port(_Message):
+    """``mesos.Port`` of Mesos 1.11.0."""
+
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
@@ -3138,7 +4090,7 @@ class Port(_Message):
     number: int
     name: str
     protocol: str
-    visibility: int
+    visibility: _mesos_pb2.DiscoveryInfo.Visibility.ValueType
     @property
     def labels(self) -> _mesos_pb2.Labels: ...
     def __init__(
@@ -3147,21 +4099,37 @@ class Port(_Message):
         number: int | None = ...,
         name: str | None = ...,
         protocol: str | None = ...,
-        visibility: int | str | None = ...,
+        visibility: _mesos_pb2.DiscoveryInfo.Visibility.ValueType | str | None = ...,
         labels: _mesos_pb2.Labels | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class Ports(_Message):
+    """``mesos.Ports`` of Mesos 1.11.0."""
+
     PORTS_FIELD_NUMBER: _ClassVar[int]
     @property
     def ports(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Port]: ...
     def __init__(self, *, ports: _Iterable[_mesos_pb2.Port | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+@_final
 class DiscoveryInfo(_Message):
-    Visibility: _ClassVar[_EnumTypeWrapper]
-    FRAMEWORK: _ClassVar[int]
-    CLUSTER: _ClassVar[int]
-    EXTERNAL: _ClassVar[int]
+    """``mesos.DiscoveryInfo`` of Mesos 1.11.0."""
+
+    _Visibility = _NewType("_Visibility", int)
+    class _VisibilityEnum(_EnumTypeWrapper[_mesos_pb2.DiscoveryInfo._Visibility], type):
+        FRAMEWORK: _mesos_pb2.DiscoveryInfo._Visibility
+        CLUSTER: _mesos_pb2.DiscoveryInfo._Visibility
+        EXTERNAL: _mesos_pb2.DiscoveryInfo._Visibility
+
+    class Visibility(metaclass=_VisibilityEnum):
+        """``mesos.DiscoveryInfo.Visibility`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _mesos_pb2.DiscoveryInfo._Visibility
+
+    FRAMEWORK: _ClassVar[_mesos_pb2.DiscoveryInfo._Visibility]
+    CLUSTER: _ClassVar[_mesos_pb2.DiscoveryInfo._Visibility]
+    EXTERNAL: _ClassVar[_mesos_pb2.DiscoveryInfo._Visibility]
     VISIBILITY_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
@@ -3169,7 +4137,7 @@ class DiscoveryInfo(_Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     PORTS_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
-    visibility: int
+    visibility: _mesos_pb2.DiscoveryInfo.Visibility.ValueType
     name: str
     environment: str
     location: str
@@ -3181,7 +4149,7 @@ class DiscoveryInfo(_Message):
     def __init__(
         self,
         *,
-        visibility: int | str | None = ...,
+        visibility: _mesos_pb2.DiscoveryInfo.Visibility.ValueType | str | None = ...,
         name: str | None = ...,
         environment: str | None = ...,
         location: str | None = ...,
@@ -3190,14 +4158,20 @@ class DiscoveryInfo(_Message):
         labels: _mesos_pb2.Labels | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class WeightInfo(_Message):
+    """``mesos.WeightInfo`` of Mesos 1.11.0."""
+
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     weight: float
     role: str
     def __init__(self, *, weight: float | None = ..., role: str | None = ...) -> None: ...
 
+@_final
 class VersionInfo(_Message):
+    """``mesos.VersionInfo`` of Mesos 1.11.0."""
+
     VERSION_FIELD_NUMBER: _ClassVar[int]
     BUILD_DATE_FIELD_NUMBER: _ClassVar[int]
     BUILD_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -3224,14 +4198,20 @@ class VersionInfo(_Message):
         git_tag: str | None = ...,
     ) -> None: ...
 
+@_final
 class Flag(_Message):
+    """``mesos.Flag`` of Mesos 1.11.0."""
+
     NAME_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     name: str
     value: str
     def __init__(self, *, name: str | None = ..., value: str | None = ...) -> None: ...
 
+@_final
 class Role(_Message):
+    """``mesos.Role`` of Mesos 1.11.0."""
+
     NAME_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_FIELD_NUMBER: _ClassVar[int]
     FRAMEWORKS_FIELD_NUMBER: _ClassVar[int]
@@ -3251,14 +4231,20 @@ class Role(_Message):
         resources: _Iterable[_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
     ) -> None: ...
 
+@_final
 class Metric(_Message):
+    """``mesos.Metric`` of Mesos 1.11.0."""
+
     NAME_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     name: str
     value: float
     def __init__(self, *, name: str | None = ..., value: float | None = ...) -> None: ...
 
+@_final
 class FileInfo(_Message):
+    """``mesos.FileInfo`` of Mesos 1.11.0."""
+
     PATH_FIELD_NUMBER: _ClassVar[int]
     NLINK_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
@@ -3286,8 +4272,13 @@ class FileInfo(_Message):
         gid: str | None = ...,
     ) -> None: ...
 
+@_final
 class Device(_Message):
+    """``mesos.Device`` of Mesos 1.11.0."""
+    @_final
     class Number(_Message):
+        """``mesos.Device.Number`` of Mesos 1.11.0."""
+
         MAJOR_NUMBER_FIELD_NUMBER: _ClassVar[int]
         MINOR_NUMBER_FIELD_NUMBER: _ClassVar[int]
         major_number: int
@@ -3303,8 +4294,13 @@ class Device(_Message):
         self, *, path: str | None = ..., number: _mesos_pb2.Device.Number | _Mapping[str, _Any] | None = ...
     ) -> None: ...
 
+@_final
 class DeviceAccess(_Message):
+    """``mesos.DeviceAccess`` of Mesos 1.11.0."""
+    @_final
     class Access(_Message):
+        """``mesos.DeviceAccess.Access`` of Mesos 1.11.0."""
+
         READ_FIELD_NUMBER: _ClassVar[int]
         WRITE_FIELD_NUMBER: _ClassVar[int]
         MKNOD_FIELD_NUMBER: _ClassVar[int]
@@ -3326,7 +4322,10 @@ class DeviceAccess(_Message):
         access: _mesos_pb2.DeviceAccess.Access | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class DeviceWhitelist(_Message):
+    """``mesos.DeviceWhitelist`` of Mesos 1.11.0."""
+
     ALLOWED_DEVICES_FIELD_NUMBER: _ClassVar[int]
     @property
     def allowed_devices(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.DeviceAccess]: ...
@@ -3334,7 +4333,10 @@ class DeviceWhitelist(_Message):
         self, *, allowed_devices: _Iterable[_mesos_pb2.DeviceAccess | _Mapping[str, _Any]] | None = ...
     ) -> None: ...
 
+@_final
 class DrainConfig(_Message):
+    """``mesos.DrainConfig`` of Mesos 1.11.0."""
+
     MAX_GRACE_PERIOD_FIELD_NUMBER: _ClassVar[int]
     MARK_GONE_FIELD_NUMBER: _ClassVar[int]
     @property
@@ -3347,12 +4349,18 @@ class DrainConfig(_Message):
         mark_gone: bool | None = ...,
     ) -> None: ...
 
+@_final
 class DrainInfo(_Message):
+    """``mesos.DrainInfo`` of Mesos 1.11.0."""
+
     STATE_FIELD_NUMBER: _ClassVar[int]
     CONFIG_FIELD_NUMBER: _ClassVar[int]
-    state: int
+    state: _mesos_pb2.DrainState.ValueType
     @property
     def config(self) -> _mesos_pb2.DrainConfig: ...
     def __init__(
-        self, *, state: int | str | None = ..., config: _mesos_pb2.DrainConfig | _Mapping[str, _Any] | None = ...
+        self,
+        *,
+        state: _mesos_pb2.DrainState.ValueType | str | None = ...,
+        config: _mesos_pb2.DrainConfig | _Mapping[str, _Any] | None = ...,
     ) -> None: ...

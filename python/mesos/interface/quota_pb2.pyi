@@ -5,6 +5,7 @@ from collections.abc import Iterable as _Iterable
 from collections.abc import Mapping as _Mapping
 from typing import Any as _Any
 from typing import ClassVar as _ClassVar
+from typing import final as _final
 
 from google.protobuf.descriptor import FileDescriptor as _FileDescriptor
 from google.protobuf.internal import containers as _containers
@@ -15,7 +16,10 @@ from mesos.interface import quota_pb2 as _quota_pb2
 
 DESCRIPTOR: _FileDescriptor
 
+@_final
 class QuotaInfo(_Message):
+    """``mesos.quota.QuotaInfo`` of Mesos 1.11.0."""
+
     ROLE_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
     GUARANTEE_FIELD_NUMBER: _ClassVar[int]
@@ -31,7 +35,10 @@ class QuotaInfo(_Message):
         guarantee: _Iterable[_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
     ) -> None: ...
 
+@_final
 class QuotaRequest(_Message):
+    """``mesos.quota.QuotaRequest`` of Mesos 1.11.0."""
+
     FORCE_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     GUARANTEE_FIELD_NUMBER: _ClassVar[int]
@@ -47,7 +54,10 @@ class QuotaRequest(_Message):
         guarantee: _Iterable[_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
     ) -> None: ...
 
+@_final
 class QuotaConfig(_Message):
+    """``mesos.quota.QuotaConfig`` of Mesos 1.11.0."""
+
     ROLE_FIELD_NUMBER: _ClassVar[int]
     GUARANTEES_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
@@ -64,7 +74,10 @@ class QuotaConfig(_Message):
         limits: _Mapping[str, _mesos_pb2.Value.Scalar | _Mapping[str, _Any]] | None = ...,
     ) -> None: ...
 
+@_final
 class QuotaStatus(_Message):
+    """``mesos.quota.QuotaStatus`` of Mesos 1.11.0."""
+
     INFOS_FIELD_NUMBER: _ClassVar[int]
     CONFIGS_FIELD_NUMBER: _ClassVar[int]
     @property

@@ -5,10 +5,13 @@ from collections.abc import Iterable as _Iterable
 from collections.abc import Mapping as _Mapping
 from typing import Any as _Any
 from typing import ClassVar as _ClassVar
+from typing import NewType as _NewType
+from typing import TypeAlias as _TypeAlias
+from typing import final as _final
 
 from google.protobuf.descriptor import FileDescriptor as _FileDescriptor
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper as _EnumTypeWrapper
+from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper
 from google.protobuf.message import Message as _Message
 
 from mesos.interface import mesos_pb2 as _mesos_pb2
@@ -16,21 +19,46 @@ from mesos.interface import scheduler_pb2 as _scheduler_pb2
 
 DESCRIPTOR: _FileDescriptor
 
+@_final
 class Event(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    SUBSCRIBED: _ClassVar[int]
-    OFFERS: _ClassVar[int]
-    INVERSE_OFFERS: _ClassVar[int]
-    RESCIND: _ClassVar[int]
-    RESCIND_INVERSE_OFFER: _ClassVar[int]
-    UPDATE: _ClassVar[int]
-    UPDATE_OPERATION_STATUS: _ClassVar[int]
-    MESSAGE: _ClassVar[int]
-    FAILURE: _ClassVar[int]
-    ERROR: _ClassVar[int]
-    HEARTBEAT: _ClassVar[int]
+    """What the master sends on the stream that SUBSCRIBE opens."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_scheduler_pb2.Event._Type], type):
+        UNKNOWN: _scheduler_pb2.Event._Type
+        SUBSCRIBED: _scheduler_pb2.Event._Type
+        OFFERS: _scheduler_pb2.Event._Type
+        INVERSE_OFFERS: _scheduler_pb2.Event._Type
+        RESCIND: _scheduler_pb2.Event._Type
+        RESCIND_INVERSE_OFFER: _scheduler_pb2.Event._Type
+        UPDATE: _scheduler_pb2.Event._Type
+        UPDATE_OPERATION_STATUS: _scheduler_pb2.Event._Type
+        MESSAGE: _scheduler_pb2.Event._Type
+        FAILURE: _scheduler_pb2.Event._Type
+        ERROR: _scheduler_pb2.Event._Type
+        HEARTBEAT: _scheduler_pb2.Event._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.scheduler.Event.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _scheduler_pb2.Event._Type
+
+    UNKNOWN: _ClassVar[_scheduler_pb2.Event._Type]
+    SUBSCRIBED: _ClassVar[_scheduler_pb2.Event._Type]
+    OFFERS: _ClassVar[_scheduler_pb2.Event._Type]
+    INVERSE_OFFERS: _ClassVar[_scheduler_pb2.Event._Type]
+    RESCIND: _ClassVar[_scheduler_pb2.Event._Type]
+    RESCIND_INVERSE_OFFER: _ClassVar[_scheduler_pb2.Event._Type]
+    UPDATE: _ClassVar[_scheduler_pb2.Event._Type]
+    UPDATE_OPERATION_STATUS: _ClassVar[_scheduler_pb2.Event._Type]
+    MESSAGE: _ClassVar[_scheduler_pb2.Event._Type]
+    FAILURE: _ClassVar[_scheduler_pb2.Event._Type]
+    ERROR: _ClassVar[_scheduler_pb2.Event._Type]
+    HEARTBEAT: _ClassVar[_scheduler_pb2.Event._Type]
+    @_final
     class Subscribed(_Message):
+        """The first event: the stream stands."""
+
         FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
         HEARTBEAT_INTERVAL_SECONDS_FIELD_NUMBER: _ClassVar[int]
         MASTER_INFO_FIELD_NUMBER: _ClassVar[int]
@@ -47,13 +75,19 @@ class Event(_Message):
             master_info: _mesos_pb2.MasterInfo | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class Offers(_Message):
+        """``mesos.scheduler.Event.Offers`` of Mesos 1.11.0."""
+
         OFFERS_FIELD_NUMBER: _ClassVar[int]
         @property
         def offers(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Offer]: ...
         def __init__(self, *, offers: _Iterable[_mesos_pb2.Offer | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+    @_final
     class InverseOffers(_Message):
+        """``mesos.scheduler.Event.InverseOffers`` of Mesos 1.11.0."""
+
         INVERSE_OFFERS_FIELD_NUMBER: _ClassVar[int]
         @property
         def inverse_offers(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.InverseOffer]: ...
@@ -61,31 +95,46 @@ class Event(_Message):
             self, *, inverse_offers: _Iterable[_mesos_pb2.InverseOffer | _Mapping[str, _Any]] | None = ...
         ) -> None: ...
 
+    @_final
     class Rescind(_Message):
+        """``mesos.scheduler.Event.Rescind`` of Mesos 1.11.0."""
+
         OFFER_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def offer_id(self) -> _mesos_pb2.OfferID: ...
         def __init__(self, *, offer_id: _mesos_pb2.OfferID | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class RescindInverseOffer(_Message):
+        """``mesos.scheduler.Event.RescindInverseOffer`` of Mesos 1.11.0."""
+
         INVERSE_OFFER_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def inverse_offer_id(self) -> _mesos_pb2.OfferID: ...
         def __init__(self, *, inverse_offer_id: _mesos_pb2.OfferID | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class Update(_Message):
+        """``mesos.scheduler.Event.Update`` of Mesos 1.11.0."""
+
         STATUS_FIELD_NUMBER: _ClassVar[int]
         @property
         def status(self) -> _mesos_pb2.TaskStatus: ...
         def __init__(self, *, status: _mesos_pb2.TaskStatus | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class UpdateOperationStatus(_Message):
+        """``mesos.scheduler.Event.UpdateOperationStatus`` of Mesos 1.11.0."""
+
         STATUS_FIELD_NUMBER: _ClassVar[int]
         @property
         def status(self) -> _mesos_pb2.OperationStatus: ...
         def __init__(self, *, status: _mesos_pb2.OperationStatus | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class Message(_Message):
+        """``mesos.scheduler.Event.Message`` of Mesos 1.11.0."""
+
         SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
         EXECUTOR_ID_FIELD_NUMBER: _ClassVar[int]
         DATA_FIELD_NUMBER: _ClassVar[int]
@@ -105,7 +154,10 @@ class Event(_Message):
             data: bytes | str | None = ...,
         ) -> None: ...
 
+    @_final
     class Failure(_Message):
+        """With executor_id, an executor ended; without, an agent is lost."""
+
         SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
         EXECUTOR_ID_FIELD_NUMBER: _ClassVar[int]
         STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -122,7 +174,10 @@ class Event(_Message):
             status: int | None = ...,
         ) -> None: ...
 
+    @_final
     class Error(_Message):
+        """The framework may not go on; the stream ends."""
+
         MESSAGE_FIELD_NUMBER: _ClassVar[int]
         message: str
         def __init__(self, *, message: str | None = ...) -> None: ...
@@ -138,7 +193,7 @@ class Event(_Message):
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     FAILURE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _scheduler_pb2.Event.Type.ValueType
     @property
     def subscribed(self) -> _scheduler_pb2.Event.Subscribed: ...
     @property
@@ -162,7 +217,7 @@ class Event(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _scheduler_pb2.Event.Type.ValueType | str | None = ...,
         subscribed: _scheduler_pb2.Event.Subscribed | _Mapping[str, _Any] | None = ...,
         offers: _scheduler_pb2.Event.Offers | _Mapping[str, _Any] | None = ...,
         inverse_offers: _scheduler_pb2.Event.InverseOffers | _Mapping[str, _Any] | None = ...,
@@ -175,11 +230,26 @@ class Event(_Message):
         error: _scheduler_pb2.Event.Error | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class Response(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    RECONCILE_OPERATIONS: _ClassVar[int]
+    """``mesos.scheduler.Response`` of Mesos 1.11.0."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_scheduler_pb2.Response._Type], type):
+        UNKNOWN: _scheduler_pb2.Response._Type
+        RECONCILE_OPERATIONS: _scheduler_pb2.Response._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.scheduler.Response.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _scheduler_pb2.Response._Type
+
+    UNKNOWN: _ClassVar[_scheduler_pb2.Response._Type]
+    RECONCILE_OPERATIONS: _ClassVar[_scheduler_pb2.Response._Type]
+    @_final
     class ReconcileOperations(_Message):
+        """``mesos.scheduler.Response.ReconcileOperations`` of Mesos 1.11.0."""
+
         OPERATION_STATUSES_FIELD_NUMBER: _ClassVar[int]
         @property
         def operation_statuses(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.OperationStatus]: ...
@@ -189,54 +259,95 @@ class Response(_Message):
 
     TYPE_FIELD_NUMBER: _ClassVar[int]
     RECONCILE_OPERATIONS_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _scheduler_pb2.Response.Type.ValueType
     @property
     def reconcile_operations(self) -> _scheduler_pb2.Response.ReconcileOperations: ...
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _scheduler_pb2.Response.Type.ValueType | str | None = ...,
         reconcile_operations: _scheduler_pb2.Response.ReconcileOperations | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class AttributeConstraint(_Message):
+    """``mesos.scheduler.AttributeConstraint`` of Mesos 1.11.0."""
+    @_final
     class Selector(_Message):
-        PseudoattributeType: _ClassVar[_EnumTypeWrapper]
-        UNKNOWN: _ClassVar[int]
-        HOSTNAME: _ClassVar[int]
-        REGION: _ClassVar[int]
-        ZONE: _ClassVar[int]
+        """``mesos.scheduler.AttributeConstraint.Selector`` of Mesos 1.11.0."""
+
+        _PseudoattributeType = _NewType("_PseudoattributeType", int)
+        class _PseudoattributeTypeEnum(
+            _EnumTypeWrapper[_scheduler_pb2.AttributeConstraint.Selector._PseudoattributeType], type
+        ):
+            UNKNOWN: _scheduler_pb2.AttributeConstraint.Selector._PseudoattributeType
+            HOSTNAME: _scheduler_pb2.AttributeConstraint.Selector._PseudoattributeType
+            REGION: _scheduler_pb2.AttributeConstraint.Selector._PseudoattributeType
+            ZONE: _scheduler_pb2.AttributeConstraint.Selector._PseudoattributeType
+
+        class PseudoattributeType(metaclass=_PseudoattributeTypeEnum):
+            """``mesos.scheduler.AttributeConstraint.Selector.PseudoattributeType`` of Mesos 1.11.0."""
+
+            ValueType: _TypeAlias = _scheduler_pb2.AttributeConstraint.Selector._PseudoattributeType
+
+        UNKNOWN: _ClassVar[_scheduler_pb2.AttributeConstraint.Selector._PseudoattributeType]
+        HOSTNAME: _ClassVar[_scheduler_pb2.AttributeConstraint.Selector._PseudoattributeType]
+        REGION: _ClassVar[_scheduler_pb2.AttributeConstraint.Selector._PseudoattributeType]
+        ZONE: _ClassVar[_scheduler_pb2.AttributeConstraint.Selector._PseudoattributeType]
         PSEUDOATTRIBUTE_TYPE_FIELD_NUMBER: _ClassVar[int]
         ATTRIBUTE_NAME_FIELD_NUMBER: _ClassVar[int]
-        pseudoattribute_type: int
+        pseudoattribute_type: _scheduler_pb2.AttributeConstraint.Selector.PseudoattributeType.ValueType
         attribute_name: str
         def __init__(
-            self, *, pseudoattribute_type: int | str | None = ..., attribute_name: str | None = ...
+            self,
+            *,
+            pseudoattribute_type: _scheduler_pb2.AttributeConstraint.Selector.PseudoattributeType.ValueType
+            | str
+            | None = ...,
+            attribute_name: str | None = ...,
         ) -> None: ...
 
+    @_final
     class Predicate(_Message):
+        """``mesos.scheduler.AttributeConstraint.Predicate`` of Mesos 1.11.0."""
+        @_final
         class Exists(_Message):
+            """``mesos.scheduler.AttributeConstraint.Predicate.Exists`` of Mesos 1.11.0."""
             def __init__(self) -> None: ...
 
+        @_final
         class NotExists(_Message):
+            """``mesos.scheduler.AttributeConstraint.Predicate.NotExists`` of Mesos 1.11.0."""
             def __init__(self) -> None: ...
 
+        @_final
         class TextEquals(_Message):
+            """``mesos.scheduler.AttributeConstraint.Predicate.TextEquals`` of Mesos 1.11.0."""
+
             VALUE_FIELD_NUMBER: _ClassVar[int]
             value: str
             def __init__(self, *, value: str | None = ...) -> None: ...
 
+        @_final
         class TextNotEquals(_Message):
+            """``mesos.scheduler.AttributeConstraint.Predicate.TextNotEquals`` of Mesos 1.11.0."""
+
             VALUE_FIELD_NUMBER: _ClassVar[int]
             value: str
             def __init__(self, *, value: str | None = ...) -> None: ...
 
+        @_final
         class TextMatches(_Message):
+            """``mesos.scheduler.AttributeConstraint.Predicate.TextMatches`` of Mesos 1.11.0."""
+
             REGEX_FIELD_NUMBER: _ClassVar[int]
             regex: str
             def __init__(self, *, regex: str | None = ...) -> None: ...
 
+        @_final
         class TextNotMatches(_Message):
+            """``mesos.scheduler.AttributeConstraint.Predicate.TextNotMatches`` of Mesos 1.11.0."""
+
             REGEX_FIELD_NUMBER: _ClassVar[int]
             regex: str
             def __init__(self, *, regex: str | None = ...) -> None: ...
@@ -287,9 +398,16 @@ class AttributeConstraint(_Message):
         predicate: _scheduler_pb2.AttributeConstraint.Predicate | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class OfferConstraints(_Message):
+    """``mesos.scheduler.OfferConstraints`` of Mesos 1.11.0."""
+    @_final
     class RoleConstraints(_Message):
+        """``mesos.scheduler.OfferConstraints.RoleConstraints`` of Mesos 1.11.0."""
+        @_final
         class Group(_Message):
+            """``mesos.scheduler.OfferConstraints.RoleConstraints.Group`` of Mesos 1.11.0."""
+
             ATTRIBUTE_CONSTRAINTS_FIELD_NUMBER: _ClassVar[int]
             @property
             def attribute_constraints(
@@ -322,27 +440,58 @@ class OfferConstraints(_Message):
         | None = ...,
     ) -> None: ...
 
+@_final
 class Call(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    SUBSCRIBE: _ClassVar[int]
-    TEARDOWN: _ClassVar[int]
-    ACCEPT: _ClassVar[int]
-    DECLINE: _ClassVar[int]
-    ACCEPT_INVERSE_OFFERS: _ClassVar[int]
-    DECLINE_INVERSE_OFFERS: _ClassVar[int]
-    REVIVE: _ClassVar[int]
-    KILL: _ClassVar[int]
-    SHUTDOWN: _ClassVar[int]
-    ACKNOWLEDGE: _ClassVar[int]
-    ACKNOWLEDGE_OPERATION_STATUS: _ClassVar[int]
-    RECONCILE: _ClassVar[int]
-    RECONCILE_OPERATIONS: _ClassVar[int]
-    MESSAGE: _ClassVar[int]
-    REQUEST: _ClassVar[int]
-    SUPPRESS: _ClassVar[int]
-    UPDATE_FRAMEWORK: _ClassVar[int]
+    """What a scheduler asks of the master."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_scheduler_pb2.Call._Type], type):
+        UNKNOWN: _scheduler_pb2.Call._Type
+        SUBSCRIBE: _scheduler_pb2.Call._Type
+        TEARDOWN: _scheduler_pb2.Call._Type
+        ACCEPT: _scheduler_pb2.Call._Type
+        DECLINE: _scheduler_pb2.Call._Type
+        ACCEPT_INVERSE_OFFERS: _scheduler_pb2.Call._Type
+        DECLINE_INVERSE_OFFERS: _scheduler_pb2.Call._Type
+        REVIVE: _scheduler_pb2.Call._Type
+        KILL: _scheduler_pb2.Call._Type
+        SHUTDOWN: _scheduler_pb2.Call._Type
+        ACKNOWLEDGE: _scheduler_pb2.Call._Type
+        ACKNOWLEDGE_OPERATION_STATUS: _scheduler_pb2.Call._Type
+        RECONCILE: _scheduler_pb2.Call._Type
+        RECONCILE_OPERATIONS: _scheduler_pb2.Call._Type
+        MESSAGE: _scheduler_pb2.Call._Type
+        REQUEST: _scheduler_pb2.Call._Type
+        SUPPRESS: _scheduler_pb2.Call._Type
+        UPDATE_FRAMEWORK: _scheduler_pb2.Call._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.scheduler.Call.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _scheduler_pb2.Call._Type
+
+    UNKNOWN: _ClassVar[_scheduler_pb2.Call._Type]
+    SUBSCRIBE: _ClassVar[_scheduler_pb2.Call._Type]
+    TEARDOWN: _ClassVar[_scheduler_pb2.Call._Type]
+    ACCEPT: _ClassVar[_scheduler_pb2.Call._Type]
+    DECLINE: _ClassVar[_scheduler_pb2.Call._Type]
+    ACCEPT_INVERSE_OFFERS: _ClassVar[_scheduler_pb2.Call._Type]
+    DECLINE_INVERSE_OFFERS: _ClassVar[_scheduler_pb2.Call._Type]
+    REVIVE: _ClassVar[_scheduler_pb2.Call._Type]
+    KILL: _ClassVar[_scheduler_pb2.Call._Type]
+    SHUTDOWN: _ClassVar[_scheduler_pb2.Call._Type]
+    ACKNOWLEDGE: _ClassVar[_scheduler_pb2.Call._Type]
+    ACKNOWLEDGE_OPERATION_STATUS: _ClassVar[_scheduler_pb2.Call._Type]
+    RECONCILE: _ClassVar[_scheduler_pb2.Call._Type]
+    RECONCILE_OPERATIONS: _ClassVar[_scheduler_pb2.Call._Type]
+    MESSAGE: _ClassVar[_scheduler_pb2.Call._Type]
+    REQUEST: _ClassVar[_scheduler_pb2.Call._Type]
+    SUPPRESS: _ClassVar[_scheduler_pb2.Call._Type]
+    UPDATE_FRAMEWORK: _ClassVar[_scheduler_pb2.Call._Type]
+    @_final
     class Subscribe(_Message):
+        """Opens the stream of events; the newest one wins. Numbers of its fields differ between v0 and v1."""
+
         FRAMEWORK_INFO_FIELD_NUMBER: _ClassVar[int]
         FORCE_FIELD_NUMBER: _ClassVar[int]
         SUPPRESSED_ROLES_FIELD_NUMBER: _ClassVar[int]
@@ -363,7 +512,10 @@ class Call(_Message):
             offer_constraints: _scheduler_pb2.OfferConstraints | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class Accept(_Message):
+        """Takes offers and says what to do with them; what is left over is declined with the filters."""
+
         OFFER_IDS_FIELD_NUMBER: _ClassVar[int]
         OPERATIONS_FIELD_NUMBER: _ClassVar[int]
         FILTERS_FIELD_NUMBER: _ClassVar[int]
@@ -381,7 +533,10 @@ class Call(_Message):
             filters: _mesos_pb2.Filters | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class Decline(_Message):
+        """``mesos.scheduler.Call.Decline`` of Mesos 1.11.0."""
+
         OFFER_IDS_FIELD_NUMBER: _ClassVar[int]
         FILTERS_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -395,7 +550,10 @@ class Call(_Message):
             filters: _mesos_pb2.Filters | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class AcceptInverseOffers(_Message):
+        """``mesos.scheduler.Call.AcceptInverseOffers`` of Mesos 1.11.0."""
+
         INVERSE_OFFER_IDS_FIELD_NUMBER: _ClassVar[int]
         FILTERS_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -409,7 +567,10 @@ class Call(_Message):
             filters: _mesos_pb2.Filters | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class DeclineInverseOffers(_Message):
+        """``mesos.scheduler.Call.DeclineInverseOffers`` of Mesos 1.11.0."""
+
         INVERSE_OFFER_IDS_FIELD_NUMBER: _ClassVar[int]
         FILTERS_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -423,13 +584,19 @@ class Call(_Message):
             filters: _mesos_pb2.Filters | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class Revive(_Message):
+        """``mesos.scheduler.Call.Revive`` of Mesos 1.11.0."""
+
         ROLES_FIELD_NUMBER: _ClassVar[int]
         @property
         def roles(self) -> _containers.RepeatedScalarFieldContainer[str]: ...
         def __init__(self, *, roles: _Iterable[str] | None = ...) -> None: ...
 
+    @_final
     class Kill(_Message):
+        """``mesos.scheduler.Call.Kill`` of Mesos 1.11.0."""
+
         TASK_ID_FIELD_NUMBER: _ClassVar[int]
         SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
         KILL_POLICY_FIELD_NUMBER: _ClassVar[int]
@@ -447,7 +614,10 @@ class Call(_Message):
             kill_policy: _mesos_pb2.KillPolicy | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class Shutdown(_Message):
+        """``mesos.scheduler.Call.Shutdown`` of Mesos 1.11.0."""
+
         EXECUTOR_ID_FIELD_NUMBER: _ClassVar[int]
         SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -461,7 +631,10 @@ class Call(_Message):
             slave_id: _mesos_pb2.SlaveID | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class Acknowledge(_Message):
+        """``mesos.scheduler.Call.Acknowledge`` of Mesos 1.11.0."""
+
         SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
         TASK_ID_FIELD_NUMBER: _ClassVar[int]
         UUID_FIELD_NUMBER: _ClassVar[int]
@@ -481,7 +654,10 @@ class Call(_Message):
             uuid: bytes | str | None = ...,
         ) -> None: ...
 
+    @_final
     class AcknowledgeOperationStatus(_Message):
+        """``mesos.scheduler.Call.AcknowledgeOperationStatus`` of Mesos 1.11.0."""
+
         SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
         RESOURCE_PROVIDER_ID_FIELD_NUMBER: _ClassVar[int]
         UUID_FIELD_NUMBER: _ClassVar[int]
@@ -505,8 +681,13 @@ class Call(_Message):
             operation_id: _mesos_pb2.OperationID | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class Reconcile(_Message):
+        """Asks for the state of the tasks named, or of all where none is."""
+        @_final
         class Task(_Message):
+            """``mesos.scheduler.Call.Reconcile.Task`` of Mesos 1.11.0."""
+
             TASK_ID_FIELD_NUMBER: _ClassVar[int]
             SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
             @property
@@ -527,8 +708,13 @@ class Call(_Message):
             self, *, tasks: _Iterable[_scheduler_pb2.Call.Reconcile.Task | _Mapping[str, _Any]] | None = ...
         ) -> None: ...
 
+    @_final
     class ReconcileOperations(_Message):
+        """``mesos.scheduler.Call.ReconcileOperations`` of Mesos 1.11.0."""
+        @_final
         class Operation(_Message):
+            """``mesos.scheduler.Call.ReconcileOperations.Operation`` of Mesos 1.11.0."""
+
             OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
             SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
             RESOURCE_PROVIDER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -557,7 +743,10 @@ class Call(_Message):
             operations: _Iterable[_scheduler_pb2.Call.ReconcileOperations.Operation | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class Message(_Message):
+        """``mesos.scheduler.Call.Message`` of Mesos 1.11.0."""
+
         SLAVE_ID_FIELD_NUMBER: _ClassVar[int]
         EXECUTOR_ID_FIELD_NUMBER: _ClassVar[int]
         DATA_FIELD_NUMBER: _ClassVar[int]
@@ -577,19 +766,28 @@ class Call(_Message):
             data: bytes | str | None = ...,
         ) -> None: ...
 
+    @_final
     class Request(_Message):
+        """``mesos.scheduler.Call.Request`` of Mesos 1.11.0."""
+
         REQUESTS_FIELD_NUMBER: _ClassVar[int]
         @property
         def requests(self) -> _containers.RepeatedCompositeFieldContainer[_mesos_pb2.Request]: ...
         def __init__(self, *, requests: _Iterable[_mesos_pb2.Request | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+    @_final
     class Suppress(_Message):
+        """``mesos.scheduler.Call.Suppress`` of Mesos 1.11.0."""
+
         ROLES_FIELD_NUMBER: _ClassVar[int]
         @property
         def roles(self) -> _containers.RepeatedScalarFieldContainer[str]: ...
         def __init__(self, *, roles: _Iterable[str] | None = ...) -> None: ...
 
+    @_final
     class UpdateFramework(_Message):
+        """``mesos.scheduler.Call.UpdateFramework`` of Mesos 1.11.0."""
+
         FRAMEWORK_INFO_FIELD_NUMBER: _ClassVar[int]
         SUPPRESSED_ROLES_FIELD_NUMBER: _ClassVar[int]
         OFFER_CONSTRAINTS_FIELD_NUMBER: _ClassVar[int]
@@ -627,7 +825,7 @@ class Call(_Message):
     UPDATE_FRAMEWORK_FIELD_NUMBER: _ClassVar[int]
     @property
     def framework_id(self) -> _mesos_pb2.FrameworkID: ...
-    type: int
+    type: _scheduler_pb2.Call.Type.ValueType
     @property
     def subscribe(self) -> _scheduler_pb2.Call.Subscribe: ...
     @property
@@ -664,7 +862,7 @@ class Call(_Message):
         self,
         *,
         framework_id: _mesos_pb2.FrameworkID | _Mapping[str, _Any] | None = ...,
-        type: int | str | None = ...,
+        type: _scheduler_pb2.Call.Type.ValueType | str | None = ...,
         subscribe: _scheduler_pb2.Call.Subscribe | _Mapping[str, _Any] | None = ...,
         accept: _scheduler_pb2.Call.Accept | _Mapping[str, _Any] | None = ...,
         decline: _scheduler_pb2.Call.Decline | _Mapping[str, _Any] | None = ...,

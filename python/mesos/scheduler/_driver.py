@@ -12,7 +12,7 @@ from mesos.errors import ArgumentTypeError, DriverError
 from mesos.interface import SchedulerDriver, mesos_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Self
 
     from mesos.local import LocalCluster
@@ -101,7 +101,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         named: str = master
         return named
 
-    def start(self) -> int:
+    def start(self) -> mesos_pb2.Status.ValueType:
         """Starts the driver; a driver can be started only once. Does not wait for the master.
 
         If the master's address is not valid, calls ``scheduler.error`` on this thread and returns DRIVER_ABORTED.
@@ -115,7 +115,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         _logging.set_level()
         return self._core.start(self, self._scheduler, self._implicit)
 
-    def stop(self, failover: bool = False) -> int:
+    def stop(self, failover: bool = False) -> mesos_pb2.Status.ValueType:
         """Stops the driver.
 
         :param failover: if false, the master removes the framework and kills its tasks; if true, they stay, so that
@@ -124,12 +124,12 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         """
         return self._core.stop(bool(failover))
 
-    def abort(self) -> int:
+    def abort(self) -> mesos_pb2.Status.ValueType:
         """Stops all callbacks. The framework and its tasks stay at the master. Returns DRIVER_ABORTED."""
         return self._core.abort()
 
     @_misuse.needs_start
-    def requestResources(self, requests: Iterable[mesos_pb2.Request]) -> int:
+    def requestResources(self, requests: Iterable[mesos_pb2.Request]) -> mesos_pb2.Status.ValueType:
         """Tells the master which resources the framework needs. Mesos' built-in allocator ignores this."""
         return self._core.request(_arguments.messages(requests, mesos_pb2.Request, "requests", self._misuse))
 
@@ -139,7 +139,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         offerIds: mesos_pb2.OfferID | str | Iterable[mesos_pb2.OfferID | str],
         tasks: Iterable[mesos_pb2.TaskInfo],
         filters: mesos_pb2.Filters | None = None,
-    ) -> int:
+    ) -> mesos_pb2.Status.ValueType:
         """Launches tasks on one or more offers of the same agent. Without tasks, declines the offers.
 
         If the driver is not connected, ``statusUpdate`` receives TASK_LOST for every task, or TASK_DROPPED if the
@@ -154,7 +154,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         )
 
     @_misuse.needs_start
-    def killTask(self, taskId: mesos_pb2.TaskID | str) -> int:
+    def killTask(self, taskId: mesos_pb2.TaskID | str) -> mesos_pb2.Status.ValueType:
         """Kills a task. If the master does not know it, ``statusUpdate`` receives TASK_LOST or TASK_UNKNOWN."""
         return self._core.kill(_arguments.message(taskId, mesos_pb2.TaskID, "taskId", self._misuse))
 
@@ -164,7 +164,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         offerIds: mesos_pb2.OfferID | str | Iterable[mesos_pb2.OfferID | str],
         operations: Iterable[mesos_pb2.Offer.Operation],
         filters: mesos_pb2.Filters | None = None,
-    ) -> int:
+    ) -> mesos_pb2.Status.ValueType:
         """Accepts one or more offers of the same agent and applies operations to them in their order.
 
         :raises ArgumentValueError: an operation has an id. The id requests feedback, for which the classic API has no
@@ -177,7 +177,9 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         )
 
     @_misuse.needs_start
-    def declineOffer(self, offerId: mesos_pb2.OfferID | str, filters: mesos_pb2.Filters | None = None) -> int:
+    def declineOffer(
+        self, offerId: mesos_pb2.OfferID | str, filters: mesos_pb2.Filters | None = None
+    ) -> mesos_pb2.Status.ValueType:
         """Declines one or more offers.
 
         :param filters: how long the same resources are not offered again; 5 seconds by default
@@ -188,7 +190,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         )
 
     @_misuse.needs_start
-    def reviveOffers(self, roles: Iterable[str] | None = None) -> int:
+    def reviveOffers(self, roles: Iterable[str] | None = None) -> mesos_pb2.Status.ValueType:
         """Removes the filters of roles and ends their suppression.
 
         :param roles: the roles, or None for all roles of the framework
@@ -196,22 +198,23 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         return self._for_roles(self._core.revive, roles)
 
     @_misuse.needs_start
-    def suppressOffers(self, roles: Iterable[str] | None = None) -> int:
+    def suppressOffers(self, roles: Iterable[str] | None = None) -> mesos_pb2.Status.ValueType:
         """Stops offers to roles until they are revived.
 
         :param roles: the roles, or None for all roles of the framework
         """
         return self._for_roles(self._core.suppress, roles)
 
-    def _for_roles(self, call: Any, roles: Iterable[str] | None) -> int:
+    def _for_roles(
+        self, call: Callable[[list[str]], mesos_pb2.Status.ValueType], roles: Iterable[str] | None
+    ) -> mesos_pb2.Status.ValueType:
         if roles is None:
-            status: int = call([])
-            return status
+            return call([])
         names = _arguments.roles(roles, "roles")
         return call(names) if names else self._core.status()
 
     @_misuse.needs_start
-    def acknowledgeStatusUpdate(self, status: mesos_pb2.TaskStatus) -> int:
+    def acknowledgeStatusUpdate(self, status: mesos_pb2.TaskStatus) -> mesos_pb2.Status.ValueType:
         """Acknowledges a status update. An update without a uuid or an agent needs none, and none is sent.
 
         :raises DriverError: the driver acknowledges implicitly (libmesos aborts the process in this case)
@@ -226,7 +229,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
     @_misuse.needs_start
     def sendFrameworkMessage(
         self, executorId: mesos_pb2.ExecutorID | str, slaveId: mesos_pb2.SlaveID | str, data: bytes | str
-    ) -> int:
+    ) -> mesos_pb2.Status.ValueType:
         """Sends bytes, or text encoded as UTF-8, to an executor. Delivery is best effort."""
         return self._core.message(
             _arguments.message(executorId, mesos_pb2.ExecutorID, "executorId", self._misuse),
@@ -235,7 +238,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         )
 
     @_misuse.needs_start
-    def reconcileTasks(self, tasks: Iterable[mesos_pb2.TaskStatus]) -> int:
+    def reconcileTasks(self, tasks: Iterable[mesos_pb2.TaskStatus]) -> mesos_pb2.Status.ValueType:
         """Asks the master for the latest state of tasks, which ``statusUpdate`` receives.
 
         :param tasks: statuses with the tasks' ids; if empty, the master reports every task of the framework
@@ -243,7 +246,9 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         return self._core.reconcile(_arguments.messages(tasks, mesos_pb2.TaskStatus, "tasks", self._misuse))
 
     @_misuse.needs_start
-    def updateFramework(self, frameworkInfo: mesos_pb2.FrameworkInfo, suppressedRoles: Iterable[str]) -> int:
+    def updateFramework(
+        self, frameworkInfo: mesos_pb2.FrameworkInfo, suppressedRoles: Iterable[str]
+    ) -> mesos_pb2.Status.ValueType:
         """Changes the framework's info and suppressed roles at the master.
 
         If the framework is not registered yet, has another id, or the master rejects the change, the driver is aborted

@@ -66,16 +66,20 @@ pub fn launch(
         environment.push(("MESOS_ALLOCATION_ROLE".to_owned(), executor.role.clone()));
     }
     environment.extend(command.environment.iter().flat_map(|e| &e.variables).map(variable));
-    let mut users = [command.user.as_ref(), Some(&executor.framework.user)].into_iter().flatten();
-    let user = users.find(|user| !user.is_empty()).cloned();
     Launch {
         container: container.to_owned(),
         directory: directory.to_owned(),
         command: command.clone(),
         environment,
-        user,
+        user: user(&executor.framework, Some(command)).map(str::to_owned),
         mounts: Vec::new(),
     }
+}
+
+/// Whom a command runs as, if the framework says so.
+pub fn user<'a>(framework: &'a v1::FrameworkInfo, command: Option<&'a v1::CommandInfo>) -> Option<&'a str> {
+    let own = command.and_then(|command| command.user.as_deref());
+    own.into_iter().chain([framework.user.as_str()]).find(|user| !user.is_empty())
 }
 
 fn variable(variable: &v1::environment::Variable) -> (String, String) {

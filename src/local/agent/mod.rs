@@ -115,6 +115,14 @@ impl Agent {
         self.completed.iter().chain(self.executors.values())
     }
 
+    /// The users of the custom executors that have not ended: of all, or of the one with these ids of framework and
+    /// executor.
+    pub fn users(&self, wanted: Option<&(String, String)>) -> impl Iterator<Item = &str> {
+        let executors = self.executors.iter().filter(move |(key, _)| wanted.is_none_or(|wanted| wanted == *key));
+        let custom = executors.map(|(_, executor)| executor).filter(|executor| executor.is_custom());
+        custom.filter_map(|executor| launch::user(&executor.framework, executor.info.command.as_ref()))
+    }
+
     /// The next thing to do, in order.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()

@@ -34,7 +34,7 @@ impl Master {
 
     /// When the machine with this host name will be unavailable.
     pub(super) fn unavailability(&self, hostname: &str) -> Option<Unavailability> {
-        let ip = self.config.ip.to_string();
+        let ip = self.config.address.ip().to_string();
         let here = |machine: &MachineId| {
             machine.hostname.as_deref().is_none_or(|h| h.eq_ignore_ascii_case(hostname))
                 && machine.ip.as_deref().is_none_or(|given| given == ip)

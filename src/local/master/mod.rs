@@ -15,6 +15,7 @@ mod tasks;
 mod validation;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::allocator::{self, Candidate};
@@ -66,8 +67,8 @@ impl Refusal {
 #[derive(Debug, Clone)]
 pub struct Config {
     pub hostname: String,
-    pub ip: std::net::Ipv4Addr,
-    pub port: u16,
+    /// Where this machine reaches it.
+    pub address: SocketAddr,
     /// Between batch allocations, `MESOS_ALLOCATION_INTERVAL`.
     pub allocation_interval: Period,
 }
@@ -365,8 +366,8 @@ impl Master {
     fn agent_url(&self, agent: &AgentRecord) -> v1::Url {
         let address = v1::Address {
             hostname: Some(agent.info.hostname.clone()),
-            ip: Some(self.config.ip.to_string()),
-            port: i32::from(self.config.port),
+            ip: Some(self.config.address.ip().to_string()),
+            port: self.config.address.port().into(),
         };
         v1::Url { scheme: "http".to_owned(), address, path: Some(format!("/{}", agent.path)), ..Default::default() }
     }
@@ -398,18 +399,23 @@ impl Master {
     }
 
     fn master_info(&self) -> v1::MasterInfo {
-        let ip = self.config.ip.to_string();
+        let address = self.config.address;
+        // There are no numbers for those of IPv6; `address` has these.
+        let number = match address.ip() {
+            IpAddr::V4(ip) => u32::from_le_bytes(ip.octets()),
+            IpAddr::V6(_) => 0,
+        };
         v1::MasterInfo {
             id: self.id.clone(),
-            ip: u32::from_le_bytes(self.config.ip.octets()),
-            port: u32::from(self.config.port),
+            ip: number,
+            port: address.port().into(),
             pid: Some(self.pid()),
             hostname: Some(self.config.hostname.clone()),
             version: Some(MESOS_VERSION.to_owned()),
             address: Some(v1::Address {
                 hostname: Some(self.config.hostname.clone()),
-                ip: Some(ip),
-                port: i32::from(self.config.port),
+                ip: Some(address.ip().to_string()),
+                port: address.port().into(),
             }),
             capabilities: MASTER_CAPABILITIES
                 .map(|number| v1::master_info::Capability { r#type: Some(number) })
@@ -419,7 +425,7 @@ impl Master {
     }
 
     fn pid(&self) -> String {
-        format!("master@{}:{}", self.config.ip, self.config.port)
+        format!("master@{}", self.config.address)
     }
 }
 

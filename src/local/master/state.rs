@@ -26,10 +26,10 @@ impl Master {
             "unreachable_slaves": 0,
             "leader": self.pid(),
             "leader_info": {
-                "id": self.id, "pid": self.pid(), "port": self.config.port, "hostname": self.config.hostname,
+                "id": self.id, "pid": self.pid(), "port": self.config.address.port(), "hostname": self.config.hostname,
             },
             "flags": {
-                "port": self.config.port.to_string(),
+                "port": self.config.address.port().to_string(),
                 "allocation_interval": format!("{}ms", self.config.allocation_interval.get().as_millis()),
             },
             "slaves": self.slaves(),
@@ -47,8 +47,8 @@ impl Master {
             json!({
                 "id": id,
                 "hostname": agent.info.hostname,
-                "port": self.config.port,
-                "pid": format!("{}@{}:{}", agent.path, self.config.ip, self.config.port),
+                "port": self.config.address.port(),
+                "pid": format!("{}@{}", agent.path, self.config.address),
                 "attributes": {},
                 "registered_time": agent.registered_time,
                 "resources": resources_json(&agent.total),

@@ -1,6 +1,5 @@
 //! The embedded master in virtual time.
 
-use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -19,7 +18,7 @@ struct World {
 
 fn world(agents: u32) -> World {
     let config =
-        Config { hostname: "h".into(), ip: Ipv4Addr::LOCALHOST, port: 5050, allocation_interval: SECOND.into() };
+        Config { hostname: "h".into(), address: ([127, 0, 0, 1], 5050).into(), allocation_interval: SECOND.into() };
     let mut master = Master::new(config, 7);
     let now = Instant::now();
     for n in 0..agents {

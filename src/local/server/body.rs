@@ -1,38 +1,70 @@
-//! Bodies of requests: read whole before a handler sees them, up to a limit, and not waited for without end.
+//! Bodies of requests: read whole before a handler sees them, up to a limit each and one for all that are held at a
+//! time, and not waited for without end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::stream::Refused;
 
 /// The most bytes that a scheduler's or an executor's call has.
-pub const CALL_MAX: usize = 64 << 20;
+const CALL_MAX: usize = 64 << 20;
 /// The most bytes that any other body has.
-pub const OTHER_MAX: usize = 1 << 20;
+const OTHER_MAX: usize = 1 << 20;
+/// The most bytes of bodies at a time, of all connections.
+const TOTAL_MAX: usize = 4 * CALL_MAX;
 /// A body of which nothing comes for so long is given up.
 const STALL: Duration = Duration::from_secs(30);
 /// What follows a refusal is thrown away for so long: a client that still writes would not read why.
 const DISCARD: Duration = Duration::from_secs(10);
 
-/// Goes on with a request when its body is here and has at most so many bytes.
-pub async fn whole(State(limit): State<usize>, request: Request, next: Next) -> Response {
-    let (head, body) = request.into_parts();
-    match read(&head.headers, body, limit).await {
-        Ok(bytes) => next.run(Request::from_parts(head, Body::from(bytes))).await,
-        Err(refusal) => refusal.into_response(),
+/// How much of bodies is held.
+#[derive(Debug, Clone)]
+pub struct Bodies {
+    /// The most bytes that one has.
+    limit: usize,
+    /// Bytes that are free, of those for all.
+    room: Arc<Semaphore>,
+}
+
+impl Bodies {
+    /// For calls of schedulers and executors, and for all others.
+    pub fn limits() -> (Self, Self) {
+        let room = Arc::new(Semaphore::new(TOTAL_MAX));
+        (Self { limit: CALL_MAX, room: Arc::clone(&room) }, Self { limit: OTHER_MAX, room })
     }
 }
 
+/// Goes on with a request when its body is here and has as many bytes as it may have. It waits for its turn, unread,
+/// while others fill the room for all.
+pub async fn whole(State(bodies): State<Bodies>, request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    let announced = announced(&head.headers, &body).unwrap_or(bodies.limit).min(bodies.limit);
+    let room = bodies.room.acquire_many(u32::try_from(announced).unwrap_or(u32::MAX)).await;
+    let response = match read(&head.headers, body, bodies.limit).await {
+        Ok(bytes) => next.run(Request::from_parts(head, Body::from(bytes))).await,
+        Err(refusal) => refusal.into_response(),
+    };
+    drop(room);
+    response
+}
+
+/// How many bytes a request says its body has.
+fn announced(headers: &HeaderMap, body: &Body) -> Option<usize> {
+    let none = body.is_end_stream().then_some(0);
+    none.or_else(|| headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()))
+}
+
 async fn read(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Bytes, Refused> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|n| n.to_str().ok()?.parse().ok()).unwrap_or(0_usize);
-    if announced > limit {
+    if announced(headers, &body).is_some_and(|length| length > limit) {
         // A client that asks first, as curl does, sends nothing after a refusal.
         if !headers.contains_key(header::EXPECT) {
             discard(body).await;
@@ -89,5 +121,30 @@ mod tests {
             read(&HeaderMap::new(), Body::from_stream(paced), 5000).await.expect_err("it is too large");
         assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
         assert_eq!(text, "The body is too large: expected at most 5000 bytes here\n");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bodies_wait_while_others_fill_the_room_for_all() {
+        use axum::routing::any;
+        use tower::ServiceExt;
+
+        let (calls, _) = Bodies::limits();
+        let layer = axum::middleware::from_fn_with_state(calls.clone(), whole);
+        let routes =
+            axum::Router::new().route("/", any(|body: Bytes| async move { body.len().to_string() }).layer(layer));
+        let ask = |body: Body| tokio::spawn(routes.clone().oneshot(Request::new(body)));
+        let stalls: Vec<_> = (0..4)
+            .map(|_| ask(Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>())))
+            .collect();
+        tokio::task::yield_now().await;
+        assert_eq!(calls.room.available_permits(), 0, "nobody knows how large they become");
+        let started = tokio::time::Instant::now();
+        let waited = ask(Body::from_stream(futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from("12"))])));
+        assert!(waited.await.expect("it ends").is_ok_and(|answer| answer.status() == StatusCode::OK));
+        assert_eq!(started.elapsed(), STALL);
+        for stall in stalls {
+            assert!(stall.await.expect("it ends").is_ok_and(|a| a.status() == StatusCode::REQUEST_TIMEOUT));
+        }
+        assert_eq!(calls.room.available_permits(), TOTAL_MAX);
     }
 }

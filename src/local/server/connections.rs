@@ -18,6 +18,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tower_service::Service;
 
+use super::peer::Peer;
+
 /// The most connections at a time, if the process may open files enough.
 const CONNECTIONS_MAX: u64 = 10_000;
 /// From its first byte a head has so long to come; on a new connection, from the beginning.
@@ -103,7 +105,10 @@ pub async fn serve(listener: TcpListener, routes: Router, most: usize) {
             Ok((socket, _)) => {
                 let routes = routes.clone();
                 tokio::spawn(async move {
-                    attend(socket, routes).await;
+                    // One that is gone already asks for nothing.
+                    if let Ok(peer) = Peer::find(&socket) {
+                        attend(socket, peer, routes).await;
+                    }
                     drop(slot);
                 });
             }
@@ -121,12 +126,13 @@ pub fn most() -> usize {
     usize::try_from(files.clamp(1, CONNECTIONS_MAX)).unwrap_or(1)
 }
 
-async fn attend(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, routes: Router) {
+async fn attend(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer, routes: Router) {
     let connection = Connection::new();
     let answer = |mut request: Request<Incoming>| {
         let (mut routes, connection) = (routes.clone(), connection.clone());
         connection.set(|_| true, Phase::Exchange);
         request.extensions_mut().insert(connection.clone());
+        request.extensions_mut().insert(peer);
         async move {
             let response = routes.call(request.map(Body::new)).await;
             response.map(|response| response.map(|body| Answer { body, connection }))
@@ -227,10 +233,15 @@ mod tests {
 
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
+    fn peer() -> Peer {
+        Peer { uid: None, here: ([127, 0, 0, 1], 5050).into() }
+    }
+
     fn connect() -> DuplexStream {
         let (client, server) = duplex(1000);
         let slowly = || async { tokio::time::sleep(HEAD + IDLE).await };
-        tokio::spawn(attend(server, Router::new().route("/", get(|| async { "hello" })).route("/slow", get(slowly))));
+        let routes = Router::new().route("/", get(|| async { "hello" })).route("/slow", get(slowly));
+        tokio::spawn(attend(server, peer(), routes));
         client
     }
 
@@ -307,7 +318,7 @@ mod tests {
                 &[b'x'; 1000],
             ))))
         };
-        let served = tokio::spawn(attend(server, Router::new().route("/", get(endless))));
+        let served = tokio::spawn(attend(server, peer(), Router::new().route("/", get(endless))));
         client.write_all(REQUEST).await.expect("a pipe");
         let began = Instant::now();
         served.await.expect("it ends though nobody reads");

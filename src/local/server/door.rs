@@ -1,18 +1,24 @@
-//! Which requests are let in: those that name this machine, and that no web page of another origin makes.
+//! Which requests are let in: those that name this machine, that no web page of another origin makes, and whose sender
+//! is the cluster's own user, or root, or knows the token.
 //!
 //! Looks at heads alone. A page that the user visits can make their browser send requests here, also under a name of
 //! its own that it points at 127.0.0.1 (DNS rebinding), and a request here can run a command.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::cors;
+use super::credentials::{self, Shown};
+use super::peer::Peer;
 use super::stream::{Refused, refused};
+use crate::local::token::Token;
 
 /// What every answer tells a browser: to take it for what it says it is, and to give it to no page of another origin.
 const PROTECTION: [(&str, &str); 3] = [
@@ -21,32 +27,50 @@ const PROTECTION: [(&str, &str); 3] = [
     ("content-security-policy", "default-src 'self'; img-src 'self' data:; frame-ancestors 'self'"),
 ];
 
-/// The names that requests may ask for.
+/// What those who are let in have to know.
 #[derive(Debug)]
 pub struct Door {
-    address: IpAddr,
-    /// Beside the address, and the names and addresses of loopback.
+    token: Token,
+    /// Beside the address that was connected to, and the names and addresses of loopback.
     hosts: Vec<String>,
 }
 
+/// Who asks, among a request's extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// The cluster's own user, root, or who has shown the token.
+    Known,
+    /// Anyone else, with the user id, if it is somebody of this machine.
+    Stranger(Option<u32>),
+}
+
 impl Door {
-    /// Lets requests in that name this address, loopback, or one of these hosts, which are without ports.
-    pub fn new(address: SocketAddr, hosts: Vec<String>) -> Self {
-        Self { address: address.ip(), hosts }
+    /// Takes this token, and lets requests in that name loopback, the address that they came to, or one of these hosts,
+    /// which are without ports.
+    pub fn new(token: Token, hosts: Vec<String>) -> Self {
+        Self { token, hosts }
     }
 
-    fn check(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
-        self.check_host(uri, headers)?;
-        check_origin(method, headers)
+    fn check(&self, peer: &Peer, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(Caller, Shown), Refused> {
+        let shown = credentials::shown(&self.token, peer.here.port(), headers);
+        // A page of another origin can have a browser add a cookie or a password, but knows no token itself.
+        if shown < Shown::Basic {
+            self.check_host(peer.here.ip(), uri, headers)?;
+        }
+        if shown < Shown::Header {
+            check_origin(method, headers)?;
+        }
+        let known = shown > Shown::No || peer.uid.is_some_and(is_trusted);
+        Ok((if known { Caller::Known } else { Caller::Stranger(peer.uid) }, shown))
     }
 
     /// HTTP/1.0 may come without a Host. A browser always sends one.
-    fn check_host(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
+    fn check_host(&self, here: IpAddr, uri: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
         let named = headers.get_all(header::HOST).iter().map(HeaderValue::as_bytes);
         let named = named.chain(uri.authority().map(|authority| authority.as_str().as_bytes()));
         for host in named {
             let authority = Authority::try_from(host).ok();
-            if !authority.is_some_and(|authority| self.is_here(&authority)) {
+            if !authority.is_some_and(|authority| self.is_here(here, &authority)) {
                 let host = String::from_utf8_lossy(host);
                 let expected = "expected localhost, an address of loopback, or a host in REMESOS_LOCAL_HOSTS";
                 return Err(refused(421, format!("The Host '{host}' is not this cluster: {expected}\n")));
@@ -55,7 +79,7 @@ impl Door {
         Ok(())
     }
 
-    fn is_here(&self, authority: &Authority) -> bool {
+    fn is_here(&self, here: IpAddr, authority: &Authority) -> bool {
         let host = authority.host().to_ascii_lowercase();
         if authority.as_str().contains('@') {
             return false;
@@ -65,8 +89,7 @@ impl Door {
             None => host.parse::<Ipv4Addr>().ok().map(IpAddr::from),
         };
         if let Some(address) = address {
-            let listening = address == self.address && !address.is_unspecified();
-            return address.is_loopback() || listening || self.is_configured(&host);
+            return address.is_loopback() || address == here || self.is_configured(&host);
         }
         let name = host.strip_suffix('.').unwrap_or(&host);
         name == "localhost" || name.ends_with(".localhost") || self.is_configured(name)
@@ -75,6 +98,11 @@ impl Door {
     fn is_configured(&self, host: &str) -> bool {
         self.hosts.iter().any(|known| known.eq_ignore_ascii_case(host))
     }
+}
+
+/// Whoever is root, or runs this process, could do what the cluster does without asking it.
+fn is_trusted(uid: u32) -> bool {
+    uid == 0 || uid == nix::unistd::geteuid().as_raw()
 }
 
 /// Refuses what a page of another origin asks for; a link that the user follows is no such thing.
@@ -114,12 +142,28 @@ pub fn only_type(headers: &HeaderMap, expected: &str) -> Result<(), Refused> {
 }
 
 /// Every request goes through here.
-pub async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
-    let mut response = match door.check(request.method(), request.uri(), request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => {
-            tracing::warn!("{} {}: {}", request.method(), request.uri().path(), refusal.1.trim_end());
-            refusal.into_response()
+pub async fn guard(
+    State(door): State<Arc<Door>>,
+    Extension(peer): Extension<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+    let mut response = if let Some(answer) = cors::preflight(method, headers) {
+        answer
+    } else if let Some(answer) = credentials::follow_link(&door.token, peer.here.port(), method, uri, headers) {
+        answer
+    } else {
+        match door.check(&peer, method, uri, headers) {
+            Ok((caller, shown)) => {
+                let origin = headers.get(header::ORIGIN).filter(|_| shown == Shown::Header).cloned();
+                request.extensions_mut().insert(caller);
+                cors::allow(origin, next.run(request).await)
+            }
+            Err(refusal) => {
+                tracing::warn!("{method} {}: {}", uri.path(), refusal.1.trim_end());
+                refusal.into_response()
+            }
         }
     };
     for (name, value) in PROTECTION {
@@ -128,17 +172,42 @@ pub async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) 
     response
 }
 
+/// Goes on with requests of those who are known.
+pub async fn only_known(Extension(caller): Extension<Caller>, request: Request, next: Next) -> Response {
+    if caller == Caller::Known { next.run(request).await } else { unknown() }
+}
+
+/// The answer to a stranger.
+pub fn unknown() -> Response {
+    let why = "This cluster answers to the user that runs it and to root. Anyone else needs its token: open the link \
+               that `remesos local` prints (LocalCluster.link in Python), or send the token in the header \
+               'X-Remesos-Token', as 'Authorization: Bearer', or as the password of HTTP Basic, which is the secret \
+               of a framework's Credential\n";
+    (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer realm=\"remesos\"")], why).into_response()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn outcome(method: &Method, uri: &str, headers: &[(&'static str, &str)]) -> u16 {
-        let door = Door::new(([192, 168, 7, 1], 5050).into(), vec!["build.example.org".to_owned()]);
+        outcome_of(Some(0), method, uri, headers)
+    }
+
+    const SECRET: &str = "0123456789abcdef";
+
+    fn outcome_of(uid: Option<u32>, method: &Method, uri: &str, headers: &[(&'static str, &str)]) -> u16 {
+        let door = Door::new(Token::parse(SECRET).expect("valid"), vec!["build.example.org".to_owned()]);
+        let peer = Peer { uid, here: ([192, 168, 7, 1], 5050).into() };
         let pairs = headers
             .iter()
             .map(|(name, value)| (header::HeaderName::from_static(name), HeaderValue::from_str(value).expect("valid")));
         let uri = uri.parse().expect("valid");
-        door.check(method, &uri, &pairs.collect()).map_or_else(|refusal| refusal.0.as_u16(), |()| 200)
+        match door.check(&peer, method, &uri, &pairs.collect()) {
+            Ok((Caller::Known, _)) => 200,
+            Ok((Caller::Stranger(_), _)) => 401,
+            Err(refusal) => refusal.0.as_u16(),
+        }
     }
 
     #[test]
@@ -220,6 +289,35 @@ mod tests {
             assert_eq!(outcome(&Method::POST, "/teardown", &page), 403);
             assert_eq!(outcome(&Method::GET, "/", &frame), 403);
             assert_eq!(outcome(&Method::GET, "/state", &script), 403);
+        }
+    }
+    #[test]
+    fn strangers_need_the_token_and_the_cluster_s_user_and_root_do_not() {
+        let host = ("host", "localhost:5050");
+        let me = nix::unistd::geteuid().as_raw();
+        for (uid, expected) in [(Some(me), 200), (Some(0), 200), (Some(me ^ 4096), 401), (None, 401)] {
+            assert_eq!(outcome_of(uid, &Method::GET, "/state", &[host]), expected, "{uid:?}");
+            assert_eq!(outcome_of(uid, &Method::GET, "/state", &[host, ("x-remesos-token", SECRET)]), 200);
+            let cookie = format!("remesos-token-5050={SECRET}");
+            assert_eq!(outcome_of(uid, &Method::GET, "/state", &[host, ("cookie", &cookie)]), 200);
+            let wrong = ("x-remesos-token", "0123456789abcdeg");
+            assert_eq!(outcome_of(uid, &Method::GET, "/state", &[host, wrong]), expected, "{uid:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_browser_adds_by_itself_opens_no_other_host_or_origin() {
+        let (cookie, basic) = (format!("remesos-token-5050={SECRET}"), "Basic eDowMTIzNDU2Nzg5YWJjZGVm");
+        let (elsewhere, here) = (("host", "evil.example:5050"), ("host", "localhost:5050"));
+        let page = ("origin", "http://evil.example");
+        for (shown, other_host, other_origin) in [
+            (("x-remesos-token", SECRET), 200, 200),
+            (("authorization", "Bearer 0123456789abcdef"), 200, 200),
+            (("authorization", basic), 200, 403),
+            (("cookie", &*cookie), 421, 403),
+        ] {
+            assert_eq!(outcome_of(None, &Method::GET, "/state", &[elsewhere, shown]), other_host, "{shown:?}");
+            assert_eq!(outcome_of(None, &Method::POST, "/teardown", &[here, page, shown]), other_origin, "{shown:?}");
         }
     }
 }

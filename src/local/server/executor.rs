@@ -2,12 +2,15 @@
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use nix::unistd::User;
 
 use super::Context;
 use super::connections::Connection;
+use super::door::{Caller, unknown};
 use super::stream::{Events, Format, Refused, not_allowed, queue, read, refused};
 use crate::local::agent;
 use crate::proto::v1::executor::{Call, call};
@@ -15,30 +18,66 @@ use crate::proto::v1::executor::{Call, call};
 const CALL: &str = "mesos.v1.executor.Call";
 const EVENT: &str = "mesos.v1.executor.Event";
 
+/// Goes on with requests of those who are known, and of users that executors of this agent run as.
+pub async fn admit(
+    State(context): State<Context>,
+    Extension(caller): Extension<Caller>,
+    Path(path): Path<String>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if is_user(&context, caller, path, None).await { next.run(request).await } else { unknown() }
+}
+
+/// Whether a caller is known, or the user that this agent's executor runs as, or any of them.
+async fn is_user(context: &Context, caller: Caller, path: String, executor: Option<(String, String)>) -> bool {
+    let Caller::Stranger(uid) = caller else {
+        return true;
+    };
+    let Some(uid) = uid.filter(|_| nix::unistd::geteuid().is_root()) else {
+        // Without root all run as this user, whatever their frameworks say.
+        return false;
+    };
+    let users = context.cluster.ask(move |machine, _| {
+        let agent = machine.agent_at(&path)?;
+        Some(agent.users(executor.as_ref()).map(str::to_owned).collect::<std::collections::BTreeSet<_>>())
+    });
+    let is_it =
+        |name: &String| User::from_name(name).is_ok_and(|user| user.is_some_and(|user| user.uid.as_raw() == uid));
+    users.await.flatten().is_some_and(|users| users.iter().any(is_it))
+}
+
 /// One call.
 pub async fn handle(
     State(context): State<Context>,
     Extension(connection): Extension<Connection>,
+    Extension(caller): Extension<Caller>,
     Path(path): Path<String>,
     method: Method,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    answer(&context, connection, path, &method, &headers, &body).await.unwrap_or_else(IntoResponse::into_response)
+    if let Some(answer) = not_allowed(&["POST"], &method) {
+        return answer;
+    }
+    let call: Call = match read(CALL, &headers, &body) {
+        Ok(call) => call,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let executor = (call.framework_id.value.clone(), call.executor_id.value.clone());
+    if !is_user(&context, caller, path.clone(), Some(executor)).await {
+        return unknown();
+    }
+    answer(&context, connection, path, call, &headers).await.unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn answer(
     context: &Context,
     connection: Connection,
     path: String,
-    method: &Method,
+    call: Call,
     headers: &HeaderMap,
-    body: &[u8],
 ) -> Result<Response, Refused> {
-    if let Some(answer) = not_allowed(&["POST"], method) {
-        return Ok(answer);
-    }
-    let call: Call = read(CALL, headers, body)?;
     agent::validate(&call).map_err(|why| refused(400, format!("Failed to validate Executor::Call: {why}")))?;
     if call.r#type() == call::Type::Subscribe {
         return subscribe(context, connection, path, call, Format::accepted(headers)?).await;

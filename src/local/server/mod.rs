@@ -2,10 +2,13 @@
 
 mod body;
 mod connections;
+mod cors;
+mod credentials;
 mod door;
 mod executor;
 mod files;
 mod operator;
+mod peer;
 mod scheduler;
 mod stream;
 mod views;
@@ -18,6 +21,8 @@ use axum::routing::{any, get};
 use axum::{Router, middleware};
 
 use super::cluster::Handle;
+use super::token::Token;
+use body::Bodies;
 use door::Door;
 
 /// What the routes share.
@@ -35,7 +40,9 @@ pub struct Context {
 pub struct Config {
     /// What `/files` serves.
     pub work_dir: PathBuf,
-    /// Hosts that requests may name beside loopback and the listener's address.
+    /// What lets in who is neither this user nor root.
+    pub token: Token,
+    /// Hosts that requests may name beside loopback and the address that they come to.
     pub hosts: Vec<String>,
     /// The most bytes that wait for a subscriber before its stream ends.
     pub queue_max: usize,
@@ -43,20 +50,20 @@ pub struct Config {
 
 /// Serves until its task ends.
 pub async fn serve(listener: tokio::net::TcpListener, cluster: Handle, config: Config) {
-    let Config { work_dir, hosts, queue_max } = config;
+    let Config { work_dir, token, hosts, queue_max } = config;
     let context = Context { cluster, work_dir: Arc::new(work_dir), queue_max };
-    let Ok(address) = listener.local_addr() else {
-        return tracing::error!("The embedded cluster's port is gone");
-    };
-    connections::serve(listener, routes(context, Door::new(address, hosts)), connections::most()).await;
+    connections::serve(listener, routes(context, Door::new(token, hosts)), connections::most()).await;
 }
 
 /// Paths as in Mesos: what the master serves is there with and without `/master`.
 fn routes(context: Context, door: Door) -> Router {
-    let calls = middleware::from_fn_with_state(body::CALL_MAX, body::whole);
-    let others = middleware::from_fn_with_state(body::OTHER_MAX, body::whole);
+    let (calls, others) = Bodies::limits();
+    let calls = middleware::from_fn_with_state(calls, body::whole);
+    let others = middleware::from_fn_with_state(others, body::whole);
+    let executors = any(executor::handle).layer(calls.clone());
+    let executors = executors.layer(middleware::from_fn_with_state(context.clone(), executor::admit));
     let master = Router::new()
-        .route("/api/v1/scheduler", any(scheduler::handle).layer(calls.clone()))
+        .route("/api/v1/scheduler", any(scheduler::handle).layer(calls))
         .route("/state", get(views::state))
         .route("/slaves", get(views::slaves))
         .route("/frameworks", get(views::frameworks))
@@ -70,7 +77,6 @@ fn routes(context: Context, door: Door) -> Router {
         .merge(master.clone())
         .nest("/master", master)
         .route("/version", get(views::version))
-        .route("/{agent}/api/v1/executor", any(executor::handle).layer(calls))
         .route("/{agent}/state", get(views::agent_state))
         .route("/files/read", get(files::read))
         .route("/files/browse", get(files::browse))
@@ -78,6 +84,8 @@ fn routes(context: Context, door: Door) -> Router {
         .route("/", get(views::page))
         .route("/app.js", get(views::script))
         .route("/style.css", get(views::style))
+        .layer(middleware::from_fn(door::only_known))
+        .route("/{agent}/api/v1/executor", executors)
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(Arc::new(door), door::guard))
         .with_state(context)

@@ -5,10 +5,13 @@ from collections.abc import Iterable as _Iterable
 from collections.abc import Mapping as _Mapping
 from typing import Any as _Any
 from typing import ClassVar as _ClassVar
+from typing import NewType as _NewType
+from typing import TypeAlias as _TypeAlias
+from typing import final as _final
 
 from google.protobuf.descriptor import FileDescriptor as _FileDescriptor
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper as _EnumTypeWrapper
+from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper
 from google.protobuf.message import Message as _Message
 
 from mesos.v1.interface import agent_pb2 as _v1_agent_pb2
@@ -16,48 +19,97 @@ from mesos.v1.interface import mesos_pb2 as _v1_mesos_pb2
 
 DESCRIPTOR: _FileDescriptor
 
+@_final
 class Call(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    GET_HEALTH: _ClassVar[int]
-    GET_FLAGS: _ClassVar[int]
-    GET_VERSION: _ClassVar[int]
-    GET_METRICS: _ClassVar[int]
-    GET_LOGGING_LEVEL: _ClassVar[int]
-    SET_LOGGING_LEVEL: _ClassVar[int]
-    LIST_FILES: _ClassVar[int]
-    READ_FILE: _ClassVar[int]
-    GET_STATE: _ClassVar[int]
-    GET_CONTAINERS: _ClassVar[int]
-    GET_FRAMEWORKS: _ClassVar[int]
-    GET_EXECUTORS: _ClassVar[int]
-    GET_OPERATIONS: _ClassVar[int]
-    GET_TASKS: _ClassVar[int]
-    GET_AGENT: _ClassVar[int]
-    GET_RESOURCE_PROVIDERS: _ClassVar[int]
-    LAUNCH_NESTED_CONTAINER: _ClassVar[int]
-    WAIT_NESTED_CONTAINER: _ClassVar[int]
-    KILL_NESTED_CONTAINER: _ClassVar[int]
-    REMOVE_NESTED_CONTAINER: _ClassVar[int]
-    LAUNCH_NESTED_CONTAINER_SESSION: _ClassVar[int]
-    ATTACH_CONTAINER_INPUT: _ClassVar[int]
-    ATTACH_CONTAINER_OUTPUT: _ClassVar[int]
-    LAUNCH_CONTAINER: _ClassVar[int]
-    WAIT_CONTAINER: _ClassVar[int]
-    KILL_CONTAINER: _ClassVar[int]
-    REMOVE_CONTAINER: _ClassVar[int]
-    ADD_RESOURCE_PROVIDER_CONFIG: _ClassVar[int]
-    UPDATE_RESOURCE_PROVIDER_CONFIG: _ClassVar[int]
-    REMOVE_RESOURCE_PROVIDER_CONFIG: _ClassVar[int]
-    MARK_RESOURCE_PROVIDER_GONE: _ClassVar[int]
-    PRUNE_IMAGES: _ClassVar[int]
+    """What an operator, or a nested container's owner, asks of an agent."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_v1_agent_pb2.Call._Type], type):
+        UNKNOWN: _v1_agent_pb2.Call._Type
+        GET_HEALTH: _v1_agent_pb2.Call._Type
+        GET_FLAGS: _v1_agent_pb2.Call._Type
+        GET_VERSION: _v1_agent_pb2.Call._Type
+        GET_METRICS: _v1_agent_pb2.Call._Type
+        GET_LOGGING_LEVEL: _v1_agent_pb2.Call._Type
+        SET_LOGGING_LEVEL: _v1_agent_pb2.Call._Type
+        LIST_FILES: _v1_agent_pb2.Call._Type
+        READ_FILE: _v1_agent_pb2.Call._Type
+        GET_STATE: _v1_agent_pb2.Call._Type
+        GET_CONTAINERS: _v1_agent_pb2.Call._Type
+        GET_FRAMEWORKS: _v1_agent_pb2.Call._Type
+        GET_EXECUTORS: _v1_agent_pb2.Call._Type
+        GET_OPERATIONS: _v1_agent_pb2.Call._Type
+        GET_TASKS: _v1_agent_pb2.Call._Type
+        GET_AGENT: _v1_agent_pb2.Call._Type
+        GET_RESOURCE_PROVIDERS: _v1_agent_pb2.Call._Type
+        LAUNCH_NESTED_CONTAINER: _v1_agent_pb2.Call._Type
+        WAIT_NESTED_CONTAINER: _v1_agent_pb2.Call._Type
+        KILL_NESTED_CONTAINER: _v1_agent_pb2.Call._Type
+        REMOVE_NESTED_CONTAINER: _v1_agent_pb2.Call._Type
+        LAUNCH_NESTED_CONTAINER_SESSION: _v1_agent_pb2.Call._Type
+        ATTACH_CONTAINER_INPUT: _v1_agent_pb2.Call._Type
+        ATTACH_CONTAINER_OUTPUT: _v1_agent_pb2.Call._Type
+        LAUNCH_CONTAINER: _v1_agent_pb2.Call._Type
+        WAIT_CONTAINER: _v1_agent_pb2.Call._Type
+        KILL_CONTAINER: _v1_agent_pb2.Call._Type
+        REMOVE_CONTAINER: _v1_agent_pb2.Call._Type
+        ADD_RESOURCE_PROVIDER_CONFIG: _v1_agent_pb2.Call._Type
+        UPDATE_RESOURCE_PROVIDER_CONFIG: _v1_agent_pb2.Call._Type
+        REMOVE_RESOURCE_PROVIDER_CONFIG: _v1_agent_pb2.Call._Type
+        MARK_RESOURCE_PROVIDER_GONE: _v1_agent_pb2.Call._Type
+        PRUNE_IMAGES: _v1_agent_pb2.Call._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.v1.agent.Call.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _v1_agent_pb2.Call._Type
+
+    UNKNOWN: _ClassVar[_v1_agent_pb2.Call._Type]
+    GET_HEALTH: _ClassVar[_v1_agent_pb2.Call._Type]
+    GET_FLAGS: _ClassVar[_v1_agent_pb2.Call._Type]
+    GET_VERSION: _ClassVar[_v1_agent_pb2.Call._Type]
+    GET_METRICS: _ClassVar[_v1_agent_pb2.Call._Type]
+    GET_LOGGING_LEVEL: _ClassVar[_v1_agent_pb2.Call._Type]
+    SET_LOGGING_LEVEL: _ClassVar[_v1_agent_pb2.Call._Type]
+    LIST_FILES: _ClassVar[_v1_agent_pb2.Call._Type]
+    READ_FILE: _ClassVar[_v1_agent_pb2.Call._Type]
+    GET_STATE: _ClassVar[_v1_agent_pb2.Call._Type]
+    GET_CONTAINERS: _ClassVar[_v1_agent_pb2.Call._Type]
+    GET_FRAMEWORKS: _ClassVar[_v1_agent_pb2.Call._Type]
+    GET_EXECUTORS: _ClassVar[_v1_agent_pb2.Call._Type]
+    GET_OPERATIONS: _ClassVar[_v1_agent_pb2.Call._Type]
+    GET_TASKS: _ClassVar[_v1_agent_pb2.Call._Type]
+    GET_AGENT: _ClassVar[_v1_agent_pb2.Call._Type]
+    GET_RESOURCE_PROVIDERS: _ClassVar[_v1_agent_pb2.Call._Type]
+    LAUNCH_NESTED_CONTAINER: _ClassVar[_v1_agent_pb2.Call._Type]
+    WAIT_NESTED_CONTAINER: _ClassVar[_v1_agent_pb2.Call._Type]
+    KILL_NESTED_CONTAINER: _ClassVar[_v1_agent_pb2.Call._Type]
+    REMOVE_NESTED_CONTAINER: _ClassVar[_v1_agent_pb2.Call._Type]
+    LAUNCH_NESTED_CONTAINER_SESSION: _ClassVar[_v1_agent_pb2.Call._Type]
+    ATTACH_CONTAINER_INPUT: _ClassVar[_v1_agent_pb2.Call._Type]
+    ATTACH_CONTAINER_OUTPUT: _ClassVar[_v1_agent_pb2.Call._Type]
+    LAUNCH_CONTAINER: _ClassVar[_v1_agent_pb2.Call._Type]
+    WAIT_CONTAINER: _ClassVar[_v1_agent_pb2.Call._Type]
+    KILL_CONTAINER: _ClassVar[_v1_agent_pb2.Call._Type]
+    REMOVE_CONTAINER: _ClassVar[_v1_agent_pb2.Call._Type]
+    ADD_RESOURCE_PROVIDER_CONFIG: _ClassVar[_v1_agent_pb2.Call._Type]
+    UPDATE_RESOURCE_PROVIDER_CONFIG: _ClassVar[_v1_agent_pb2.Call._Type]
+    REMOVE_RESOURCE_PROVIDER_CONFIG: _ClassVar[_v1_agent_pb2.Call._Type]
+    MARK_RESOURCE_PROVIDER_GONE: _ClassVar[_v1_agent_pb2.Call._Type]
+    PRUNE_IMAGES: _ClassVar[_v1_agent_pb2.Call._Type]
+    @_final
     class GetMetrics(_Message):
+        """``mesos.v1.agent.Call.GetMetrics`` of Mesos 1.11.0."""
+
         TIMEOUT_FIELD_NUMBER: _ClassVar[int]
         @property
         def timeout(self) -> _v1_mesos_pb2.DurationInfo: ...
         def __init__(self, *, timeout: _v1_mesos_pb2.DurationInfo | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class SetLoggingLevel(_Message):
+        """``mesos.v1.agent.Call.SetLoggingLevel`` of Mesos 1.11.0."""
+
         LEVEL_FIELD_NUMBER: _ClassVar[int]
         DURATION_FIELD_NUMBER: _ClassVar[int]
         level: int
@@ -67,12 +119,18 @@ class Call(_Message):
             self, *, level: int | None = ..., duration: _v1_mesos_pb2.DurationInfo | _Mapping[str, _Any] | None = ...
         ) -> None: ...
 
+    @_final
     class ListFiles(_Message):
+        """``mesos.v1.agent.Call.ListFiles`` of Mesos 1.11.0."""
+
         PATH_FIELD_NUMBER: _ClassVar[int]
         path: str
         def __init__(self, *, path: str | None = ...) -> None: ...
 
+    @_final
     class ReadFile(_Message):
+        """``mesos.v1.agent.Call.ReadFile`` of Mesos 1.11.0."""
+
         PATH_FIELD_NUMBER: _ClassVar[int]
         OFFSET_FIELD_NUMBER: _ClassVar[int]
         LENGTH_FIELD_NUMBER: _ClassVar[int]
@@ -81,14 +139,20 @@ class Call(_Message):
         length: int
         def __init__(self, *, path: str | None = ..., offset: int | None = ..., length: int | None = ...) -> None: ...
 
+    @_final
     class GetContainers(_Message):
+        """``mesos.v1.agent.Call.GetContainers`` of Mesos 1.11.0."""
+
         SHOW_NESTED_FIELD_NUMBER: _ClassVar[int]
         SHOW_STANDALONE_FIELD_NUMBER: _ClassVar[int]
         show_nested: bool
         show_standalone: bool
         def __init__(self, *, show_nested: bool | None = ..., show_standalone: bool | None = ...) -> None: ...
 
+    @_final
     class LaunchNestedContainer(_Message):
+        """``mesos.v1.agent.Call.LaunchNestedContainer`` of Mesos 1.11.0."""
+
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         COMMAND_FIELD_NUMBER: _ClassVar[int]
         CONTAINER_FIELD_NUMBER: _ClassVar[int]
@@ -106,13 +170,19 @@ class Call(_Message):
             container: _v1_mesos_pb2.ContainerInfo | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class WaitNestedContainer(_Message):
+        """``mesos.v1.agent.Call.WaitNestedContainer`` of Mesos 1.11.0."""
+
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def container_id(self) -> _v1_mesos_pb2.ContainerID: ...
         def __init__(self, *, container_id: _v1_mesos_pb2.ContainerID | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class KillNestedContainer(_Message):
+        """``mesos.v1.agent.Call.KillNestedContainer`` of Mesos 1.11.0."""
+
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         SIGNAL_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -125,13 +195,19 @@ class Call(_Message):
             signal: int | None = ...,
         ) -> None: ...
 
+    @_final
     class RemoveNestedContainer(_Message):
+        """``mesos.v1.agent.Call.RemoveNestedContainer`` of Mesos 1.11.0."""
+
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def container_id(self) -> _v1_mesos_pb2.ContainerID: ...
         def __init__(self, *, container_id: _v1_mesos_pb2.ContainerID | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class LaunchNestedContainerSession(_Message):
+        """``mesos.v1.agent.Call.LaunchNestedContainerSession`` of Mesos 1.11.0."""
+
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         COMMAND_FIELD_NUMBER: _ClassVar[int]
         CONTAINER_FIELD_NUMBER: _ClassVar[int]
@@ -149,15 +225,28 @@ class Call(_Message):
             container: _v1_mesos_pb2.ContainerInfo | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class AttachContainerInput(_Message):
-        Type: _ClassVar[_EnumTypeWrapper]
-        UNKNOWN: _ClassVar[int]
-        CONTAINER_ID: _ClassVar[int]
-        PROCESS_IO: _ClassVar[int]
+        """``mesos.v1.agent.Call.AttachContainerInput`` of Mesos 1.11.0."""
+
+        _Type = _NewType("_Type", int)
+        class _TypeEnum(_EnumTypeWrapper[_v1_agent_pb2.Call.AttachContainerInput._Type], type):
+            UNKNOWN: _v1_agent_pb2.Call.AttachContainerInput._Type
+            CONTAINER_ID: _v1_agent_pb2.Call.AttachContainerInput._Type
+            PROCESS_IO: _v1_agent_pb2.Call.AttachContainerInput._Type
+
+        class Type(metaclass=_TypeEnum):
+            """``mesos.v1.agent.Call.AttachContainerInput.Type`` of Mesos 1.11.0."""
+
+            ValueType: _TypeAlias = _v1_agent_pb2.Call.AttachContainerInput._Type
+
+        UNKNOWN: _ClassVar[_v1_agent_pb2.Call.AttachContainerInput._Type]
+        CONTAINER_ID: _ClassVar[_v1_agent_pb2.Call.AttachContainerInput._Type]
+        PROCESS_IO: _ClassVar[_v1_agent_pb2.Call.AttachContainerInput._Type]
         TYPE_FIELD_NUMBER: _ClassVar[int]
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         PROCESS_IO_FIELD_NUMBER: _ClassVar[int]
-        type: int
+        type: _v1_agent_pb2.Call.AttachContainerInput.Type.ValueType
         @property
         def container_id(self) -> _v1_mesos_pb2.ContainerID: ...
         @property
@@ -165,18 +254,24 @@ class Call(_Message):
         def __init__(
             self,
             *,
-            type: int | str | None = ...,
+            type: _v1_agent_pb2.Call.AttachContainerInput.Type.ValueType | str | None = ...,
             container_id: _v1_mesos_pb2.ContainerID | _Mapping[str, _Any] | None = ...,
             process_io: _v1_agent_pb2.ProcessIO | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class AttachContainerOutput(_Message):
+        """``mesos.v1.agent.Call.AttachContainerOutput`` of Mesos 1.11.0."""
+
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def container_id(self) -> _v1_mesos_pb2.ContainerID: ...
         def __init__(self, *, container_id: _v1_mesos_pb2.ContainerID | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class LaunchContainer(_Message):
+        """``mesos.v1.agent.Call.LaunchContainer`` of Mesos 1.11.0."""
+
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         COMMAND_FIELD_NUMBER: _ClassVar[int]
         RESOURCES_FIELD_NUMBER: _ClassVar[int]
@@ -202,13 +297,19 @@ class Call(_Message):
             limits: _Mapping[str, _v1_mesos_pb2.Value.Scalar | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class WaitContainer(_Message):
+        """``mesos.v1.agent.Call.WaitContainer`` of Mesos 1.11.0."""
+
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def container_id(self) -> _v1_mesos_pb2.ContainerID: ...
         def __init__(self, *, container_id: _v1_mesos_pb2.ContainerID | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class KillContainer(_Message):
+        """``mesos.v1.agent.Call.KillContainer`` of Mesos 1.11.0."""
+
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         SIGNAL_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -221,32 +322,47 @@ class Call(_Message):
             signal: int | None = ...,
         ) -> None: ...
 
+    @_final
     class RemoveContainer(_Message):
+        """``mesos.v1.agent.Call.RemoveContainer`` of Mesos 1.11.0."""
+
         CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def container_id(self) -> _v1_mesos_pb2.ContainerID: ...
         def __init__(self, *, container_id: _v1_mesos_pb2.ContainerID | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class AddResourceProviderConfig(_Message):
+        """``mesos.v1.agent.Call.AddResourceProviderConfig`` of Mesos 1.11.0."""
+
         INFO_FIELD_NUMBER: _ClassVar[int]
         @property
         def info(self) -> _v1_mesos_pb2.ResourceProviderInfo: ...
         def __init__(self, *, info: _v1_mesos_pb2.ResourceProviderInfo | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class UpdateResourceProviderConfig(_Message):
+        """``mesos.v1.agent.Call.UpdateResourceProviderConfig`` of Mesos 1.11.0."""
+
         INFO_FIELD_NUMBER: _ClassVar[int]
         @property
         def info(self) -> _v1_mesos_pb2.ResourceProviderInfo: ...
         def __init__(self, *, info: _v1_mesos_pb2.ResourceProviderInfo | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class RemoveResourceProviderConfig(_Message):
+        """``mesos.v1.agent.Call.RemoveResourceProviderConfig`` of Mesos 1.11.0."""
+
         TYPE_FIELD_NUMBER: _ClassVar[int]
         NAME_FIELD_NUMBER: _ClassVar[int]
         type: str
         name: str
         def __init__(self, *, type: str | None = ..., name: str | None = ...) -> None: ...
 
+    @_final
     class MarkResourceProviderGone(_Message):
+        """``mesos.v1.agent.Call.MarkResourceProviderGone`` of Mesos 1.11.0."""
+
         RESOURCE_PROVIDER_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def resource_provider_id(self) -> _v1_mesos_pb2.ResourceProviderID: ...
@@ -254,7 +370,10 @@ class Call(_Message):
             self, *, resource_provider_id: _v1_mesos_pb2.ResourceProviderID | _Mapping[str, _Any] | None = ...
         ) -> None: ...
 
+    @_final
     class PruneImages(_Message):
+        """``mesos.v1.agent.Call.PruneImages`` of Mesos 1.11.0."""
+
         EXCLUDED_IMAGES_FIELD_NUMBER: _ClassVar[int]
         @property
         def excluded_images(self) -> _containers.RepeatedCompositeFieldContainer[_v1_mesos_pb2.Image]: ...
@@ -284,7 +403,7 @@ class Call(_Message):
     REMOVE_RESOURCE_PROVIDER_CONFIG_FIELD_NUMBER: _ClassVar[int]
     MARK_RESOURCE_PROVIDER_GONE_FIELD_NUMBER: _ClassVar[int]
     PRUNE_IMAGES_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _v1_agent_pb2.Call.Type.ValueType
     @property
     def get_metrics(self) -> _v1_agent_pb2.Call.GetMetrics: ...
     @property
@@ -330,7 +449,7 @@ class Call(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _v1_agent_pb2.Call.Type.ValueType | str | None = ...,
         get_metrics: _v1_agent_pb2.Call.GetMetrics | _Mapping[str, _Any] | None = ...,
         set_logging_level: _v1_agent_pb2.Call.SetLoggingLevel | _Mapping[str, _Any] | None = ...,
         list_files: _v1_agent_pb2.Call.ListFiles | _Mapping[str, _Any] | None = ...,
@@ -360,55 +479,101 @@ class Call(_Message):
         prune_images: _v1_agent_pb2.Call.PruneImages | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class Response(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    GET_HEALTH: _ClassVar[int]
-    GET_FLAGS: _ClassVar[int]
-    GET_VERSION: _ClassVar[int]
-    GET_METRICS: _ClassVar[int]
-    GET_LOGGING_LEVEL: _ClassVar[int]
-    LIST_FILES: _ClassVar[int]
-    READ_FILE: _ClassVar[int]
-    GET_STATE: _ClassVar[int]
-    GET_CONTAINERS: _ClassVar[int]
-    GET_FRAMEWORKS: _ClassVar[int]
-    GET_EXECUTORS: _ClassVar[int]
-    GET_OPERATIONS: _ClassVar[int]
-    GET_TASKS: _ClassVar[int]
-    GET_AGENT: _ClassVar[int]
-    GET_RESOURCE_PROVIDERS: _ClassVar[int]
-    WAIT_NESTED_CONTAINER: _ClassVar[int]
-    WAIT_CONTAINER: _ClassVar[int]
+    """The answer to a call of the same type."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_v1_agent_pb2.Response._Type], type):
+        UNKNOWN: _v1_agent_pb2.Response._Type
+        GET_HEALTH: _v1_agent_pb2.Response._Type
+        GET_FLAGS: _v1_agent_pb2.Response._Type
+        GET_VERSION: _v1_agent_pb2.Response._Type
+        GET_METRICS: _v1_agent_pb2.Response._Type
+        GET_LOGGING_LEVEL: _v1_agent_pb2.Response._Type
+        LIST_FILES: _v1_agent_pb2.Response._Type
+        READ_FILE: _v1_agent_pb2.Response._Type
+        GET_STATE: _v1_agent_pb2.Response._Type
+        GET_CONTAINERS: _v1_agent_pb2.Response._Type
+        GET_FRAMEWORKS: _v1_agent_pb2.Response._Type
+        GET_EXECUTORS: _v1_agent_pb2.Response._Type
+        GET_OPERATIONS: _v1_agent_pb2.Response._Type
+        GET_TASKS: _v1_agent_pb2.Response._Type
+        GET_AGENT: _v1_agent_pb2.Response._Type
+        GET_RESOURCE_PROVIDERS: _v1_agent_pb2.Response._Type
+        WAIT_NESTED_CONTAINER: _v1_agent_pb2.Response._Type
+        WAIT_CONTAINER: _v1_agent_pb2.Response._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.v1.agent.Response.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _v1_agent_pb2.Response._Type
+
+    UNKNOWN: _ClassVar[_v1_agent_pb2.Response._Type]
+    GET_HEALTH: _ClassVar[_v1_agent_pb2.Response._Type]
+    GET_FLAGS: _ClassVar[_v1_agent_pb2.Response._Type]
+    GET_VERSION: _ClassVar[_v1_agent_pb2.Response._Type]
+    GET_METRICS: _ClassVar[_v1_agent_pb2.Response._Type]
+    GET_LOGGING_LEVEL: _ClassVar[_v1_agent_pb2.Response._Type]
+    LIST_FILES: _ClassVar[_v1_agent_pb2.Response._Type]
+    READ_FILE: _ClassVar[_v1_agent_pb2.Response._Type]
+    GET_STATE: _ClassVar[_v1_agent_pb2.Response._Type]
+    GET_CONTAINERS: _ClassVar[_v1_agent_pb2.Response._Type]
+    GET_FRAMEWORKS: _ClassVar[_v1_agent_pb2.Response._Type]
+    GET_EXECUTORS: _ClassVar[_v1_agent_pb2.Response._Type]
+    GET_OPERATIONS: _ClassVar[_v1_agent_pb2.Response._Type]
+    GET_TASKS: _ClassVar[_v1_agent_pb2.Response._Type]
+    GET_AGENT: _ClassVar[_v1_agent_pb2.Response._Type]
+    GET_RESOURCE_PROVIDERS: _ClassVar[_v1_agent_pb2.Response._Type]
+    WAIT_NESTED_CONTAINER: _ClassVar[_v1_agent_pb2.Response._Type]
+    WAIT_CONTAINER: _ClassVar[_v1_agent_pb2.Response._Type]
+    @_final
     class GetHealth(_Message):
+        """``mesos.v1.agent.Response.GetHealth`` of Mesos 1.11.0."""
+
         HEALTHY_FIELD_NUMBER: _ClassVar[int]
         healthy: bool
         def __init__(self, *, healthy: bool | None = ...) -> None: ...
 
+    @_final
     class GetFlags(_Message):
+        """``mesos.v1.agent.Response.GetFlags`` of Mesos 1.11.0."""
+
         FLAGS_FIELD_NUMBER: _ClassVar[int]
         @property
         def flags(self) -> _containers.RepeatedCompositeFieldContainer[_v1_mesos_pb2.Flag]: ...
         def __init__(self, *, flags: _Iterable[_v1_mesos_pb2.Flag | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+    @_final
     class GetVersion(_Message):
+        """``mesos.v1.agent.Response.GetVersion`` of Mesos 1.11.0."""
+
         VERSION_INFO_FIELD_NUMBER: _ClassVar[int]
         @property
         def version_info(self) -> _v1_mesos_pb2.VersionInfo: ...
         def __init__(self, *, version_info: _v1_mesos_pb2.VersionInfo | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class GetMetrics(_Message):
+        """``mesos.v1.agent.Response.GetMetrics`` of Mesos 1.11.0."""
+
         METRICS_FIELD_NUMBER: _ClassVar[int]
         @property
         def metrics(self) -> _containers.RepeatedCompositeFieldContainer[_v1_mesos_pb2.Metric]: ...
         def __init__(self, *, metrics: _Iterable[_v1_mesos_pb2.Metric | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+    @_final
     class GetLoggingLevel(_Message):
+        """``mesos.v1.agent.Response.GetLoggingLevel`` of Mesos 1.11.0."""
+
         LEVEL_FIELD_NUMBER: _ClassVar[int]
         level: int
         def __init__(self, *, level: int | None = ...) -> None: ...
 
+    @_final
     class ListFiles(_Message):
+        """``mesos.v1.agent.Response.ListFiles`` of Mesos 1.11.0."""
+
         FILE_INFOS_FIELD_NUMBER: _ClassVar[int]
         @property
         def file_infos(self) -> _containers.RepeatedCompositeFieldContainer[_v1_mesos_pb2.FileInfo]: ...
@@ -416,7 +581,10 @@ class Response(_Message):
             self, *, file_infos: _Iterable[_v1_mesos_pb2.FileInfo | _Mapping[str, _Any]] | None = ...
         ) -> None: ...
 
+    @_final
     class ReadFile(_Message):
+        """``mesos.v1.agent.Response.ReadFile`` of Mesos 1.11.0."""
+
         SIZE_FIELD_NUMBER: _ClassVar[int]
         DATA_FIELD_NUMBER: _ClassVar[int]
         size: int
@@ -426,7 +594,10 @@ class Response(_Message):
         def data(self, value: bytes | str) -> None: ...
         def __init__(self, *, size: int | None = ..., data: bytes | str | None = ...) -> None: ...
 
+    @_final
     class GetState(_Message):
+        """``mesos.v1.agent.Response.GetState`` of Mesos 1.11.0."""
+
         GET_TASKS_FIELD_NUMBER: _ClassVar[int]
         GET_EXECUTORS_FIELD_NUMBER: _ClassVar[int]
         GET_FRAMEWORKS_FIELD_NUMBER: _ClassVar[int]
@@ -444,8 +615,13 @@ class Response(_Message):
             get_frameworks: _v1_agent_pb2.Response.GetFrameworks | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class GetContainers(_Message):
+        """``mesos.v1.agent.Response.GetContainers`` of Mesos 1.11.0."""
+        @_final
         class Container(_Message):
+            """``mesos.v1.agent.Response.GetContainers.Container`` of Mesos 1.11.0."""
+
             FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
             EXECUTOR_ID_FIELD_NUMBER: _ClassVar[int]
             EXECUTOR_NAME_FIELD_NUMBER: _ClassVar[int]
@@ -485,8 +661,13 @@ class Response(_Message):
             containers: _Iterable[_v1_agent_pb2.Response.GetContainers.Container | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class GetFrameworks(_Message):
+        """``mesos.v1.agent.Response.GetFrameworks`` of Mesos 1.11.0."""
+        @_final
         class Framework(_Message):
+            """``mesos.v1.agent.Response.GetFrameworks.Framework`` of Mesos 1.11.0."""
+
             FRAMEWORK_INFO_FIELD_NUMBER: _ClassVar[int]
             @property
             def framework_info(self) -> _v1_mesos_pb2.FrameworkInfo: ...
@@ -512,8 +693,13 @@ class Response(_Message):
             | None = ...,
         ) -> None: ...
 
+    @_final
     class GetExecutors(_Message):
+        """``mesos.v1.agent.Response.GetExecutors`` of Mesos 1.11.0."""
+        @_final
         class Executor(_Message):
+            """``mesos.v1.agent.Response.GetExecutors.Executor`` of Mesos 1.11.0."""
+
             EXECUTOR_INFO_FIELD_NUMBER: _ClassVar[int]
             @property
             def executor_info(self) -> _v1_mesos_pb2.ExecutorInfo: ...
@@ -539,7 +725,10 @@ class Response(_Message):
             | None = ...,
         ) -> None: ...
 
+    @_final
     class GetOperations(_Message):
+        """``mesos.v1.agent.Response.GetOperations`` of Mesos 1.11.0."""
+
         OPERATIONS_FIELD_NUMBER: _ClassVar[int]
         @property
         def operations(self) -> _containers.RepeatedCompositeFieldContainer[_v1_mesos_pb2.Operation]: ...
@@ -547,7 +736,10 @@ class Response(_Message):
             self, *, operations: _Iterable[_v1_mesos_pb2.Operation | _Mapping[str, _Any]] | None = ...
         ) -> None: ...
 
+    @_final
     class GetTasks(_Message):
+        """``mesos.v1.agent.Response.GetTasks`` of Mesos 1.11.0."""
+
         PENDING_TASKS_FIELD_NUMBER: _ClassVar[int]
         QUEUED_TASKS_FIELD_NUMBER: _ClassVar[int]
         LAUNCHED_TASKS_FIELD_NUMBER: _ClassVar[int]
@@ -573,7 +765,10 @@ class Response(_Message):
             completed_tasks: _Iterable[_v1_mesos_pb2.Task | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class GetAgent(_Message):
+        """``mesos.v1.agent.Response.GetAgent`` of Mesos 1.11.0."""
+
         AGENT_INFO_FIELD_NUMBER: _ClassVar[int]
         DRAIN_CONFIG_FIELD_NUMBER: _ClassVar[int]
         ESTIMATED_DRAIN_START_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -591,8 +786,13 @@ class Response(_Message):
             estimated_drain_start_time: _v1_mesos_pb2.TimeInfo | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class GetResourceProviders(_Message):
+        """``mesos.v1.agent.Response.GetResourceProviders`` of Mesos 1.11.0."""
+        @_final
         class ResourceProvider(_Message):
+            """``mesos.v1.agent.Response.GetResourceProviders.ResourceProvider`` of Mesos 1.11.0."""
+
             RESOURCE_PROVIDER_INFO_FIELD_NUMBER: _ClassVar[int]
             TOTAL_RESOURCES_FIELD_NUMBER: _ClassVar[int]
             @property
@@ -622,15 +822,18 @@ class Response(_Message):
             | None = ...,
         ) -> None: ...
 
+    @_final
     class WaitNestedContainer(_Message):
+        """``mesos.v1.agent.Response.WaitNestedContainer`` of Mesos 1.11.0."""
+
         EXIT_STATUS_FIELD_NUMBER: _ClassVar[int]
         STATE_FIELD_NUMBER: _ClassVar[int]
         REASON_FIELD_NUMBER: _ClassVar[int]
         LIMITATION_FIELD_NUMBER: _ClassVar[int]
         MESSAGE_FIELD_NUMBER: _ClassVar[int]
         exit_status: int
-        state: int
-        reason: int
+        state: _v1_mesos_pb2.TaskState.ValueType
+        reason: _v1_mesos_pb2.TaskStatus.Reason.ValueType
         @property
         def limitation(self) -> _v1_mesos_pb2.TaskResourceLimitation: ...
         message: str
@@ -638,21 +841,24 @@ class Response(_Message):
             self,
             *,
             exit_status: int | None = ...,
-            state: int | str | None = ...,
-            reason: int | str | None = ...,
+            state: _v1_mesos_pb2.TaskState.ValueType | str | None = ...,
+            reason: _v1_mesos_pb2.TaskStatus.Reason.ValueType | str | None = ...,
             limitation: _v1_mesos_pb2.TaskResourceLimitation | _Mapping[str, _Any] | None = ...,
             message: str | None = ...,
         ) -> None: ...
 
+    @_final
     class WaitContainer(_Message):
+        """``mesos.v1.agent.Response.WaitContainer`` of Mesos 1.11.0."""
+
         EXIT_STATUS_FIELD_NUMBER: _ClassVar[int]
         STATE_FIELD_NUMBER: _ClassVar[int]
         REASON_FIELD_NUMBER: _ClassVar[int]
         LIMITATION_FIELD_NUMBER: _ClassVar[int]
         MESSAGE_FIELD_NUMBER: _ClassVar[int]
         exit_status: int
-        state: int
-        reason: int
+        state: _v1_mesos_pb2.TaskState.ValueType
+        reason: _v1_mesos_pb2.TaskStatus.Reason.ValueType
         @property
         def limitation(self) -> _v1_mesos_pb2.TaskResourceLimitation: ...
         message: str
@@ -660,8 +866,8 @@ class Response(_Message):
             self,
             *,
             exit_status: int | None = ...,
-            state: int | str | None = ...,
-            reason: int | str | None = ...,
+            state: _v1_mesos_pb2.TaskState.ValueType | str | None = ...,
+            reason: _v1_mesos_pb2.TaskStatus.Reason.ValueType | str | None = ...,
             limitation: _v1_mesos_pb2.TaskResourceLimitation | _Mapping[str, _Any] | None = ...,
             message: str | None = ...,
         ) -> None: ...
@@ -684,7 +890,7 @@ class Response(_Message):
     GET_RESOURCE_PROVIDERS_FIELD_NUMBER: _ClassVar[int]
     WAIT_NESTED_CONTAINER_FIELD_NUMBER: _ClassVar[int]
     WAIT_CONTAINER_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _v1_agent_pb2.Response.Type.ValueType
     @property
     def get_health(self) -> _v1_agent_pb2.Response.GetHealth: ...
     @property
@@ -722,7 +928,7 @@ class Response(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _v1_agent_pb2.Response.Type.ValueType | str | None = ...,
         get_health: _v1_agent_pb2.Response.GetHealth | _Mapping[str, _Any] | None = ...,
         get_flags: _v1_agent_pb2.Response.GetFlags | _Mapping[str, _Any] | None = ...,
         get_version: _v1_agent_pb2.Response.GetVersion | _Mapping[str, _Any] | None = ...,
@@ -742,32 +948,80 @@ class Response(_Message):
         wait_container: _v1_agent_pb2.Response.WaitContainer | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class ProcessIO(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    DATA: _ClassVar[int]
-    CONTROL: _ClassVar[int]
+    """``mesos.v1.agent.ProcessIO`` of Mesos 1.11.0."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_v1_agent_pb2.ProcessIO._Type], type):
+        UNKNOWN: _v1_agent_pb2.ProcessIO._Type
+        DATA: _v1_agent_pb2.ProcessIO._Type
+        CONTROL: _v1_agent_pb2.ProcessIO._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.v1.agent.ProcessIO.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _v1_agent_pb2.ProcessIO._Type
+
+    UNKNOWN: _ClassVar[_v1_agent_pb2.ProcessIO._Type]
+    DATA: _ClassVar[_v1_agent_pb2.ProcessIO._Type]
+    CONTROL: _ClassVar[_v1_agent_pb2.ProcessIO._Type]
+    @_final
     class Data(_Message):
-        Type: _ClassVar[_EnumTypeWrapper]
-        UNKNOWN: _ClassVar[int]
-        STDIN: _ClassVar[int]
-        STDOUT: _ClassVar[int]
-        STDERR: _ClassVar[int]
+        """``mesos.v1.agent.ProcessIO.Data`` of Mesos 1.11.0."""
+
+        _Type = _NewType("_Type", int)
+        class _TypeEnum(_EnumTypeWrapper[_v1_agent_pb2.ProcessIO.Data._Type], type):
+            UNKNOWN: _v1_agent_pb2.ProcessIO.Data._Type
+            STDIN: _v1_agent_pb2.ProcessIO.Data._Type
+            STDOUT: _v1_agent_pb2.ProcessIO.Data._Type
+            STDERR: _v1_agent_pb2.ProcessIO.Data._Type
+
+        class Type(metaclass=_TypeEnum):
+            """``mesos.v1.agent.ProcessIO.Data.Type`` of Mesos 1.11.0."""
+
+            ValueType: _TypeAlias = _v1_agent_pb2.ProcessIO.Data._Type
+
+        UNKNOWN: _ClassVar[_v1_agent_pb2.ProcessIO.Data._Type]
+        STDIN: _ClassVar[_v1_agent_pb2.ProcessIO.Data._Type]
+        STDOUT: _ClassVar[_v1_agent_pb2.ProcessIO.Data._Type]
+        STDERR: _ClassVar[_v1_agent_pb2.ProcessIO.Data._Type]
         TYPE_FIELD_NUMBER: _ClassVar[int]
         DATA_FIELD_NUMBER: _ClassVar[int]
-        type: int
+        type: _v1_agent_pb2.ProcessIO.Data.Type.ValueType
         @property
         def data(self) -> bytes: ...
         @data.setter
         def data(self, value: bytes | str) -> None: ...
-        def __init__(self, *, type: int | str | None = ..., data: bytes | str | None = ...) -> None: ...
+        def __init__(
+            self,
+            *,
+            type: _v1_agent_pb2.ProcessIO.Data.Type.ValueType | str | None = ...,
+            data: bytes | str | None = ...,
+        ) -> None: ...
 
+    @_final
     class Control(_Message):
-        Type: _ClassVar[_EnumTypeWrapper]
-        UNKNOWN: _ClassVar[int]
-        TTY_INFO: _ClassVar[int]
-        HEARTBEAT: _ClassVar[int]
+        """``mesos.v1.agent.ProcessIO.Control`` of Mesos 1.11.0."""
+
+        _Type = _NewType("_Type", int)
+        class _TypeEnum(_EnumTypeWrapper[_v1_agent_pb2.ProcessIO.Control._Type], type):
+            UNKNOWN: _v1_agent_pb2.ProcessIO.Control._Type
+            TTY_INFO: _v1_agent_pb2.ProcessIO.Control._Type
+            HEARTBEAT: _v1_agent_pb2.ProcessIO.Control._Type
+
+        class Type(metaclass=_TypeEnum):
+            """``mesos.v1.agent.ProcessIO.Control.Type`` of Mesos 1.11.0."""
+
+            ValueType: _TypeAlias = _v1_agent_pb2.ProcessIO.Control._Type
+
+        UNKNOWN: _ClassVar[_v1_agent_pb2.ProcessIO.Control._Type]
+        TTY_INFO: _ClassVar[_v1_agent_pb2.ProcessIO.Control._Type]
+        HEARTBEAT: _ClassVar[_v1_agent_pb2.ProcessIO.Control._Type]
+        @_final
         class Heartbeat(_Message):
+            """``mesos.v1.agent.ProcessIO.Control.Heartbeat`` of Mesos 1.11.0."""
+
             INTERVAL_FIELD_NUMBER: _ClassVar[int]
             @property
             def interval(self) -> _v1_mesos_pb2.DurationInfo: ...
@@ -776,7 +1030,7 @@ class ProcessIO(_Message):
         TYPE_FIELD_NUMBER: _ClassVar[int]
         TTY_INFO_FIELD_NUMBER: _ClassVar[int]
         HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
-        type: int
+        type: _v1_agent_pb2.ProcessIO.Control.Type.ValueType
         @property
         def tty_info(self) -> _v1_mesos_pb2.TTYInfo: ...
         @property
@@ -784,7 +1038,7 @@ class ProcessIO(_Message):
         def __init__(
             self,
             *,
-            type: int | str | None = ...,
+            type: _v1_agent_pb2.ProcessIO.Control.Type.ValueType | str | None = ...,
             tty_info: _v1_mesos_pb2.TTYInfo | _Mapping[str, _Any] | None = ...,
             heartbeat: _v1_agent_pb2.ProcessIO.Control.Heartbeat | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
@@ -792,7 +1046,7 @@ class ProcessIO(_Message):
     TYPE_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     CONTROL_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _v1_agent_pb2.ProcessIO.Type.ValueType
     @property
     def data(self) -> _v1_agent_pb2.ProcessIO.Data: ...
     @property
@@ -800,7 +1054,7 @@ class ProcessIO(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _v1_agent_pb2.ProcessIO.Type.ValueType | str | None = ...,
         data: _v1_agent_pb2.ProcessIO.Data | _Mapping[str, _Any] | None = ...,
         control: _v1_agent_pb2.ProcessIO.Control | _Mapping[str, _Any] | None = ...,
     ) -> None: ...

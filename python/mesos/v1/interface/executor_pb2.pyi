@@ -5,10 +5,13 @@ from collections.abc import Iterable as _Iterable
 from collections.abc import Mapping as _Mapping
 from typing import Any as _Any
 from typing import ClassVar as _ClassVar
+from typing import NewType as _NewType
+from typing import TypeAlias as _TypeAlias
+from typing import final as _final
 
 from google.protobuf.descriptor import FileDescriptor as _FileDescriptor
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper as _EnumTypeWrapper
+from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper
 from google.protobuf.message import Message as _Message
 
 from mesos.v1.interface import executor_pb2 as _v1_executor_pb2
@@ -16,19 +19,42 @@ from mesos.v1.interface import mesos_pb2 as _v1_mesos_pb2
 
 DESCRIPTOR: _FileDescriptor
 
+@_final
 class Event(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    SUBSCRIBED: _ClassVar[int]
-    LAUNCH: _ClassVar[int]
-    LAUNCH_GROUP: _ClassVar[int]
-    KILL: _ClassVar[int]
-    ACKNOWLEDGED: _ClassVar[int]
-    MESSAGE: _ClassVar[int]
-    ERROR: _ClassVar[int]
-    SHUTDOWN: _ClassVar[int]
-    HEARTBEAT: _ClassVar[int]
+    """What the agent sends on the stream that SUBSCRIBE opens."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_v1_executor_pb2.Event._Type], type):
+        UNKNOWN: _v1_executor_pb2.Event._Type
+        SUBSCRIBED: _v1_executor_pb2.Event._Type
+        LAUNCH: _v1_executor_pb2.Event._Type
+        LAUNCH_GROUP: _v1_executor_pb2.Event._Type
+        KILL: _v1_executor_pb2.Event._Type
+        ACKNOWLEDGED: _v1_executor_pb2.Event._Type
+        MESSAGE: _v1_executor_pb2.Event._Type
+        ERROR: _v1_executor_pb2.Event._Type
+        SHUTDOWN: _v1_executor_pb2.Event._Type
+        HEARTBEAT: _v1_executor_pb2.Event._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.v1.executor.Event.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _v1_executor_pb2.Event._Type
+
+    UNKNOWN: _ClassVar[_v1_executor_pb2.Event._Type]
+    SUBSCRIBED: _ClassVar[_v1_executor_pb2.Event._Type]
+    LAUNCH: _ClassVar[_v1_executor_pb2.Event._Type]
+    LAUNCH_GROUP: _ClassVar[_v1_executor_pb2.Event._Type]
+    KILL: _ClassVar[_v1_executor_pb2.Event._Type]
+    ACKNOWLEDGED: _ClassVar[_v1_executor_pb2.Event._Type]
+    MESSAGE: _ClassVar[_v1_executor_pb2.Event._Type]
+    ERROR: _ClassVar[_v1_executor_pb2.Event._Type]
+    SHUTDOWN: _ClassVar[_v1_executor_pb2.Event._Type]
+    HEARTBEAT: _ClassVar[_v1_executor_pb2.Event._Type]
+    @_final
     class Subscribed(_Message):
+        """``mesos.v1.executor.Event.Subscribed`` of Mesos 1.11.0."""
+
         EXECUTOR_INFO_FIELD_NUMBER: _ClassVar[int]
         FRAMEWORK_INFO_FIELD_NUMBER: _ClassVar[int]
         AGENT_INFO_FIELD_NUMBER: _ClassVar[int]
@@ -50,19 +76,28 @@ class Event(_Message):
             container_id: _v1_mesos_pb2.ContainerID | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class Launch(_Message):
+        """``mesos.v1.executor.Event.Launch`` of Mesos 1.11.0."""
+
         TASK_FIELD_NUMBER: _ClassVar[int]
         @property
         def task(self) -> _v1_mesos_pb2.TaskInfo: ...
         def __init__(self, *, task: _v1_mesos_pb2.TaskInfo | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class LaunchGroup(_Message):
+        """``mesos.v1.executor.Event.LaunchGroup`` of Mesos 1.11.0."""
+
         TASK_GROUP_FIELD_NUMBER: _ClassVar[int]
         @property
         def task_group(self) -> _v1_mesos_pb2.TaskGroupInfo: ...
         def __init__(self, *, task_group: _v1_mesos_pb2.TaskGroupInfo | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class Kill(_Message):
+        """``mesos.v1.executor.Event.Kill`` of Mesos 1.11.0."""
+
         TASK_ID_FIELD_NUMBER: _ClassVar[int]
         KILL_POLICY_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -76,7 +111,10 @@ class Event(_Message):
             kill_policy: _v1_mesos_pb2.KillPolicy | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class Acknowledged(_Message):
+        """``mesos.v1.executor.Event.Acknowledged`` of Mesos 1.11.0."""
+
         TASK_ID_FIELD_NUMBER: _ClassVar[int]
         UUID_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -89,7 +127,10 @@ class Event(_Message):
             self, *, task_id: _v1_mesos_pb2.TaskID | _Mapping[str, _Any] | None = ..., uuid: bytes | str | None = ...
         ) -> None: ...
 
+    @_final
     class Message(_Message):
+        """``mesos.v1.executor.Event.Message`` of Mesos 1.11.0."""
+
         DATA_FIELD_NUMBER: _ClassVar[int]
         @property
         def data(self) -> bytes: ...
@@ -97,7 +138,10 @@ class Event(_Message):
         def data(self, value: bytes | str) -> None: ...
         def __init__(self, *, data: bytes | str | None = ...) -> None: ...
 
+    @_final
     class Error(_Message):
+        """``mesos.v1.executor.Event.Error`` of Mesos 1.11.0."""
+
         MESSAGE_FIELD_NUMBER: _ClassVar[int]
         message: str
         def __init__(self, *, message: str | None = ...) -> None: ...
@@ -110,7 +154,7 @@ class Event(_Message):
     KILL_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _v1_executor_pb2.Event.Type.ValueType
     @property
     def subscribed(self) -> _v1_executor_pb2.Event.Subscribed: ...
     @property
@@ -128,7 +172,7 @@ class Event(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _v1_executor_pb2.Event.Type.ValueType | str | None = ...,
         subscribed: _v1_executor_pb2.Event.Subscribed | _Mapping[str, _Any] | None = ...,
         acknowledged: _v1_executor_pb2.Event.Acknowledged | _Mapping[str, _Any] | None = ...,
         launch: _v1_executor_pb2.Event.Launch | _Mapping[str, _Any] | None = ...,
@@ -138,14 +182,32 @@ class Event(_Message):
         error: _v1_executor_pb2.Event.Error | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class Call(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    SUBSCRIBE: _ClassVar[int]
-    UPDATE: _ClassVar[int]
-    MESSAGE: _ClassVar[int]
-    HEARTBEAT: _ClassVar[int]
+    """What an executor asks of its agent."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_v1_executor_pb2.Call._Type], type):
+        UNKNOWN: _v1_executor_pb2.Call._Type
+        SUBSCRIBE: _v1_executor_pb2.Call._Type
+        UPDATE: _v1_executor_pb2.Call._Type
+        MESSAGE: _v1_executor_pb2.Call._Type
+        HEARTBEAT: _v1_executor_pb2.Call._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.v1.executor.Call.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _v1_executor_pb2.Call._Type
+
+    UNKNOWN: _ClassVar[_v1_executor_pb2.Call._Type]
+    SUBSCRIBE: _ClassVar[_v1_executor_pb2.Call._Type]
+    UPDATE: _ClassVar[_v1_executor_pb2.Call._Type]
+    MESSAGE: _ClassVar[_v1_executor_pb2.Call._Type]
+    HEARTBEAT: _ClassVar[_v1_executor_pb2.Call._Type]
+    @_final
     class Subscribe(_Message):
+        """Opens the stream; lists what the agent has not yet acknowledged."""
+
         UNACKNOWLEDGED_TASKS_FIELD_NUMBER: _ClassVar[int]
         UNACKNOWLEDGED_UPDATES_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -161,13 +223,19 @@ class Call(_Message):
             unacknowledged_updates: _Iterable[_v1_executor_pb2.Call.Update | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class Update(_Message):
+        """``mesos.v1.executor.Call.Update`` of Mesos 1.11.0."""
+
         STATUS_FIELD_NUMBER: _ClassVar[int]
         @property
         def status(self) -> _v1_mesos_pb2.TaskStatus: ...
         def __init__(self, *, status: _v1_mesos_pb2.TaskStatus | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class Message(_Message):
+        """``mesos.v1.executor.Call.Message`` of Mesos 1.11.0."""
+
         DATA_FIELD_NUMBER: _ClassVar[int]
         @property
         def data(self) -> bytes: ...
@@ -185,7 +253,7 @@ class Call(_Message):
     def executor_id(self) -> _v1_mesos_pb2.ExecutorID: ...
     @property
     def framework_id(self) -> _v1_mesos_pb2.FrameworkID: ...
-    type: int
+    type: _v1_executor_pb2.Call.Type.ValueType
     @property
     def subscribe(self) -> _v1_executor_pb2.Call.Subscribe: ...
     @property
@@ -197,7 +265,7 @@ class Call(_Message):
         *,
         executor_id: _v1_mesos_pb2.ExecutorID | _Mapping[str, _Any] | None = ...,
         framework_id: _v1_mesos_pb2.FrameworkID | _Mapping[str, _Any] | None = ...,
-        type: int | str | None = ...,
+        type: _v1_executor_pb2.Call.Type.ValueType | str | None = ...,
         subscribe: _v1_executor_pb2.Call.Subscribe | _Mapping[str, _Any] | None = ...,
         update: _v1_executor_pb2.Call.Update | _Mapping[str, _Any] | None = ...,
         message: _v1_executor_pb2.Call.Message | _Mapping[str, _Any] | None = ...,

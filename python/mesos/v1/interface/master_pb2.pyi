@@ -5,11 +5,14 @@ from collections.abc import Iterable as _Iterable
 from collections.abc import Mapping as _Mapping
 from typing import Any as _Any
 from typing import ClassVar as _ClassVar
+from typing import NewType as _NewType
+from typing import TypeAlias as _TypeAlias
+from typing import final as _final
 
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf.descriptor import FileDescriptor as _FileDescriptor
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper as _EnumTypeWrapper
+from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper
 from google.protobuf.message import Message as _Message
 
 from mesos.v1.interface import maintenance_pb2 as _v1_maintenance_pb2
@@ -20,55 +23,111 @@ from mesos.v1.interface import scheduler_pb2 as _v1_scheduler_pb2
 
 DESCRIPTOR: _FileDescriptor
 
+@_final
 class Call(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    GET_HEALTH: _ClassVar[int]
-    GET_FLAGS: _ClassVar[int]
-    GET_VERSION: _ClassVar[int]
-    GET_METRICS: _ClassVar[int]
-    GET_LOGGING_LEVEL: _ClassVar[int]
-    SET_LOGGING_LEVEL: _ClassVar[int]
-    LIST_FILES: _ClassVar[int]
-    READ_FILE: _ClassVar[int]
-    GET_STATE: _ClassVar[int]
-    GET_AGENTS: _ClassVar[int]
-    GET_FRAMEWORKS: _ClassVar[int]
-    GET_EXECUTORS: _ClassVar[int]
-    GET_OPERATIONS: _ClassVar[int]
-    GET_TASKS: _ClassVar[int]
-    GET_ROLES: _ClassVar[int]
-    GET_WEIGHTS: _ClassVar[int]
-    UPDATE_WEIGHTS: _ClassVar[int]
-    GET_MASTER: _ClassVar[int]
-    SUBSCRIBE: _ClassVar[int]
-    RESERVE_RESOURCES: _ClassVar[int]
-    UNRESERVE_RESOURCES: _ClassVar[int]
-    CREATE_VOLUMES: _ClassVar[int]
-    DESTROY_VOLUMES: _ClassVar[int]
-    GROW_VOLUME: _ClassVar[int]
-    SHRINK_VOLUME: _ClassVar[int]
-    GET_MAINTENANCE_STATUS: _ClassVar[int]
-    GET_MAINTENANCE_SCHEDULE: _ClassVar[int]
-    UPDATE_MAINTENANCE_SCHEDULE: _ClassVar[int]
-    START_MAINTENANCE: _ClassVar[int]
-    STOP_MAINTENANCE: _ClassVar[int]
-    DRAIN_AGENT: _ClassVar[int]
-    DEACTIVATE_AGENT: _ClassVar[int]
-    REACTIVATE_AGENT: _ClassVar[int]
-    GET_QUOTA: _ClassVar[int]
-    UPDATE_QUOTA: _ClassVar[int]
-    SET_QUOTA: _ClassVar[int]
-    REMOVE_QUOTA: _ClassVar[int]
-    TEARDOWN: _ClassVar[int]
-    MARK_AGENT_GONE: _ClassVar[int]
+    """What an operator asks of the master."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_v1_master_pb2.Call._Type], type):
+        UNKNOWN: _v1_master_pb2.Call._Type
+        GET_HEALTH: _v1_master_pb2.Call._Type
+        GET_FLAGS: _v1_master_pb2.Call._Type
+        GET_VERSION: _v1_master_pb2.Call._Type
+        GET_METRICS: _v1_master_pb2.Call._Type
+        GET_LOGGING_LEVEL: _v1_master_pb2.Call._Type
+        SET_LOGGING_LEVEL: _v1_master_pb2.Call._Type
+        LIST_FILES: _v1_master_pb2.Call._Type
+        READ_FILE: _v1_master_pb2.Call._Type
+        GET_STATE: _v1_master_pb2.Call._Type
+        GET_AGENTS: _v1_master_pb2.Call._Type
+        GET_FRAMEWORKS: _v1_master_pb2.Call._Type
+        GET_EXECUTORS: _v1_master_pb2.Call._Type
+        GET_OPERATIONS: _v1_master_pb2.Call._Type
+        GET_TASKS: _v1_master_pb2.Call._Type
+        GET_ROLES: _v1_master_pb2.Call._Type
+        GET_WEIGHTS: _v1_master_pb2.Call._Type
+        UPDATE_WEIGHTS: _v1_master_pb2.Call._Type
+        GET_MASTER: _v1_master_pb2.Call._Type
+        SUBSCRIBE: _v1_master_pb2.Call._Type
+        RESERVE_RESOURCES: _v1_master_pb2.Call._Type
+        UNRESERVE_RESOURCES: _v1_master_pb2.Call._Type
+        CREATE_VOLUMES: _v1_master_pb2.Call._Type
+        DESTROY_VOLUMES: _v1_master_pb2.Call._Type
+        GROW_VOLUME: _v1_master_pb2.Call._Type
+        SHRINK_VOLUME: _v1_master_pb2.Call._Type
+        GET_MAINTENANCE_STATUS: _v1_master_pb2.Call._Type
+        GET_MAINTENANCE_SCHEDULE: _v1_master_pb2.Call._Type
+        UPDATE_MAINTENANCE_SCHEDULE: _v1_master_pb2.Call._Type
+        START_MAINTENANCE: _v1_master_pb2.Call._Type
+        STOP_MAINTENANCE: _v1_master_pb2.Call._Type
+        DRAIN_AGENT: _v1_master_pb2.Call._Type
+        DEACTIVATE_AGENT: _v1_master_pb2.Call._Type
+        REACTIVATE_AGENT: _v1_master_pb2.Call._Type
+        GET_QUOTA: _v1_master_pb2.Call._Type
+        UPDATE_QUOTA: _v1_master_pb2.Call._Type
+        SET_QUOTA: _v1_master_pb2.Call._Type
+        REMOVE_QUOTA: _v1_master_pb2.Call._Type
+        TEARDOWN: _v1_master_pb2.Call._Type
+        MARK_AGENT_GONE: _v1_master_pb2.Call._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.v1.master.Call.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _v1_master_pb2.Call._Type
+
+    UNKNOWN: _ClassVar[_v1_master_pb2.Call._Type]
+    GET_HEALTH: _ClassVar[_v1_master_pb2.Call._Type]
+    GET_FLAGS: _ClassVar[_v1_master_pb2.Call._Type]
+    GET_VERSION: _ClassVar[_v1_master_pb2.Call._Type]
+    GET_METRICS: _ClassVar[_v1_master_pb2.Call._Type]
+    GET_LOGGING_LEVEL: _ClassVar[_v1_master_pb2.Call._Type]
+    SET_LOGGING_LEVEL: _ClassVar[_v1_master_pb2.Call._Type]
+    LIST_FILES: _ClassVar[_v1_master_pb2.Call._Type]
+    READ_FILE: _ClassVar[_v1_master_pb2.Call._Type]
+    GET_STATE: _ClassVar[_v1_master_pb2.Call._Type]
+    GET_AGENTS: _ClassVar[_v1_master_pb2.Call._Type]
+    GET_FRAMEWORKS: _ClassVar[_v1_master_pb2.Call._Type]
+    GET_EXECUTORS: _ClassVar[_v1_master_pb2.Call._Type]
+    GET_OPERATIONS: _ClassVar[_v1_master_pb2.Call._Type]
+    GET_TASKS: _ClassVar[_v1_master_pb2.Call._Type]
+    GET_ROLES: _ClassVar[_v1_master_pb2.Call._Type]
+    GET_WEIGHTS: _ClassVar[_v1_master_pb2.Call._Type]
+    UPDATE_WEIGHTS: _ClassVar[_v1_master_pb2.Call._Type]
+    GET_MASTER: _ClassVar[_v1_master_pb2.Call._Type]
+    SUBSCRIBE: _ClassVar[_v1_master_pb2.Call._Type]
+    RESERVE_RESOURCES: _ClassVar[_v1_master_pb2.Call._Type]
+    UNRESERVE_RESOURCES: _ClassVar[_v1_master_pb2.Call._Type]
+    CREATE_VOLUMES: _ClassVar[_v1_master_pb2.Call._Type]
+    DESTROY_VOLUMES: _ClassVar[_v1_master_pb2.Call._Type]
+    GROW_VOLUME: _ClassVar[_v1_master_pb2.Call._Type]
+    SHRINK_VOLUME: _ClassVar[_v1_master_pb2.Call._Type]
+    GET_MAINTENANCE_STATUS: _ClassVar[_v1_master_pb2.Call._Type]
+    GET_MAINTENANCE_SCHEDULE: _ClassVar[_v1_master_pb2.Call._Type]
+    UPDATE_MAINTENANCE_SCHEDULE: _ClassVar[_v1_master_pb2.Call._Type]
+    START_MAINTENANCE: _ClassVar[_v1_master_pb2.Call._Type]
+    STOP_MAINTENANCE: _ClassVar[_v1_master_pb2.Call._Type]
+    DRAIN_AGENT: _ClassVar[_v1_master_pb2.Call._Type]
+    DEACTIVATE_AGENT: _ClassVar[_v1_master_pb2.Call._Type]
+    REACTIVATE_AGENT: _ClassVar[_v1_master_pb2.Call._Type]
+    GET_QUOTA: _ClassVar[_v1_master_pb2.Call._Type]
+    UPDATE_QUOTA: _ClassVar[_v1_master_pb2.Call._Type]
+    SET_QUOTA: _ClassVar[_v1_master_pb2.Call._Type]
+    REMOVE_QUOTA: _ClassVar[_v1_master_pb2.Call._Type]
+    TEARDOWN: _ClassVar[_v1_master_pb2.Call._Type]
+    MARK_AGENT_GONE: _ClassVar[_v1_master_pb2.Call._Type]
+    @_final
     class GetMetrics(_Message):
+        """``mesos.v1.master.Call.GetMetrics`` of Mesos 1.11.0."""
+
         TIMEOUT_FIELD_NUMBER: _ClassVar[int]
         @property
         def timeout(self) -> _v1_mesos_pb2.DurationInfo: ...
         def __init__(self, *, timeout: _v1_mesos_pb2.DurationInfo | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class SetLoggingLevel(_Message):
+        """``mesos.v1.master.Call.SetLoggingLevel`` of Mesos 1.11.0."""
+
         LEVEL_FIELD_NUMBER: _ClassVar[int]
         DURATION_FIELD_NUMBER: _ClassVar[int]
         level: int
@@ -78,12 +137,18 @@ class Call(_Message):
             self, *, level: int | None = ..., duration: _v1_mesos_pb2.DurationInfo | _Mapping[str, _Any] | None = ...
         ) -> None: ...
 
+    @_final
     class ListFiles(_Message):
+        """``mesos.v1.master.Call.ListFiles`` of Mesos 1.11.0."""
+
         PATH_FIELD_NUMBER: _ClassVar[int]
         path: str
         def __init__(self, *, path: str | None = ...) -> None: ...
 
+    @_final
     class ReadFile(_Message):
+        """``mesos.v1.master.Call.ReadFile`` of Mesos 1.11.0."""
+
         PATH_FIELD_NUMBER: _ClassVar[int]
         OFFSET_FIELD_NUMBER: _ClassVar[int]
         LENGTH_FIELD_NUMBER: _ClassVar[int]
@@ -92,7 +157,10 @@ class Call(_Message):
         length: int
         def __init__(self, *, path: str | None = ..., offset: int | None = ..., length: int | None = ...) -> None: ...
 
+    @_final
     class UpdateWeights(_Message):
+        """``mesos.v1.master.Call.UpdateWeights`` of Mesos 1.11.0."""
+
         WEIGHT_INFOS_FIELD_NUMBER: _ClassVar[int]
         @property
         def weight_infos(self) -> _containers.RepeatedCompositeFieldContainer[_v1_mesos_pb2.WeightInfo]: ...
@@ -100,7 +168,10 @@ class Call(_Message):
             self, *, weight_infos: _Iterable[_v1_mesos_pb2.WeightInfo | _Mapping[str, _Any]] | None = ...
         ) -> None: ...
 
+    @_final
     class ReserveResources(_Message):
+        """``mesos.v1.master.Call.ReserveResources`` of Mesos 1.11.0."""
+
         AGENT_ID_FIELD_NUMBER: _ClassVar[int]
         SOURCE_FIELD_NUMBER: _ClassVar[int]
         RESOURCES_FIELD_NUMBER: _ClassVar[int]
@@ -118,7 +189,10 @@ class Call(_Message):
             resources: _Iterable[_v1_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class UnreserveResources(_Message):
+        """``mesos.v1.master.Call.UnreserveResources`` of Mesos 1.11.0."""
+
         AGENT_ID_FIELD_NUMBER: _ClassVar[int]
         RESOURCES_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -132,7 +206,10 @@ class Call(_Message):
             resources: _Iterable[_v1_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class CreateVolumes(_Message):
+        """``mesos.v1.master.Call.CreateVolumes`` of Mesos 1.11.0."""
+
         AGENT_ID_FIELD_NUMBER: _ClassVar[int]
         VOLUMES_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -146,7 +223,10 @@ class Call(_Message):
             volumes: _Iterable[_v1_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class DestroyVolumes(_Message):
+        """``mesos.v1.master.Call.DestroyVolumes`` of Mesos 1.11.0."""
+
         AGENT_ID_FIELD_NUMBER: _ClassVar[int]
         VOLUMES_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -160,7 +240,10 @@ class Call(_Message):
             volumes: _Iterable[_v1_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class GrowVolume(_Message):
+        """``mesos.v1.master.Call.GrowVolume`` of Mesos 1.11.0."""
+
         AGENT_ID_FIELD_NUMBER: _ClassVar[int]
         VOLUME_FIELD_NUMBER: _ClassVar[int]
         ADDITION_FIELD_NUMBER: _ClassVar[int]
@@ -178,7 +261,10 @@ class Call(_Message):
             addition: _v1_mesos_pb2.Resource | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class ShrinkVolume(_Message):
+        """``mesos.v1.master.Call.ShrinkVolume`` of Mesos 1.11.0."""
+
         AGENT_ID_FIELD_NUMBER: _ClassVar[int]
         VOLUME_FIELD_NUMBER: _ClassVar[int]
         SUBTRACT_FIELD_NUMBER: _ClassVar[int]
@@ -196,13 +282,19 @@ class Call(_Message):
             subtract: _v1_mesos_pb2.Value.Scalar | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class UpdateMaintenanceSchedule(_Message):
+        """``mesos.v1.master.Call.UpdateMaintenanceSchedule`` of Mesos 1.11.0."""
+
         SCHEDULE_FIELD_NUMBER: _ClassVar[int]
         @property
         def schedule(self) -> _v1_maintenance_pb2.Schedule: ...
         def __init__(self, *, schedule: _v1_maintenance_pb2.Schedule | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class StartMaintenance(_Message):
+        """``mesos.v1.master.Call.StartMaintenance`` of Mesos 1.11.0."""
+
         MACHINES_FIELD_NUMBER: _ClassVar[int]
         @property
         def machines(self) -> _containers.RepeatedCompositeFieldContainer[_v1_mesos_pb2.MachineID]: ...
@@ -210,7 +302,10 @@ class Call(_Message):
             self, *, machines: _Iterable[_v1_mesos_pb2.MachineID | _Mapping[str, _Any]] | None = ...
         ) -> None: ...
 
+    @_final
     class StopMaintenance(_Message):
+        """``mesos.v1.master.Call.StopMaintenance`` of Mesos 1.11.0."""
+
         MACHINES_FIELD_NUMBER: _ClassVar[int]
         @property
         def machines(self) -> _containers.RepeatedCompositeFieldContainer[_v1_mesos_pb2.MachineID]: ...
@@ -218,7 +313,10 @@ class Call(_Message):
             self, *, machines: _Iterable[_v1_mesos_pb2.MachineID | _Mapping[str, _Any]] | None = ...
         ) -> None: ...
 
+    @_final
     class DrainAgent(_Message):
+        """``mesos.v1.master.Call.DrainAgent`` of Mesos 1.11.0."""
+
         AGENT_ID_FIELD_NUMBER: _ClassVar[int]
         MAX_GRACE_PERIOD_FIELD_NUMBER: _ClassVar[int]
         MARK_GONE_FIELD_NUMBER: _ClassVar[int]
@@ -235,19 +333,28 @@ class Call(_Message):
             mark_gone: bool | None = ...,
         ) -> None: ...
 
+    @_final
     class DeactivateAgent(_Message):
+        """``mesos.v1.master.Call.DeactivateAgent`` of Mesos 1.11.0."""
+
         AGENT_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def agent_id(self) -> _v1_mesos_pb2.AgentID: ...
         def __init__(self, *, agent_id: _v1_mesos_pb2.AgentID | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class ReactivateAgent(_Message):
+        """``mesos.v1.master.Call.ReactivateAgent`` of Mesos 1.11.0."""
+
         AGENT_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def agent_id(self) -> _v1_mesos_pb2.AgentID: ...
         def __init__(self, *, agent_id: _v1_mesos_pb2.AgentID | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class UpdateQuota(_Message):
+        """``mesos.v1.master.Call.UpdateQuota`` of Mesos 1.11.0."""
+
         FORCE_FIELD_NUMBER: _ClassVar[int]
         QUOTA_CONFIGS_FIELD_NUMBER: _ClassVar[int]
         force: bool
@@ -260,24 +367,36 @@ class Call(_Message):
             quota_configs: _Iterable[_v1_quota_pb2.QuotaConfig | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class SetQuota(_Message):
+        """``mesos.v1.master.Call.SetQuota`` of Mesos 1.11.0."""
+
         QUOTA_REQUEST_FIELD_NUMBER: _ClassVar[int]
         @property
         def quota_request(self) -> _v1_quota_pb2.QuotaRequest: ...
         def __init__(self, *, quota_request: _v1_quota_pb2.QuotaRequest | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class RemoveQuota(_Message):
+        """``mesos.v1.master.Call.RemoveQuota`` of Mesos 1.11.0."""
+
         ROLE_FIELD_NUMBER: _ClassVar[int]
         role: str
         def __init__(self, *, role: str | None = ...) -> None: ...
 
+    @_final
     class Teardown(_Message):
+        """``mesos.v1.master.Call.Teardown`` of Mesos 1.11.0."""
+
         FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def framework_id(self) -> _v1_mesos_pb2.FrameworkID: ...
         def __init__(self, *, framework_id: _v1_mesos_pb2.FrameworkID | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class MarkAgentGone(_Message):
+        """``mesos.v1.master.Call.MarkAgentGone`` of Mesos 1.11.0."""
+
         AGENT_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def agent_id(self) -> _v1_mesos_pb2.AgentID: ...
@@ -306,7 +425,7 @@ class Call(_Message):
     MARK_AGENT_GONE_FIELD_NUMBER: _ClassVar[int]
     SET_QUOTA_FIELD_NUMBER: _ClassVar[int]
     REMOVE_QUOTA_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _v1_master_pb2.Call.Type.ValueType
     @property
     def get_metrics(self) -> _v1_master_pb2.Call.GetMetrics: ...
     @property
@@ -354,7 +473,7 @@ class Call(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _v1_master_pb2.Call.Type.ValueType | str | None = ...,
         get_metrics: _v1_master_pb2.Call.GetMetrics | _Mapping[str, _Any] | None = ...,
         set_logging_level: _v1_master_pb2.Call.SetLoggingLevel | _Mapping[str, _Any] | None = ...,
         list_files: _v1_master_pb2.Call.ListFiles | _Mapping[str, _Any] | None = ...,
@@ -379,57 +498,105 @@ class Call(_Message):
         remove_quota: _v1_master_pb2.Call.RemoveQuota | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class Response(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    GET_HEALTH: _ClassVar[int]
-    GET_FLAGS: _ClassVar[int]
-    GET_VERSION: _ClassVar[int]
-    GET_METRICS: _ClassVar[int]
-    GET_LOGGING_LEVEL: _ClassVar[int]
-    LIST_FILES: _ClassVar[int]
-    READ_FILE: _ClassVar[int]
-    GET_STATE: _ClassVar[int]
-    GET_AGENTS: _ClassVar[int]
-    GET_FRAMEWORKS: _ClassVar[int]
-    GET_EXECUTORS: _ClassVar[int]
-    GET_OPERATIONS: _ClassVar[int]
-    GET_TASKS: _ClassVar[int]
-    GET_ROLES: _ClassVar[int]
-    GET_WEIGHTS: _ClassVar[int]
-    GET_MASTER: _ClassVar[int]
-    GET_MAINTENANCE_STATUS: _ClassVar[int]
-    GET_MAINTENANCE_SCHEDULE: _ClassVar[int]
-    GET_QUOTA: _ClassVar[int]
+    """The answer to a call of the same type."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_v1_master_pb2.Response._Type], type):
+        UNKNOWN: _v1_master_pb2.Response._Type
+        GET_HEALTH: _v1_master_pb2.Response._Type
+        GET_FLAGS: _v1_master_pb2.Response._Type
+        GET_VERSION: _v1_master_pb2.Response._Type
+        GET_METRICS: _v1_master_pb2.Response._Type
+        GET_LOGGING_LEVEL: _v1_master_pb2.Response._Type
+        LIST_FILES: _v1_master_pb2.Response._Type
+        READ_FILE: _v1_master_pb2.Response._Type
+        GET_STATE: _v1_master_pb2.Response._Type
+        GET_AGENTS: _v1_master_pb2.Response._Type
+        GET_FRAMEWORKS: _v1_master_pb2.Response._Type
+        GET_EXECUTORS: _v1_master_pb2.Response._Type
+        GET_OPERATIONS: _v1_master_pb2.Response._Type
+        GET_TASKS: _v1_master_pb2.Response._Type
+        GET_ROLES: _v1_master_pb2.Response._Type
+        GET_WEIGHTS: _v1_master_pb2.Response._Type
+        GET_MASTER: _v1_master_pb2.Response._Type
+        GET_MAINTENANCE_STATUS: _v1_master_pb2.Response._Type
+        GET_MAINTENANCE_SCHEDULE: _v1_master_pb2.Response._Type
+        GET_QUOTA: _v1_master_pb2.Response._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.v1.master.Response.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _v1_master_pb2.Response._Type
+
+    UNKNOWN: _ClassVar[_v1_master_pb2.Response._Type]
+    GET_HEALTH: _ClassVar[_v1_master_pb2.Response._Type]
+    GET_FLAGS: _ClassVar[_v1_master_pb2.Response._Type]
+    GET_VERSION: _ClassVar[_v1_master_pb2.Response._Type]
+    GET_METRICS: _ClassVar[_v1_master_pb2.Response._Type]
+    GET_LOGGING_LEVEL: _ClassVar[_v1_master_pb2.Response._Type]
+    LIST_FILES: _ClassVar[_v1_master_pb2.Response._Type]
+    READ_FILE: _ClassVar[_v1_master_pb2.Response._Type]
+    GET_STATE: _ClassVar[_v1_master_pb2.Response._Type]
+    GET_AGENTS: _ClassVar[_v1_master_pb2.Response._Type]
+    GET_FRAMEWORKS: _ClassVar[_v1_master_pb2.Response._Type]
+    GET_EXECUTORS: _ClassVar[_v1_master_pb2.Response._Type]
+    GET_OPERATIONS: _ClassVar[_v1_master_pb2.Response._Type]
+    GET_TASKS: _ClassVar[_v1_master_pb2.Response._Type]
+    GET_ROLES: _ClassVar[_v1_master_pb2.Response._Type]
+    GET_WEIGHTS: _ClassVar[_v1_master_pb2.Response._Type]
+    GET_MASTER: _ClassVar[_v1_master_pb2.Response._Type]
+    GET_MAINTENANCE_STATUS: _ClassVar[_v1_master_pb2.Response._Type]
+    GET_MAINTENANCE_SCHEDULE: _ClassVar[_v1_master_pb2.Response._Type]
+    GET_QUOTA: _ClassVar[_v1_master_pb2.Response._Type]
+    @_final
     class GetHealth(_Message):
+        """``mesos.v1.master.Response.GetHealth`` of Mesos 1.11.0."""
+
         HEALTHY_FIELD_NUMBER: _ClassVar[int]
         healthy: bool
         def __init__(self, *, healthy: bool | None = ...) -> None: ...
 
+    @_final
     class GetFlags(_Message):
+        """``mesos.v1.master.Response.GetFlags`` of Mesos 1.11.0."""
+
         FLAGS_FIELD_NUMBER: _ClassVar[int]
         @property
         def flags(self) -> _containers.RepeatedCompositeFieldContainer[_v1_mesos_pb2.Flag]: ...
         def __init__(self, *, flags: _Iterable[_v1_mesos_pb2.Flag | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+    @_final
     class GetVersion(_Message):
+        """``mesos.v1.master.Response.GetVersion`` of Mesos 1.11.0."""
+
         VERSION_INFO_FIELD_NUMBER: _ClassVar[int]
         @property
         def version_info(self) -> _v1_mesos_pb2.VersionInfo: ...
         def __init__(self, *, version_info: _v1_mesos_pb2.VersionInfo | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class GetMetrics(_Message):
+        """``mesos.v1.master.Response.GetMetrics`` of Mesos 1.11.0."""
+
         METRICS_FIELD_NUMBER: _ClassVar[int]
         @property
         def metrics(self) -> _containers.RepeatedCompositeFieldContainer[_v1_mesos_pb2.Metric]: ...
         def __init__(self, *, metrics: _Iterable[_v1_mesos_pb2.Metric | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+    @_final
     class GetLoggingLevel(_Message):
+        """``mesos.v1.master.Response.GetLoggingLevel`` of Mesos 1.11.0."""
+
         LEVEL_FIELD_NUMBER: _ClassVar[int]
         level: int
         def __init__(self, *, level: int | None = ...) -> None: ...
 
+    @_final
     class ListFiles(_Message):
+        """``mesos.v1.master.Response.ListFiles`` of Mesos 1.11.0."""
+
         FILE_INFOS_FIELD_NUMBER: _ClassVar[int]
         @property
         def file_infos(self) -> _containers.RepeatedCompositeFieldContainer[_v1_mesos_pb2.FileInfo]: ...
@@ -437,7 +604,10 @@ class Response(_Message):
             self, *, file_infos: _Iterable[_v1_mesos_pb2.FileInfo | _Mapping[str, _Any]] | None = ...
         ) -> None: ...
 
+    @_final
     class ReadFile(_Message):
+        """``mesos.v1.master.Response.ReadFile`` of Mesos 1.11.0."""
+
         SIZE_FIELD_NUMBER: _ClassVar[int]
         DATA_FIELD_NUMBER: _ClassVar[int]
         size: int
@@ -447,7 +617,10 @@ class Response(_Message):
         def data(self, value: bytes | str) -> None: ...
         def __init__(self, *, size: int | None = ..., data: bytes | str | None = ...) -> None: ...
 
+    @_final
     class GetState(_Message):
+        """``mesos.v1.master.Response.GetState`` of Mesos 1.11.0."""
+
         GET_TASKS_FIELD_NUMBER: _ClassVar[int]
         GET_EXECUTORS_FIELD_NUMBER: _ClassVar[int]
         GET_FRAMEWORKS_FIELD_NUMBER: _ClassVar[int]
@@ -469,9 +642,16 @@ class Response(_Message):
             get_agents: _v1_master_pb2.Response.GetAgents | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class GetAgents(_Message):
+        """``mesos.v1.master.Response.GetAgents`` of Mesos 1.11.0."""
+        @_final
         class Agent(_Message):
+            """``mesos.v1.master.Response.GetAgents.Agent`` of Mesos 1.11.0."""
+            @_final
             class ResourceProvider(_Message):
+                """``mesos.v1.master.Response.GetAgents.Agent.ResourceProvider`` of Mesos 1.11.0."""
+
                 RESOURCE_PROVIDER_INFO_FIELD_NUMBER: _ClassVar[int]
                 TOTAL_RESOURCES_FIELD_NUMBER: _ClassVar[int]
                 @property
@@ -564,8 +744,13 @@ class Response(_Message):
             recovered_agents: _Iterable[_v1_mesos_pb2.AgentInfo | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class GetFrameworks(_Message):
+        """``mesos.v1.master.Response.GetFrameworks`` of Mesos 1.11.0."""
+        @_final
         class Framework(_Message):
+            """``mesos.v1.master.Response.GetFrameworks.Framework`` of Mesos 1.11.0."""
+
             FRAMEWORK_INFO_FIELD_NUMBER: _ClassVar[int]
             ACTIVE_FIELD_NUMBER: _ClassVar[int]
             CONNECTED_FIELD_NUMBER: _ClassVar[int]
@@ -638,8 +823,13 @@ class Response(_Message):
             recovered_frameworks: _Iterable[_v1_mesos_pb2.FrameworkInfo | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class GetExecutors(_Message):
+        """``mesos.v1.master.Response.GetExecutors`` of Mesos 1.11.0."""
+        @_final
         class Executor(_Message):
+            """``mesos.v1.master.Response.GetExecutors.Executor`` of Mesos 1.11.0."""
+
             EXECUTOR_INFO_FIELD_NUMBER: _ClassVar[int]
             AGENT_ID_FIELD_NUMBER: _ClassVar[int]
             @property
@@ -671,7 +861,10 @@ class Response(_Message):
             | None = ...,
         ) -> None: ...
 
+    @_final
     class GetOperations(_Message):
+        """``mesos.v1.master.Response.GetOperations`` of Mesos 1.11.0."""
+
         OPERATIONS_FIELD_NUMBER: _ClassVar[int]
         @property
         def operations(self) -> _containers.RepeatedCompositeFieldContainer[_v1_mesos_pb2.Operation]: ...
@@ -679,7 +872,10 @@ class Response(_Message):
             self, *, operations: _Iterable[_v1_mesos_pb2.Operation | _Mapping[str, _Any]] | None = ...
         ) -> None: ...
 
+    @_final
     class GetTasks(_Message):
+        """``mesos.v1.master.Response.GetTasks`` of Mesos 1.11.0."""
+
         PENDING_TASKS_FIELD_NUMBER: _ClassVar[int]
         TASKS_FIELD_NUMBER: _ClassVar[int]
         UNREACHABLE_TASKS_FIELD_NUMBER: _ClassVar[int]
@@ -705,13 +901,19 @@ class Response(_Message):
             orphan_tasks: _Iterable[_v1_mesos_pb2.Task | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class GetRoles(_Message):
+        """``mesos.v1.master.Response.GetRoles`` of Mesos 1.11.0."""
+
         ROLES_FIELD_NUMBER: _ClassVar[int]
         @property
         def roles(self) -> _containers.RepeatedCompositeFieldContainer[_v1_mesos_pb2.Role]: ...
         def __init__(self, *, roles: _Iterable[_v1_mesos_pb2.Role | _Mapping[str, _Any]] | None = ...) -> None: ...
 
+    @_final
     class GetWeights(_Message):
+        """``mesos.v1.master.Response.GetWeights`` of Mesos 1.11.0."""
+
         WEIGHT_INFOS_FIELD_NUMBER: _ClassVar[int]
         @property
         def weight_infos(self) -> _containers.RepeatedCompositeFieldContainer[_v1_mesos_pb2.WeightInfo]: ...
@@ -719,7 +921,10 @@ class Response(_Message):
             self, *, weight_infos: _Iterable[_v1_mesos_pb2.WeightInfo | _Mapping[str, _Any]] | None = ...
         ) -> None: ...
 
+    @_final
     class GetMaster(_Message):
+        """``mesos.v1.master.Response.GetMaster`` of Mesos 1.11.0."""
+
         MASTER_INFO_FIELD_NUMBER: _ClassVar[int]
         START_TIME_FIELD_NUMBER: _ClassVar[int]
         ELECTED_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -735,19 +940,28 @@ class Response(_Message):
             elected_time: float | None = ...,
         ) -> None: ...
 
+    @_final
     class GetMaintenanceStatus(_Message):
+        """``mesos.v1.master.Response.GetMaintenanceStatus`` of Mesos 1.11.0."""
+
         STATUS_FIELD_NUMBER: _ClassVar[int]
         @property
         def status(self) -> _v1_maintenance_pb2.ClusterStatus: ...
         def __init__(self, *, status: _v1_maintenance_pb2.ClusterStatus | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class GetMaintenanceSchedule(_Message):
+        """``mesos.v1.master.Response.GetMaintenanceSchedule`` of Mesos 1.11.0."""
+
         SCHEDULE_FIELD_NUMBER: _ClassVar[int]
         @property
         def schedule(self) -> _v1_maintenance_pb2.Schedule: ...
         def __init__(self, *, schedule: _v1_maintenance_pb2.Schedule | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class GetQuota(_Message):
+        """``mesos.v1.master.Response.GetQuota`` of Mesos 1.11.0."""
+
         STATUS_FIELD_NUMBER: _ClassVar[int]
         @property
         def status(self) -> _v1_quota_pb2.QuotaStatus: ...
@@ -773,7 +987,7 @@ class Response(_Message):
     GET_MAINTENANCE_STATUS_FIELD_NUMBER: _ClassVar[int]
     GET_MAINTENANCE_SCHEDULE_FIELD_NUMBER: _ClassVar[int]
     GET_QUOTA_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _v1_master_pb2.Response.Type.ValueType
     @property
     def get_health(self) -> _v1_master_pb2.Response.GetHealth: ...
     @property
@@ -815,7 +1029,7 @@ class Response(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _v1_master_pb2.Response.Type.ValueType | str | None = ...,
         get_health: _v1_master_pb2.Response.GetHealth | _Mapping[str, _Any] | None = ...,
         get_flags: _v1_master_pb2.Response.GetFlags | _Mapping[str, _Any] | None = ...,
         get_version: _v1_master_pb2.Response.GetVersion | _Mapping[str, _Any] | None = ...,
@@ -837,19 +1051,42 @@ class Response(_Message):
         get_quota: _v1_master_pb2.Response.GetQuota | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class Event(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    SUBSCRIBED: _ClassVar[int]
-    TASK_ADDED: _ClassVar[int]
-    TASK_UPDATED: _ClassVar[int]
-    AGENT_ADDED: _ClassVar[int]
-    AGENT_REMOVED: _ClassVar[int]
-    FRAMEWORK_ADDED: _ClassVar[int]
-    FRAMEWORK_UPDATED: _ClassVar[int]
-    FRAMEWORK_REMOVED: _ClassVar[int]
-    HEARTBEAT: _ClassVar[int]
+    """What the master tells the subscribers of its operator API."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_v1_master_pb2.Event._Type], type):
+        UNKNOWN: _v1_master_pb2.Event._Type
+        SUBSCRIBED: _v1_master_pb2.Event._Type
+        TASK_ADDED: _v1_master_pb2.Event._Type
+        TASK_UPDATED: _v1_master_pb2.Event._Type
+        AGENT_ADDED: _v1_master_pb2.Event._Type
+        AGENT_REMOVED: _v1_master_pb2.Event._Type
+        FRAMEWORK_ADDED: _v1_master_pb2.Event._Type
+        FRAMEWORK_UPDATED: _v1_master_pb2.Event._Type
+        FRAMEWORK_REMOVED: _v1_master_pb2.Event._Type
+        HEARTBEAT: _v1_master_pb2.Event._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.v1.master.Event.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _v1_master_pb2.Event._Type
+
+    UNKNOWN: _ClassVar[_v1_master_pb2.Event._Type]
+    SUBSCRIBED: _ClassVar[_v1_master_pb2.Event._Type]
+    TASK_ADDED: _ClassVar[_v1_master_pb2.Event._Type]
+    TASK_UPDATED: _ClassVar[_v1_master_pb2.Event._Type]
+    AGENT_ADDED: _ClassVar[_v1_master_pb2.Event._Type]
+    AGENT_REMOVED: _ClassVar[_v1_master_pb2.Event._Type]
+    FRAMEWORK_ADDED: _ClassVar[_v1_master_pb2.Event._Type]
+    FRAMEWORK_UPDATED: _ClassVar[_v1_master_pb2.Event._Type]
+    FRAMEWORK_REMOVED: _ClassVar[_v1_master_pb2.Event._Type]
+    HEARTBEAT: _ClassVar[_v1_master_pb2.Event._Type]
+    @_final
     class Subscribed(_Message):
+        """``mesos.v1.master.Event.Subscribed`` of Mesos 1.11.0."""
+
         GET_STATE_FIELD_NUMBER: _ClassVar[int]
         HEARTBEAT_INTERVAL_SECONDS_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -862,13 +1099,19 @@ class Event(_Message):
             heartbeat_interval_seconds: float | None = ...,
         ) -> None: ...
 
+    @_final
     class TaskAdded(_Message):
+        """``mesos.v1.master.Event.TaskAdded`` of Mesos 1.11.0."""
+
         TASK_FIELD_NUMBER: _ClassVar[int]
         @property
         def task(self) -> _v1_mesos_pb2.Task: ...
         def __init__(self, *, task: _v1_mesos_pb2.Task | _Mapping[str, _Any] | None = ...) -> None: ...
 
+    @_final
     class TaskUpdated(_Message):
+        """``mesos.v1.master.Event.TaskUpdated`` of Mesos 1.11.0."""
+
         FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
         STATUS_FIELD_NUMBER: _ClassVar[int]
         STATE_FIELD_NUMBER: _ClassVar[int]
@@ -876,16 +1119,19 @@ class Event(_Message):
         def framework_id(self) -> _v1_mesos_pb2.FrameworkID: ...
         @property
         def status(self) -> _v1_mesos_pb2.TaskStatus: ...
-        state: int
+        state: _v1_mesos_pb2.TaskState.ValueType
         def __init__(
             self,
             *,
             framework_id: _v1_mesos_pb2.FrameworkID | _Mapping[str, _Any] | None = ...,
             status: _v1_mesos_pb2.TaskStatus | _Mapping[str, _Any] | None = ...,
-            state: int | str | None = ...,
+            state: _v1_mesos_pb2.TaskState.ValueType | str | None = ...,
         ) -> None: ...
 
+    @_final
     class FrameworkAdded(_Message):
+        """``mesos.v1.master.Event.FrameworkAdded`` of Mesos 1.11.0."""
+
         FRAMEWORK_FIELD_NUMBER: _ClassVar[int]
         @property
         def framework(self) -> _v1_master_pb2.Response.GetFrameworks.Framework: ...
@@ -893,7 +1139,10 @@ class Event(_Message):
             self, *, framework: _v1_master_pb2.Response.GetFrameworks.Framework | _Mapping[str, _Any] | None = ...
         ) -> None: ...
 
+    @_final
     class FrameworkUpdated(_Message):
+        """``mesos.v1.master.Event.FrameworkUpdated`` of Mesos 1.11.0."""
+
         FRAMEWORK_FIELD_NUMBER: _ClassVar[int]
         @property
         def framework(self) -> _v1_master_pb2.Response.GetFrameworks.Framework: ...
@@ -901,7 +1150,10 @@ class Event(_Message):
             self, *, framework: _v1_master_pb2.Response.GetFrameworks.Framework | _Mapping[str, _Any] | None = ...
         ) -> None: ...
 
+    @_final
     class FrameworkRemoved(_Message):
+        """``mesos.v1.master.Event.FrameworkRemoved`` of Mesos 1.11.0."""
+
         FRAMEWORK_INFO_FIELD_NUMBER: _ClassVar[int]
         @property
         def framework_info(self) -> _v1_mesos_pb2.FrameworkInfo: ...
@@ -909,7 +1161,10 @@ class Event(_Message):
             self, *, framework_info: _v1_mesos_pb2.FrameworkInfo | _Mapping[str, _Any] | None = ...
         ) -> None: ...
 
+    @_final
     class AgentAdded(_Message):
+        """``mesos.v1.master.Event.AgentAdded`` of Mesos 1.11.0."""
+
         AGENT_FIELD_NUMBER: _ClassVar[int]
         @property
         def agent(self) -> _v1_master_pb2.Response.GetAgents.Agent: ...
@@ -917,7 +1172,10 @@ class Event(_Message):
             self, *, agent: _v1_master_pb2.Response.GetAgents.Agent | _Mapping[str, _Any] | None = ...
         ) -> None: ...
 
+    @_final
     class AgentRemoved(_Message):
+        """``mesos.v1.master.Event.AgentRemoved`` of Mesos 1.11.0."""
+
         AGENT_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def agent_id(self) -> _v1_mesos_pb2.AgentID: ...
@@ -932,7 +1190,7 @@ class Event(_Message):
     FRAMEWORK_ADDED_FIELD_NUMBER: _ClassVar[int]
     FRAMEWORK_UPDATED_FIELD_NUMBER: _ClassVar[int]
     FRAMEWORK_REMOVED_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _v1_master_pb2.Event.Type.ValueType
     @property
     def subscribed(self) -> _v1_master_pb2.Event.Subscribed: ...
     @property
@@ -952,7 +1210,7 @@ class Event(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _v1_master_pb2.Event.Type.ValueType | str | None = ...,
         subscribed: _v1_master_pb2.Event.Subscribed | _Mapping[str, _Any] | None = ...,
         task_added: _v1_master_pb2.Event.TaskAdded | _Mapping[str, _Any] | None = ...,
         task_updated: _v1_master_pb2.Event.TaskUpdated | _Mapping[str, _Any] | None = ...,

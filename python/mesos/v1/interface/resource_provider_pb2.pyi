@@ -5,10 +5,13 @@ from collections.abc import Iterable as _Iterable
 from collections.abc import Mapping as _Mapping
 from typing import Any as _Any
 from typing import ClassVar as _ClassVar
+from typing import NewType as _NewType
+from typing import TypeAlias as _TypeAlias
+from typing import final as _final
 
 from google.protobuf.descriptor import FileDescriptor as _FileDescriptor
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper as _EnumTypeWrapper
+from google.protobuf.internal.enum_type_wrapper import _EnumTypeWrapper
 from google.protobuf.message import Message as _Message
 
 from mesos.v1.interface import mesos_pb2 as _v1_mesos_pb2
@@ -16,16 +19,36 @@ from mesos.v1.interface import resource_provider_pb2 as _v1_resource_provider_pb
 
 DESCRIPTOR: _FileDescriptor
 
+@_final
 class Event(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    SUBSCRIBED: _ClassVar[int]
-    APPLY_OPERATION: _ClassVar[int]
-    PUBLISH_RESOURCES: _ClassVar[int]
-    ACKNOWLEDGE_OPERATION_STATUS: _ClassVar[int]
-    RECONCILE_OPERATIONS: _ClassVar[int]
-    TEARDOWN: _ClassVar[int]
+    """``mesos.v1.resource_provider.Event`` of Mesos 1.11.0."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_v1_resource_provider_pb2.Event._Type], type):
+        UNKNOWN: _v1_resource_provider_pb2.Event._Type
+        SUBSCRIBED: _v1_resource_provider_pb2.Event._Type
+        APPLY_OPERATION: _v1_resource_provider_pb2.Event._Type
+        PUBLISH_RESOURCES: _v1_resource_provider_pb2.Event._Type
+        ACKNOWLEDGE_OPERATION_STATUS: _v1_resource_provider_pb2.Event._Type
+        RECONCILE_OPERATIONS: _v1_resource_provider_pb2.Event._Type
+        TEARDOWN: _v1_resource_provider_pb2.Event._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.v1.resource_provider.Event.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _v1_resource_provider_pb2.Event._Type
+
+    UNKNOWN: _ClassVar[_v1_resource_provider_pb2.Event._Type]
+    SUBSCRIBED: _ClassVar[_v1_resource_provider_pb2.Event._Type]
+    APPLY_OPERATION: _ClassVar[_v1_resource_provider_pb2.Event._Type]
+    PUBLISH_RESOURCES: _ClassVar[_v1_resource_provider_pb2.Event._Type]
+    ACKNOWLEDGE_OPERATION_STATUS: _ClassVar[_v1_resource_provider_pb2.Event._Type]
+    RECONCILE_OPERATIONS: _ClassVar[_v1_resource_provider_pb2.Event._Type]
+    TEARDOWN: _ClassVar[_v1_resource_provider_pb2.Event._Type]
+    @_final
     class Subscribed(_Message):
+        """``mesos.v1.resource_provider.Event.Subscribed`` of Mesos 1.11.0."""
+
         PROVIDER_ID_FIELD_NUMBER: _ClassVar[int]
         @property
         def provider_id(self) -> _v1_mesos_pb2.ResourceProviderID: ...
@@ -33,7 +56,10 @@ class Event(_Message):
             self, *, provider_id: _v1_mesos_pb2.ResourceProviderID | _Mapping[str, _Any] | None = ...
         ) -> None: ...
 
+    @_final
     class ApplyOperation(_Message):
+        """``mesos.v1.resource_provider.Event.ApplyOperation`` of Mesos 1.11.0."""
+
         FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
         INFO_FIELD_NUMBER: _ClassVar[int]
         OPERATION_UUID_FIELD_NUMBER: _ClassVar[int]
@@ -55,7 +81,10 @@ class Event(_Message):
             resource_version_uuid: _v1_mesos_pb2.UUID | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class PublishResources(_Message):
+        """``mesos.v1.resource_provider.Event.PublishResources`` of Mesos 1.11.0."""
+
         UUID_FIELD_NUMBER: _ClassVar[int]
         RESOURCES_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -69,7 +98,10 @@ class Event(_Message):
             resources: _Iterable[_v1_mesos_pb2.Resource | _Mapping[str, _Any]] | None = ...,
         ) -> None: ...
 
+    @_final
     class AcknowledgeOperationStatus(_Message):
+        """``mesos.v1.resource_provider.Event.AcknowledgeOperationStatus`` of Mesos 1.11.0."""
+
         STATUS_UUID_FIELD_NUMBER: _ClassVar[int]
         OPERATION_UUID_FIELD_NUMBER: _ClassVar[int]
         @property
@@ -83,7 +115,10 @@ class Event(_Message):
             operation_uuid: _v1_mesos_pb2.UUID | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class ReconcileOperations(_Message):
+        """``mesos.v1.resource_provider.Event.ReconcileOperations`` of Mesos 1.11.0."""
+
         OPERATION_UUIDS_FIELD_NUMBER: _ClassVar[int]
         @property
         def operation_uuids(self) -> _containers.RepeatedCompositeFieldContainer[_v1_mesos_pb2.UUID]: ...
@@ -97,7 +132,7 @@ class Event(_Message):
     PUBLISH_RESOURCES_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGE_OPERATION_STATUS_FIELD_NUMBER: _ClassVar[int]
     RECONCILE_OPERATIONS_FIELD_NUMBER: _ClassVar[int]
-    type: int
+    type: _v1_resource_provider_pb2.Event.Type.ValueType
     @property
     def subscribed(self) -> _v1_resource_provider_pb2.Event.Subscribed: ...
     @property
@@ -111,7 +146,7 @@ class Event(_Message):
     def __init__(
         self,
         *,
-        type: int | str | None = ...,
+        type: _v1_resource_provider_pb2.Event.Type.ValueType | str | None = ...,
         subscribed: _v1_resource_provider_pb2.Event.Subscribed | _Mapping[str, _Any] | None = ...,
         apply_operation: _v1_resource_provider_pb2.Event.ApplyOperation | _Mapping[str, _Any] | None = ...,
         publish_resources: _v1_resource_provider_pb2.Event.PublishResources | _Mapping[str, _Any] | None = ...,
@@ -121,14 +156,32 @@ class Event(_Message):
         reconcile_operations: _v1_resource_provider_pb2.Event.ReconcileOperations | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
+@_final
 class Call(_Message):
-    Type: _ClassVar[_EnumTypeWrapper]
-    UNKNOWN: _ClassVar[int]
-    SUBSCRIBE: _ClassVar[int]
-    UPDATE_OPERATION_STATUS: _ClassVar[int]
-    UPDATE_STATE: _ClassVar[int]
-    UPDATE_PUBLISH_RESOURCES_STATUS: _ClassVar[int]
+    """``mesos.v1.resource_provider.Call`` of Mesos 1.11.0."""
+
+    _Type = _NewType("_Type", int)
+    class _TypeEnum(_EnumTypeWrapper[_v1_resource_provider_pb2.Call._Type], type):
+        UNKNOWN: _v1_resource_provider_pb2.Call._Type
+        SUBSCRIBE: _v1_resource_provider_pb2.Call._Type
+        UPDATE_OPERATION_STATUS: _v1_resource_provider_pb2.Call._Type
+        UPDATE_STATE: _v1_resource_provider_pb2.Call._Type
+        UPDATE_PUBLISH_RESOURCES_STATUS: _v1_resource_provider_pb2.Call._Type
+
+    class Type(metaclass=_TypeEnum):
+        """``mesos.v1.resource_provider.Call.Type`` of Mesos 1.11.0."""
+
+        ValueType: _TypeAlias = _v1_resource_provider_pb2.Call._Type
+
+    UNKNOWN: _ClassVar[_v1_resource_provider_pb2.Call._Type]
+    SUBSCRIBE: _ClassVar[_v1_resource_provider_pb2.Call._Type]
+    UPDATE_OPERATION_STATUS: _ClassVar[_v1_resource_provider_pb2.Call._Type]
+    UPDATE_STATE: _ClassVar[_v1_resource_provider_pb2.Call._Type]
+    UPDATE_PUBLISH_RESOURCES_STATUS: _ClassVar[_v1_resource_provider_pb2.Call._Type]
+    @_final
     class Subscribe(_Message):
+        """``mesos.v1.resource_provider.Call.Subscribe`` of Mesos 1.11.0."""
+
         RESOURCE_PROVIDER_INFO_FIELD_NUMBER: _ClassVar[int]
         @property
         def resource_provider_info(self) -> _v1_mesos_pb2.ResourceProviderInfo: ...
@@ -136,7 +189,10 @@ class Call(_Message):
             self, *, resource_provider_info: _v1_mesos_pb2.ResourceProviderInfo | _Mapping[str, _Any] | None = ...
         ) -> None: ...
 
+    @_final
     class UpdateOperationStatus(_Message):
+        """``mesos.v1.resource_provider.Call.UpdateOperationStatus`` of Mesos 1.11.0."""
+
         FRAMEWORK_ID_FIELD_NUMBER: _ClassVar[int]
         STATUS_FIELD_NUMBER: _ClassVar[int]
         LATEST_STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -158,7 +214,10 @@ class Call(_Message):
             operation_uuid: _v1_mesos_pb2.UUID | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class UpdateState(_Message):
+        """``mesos.v1.resource_provider.Call.UpdateState`` of Mesos 1.11.0."""
+
         OPERATIONS_FIELD_NUMBER: _ClassVar[int]
         RESOURCES_FIELD_NUMBER: _ClassVar[int]
         RESOURCE_VERSION_UUID_FIELD_NUMBER: _ClassVar[int]
@@ -176,18 +235,34 @@ class Call(_Message):
             resource_version_uuid: _v1_mesos_pb2.UUID | _Mapping[str, _Any] | None = ...,
         ) -> None: ...
 
+    @_final
     class UpdatePublishResourcesStatus(_Message):
-        Status: _ClassVar[_EnumTypeWrapper]
-        UNKNOWN: _ClassVar[int]
-        OK: _ClassVar[int]
-        FAILED: _ClassVar[int]
+        """``mesos.v1.resource_provider.Call.UpdatePublishResourcesStatus`` of Mesos 1.11.0."""
+
+        _Status = _NewType("_Status", int)
+        class _StatusEnum(_EnumTypeWrapper[_v1_resource_provider_pb2.Call.UpdatePublishResourcesStatus._Status], type):
+            UNKNOWN: _v1_resource_provider_pb2.Call.UpdatePublishResourcesStatus._Status
+            OK: _v1_resource_provider_pb2.Call.UpdatePublishResourcesStatus._Status
+            FAILED: _v1_resource_provider_pb2.Call.UpdatePublishResourcesStatus._Status
+
+        class Status(metaclass=_StatusEnum):
+            """``mesos.v1.resource_provider.Call.UpdatePublishResourcesStatus.Status`` of Mesos 1.11.0."""
+
+            ValueType: _TypeAlias = _v1_resource_provider_pb2.Call.UpdatePublishResourcesStatus._Status
+
+        UNKNOWN: _ClassVar[_v1_resource_provider_pb2.Call.UpdatePublishResourcesStatus._Status]
+        OK: _ClassVar[_v1_resource_provider_pb2.Call.UpdatePublishResourcesStatus._Status]
+        FAILED: _ClassVar[_v1_resource_provider_pb2.Call.UpdatePublishResourcesStatus._Status]
         UUID_FIELD_NUMBER: _ClassVar[int]
         STATUS_FIELD_NUMBER: _ClassVar[int]
         @property
         def uuid(self) -> _v1_mesos_pb2.UUID: ...
-        status: int
+        status: _v1_resource_provider_pb2.Call.UpdatePublishResourcesStatus.Status.ValueType
         def __init__(
-            self, *, uuid: _v1_mesos_pb2.UUID | _Mapping[str, _Any] | None = ..., status: int | str | None = ...
+            self,
+            *,
+            uuid: _v1_mesos_pb2.UUID | _Mapping[str, _Any] | None = ...,
+            status: _v1_resource_provider_pb2.Call.UpdatePublishResourcesStatus.Status.ValueType | str | None = ...,
         ) -> None: ...
 
     RESOURCE_PROVIDER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -198,7 +273,7 @@ class Call(_Message):
     UPDATE_PUBLISH_RESOURCES_STATUS_FIELD_NUMBER: _ClassVar[int]
     @property
     def resource_provider_id(self) -> _v1_mesos_pb2.ResourceProviderID: ...
-    type: int
+    type: _v1_resource_provider_pb2.Call.Type.ValueType
     @property
     def subscribe(self) -> _v1_resource_provider_pb2.Call.Subscribe: ...
     @property
@@ -211,7 +286,7 @@ class Call(_Message):
         self,
         *,
         resource_provider_id: _v1_mesos_pb2.ResourceProviderID | _Mapping[str, _Any] | None = ...,
-        type: int | str | None = ...,
+        type: _v1_resource_provider_pb2.Call.Type.ValueType | str | None = ...,
         subscribe: _v1_resource_provider_pb2.Call.Subscribe | _Mapping[str, _Any] | None = ...,
         update_operation_status: _v1_resource_provider_pb2.Call.UpdateOperationStatus
         | _Mapping[str, _Any]
