@@ -61,7 +61,7 @@ impl Deref for SchedulerDriver {
 }
 
 impl SchedulerDriver {
-    /// A driver that is not started. Fills in the operating system's user and host name where they are empty.
+    /// A driver that is not started. Fills in the operating system's user and host name if they are empty.
     ///
     /// Fails if the bytes are not a `FrameworkInfo`.
     pub fn new(options: Options) -> Result<Self> {
