@@ -30,7 +30,7 @@ pub fn by_default() -> bool {
 /// `LIBPROCESS_SSL_VERIFY_SERVER_CERT=false` any certificate of a master is taken. A certificate may also be for
 /// `other`, instead of the name that is connected to.
 ///
-/// Fails where a file cannot be read or does not hold what it should, and where only one of the two is named.
+/// Fails if a file cannot be read or does not hold what it should, and if only one of the two is named.
 pub fn connector(other: Option<ServerName<'static>>) -> Result<TlsConnector> {
     let provider = Arc::new(ring::default_provider());
     let bad = |e: rustls::Error| Error::invalid("TLS cannot be set up").caused_by(e);

@@ -56,7 +56,7 @@ struct Forward;
 pub fn set_log_level(level: u8) {
     static INSTALL: Once = Once::new();
     let changed = WANTED.swap(level, Ordering::Relaxed) != level;
-    // Fails only if this process already has a subscriber, which is then this one.
+    // Fails only if this process has a subscriber already, which is then the one that was wanted.
     INSTALL.call_once(|| drop(tracing::subscriber::set_global_default(Forward)));
     if changed {
         // What was not wanted before is remembered at each place that logs.

@@ -5,5 +5,5 @@
 mod executor_session;
 #[path = "layers.rs"]
 mod layers;
-#[path = "scheduler_session.rs"]
+#[path = "scheduler_session/mod.rs"]
 mod scheduler_session;
