@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::ThreadId;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use pyo3::exceptions::PySystemExit;
@@ -14,11 +14,11 @@ use pyo3::types::{PyBytes, PyTuple, PyWeakrefReference};
 
 use super::guarded;
 use super::threads::{self, PythonThread};
-use crate::Error;
 use crate::driver::{Delivery, Handle, Status};
 use crate::per_process::PerProcess;
 use crate::session::Session;
 use crate::wire::duration::Period;
+use crate::{Error, clock};
 
 /// The name of each thread that makes callbacks.
 const THREAD: &str = "mesos-callbacks";
@@ -254,10 +254,10 @@ pub fn in_callback() -> bool {
 /// Waits until the driver ended, at most so many seconds, after which the status is `Running`. Signals are handled
 /// meanwhile. Raises the `SystemExit` of a callback.
 pub fn join<S: Session>(py: Python<'_>, core: &Handle<S>, exit: &Exit, seconds: Option<f64>) -> PyResult<i32> {
-    let until = seconds.map(|seconds| Instant::now() + Period::from_seconds(seconds).unwrap_or_default());
+    let until = seconds.map(|seconds| clock::now() + Period::from_seconds(seconds).unwrap_or_default());
     let waiting = exit.wait();
     let status = loop {
-        let left = until.map_or(SIGNAL_CHECK, |until| until.saturating_duration_since(Instant::now()));
+        let left = until.map_or(SIGNAL_CHECK, |until| until.saturating_duration_since(clock::now()));
         if let Some(status) = py.detach(|| core.wait(left.min(SIGNAL_CHECK))) {
             break status;
         }

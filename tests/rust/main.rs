@@ -1,4 +1,5 @@
 //! The crate from outside.
+#![expect(clippy::disallowed_methods, reason = "virtual time starts from some time")]
 
 #[path = "executor_session.rs"]
 mod executor_session;

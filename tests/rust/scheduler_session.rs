@@ -9,7 +9,7 @@ use remesos::proto::v1;
 use remesos::proto::v1::scheduler::{Call, Event, call, event};
 use remesos::session::framework::Framework;
 use remesos::session::scheduler::{Callback, Config, Output, Request, SchedulerSession};
-use remesos::session::{Endpoint, Notice, Session as _, StreamEvent};
+use remesos::session::{Callback as _, Endpoint, Notice, Session as _, StreamEvent};
 use remesos::wire::scheduler::Envelope;
 use remesos::wire::{self, Post as _};
 
@@ -746,4 +746,33 @@ fn an_aborted_driver_does_not_look_for_offers_for_ever() {
     world.notice(Notice::Abort);
     world.timeout();
     assert_eq!(world.session.poll_timeout().expect("heartbeats") - world.now, 65 * SECOND);
+}
+
+#[test]
+fn an_update_is_acknowledged_when_its_callback_has_returned_unless_the_framework_does_that() {
+    for implicit_acknowledgements in [true, false] {
+        let framework = v1::FrameworkInfo { name: "test".into(), ..Default::default() };
+        let framework = Framework::new(framework.encode_to_vec().into(), "user", "host").expect("a FrameworkInfo");
+        let config = Config {
+            framework,
+            suppressed_roles: vec![],
+            implicit_acknowledgements,
+            principal: None,
+            backoff_factor: (2 * SECOND).into(),
+            seed: 7,
+        };
+        let mut world = World { session: SchedulerSession::new(config), now: Instant::now(), attempt: 0 };
+        world.subscribe();
+        let status = update("t", Some(9));
+        let event = Event {
+            r#type: Some(event::Type::Update.into()),
+            update: Some(event::Update { status }),
+            ..Default::default()
+        };
+        let told = deliveries(&world.event(&event)).remove(0);
+        let request = told.when_returned();
+        assert_eq!(request.is_some(), implicit_acknowledgements);
+        let sent = request.map(|request| transmitted(&world.request(request)));
+        assert!(sent.is_none_or(|sent| sent[0].acknowledge.is_some()));
+    }
 }
