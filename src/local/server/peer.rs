@@ -20,6 +20,8 @@ const NLM_F_REQUEST: u16 = 1;
 const HEAD_BYTES: usize = 16;
 /// That and `struct inet_diag_req_v2`.
 const REQUEST_BYTES: u32 = 72;
+/// All users that a user namespace does not know are shown as this one (user_namespaces(7)).
+const OVERFLOW: u32 = 65534;
 const WAIT: Duration = Duration::from_secs(1);
 
 /// The other end of a connection.
@@ -54,7 +56,15 @@ fn uid(there: SocketAddr, here: SocketAddr) -> Option<u32> {
     if !there.ip().is_loopback() && there.ip() != here.ip() {
         return None;
     }
-    diagnosed(there, here).ok().flatten().or_else(|| listed(there, here))
+    let found = diagnosed(there, here).ok().flatten().or_else(|| listed(there, here));
+    found.filter(|uid| {
+        *uid != OVERFLOW || std::fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| knows_all(&map))
+    })
+}
+
+/// Whether a user namespace with this map knows every user, so that none is shown as another one.
+fn knows_all(map: &str) -> bool {
+    map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
 }
 
 /// What the kernel says of the socket with these addresses.
@@ -195,6 +205,14 @@ mod tests {
         drop(server);
         let both = (diagnosed(there, here).unwrap(), listed(there, here));
         assert_eq!(both, (None, None), "TIME_WAIT");
+    }
+
+    #[test]
+    fn users_are_told_apart_where_the_namespace_knows_them_all() {
+        assert!(knows_all("         0          0 4294967295\n"));
+        assert!(!knows_all("         0       1000          1\n"));
+        assert!(!knows_all("         0       1000          1\n         1     100000      65536\n"));
+        assert!(!knows_all(""));
     }
 
     #[test]
