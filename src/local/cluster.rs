@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
 use super::agent::{self, Agent};
-use super::containerizer::{Containerizer, Happening, Launch};
+use super::containerizer::{Containerizer, Happening};
 use super::failures::Failures;
 use super::master::{self, ConnectionId, Master};
 use super::options::Options;
@@ -228,8 +228,8 @@ impl Startup {
         let Site { bound, address, hostname, token } = site;
         let failed = |e: std::io::Error| Error::cluster(format!("cannot start the cluster: {e}"));
         let (sender, happenings) = mpsc::unbounded_channel();
-        let containerizer = Containerizer::new(sender);
         let runtime = crate::runtime::build().map_err(failed)?;
+        let containerizer = runtime.block_on(async { Containerizer::new(sender) }).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let work_dir = WorkDir::make(options.work_dir.as_deref())?;
         let config =
@@ -391,8 +391,12 @@ impl Machine {
                 self.route(now);
                 self.containerizer.forget(&container);
             }
-            Happening::Fetched(launch, Ok(())) => self.launch(now, &launch),
-            Happening::Fetched(launch, Err(why)) => {
+            Happening::Launched(launch, Ok(running)) => {
+                let id = running.id();
+                self.containerizer.keep(launch.container.clone(), running);
+                self.launched(now, &launch.container, Ok(id));
+            }
+            Happening::Launched(launch, Err(why)) => {
                 let failure = (Reason::ContainerLaunchFailed, format!("Failed to launch container: {why}"));
                 self.launched(now, &launch.container, Err(failure));
             }
@@ -400,12 +404,6 @@ impl Machine {
                 self.agents.values_mut().for_each(|agent| agent.probed(now, &container, subject, &outcome));
             }
         }
-    }
-
-    fn launch(&mut self, now: Instant, launch: &Launch) {
-        let outcome = self.containerizer.launch(launch);
-        let failure = |why| (Reason::ContainerLaunchFailed, format!("Failed to launch container: {why}"));
-        self.launched(now, &launch.container, outcome.map_err(failure));
     }
 
     fn launched(&mut self, now: Instant, container: &str, outcome: std::result::Result<u32, (Reason, String)>) {
@@ -477,8 +475,7 @@ impl Machine {
             }
             agent::Output::Signal(container, signal) => self.containerizer.signal(&container, signal),
             agent::Output::Probe(container, subject, probe) => self.containerizer.probe(container, subject, *probe),
-            agent::Output::Launch(launch) if launch.command.uris.is_empty() => self.launch(now, &launch),
-            agent::Output::Launch(launch) => self.containerizer.fetch(launch),
+            agent::Output::Launch(launch) => self.containerizer.launch(launch),
         }
     }
 }

@@ -8,6 +8,7 @@ mod guarded;
 mod local;
 mod logging;
 mod scheduler;
+mod script;
 mod text;
 mod threads;
 
@@ -28,6 +29,8 @@ mod _core {
     use super::logging::set_log_level;
     #[pymodule_export]
     use super::scheduler::SchedulerDriver;
+    #[pymodule_export]
+    use super::script::Script;
     #[pymodule_export]
     use super::text::{RawBuffer, set_text, wrap_attributes, wrap_init};
 
