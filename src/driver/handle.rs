@@ -187,6 +187,19 @@ mod tests {
         detector
     }
 
+    #[tokio::test]
+    async fn a_task_takes_deliveries_as_a_thread_does() {
+        let handle = Handle::<Broken>::default();
+        let _detector = start(&handle);
+        let mut told = handle.recv().await.expect("an error");
+        let delivery = told.next().expect("an error");
+        assert!(delivery.begin(|error| assert!(error.is_bug(), "{error}")));
+        assert!(matches!(delivery.callback(), Callback::Error(_)));
+        assert_eq!(handle.status(), Status::Aborted);
+        assert!(!delivery.begin(|_| panic!("told already")), "an aborted driver makes no callback");
+        assert!(handle.recv().await.is_none());
+    }
+
     #[test]
     fn a_panic_ends_its_driver_with_an_error_and_no_other_driver() {
         for _ in 0..2 {

@@ -78,8 +78,8 @@ pub struct Exit {
 }
 
 impl Exit {
-    /// Notes one more thread in `join`, for as long as the returned guard lives.
-    pub fn wait(&self) -> impl Drop + '_ {
+    /// Counts a thread that waits in `join`, for as long as the returned guard lives.
+    pub fn register_waiter(&self) -> impl Drop + '_ {
         struct Guard<'a>(&'a AtomicUsize);
         impl Drop for Guard<'_> {
             fn drop(&mut self) {
@@ -255,7 +255,7 @@ pub fn in_callback() -> bool {
 /// meanwhile. Raises the `SystemExit` of a callback.
 pub fn join<S: Session>(py: Python<'_>, core: &Handle<S>, exit: &Exit, seconds: Option<f64>) -> PyResult<i32> {
     let until = seconds.map(|seconds| clock::now() + Period::from_seconds(seconds).unwrap_or_default());
-    let waiting = exit.wait();
+    let waiting = exit.register_waiter();
     let status = loop {
         let left = until.map_or(SIGNAL_CHECK, |until| until.saturating_duration_since(clock::now()));
         if let Some(status) = py.detach(|| core.wait(left.min(SIGNAL_CHECK))) {
