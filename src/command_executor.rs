@@ -5,68 +5,77 @@
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use prost::Message;
-use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
 use crate::driver::{Delivery, Environment, ExecutorDriver};
 use crate::environment::Variables;
-use crate::local::containerizer::{lead_session, program};
+use crate::local::containerizer::program;
 use crate::local::prober::{self, Surroundings};
+use crate::local::reaper::{Ending, Output, Reaper, Spawner, Ties};
 use crate::local::task::{Action, OWN_GRACE, Outcome, Subject, TaskProcess};
 use crate::proto::v1::task_status::Reason;
 use crate::proto::{has_capability, v1};
 use crate::session::executor::{Callback, ExecutorSession};
 use crate::wire::duration::Period;
-use crate::{Error, Result};
+use crate::{Error, Result, clock};
 
 /// The last updates have so long to be acknowledged.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Runs one command task for the agent that these variables are from, until it is over.
 ///
-/// Fails where a variable is missing, or the operating system gives no thread.
+/// Fails if a variable is missing or no thread can be started.
 pub fn run(variables: &Variables) -> Result<()> {
     let environment = Environment::read(variables)?;
     let runtime = crate::runtime::build().map_err(|e| Error::connection("cannot start").caused_by(e))?;
-    let driver = std::sync::Arc::new(ExecutorDriver::default());
+    let driver = Arc::new(ExecutorDriver::default());
     driver.start(&environment)?;
     let (probes, probed) = mpsc::unbounded_channel();
     let grace = environment.shutdown_grace_period().saturating_sub(OWN_GRACE);
     let directory = variables.get(OsStr::new("MESOS_SANDBOX")).map_or_else(|| PathBuf::from("."), PathBuf::from);
     let inherited = variables.iter().filter(|(name, _)| *name != "MESOS_EXECUTOR_AUTHENTICATION_TOKEN");
-    let surroundings =
-        Surroundings { directory, environment: inherited.map(|(name, value)| (name.clone(), value.clone())).collect() };
-    let executor = CommandExecutor {
-        driver: driver.clone(),
-        surroundings,
-        grace,
-        tells_killing: false,
-        task: None,
-        child: None,
-        group: None,
-        probes,
-    };
-    runtime.block_on(executor.run(probed));
+    let environment = inherited.map(|(name, value)| (name.clone(), value.clone())).collect();
+    runtime.block_on(async {
+        let spawner = Spawner::start(Ties::Streams);
+        let spawner = spawner.map_err(|e| Error::connection("cannot start").caused_by(e))?;
+        let surroundings = Surroundings { directory, environment, identity: None, spawner: Arc::new(spawner) };
+        let executor = CommandExecutor {
+            driver: driver.clone(),
+            surroundings,
+            grace,
+            tells_killing: false,
+            task: None,
+            reaper: None,
+            ending: None,
+            probing: JoinSet::new(),
+            probes,
+        };
+        executor.run(probed).await;
+        Result::Ok(())
+    })?;
     driver.stop(false);
     driver.wait(LAST_WORDS);
     Ok(())
 }
 
 struct CommandExecutor {
-    driver: std::sync::Arc<ExecutorDriver>,
+    driver: Arc<ExecutorDriver>,
     surroundings: Surroundings,
     grace: Period,
     tells_killing: bool,
     task: Option<TaskProcess>,
-    child: Option<Child>,
-    group: Option<Pid>,
+    reaper: Option<Reaper>,
+    ending: Option<Ending>,
+    /// Checks under way, which end with the task.
+    probing: JoinSet<()>,
     probes: mpsc::UnboundedSender<(Subject, Outcome)>,
 }
 
@@ -79,13 +88,13 @@ impl CommandExecutor {
                 deliveries = driver.recv() => {
                     let Some(deliveries) = deliveries else { return };
                     for delivery in deliveries {
-                        if self.is_over() || self.on_delivery(delivery) {
+                        if self.is_over() || self.on_delivery(delivery).await {
                             return;
                         }
                     }
                 }
-                status = exited(self.child.as_mut()) => {
-                    self.child = None;
+                status = ended(self.ending.as_mut()) => {
+                    self.ending = None;
                     self.with_task(|task, _| task.exited(status));
                 }
                 Some((subject, outcome)) = probed.recv() => {
@@ -104,7 +113,7 @@ impl CommandExecutor {
     }
 
     /// Returns whether there is nothing more to do.
-    fn on_delivery(&mut self, delivery: Delivery<'_, ExecutorSession>) -> bool {
+    async fn on_delivery(&mut self, delivery: Delivery<'_, ExecutorSession>) -> bool {
         if !delivery.begin(|why| tracing::error!("{why}")) {
             return true;
         }
@@ -114,7 +123,7 @@ impl CommandExecutor {
                 let killing = v1::framework_info::capability::Type::TaskKillingState;
                 self.tells_killing = has_capability(&framework, killing);
             }
-            Callback::LaunchTask(task) => self.launch(v1::TaskInfo::decode(task.clone()).unwrap_or_default()),
+            Callback::LaunchTask(task) => self.launch(v1::TaskInfo::decode(task.clone()).unwrap_or_default()).await,
             Callback::KillTask { kill_policy, .. } => {
                 let policy = kill_policy.as_ref().and_then(|policy| v1::KillPolicy::decode(policy.clone()).ok());
                 self.with_task(|task, now| task.kill(now, policy.as_ref()));
@@ -134,7 +143,7 @@ impl CommandExecutor {
         false
     }
 
-    fn launch(&mut self, info: v1::TaskInfo) {
+    async fn launch(&mut self, info: v1::TaskInfo) {
         if self.task.is_some() {
             let message = "Attempted to run multiple tasks using a \"command\" executor".to_owned();
             let state = v1::TaskState::TaskFailed.into();
@@ -144,10 +153,9 @@ impl CommandExecutor {
         let command = info.command.clone().unwrap_or_default();
         self.task = Some(TaskProcess::new(info, self.tells_killing));
         self.with_task(|task, _| task.starting());
-        match self.spawn(&command) {
-            Ok(child) => {
-                self.group = child.id().map(|id| Pid::from_raw(id.cast_signed()));
-                self.child = Some(child);
+        match self.spawn(&command).await {
+            Ok((reaper, ending)) => {
+                (self.reaper, self.ending) = (Some(reaper), Some(ending));
                 self.with_task(TaskProcess::started);
             }
             Err(why) => {
@@ -157,21 +165,18 @@ impl CommandExecutor {
         }
     }
 
-    fn spawn(&mut self, info: &v1::CommandInfo) -> std::result::Result<Child, String> {
+    async fn spawn(&mut self, info: &v1::CommandInfo) -> std::result::Result<(Reaper, Ending), String> {
         let variables = info.environment.iter().flat_map(|e| &e.variables);
         let variables = variables.map(|v| (v.name.clone().into(), v.value().into()));
         self.surroundings.environment.extend(variables);
-        let mut command: Command = program(info, &self.surroundings.directory)?;
-        command.env_clear().envs(self.surroundings.environment.iter().map(|(name, value)| (name, value)));
-        // SAFETY: it is made for this.
-        unsafe { command.pre_exec(|| lead_session()) };
-        command.spawn().map_err(|e| e.to_string())
+        let program = program(info, &self.surroundings, Output::Inherited)?;
+        self.surroundings.spawner.spawn(&program).await.map_err(|e| e.to_string())
     }
 
     /// Does something with the task, and what that asks for.
     fn with_task(&mut self, act: impl FnOnce(&mut TaskProcess, Instant)) {
         let Some(task) = &mut self.task else { return };
-        act(task, Instant::now());
+        act(task, clock::now());
         let actions: Vec<Action> = std::iter::from_fn(|| task.poll_action()).collect();
         for action in actions {
             match action {
@@ -179,8 +184,9 @@ impl CommandExecutor {
                 Action::Report(status) => self.report(&status),
                 Action::Probe(subject, probe) => {
                     let (surroundings, probes) = (self.surroundings.clone(), self.probes.clone());
-                    tokio::spawn(async move {
-                        // Nobody listens where the task is over.
+                    while self.probing.try_join_next().is_some() {}
+                    self.probing.spawn(async move {
+                        // Nobody listens if the task is over.
                         let _ = probes.send((subject, prober::probe(*probe, surroundings).await));
                     });
                 }
@@ -193,18 +199,16 @@ impl CommandExecutor {
     }
 
     fn signal(&self, signal: i32) {
-        if let (Some(group), Ok(signal)) = (self.group, Signal::try_from(signal)) {
-            // ESRCH: all are gone already.
-            let _ = killpg(group, signal);
+        if let (Some(reaper), Ok(signal)) = (&self.reaper, Signal::try_from(signal)) {
+            reaper.signal(signal);
         }
     }
 }
 
-/// The status of the process when it ended; never where there is none.
-async fn exited(child: Option<&mut Child>) -> Option<i32> {
-    use std::os::unix::process::ExitStatusExt;
-    match child {
-        Some(child) => child.wait().await.ok().map(ExitStatusExt::into_raw),
+/// The status of the task's first process when all have ended; never if there are none.
+async fn ended(ending: Option<&mut Ending>) -> Option<i32> {
+    match ending {
+        Some(ending) => ending.wait().await,
         None => std::future::pending().await,
     }
 }

@@ -9,7 +9,6 @@ import logging
 import math
 import os
 import signal
-import subprocess
 import sys
 import time
 from importlib.metadata import version
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 from mesos import _program
 from mesos._console import BROKEN_STATUS, Console, open_standard_files
 from mesos._output import HURRY_SECONDS, POLL_SECONDS, Output
+from mesos._script import Script
 from mesos._signals import Stop, is_ignored, reaches_the_group
 from mesos.errors import ArgumentTypeError, ArgumentValueError, MesosError
 from mesos.local import LocalCluster
@@ -159,16 +159,12 @@ def _run(options: argparse.Namespace) -> int:
         console.say(f"Web page at {cluster.url}")
         console.drain(stop, math.inf)
         output = Output(cluster, console)
-        script = subprocess.Popen(
-            command, env={**os.environ, "REMESOS_MASTER": cluster.address, "PYTHONUNBUFFERED": "1"}
-        )
+        script = Script(command, {**os.environ, "REMESOS_MASTER": cluster.address, "PYTHONUNBUFFERED": "1"})
         try:
             run = _Run(script, stop, console, output)
             status = run.wait(options.seconds)
         finally:
-            if script.poll() is None:
-                script.kill()
-                script.wait()
+            script.kill()
         _summary(cluster, output.states, console)
         if run.is_interrupted:
             console.drain(None, HURRY_SECONDS)
@@ -180,21 +176,20 @@ def _run(options: argparse.Namespace) -> int:
 class _Run:
     """A script that runs, with its tasks' output."""
 
-    def __init__(self, script: subprocess.Popen[bytes], stop: Stop, console: Console, output: Output) -> None:
+    def __init__(self, script: Script, stop: Stop, console: Console, output: Output) -> None:
         self._script, self._stop, self._console, self._output = script, stop, console, output
         self.is_interrupted = False
 
     def wait(self, seconds: float | None) -> int:
         """Show the tasks' output until the script ends; interrupt it when it is time. Returns the exit status."""
         due = math.inf if seconds is None else time.monotonic() + seconds
-        while self._script.poll() is None:
+        while (code := self._script.wait(0)) is None:
             self._output.show()
             if self._console.wait(POLL_SECONDS, self._stop) or time.monotonic() >= due:
                 status = self._interrupt()
                 self._output.show_last(None)
                 return status
         self._output.show_last(self._stop)
-        code = self._script.returncode
         return 128 - code if code < 0 else code
 
     def _interrupt(self) -> int:
@@ -205,12 +200,11 @@ class _Run:
             if number == signal.SIGINT and is_ignored(self._script.pid, number):  # as in a shell's background job
                 continue
             if not (told and number == signal.SIGINT):
-                self._script.send_signal(number)
+                self._script.signal(number)
             if self._ends_within(grace):
                 return 0
         self._console.say("The script did not end; killing it")
         self._script.kill()
-        self._script.wait()
         return 1
 
     def _ends_within(self, seconds: float) -> bool:
@@ -218,8 +212,7 @@ class _Run:
         while time.monotonic() < until:
             self._output.show()
             self._console.drain(None, POLL_SECONDS)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._script.wait(POLL_SECONDS)
+            if self._script.wait(POLL_SECONDS) is not None:
                 return True
         return False
 

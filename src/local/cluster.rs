@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
 use super::agent::{self, Agent};
-use super::containerizer::{Containerizer, Happening, Launch};
+use super::containerizer::{Containerizer, Happening};
 use super::failures::Failures;
 use super::master::{self, ConnectionId, Master};
 use super::options::Options;
@@ -93,7 +93,8 @@ impl LocalCluster {
     ///
     /// Fails where the port is taken, the working directory cannot be made, or a thread or process cannot be started.
     pub fn start(options: &Options) -> Result<Self> {
-        let listener = listen(SocketAddr::new(options.ip, options.port))?;
+        let numbers = options.validate()?;
+        let listener = listen(SocketAddr::new(options.ip, numbers.port))?;
         let bound = listener.local_addr().map_err(|e| Error::cluster(format!("the port is gone: {e}")))?;
         let address = reachable(bound);
         let token = options.token.clone().map_or_else(Token::random, Ok)?;
@@ -105,7 +106,7 @@ impl LocalCluster {
         let (ready, outcome) = std::sync::mpsc::channel();
         let handle = Handle(jobs);
         let (options, server_handle) = (options.clone(), handle.clone());
-        let site = Site { bound, address, hostname, token: token.clone() };
+        let site = Site { agents: numbers.agents, bound, address, hostname, token: token.clone() };
         let thread = std::thread::Builder::new()
             .name("mesos-local".to_owned())
             .spawn(move || match Startup::prepare(&options, listener, site) {
@@ -205,8 +206,9 @@ fn listen(wanted: SocketAddr) -> Result<TcpListener> {
     })
 }
 
-/// Where a cluster is, and who gets in.
+/// Where a cluster is, how large, and who gets in.
 struct Site {
+    agents: u32,
     bound: SocketAddr,
     address: SocketAddr,
     hostname: String,
@@ -225,11 +227,11 @@ struct Startup {
 
 impl Startup {
     fn prepare(options: &Options, listener: TcpListener, site: Site) -> Result<Self> {
-        let Site { bound, address, hostname, token } = site;
+        let Site { agents, bound, address, hostname, token } = site;
         let failed = |e: std::io::Error| Error::cluster(format!("cannot start the cluster: {e}"));
         let (sender, happenings) = mpsc::unbounded_channel();
-        let containerizer = Containerizer::new(sender);
         let runtime = crate::runtime::build().map_err(failed)?;
+        let containerizer = runtime.block_on(async { Containerizer::new(sender) }).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let work_dir = WorkDir::make(options.work_dir.as_deref())?;
         let config =
@@ -249,7 +251,7 @@ impl Startup {
         let own = (!bound.ip().is_loopback()).then(|| hostname.clone());
         let hosts = options.hosts.iter().cloned().chain(own).collect();
         let place = Place { hostname, resources, address, work_dir: work_dir.path().to_owned() };
-        for index in 0..options.agents {
+        for index in 0..agents {
             machine.add_agent(index, options, &place);
         }
         let server =
@@ -391,8 +393,12 @@ impl Machine {
                 self.route(now);
                 self.containerizer.forget(&container);
             }
-            Happening::Fetched(launch, Ok(())) => self.launch(now, &launch),
-            Happening::Fetched(launch, Err(why)) => {
+            Happening::Launched(launch, Ok(running)) => {
+                let id = running.id();
+                self.containerizer.keep(launch.container.clone(), running);
+                self.launched(now, &launch.container, Ok(id));
+            }
+            Happening::Launched(launch, Err(why)) => {
                 let failure = (Reason::ContainerLaunchFailed, format!("Failed to launch container: {why}"));
                 self.launched(now, &launch.container, Err(failure));
             }
@@ -400,12 +406,6 @@ impl Machine {
                 self.agents.values_mut().for_each(|agent| agent.probed(now, &container, subject, &outcome));
             }
         }
-    }
-
-    fn launch(&mut self, now: Instant, launch: &Launch) {
-        let outcome = self.containerizer.launch(launch);
-        let failure = |why| (Reason::ContainerLaunchFailed, format!("Failed to launch container: {why}"));
-        self.launched(now, &launch.container, outcome.map_err(failure));
     }
 
     fn launched(&mut self, now: Instant, container: &str, outcome: std::result::Result<u32, (Reason, String)>) {
@@ -477,8 +477,7 @@ impl Machine {
             }
             agent::Output::Signal(container, signal) => self.containerizer.signal(&container, signal),
             agent::Output::Probe(container, subject, probe) => self.containerizer.probe(container, subject, *probe),
-            agent::Output::Launch(launch) if launch.command.uris.is_empty() => self.launch(now, &launch),
-            agent::Output::Launch(launch) => self.containerizer.fetch(launch),
+            agent::Output::Launch(launch) => self.containerizer.launch(launch),
         }
     }
 }

@@ -2,19 +2,20 @@
 //! `reaper`. With `fetcher` and `prober` the only IO of the agents. Follows `src/launcher/posix/` and `src/slave/paths.cpp`.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::ffi::OsString;
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::sync::Arc;
 
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, User};
-use tokio::process::Command;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::fetcher;
 use super::prober::{self, Surroundings};
-use super::reaper::Reaper;
+use super::reaper::{Ending, Identity, Output, Program, Reaper, Spawner, Terminal, Ties};
 use super::task::{Outcome, Probe, Subject};
 use super::work_dir;
 use crate::proto::v1;
@@ -42,92 +43,116 @@ pub struct Mount {
 /// What became of something that took its time.
 #[derive(Debug)]
 pub enum Happening {
+    /// A container was started, or could not be, and why.
+    Launched(Box<Launch>, std::result::Result<Running, String>),
     /// A container's process ended, with a status as wait(2) gives it.
     Exited(String, Option<i32>),
-    /// What a container's command names was fetched, or could not be, and why.
-    Fetched(Box<Launch>, std::result::Result<(), String>),
     /// A task was looked at.
     Probed(String, Subject, Outcome),
+}
+
+/// A container that was just started.
+#[derive(Debug)]
+pub struct Running {
+    reaper: Reaper,
+    ending: Ending,
+    surroundings: Surroundings,
+}
+
+impl Running {
+    /// The id of its first process.
+    pub fn id(&self) -> u32 {
+        self.reaper.first().as_raw().cast_unsigned()
+    }
+}
+
+#[derive(Debug)]
+struct Container {
+    reaper: Reaper,
+    surroundings: Surroundings,
+    /// Those under way, which end with the container.
+    probes: JoinSet<()>,
 }
 
 /// The processes of all containers.
 #[derive(Debug)]
 pub struct Containerizer {
-    reapers: HashMap<String, Reaper>,
-    surroundings: HashMap<String, Surroundings>,
+    containers: HashMap<String, Container>,
+    spawner: Arc<Spawner>,
     happenings: mpsc::UnboundedSender<Happening>,
 }
 
 impl Containerizer {
-    /// A containerizer without containers, which reports to `happenings`.
-    pub fn new(happenings: mpsc::UnboundedSender<Happening>) -> Self {
-        Self { reapers: HashMap::new(), surroundings: HashMap::new(), happenings }
+    /// A containerizer without containers, which reports to `happenings`. To be called within a Tokio runtime.
+    ///
+    /// Fails if no process can be started.
+    pub fn new(happenings: mpsc::UnboundedSender<Happening>) -> std::io::Result<Self> {
+        Ok(Self { containers: HashMap::new(), spawner: Arc::new(Spawner::start(Ties::None)?), happenings })
     }
 
-    /// Makes a container's sandbox and fetches into it what its command names; reported as `Fetched`.
-    pub fn fetch(&self, launch: Box<Launch>) {
-        let happenings = self.happenings.clone();
+    /// Makes a container's sandbox, fetches into it what its command names, and starts it; reported as `Launched`.
+    pub fn launch(&self, launch: Box<Launch>) {
+        let (happenings, spawner) = (self.happenings.clone(), self.spawner.clone());
         tokio::spawn(async move {
-            let fetched = match prepare(&launch) {
-                Ok(()) => fetcher::fetch(&launch.command.uris, &launch.directory).await,
-                Err(why) => Err(why),
-            };
-            // The cluster is stopping where nobody listens.
-            let _ = happenings.send(Happening::Fetched(launch, fetched));
+            let started = start(&launch, spawner).await;
+            // The cluster is stopping if nobody listens.
+            let _ = happenings.send(Happening::Launched(launch, started));
+        });
+    }
+
+    /// Keeps a container that was started; its end is reported as `Exited`.
+    pub fn keep(&mut self, container: String, running: Running) {
+        let Running { reaper, mut ending, surroundings } = running;
+        let happenings = self.happenings.clone();
+        self.containers.insert(container.clone(), Container { reaper, surroundings, probes: JoinSet::new() });
+        tokio::spawn(async move {
+            let status = ending.wait().await;
+            let _ = happenings.send(Happening::Exited(container, status));
         });
     }
 
     /// Looks how the task in a container is; reported as `Probed`.
-    pub fn probe(&self, container: String, subject: Subject, probe: Probe) {
-        let Some(surroundings) = self.surroundings.get(&container).cloned() else {
-            return;
-        };
-        let happenings = self.happenings.clone();
-        tokio::spawn(async move {
+    pub fn probe(&mut self, id: String, subject: Subject, probe: Probe) {
+        let Some(container) = self.containers.get_mut(&id) else { return };
+        while container.probes.try_join_next().is_some() {}
+        let (happenings, surroundings) = (self.happenings.clone(), container.surroundings.clone());
+        container.probes.spawn(async move {
             let outcome = prober::probe(probe, surroundings).await;
-            let _ = happenings.send(Happening::Probed(container, subject, outcome));
+            let _ = happenings.send(Happening::Probed(id, subject, outcome));
         });
-    }
-
-    /// Starts a container; its process id, or why it could not be.
-    pub fn launch(&mut self, launch: &Launch) -> std::result::Result<u32, String> {
-        if launch.command.uris.is_empty() {
-            prepare(launch)?;
-        }
-        let (command, prepare) = command(launch)?;
-        let (reaper, ending) = Reaper::spawn(command, prepare).map_err(|e| e.to_string())?;
-        let id = reaper.first().as_raw().cast_unsigned();
-        self.reapers.insert(launch.container.clone(), reaper);
-        let directory = launch.directory.clone();
-        let environment = launch.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
-        self.surroundings.insert(launch.container.clone(), Surroundings { directory, environment });
-        let (happenings, container) = (self.happenings.clone(), launch.container.clone());
-        tokio::spawn(async move {
-            let status = ending.wait().await;
-            // The cluster is stopping where nobody listens.
-            let _ = happenings.send(Happening::Exited(container, status));
-        });
-        Ok(id)
     }
 
     /// Signals all processes of a container; one that is gone is no error.
-    pub fn signal(&mut self, container: &str, signal: i32) {
-        if let (Some(reaper), Ok(signal)) = (self.reapers.get(container), Signal::try_from(signal)) {
-            reaper.signal(signal);
+    pub fn signal(&self, container: &str, signal: i32) {
+        if let (Some(container), Ok(signal)) = (self.containers.get(container), Signal::try_from(signal)) {
+            container.reaper.signal(signal);
         }
     }
 
     /// A container's processes ended.
     pub fn forget(&mut self, container: &str) {
-        self.surroundings.remove(container);
-        self.reapers.remove(container);
+        self.containers.remove(container);
     }
 }
 
 impl Drop for Containerizer {
     fn drop(&mut self) {
-        Reaper::end(self.reapers.values());
+        Reaper::end(self.containers.values().map(|container| &container.reaper));
     }
+}
+
+async fn start(launch: &Launch, spawner: Arc<Spawner>) -> std::result::Result<Running, String> {
+    prepare(launch)?;
+    fetcher::fetch(&launch.command.uris, &launch.directory).await?;
+    let identity = launch.user.as_deref().map_or(Ok(None), identity)?;
+    if let Some(identity) = &identity {
+        own(&launch.directory, identity).map_err(|e| format!("Failed to chown the sandbox: {e}"))?;
+    }
+    let environment = launch.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    let surroundings = Surroundings { directory: launch.directory.clone(), environment, identity, spawner };
+    let program = program(&launch.command, &surroundings, Output::Files)?;
+    let (reaper, ending) = surroundings.spawner.spawn(&program).await.map_err(|e| e.to_string())?;
+    Ok(Running { reaper, ending, surroundings })
 }
 
 /// The sandbox with its volumes.
@@ -176,44 +201,6 @@ fn make_mount(directory: &Path, mount: &Mount) -> std::io::Result<()> {
     }
 }
 
-/// A container's command, and what its process has to do before it executes that.
-fn command(launch: &Launch) -> std::result::Result<(Command, impl FnMut() -> std::io::Result<()> + use<>), String> {
-    let mut command = program(&launch.command, &launch.directory)?;
-    let output = |name: &str| {
-        let file = File::options().create(true).append(true).open(launch.directory.join(name));
-        file.map_err(|e| format!("cannot make {name}: {e}"))
-    };
-    command
-        .env_clear()
-        .envs(launch.environment.iter().map(|(name, value)| (name, value)))
-        .current_dir(&launch.directory)
-        .stdin(Stdio::null())
-        .stdout(output("stdout")?)
-        .stderr(output("stderr")?);
-    let identity = launch.user.as_deref().map_or(Ok(None), identity)?;
-    if let Some(identity) = &identity {
-        own(&launch.directory, identity).map_err(|e| format!("Failed to chown the sandbox: {e}"))?;
-    }
-    let prepare = move || {
-        // SAFETY: it is made for this.
-        unsafe { lead_session()? };
-        if let Some(Identity { uid, gid, groups }) = &identity {
-            nix::unistd::setgroups(groups)?;
-            nix::unistd::setgid(*gid)?;
-            nix::unistd::setuid(*uid)?;
-        }
-        Ok(())
-    };
-    Ok((command, prepare))
-}
-
-/// Whom a process is to run as.
-struct Identity {
-    uid: Uid,
-    gid: Gid,
-    groups: Vec<Gid>,
-}
-
 /// Only root may run processes as someone else; others run all as themselves.
 fn identity(name: &str) -> std::result::Result<Option<Identity>, String> {
     if !Uid::effective().is_root() {
@@ -226,11 +213,12 @@ fn identity(name: &str) -> std::result::Result<Option<Identity>, String> {
     }
     let c_name = std::ffi::CString::new(name).map_err(|_| unknown())?;
     let groups = nix::unistd::getgrouplist(&c_name, user.gid).map_err(|e| format!("{}: {e}", unknown()))?;
-    Ok(Some(Identity { uid: user.uid, gid: user.gid, groups }))
+    let groups = groups.into_iter().map(Gid::as_raw).collect();
+    Ok(Some(Identity { uid: user.uid.as_raw(), gid: user.gid.as_raw(), groups }))
 }
 
 fn own(directory: &Path, identity: &Identity) -> std::io::Result<()> {
-    let (uid, gid) = (Some(identity.uid.as_raw()), Some(identity.gid.as_raw()));
+    let (uid, gid) = (Some(identity.uid), Some(identity.gid));
     for entry in fs::read_dir(directory)? {
         std::os::unix::fs::lchown(entry?.path(), uid, gid)?;
     }
@@ -239,31 +227,30 @@ fn own(directory: &Path, identity: &Identity) -> std::io::Result<()> {
 
 /// What a command runs: a shell, or a program with its arguments, `argv[0]` included; one with a slash in its relative
 /// name is looked for in the directory.
-pub fn program(info: &v1::CommandInfo, directory: &Path) -> std::result::Result<Command, String> {
-    if info.shell() {
-        let mut shell = Command::new("/bin/sh");
-        shell.arg0("sh").arg("-c").arg(info.value.as_ref().ok_or("Shell command is not specified")?);
-        return Ok(shell);
-    }
-    let named = info.value.as_deref().or(info.arguments.first().map(String::as_str)).ok_or("no executable is named")?;
-    let mut command = if named.contains('/') { Command::new(directory.join(named)) } else { Command::new(named) };
-    if let Some((name, arguments)) = info.arguments.split_first() {
-        command.arg0(name).args(arguments);
-    }
-    Ok(command)
-}
-
-/// Has a process lead a session of its own, with signals as they are by default.
-///
-/// # Safety
-///
-/// Calls that are async-signal-safe, and allocate nothing: to be used between fork and exec.
-pub unsafe fn lead_session() -> std::io::Result<()> {
-    nix::unistd::setsid()?;
-    // Python ignores the first two, nohup and shells the others, and what is ignored stays so over exec.
-    for signal in [Signal::SIGPIPE, Signal::SIGXFSZ, Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
-        // SAFETY: the default handler is no code of ours.
-        unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigDfl)? };
-    }
-    Ok(())
+pub fn program(
+    info: &v1::CommandInfo,
+    surroundings: &Surroundings,
+    output: Output,
+) -> std::result::Result<Program, String> {
+    let (executable, arguments) = if info.shell() {
+        let value = info.value.as_ref().ok_or("Shell command is not specified")?;
+        (PathBuf::from("/bin/sh"), ["sh", "-c", value].map(OsString::from).to_vec())
+    } else {
+        let named = info.value.as_deref().or(info.arguments.first().map(String::as_str));
+        let named = named.ok_or("no executable is named")?;
+        let executable = if named.contains('/') { surroundings.directory.join(named) } else { PathBuf::from(named) };
+        let arguments: Vec<OsString> = info.arguments.iter().map(OsString::from).collect();
+        let own_name = || vec![executable.clone().into_os_string()];
+        let arguments = if arguments.is_empty() { own_name() } else { arguments };
+        (executable, arguments)
+    };
+    Ok(Program {
+        executable,
+        arguments,
+        environment: surroundings.environment.clone(),
+        directory: surroundings.directory.clone(),
+        output,
+        identity: surroundings.identity.clone(),
+        terminal: Terminal::Left,
+    })
 }

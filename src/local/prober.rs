@@ -2,10 +2,13 @@
 //! in [`super::task`]. Follows `src/checks/checker_process.cpp`.
 
 use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::ExitStatus;
+use std::sync::Arc;
 
 use super::containerizer::program;
+use super::reaper::{Identity, Output, Spawner};
 use super::task::{Outcome, Probe, ProbeKind};
 use crate::proto::v1;
 
@@ -14,6 +17,9 @@ use crate::proto::v1;
 pub struct Surroundings {
     pub directory: PathBuf,
     pub environment: Vec<(OsString, OsString)>,
+    /// Whom they run as, if not as this process.
+    pub identity: Option<Identity>,
+    pub spawner: Arc<Spawner>,
 }
 
 /// What is seen, `Failed` where nothing is within the probe's time.
@@ -33,23 +39,19 @@ pub async fn probe(probe: Probe, surroundings: Surroundings) -> Outcome {
     tokio::time::timeout(timeout, look).await.unwrap_or_else(late)
 }
 
+/// Its processes are a container of its own: all of them are killed when the command ends, or this is dropped.
 async fn run(info: &v1::CommandInfo, surroundings: &Surroundings) -> Outcome {
-    let mut command = match program(info, &surroundings.directory) {
-        Ok(command) => command,
+    let mut program = match program(info, surroundings, Output::Nowhere) {
+        Ok(program) => program,
         Err(why) => return Outcome::Failed(why),
     };
     let variables = info.environment.iter().flat_map(|e| &e.variables);
-    command
-        .env_clear()
-        .envs(surroundings.environment.iter().map(|(name, value)| (name, value)))
-        .envs(variables.map(|v| (v.name.clone(), v.value().to_owned())))
-        .current_dir(&surroundings.directory)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true);
-    match command.status().await {
-        Ok(status) => status.code().map_or_else(|| Outcome::Failed("killed by a signal".to_owned()), Outcome::Exited),
+    program.environment.extend(variables.map(|v| (v.name.clone().into(), v.value().into())));
+    match surroundings.spawner.spawn(&program).await {
+        Ok((_reaper, mut ending)) => match ending.wait().await.map(ExitStatus::from_raw).and_then(|s| s.code()) {
+            Some(code) => Outcome::Exited(code),
+            None => Outcome::Failed("killed by a signal".to_owned()),
+        },
         Err(error) => Outcome::Failed(error.to_string()),
     }
 }

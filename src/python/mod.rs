@@ -8,6 +8,7 @@ mod guarded;
 mod local;
 mod logging;
 mod scheduler;
+mod script;
 mod text;
 mod threads;
 
@@ -28,6 +29,8 @@ mod _core {
     use super::logging::set_log_level;
     #[pymodule_export]
     use super::scheduler::SchedulerDriver;
+    #[pymodule_export]
+    use super::script::Script;
     #[pymodule_export]
     use super::text::{RawBuffer, set_text, wrap_attributes, wrap_init};
 
@@ -50,7 +53,7 @@ mod _core {
         crate::driver::detector::redacted(text)
     }
 
-    /// Runs one command task for the agent that these variables are from. Raises ArgumentValueError where one is missing.
+    /// Runs one command task for the agent that these variables are from. Raises ArgumentValueError if one is missing.
     #[pyfunction]
     fn run_command_executor(py: Python<'_>, variables: crate::environment::Variables) -> PyResult<()> {
         Ok(py.detach(|| crate::command_executor::run(&variables))?)

@@ -7,7 +7,9 @@ that is an error.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import sys
 import threading
 import warnings
 from pathlib import Path
@@ -143,3 +145,24 @@ def _no_python_threads_left() -> Iterator[None]:
     yield
     left = [t for t in threading.enumerate() if t not in before and not t.daemon and t.is_alive()]
     assert left == []
+
+
+@pytest.fixture(scope="session")
+def apache_with_our_program(apache_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheMesos]:
+    """The real Mesos, whose agents run command tasks with our program ``mesos-executor``."""
+    launcher = tmp_path_factory.mktemp("launcher")
+    standins = Path(__file__).resolve().parent.parent / "apache_mesos" / "launcher"
+    (launcher / "mesos-containerizer").symlink_to(standins / "mesos-containerizer")
+    program = shutil.which("mesos-executor", path=str(Path(sys.executable).parent))
+    assert program is not None
+    (launcher / "mesos-executor").symlink_to(program)
+    work = tmp_path_factory.mktemp("program")
+    with ApacheMesos(apache_home, work, agents=2, flags={"MESOS_LAUNCHER_DIR": str(launcher)}) as mesos:
+        yield mesos
+
+
+@pytest.fixture(params=["embedded", pytest.param("apache_with_our_program", marks=pytest.mark.apache)])
+def commander(request: pytest.FixtureRequest) -> str:
+    """The address of a master whose agents run command tasks as we do."""
+    address: str = request.getfixturevalue(request.param).address
+    return address

@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from mesos.local import LocalCluster
 
 CUTS = 100
-STANDINS = Path(__file__).resolve().parent.parent / "apache_mesos" / "launcher"
 VARIABLES = {
     "MESOS_FRAMEWORK_ID": "f",
     "MESOS_EXECUTOR_ID": "e",
@@ -459,25 +458,6 @@ def test_an_executor_of_the_embedded_agent_leads_a_session(embedded: LocalCluste
 
 
 # Command tasks: on the embedded agent, and on the real one with our program as its `mesos-executor`.
-
-
-@pytest.fixture(scope="module")
-def apache_with_our_program(apache_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheMesos]:
-    launcher = tmp_path_factory.mktemp("launcher")
-    (launcher / "mesos-containerizer").symlink_to(STANDINS / "mesos-containerizer")
-    program = shutil.which("mesos-executor", path=str(Path(sys.executable).parent))
-    assert program is not None
-    (launcher / "mesos-executor").symlink_to(program)
-    work = tmp_path_factory.mktemp("program")
-    with ApacheMesos(apache_home, work, agents=2, flags={"MESOS_LAUNCHER_DIR": str(launcher)}) as mesos:
-        yield mesos
-
-
-@pytest.fixture(params=["embedded", pytest.param("apache_with_our_program", marks=pytest.mark.apache)])
-def commander(request: pytest.FixtureRequest) -> str:
-    """The address of a master whose agents run command tasks as we do."""
-    address: str = request.getfixturevalue(request.param).address
-    return address
 
 
 def told(scheduler: Recorder, name: str, last: int) -> list[mesos_pb2.TaskStatus]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,10 +18,10 @@ import pytest
 from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster
 
-from tests.python.support import Recorder, alive, running, task, wait_until
+from tests.python.support import Recorder, alive, filters, running, task, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -173,19 +175,6 @@ def test_stop_returns_although_a_reaper_is_stopped(embedded: LocalCluster) -> No
         assert not alive(first)
 
 
-def test_a_reaper_that_is_killed_takes_its_task_along(embedded: LocalCluster) -> None:
-    scheduler = Recorder()
-    with running(embedded.address, scheduler) as driver:
-        offer = scheduler.offer()
-        launched = task(offer, "sleep 600 & echo $!; wait")
-        driver.launchTasks(offer.id, [launched])
-        first = scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING).container_status.executor_pid
-        pids = [first, *started(embedded)]
-        os.kill(parent_of(first), signal.SIGKILL)
-        scheduler.state(launched.task_id.value, mesos_pb2.TASK_FAILED)
-        wait_until(none_of(pids), "the task and its group are gone", 5)
-
-
 def test_a_task_does_not_keep_the_memory_of_the_cluster_s_process(embedded: LocalCluster) -> None:
     ballast = bytearray(b"x") * (256 << 20)
     scheduler = Recorder()
@@ -220,7 +209,10 @@ with running(cluster.address, scheduler) as driver:
     for index in range(count):
         tasks.append(task(offer, f"exec {{command}} {{index}}"))
     driver.launchTasks(offer.id, tasks)
-    statuses = [scheduler.state(each.task_id.value, mesos_pb2.TASK_RUNNING) for each in tasks]
+    statuses = dict()  # noqa: C408
+    while len(statuses) < count:
+        status = scheduler.wait("statusUpdate", lambda status: status.state == mesos_pb2.TASK_RUNNING)
+        statuses[status.task_id.value] = status
     print("running", flush=True)
     {{}}
 """
@@ -228,9 +220,7 @@ with running(cluster.address, scheduler) as driver:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can set the setuid bit on a program of root's")
 def test_stop_returns_although_a_task_runs_a_program_of_another_user() -> None:
-    of_root = (
-        "open(f'/proc/{statuses[0].container_status.executor_pid}/status').read().split('Uid:')[1].split()[0] == '0'"
-    )
+    of_root = "open(f'/proc/{next(iter(statuses.values())).container_status.executor_pid}/status').read().split('Uid:')[1].split()[0] == '0'"
     then = f"wait_until(lambda: {of_root}, 'it is of root'); "
     then += "begun = time.monotonic(); cluster.stop(); print(time.monotonic() - begun, flush=True)"
     with tempfile.TemporaryDirectory() as directory:
@@ -245,71 +235,233 @@ def test_stop_returns_although_a_task_runs_a_program_of_another_user() -> None:
             assert float(process.stdout.readline()) < 8
 
 
-# As FAMILY, quickly: a child in its group, one in a session of its own, and a daemon whose parent is gone.
+# As FAMILY, quickly: one in a session of its own, and a daemon whose parent is gone.
 DAEMONS = """
-cd {directory}
-sleep 600 & first=$!
-setsid sleep 600 & second=$!
-(setsid sh -c 'sleep 600 & echo $! > '$1.daemon)
-echo $$ $first $second > $1.task
+setsid sleep 600 & session=$!
+daemon=$(setsid sleep 600 > /dev/null & echo $!)
+echo $$ $session $daemon >> {file}
 wait
 """
 
-
-def pids_in(directory: Path) -> list[int]:
-    """What DAEMONS wrote."""
-    files = [*directory.glob("*.daemon"), *directory.glob("*.task")]
-    return [int(pid) for file in files for pid in file.read_text().split()]
-
-
-@contextlib.contextmanager
-def many_daemons(count: int, then: str, directory: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
-    """A process with an embedded cluster on which so many DAEMONS run, and which then does something."""
-    script = directory / "daemons.sh"
-    script.write_text(DAEMONS.format(directory=directory))
-    arguments = [sys.executable, "-c", CLUSTER.replace("{}", then), f"sh {script}", str(count)]
-    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "running\n"
-        wait_until(lambda: len(pids_in(directory)) == 4 * count, "all have daemonized", 30)
-        try:
-            yield process, pids_in(directory)
-        finally:
-            process.kill()
+ENDINGS = """
+    for ending in sys.stdin:
+        match ending.strip():
+            case "KILL":
+                left = {each.task_id.value for each in tasks}
+                for each in tasks:
+                    driver.killTask(each.task_id)
+                while left:
+                    killed = scheduler.wait("statusUpdate", lambda status: status.state == mesos_pb2.TASK_KILLED)
+                    left.discard(killed.task_id.value)
+            case "TEARDOWN":
+                driver.stop()
+            case "stop":
+                cluster.stop()
+            case "fork":
+                if os.fork() == 0:
+                    time.sleep(600)
+        print("done", flush=True)
+"""
 
 
-@pytest.mark.parametrize("forked", [False, True], ids=["alone", "with a forked child"])
-def test_50_tasks_that_daemonize_are_gone_after_sigkill_of_the_cluster(forked: bool, tmp_path: Path) -> None:
-    then = "print(os.fork() or time.sleep(600), flush=True); " if forked else ""
-    with many_daemons(50, then + "sys.stdin.read()", tmp_path) as (process, pids):
-        assert process.stdout is not None
-        fork = int(process.stdout.readline()) if forked else None
-        assert all(alive(pid) for pid in pids)
-        process.kill()
-        try:
-            wait_until(none_of(pids), "all are gone", 5)
-        finally:
-            if fork is not None:
-                os.kill(fork, signal.SIGKILL)
+class Daemons:
+    """A process with an embedded cluster on which tasks run that daemonize."""
+
+    def __init__(self, count: int, directory: Path) -> None:
+        (directory / "daemons.sh").write_text(DAEMONS.format(file=directory / "pids"))
+        command = f"sh {directory / 'daemons.sh'}"
+        arguments = [sys.executable, "-c", CLUSTER.replace("{}", ENDINGS.strip()), command, str(count)]
+        self.process = subprocess.Popen(
+            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        self.count, self.directory = count, directory
+        self.pids: list[int] = []
+
+    def end(self, ending: str) -> None:
+        """Return when this is done."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        if ending == "SIGKILL":
+            self.process.kill()
+            return
+        self.process.stdin.write(f"{ending}\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == "done\n"
+
+    def __enter__(self) -> Daemons:
+        with contextlib.ExitStack() as on_failure:
+            on_failure.push(self.__exit__)
+            assert self.process.stdout is not None
+            assert self.process.stdout.readline() == "running\n"
+            written = self.directory / "pids"
+            wait_until(written.exists, "the first has daemonized", 30)
+            wait_until(lambda: written.read_text().count("\n") == self.count, "all have daemonized", 30)
+            self.pids = [int(pid) for pid in written.read_text().split()]
+            on_failure.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        with self.process:
+            pass
+
+
+@pytest.mark.parametrize("ending", ["KILL", "TEARDOWN", "stop", "SIGKILL"])
+def test_500_tasks_that_daemonize_are_gone_after(ending: str, tmp_path: Path) -> None:
+    with Daemons(500, tmp_path) as daemons:
+        assert sum(map(alive, daemons.pids)) == 3 * 500
+        daemons.end(ending)
+        wait_until(none_of(daemons.pids), "all are gone", 5)
+
+
+def test_a_forked_child_of_a_killed_cluster_keeps_no_task_alive(tmp_path: Path) -> None:
+    with Daemons(10, tmp_path) as daemons:
+        daemons.end("fork")
+        daemons.end("SIGKILL")
+        wait_until(none_of(daemons.pids), "all are gone", 5)
 
 
 def test_the_directory_of_a_cluster_is_gone_after_sigkill(tmp_path: Path) -> None:
-    then = "print(cluster.tasks()[0].sandbox, flush=True); sys.stdin.read()"
-    with many_daemons(1, then, tmp_path) as (process, _):
-        assert process.stdout is not None
-        sandbox = Path(process.stdout.readline().strip())
+    with Daemons(1, tmp_path) as daemons:
+        sandbox = Path(f"/proc/{daemons.pids[0]}/cwd").resolve()
         directory = next(path for path in sandbox.parents if path.name.startswith("remesos-"))
         assert directory.exists()
-        process.kill()
+        daemons.end("SIGKILL")
         wait_until(lambda: not directory.exists(), "the directory is gone", 5)
 
 
-def test_50_tasks_that_daemonize_are_gone_after_stop(tmp_path: Path) -> None:
-    then = "sys.stdin.readline(); cluster.stop(); print('stopped', flush=True); sys.stdin.read()"
-    with many_daemons(50, then, tmp_path) as (process, pids):
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write("stop\n")
-        process.stdin.flush()
-        assert process.stdout.readline() == "stopped\n"
-        assert none_of(pids)(), "nobody is left when the cluster is stopped"
+def spawner_of(first: int) -> int:
+    """The process that started the reaper of a container."""
+    spawner = parent_of(parent_of(first))
+    assert Path(f"/proc/{spawner}/comm").read_text() == "remesos-spawner\n"
+    return spawner
+
+
+def test_a_spawner_that_is_killed_takes_its_tasks_along_and_is_replaced(embedded: LocalCluster) -> None:
+    scheduler = Recorder()
+    with running(embedded.address, scheduler) as driver:
+        offer = scheduler.offer()
+        launched = task(offer, "setsid sleep 600 & echo $!; wait")
+        driver.launchTasks(offer.id, [launched], filters(0))
+        first = scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING).container_status.executor_pid
+        pids = [first, *started(embedded)]
+        os.kill(spawner_of(first), signal.SIGKILL)
+        scheduler.state(launched.task_id.value, mesos_pb2.TASK_FAILED)
+        assert none_of(pids)(), "nobody is left when the task is over"
+        offer = scheduler.offer()
+        again = task(offer, "true")
+        driver.launchTasks(offer.id, [again])
+        scheduler.state(again.task_id.value, mesos_pb2.TASK_FINISHED)
+
+
+def test_tasks_start_and_stop_returns_although_the_spawner_is_stopped(embedded: LocalCluster) -> None:
+    scheduler = Recorder()
+    with running(embedded.address, scheduler) as driver:
+        offer = scheduler.offer()
+        launched = task(offer, "exec sleep 600")
+        driver.launchTasks(offer.id, [launched], filters(0))
+        first = scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING).container_status.executor_pid
+        spawner = spawner_of(first)
+        os.kill(spawner, signal.SIGSTOP)
+        offer = scheduler.offer()
+        again = task(offer, "true")
+        driver.launchTasks(offer.id, [again])
+        scheduler.state(again.task_id.value, mesos_pb2.TASK_FINISHED)
+        os.kill(spawner, signal.SIGSTOP)
+        embedded.stop()
+        assert not alive(first)
+
+
+def test_what_a_killed_reaper_leaves_is_killed(embedded: LocalCluster) -> None:
+    scheduler = Recorder()
+    with running(embedded.address, scheduler) as driver:
+        offer = scheduler.offer()
+        launched = task(offer, f"{sys.executable} -c {shlex.quote(FAMILY)}; wait")
+        launched.command.value += "; sleep 600"
+        driver.launchTasks(offer.id, [launched])
+        first = scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING).container_status.executor_pid
+        pids = [first, *started(embedded)]
+        os.kill(parent_of(first), signal.SIGKILL)
+        scheduler.state(launched.task_id.value, mesos_pb2.TASK_FAILED)
+        wait_until(none_of(pids), "all that the task started is gone", 5)
+
+
+def test_no_process_of_a_cluster_is_a_child_of_this_one_but_the_spawner(embedded: LocalCluster) -> None:
+    children = subprocess.run(["ps", "-o", "comm=", "--ppid", str(os.getpid())], capture_output=True, text=True)
+    assert embedded.address
+    assert children.stdout.split().count("remesos-spawner") >= 1
+    assert "remesos-reaper" not in children.stdout
+
+
+SCRIPT = f"""
+import os, subprocess, sys, time
+print(os.getpid(), subprocess.Popen(["sleep", "600"], start_new_session=True).pid, flush=True)
+exec({FAMILY!r})
+time.sleep(600)
+"""
+
+
+def test_a_script_and_what_it_started_are_gone_after_sigkill_of_remesos_run(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    arguments = [sys.executable, "-m", "mesos", "run", str(tmp_path / "script.py")]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as run:
+        assert run.stdout is not None
+        own_lines = (line for line in run.stdout if not line.startswith("remesos:"))
+        pids = [int(pid) for line in itertools.islice(own_lines, 2) for pid in line.split()]
+        assert len(pids) == 6
+        assert all(alive(pid) for pid in pids)
+        run.kill()
+        wait_until(none_of(pids), "all are gone", 5)
+
+
+@pytest.mark.parametrize("ending", ["it takes too long", "the task is killed"])
+@pytest.mark.parametrize("kind", ["check", "health check"])
+def test_what_a_check_started_is_gone_when(ending: str, kind: str, commander: str, tmp_path: Path) -> None:
+    (tmp_path / "check.py").write_text(
+        FAMILY.replace("print(*pids", f"print(*pids, file=open({str(tmp_path / 'pids')!r}, 'w')") + "time.sleep(600)"
+    )
+    written = tmp_path / "pids"
+    scheduler = Recorder()
+    with running(commander, scheduler) as driver:
+        offer = scheduler.offer()
+        launched = task(offer, "exec sleep 600")
+        often = {"delay_seconds": 0, "interval_seconds": 600, "timeout_seconds": 1 if "long" in ending else 600}
+        if kind == "check":
+            launched.check.MergeFrom(mesos_pb2.CheckInfo(type=mesos_pb2.CheckInfo.COMMAND, **often))
+            launched.check.command.command.value = f"exec {sys.executable} {tmp_path / 'check.py'}"
+        else:
+            launched.health_check.MergeFrom(mesos_pb2.HealthCheck(type=mesos_pb2.HealthCheck.COMMAND, **often))
+            launched.health_check.command.value = f"exec {sys.executable} {tmp_path / 'check.py'}"
+        driver.launchTasks(offer.id, [launched])
+        scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING)
+        wait_until(lambda: written.exists() and written.read_text().endswith("\n"), "the check runs")
+        pids = [int(pid) for pid in written.read_text().split()]
+        if ending == "the task is killed":
+            assert all(alive(pid) for pid in pids)
+            driver.killTask(launched.task_id)
+            scheduler.state(launched.task_id.value, mesos_pb2.TASK_KILLED)
+        wait_until(none_of(pids), "what the check started is gone", 5)
+
+
+@pytest.mark.parametrize("ending", ["the task ends", "KILL"])
+def test_what_a_command_task_started_is_gone_on_any_agent_when(ending: str, commander: str, tmp_path: Path) -> None:
+    written, end = tmp_path / "pids", tmp_path / "end"
+    code = FAMILY.replace("print(*pids", f"print(*pids, file=open({str(written)!r}, 'w')")
+    code += f"while not os.path.exists({str(end)!r}): time.sleep(.01)\n"
+    scheduler = Recorder()
+    with running(commander, scheduler) as driver:
+        offer = scheduler.offer()
+        launched = task(offer, python(code, tmp_path / "family.py"))
+        driver.launchTasks(offer.id, [launched])
+        scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING)
+        wait_until(lambda: written.exists() and written.read_text().endswith("\n"), "the family is there")
+        pids = [int(pid) for pid in written.read_text().split()]
+        assert all(alive(pid) for pid in pids)
+        if ending == "KILL":
+            driver.killTask(launched.task_id)
+            scheduler.state(launched.task_id.value, mesos_pb2.TASK_KILLED)
+        else:
+            end.touch()
+            scheduler.state(launched.task_id.value, mesos_pb2.TASK_FINISHED)
+        assert none_of(pids)(), "nobody is left when the task is over"

@@ -1,5 +1,6 @@
-//! Gives back the memory that a reaper has from the process that it is a fork of, and has no use for. Otherwise what
-//! that process writes to is kept twice as long as the reaper lives. Async-signal-safe, and allocates nothing.
+//! Gives back the memory that the spawner has from the process that it is a fork of, and has no use for. Otherwise what
+//! that process writes to is kept twice as long as the spawner lives, and each fork of the spawner would cost the more,
+//! the larger the process was. Async-signal-safe, and allocates nothing.
 
 /// Smaller mappings stay.
 const MIN: usize = 1 << 20;
