@@ -37,6 +37,7 @@ SLOW = {
     "test_door",
     "test_exits",
     "test_forgotten",
+    "test_packaging",
     "test_pauses",
     "test_proxies",
     "test_replies",
