@@ -32,7 +32,7 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Runs one command task for the agent that these variables are from, until it is over.
 ///
-/// Fails where a variable is missing, or the operating system gives no thread.
+/// Fails if a variable is missing or no thread can be started.
 pub fn run(variables: &Variables) -> Result<()> {
     let environment = Environment::read(variables)?;
     let runtime = crate::runtime::build().map_err(|e| Error::connection("cannot start").caused_by(e))?;

@@ -159,7 +159,7 @@ fn end_within(grace: Duration) {
     }
 }
 
-/// An agent starts its executor in a session of its own. Where someone else did, the group may hold who knows what, and
+/// An agent starts its executor in a session of its own. If someone else started it, the group may hold who knows what, and
 /// only this process is killed.
 fn end() {
     let group = getpgrp();

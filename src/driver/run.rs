@@ -200,7 +200,7 @@ impl<S: Session> Loop<S> {
         }
         let now = clock::now();
         if self.start.session.poll_timeout().is_some_and(|due| now.saturating_duration_since(due) > LATE) {
-            tracing::info!("This process was paused; what came meanwhile is still to come in");
+            tracing::info!("This process was paused; reading what arrived in the meantime");
             self.notice(Notice::ReadingResumed);
         }
         self.notice(Notice::Timeout);

@@ -26,7 +26,7 @@ const THREAD: &str = "mesos-callbacks";
 const SIGNAL_CHECK: Duration = Duration::from_millis(50);
 
 static THREADS: PerProcess<Mutex<Vec<Thread>>> = PerProcess::new();
-/// The interpreter is about to end: what callbacks raise now is nobody's business.
+/// The interpreter is about to exit: exceptions of callbacks are ignored from now on.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
 /// Whom a driver calls back, and how: a scheduler, or an executor.
@@ -106,7 +106,7 @@ pub fn parse<'py>(py: Python<'py>, from_string: &Py<PyAny>, bytes: &Bytes) -> Py
     guarded::call(from_string.bind(py), (PyBytes::new(py, bytes),))
 }
 
-/// What makes of bytes what a framework message is told as: text and bytes at once, unless bytes are to be strict.
+/// Converts a message's payload to the type that callbacks receive: text and bytes at once, unless bytes are strict.
 pub fn received(py: Python<'_>) -> PyResult<Py<PyAny>> {
     guarded::attribute(&guarded::import(py, "mesos._text")?, "received").map(Bound::unbind)
 }
@@ -279,7 +279,7 @@ pub fn report(py: Python<'_>, what: &str, error: &PyErr) {
             let exception = (error.get_type(py), error.value(py), error.traceback(py));
             guarded::call_method(&guarded::import(py, "traceback")?, "print_exception", exception)
         });
-    // There is no better place to tell that stderr is gone.
+    // If stderr is closed, there is nowhere else to report to.
     drop(written);
 }
 
