@@ -33,7 +33,7 @@ def check(condition: object, complaint: str) -> None:
 
 def check_wheel(wheel: Path) -> None:
     """The tag, the size, and what an index reads of it."""
-    check(re.search(r"-cp311-abi3-(manylinux|musllinux)_", wheel.name), f"{wheel.name} is not tagged for an index")
+    check(re.search(r"-cp311-abi3-(manylinux|musllinux)", wheel.name), f"{wheel.name} is not tagged for an index")
     check(wheel.stat().st_size <= MOST_BYTES, f"{wheel.name} has {wheel.stat().st_size} bytes, more than {MOST_BYTES}")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()

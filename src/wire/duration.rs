@@ -24,6 +24,15 @@ const UNITS: [(&str, f64); 8] = [
 ///
 /// Longer ones become `Period::MAX`, which nobody outlives. So neither adding a period to an `Instant` nor multiplying
 /// it can overflow, which with a plain `Duration` panics.
+///
+/// ```
+/// use remesos::wire::duration::Period;
+///
+/// assert_eq!(Period::parse("1.5mins")?, Period::from_secs(90));
+/// assert_eq!(Period::parse("99999weeks")?, Period::MAX);
+/// assert!(Period::parse("2s").is_err());
+/// # Ok::<(), remesos::Error>(())
+/// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Period(Duration);
 

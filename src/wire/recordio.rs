@@ -10,6 +10,19 @@ pub const MAX_RECORD: usize = 256 << 20;
 const MAX_HEADER: usize = 20;
 
 /// Cuts a stream of bytes, in whatever pieces they come, into records.
+///
+/// ```
+/// use remesos::wire::recordio::{Decoder, encode};
+///
+/// let mut decoder = Decoder::default();
+/// decoder.feed(b"5\nhel");
+/// assert_eq!(decoder.next_record()?, None);
+/// decoder.feed(b"lo");
+/// decoder.feed(&encode(b"world"));
+/// assert_eq!(decoder.next_record()?.as_deref(), Some(&b"hello"[..]));
+/// assert_eq!(decoder.next_record()?.as_deref(), Some(&b"world"[..]));
+/// # Ok::<(), remesos::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Decoder {
     buffer: BytesMut,

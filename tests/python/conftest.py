@@ -29,7 +29,10 @@ ROOT = Path(__file__).resolve().parents[2]
 # Modules most of whose tests wait for time-outs, start many processes, or move much data.
 SLOW = {
     "test_absurd_numbers",
+    "test_access",
     "test_bounds",
+    "test_browser",
+    "test_call_connection",
     "test_cli_surroundings",
     "test_conflicts",
     "test_conformance",
@@ -39,6 +42,7 @@ SLOW = {
     "test_forgotten",
     "test_packaging",
     "test_pauses",
+    "test_plain_clients",
     "test_proxies",
     "test_replies",
     "test_resilience",

@@ -69,6 +69,22 @@ impl Call {
 }
 
 /// `mesos.v1.scheduler.Call`: a call, and the framework that makes it.
+///
+/// ```
+/// use prost::Message;
+/// use remesos::proto::v1;
+/// use remesos::wire::Post;
+/// use remesos::wire::scheduler::{Call, Envelope};
+///
+/// let id = v1::FrameworkId { value: "framework".to_owned() };
+/// let envelope = Envelope { framework_id: Some(id.encode_to_vec().into()), call: Call::Teardown };
+/// let mut body = bytes::BytesMut::new();
+/// envelope.encode(&mut body);
+/// let call = v1::scheduler::Call::decode(body)?;
+/// assert_eq!(call.framework_id, Some(id));
+/// assert_eq!(call.r#type(), v1::scheduler::call::Type::Teardown);
+/// # Ok::<(), prost::DecodeError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Envelope {
     /// The serialized `FrameworkID`; a framework that subscribes for the first time has none.
