@@ -25,14 +25,14 @@ use crate::proto::v1::task_status::Reason;
 use crate::proto::{has_capability, v1};
 use crate::session::executor::{Callback, ExecutorSession};
 use crate::wire::duration::Period;
-use crate::{Error, Result};
+use crate::{Error, Result, clock};
 
 /// The last updates have so long to be acknowledged.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Runs one command task for the agent that these variables are from, until it is over.
 ///
-/// Fails where a variable is missing, or the operating system gives no thread.
+/// Fails if a variable is missing or no thread can be started.
 pub fn run(variables: &Variables) -> Result<()> {
     let environment = Environment::read(variables)?;
     let runtime = crate::runtime::build().map_err(|e| Error::connection("cannot start").caused_by(e))?;
@@ -176,7 +176,7 @@ impl CommandExecutor {
     /// Does something with the task, and what that asks for.
     fn with_task(&mut self, act: impl FnOnce(&mut TaskProcess, Instant)) {
         let Some(task) = &mut self.task else { return };
-        act(task, Instant::now());
+        act(task, clock::now());
         let actions: Vec<Action> = std::iter::from_fn(|| task.poll_action()).collect();
         for action in actions {
             match action {

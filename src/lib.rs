@@ -5,9 +5,10 @@
 //! - [`proto`]: Mesos 1.11.0's messages, compiled from `proto/`, and their descriptors.
 //! - [`error`]: the one error type.
 //! - [`environment`]: variables, of which only those that are read have to be text.
+//! - `clock`: the one place that asks for the time, and for randomness.
 //! - `per_process`: what a forked child begins anew.
 //! - `runtime`: makes Tokio's runtimes.
-//! - [`wire`]: bytes only. RecordIO framing, event and call envelopes, JSON bodies.
+//! - [`wire`]: bytes only. RecordIO framing, events and calls, JSON bodies.
 //! - [`session`]: the protocol as a state machine without sockets or clocks: inputs with `now` go in, outputs come out.
 //! - [`driver`]: the client's only IO. Runs a scheduler's or an executor's session over connections, finds the master.
 //! - [`local`]: the embedded cluster: master, allocator, agents, web page, over loopback HTTP.
@@ -19,15 +20,17 @@
 //!
 //! # How a message travels
 //!
-//! In: socket bytes, [`wire::recordio`], [`wire::envelope`], [`session::Session::handle_input`],
-//! [`session::Session::poll_output`], the dispatcher's queue, the framework's callback, and back
-//! as an acknowledgement. Out: a driver call's bytes, [`session::scheduler::Input::Call`], and if subscribed
-//! [`session::scheduler::Output::Transmit`], an ordered POST.
+//! In: socket bytes, [`wire::recordio`], [`wire::scheduler::event`], [`session::Session::handle_notice`],
+//! [`session::Session::poll_output`], [`driver::Delivery`], the framework's callback, and back as an acknowledgement. Out:
+//! a driver call's bytes, [`wire::scheduler::call`], [`session::Session::handle_request`], and if subscribed
+//! [`session::Output::Transmit`], an ordered POST. `ARCHITECTURE.md` walks through both.
 
+mod clock;
 pub mod command_executor;
 pub mod driver;
 pub mod environment;
 pub mod error;
+#[allow(clippy::disallowed_methods, reason = "the state machines in it ask for times and ids themselves so far")]
 pub mod local;
 mod per_process;
 pub mod proto;

@@ -21,6 +21,7 @@ from google.protobuf import (
 from google.protobuf.internal import enum_type_wrapper
 
 from mesos import _core
+from mesos._documentation import CallSignature, docstring
 from mesos._text import take_text
 
 _POOL = descriptor_pool.DescriptorPool()
@@ -77,6 +78,8 @@ def _message_class(descriptor: Any, module: str, qualname: str) -> Any:
     # pickle finds a nested message class by its __qualname__; protobuf's own support looks in its default pool.
     attributes = {
         "DESCRIPTOR": descriptor,
+        "__doc__": docstring(descriptor),
+        "__signature__": CallSignature(),
         "__module__": module,
         "__qualname__": qualname,
         "__reduce__": _reduce,

@@ -19,17 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalCluster", "LocalTask"]
 
-_AGENTS_MAX = 1000
-_PORT_MAX = 65535
+_LARGEST = 2**63 - 1
 atexit.register(_core.shutdown)
 
 
-def _number(name: str, value: Any, least: int, most: int) -> int:
+def _number(name: str, value: Any) -> int:
+    """An int whose bounds the core knows, and which fits into 64 bits."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise ArgumentTypeError(f"expected an int as {name}, got {value!r}")
-    if not least <= value <= most:
-        raise ArgumentValueError(f"expected {least} to {most} as {name}, got {value!r}")
-    return operator.index(value)
+    return max(-_LARGEST, min(operator.index(value), _LARGEST))
 
 
 def _resources(value: Any) -> str | None:
@@ -144,8 +142,8 @@ class LocalCluster:
         token: str | None = None,
     ) -> None:
         arguments = (
-            _number("port", port, 0, _PORT_MAX),
-            _number("agents", agents, 1, _AGENTS_MAX),
+            _number("port", port),
+            _number("agents", agents),
             _resources(resources),
             _path(work_dir),
             _text("ip", ip),

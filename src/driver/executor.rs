@@ -9,20 +9,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, getpgrp, getpid, getsid};
-use uuid::Uuid;
 
 use super::auth::Authorization;
 use super::detector::{self, MasterUri};
 use super::handle::Handle;
 use super::run::Start;
 use super::status::Status;
+use super::tls;
 use super::transport::Api;
-use super::{clock, tls};
 use crate::environment::{self, Variables};
 use crate::session::Endpoint;
 use crate::session::executor::{Config, ExecutorSession, Request};
 use crate::wire::duration::Period;
-use crate::{Error, Result};
+use crate::{Error, Result, clock};
 
 /// `DEFAULT_EXECUTOR_SHUTDOWN_GRACE_PERIOD`, `RECOVERY_TIMEOUT` and `EXECUTOR_REREGISTER_TIMEOUT`.
 const SHUTDOWN_GRACE_PERIOD: Period = Period::from_secs(5);
@@ -78,7 +77,7 @@ impl Environment {
             recovery_timeout: checkpoint.then_some(recovery_timeout),
             backoff_max: period("MESOS_SUBSCRIPTION_BACKOFF_MAX", BACKOFF_MAX)?,
             shutdown_grace_period: period("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", SHUTDOWN_GRACE_PERIOD)?,
-            seed: fastrand::u64(..),
+            seed: clock::seed(),
         };
         Ok(Self {
             session,
@@ -136,7 +135,7 @@ impl ExecutorDriver {
 
     /// Reports on a task, given a `TaskStatus`, if the driver runs. Returns its status.
     pub fn update(&self, status: Bytes) -> Status {
-        let uuid = Bytes::copy_from_slice(Uuid::new_v4().as_bytes());
+        let uuid = Bytes::copy_from_slice(clock::uuid().as_bytes());
         self.request(Request::Update { status, timestamp: clock::timestamp(), uuid })
     }
 
@@ -160,7 +159,7 @@ fn end_within(grace: Duration) {
     }
 }
 
-/// An agent starts its executor in a session of its own. Where someone else did, the group may hold who knows what, and
+/// An agent starts its executor in a session of its own. If someone else started it, the group may hold who knows what, and
 /// only this process is killed.
 fn end() {
     let group = getpgrp();

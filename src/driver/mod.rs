@@ -5,7 +5,6 @@
 
 mod auth;
 mod calls;
-mod clock;
 mod delivery;
 pub mod detector;
 mod executor;

@@ -10,12 +10,11 @@ use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{sleep_until, timeout};
 
 use super::calls::{Calls, Progress};
-use super::clock;
 use super::queue::CallbackQueue;
 use super::status::Shared;
 use super::transport::{self, Api};
-use crate::Error;
 use crate::session::{Callback, Endpoint, Notice, Output, Session, StreamEvent};
+use crate::{Error, clock};
 
 /// How long the last calls, TEARDOWN among them, may take to be answered.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -136,7 +135,7 @@ impl<S: Session> Loop<S> {
     }
 
     fn notice(&mut self, notice: Notice<S::Call>) {
-        self.start.session.handle_notice(Instant::now(), notice);
+        self.start.session.handle_notice(clock::now(), notice);
     }
 
     fn on_detected(&mut self) {
@@ -165,7 +164,7 @@ impl<S: Session> Loop<S> {
 
     fn on_command(&mut self, command: Command<S::Request>) {
         match command {
-            Command::Request(request) => self.start.session.handle_request(Instant::now(), request),
+            Command::Request(request) => self.start.session.handle_request(clock::now(), request),
             Command::Stop { failover } => self.notice(Notice::Stop { failover }),
             Command::Abort => self.notice(Notice::Abort),
         }
@@ -177,7 +176,7 @@ impl<S: Session> Loop<S> {
         if let StreamEvent::Opened(id) = &event {
             link.calls = Some(Calls::new(self.start.api.clone(), link.endpoint.clone(), id.as_deref()));
         }
-        link.heard = Instant::now();
+        link.heard = clock::now();
         self.start.session.handle_notice(link.heard, Notice::Stream(link.attempt, event));
     }
 
@@ -199,9 +198,9 @@ impl<S: Session> Loop<S> {
             }
             yield_now().await;
         }
-        let now = Instant::now();
+        let now = clock::now();
         if self.start.session.poll_timeout().is_some_and(|due| now.saturating_duration_since(due) > LATE) {
-            tracing::info!("This process was paused; what came meanwhile is still to come in");
+            tracing::info!("This process was paused; reading what arrived in the meantime");
             self.notice(Notice::ReadingResumed);
         }
         self.notice(Notice::Timeout);
@@ -229,7 +228,7 @@ impl<S: Session> Loop<S> {
         tracing::debug!("Subscribing at {endpoint}, attempt {attempt}");
         let (sender, events) = mpsc::channel(READ_AHEAD);
         let stream = tokio::spawn(transport::subscribe(self.start.api.clone(), endpoint.clone(), call, sender));
-        Link { attempt, endpoint, events, stream, heard: Instant::now(), calls: None }
+        Link { attempt, endpoint, events, stream, heard: clock::now(), calls: None }
     }
 
     /// Drops the connections; calls that were accepted and not processed are answered by the session.

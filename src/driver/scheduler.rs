@@ -10,14 +10,13 @@ use super::detector::{self, MasterUri};
 use super::handle::Handle;
 use super::run::Start;
 use super::status::Status;
+use super::tls;
 use super::transport::Api;
-use super::{clock, tls};
-use crate::environment;
 use crate::session::framework::Framework;
 use crate::session::scheduler::{Config, Request, SchedulerSession};
 use crate::wire::duration::Period;
 use crate::wire::scheduler::Call;
-use crate::{Error, Result};
+use crate::{Error, Result, clock, environment};
 
 const BACKOFF_FACTOR: Period = Period::from_secs(2);
 const BACKOFF_FACTOR_NAME: &str = "MESOS_REGISTRATION_BACKOFF_FACTOR";
@@ -62,7 +61,7 @@ impl Deref for SchedulerDriver {
 }
 
 impl SchedulerDriver {
-    /// A driver that is not started. Fills in the operating system's user and host name where they are empty.
+    /// A driver that is not started. Fills in the operating system's user and host name if they are empty.
     ///
     /// Fails if the bytes are not a `FrameworkInfo`.
     pub fn new(options: Options) -> Result<Self> {
@@ -122,7 +121,7 @@ impl SchedulerDriver {
             implicit_acknowledgements,
             principal: self.options.credential.as_ref().map(|c| c.principal.clone()),
             backoff_factor,
-            seed: fastrand::u64(..),
+            seed: clock::seed(),
         });
         let authorization = self.options.credential.as_ref().map(Credential::authorization);
         let api = Api { path: PATH.to_owned(), authorization, socket: None };

@@ -3,7 +3,9 @@
 //! Statuses follow `MesosSchedulerDriver` in `src/sched/sched.cpp` and `MesosExecutorDriver` in `src/exec/exec.cpp`.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::clock;
 
 /// `mesos.Status`, with its numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +59,7 @@ impl Shared {
     /// Waits at most so long for the driver to end; `None` while it runs. A stopped driver has ended once its last
     /// calls are out.
     pub fn wait(&self, at_most: Duration) -> Option<Status> {
-        let begin = Instant::now();
+        let begin = clock::now();
         let mut state = self.lock();
         loop {
             let ended = match state.status {
@@ -68,7 +70,7 @@ impl Shared {
             if ended {
                 return Some(state.status);
             }
-            let left = at_most.checked_sub(begin.elapsed())?;
+            let left = at_most.checked_sub(clock::now().saturating_duration_since(begin))?;
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }

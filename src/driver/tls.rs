@@ -25,12 +25,12 @@ pub fn by_default() -> bool {
     matches!(std::env::var("LIBPROCESS_SSL_ENABLED").as_deref(), Ok("1" | "true"))
 }
 
-/// A TLS connector that trusts `LIBPROCESS_SSL_CA_FILE` where it is set, else the system's authorities, and shows the
+/// A TLS connector that trusts `LIBPROCESS_SSL_CA_FILE` if it is set, else the system's authorities, and shows the
 /// certificate of `LIBPROCESS_SSL_CERT_FILE` and `_KEY_FILE` to a master that asks for one. With
 /// `LIBPROCESS_SSL_VERIFY_SERVER_CERT=false` any certificate of a master is taken. A certificate may also be for
 /// `other`, instead of the name that is connected to.
 ///
-/// Fails where a file cannot be read or does not hold what it should, and where only one of the two is named.
+/// Fails if a file cannot be read or does not hold what it should, and if only one of the two is named.
 pub fn connector(other: Option<ServerName<'static>>) -> Result<TlsConnector> {
     let provider = Arc::new(ring::default_provider());
     let bad = |e: rustls::Error| Error::invalid("TLS cannot be set up").caused_by(e);

@@ -94,7 +94,8 @@ impl LocalCluster {
     ///
     /// Fails where the port is taken, the working directory cannot be made, or a thread or process cannot be started.
     pub fn start(options: &Options) -> Result<Self> {
-        let listener = listen(SocketAddr::new(options.ip, options.port))?;
+        let numbers = options.validate()?;
+        let listener = listen(SocketAddr::new(options.ip, numbers.port))?;
         let bound = listener.local_addr().map_err(|e| Error::cluster(format!("the port is gone: {e}")))?;
         let address = reachable(bound);
         let token = options.token.clone().map_or_else(Token::random, Ok)?;
@@ -106,7 +107,7 @@ impl LocalCluster {
         let (ready, outcome) = std::sync::mpsc::channel();
         let handle = Handle(jobs);
         let (options, server_handle) = (options.clone(), handle.clone());
-        let site = Site { bound, address, hostname, token: token.clone() };
+        let site = Site { agents: numbers.agents, bound, address, hostname, token: token.clone() };
         let thread = std::thread::Builder::new()
             .name("mesos-local".to_owned())
             .spawn(move || match Startup::prepare(&options, listener, site) {
@@ -206,8 +207,9 @@ fn listen(wanted: SocketAddr) -> Result<TcpListener> {
     })
 }
 
-/// Where a cluster is, and who gets in.
+/// Where a cluster is, how large, and who gets in.
 struct Site {
+    agents: u32,
     bound: SocketAddr,
     address: SocketAddr,
     hostname: String,
@@ -226,7 +228,7 @@ struct Startup {
 
 impl Startup {
     fn prepare(options: &Options, listener: TcpListener, site: Site) -> Result<Self> {
-        let Site { bound, address, hostname, token } = site;
+        let Site { agents, bound, address, hostname, token } = site;
         let failed = |e: std::io::Error| Error::cluster(format!("cannot start the cluster: {e}"));
         let (sender, reports) = mpsc::unbounded_channel();
         let runtime = crate::runtime::build().map_err(failed)?;
@@ -250,7 +252,7 @@ impl Startup {
         let own = (!bound.ip().is_loopback()).then(|| hostname.clone());
         let hosts = options.hosts.iter().cloned().chain(own).collect();
         let place = Place { hostname, resources, address };
-        for index in 0..options.agents {
+        for index in 0..agents {
             let work_dir = super::work_dir::agents(work_dir.path()).join(index.to_string()).join("work");
             let backend = |id: &str| {
                 let backend = Posix::new(id.to_owned(), work_dir, spawner.clone(), sender.clone());

@@ -1,6 +1,7 @@
 //! How an embedded cluster is made, from arguments and from the environment that libmesos' `local` reads.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::resources::Resources;
@@ -10,7 +11,8 @@ use crate::wire::duration::Period;
 use crate::{Error, Result};
 
 const ALLOCATION_INTERVAL: Period = Period::from_secs(1);
-const AGENTS_MAX: u32 = 1000;
+const AGENTS: RangeInclusive<i64> = 1..=1000;
+const PORTS: RangeInclusive<i64> = 0..=65535;
 const QUEUE_MAX: usize = 256 << 20;
 /// `EXECUTOR_REGISTRATION_TIMEOUT` and `DEFAULT_EXECUTOR_SHUTDOWN_GRACE_PERIOD` in `src/slave/constants.hpp`.
 const REGISTRATION_TIMEOUT: Period = Period::from_secs(60);
@@ -21,12 +23,12 @@ const SHUTDOWN_GRACE_PERIOD: Period = Period::from_secs(5);
 pub struct Options {
     /// The address to listen on. One beyond loopback lets other machines in, if they have the token.
     pub ip: IpAddr,
-    /// The port there, 0 for any free one.
-    pub port: u16,
+    /// The port there, 0 for any free one; at most 65535.
+    pub port: i64,
     /// What lets in who is neither this user nor root; a new one where `None`.
     pub token: Option<Token>,
-    /// How many agents.
-    pub agents: u32,
+    /// How many agents, 1 to 1000.
+    pub agents: i64,
     /// What each agent has; the machine's own where `None`.
     pub resources: Option<Resources>,
     /// Where sandboxes are; a temporary directory, removed at the end, where `None`.
@@ -62,6 +64,13 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Takes numbers that are within their bounds.
+    ///
+    /// Fails, naming the number and its bounds, if one is not.
+    pub fn validate(&self) -> Result<Numbers> {
+        Ok(Numbers { port: within("port", self.port, &PORTS)?, agents: within("agents", self.agents, &AGENTS)? })
+    }
+
     /// From `MESOS_NUM_SLAVES`, `MESOS_RESOURCES`, `MESOS_WORK_DIR`, `MESOS_ALLOCATION_INTERVAL`,
     /// `MESOS_EXECUTOR_REGISTRATION_TIMEOUT` and `MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD` (`src/local/flags.hpp`, and the
     /// flags of master and agent, which libmesos reads from the same environment), and from `REMESOS_LOCAL_HOSTS`, names
@@ -71,7 +80,9 @@ impl Options {
     pub fn from_environment() -> Result<Self> {
         let mut options = Self::default();
         if let Some(text) = variable("MESOS_NUM_SLAVES")? {
-            options.agents = agents(&text).map_err(|e| named("MESOS_NUM_SLAVES", &e))?;
+            options.agents = whole(&text).map_err(|e| named("MESOS_NUM_SLAVES", &e))?;
+            let invalid = |e| Error::invalid(format!("'{text}' is not valid: {e}"));
+            options.validate().map_err(|e| named("MESOS_NUM_SLAVES", &invalid(e)))?;
         }
         if let Some(text) = variable("MESOS_RESOURCES")? {
             options.resources = Some(Resources::parse(&text).map_err(|e| named("MESOS_RESOURCES", &e))?);
@@ -105,10 +116,24 @@ pub fn ip(text: &str) -> Result<IpAddr> {
     address.map_err(|_| Error::invalid(format!("'{text}' is not a valid IP address: expected one such as 127.0.0.1")))
 }
 
-/// Reads a number of agents.
-pub fn agents(text: &str) -> Result<u32> {
-    let number = text.trim().parse().ok().filter(|n| (1..=AGENTS_MAX).contains(n));
-    number.ok_or_else(|| Error::invalid(format!("'{text}' is no number of agents: expected 1 to {AGENTS_MAX}")))
+/// The numbers of [`Options`], within their bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Numbers {
+    /// The port to listen on, 0 for any free one.
+    pub port: u16,
+    /// How many agents.
+    pub agents: u32,
+}
+
+fn within<T: TryFrom<i64>>(name: &str, value: i64, bounds: &RangeInclusive<i64>) -> Result<T> {
+    let number = T::try_from(value).ok().filter(|_| bounds.contains(&value));
+    let (least, most) = (bounds.start(), bounds.end());
+    number.ok_or_else(|| Error::invalid(format!("expected {least} to {most} as {name}, got {value}")))
+}
+
+/// Reads a whole number.
+fn whole(text: &str) -> Result<i64> {
+    text.trim().parse().map_err(|_| Error::invalid(format!("'{text}' is not valid: expected a whole number")))
 }
 
 /// Reads names and addresses of hosts, IPv6 in brackets.

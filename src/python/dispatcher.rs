@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::ThreadId;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use pyo3::exceptions::PySystemExit;
@@ -14,11 +14,11 @@ use pyo3::types::{PyBytes, PyTuple, PyWeakrefReference};
 
 use super::guarded;
 use super::threads::{self, PythonThread};
-use crate::Error;
 use crate::driver::{Delivery, Handle, Status};
 use crate::per_process::PerProcess;
 use crate::session::Session;
 use crate::wire::duration::Period;
+use crate::{Error, clock};
 
 /// The name of each thread that makes callbacks.
 const THREAD: &str = "mesos-callbacks";
@@ -26,7 +26,7 @@ const THREAD: &str = "mesos-callbacks";
 const SIGNAL_CHECK: Duration = Duration::from_millis(50);
 
 static THREADS: PerProcess<Mutex<Vec<Thread>>> = PerProcess::new();
-/// The interpreter is about to end: what callbacks raise now is nobody's business.
+/// The interpreter is about to exit: exceptions of callbacks are ignored from now on.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
 /// Whom a driver calls back, and how: a scheduler, or an executor.
@@ -106,7 +106,7 @@ pub fn parse<'py>(py: Python<'py>, from_string: &Py<PyAny>, bytes: &Bytes) -> Py
     guarded::call(from_string.bind(py), (PyBytes::new(py, bytes),))
 }
 
-/// What makes of bytes what a framework message is told as: text and bytes at once, unless bytes are to be strict.
+/// Converts a message's payload to the type that callbacks receive: text and bytes at once, unless bytes are strict.
 pub fn received(py: Python<'_>) -> PyResult<Py<PyAny>> {
     guarded::attribute(&guarded::import(py, "mesos._text")?, "received").map(Bound::unbind)
 }
@@ -254,10 +254,10 @@ pub fn in_callback() -> bool {
 /// Waits until the driver ended, at most so many seconds, after which the status is `Running`. Signals are handled
 /// meanwhile. Raises the `SystemExit` of a callback.
 pub fn join<S: Session>(py: Python<'_>, core: &Handle<S>, exit: &Exit, seconds: Option<f64>) -> PyResult<i32> {
-    let until = seconds.map(|seconds| Instant::now() + Period::from_seconds(seconds).unwrap_or_default());
+    let until = seconds.map(|seconds| clock::now() + Period::from_seconds(seconds).unwrap_or_default());
     let waiting = exit.wait();
     let status = loop {
-        let left = until.map_or(SIGNAL_CHECK, |until| until.saturating_duration_since(Instant::now()));
+        let left = until.map_or(SIGNAL_CHECK, |until| until.saturating_duration_since(clock::now()));
         if let Some(status) = py.detach(|| core.wait(left.min(SIGNAL_CHECK))) {
             break status;
         }
@@ -279,7 +279,7 @@ pub fn report(py: Python<'_>, what: &str, error: &PyErr) {
             let exception = (error.get_type(py), error.value(py), error.traceback(py));
             guarded::call_method(&guarded::import(py, "traceback")?, "print_exception", exception)
         });
-    // There is no better place to tell that stderr is gone.
+    // If stderr is closed, there is nowhere else to report to.
     drop(written);
 }
 

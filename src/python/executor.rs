@@ -78,11 +78,11 @@ impl ExecutorDriver {
     }
 }
 
-/// A driver that nobody holds any more is stopped; its last updates are seen to.
+/// A driver that is no longer referenced is stopped; its last updates are still delivered.
 impl Drop for ExecutorDriver {
     fn drop(&mut self) {
         if self.core.status() == Status::Running {
-            tracing::info!("The executor's driver is not held by anybody any more, and leaves the agent");
+            tracing::info!("The executor's driver is no longer referenced; it disconnects from the agent");
         }
         self.core.stop(false);
     }
@@ -95,7 +95,7 @@ struct ExecutorCallbacks {
     slave_info: Py<PyAny>,
     task_info: Py<PyAny>,
     task_id: Py<PyAny>,
-    /// From bytes to what a framework message is told as.
+    /// Converts a message's payload to the type that callbacks receive.
     received: Py<PyAny>,
 }
 

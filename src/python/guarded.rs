@@ -3,7 +3,7 @@
 //!
 //! Up to Python 3.13 a thread that wants the GIL of an interpreter that is ending is ended by `pthread_exit`, which
 //! unwinds its stack. Rust frames must not be unwound so: their destructors run without the GIL, and the process
-//! aborts. PyO3 parks such a thread where it attaches and detaches, but any Python code may give the GIL up and want it
+//! aborts. PyO3 parks such a thread when it attaches or detaches, but any Python code may release the GIL and want it
 //! back. So the functions below are declared `"C-unwind"`, which lets the unwinding in, and a guard in the frame that
 //! calls them parks the thread until the process ends, as Python 3.14 does by itself.
 

@@ -32,8 +32,8 @@ impl LocalCluster {
     #[pyo3(signature = (port, agents, resources, work_dir, ip, token))]
     fn new(
         py: Python<'_>,
-        port: u16,
-        agents: u32,
+        port: i64,
+        agents: i64,
         resources: Option<&str>,
         work_dir: Option<PathBuf>,
         ip: &str,

@@ -16,6 +16,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use super::dispatcher::report;
 use super::guarded;
 use super::threads::{self, PythonThread};
+use crate::clock;
 use crate::per_process::PerProcess;
 
 /// How long the interpreter's exit lets records be handed over; what is left then is dropped.
@@ -55,7 +56,7 @@ struct Forward;
 pub fn set_log_level(level: u8) {
     static INSTALL: Once = Once::new();
     let changed = WANTED.swap(level, Ordering::Relaxed) != level;
-    // Fails only where this process has a subscriber already, which is then the one that was wanted.
+    // Fails only if this process has a subscriber already, which is then the one that was wanted.
     INSTALL.call_once(|| drop(tracing::subscriber::set_global_default(Forward)));
     if changed {
         // What was not wanted before is remembered at each place that logs.
@@ -68,10 +69,10 @@ pub fn set_log_level(level: u8) {
 pub fn shutdown() -> bool {
     let log = std::mem::replace(&mut *LOG.get().lock().unwrap_or_else(PoisonError::into_inner), Log::Ended);
     let Log::Running { records, thread, until, .. } = log else { return true };
-    let due = *until.get_or_init(|| Instant::now() + FLUSH_TIMEOUT);
+    let due = *until.get_or_init(|| clock::now() + FLUSH_TIMEOUT);
     // The thread ends when nobody is left who sends.
     drop(records);
-    while !thread.is_over() && Instant::now() < due {
+    while !thread.is_over() && clock::now() < due {
         std::thread::sleep(Duration::from_millis(1));
     }
     threads::end(&[&thread])
@@ -183,7 +184,7 @@ fn hand_over(mut records: Receiver<Record>, dropped: &AtomicUsize, until: &OnceL
 /// The next record; none once nobody is left who sends, and when it is too late.
 fn next(records: &mut Receiver<Record>, until: &OnceLock<Instant>) -> Option<Record> {
     let record = records.recv().ok()?;
-    until.get().is_none_or(|until| Instant::now() < *until).then_some(record)
+    until.get().is_none_or(|until| clock::now() < *until).then_some(record)
 }
 
 fn log(py: Python<'_>, level: u8, text: &str) -> PyResult<()> {

@@ -53,7 +53,7 @@ mod _core {
         crate::driver::detector::redacted(text)
     }
 
-    /// Runs one command task for the agent that these variables are from. Raises ArgumentValueError where one is missing.
+    /// Runs one command task for the agent that these variables are from. Raises ArgumentValueError if one is missing.
     #[pyfunction]
     fn run_command_executor(py: Python<'_>, variables: crate::environment::Variables) -> PyResult<()> {
         Ok(py.detach(|| crate::command_executor::run(&variables))?)

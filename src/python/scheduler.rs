@@ -192,12 +192,12 @@ impl SchedulerDriver {
     }
 }
 
-/// A driver that nobody holds any more leaves its master without TEARDOWN, as when libmesos' is destroyed.
+/// A driver that is no longer referenced disconnects without TEARDOWN, as when libmesos' driver is destroyed.
 impl Drop for SchedulerDriver {
     fn drop(&mut self) {
         if self.core.status() == Status::Running {
             let name = self.core.name();
-            tracing::info!("The driver of framework '{name}' is not held by anybody any more, and leaves the master");
+            tracing::info!("The driver of framework '{name}' is no longer referenced; it disconnects from the master");
         }
         self.core.stop(true);
     }
@@ -241,7 +241,7 @@ struct SchedulerCallbacks {
     task_status: Py<PyAny>,
     executor_id: Py<PyAny>,
     slave_id: Py<PyAny>,
-    /// From bytes to what a framework message is told as.
+    /// Converts a message's payload to the type that callbacks receive.
     received: Py<PyAny>,
 }
 

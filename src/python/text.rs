@@ -261,7 +261,7 @@ fn returned(py: Python<'_>, result: PyResult<Bound<'_, PyAny>>) -> *mut ffi::PyO
     )
 }
 
-/// Hands to the interpreter what a slot did; where it failed, its exception is set already.
+/// Hands to the interpreter what a slot did; if it failed, its exception is set already.
 fn done(py: Python<'_>, status: c_int) -> *mut ffi::PyObject {
     if status == 0 { py.None().into_ptr() } else { std::ptr::null_mut() }
 }

@@ -3,11 +3,13 @@
 use std::ffi::{c_long, c_ulong};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pyo3::exceptions::PySystemExit;
 use pyo3::ffi;
 use pyo3::prelude::*;
+
+use crate::clock;
 
 /// How long the interpreter's exit waits for Python code in progress; as long again once it was interrupted.
 pub const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -67,9 +69,9 @@ pub fn end(threads: &[&PythonThread]) -> bool {
 }
 
 fn wait(threads: &[&PythonThread]) -> bool {
-    let until = Instant::now() + EXIT_TIMEOUT;
+    let until = clock::now() + EXIT_TIMEOUT;
     while !threads.iter().all(|thread| thread.is_over()) {
-        if Instant::now() >= until {
+        if clock::now() >= until {
             return false;
         }
         std::thread::sleep(Duration::from_millis(1));

@@ -15,7 +15,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// A window that starts at `factor` and ends at a minute, or at a tenth of `failover_timeout` where one is set.
+    /// A window that starts at `factor` and ends at a minute, or at a tenth of `failover_timeout` if one is set.
     pub fn new(factor: Period, failover_timeout: Period, seed: u64) -> Self {
         let tenth = failover_timeout.scaled(0.1);
         let cap = if tenth.is_zero() { WINDOW_MAX } else { WINDOW_MAX.min(tenth) };

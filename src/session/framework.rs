@@ -33,7 +33,7 @@ struct Filled {
 }
 
 impl Framework {
-    /// Fills in `user` and `hostname` where they are empty, as `SchedulerProcess` does, and nothing else.
+    /// Fills in `user` and `hostname` if they are empty, as `SchedulerProcess` does, and nothing else.
     ///
     /// Fails if the bytes are not a `FrameworkInfo`.
     pub fn new(info: Bytes, user: &str, hostname: &str) -> Result<Self> {

@@ -80,7 +80,7 @@ impl Period {
         self.0.as_secs_f64()
     }
 
-    /// Whether it is no time at all.
+    /// Whether it is zero.
     pub const fn is_zero(self) -> bool {
         self.0.is_zero()
     }

@@ -22,7 +22,7 @@ impl Decoder {
         self.buffer.extend_from_slice(piece);
     }
 
-    /// The next whole record, or `None` where more bytes are needed. An error is final: the stream is out of step.
+    /// The next whole record, or `None` if more bytes are needed. An error is final: the stream is out of step.
     pub fn next_record(&mut self) -> Result<Option<Bytes>> {
         let expected = match self.expected {
             Some(length) => length,

@@ -21,7 +21,7 @@ from mesos.scheduler import _driver as scheduler_driver
 from tests.python.stub import Stub
 from tests.python.support import Recorder, framework, heard, running, wait_until
 
-WORDS = "is not held by anybody any more, and leaves the master"
+WORDS = "is no longer referenced; it disconnects from the master"
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +114,7 @@ def test_an_executor_s_driver_that_is_forgotten_sees_to_its_last_update(monkeypa
         driver.start()
         stub.wait(lambda s: s.subscriptions, "the executor subscribes")
         driver.sendStatusUpdate(mesos_pb2.TaskStatus(task_id={"value": "t"}, state=mesos_pb2.TASK_FINISHED))
-        with heard("The executor's driver is not held by anybody any more") as told:
+        with heard("The executor's driver is no longer referenced") as told:
             del driver
             assert told.wait(10)
         stub.wait(lambda s: s.accepted, "the update arrives")

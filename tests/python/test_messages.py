@@ -9,6 +9,7 @@ import importlib.util
 import inspect
 import os
 import pickle
+import pydoc
 import subprocess
 import sys
 from pathlib import Path
@@ -265,6 +266,29 @@ def test_other_packages_below_mesos_still_import(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, check=True)
 
 
+@pytest.mark.parametrize("message_class", [mesos_pb2.TaskStatus, mesos_pb2.FrameworkInfo.Capability])
+def test_help_shows_what_a_message_is_and_its_fields(message_class: Any) -> None:
+    shown = pydoc.plain(pydoc.render_doc(message_class))
+    assert message_class.__doc__ in shown.replace("\n |  ", "\n")
+    assert f"{message_class.__name__}(*, {message_class.DESCRIPTOR.fields[0].name}: " in shown
+
+
+def test_signatures_have_the_types_of_fields() -> None:
+    parameters = inspect.signature(mesos_pb2.TaskInfo).parameters
+    kinds = {name: parameter.annotation for name, parameter in parameters.items()}
+    assert list(kinds) == [field.name for field in mesos_pb2.TaskInfo.DESCRIPTOR.fields]
+    assert kinds["name"] == "str"
+    assert kinds["data"] == "bytes"
+    assert kinds["slave_id"] == "SlaveID"
+    assert kinds["resources"] == "list[Resource]"
+    assert kinds["limits"] == "dict[str, Value.Scalar]"
+
+
+def test_docstrings_are_the_comments_of_the_proto_files() -> None:
+    assert mesos_pb2.Offer.__doc__ == "Resources of one agent, offered to one framework."
+    assert mesos_pb2.Offer.Operation.Launch.__doc__ == "``mesos.Offer.Operation.Launch`` of Mesos 1.11.0."
+
+
 def test_stubs_are_up_to_date() -> None:
     spec = importlib.util.spec_from_file_location("generate_stubs", ROOT / "tools" / "generate_stubs.py")
     assert spec is not None
@@ -272,7 +296,7 @@ def test_stubs_are_up_to_date() -> None:
     generator = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generator)
     stubs = generator.stubs()
-    assert len(stubs) == 2 * len(V0)
+    assert len(stubs) == 2 * len(V0) + 1  # and the comments
     assert [path.name for path, text in stubs.items() if path.read_text() != text] == [], "run `make stubs`"
 
 

@@ -22,7 +22,7 @@ use self::socket::Socket;
 use super::transport::Api;
 use crate::session::{Endpoint, Session};
 use crate::wire::duration::Period;
-use crate::{Error, Result};
+use crate::{Error, Result, clock};
 
 /// A call that is not answered within this time shows a broken connection, if events still come. It doubles, up to
 /// eight times as long, while connection after connection gives no answer.
@@ -78,7 +78,7 @@ impl<S: Session> Calls<S> {
     /// No call yet, and no connection. `stream_id` is what the stream's `Mesos-Stream-Id` header said.
     pub fn new(api: Api, endpoint: Endpoint, stream_id: Option<&str>) -> Self {
         let pipeline = Pipeline::new(request_head(&api, &endpoint, stream_id));
-        let now = Instant::now();
+        let now = clock::now();
         let timer = Box::pin(sleep_until(now.into()));
         Self { api, endpoint, pipeline, connection: Connection::Closed { until: now }, timer, used: now, last: false }
     }
@@ -98,7 +98,7 @@ impl<S: Session> Calls<S> {
     pub async fn flush(&mut self) {
         self.last = true;
         poll_fn(|context| {
-            while self.poll(context, Instant::now()).is_ready() && !self.pipeline.is_overfull() {}
+            while self.poll(context, clock::now()).is_ready() && !self.pipeline.is_overfull() {}
             if self.pipeline.is_idle() || self.pipeline.is_overfull() { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
@@ -142,7 +142,7 @@ impl<S: Session> Calls<S> {
 
     /// Waits until it is later than this; the timer is the only one there is.
     fn wait(&mut self, context: &mut Context<'_>, until: Instant) -> Poll<()> {
-        if Instant::now() >= until {
+        if clock::now() >= until {
             return Poll::Ready(());
         }
         self.timer.as_mut().reset(until.into());
@@ -152,7 +152,7 @@ impl<S: Session> Calls<S> {
     fn opened(&mut self, socket: Socket) {
         tracing::debug!("Connected to {} for calls", self.endpoint);
         self.connection = Connection::Open(socket);
-        self.used = Instant::now();
+        self.used = clock::now();
         self.timer.as_mut().reset(self.used.into());
     }
 
@@ -160,7 +160,7 @@ impl<S: Session> Calls<S> {
         self.pipeline.failed();
         let delay = self.retry_delay();
         tracing::warn!("{} cannot be reached for calls: {error}; trying again in {delay:?}", self.endpoint);
-        self.connection = Connection::Closed { until: Instant::now() + Period::from(delay) };
+        self.connection = Connection::Closed { until: clock::now() + Period::from(delay) };
     }
 
     /// The connection ended, on purpose if without an error.
@@ -174,7 +174,7 @@ impl<S: Session> Calls<S> {
             Some(error) => tracing::debug!("The connection to {} for calls ended: {error}", self.endpoint),
             None => tracing::debug!("The connection to {} for calls is closed", self.endpoint),
         }
-        self.connection = Connection::Closed { until: Instant::now() + Period::from(self.retry_delay()) };
+        self.connection = Connection::Closed { until: clock::now() + Period::from(self.retry_delay()) };
     }
 
     fn retry_delay(&self) -> Duration {
@@ -200,7 +200,7 @@ impl<S: Session> Calls<S> {
         if !due && !self.pipeline.has_to_write() {
             return Poll::Pending;
         }
-        let now = Instant::now();
+        let now = clock::now();
         if self.is_stale(now) {
             return Poll::Ready(Ok(false));
         }
@@ -219,7 +219,7 @@ impl<S: Session> Calls<S> {
         let Connection::Open(socket) = &mut self.connection else { return Ok(false) };
         while let Poll::Ready(read) = socket.poll_read(context, &mut self.pipeline.input, look) {
             let ended = read.map_err(broke)? == 0;
-            self.used = Instant::now();
+            self.used = clock::now();
             if !self.pipeline.take_replies(self.used, ended)? {
                 return if ended { Err(Error::connection("the other side closed it")) } else { Ok(false) };
             }

@@ -28,8 +28,8 @@ pub enum MasterUri {
 impl MasterUri {
     /// Reads a master string; `file://` is followed. `tls` tells whether addresses without a scheme speak TLS.
     ///
-    /// Fails, naming the string and what was expected, if it is none of the forms. `local` is the embedded
-    /// cluster's business and fails here too.
+    /// Fails, naming the string and what was expected, if it is none of the forms. `local` fails too: only
+    /// the embedded cluster handles it.
     pub fn parse(text: &str, tls: bool) -> Result<Self> {
         parse_nested(text.trim(), tls, 0).map_err(|why| {
             let text = redacted(text);

@@ -72,7 +72,7 @@ mod tests {
 
     use super::*;
     use crate::local::agent::{self, Agent};
-    use crate::local::master::{self, Master};
+    use crate::local::master::{self, Master, Request};
     use crate::local::resources::{Format, Resources};
     use crate::proto::v1;
     use crate::proto::v1::TaskState::{self, TaskFinished, TaskKilled, TaskRunning, TaskStarting};
@@ -172,7 +172,10 @@ mod tests {
         fn call(&mut self, call: Call) {
             let framework_id = Some(v1::FrameworkId { value: self.framework_id.clone() });
             let stream_id = self.stream_id.clone();
-            self.master.call(self.now, Some(&stream_id), Call { framework_id, ..call }).expect("taken");
+            let Request::Of(id, request) = master::validate(Call { framework_id, ..call }).expect("valid") else {
+                unreachable!("`new` subscribes");
+            };
+            self.master.call(self.now, Some(&stream_id), &id, request).expect("taken");
             self.route();
         }
 

@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use super::framework::{Connection, Framework};
+use super::validation::OfFramework;
 use super::{ConnectionId, HEARTBEAT_INTERVAL, Master, Output, Refusal, heartbeat, validation};
 use crate::local::allocator::Filter;
 use crate::local::messages::{ToAgent, is_terminal, timestamp};
 use crate::local::resources::Resources;
 use crate::proto::v1;
-use crate::proto::v1::scheduler::{Call, Event, call, event};
+use crate::proto::v1::scheduler::{Event, call, event};
 
 impl Master {
     /// SUBSCRIBE on a new stream. Returns the stream's id; what is wrong with the framework is told by an ERROR event
@@ -95,27 +96,28 @@ impl Master {
         id
     }
 
-    /// Every call but SUBSCRIBE, with the `Mesos-Stream-Id` that came along.
-    pub fn call(&mut self, now: Instant, stream_id: Option<&str>, call: Call) -> Result<(), Refusal> {
-        validation::call(&call)
-            .map_err(|why| Refusal::new(400, format!("Failed to validate scheduler::Call: {why}")))?;
-        let id = call.framework_id.as_ref().map(|id| id.value.clone()).unwrap_or_default();
-        self.check_stream(&id, stream_id)?;
-        match call.r#type() {
-            call::Type::Teardown => self.remove_framework(now, &id),
-            call::Type::Accept => self.accept(now, &id, call.accept.unwrap_or_default()),
-            call::Type::Decline => self.decline(now, &id, &call.decline.unwrap_or_default()),
-            call::Type::Revive => self.revive(now, &id, &call.revive.unwrap_or_default().roles),
-            call::Type::Suppress => self.suppress(&id, &call.suppress.unwrap_or_default().roles),
-            call::Type::Kill => self.kill(&id, call.kill.unwrap_or_default()),
-            call::Type::Shutdown => self.shut_down_executor(&id, call.shutdown.unwrap_or_default()),
-            call::Type::Message => self.pass_message(&id, call.message.unwrap_or_default()),
-            call::Type::Acknowledge => self.acknowledge(&id, call.acknowledge.unwrap_or_default()),
-            call::Type::Reconcile => self.reconcile(&id, &call.reconcile.unwrap_or_default()),
-            call::Type::UpdateFramework => {
-                return self.update_framework(now, &id, call.update_framework.unwrap_or_default());
-            }
-            other => tracing::debug!("Nothing to do for {other:?}"),
+    /// What the framework with this id asks for, with the `Mesos-Stream-Id` that came along.
+    pub fn call(
+        &mut self,
+        now: Instant,
+        stream_id: Option<&str>,
+        id: &str,
+        request: OfFramework,
+    ) -> Result<(), Refusal> {
+        self.check_stream(id, stream_id)?;
+        match request {
+            OfFramework::Teardown => self.remove_framework(now, id),
+            OfFramework::Accept(accept) => self.accept(now, id, accept),
+            OfFramework::Decline(decline) => self.decline(now, id, &decline),
+            OfFramework::Revive(revive) => self.revive(now, id, &revive.roles),
+            OfFramework::Suppress(suppress) => self.suppress(id, &suppress.roles),
+            OfFramework::Kill(kill) => self.kill(id, kill),
+            OfFramework::Shutdown(shutdown) => self.shut_down_executor(id, shutdown),
+            OfFramework::Message(message) => self.pass_message(id, message),
+            OfFramework::Acknowledge(acknowledge) => self.acknowledge(id, acknowledge),
+            OfFramework::Reconcile(reconcile) => self.reconcile(id, &reconcile),
+            OfFramework::UpdateFramework(update) => return self.update_framework(now, id, *update),
+            OfFramework::Ignored(kind) => tracing::debug!("Nothing to do for {kind:?}"),
         }
         Ok(())
     }

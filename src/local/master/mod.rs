@@ -26,6 +26,7 @@ use crate::proto::v1::scheduler::{Event, event};
 use crate::wire::duration::Period;
 
 pub use framework::Framework;
+pub use validation::{OfFramework, Request, call as validate};
 
 /// `DEFAULT_HEARTBEAT_INTERVAL` in `src/master/constants.hpp`.
 const HEARTBEAT_INTERVAL: Period = Period::from_secs(15);

@@ -62,7 +62,10 @@ impl World {
 
     fn call(&mut self, (id, stream): &(String, String), call: Call) -> Result<(), Refusal> {
         let call = Call { framework_id: Some(v1::FrameworkId { value: id.clone() }), ..call };
-        let outcome = self.master.call(self.now, Some(stream), call);
+        let outcome = match validate(call).expect("valid") {
+            Request::Of(id, request) => self.master.call(self.now, Some(stream), &id, request),
+            Request::Subscribe(_) => unreachable!("`subscribe` does that"),
+        };
         self.pump();
         outcome
     }

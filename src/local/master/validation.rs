@@ -8,40 +8,89 @@ use crate::proto::v1::scheduler::{Call, call};
 use crate::proto::{self, has_capability, v1};
 
 const ID_MAX: usize = 255;
+const UUID_BYTES: usize = 16;
 /// The longest `Duration` of Mesos, in seconds: 64 bits of nanoseconds.
 const DURATION_MAX: f64 = i64::MAX as f64 / 1e9;
 
-/// Whether a call has what its type needs.
-pub fn call(call: &Call) -> Result<(), String> {
-    let present = |name: &str, present: bool| {
-        if present { Ok(()) } else { Err(format!("Expecting '{name}' to be present")) }
-    };
-    present("type", call.r#type.is_some())?;
-    present("framework_id", call.framework_id.is_some())?;
-    match call.r#type() {
-        call::Type::Accept => present("accept", call.accept.is_some()),
-        call::Type::Decline => present("decline", call.decline.is_some()),
-        call::Type::Kill => present("kill", call.kill.is_some()),
-        call::Type::Shutdown => present("shutdown", call.shutdown.is_some()),
-        call::Type::Acknowledge => {
-            present("acknowledge", call.acknowledge.is_some())?;
-            let uuid = call.acknowledge.as_ref().map_or(0, |a| a.uuid.len());
-            if uuid == 16 { Ok(()) } else { Err("Not a valid UUID".to_owned()) }
-        }
-        call::Type::Reconcile => present("reconcile", call.reconcile.is_some()),
-        call::Type::Message => present("message", call.message.is_some()),
-        call::Type::Request => present("request", call.request.is_some()),
-        call::Type::UpdateFramework => {
-            present("update_framework", call.update_framework.is_some())?;
-            let inner = call.update_framework.as_ref().and_then(|u| u.framework_info.id.as_ref());
-            if inner == call.framework_id.as_ref() {
-                Ok(())
-            } else {
-                Err("'framework_id' differs from 'update_framework.framework_info.id'".to_owned())
-            }
-        }
-        _ => Ok(()),
+/// A call that has what its type needs.
+#[derive(Debug)]
+pub enum Request {
+    Subscribe(Box<call::Subscribe>),
+    /// Of the framework with this id.
+    Of(String, OfFramework),
+}
+
+/// What a framework asks for.
+#[derive(Debug)]
+pub enum OfFramework {
+    Teardown,
+    Accept(call::Accept),
+    Decline(call::Decline),
+    Revive(call::Revive),
+    Suppress(call::Suppress),
+    Kill(call::Kill),
+    Shutdown(call::Shutdown),
+    Acknowledge(call::Acknowledge),
+    Reconcile(call::Reconcile),
+    Message(call::Message),
+    UpdateFramework(Box<call::UpdateFramework>),
+    /// There is nothing to do for this type here.
+    Ignored(call::Type),
+}
+
+/// Takes a call that has what its type needs, or says what is missing.
+pub fn call(call: Call) -> Result<Request, String> {
+    if call.r#type.is_none() {
+        return Err(missing("type"));
     }
+    if call.r#type() == call::Type::Subscribe {
+        let subscribe = needed(call.subscribe, "subscribe")?;
+        if call.framework_id.is_some() && call.framework_id != subscribe.framework_info.id {
+            return Err("'framework_id' differs from 'subscribe.framework_info.id'".to_owned());
+        }
+        return Ok(Request::Subscribe(Box::new(subscribe)));
+    }
+    let kind = call.r#type();
+    let framework_id = needed(call.framework_id.clone(), "framework_id")?;
+    Ok(Request::Of(framework_id.value, of_framework(kind, call)?))
+}
+
+fn of_framework(kind: call::Type, call: Call) -> Result<OfFramework, String> {
+    Ok(match kind {
+        call::Type::Teardown => OfFramework::Teardown,
+        call::Type::Accept => OfFramework::Accept(needed(call.accept, "accept")?),
+        call::Type::Decline => OfFramework::Decline(needed(call.decline, "decline")?),
+        call::Type::Revive => OfFramework::Revive(call.revive.unwrap_or_default()),
+        call::Type::Suppress => OfFramework::Suppress(call.suppress.unwrap_or_default()),
+        call::Type::Kill => OfFramework::Kill(needed(call.kill, "kill")?),
+        call::Type::Shutdown => OfFramework::Shutdown(needed(call.shutdown, "shutdown")?),
+        call::Type::Acknowledge => {
+            let acknowledge = needed(call.acknowledge, "acknowledge")?;
+            if acknowledge.uuid.len() != UUID_BYTES {
+                return Err("Not a valid UUID".to_owned());
+            }
+            OfFramework::Acknowledge(acknowledge)
+        }
+        call::Type::Reconcile => OfFramework::Reconcile(needed(call.reconcile, "reconcile")?),
+        call::Type::Message => OfFramework::Message(needed(call.message, "message")?),
+        call::Type::UpdateFramework => {
+            let update = needed(call.update_framework, "update_framework")?;
+            if update.framework_info.id != call.framework_id {
+                return Err("'framework_id' differs from 'update_framework.framework_info.id'".to_owned());
+            }
+            OfFramework::UpdateFramework(Box::new(update))
+        }
+        call::Type::Request => needed(call.request, "request").map(|_| OfFramework::Ignored(kind))?,
+        _ => OfFramework::Ignored(kind),
+    })
+}
+
+fn needed<T>(field: Option<T>, name: &str) -> Result<T, String> {
+    field.ok_or_else(|| missing(name))
+}
+
+fn missing(name: &str) -> String {
+    format!("Expecting '{name}' to be present")
 }
 
 /// Whether a framework may subscribe like this.

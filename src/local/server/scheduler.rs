@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use super::Context;
 use super::connections::Connection;
 use super::stream::{Events, Format, Refused, not_allowed, queue, read, refused};
+use crate::local::master::{self, OfFramework, Request};
 use crate::proto::v1::scheduler::{Call, call};
 
 const STREAM_ID: &str = "Mesos-Stream-Id";
@@ -37,44 +38,42 @@ async fn answer(
         return Ok(answer);
     }
     let call: Call = read(CALL, headers, body)?;
-    validate(&call).map_err(|why| refused(400, format!("Failed to validate scheduler::Call: {why}")))?;
+    let invalid = |why| refused(400, format!("Failed to validate scheduler::Call: {why}"));
     let stream_id = headers.get(STREAM_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
-    if call.r#type() == call::Type::Subscribe {
-        let accepted = Format::accepted(headers)?;
-        if stream_id.is_some() {
-            return Err(refused(400, "Subscribe calls should not include the 'Mesos-Stream-Id' header"));
+    match master::validate(call).map_err(invalid)? {
+        Request::Subscribe(wanted) => {
+            let accepted = Format::accepted(headers)?;
+            if stream_id.is_some() {
+                return Err(refused(400, "Subscribe calls should not include the 'Mesos-Stream-Id' header"));
+            }
+            subscribe(context, connection, *wanted, accepted).await
         }
-        return subscribe(context, connection, call, accepted).await;
+        Request::Of(framework_id, request) => call_of(context, stream_id, framework_id, request).await,
     }
-    let outcome = context.cluster.ask(move |machine, now| {
-        let outcome = machine.master.call(now, stream_id.as_deref(), call.clone());
-        (outcome, call.r#type() == call::Type::UpdateFramework)
-    });
+}
+
+async fn call_of(
+    context: &Context,
+    stream_id: Option<String>,
+    framework_id: String,
+    request: OfFramework,
+) -> Result<Response, Refused> {
+    let done = if matches!(request, OfFramework::UpdateFramework(_)) { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let outcome =
+        context.cluster.ask(move |machine, now| machine.master.call(now, stream_id.as_deref(), &framework_id, request));
     match outcome.await {
-        Some((Ok(()), true)) => Ok(StatusCode::OK.into_response()),
-        Some((Ok(()), false)) => Ok(StatusCode::ACCEPTED.into_response()),
-        Some((Err(refusal), _)) => Err(refused(refusal.status, refusal.message)),
+        Some(Ok(())) => Ok(done.into_response()),
+        Some(Err(refusal)) => Err(refused(refusal.status, refusal.message)),
         None => Err(refused(503, "The cluster is stopping")),
     }
 }
 
-fn validate(call: &Call) -> Result<(), String> {
-    if call.r#type.is_none() {
-        return Err("Expecting 'type' to be present".to_owned());
-    }
-    if call.r#type() == call::Type::Subscribe {
-        let Some(subscribe) = &call.subscribe else {
-            return Err("Expecting 'subscribe' to be present".to_owned());
-        };
-        if call.framework_id.as_ref().is_some_and(|id| Some(id) != subscribe.framework_info.id.as_ref()) {
-            return Err("'framework_id' differs from 'subscribe.framework_info.id'".to_owned());
-        }
-    }
-    Ok(())
-}
-
-async fn subscribe(context: &Context, connection: Connection, call: Call, format: Format) -> Result<Response, Refused> {
-    let subscribe = call.subscribe.unwrap_or_default();
+async fn subscribe(
+    context: &Context,
+    connection: Connection,
+    subscribe: call::Subscribe,
+    format: Format,
+) -> Result<Response, Refused> {
     let cluster = context.cluster.clone();
     let (sender, events) = queue(context.queue_max, EVENT, format, connection);
     let opened = context.cluster.ask(move |machine, now| {

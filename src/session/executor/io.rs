@@ -16,7 +16,7 @@ pub struct Config {
     pub executor_id: String,
     /// `MESOS_SLAVE_ID`.
     pub agent_id: String,
-    /// How long an agent that restarts is waited for, `MESOS_RECOVERY_TIMEOUT`; `None` without checkpointing, where an
+    /// How long an agent that restarts is waited for, `MESOS_RECOVERY_TIMEOUT`; `None` without checkpointing, because an
     /// agent that restarts knows its executors no more.
     pub recovery_timeout: Option<Period>,
     /// Attempts to subscribe again are at most so far apart, `MESOS_SUBSCRIPTION_BACKOFF_MAX`.
@@ -89,7 +89,7 @@ impl session::Callback for Callback {
             Self::KillTask { task_id, kill_policy } => {
                 task_id.len().saturating_add(kill_policy.as_ref().map_or(0, Bytes::len))
             }
-            // An error's text is bounded by the bodies of answers.
+            // An error is the last callback, so its size does not matter.
             Self::Disconnected | Self::Shutdown | Self::Error(_) => 0,
         };
         messages.saturating_add(OVERHEAD)

@@ -111,7 +111,7 @@ impl session::Callback for Callback {
                 executor_id.len().saturating_add(agent_id.len()).saturating_add(data.len())
             }
             Self::ExecutorLost { executor_id, agent_id, .. } => executor_id.len().saturating_add(agent_id.len()),
-            // Its text, which is bounded by the bodies of answers.
+            // It is the last callback, so its size does not matter.
             Self::Error(_) => 0,
         };
         messages.saturating_add(OVERHEAD)

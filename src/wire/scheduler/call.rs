@@ -150,7 +150,7 @@ pub struct Acknowledge {
 }
 
 impl Acknowledge {
-    /// The acknowledgement that a `TaskStatus` asks for; `None` where it has no uuid or no agent, as with updates
+    /// The acknowledgement that a `TaskStatus` asks for; `None` if it has no uuid or no agent, as with updates
     /// that the master made itself. Follows `SchedulerProcess::acknowledgeStatusUpdate` in `src/sched/sched.cpp`.
     pub fn of(status: &Bytes) -> Option<Self> {
         let keys = StatusView::decode(status.clone()).ok()?;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::*;
+use crate::clock;
 use crate::proto::v1;
 use crate::proto::v1::scheduler::Call as Real;
 use crate::session::scheduler::SchedulerSession;
@@ -20,7 +21,7 @@ struct World {
 }
 
 fn world() -> World {
-    World { pipeline: Pipeline::new(b"L:".to_vec()), now: Instant::now() }
+    World { pipeline: Pipeline::new(b"L:".to_vec()), now: clock::now() }
 }
 
 impl World {
