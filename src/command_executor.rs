@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use nix::sys::signal::Signal;
 use prost::Message;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -17,10 +16,11 @@ use tokio::time::sleep_until;
 
 use crate::driver::{Delivery, Environment, ExecutorDriver};
 use crate::environment::Variables;
-use crate::local::containerizer::program;
-use crate::local::prober::{self, Surroundings};
-use crate::local::reaper::{Ending, Output, Reaper, Spawner, Ties};
-use crate::local::task::{Action, OWN_GRACE, Outcome, Subject, TaskProcess};
+use crate::local::backend::posix::command::{Surroundings, program};
+use crate::local::backend::posix::reaper::{Ending, Output, Reaper, Spawner, Ties};
+use crate::local::backend::posix::{exit, prober, signal};
+use crate::local::backend::{Outcome, Stop, Subject};
+use crate::local::task::{Action, OWN_GRACE, TaskProcess};
 use crate::proto::v1::task_status::Reason;
 use crate::proto::{has_capability, v1};
 use crate::session::executor::{Callback, ExecutorSession};
@@ -95,7 +95,7 @@ impl CommandExecutor {
                 }
                 status = ended(self.ending.as_mut()) => {
                     self.ending = None;
-                    self.with_task(|task, _| task.exited(status));
+                    self.with_task(|task, _| task.exited(&exit(status)));
                 }
                 Some((subject, outcome)) = probed.recv() => {
                     self.with_task(|task, now| task.probed(now, subject, &outcome));
@@ -134,7 +134,7 @@ impl CommandExecutor {
                 return self.task.is_none();
             }
             Callback::Error(_) => {
-                self.signal(libc::SIGKILL);
+                self.stop(Stop::Kill);
                 return true;
             }
             Callback::Reregistered { .. } | Callback::Disconnected | Callback::FrameworkMessage(_) => {}
@@ -180,7 +180,7 @@ impl CommandExecutor {
         let actions: Vec<Action> = std::iter::from_fn(|| task.poll_action()).collect();
         for action in actions {
             match action {
-                Action::Signal(signal) => self.signal(signal),
+                Action::Stop(how) => self.stop(how),
                 Action::Report(status) => self.report(&status),
                 Action::Probe(subject, probe) => {
                     let (surroundings, probes) = (self.surroundings.clone(), self.probes.clone());
@@ -198,9 +198,9 @@ impl CommandExecutor {
         self.driver.update(Bytes::from(status.encode_to_vec()));
     }
 
-    fn signal(&self, signal: i32) {
-        if let (Some(reaper), Ok(signal)) = (&self.reaper, Signal::try_from(signal)) {
-            reaper.signal(signal);
+    fn stop(&self, how: Stop) {
+        if let Some(reaper) = &self.reaper {
+            reaper.signal(signal(how));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -11,7 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
 use super::agent::{self, Agent};
-use super::containerizer::{Containerizer, Happening};
+use super::backend::posix::Posix;
+use super::backend::posix::reaper::{Spawner, Ties};
+use super::backend::{Backend, Report, Sandbox};
 use super::failures::Failures;
 use super::master::{self, ConnectionId, Master};
 use super::options::Options;
@@ -23,7 +25,6 @@ use super::work_dir::WorkDir;
 use crate::proto::v1;
 use crate::proto::v1::executor;
 use crate::proto::v1::scheduler::Event;
-use crate::proto::v1::task_status::Reason;
 use crate::{Error, Result};
 
 /// Something to do on the cluster's thread.
@@ -84,7 +85,7 @@ pub struct Machine {
     streams: HashMap<ConnectionId, queue::Sender<Event>>,
     executors: HashMap<ConnectionId, queue::Sender<executor::Event>>,
     next_connection: ConnectionId,
-    containerizer: Containerizer,
+    backends: BTreeMap<String, Box<dyn Backend>>,
     failures: Failures,
 }
 
@@ -221,7 +222,7 @@ struct Startup {
     listener: TcpListener,
     work_dir: WorkDir,
     machine: Machine,
-    happenings: mpsc::UnboundedReceiver<Happening>,
+    reports: mpsc::UnboundedReceiver<Report>,
     server: server::Config,
 }
 
@@ -229,9 +230,9 @@ impl Startup {
     fn prepare(options: &Options, listener: TcpListener, site: Site) -> Result<Self> {
         let Site { agents, bound, address, hostname, token } = site;
         let failed = |e: std::io::Error| Error::cluster(format!("cannot start the cluster: {e}"));
-        let (sender, happenings) = mpsc::unbounded_channel();
+        let (sender, reports) = mpsc::unbounded_channel();
         let runtime = crate::runtime::build().map_err(failed)?;
-        let containerizer = runtime.block_on(async { Containerizer::new(sender) }).map_err(failed)?;
+        let spawner = Arc::new(runtime.block_on(async { Spawner::start(Ties::None) }).map_err(failed)?);
         listener.set_nonblocking(true).map_err(failed)?;
         let work_dir = WorkDir::make(options.work_dir.as_deref())?;
         let config =
@@ -243,20 +244,25 @@ impl Startup {
             streams: HashMap::new(),
             executors: HashMap::new(),
             next_connection: 0,
-            containerizer,
+            backends: BTreeMap::new(),
             failures: Failures::default(),
         };
-        let resources = options.resources.clone().map_or_else(|| super::machine::resources(work_dir.path()), Ok)?;
+        let resources = options.resources.clone().map_or_else(|| super::host::resources(work_dir.path()), Ok)?;
         // Others may name this machine too.
         let own = (!bound.ip().is_loopback()).then(|| hostname.clone());
         let hosts = options.hosts.iter().cloned().chain(own).collect();
-        let place = Place { hostname, resources, address, work_dir: work_dir.path().to_owned() };
+        let place = Place { hostname, resources, address };
         for index in 0..agents {
-            machine.add_agent(index, options, &place);
+            let work_dir = super::work_dir::agents(work_dir.path()).join(index.to_string()).join("work");
+            let backend = |id: &str| {
+                let backend = Posix::new(id.to_owned(), work_dir, spawner.clone(), sender.clone());
+                Box::new(backend) as Box<dyn Backend>
+            };
+            machine.add_agent(index, options, &place, backend);
         }
         let server =
             server::Config { work_dir: work_dir.path().to_owned(), token, hosts, queue_max: options.queue_max };
-        Ok(Self { runtime, listener, work_dir, machine, happenings, server })
+        Ok(Self { runtime, listener, work_dir, machine, reports, server })
     }
 
     fn run(
@@ -266,7 +272,7 @@ impl Startup {
         stopped: oneshot::Receiver<()>,
         ready: impl FnOnce(),
     ) {
-        let Self { runtime, listener, work_dir, machine, happenings, server } = self;
+        let Self { runtime, listener, work_dir, machine, reports, server } = self;
         runtime.block_on(async {
             match tokio::net::TcpListener::from_std(listener) {
                 Ok(listener) => drop(tokio::spawn(server::serve(listener, handle, server))),
@@ -274,7 +280,7 @@ impl Startup {
             }
             ready();
             tokio::select! {
-                () = machine.run(jobs, happenings) => {}
+                () = machine.run(jobs, reports) => {}
                 _ = stopped => {}
             }
         });
@@ -289,7 +295,6 @@ struct Place {
     hostname: String,
     resources: Resources,
     address: SocketAddr,
-    work_dir: PathBuf,
 }
 
 impl Machine {
@@ -329,7 +334,13 @@ impl Machine {
         self.agents.values_mut().find(|agent| agent.config().path == path)
     }
 
-    fn add_agent(&mut self, index: u32, options: &Options, place: &Place) {
+    fn add_agent(
+        &mut self,
+        index: u32,
+        options: &Options,
+        place: &Place,
+        backend: impl FnOnce(&str) -> Box<dyn Backend>,
+    ) {
         let id = format!("{}-S{index}", self.master.id());
         let path = format!("slave({})", index.saturating_add(1));
         let info = v1::AgentInfo {
@@ -344,20 +355,43 @@ impl Machine {
             id: id.clone(),
             path: path.clone(),
             endpoint: place.address.to_string(),
-            work_dir: super::work_dir::agents(&place.work_dir).join(index.to_string()).join("work"),
             registration_timeout: options.executor_registration_timeout,
             shutdown_grace_period: options.executor_shutdown_grace_period,
         };
         self.master.add_agent(Instant::now(), info, place.resources.clone(), path);
+        self.backends.insert(id.clone(), backend(&id));
         self.agents.insert(id, Agent::new(config));
     }
 
     fn tasks(&self) -> Vec<TaskView> {
-        let executors = self.agents.values().flat_map(Agent::executors);
-        executors.flat_map(|executor| executor.all_tasks().map(move |task| view(executor, task))).collect()
+        self.all_tasks().map(|(agent, executor, task)| self.view(agent, executor, task)).collect()
     }
 
-    async fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>, mut happenings: mpsc::UnboundedReceiver<Happening>) {
+    fn all_tasks(&self) -> impl Iterator<Item = (&Agent, &agent::Executor, &agent::AgentTask)> {
+        let executors = self.agents.values().flat_map(|agent| agent.executors().map(move |each| (agent, each)));
+        executors.flat_map(|(agent, executor)| executor.all_tasks().map(move |task| (agent, executor, task)))
+    }
+
+    fn view(&self, agent: &Agent, executor: &agent::Executor, task: &agent::AgentTask) -> TaskView {
+        TaskView {
+            framework: executor.framework.name.clone(),
+            id: task.info.task_id.value.clone(),
+            state: task.state,
+            sandbox: self.files(&agent.config().id, &executor.sandbox_of(&task.info.task_id.value)),
+        }
+    }
+
+    fn files(&self, agent_id: &str, sandbox: &Sandbox) -> PathBuf {
+        self.backends.get(agent_id).map(|backend| backend.files(sandbox)).unwrap_or_default()
+    }
+
+    /// What the agent at `/slave(N)` shows of itself.
+    pub fn agent_state(&self, path: &str) -> Option<serde_json::Value> {
+        let agent = self.agents.values().find(|agent| agent.config().path == path)?;
+        Some(agent.state(|sandbox| self.files(&agent.config().id, sandbox)))
+    }
+
+    async fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>, mut reports: mpsc::UnboundedReceiver<Report>) {
         loop {
             self.route(Instant::now());
             let deadline = self.next_timeout();
@@ -366,7 +400,7 @@ impl Machine {
                     Some(job) => job(&mut self, Instant::now()),
                     None => return,
                 },
-                Some(happening) = happenings.recv() => self.happened(happening),
+                Some(report) = reports.recv() => self.take_report(Instant::now(), report),
                 () = async { match deadline {
                     Some(at) => sleep_until(at.into()).await,
                     None => std::future::pending().await,
@@ -385,31 +419,16 @@ impl Machine {
         self.agents.values_mut().for_each(|agent| agent.handle_timeout(now));
     }
 
-    fn happened(&mut self, happening: Happening) {
-        let now = Instant::now();
-        match happening {
-            Happening::Exited(container, status) => {
-                self.agents.values_mut().for_each(|agent| agent.exited(now, &container, status));
-                self.route(now);
-                self.containerizer.forget(&container);
-            }
-            Happening::Launched(launch, Ok(running)) => {
-                let id = running.id();
-                self.containerizer.keep(launch.container.clone(), running);
-                self.launched(now, &launch.container, Ok(id));
-            }
-            Happening::Launched(launch, Err(why)) => {
-                let failure = (Reason::ContainerLaunchFailed, format!("Failed to launch container: {why}"));
-                self.launched(now, &launch.container, Err(failure));
-            }
-            Happening::Probed(container, subject, outcome) => {
-                self.agents.values_mut().for_each(|agent| agent.probed(now, &container, subject, &outcome));
-            }
+    fn take_report(&mut self, now: Instant, report: Report) {
+        if let Some(agent) = self.agents.get_mut(&report.agent_id) {
+            agent.handle_backend(now, report.event);
         }
     }
 
-    fn launched(&mut self, now: Instant, container: &str, outcome: std::result::Result<u32, (Reason, String)>) {
-        self.agents.values_mut().for_each(|agent| agent.launched(now, container, outcome.clone()));
+    /// The task of an agent that gave this update.
+    fn reported_by(&self, status: &v1::TaskStatus) -> Option<TaskView> {
+        let found = self.all_tasks().find(|(_, _, task)| task.updates.knows(status.uuid()));
+        found.map(|(agent, executor, task)| self.view(agent, executor, task))
     }
 
     /// Carries messages until nobody has anything left to say.
@@ -420,10 +439,11 @@ impl Machine {
                 quiet = false;
                 self.do_for_master(now, output);
             }
-            let outputs: Vec<_> = self.agents.values_mut().filter_map(Agent::poll_output).collect();
-            for output in outputs {
+            let agents = self.agents.iter_mut();
+            let outputs = agents.filter_map(|(id, agent)| Some((id.clone(), agent.poll_output()?)));
+            for (agent_id, output) in outputs.collect::<Vec<_>>() {
                 quiet = false;
-                self.do_for_agent(now, output);
+                self.do_for_agent(now, &agent_id, output);
             }
             if quiet {
                 return;
@@ -435,8 +455,9 @@ impl Machine {
         match output {
             master::Output::Send(connection, event) => {
                 if let Some(update) = &event.update {
-                    let agents = &self.agents;
-                    self.failures.tell(&update.status, || reported_by(agents, &update.status));
+                    let mut failures = std::mem::take(&mut self.failures);
+                    failures.tell(&update.status, || self.reported_by(&update.status));
+                    self.failures = failures;
                 }
                 // That its connection ends is about to be noticed.
                 let lost = self.streams.get(&connection).is_some_and(|stream| !stream.send(&event));
@@ -453,7 +474,8 @@ impl Machine {
         }
     }
 
-    fn do_for_agent(&mut self, now: Instant, output: agent::Output) {
+    fn do_for_agent(&mut self, now: Instant, agent_id: &str, output: agent::Output) {
+        let Some(backend) = self.backends.get_mut(agent_id) else { return };
         match output {
             agent::Output::Tell(message) => self.master.handle_agent(now, message),
             agent::Output::Send(connection, event) => {
@@ -463,37 +485,11 @@ impl Machine {
                 }
             }
             agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
-            agent::Output::Remove(directory) => {
-                if let Err(error) = std::fs::remove_dir_all(&directory)
-                    && error.kind() != std::io::ErrorKind::NotFound
-                {
-                    tracing::warn!("Cannot remove {}: {error}", directory.display());
-                }
-            }
-            agent::Output::Mount(directory, mounts) => {
-                if let Err(why) = super::containerizer::mount(&directory, &mounts) {
-                    tracing::warn!("In {}: {why}", directory.display());
-                }
-            }
-            agent::Output::Signal(container, signal) => self.containerizer.signal(&container, signal),
-            agent::Output::Probe(container, subject, probe) => self.containerizer.probe(container, subject, *probe),
-            agent::Output::Launch(launch) => self.containerizer.launch(launch),
+            agent::Output::Start(launch) => backend.start(launch),
+            agent::Output::Stop(container, how) => backend.stop(&container, how),
+            agent::Output::Probe(container, subject, probe) => backend.probe(&container, subject, *probe),
+            agent::Output::AddVolumes(sandbox, volumes) => backend.add_volumes(&sandbox, &volumes),
+            agent::Output::Destroy(volumes) => volumes.iter().for_each(|volume| backend.destroy(volume)),
         }
     }
-}
-
-fn view(executor: &agent::Executor, task: &agent::AgentTask) -> TaskView {
-    TaskView {
-        framework: executor.framework.name.clone(),
-        id: task.info.task_id.value.clone(),
-        state: task.state,
-        sandbox: executor.sandbox_of(&task.info.task_id.value),
-    }
-}
-
-/// The task of an agent that gave this update.
-fn reported_by(agents: &BTreeMap<String, Agent>, status: &v1::TaskStatus) -> Option<TaskView> {
-    let executors = agents.values().flat_map(Agent::executors);
-    let mut tasks = executors.flat_map(|executor| executor.all_tasks().map(move |task| (executor, task)));
-    tasks.find(|(_, task)| task.updates.knows(status.uuid())).map(|(executor, task)| view(executor, task))
 }

@@ -54,7 +54,7 @@ pub enum ToAgent {
 pub enum ToMaster {
     /// An update that wants to be acknowledged, and the state that the task has reached meanwhile.
     StatusUpdate { framework_id: String, status: Box<v1::TaskStatus>, latest_state: v1::TaskState },
-    /// An executor ended, with a status as wait(2) gives it, -1 where it is not known.
+    /// An executor ended, with a status as Mesos tells it: as wait(2) gives it, -1 if it is not known.
     ExitedExecutor { framework_id: String, executor_id: String, agent_id: String, status: i32 },
     /// Bytes from an executor; best effort.
     Message { framework_id: String, executor_id: String, agent_id: String, data: Vec<u8> },

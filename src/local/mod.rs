@@ -1,25 +1,21 @@
 //! The embedded cluster: a master, its agents and a web page, in one process, on a loopback port.
 //!
 //! Master, allocator and agents are state machines without IO (`master`, `allocator`, `agent`); `cluster` runs
-//! them on one thread, `containerizer` starts the processes, `reaper` ends them however this process ends,
-//! `server` speaks HTTP. A driver, curl, a browser and a test all meet the same protocol. It is for one machine.
+//! them on one thread, `backend` runs containers and ends them however this process ends, `server` speaks HTTP. A driver, curl, a browser and a test all meet the same protocol. It is for one machine.
 // Almost every number in here comes from a framework, and one framework must not end the cluster of all.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod agent;
 mod allocator;
 mod amounts;
+pub(crate) mod backend;
 mod cluster;
-pub(crate) mod containerizer;
 mod failures;
-mod fetcher;
-mod machine;
+mod host;
 mod master;
 mod messages;
 mod options;
-pub(crate) mod prober;
 mod queue;
-pub(crate) mod reaper;
 mod resources;
 mod roles;
 mod script;

@@ -6,14 +6,11 @@ use std::fmt;
 use prost::Message;
 
 use super::amounts::{Amounts, show_value};
-use super::roles;
+use super::roles::{self, UNRESERVED};
 use crate::proto::v1;
 use crate::proto::v1::resource::reservation_info::Type as ReservationType;
 use crate::proto::v1::resource::{AllocationInfo, DiskInfo, ReservationInfo, RevocableInfo};
 use crate::{Error, Result};
-
-/// The role of resources that are reserved for nobody.
-pub const UNRESERVED: &str = "*";
 
 /// What sets resources of the same name apart: only those of one kind can be added up.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]

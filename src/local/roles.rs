@@ -1,6 +1,7 @@
 //! The names of roles. Follows `roles::validate` in `src/common/roles.cpp`.
 
-use super::resources::UNRESERVED;
+/// The role of resources that are not reserved.
+pub const UNRESERVED: &str = "*";
 
 /// Whether this can be a role's name.
 ///

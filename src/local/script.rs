@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::unistd::getpgrp;
 use tokio::runtime::Runtime;
 
-use super::reaper::{Ending, Output, Program, Reaper, Spawner, Terminal, Ties};
+use super::backend::posix::reaper::{Ending, Output, Program, Reaper, Spawner, Terminal, Ties};
 
 /// The program. When this process ends, SIGKILL included, all that the program started is killed; what it leaves when
 /// it ends by itself stays.

@@ -1,10 +1,8 @@
 //! What an agent's containers are started with. Follows `executorEnvironment` in `src/slave/slave.cpp` and
 //! `src/slave/paths.cpp`.
 
-use std::path::{Path, PathBuf};
-
 use super::{Config, Executor};
-use crate::local::containerizer::{Launch, Mount};
+use crate::local::backend::{Launch, Sandbox, Volume};
 use crate::local::task::duration;
 use crate::proto::v1;
 
@@ -14,44 +12,38 @@ const RECOVERY_TIMEOUT: &str = "15mins";
 const SUBSCRIPTION_BACKOFF_MAX: &str = "2secs";
 
 /// A persistent volume with its role.
-pub type Volume = (String, v1::resource::DiskInfo);
+pub type RoleVolume = (String, v1::resource::DiskInfo);
 
-/// The sandbox of an executor's run.
-pub fn sandbox(config: &Config, framework_id: &str, executor_id: &str, container: &str) -> PathBuf {
-    let directory = config.work_dir.join("slaves").join(&config.id).join("frameworks").join(framework_id);
-    directory.join("executors").join(executor_id).join("runs").join(container)
-}
-
-/// Volumes as links in a sandbox.
-pub fn mounts(config: &Config, volumes: &[Volume]) -> Vec<Mount> {
-    let mount = |(role, disk): &Volume| Mount {
-        source: config.volume(role, disk),
-        target: disk.volume.clone().unwrap_or_default().container_path.into(),
+/// Volumes as a backend knows them.
+pub fn volumes(volumes: &[RoleVolume]) -> Vec<Volume> {
+    let volume = |(role, disk): &RoleVolume| Volume {
+        role: role.clone(),
+        id: disk.persistence.clone().unwrap_or_default().id,
+        path: disk.volume.clone().unwrap_or_default().container_path,
     };
-    volumes.iter().map(mount).collect()
+    volumes.iter().map(volume).collect()
 }
 
-/// What starts an executor, or a task of it with a directory of its own. The agent's own environment is not inherited.
+/// What starts an executor, or a task of it with a directory of its own. The agent's own environment is not inherited,
+/// and where the sandbox is its backend adds.
 pub fn launch(
     config: &Config,
     executor: &Executor,
     container: &str,
-    directory: &Path,
+    sandbox: Sandbox,
     command: &v1::CommandInfo,
+    wanted: &[RoleVolume],
 ) -> Launch {
-    let sandbox = directory.display().to_string();
     let grace = executor.info.shutdown_grace_period.as_ref().map_or(config.shutdown_grace_period, duration);
     let checkpoint = executor.framework.checkpoint();
     let mut environment: Vec<(String, String)> = [
         ("LIBPROCESS_PORT", "0".to_owned()),
         ("MESOS_AGENT_ENDPOINT", config.endpoint.clone()),
         ("MESOS_CHECKPOINT", u8::from(checkpoint).to_string()),
-        ("MESOS_DIRECTORY", executor.directory.display().to_string()),
         ("MESOS_EXECUTOR_ID", executor.info.executor_id.value.clone()),
         ("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", grace.to_string()),
         ("MESOS_FRAMEWORK_ID", executor.framework_id()),
         ("MESOS_HTTP_COMMAND_EXECUTOR", "0".to_owned()),
-        ("MESOS_SANDBOX", sandbox),
         ("MESOS_SLAVE_ID", config.id.clone()),
         ("MESOS_SLAVE_PID", format!("{}@{}", config.path, config.endpoint)),
         ("PATH", PATH.to_owned()),
@@ -68,11 +60,11 @@ pub fn launch(
     environment.extend(command.environment.iter().flat_map(|e| &e.variables).map(variable));
     Launch {
         container: container.to_owned(),
-        directory: directory.to_owned(),
+        sandbox,
         command: command.clone(),
         environment,
         user: user(&executor.framework, Some(command)).map(str::to_owned),
-        mounts: Vec::new(),
+        volumes: volumes(wanted),
     }
 }
 

@@ -1,7 +1,6 @@
 //! An embedded agent, without IO: executors, their tasks, the updates of these.
 //!
-//! `handle_master`, `subscribe`, `call`, `launched`, `exited`, `probed` and `handle_timeout` take in what happened at
-//! `now`; `poll_output` gives out what to do. Follows `src/slave/slave.cpp`.
+//! `handle_master`, `subscribe`, `call`, `handle_backend` and `handle_timeout` take in what happened at `now`; `poll_output` gives out what to do. Follows `src/slave/slave.cpp`.
 
 mod calls;
 mod executor;
@@ -10,16 +9,13 @@ mod state;
 mod updates;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::path::PathBuf;
 use std::time::Instant;
 
 use self::executor::Context;
-use self::launch::Volume;
-use super::containerizer::{Launch, Mount};
+use self::launch::RoleVolume;
+use super::backend::{Event, Launch, Probe, Sandbox, Stop, Subject, Volume};
 use super::messages::{ToAgent, ToMaster};
-use super::task::{Outcome, Probe, Subject};
 use crate::proto::v1;
-use crate::proto::v1::task_status::Reason;
 use crate::wire::duration::Period;
 
 pub use calls::validate;
@@ -40,16 +36,16 @@ pub enum Output {
     Send(ConnectionId, Box<v1::executor::Event>),
     /// End an executor's stream.
     Close(ConnectionId),
-    /// Start this container; answered by `launched`, and later by `exited`.
-    Launch(Box<Launch>),
-    /// Link these volumes into a sandbox.
-    Mount(PathBuf, Vec<Mount>),
-    /// Signal all processes of a container.
-    Signal(String, i32),
-    /// Look how the task in a container is; answered by `probed`.
+    /// Start this container.
+    Start(Box<Launch>),
+    /// End a container.
+    Stop(String, Stop),
+    /// Look how the task in a container is.
     Probe(String, Subject, Box<Probe>),
-    /// Remove this directory with all that is in it.
-    Remove(PathBuf),
+    /// Put these volumes into a sandbox.
+    AddVolumes(Sandbox, Vec<Volume>),
+    /// Remove these volumes.
+    Destroy(Vec<Volume>),
 }
 
 /// Who an agent is.
@@ -61,22 +57,10 @@ pub struct Config {
     pub path: String,
     /// `ip:port` of the server.
     pub endpoint: String,
-    /// Where its sandboxes are.
-    pub work_dir: PathBuf,
     /// `MESOS_EXECUTOR_REGISTRATION_TIMEOUT`.
     pub registration_timeout: Period,
     /// `MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD`.
     pub shutdown_grace_period: Period,
-}
-
-impl Config {
-    /// Where a persistent volume is (`getPersistentVolumePath` in `src/slave/paths.cpp`).
-    fn volume(&self, role: &str, disk: &v1::resource::DiskInfo) -> PathBuf {
-        let id = disk.persistence.clone().unwrap_or_default().id;
-        // Neither may lead out of the directory; a role has slashes of its own.
-        let plain = |name: &str| name.replace('/', " ").replace("..", ". .");
-        self.work_dir.join("volumes").join("roles").join(plain(role)).join(plain(&id))
-    }
 }
 
 /// An executor's place: its framework's id and its own.
@@ -140,8 +124,7 @@ impl Agent {
                 self.run(now, *framework, executor.map(|e| *e), tasks, group, role, &volumes);
             }
             ToAgent::DestroyVolumes { volumes } => {
-                let paths = volumes.iter().map(|(role, disk)| self.config.volume(role, disk));
-                self.outputs.extend(paths.map(Output::Remove));
+                self.outputs.push_back(Output::Destroy(launch::volumes(&volumes)));
             }
             ToAgent::KillTask { framework_id, task_id, kill_policy } => {
                 let key = self.key_of_task(&framework_id, &task_id);
@@ -168,19 +151,29 @@ impl Agent {
         }
     }
 
-    /// A container runs under this process id, or could not be started, and why.
-    pub fn launched(&mut self, now: Instant, container: &str, outcome: Result<u32, (Reason, String)>) {
-        self.with_container(now, container, |executor, context| executor.launched(context, container, outcome));
-    }
-
-    /// A container's process ended, with a status as wait(2) gives it; `None` where it is not known.
-    pub fn exited(&mut self, now: Instant, container: &str, status: Option<i32>) {
-        self.with_container(now, container, |executor, context| executor.exited(context, container, status));
-    }
-
-    /// What a probe of the task in a container found.
-    pub fn probed(&mut self, now: Instant, container: &str, subject: Subject, outcome: &Outcome) {
-        self.with_container(now, container, |executor, context| executor.probed(context, container, subject, outcome));
+    /// Takes in what its backend reports.
+    pub fn handle_backend(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Started { container, process } => {
+                self.with_container(now, &container, |executor, context| {
+                    executor.launched(context, &container, Ok(process));
+                });
+            }
+            Event::Failed { container, why } => {
+                let why = format!("Failed to launch container: {why}");
+                self.with_container(now, &container, |executor, context| {
+                    executor.launched(context, &container, Err(why));
+                });
+            }
+            Event::Ended { container, exit } => {
+                self.with_container(now, &container, |executor, context| executor.exited(context, &container, &exit));
+            }
+            Event::Probed { container, subject, outcome } => {
+                self.with_container(now, &container, |executor, context| {
+                    executor.probed(context, &container, subject, &outcome);
+                });
+            }
+        }
     }
 
     /// Does what is due: repeats updates, kills what was given its time.
@@ -201,7 +194,7 @@ impl Agent {
         tasks: Vec<v1::TaskInfo>,
         group: bool,
         role: String,
-        volumes: &[Volume],
+        volumes: &[RoleVolume],
     ) {
         let Some(first) = tasks.first() else { return };
         let framework_id = framework.id.clone().unwrap_or_default().value;

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::local::backend::Exit;
 use crate::proto::v1::TaskState::{self, *};
 use crate::proto::v1::executor::{Call, call, event};
 use crate::proto::v1::executor_info::Type::{Custom, Default as Group};
 
 const SECOND: Duration = Duration::from_secs(1);
-const EXIT_3: i32 = 3 << 8;
 
 struct World {
     agent: Agent,
@@ -16,7 +16,7 @@ struct World {
     container: String,
     /// Those of all launches.
     containers: Vec<String>,
-    signals: Vec<i32>,
+    stops: Vec<Stop>,
     updates: Vec<v1::TaskStatus>,
     /// To executors, by stream.
     events: Vec<(ConnectionId, event::Type)>,
@@ -31,7 +31,6 @@ fn world() -> World {
         id: "S0".into(),
         path: "slave(1)".into(),
         endpoint: "127.0.0.1:1".into(),
-        work_dir: "/work".into(),
         registration_timeout: Period::from_secs(60),
         shutdown_grace_period: Period::from_secs(5),
     };
@@ -40,7 +39,7 @@ fn world() -> World {
         now: Instant::now(),
         container: String::new(),
         containers: vec![],
-        signals: vec![],
+        stops: vec![],
         updates: vec![],
         events: vec![],
         closed: vec![],
@@ -53,14 +52,14 @@ impl World {
         while let Some(output) = self.agent.poll_output() {
             match output {
                 Output::Tell(ToMaster::StatusUpdate { status, .. }) => self.updates.push(*status),
-                Output::Launch(launch) => {
+                Output::Start(launch) => {
                     self.containers.push(launch.container.clone());
                     self.container = launch.container;
                 }
                 Output::Tell(ToMaster::ExitedExecutor { status, .. }) => self.exits.push(status),
                 Output::Send(stream, event) => self.events.push((stream, event.r#type())),
                 Output::Close(stream) => self.closed.push(stream),
-                Output::Signal(_, signal) => self.signals.push(signal),
+                Output::Stop(_, how) => self.stops.push(how),
                 other => panic!("{other:?} is not to be done here"),
             }
         }
@@ -141,14 +140,18 @@ impl World {
 
     fn launched(&mut self) {
         let container = self.container.clone();
-        self.agent.launched(self.now, &container, Ok(42));
+        self.agent.handle_backend(self.now, Event::Started { container, process: 42 });
         self.pump();
     }
 
-    fn exited(&mut self, status: i32) {
+    fn exited(&mut self, exit: Exit) {
         let container = self.container.clone();
-        self.agent.exited(self.now, &container, Some(status));
+        self.agent.handle_backend(self.now, Event::Ended { container, exit });
         self.pump();
+    }
+
+    fn ended(&mut self, container: &str, exit: Exit) {
+        self.agent.handle_backend(self.now, Event::Ended { container: container.to_owned(), exit });
     }
 
     fn tell(&mut self, message: ToAgent) {
@@ -186,6 +189,14 @@ fn of(kind: call::Type) -> Call {
     }
 }
 
+fn killed() -> Exit {
+    Exit::Signaled { number: 9, name: "Killed".to_owned(), core_dumped: false }
+}
+
+fn terminated() -> Exit {
+    Exit::Signaled { number: 15, name: "Terminated".to_owned(), core_dumped: false }
+}
+
 fn grace(seconds: i64) -> v1::KillPolicy {
     v1::KillPolicy { grace_period: Some(v1::DurationInfo { nanoseconds: seconds * 1_000_000_000 }) }
 }
@@ -198,7 +209,7 @@ fn each_update_waits_for_the_acknowledgement_of_the_one_before() {
     world.launched();
     assert_eq!(world.states(), [TaskStarting]);
     world.acknowledge();
-    world.exited(0);
+    world.exited(Exit::Exited(0));
     assert_eq!(world.states(), [TaskStarting, TaskRunning]);
     world.acknowledge();
     assert_eq!(world.states(), [TaskStarting, TaskRunning, TaskFinished]);
@@ -222,16 +233,15 @@ fn an_unacknowledged_update_is_repeated() {
 
 #[test]
 fn exits_are_told_as_the_command_executor_does() {
-    for (status, state, message) in [
-        (0, TaskFinished, "Command exited with status 0"),
-        (EXIT_3, TaskFailed, "Command exited with status 3"),
-        (libc::SIGKILL, TaskFailed, "Command terminated with signal Killed"),
+    for (exit, state, message) in [
+        (Exit::Exited(0), TaskFinished, "Command exited with status 0"),
+        (Exit::Exited(3), TaskFailed, "Command exited with status 3"),
+        (killed(), TaskFailed, "Command terminated with signal Killed"),
     ] {
         let mut world = World::running();
-        world.exited(status);
+        world.exited(exit);
         let last = world.updates.last().expect("an update");
         assert_eq!((last.state(), last.message()), (state, message));
-        assert_eq!(world.signals, [libc::SIGKILL], "what it left behind is killed");
     }
 }
 
@@ -239,12 +249,12 @@ fn exits_are_told_as_the_command_executor_does() {
 fn a_kill_is_sigterm_and_after_three_seconds_sigkill() {
     let mut world = World::running();
     world.kill(None);
-    assert_eq!(world.signals, [libc::SIGTERM]);
+    assert_eq!(world.stops, [Stop::Ask]);
     world.pass(Duration::from_millis(2999));
-    assert_eq!(world.signals, [libc::SIGTERM]);
+    assert_eq!(world.stops, [Stop::Ask]);
     world.pass(Duration::from_millis(1));
-    assert_eq!(world.signals, [libc::SIGTERM, libc::SIGKILL]);
-    world.exited(libc::SIGKILL);
+    assert_eq!(world.stops, [Stop::Ask, Stop::Kill]);
+    world.exited(killed());
     assert_eq!(world.states().last(), Some(&TaskKilled));
 }
 
@@ -259,7 +269,7 @@ fn the_call_s_grace_period_goes_before_the_task_s_and_a_second_kill_may_only_sho
     assert_eq!(world.agent.poll_timeout(), Some(world.now + 7 * SECOND));
     world.kill(Some(9));
     assert_eq!(world.agent.poll_timeout(), Some(world.now + 7 * SECOND));
-    assert_eq!(world.signals, [libc::SIGTERM]);
+    assert_eq!(world.stops, [Stop::Ask]);
 }
 
 #[test]
@@ -270,8 +280,8 @@ fn a_task_killed_before_it_runs_never_does() {
     let last = world.updates.last().expect("an update");
     assert_eq!((last.state(), last.message()), (TaskKilled, "Killed before delivery to the executor"));
     world.launched();
-    assert_eq!(world.signals, [libc::SIGKILL]);
-    world.exited(libc::SIGKILL);
+    assert_eq!(world.stops, [Stop::Kill]);
+    world.exited(killed());
     world.acknowledge();
     assert_eq!(world.states(), [TaskKilled]);
     assert!(world.agent.executors.is_empty());
@@ -282,8 +292,7 @@ fn a_launch_that_fails_is_told_and_over() {
     let mut world = world();
     world.run(None);
     let container = world.container.clone();
-    let why = "Failed to launch container: no such program".to_owned();
-    world.agent.launched(world.now, &container, Err((Reason::ContainerLaunchFailed, why)));
+    world.agent.handle_backend(world.now, Event::Failed { container, why: "no such program".to_owned() });
     world.pump();
     let last = world.updates.last().expect("an update");
     assert_eq!((last.state(), last.message()), (TaskFailed, "Failed to launch container: no such program"));
@@ -297,8 +306,8 @@ fn a_removed_framework_s_tasks_end_and_nobody_is_told() {
     let mut world = World::running();
     let told = world.updates.len();
     world.tell(ToAgent::ShutdownFramework { framework_id: "f".into() });
-    assert_eq!(world.signals, [libc::SIGTERM]);
-    world.exited(libc::SIGTERM);
+    assert_eq!(world.stops, [Stop::Ask]);
+    world.exited(terminated());
     assert_eq!(world.updates.len(), told);
     let states: Vec<_> = world.agent.executors().flat_map(Executor::all_tasks).map(|task| task.state).collect();
     assert_eq!(states, [TaskKilled], "it is shown as what it came to");
@@ -336,11 +345,11 @@ fn an_executor_that_does_not_subscribe_in_time_is_killed() {
     world.run_on(Custom, &["a"]);
     world.launched();
     world.pass(60 * SECOND);
-    assert_eq!(world.signals, [libc::SIGKILL]);
-    world.exited(libc::SIGKILL);
+    assert_eq!(world.stops, [Stop::Kill]);
+    world.exited(killed());
     let last = world.updates.last().expect("an update");
     assert_eq!((last.state(), last.message()), (TaskFailed, "Executor did not register within 1mins"));
-    assert_eq!(world.exits, [libc::SIGKILL]);
+    assert_eq!(world.exits, [9]);
 }
 
 #[test]
@@ -350,9 +359,9 @@ fn the_end_of_an_executor_fails_what_it_had_still_to_do() {
     world.launched();
     world.subscribe(1, &[]).expect("taken");
     world.report("a", TaskFinished);
-    world.exited(EXIT_3);
+    world.exited(Exit::Exited(3));
     assert_eq!(world.told(), [("a", TaskFinished), ("b", TaskFailed)]);
-    assert_eq!((&world.exits[..], &world.closed[..]), (&[EXIT_3][..], &[1][..]));
+    assert_eq!((&world.exits[..], &world.closed[..]), (&[3 << 8][..], &[1][..]));
 }
 
 #[test]
@@ -395,10 +404,10 @@ fn an_executor_that_is_shut_down_is_killed_after_its_grace_period() {
     world.tell(ToAgent::ShutdownFramework { framework_id: "f".into() });
     assert_eq!(world.sent().last(), Some(&event::Type::Shutdown));
     world.pass(5 * SECOND - Duration::from_millis(1));
-    assert!(world.signals.is_empty());
+    assert!(world.stops.is_empty());
     world.pass(Duration::from_millis(1));
-    assert_eq!(world.signals, [libc::SIGKILL]);
-    world.exited(libc::SIGKILL);
+    assert_eq!(world.stops, [Stop::Kill]);
+    world.exited(killed());
     assert!(world.agent.executors.is_empty() && world.updates.is_empty() && world.exits.is_empty());
 }
 
@@ -408,16 +417,16 @@ fn a_group_ends_with_the_first_task_that_does_not_finish() {
     world.run_on(Group, &["a", "b", "c"]);
     let containers = world.containers.clone();
     for container in &containers {
-        world.agent.launched(world.now, container, Ok(1));
+        world.agent.handle_backend(world.now, Event::Started { container: container.clone(), process: 1 });
     }
     world.pump();
-    world.agent.exited(world.now, &containers[0], Some(0));
+    world.ended(&containers[0], Exit::Exited(0));
     world.pump();
-    assert_eq!(world.signals, [libc::SIGKILL], "what it left behind, and nothing of the others");
-    world.agent.exited(world.now, &containers[1], Some(EXIT_3));
+    assert_eq!(world.stops, [], "nothing of the others");
+    world.ended(&containers[1], Exit::Exited(3));
     world.pump();
-    assert_eq!(world.signals[1..], [libc::SIGKILL, libc::SIGTERM]);
-    world.agent.exited(world.now, &containers[2], Some(libc::SIGTERM));
+    assert_eq!(world.stops, [Stop::Ask]);
+    world.ended(&containers[2], terminated());
     world.pump();
     assert_eq!(world.exits, [0]);
     for id in ["a", "b", "c"] {

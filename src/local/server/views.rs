@@ -7,7 +7,6 @@ use axum::response::{Html, IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::Context;
-use crate::local::agent::Agent;
 use crate::local::cluster::Machine;
 use crate::local::master::MESOS_VERSION;
 
@@ -33,9 +32,7 @@ pub async fn tasks(context: State<Context>) -> Response {
 
 /// `/slave(N)/state`.
 pub async fn agent_state(context: State<Context>, Path(path): Path<String>) -> Response {
-    let found = context
-        .cluster
-        .ask(move |machine, _| machine.agents.values().find(|agent| agent.config().path == path).map(Agent::state));
+    let found = context.cluster.ask(move |machine, _| machine.agent_state(&path));
     match found.await {
         Some(Some(state)) => Json(state).into_response(),
         _ => StatusCode::NOT_FOUND.into_response(),

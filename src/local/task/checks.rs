@@ -3,6 +3,7 @@
 
 use std::time::Instant;
 
+use crate::local::backend::{Outcome, Probe, ProbeKind, Subject};
 use crate::proto::v1;
 use crate::proto::v1::{check_info, check_status_info, health_check};
 use crate::wire::duration::Period;
@@ -13,42 +14,6 @@ const INTERVAL: Period = Period::from_secs(10);
 const TIMEOUT: Period = Period::from_secs(20);
 const GRACE_PERIOD: Period = Period::from_secs(10);
 const CONSECUTIVE_FAILURES: u32 = 3;
-
-/// Which of a task's two checks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Subject {
-    Check,
-    Health,
-}
-
-/// How to look. Ports are the task's own, on this machine.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Probe {
-    pub kind: ProbeKind,
-    /// An answer that comes later is none; zero waits for ever.
-    pub timeout: Period,
-}
-
-/// What to look at.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ProbeKind {
-    Command(v1::CommandInfo),
-    Http { scheme: String, port: u32, path: String },
-    Tcp { port: u32 },
-}
-
-/// What was seen.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Outcome {
-    /// A command's exit code.
-    Exited(i32),
-    /// An HTTP status.
-    Http(u16),
-    /// Whether a connection could be made.
-    Tcp(bool),
-    /// Nothing could be seen, and why.
-    Failed(String),
-}
 
 /// What the scheduler is to be told.
 #[derive(Debug, PartialEq)]

@@ -10,12 +10,11 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use self::checks::Checker;
+use crate::local::backend::{Exit, Outcome, Probe, Stop, Subject};
 use crate::proto::v1;
 use crate::proto::v1::TaskState;
 use crate::proto::v1::task_status::Reason;
 use crate::wire::duration::Period;
-
-pub use checks::{Outcome, Probe, ProbeKind, Subject};
 
 /// `DEFAULT_KILL_GRACE_PERIOD` of the command executor.
 const KILL_GRACE: Period = Period::from_secs(3);
@@ -26,8 +25,8 @@ pub const OWN_GRACE: Period = Period::from_secs(2);
 /// What to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// Signal all processes of the task.
-    Signal(i32),
+    /// End all processes of the task.
+    Stop(Stop),
     /// Report this; ids, uuid, source and time are the owner's to fill in.
     Report(Box<v1::TaskStatus>),
     /// Look how the task is; answered by `probed` with the same subject.
@@ -120,20 +119,18 @@ impl TaskProcess {
         self.report(TaskState::TaskFailed, Some(reason), Some(why));
     }
 
-    /// The process ended, with a status as wait(2) gives it; `None` where it is not known.
-    pub fn exited(&mut self, status: Option<i32>) {
-        // What it left behind goes with it.
-        self.actions.push_back(Action::Signal(libc::SIGKILL));
+    /// The task's processes are gone; how its command ended.
+    pub fn exited(&mut self, exit: &Exit) {
         self.stage = Stage::Gone;
         (self.kill_due, self.completion_due) = (None, None);
         self.checkers.clear();
-        let (state, reason) = match (self.ending, status) {
+        let (state, reason) = match (self.ending, exit) {
             (Some(Cause::Overtime), _) => (TaskState::TaskFailed, Some(Reason::MaxCompletionTimeReached)),
             (Some(_), _) => (TaskState::TaskKilled, None),
-            (None, Some(0)) => (TaskState::TaskFinished, None),
+            (None, Exit::Exited(0)) => (TaskState::TaskFinished, None),
             (None, _) => (TaskState::TaskFailed, Some(Reason::CommandExecutorFailed)),
         };
-        self.report(state, reason, Some(describe(status)));
+        self.report(state, reason, Some(describe(exit)));
     }
 
     /// KILL: SIGTERM now, SIGKILL after the grace period. A second kill may only shorten it.
@@ -179,7 +176,7 @@ impl TaskProcess {
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.kill_due.is_some_and(|due| due <= now) {
             self.kill_due = None;
-            self.actions.push_back(Action::Signal(libc::SIGKILL));
+            self.actions.push_back(Action::Stop(Stop::Kill));
         }
         if self.completion_due.is_some_and(|due| due <= now) {
             self.completion_due = None;
@@ -211,7 +208,7 @@ impl TaskProcess {
             return;
         }
         if self.kill_due.is_none() {
-            self.actions.push_back(Action::Signal(libc::SIGTERM));
+            self.actions.push_back(Action::Stop(Stop::Ask));
         }
         let due = now + grace;
         self.kill_due = Some(self.kill_due.map_or(due, |before| before.min(due)));
@@ -248,29 +245,14 @@ pub fn duration(info: &v1::DurationInfo) -> Period {
 }
 
 /// `Command exited with status 1`, `Command terminated with signal Killed`: as `WSTRINGIFY` in stout.
-fn describe(status: Option<i32>) -> String {
-    use nix::sys::wait::WaitStatus;
-    let Some(raw) = status else {
-        return "Command ended, its status is not known".to_owned();
-    };
-    match WaitStatus::from_raw(nix::unistd::Pid::from_raw(1), raw) {
-        Ok(WaitStatus::Exited(_, code)) => format!("Command exited with status {code}"),
-        Ok(WaitStatus::Signaled(_, signal, core)) => {
-            let core = if core { " (core dumped)" } else { "" };
-            format!("Command terminated with signal {}{core}", signal_name(signal as i32))
+fn describe(exit: &Exit) -> String {
+    match exit {
+        Exit::Exited(status) => format!("Command exited with status {status}"),
+        Exit::Signaled { name, core_dumped, .. } => {
+            format!("Command terminated with signal {name}{}", if *core_dumped { " (core dumped)" } else { "" })
         }
-        _ => format!("Command ended with wait status {raw}"),
+        Exit::Unknown => "Command ended, its status is not known".to_owned(),
     }
-}
-
-fn signal_name(signal: i32) -> String {
-    // SAFETY: strsignal gives a string that stays until the next call on this thread, or null.
-    let name = unsafe { libc::strsignal(signal) };
-    if name.is_null() {
-        return signal.to_string();
-    }
-    // SAFETY: not null, and NUL-terminated as C strings are.
-    unsafe { std::ffi::CStr::from_ptr(name) }.to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ fn failures_are_forgiven_within_the_grace_period_and_kill_in_a_row_after_it() {
     let told = look(&mut task, now, &Outcome::Tcp(false));
     let states: Vec<_> = told.iter().map(|s| (s.state(), s.healthy)).collect();
     assert_eq!(states, [(TaskState::TaskRunning, Some(false)), (TaskState::TaskKilling, Some(false))]);
-    task.exited(Some(libc::SIGTERM));
+    task.exited(&Exit::Signaled { number: 15, name: "Terminated".to_owned(), core_dumped: false });
     let last = reports(&mut task).pop().expect("a terminal status");
     assert_eq!((last.state(), last.healthy), (TaskState::TaskKilled, Some(false)));
 }
@@ -105,7 +105,7 @@ fn a_task_past_its_time_fails_at_once() {
     task.handle_timeout(now + SECOND);
     assert_eq!(task.poll_timeout(), Some(now + SECOND), "the SIGKILL");
     reports(&mut task);
-    task.exited(Some(libc::SIGTERM));
+    task.exited(&Exit::Signaled { number: 15, name: "Terminated".to_owned(), core_dumped: false });
     let last = reports(&mut task).pop().expect("a terminal status");
     assert_eq!((last.state(), last.reason()), (TaskState::TaskFailed, Reason::MaxCompletionTimeReached));
 }

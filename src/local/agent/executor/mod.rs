@@ -6,13 +6,13 @@ mod stream;
 mod tasks;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
 use std::time::Instant;
 
 use self::stream::event_of;
-use super::launch::{Volume, launch, mounts, sandbox};
+use super::launch::{self, RoleVolume, launch};
 use super::updates::Updates;
 use super::{Config, ConnectionId, Output};
+use crate::local::backend::{Exit, Sandbox, Stop};
 use crate::local::messages::{ToMaster, is_terminal};
 use crate::local::task::{OWN_GRACE, TaskProcess, duration};
 use crate::proto::v1::TaskState;
@@ -91,8 +91,6 @@ pub struct Executor {
     pub info: v1::ExecutorInfo,
     pub framework: v1::FrameworkInfo,
     pub container: String,
-    /// The sandbox.
-    pub directory: PathBuf,
     pub role: String,
     pub tasks: BTreeMap<String, AgentTask>,
     pub completed: VecDeque<AgentTask>,
@@ -114,7 +112,7 @@ pub struct Executor {
 impl Executor {
     /// An executor in a new container, which is started. Without `info` it is the one of a command task.
     pub fn start(
-        context: &mut Context,
+        _context: &mut Context,
         framework: v1::FrameworkInfo,
         info: Option<v1::ExecutorInfo>,
         role: String,
@@ -128,9 +126,7 @@ impl Executor {
         };
         let info = info.unwrap_or_else(|| of_command(task));
         let container = uuid::Uuid::new_v4().to_string();
-        let framework_id = framework.id.clone().unwrap_or_default().value;
         Self {
-            directory: sandbox(context.config, &framework_id, &info.executor_id.value, &container),
             info,
             framework,
             container,
@@ -165,12 +161,20 @@ impl Executor {
         self.completed.iter().chain(self.tasks.values())
     }
 
-    /// Where a task of it writes.
-    pub fn sandbox_of(&self, task_id: &str) -> PathBuf {
-        match &self.runner {
-            Runner::Groups(_) => self.directory.join("tasks").join(task_id),
-            Runner::Custom | Runner::Command(_) => self.directory.clone(),
+    /// Its own sandbox.
+    pub fn sandbox(&self) -> Sandbox {
+        Sandbox {
+            framework_id: self.framework_id(),
+            executor_id: self.info.executor_id.value.clone(),
+            run: self.container.clone(),
+            task_id: None,
         }
+    }
+
+    /// Where a task of it writes.
+    pub fn sandbox_of(&self, task_id: &str) -> Sandbox {
+        let task_id = matches!(self.runner, Runner::Groups(_)).then(|| task_id.to_owned());
+        Sandbox { task_id, ..self.sandbox() }
     }
 
     /// Where it is in its life.
@@ -195,7 +199,7 @@ impl Executor {
     }
 
     /// Takes tasks in; the first ones start the executor.
-    pub fn run(&mut self, context: &mut Context, tasks: Vec<v1::TaskInfo>, group: bool, volumes: &[Volume]) {
+    pub fn run(&mut self, context: &mut Context, tasks: Vec<v1::TaskInfo>, group: bool, volumes: &[RoleVolume]) {
         if matches!(self.stage, Stage::Terminating | Stage::Terminated) {
             return tasks.iter().for_each(|task| self.lose(context, task));
         }
@@ -216,8 +220,7 @@ impl Executor {
                     self.start_container(context, &command, volumes);
                 } else {
                     if !volumes.is_empty() {
-                        let (directory, mounts) = (self.directory.clone(), mounts(context.config, volumes));
-                        context.outputs.push_back(Output::Mount(directory, mounts));
+                        context.outputs.push_back(Output::AddVolumes(self.sandbox(), launch::volumes(volumes)));
                     }
                     self.send_queued(context);
                 }
@@ -226,14 +229,14 @@ impl Executor {
         }
     }
 
-    fn start_container(&self, context: &mut Context, command: &v1::CommandInfo, volumes: &[Volume]) {
-        let mut launch = launch(context.config, self, &self.container, &self.directory, command);
-        launch.mounts = mounts(context.config, volumes);
-        context.outputs.push_back(Output::Launch(Box::new(launch)));
+    fn start_container(&self, context: &mut Context, command: &v1::CommandInfo, volumes: &[RoleVolume]) {
+        let launch = launch(context.config, self, &self.container, self.sandbox(), command, volumes);
+        context.outputs.push_back(Output::Start(Box::new(launch)));
     }
 
-    /// A container runs under this process id, or could not be started.
-    pub fn launched(&mut self, context: &mut Context, container: &str, outcome: Result<u32, (Reason, String)>) {
+    /// A container runs under this process id, or could not be started, and why.
+    pub fn launched(&mut self, context: &mut Context, container: &str, outcome: Result<u32, String>) {
+        let reason = Reason::ContainerLaunchFailed;
         let unwanted = self.stage == Stage::Terminating;
         if let Ok(pid) = outcome
             && container == self.container
@@ -242,16 +245,16 @@ impl Executor {
         }
         match (&mut self.runner, outcome) {
             (Runner::Custom, Ok(_)) => {}
-            (Runner::Custom, Err((reason, why))) => {
+            (Runner::Custom, Err(why)) => {
                 self.cause.get_or_insert((reason, why));
-                self.terminated(context, None);
+                self.terminated(context, &Exit::Unknown);
             }
-            (Runner::Command(_), Err(failure)) => {
+            (Runner::Command(_), Err(why)) => {
                 self.stage = Stage::Terminated;
-                self.with_process(context, container, |process, _| process.failed(failure.0, failure.1));
+                self.with_process(context, container, |process, _| process.failed(reason, why));
             }
-            (Runner::Groups(_), Err(failure)) => {
-                self.with_process(context, container, |process, _| process.failed(failure.0, failure.1));
+            (Runner::Groups(_), Err(why)) => {
+                self.with_process(context, container, |process, _| process.failed(reason, why));
                 self.group_member_ended(context, container);
             }
             (_, Ok(_)) => {
@@ -265,31 +268,27 @@ impl Executor {
             }
         }
         if unwanted {
-            context.outputs.push_back(Output::Signal(container.to_owned(), libc::SIGKILL));
+            context.outputs.push_back(Output::Stop(container.to_owned(), Stop::Kill));
         }
     }
 
-    /// A container's process ended, with a status as wait(2) gives it; `None` where it is not known.
-    pub fn exited(&mut self, context: &mut Context, container: &str, status: Option<i32>) {
+    /// A container's processes are gone; how its command ended.
+    pub fn exited(&mut self, context: &mut Context, container: &str, exit: &Exit) {
         match self.runner {
-            Runner::Custom => {
-                // What it left behind goes with it.
-                context.outputs.push_back(Output::Signal(container.to_owned(), libc::SIGKILL));
-                self.terminated(context, status);
-            }
+            Runner::Custom => self.terminated(context, exit),
             Runner::Command(_) => {
                 self.stage = Stage::Terminated;
-                self.with_process(context, container, |process, _| process.exited(status));
+                self.with_process(context, container, |process, _| process.exited(exit));
             }
             Runner::Groups(_) => {
-                self.with_process(context, container, |process, _| process.exited(status));
+                self.with_process(context, container, |process, _| process.exited(exit));
                 self.group_member_ended(context, container);
             }
         }
     }
 
     /// The executor is gone: what its tasks had still to do fails (`Slave::executorTerminated`).
-    fn terminated(&mut self, context: &mut Context, status: Option<i32>) {
+    fn terminated(&mut self, context: &mut Context, exit: &Exit) {
         self.stage = Stage::Terminated;
         (self.registration_due, self.kill_due) = (None, None);
         self.queued.clear();
@@ -309,7 +308,7 @@ impl Executor {
             framework_id: self.framework_id(),
             executor_id: self.info.executor_id.value.clone(),
             agent_id: context.config.id.clone(),
-            status: status.unwrap_or(-1),
+            status: exit.wait_status(),
         }));
     }
 
@@ -381,7 +380,7 @@ impl Executor {
             self.kill_due = Some(now);
         }
         if self.kill_due.take_if(|due| *due <= now).is_some() {
-            context.outputs.push_back(Output::Signal(self.container.clone(), libc::SIGKILL));
+            context.outputs.push_back(Output::Stop(self.container.clone(), Stop::Kill));
         }
         for container in self.containers() {
             self.with_process(context, &container, |process, now| process.handle_timeout(now));

@@ -4,23 +4,23 @@
 use std::time::Instant;
 
 use super::{Context, Executor, Member, Output, Runner, Stage};
-use crate::local::agent::launch::{Volume, launch, mounts};
-use crate::local::task::{Action, Outcome, Subject, TaskProcess};
+use crate::local::agent::launch::{RoleVolume, launch};
+use crate::local::backend::{Exit, Outcome, Subject};
+use crate::local::task::{Action, TaskProcess};
 use crate::proto::v1::TaskState;
 use crate::proto::{has_capability, v1};
 
 impl Executor {
-    pub(super) fn run_group(&mut self, context: &mut Context, tasks: &[v1::TaskInfo], volumes: &[Volume]) {
+    pub(super) fn run_group(&mut self, context: &mut Context, tasks: &[v1::TaskInfo], volumes: &[RoleVolume]) {
         self.stage = Stage::Running;
         let killing = has_capability(&self.framework, v1::framework_info::capability::Type::TaskKillingState);
         let group: Vec<String> = tasks.iter().map(|task| task.task_id.value.clone()).collect();
         for task in tasks {
             let container = uuid::Uuid::new_v4().to_string();
-            let directory = self.sandbox_of(&task.task_id.value);
+            let sandbox = self.sandbox_of(&task.task_id.value);
             let command = task.command.clone().unwrap_or_default();
-            let mut launch = launch(context.config, self, &container, &directory, &command);
-            launch.mounts = mounts(context.config, volumes);
-            context.outputs.push_back(Output::Launch(Box::new(launch)));
+            let launch = launch(context.config, self, &container, sandbox, &command, volumes);
+            context.outputs.push_back(Output::Start(Box::new(launch)));
             let process = TaskProcess::new(task.clone(), killing);
             if let Runner::Groups(members) = &mut self.runner {
                 members.insert(task.task_id.value.clone(), Member { container, process, group: group.clone() });
@@ -40,7 +40,7 @@ impl Executor {
         }
         let Runner::Groups(members) = &self.runner else { return };
         if members.values().all(|member| member.process.is_gone()) {
-            self.terminated(context, Some(0));
+            self.terminated(context, &Exit::Exited(0));
         }
     }
 
@@ -80,7 +80,7 @@ impl Executor {
         let actions: Vec<Action> = std::iter::from_fn(|| process.poll_action()).collect();
         for action in actions {
             match action {
-                Action::Signal(signal) => context.outputs.push_back(Output::Signal(container.to_owned(), signal)),
+                Action::Stop(how) => context.outputs.push_back(Output::Stop(container.to_owned(), how)),
                 Action::Probe(subject, probe) => {
                     context.outputs.push_back(Output::Probe(container.to_owned(), subject, probe));
                 }

@@ -12,13 +12,12 @@
 
 use std::io;
 use std::io::IoSlice;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream as StdStream;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, Shutdown, sendmsg, shutdown};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use tokio::io::{AsyncWriteExt, Interest};
@@ -153,7 +152,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = nix::sys::socket::shutdown(self.control.as_raw_fd(), nix::sys::socket::Shutdown::Write);
+        let _ = shutdown(self.control.as_raw_fd(), Shutdown::Write);
         self.wake();
         let until = Instant::now() + PATIENCE;
         while matches!(waitpid(self.id, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive)) {
@@ -189,25 +188,6 @@ impl Reaper {
         self.wake();
     }
 
-    /// Has reapers kill everything and end, and waits for them, for some seconds at most.
-    pub fn end<'a>(reapers: impl Iterator<Item = &'a Self> + Clone) {
-        reapers.clone().for_each(Self::dismiss);
-        let until = Instant::now() + PATIENCE;
-        for reaper in reapers {
-            let left = PollTimeout::try_from(until.saturating_duration_since(Instant::now()));
-            // Both directions are shut down when the reaper has ended.
-            let mut socket = [PollFd::new(reaper.orders.as_ref().as_fd(), PollFlags::empty())];
-            if poll(&mut socket, left.unwrap_or(PollTimeout::ZERO)) == Ok(0) {
-                tracing::warn!("Processes of a task cannot be killed, and are left: see process {}", reaper.first);
-            }
-        }
-    }
-
-    fn dismiss(&self) {
-        let _ = nix::sys::socket::shutdown(self.orders.as_ref().as_raw_fd(), nix::sys::socket::Shutdown::Write);
-        self.wake();
-    }
-
     /// One that was stopped could not do its work.
     fn wake(&self) {
         let _ = kill(self.reaper, Signal::SIGCONT);
@@ -216,7 +196,8 @@ impl Reaper {
 
 impl Drop for Reaper {
     fn drop(&mut self) {
-        self.dismiss();
+        let _ = shutdown(self.orders.as_ref().as_raw_fd(), Shutdown::Write);
+        self.wake();
     }
 }
 

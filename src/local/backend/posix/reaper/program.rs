@@ -1,5 +1,6 @@
 //! What a container runs, and how a reaper is told of it: in one piece of memory that needs no more allocation.
 
+use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -16,7 +17,7 @@ pub struct Program {
     pub executable: PathBuf,
     /// The arguments, `argv[0]` included.
     pub arguments: Vec<OsString>,
-    /// All of its environment.
+    /// All of its environment; of two variables with the same name the later one counts.
     pub environment: Vec<(OsString, OsString)>,
     pub directory: PathBuf,
     pub output: Output,
@@ -62,7 +63,7 @@ impl Program {
     ///
     /// Fails if something has a zero byte within.
     pub fn encode(&self) -> io::Result<Vec<u8>> {
-        let executables = self.executables();
+        let (executables, environment) = (self.executables(), self.environment());
         let of = |number: usize| u32::try_from(number).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
         let nobody = Identity { uid: 0, gid: 0, groups: Vec::new() };
         let identity = self.identity.as_ref().unwrap_or(&nobody);
@@ -79,7 +80,7 @@ impl Program {
             of(identity.groups.len())?,
             of(executables.len())?,
             of(self.arguments.len())?,
-            of(self.environment.len())?,
+            of(environment.len())?,
         ];
         let mut body: Vec<u8> = numbers.iter().chain(&identity.groups).flat_map(|n| n.to_ne_bytes()).collect();
         let mut add = |text: &OsStr| {
@@ -89,14 +90,18 @@ impl Program {
         add(self.directory.as_os_str())?;
         executables.iter().try_for_each(|path| add(path.as_os_str()))?;
         self.arguments.iter().try_for_each(|argument| add(argument))?;
-        for (name, value) in &self.environment {
-            let mut variable = name.clone();
+        for (name, value) in environment {
+            let mut variable = name.to_owned();
             variable.push("=");
             variable.push(value);
             add(&variable)?;
         }
         let length = of(body.len())?.to_ne_bytes();
         Ok([length.as_slice(), &body].concat())
+    }
+
+    fn environment(&self) -> BTreeMap<&OsStr, &OsStr> {
+        self.environment.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())).collect()
     }
 
     /// Where the executable may be, in the order to try.
@@ -229,7 +234,11 @@ mod tests {
         Program {
             executable: "tool".into(),
             arguments: vec!["tool".into(), "-x".into()],
-            environment: vec![("PATH".into(), "/a:/b".into()), ("EMPTY".into(), "".into())],
+            environment: vec![
+                ("PATH".into(), "/".into()),
+                ("EMPTY".into(), "".into()),
+                ("PATH".into(), "/a:/b".into()),
+            ],
             directory: "/somewhere".into(),
             output: Output::Nowhere,
             identity: Some(Identity { uid: 7, gid: 8, groups: vec![8, 9] }),
@@ -261,7 +270,7 @@ mod tests {
             assert_eq!((count, text(first), text(following(first))), (2, "/a/tool".into(), "/b/tool".into()));
             assert_eq!([text(*request.arguments), text(*request.arguments.add(1))], ["tool", "-x"]);
             assert!((*request.arguments.add(2)).is_null() && (*request.environment.add(2)).is_null());
-            assert_eq!([text(*request.environment), text(*request.environment.add(1))], ["PATH=/a:/b", "EMPTY="]);
+            assert_eq!([text(*request.environment), text(*request.environment.add(1))], ["EMPTY=", "PATH=/a:/b"]);
         }
     }
 

@@ -1,28 +1,15 @@
 //! Looks how a task is: runs a command, asks over HTTP, connects. The IO of checks; when, and what it means, is decided
-//! in [`super::task`]. Follows `src/checks/checker_process.cpp`.
+//! in [`crate::local::task`]. Follows `src/checks/checker_process.cpp`.
 
-use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 use std::process::ExitStatus;
-use std::sync::Arc;
 
-use super::containerizer::program;
-use super::reaper::{Identity, Output, Spawner};
-use super::task::{Outcome, Probe, ProbeKind};
+use super::command::{Surroundings, program};
+use super::reaper::Output;
+use crate::local::backend::{Outcome, Probe, ProbeKind};
 use crate::proto::v1;
 
-/// Where a task's commands run.
-#[derive(Debug, Clone)]
-pub struct Surroundings {
-    pub directory: PathBuf,
-    pub environment: Vec<(OsString, OsString)>,
-    /// Whom they run as, if not as this process.
-    pub identity: Option<Identity>,
-    pub spawner: Arc<Spawner>,
-}
-
-/// What is seen, `Failed` where nothing is within the probe's time.
+/// What is seen, `Failed` if nothing is within the probe's time.
 pub async fn probe(probe: Probe, surroundings: Surroundings) -> Outcome {
     let (timeout, kind) = (probe.timeout.get(), probe.kind);
     let look = async move {

@@ -1,0 +1,160 @@
+//! What an agent has its containers run by: the trait, and the words in which the two speak. An agent decides what is to
+//! run and what it means that it ended; a backend knows how things run, and where.
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+
+use crate::proto::v1;
+use crate::wire::duration::Period;
+
+pub mod posix;
+#[cfg(test)]
+mod pretend;
+
+/// Runs the containers of one agent. What comes of it is an [`Event`], later.
+pub trait Backend: Debug {
+    /// Starts a container: `Started`, and in the end `Ended`; or `Failed`.
+    fn start(&mut self, launch: Box<Launch>);
+
+    /// Ends all processes of a container; one that is over is no error.
+    fn stop(&mut self, container: &str, how: Stop);
+
+    /// Looks how the task in a container is: `Probed`, unless the container ends before.
+    fn probe(&mut self, container: &str, subject: Subject, probe: Probe);
+
+    /// Puts further volumes into a sandbox.
+    fn add_volumes(&mut self, sandbox: &Sandbox, volumes: &[Volume]);
+
+    /// Removes a persistent volume with all that is in it.
+    fn destroy(&mut self, volume: &Volume);
+
+    /// Where the files of a sandbox can be read on this machine, its logs `stdout` and `stderr` among them.
+    fn files(&self, sandbox: &Sandbox) -> PathBuf;
+}
+
+/// What came of something that a backend was asked for.
+#[derive(Debug)]
+pub enum Event {
+    /// A container runs, its command in this process.
+    Started { container: String, process: u32 },
+    /// A container could not be started, and why.
+    Failed { container: String, why: String },
+    /// All processes of a container are gone; how its command ended.
+    Ended { container: String, exit: Exit },
+    /// A task was looked at.
+    Probed { container: String, subject: Subject, outcome: Outcome },
+}
+
+/// An event of one agent's backend.
+#[derive(Debug)]
+pub struct Report {
+    pub agent_id: String,
+    pub event: Event,
+}
+
+/// A container to start.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    pub container: String,
+    pub sandbox: Sandbox,
+    pub command: v1::CommandInfo,
+    /// The command's own variables among them.
+    pub environment: Vec<(String, String)>,
+    /// Whom it runs as, if this process may decide that.
+    pub user: Option<String>,
+    pub volumes: Vec<Volume>,
+}
+
+/// The directory of an executor's run, or of a task within it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sandbox {
+    pub framework_id: String,
+    pub executor_id: String,
+    /// The executor's container.
+    pub run: String,
+    /// The task of a group, which has a directory of its own.
+    pub task_id: Option<String>,
+}
+
+impl Sandbox {
+    /// That of the executor's run.
+    pub fn of_run(&self) -> Self {
+        Self { task_id: None, ..self.clone() }
+    }
+}
+
+/// A persistent volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    pub role: String,
+    pub id: String,
+    /// Its place in a sandbox.
+    pub path: String,
+}
+
+/// How urgently a container is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// It is asked to, and may take its time.
+    Ask,
+    /// At once.
+    Kill,
+}
+
+/// How a container's command ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exit {
+    /// With this status.
+    Exited(i32),
+    /// By a signal, whose name is as `strsignal(3)` gives it.
+    Signaled { number: i32, name: String, core_dumped: bool },
+    /// It is not known.
+    Unknown,
+}
+
+impl Exit {
+    /// As Mesos tells it of executors: in wait(2)'s numbers, and -1 if it is not known.
+    pub fn wait_status(&self) -> i32 {
+        match self {
+            Self::Exited(status) => (status & 0xff) << 8,
+            Self::Signaled { number, core_dumped, .. } => number | if *core_dumped { 0x80 } else { 0 },
+            Self::Unknown => -1,
+        }
+    }
+}
+
+/// Which of a task's two checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    Check,
+    Health,
+}
+
+/// How to look. Ports are the task's own, on this machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probe {
+    pub kind: ProbeKind,
+    /// An answer that comes later is none; zero waits for ever.
+    pub timeout: Period,
+}
+
+/// What to look at.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ProbeKind {
+    Command(v1::CommandInfo),
+    Http { scheme: String, port: u32, path: String },
+    Tcp { port: u32 },
+}
+
+/// What was seen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// A command's exit code.
+    Exited(i32),
+    /// An HTTP status.
+    Http(u16),
+    /// Whether a connection could be made.
+    Tcp(bool),
+    /// Nothing could be seen, and why.
+    Failed(String),
+}

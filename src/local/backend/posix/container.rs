@@ -1,0 +1,121 @@
+//! One container, from its sandbox to its last process.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Uid, User};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::task::JoinSet;
+
+use super::command::{Surroundings, program};
+use super::reaper::{Ending, Identity, Output, Reaper, Spawner};
+use super::{Event, Launch, Probe, Report, Stop, Subject, exit, fetcher, prober, sandbox};
+
+/// Where an agent's containers are, and who is told of them.
+#[derive(Debug)]
+pub struct Site {
+    pub agent_id: String,
+    pub work_dir: PathBuf,
+    pub spawner: Arc<Spawner>,
+    pub reports: UnboundedSender<Report>,
+}
+
+impl Site {
+    fn tell(&self, event: Event) {
+        // The cluster is stopping if nobody listens.
+        let _ = self.reports.send(Report { agent_id: self.agent_id.clone(), event });
+    }
+}
+
+/// What a container's agent wants.
+#[derive(Debug)]
+pub enum Order {
+    Stop(Stop),
+    Probe(Subject, Probe),
+}
+
+/// Starts a container and obeys orders until it has ended. All of it is killed when this is dropped.
+pub async fn run(site: Arc<Site>, launch: Box<Launch>, mut orders: UnboundedReceiver<Order>) {
+    let container = launch.container.clone();
+    let (reaper, mut ending, surroundings) = match start(&site, &launch).await {
+        Ok(started) => started,
+        Err(why) => return site.tell(Event::Failed { container, why }),
+    };
+    let process = reaper.first().as_raw().cast_unsigned();
+    site.tell(Event::Started { container: container.clone(), process });
+    // Those under way end with the container.
+    let mut probes = JoinSet::new();
+    let status = loop {
+        tokio::select! {
+            status = ending.wait() => break status,
+            Some(_) = probes.join_next() => {}
+            order = orders.recv() => match order {
+                Some(Order::Stop(how)) => reaper.signal(signal(how)),
+                Some(Order::Probe(subject, probe)) => {
+                    let (site, container, surroundings) = (site.clone(), container.clone(), surroundings.clone());
+                    probes.spawn(async move {
+                        let outcome = prober::probe(probe, surroundings).await;
+                        site.tell(Event::Probed { container, subject, outcome });
+                    });
+                }
+                // Its agent is gone.
+                None => return,
+            },
+        }
+    };
+    site.tell(Event::Ended { container, exit: exit(status) });
+}
+
+/// The signal that asks a process to end, or kills it.
+pub fn signal(how: Stop) -> Signal {
+    match how {
+        Stop::Ask => Signal::SIGTERM,
+        Stop::Kill => Signal::SIGKILL,
+    }
+}
+
+async fn start(site: &Site, launch: &Launch) -> Result<(Reaper, Ending, Surroundings), String> {
+    let directory = sandbox::directory(&site.work_dir, &site.agent_id, &launch.sandbox);
+    sandbox::make(&directory).map_err(|e| format!("cannot make the sandbox {}: {e}", directory.display()))?;
+    sandbox::mount(&site.work_dir, &directory, &launch.volumes)?;
+    fetcher::fetch(&launch.command.uris, &directory).await?;
+    let identity = launch.user.as_deref().map_or(Ok(None), identity)?;
+    if let Some(identity) = &identity {
+        own(&directory, identity).map_err(|e| format!("Failed to chown the sandbox: {e}"))?;
+    }
+    let of_run = sandbox::directory(&site.work_dir, &site.agent_id, &launch.sandbox.of_run());
+    let places = [("MESOS_DIRECTORY", &of_run), ("MESOS_SANDBOX", &directory)];
+    let places = places.map(|(name, path)| (name.into(), path.clone().into_os_string()));
+    let others = launch.environment.iter().map(|(name, value)| (name.into(), value.into()));
+    let environment = places.into_iter().chain(others).collect();
+    let surroundings = Surroundings { directory, environment, identity, spawner: site.spawner.clone() };
+    let program = program(&launch.command, &surroundings, Output::Files)?;
+    let (reaper, ending) = surroundings.spawner.spawn(&program).await.map_err(|e| e.to_string())?;
+    Ok((reaper, ending, surroundings))
+}
+
+/// Only root may run processes as someone else; others run all as themselves.
+fn identity(name: &str) -> Result<Option<Identity>, String> {
+    if !Uid::effective().is_root() {
+        return Ok(None);
+    }
+    let unknown = || format!("Failed to get user information for '{name}'");
+    let user = User::from_name(name).map_err(|e| format!("{}: {e}", unknown()))?.ok_or_else(unknown)?;
+    if user.uid.is_root() {
+        return Ok(None);
+    }
+    let c_name = std::ffi::CString::new(name).map_err(|_| unknown())?;
+    let groups = nix::unistd::getgrouplist(&c_name, user.gid).map_err(|e| format!("{}: {e}", unknown()))?;
+    let groups = groups.into_iter().map(Gid::as_raw).collect();
+    Ok(Some(Identity { uid: user.uid.as_raw(), gid: user.gid.as_raw(), groups }))
+}
+
+fn own(directory: &Path, identity: &Identity) -> std::io::Result<()> {
+    let (uid, gid) = (Some(identity.uid), Some(identity.gid));
+    for entry in fs::read_dir(directory)? {
+        std::os::unix::fs::lchown(entry?.path(), uid, gid)?;
+    }
+    std::os::unix::fs::lchown(directory, uid, gid)
+}

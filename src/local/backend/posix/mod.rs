@@ -1,0 +1,103 @@
+//! Containers as processes of this machine, each leading a session of its own in its sandbox and kept together by a
+//! `reaper`. All IO of the agents is here. Follows `src/launcher/posix/` and `src/slave/paths.cpp`.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use nix::sys::wait::WaitStatus;
+use nix::unistd::Pid;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use self::container::{Order, Site};
+use self::reaper::Spawner;
+use super::{Backend, Event, Exit, Launch, Probe, Report, Sandbox, Stop, Subject, Volume};
+
+pub mod command;
+mod container;
+mod fetcher;
+pub mod prober;
+pub mod reaper;
+mod sandbox;
+
+pub use container::signal;
+
+/// The containers of one agent. When it is dropped they are killed; the end of the spawner waits for that.
+#[derive(Debug)]
+pub struct Posix {
+    site: Arc<Site>,
+    /// Ends with the container.
+    containers: HashMap<String, UnboundedSender<Order>>,
+}
+
+impl Posix {
+    /// A backend without containers for this agent, whose directory is `work_dir`. To be used within a Tokio runtime.
+    pub fn new(agent_id: String, work_dir: PathBuf, spawner: Arc<Spawner>, reports: UnboundedSender<Report>) -> Self {
+        Self { site: Arc::new(Site { agent_id, work_dir, spawner, reports }), containers: HashMap::new() }
+    }
+
+    fn order(&self, container: &str, order: Order) {
+        if let Some(orders) = self.containers.get(container) {
+            // It has just ended if nobody listens.
+            let _ = orders.send(order);
+        }
+    }
+}
+
+impl Backend for Posix {
+    fn start(&mut self, launch: Box<Launch>) {
+        self.containers.retain(|_, orders| !orders.is_closed());
+        let (orders, wanted) = unbounded_channel();
+        self.containers.insert(launch.container.clone(), orders);
+        tokio::spawn(container::run(self.site.clone(), launch, wanted));
+    }
+
+    fn stop(&mut self, container: &str, how: Stop) {
+        self.order(container, Order::Stop(how));
+    }
+
+    fn probe(&mut self, container: &str, subject: Subject, probe: Probe) {
+        self.order(container, Order::Probe(subject, probe));
+    }
+
+    fn add_volumes(&mut self, sandbox: &Sandbox, volumes: &[Volume]) {
+        let directory = self.files(sandbox);
+        if let Err(why) = sandbox::mount(&self.site.work_dir, &directory, volumes) {
+            tracing::warn!("In {}: {why}", directory.display());
+        }
+    }
+
+    fn destroy(&mut self, volume: &Volume) {
+        let directory = sandbox::volume(&self.site.work_dir, volume);
+        if let Err(error) = std::fs::remove_dir_all(&directory)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!("Cannot remove {}: {error}", directory.display());
+        }
+    }
+
+    fn files(&self, sandbox: &Sandbox) -> PathBuf {
+        sandbox::directory(&self.site.work_dir, &self.site.agent_id, sandbox)
+    }
+}
+
+/// How a process ended, from a status as wait(2) gives it.
+pub fn exit(status: Option<i32>) -> Exit {
+    match status.map(|status| WaitStatus::from_raw(Pid::from_raw(1), status)) {
+        Some(Ok(WaitStatus::Exited(_, status))) => Exit::Exited(status),
+        Some(Ok(WaitStatus::Signaled(_, signal, core_dumped))) => {
+            Exit::Signaled { number: signal as i32, name: signal_name(signal as i32), core_dumped }
+        }
+        _ => Exit::Unknown,
+    }
+}
+
+fn signal_name(signal: i32) -> String {
+    // SAFETY: strsignal gives a string that stays until the next call on this thread, or null.
+    let name = unsafe { libc::strsignal(signal) };
+    if name.is_null() {
+        return signal.to_string();
+    }
+    // SAFETY: not null, and NUL-terminated as C strings are.
+    unsafe { std::ffi::CStr::from_ptr(name) }.to_string_lossy().into_owned()
+}
