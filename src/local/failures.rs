@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use super::cluster::TaskView;
+use super::cluster::view::TaskView;
 use crate::proto::v1;
 use crate::proto::v1::TaskState;
 use crate::proto::v1::task_status::Reason;

@@ -24,7 +24,8 @@ pub(crate) mod task;
 mod token;
 mod work_dir;
 
-pub use cluster::{LocalCluster, TaskView};
+pub use cluster::LocalCluster;
+pub use cluster::view::TaskView;
 pub use options::{Options, ip};
 pub use resources::Resources;
 pub use script::Script;

@@ -20,7 +20,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{any, get};
 use axum::{Router, middleware};
 
-use super::cluster::Handle;
+use super::cluster::handle::Handle;
 use super::token::Token;
 use body::Bodies;
 use door::Door;

@@ -7,7 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::Context;
-use crate::local::cluster::Machine;
+use crate::local::cluster::machine::Machine;
 use crate::local::master::MESOS_VERSION;
 
 /// `/state`.

@@ -1,0 +1,95 @@
+//! What the cluster's thread begins with: its work directory, its spawner, master and agents, and its server.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::handle::Handle;
+use super::machine::{Job, Machine, Place};
+use crate::local::backend::posix::Posix;
+use crate::local::backend::posix::reaper::{Spawner, Ties};
+use crate::local::backend::{Backend, Report};
+use crate::local::master::{self, Master};
+use crate::local::options::Options;
+use crate::local::token::Token;
+use crate::local::work_dir::{self, WorkDir};
+use crate::local::{host, server};
+use crate::{Error, Result};
+
+/// Where a cluster is, how large, and who gets in.
+pub struct Site {
+    pub agents: u32,
+    pub bound: SocketAddr,
+    pub address: SocketAddr,
+    pub hostname: String,
+    pub token: Token,
+}
+
+/// All that the cluster's thread begins with.
+pub struct Startup {
+    runtime: tokio::runtime::Runtime,
+    listener: TcpListener,
+    work_dir: WorkDir,
+    machine: Machine,
+    reports: mpsc::UnboundedReceiver<Report>,
+    server: server::Config,
+}
+
+impl Startup {
+    /// Makes everything that can fail, so that the thread that starts the cluster gets the error.
+    pub fn prepare(options: &Options, listener: TcpListener, site: Site) -> Result<Self> {
+        let Site { agents, bound, address, hostname, token } = site;
+        let failed = |e: std::io::Error| Error::cluster(format!("cannot start the cluster: {e}"));
+        let (sender, reports) = mpsc::unbounded_channel();
+        let runtime = crate::runtime::build().map_err(failed)?;
+        let spawner = Arc::new(runtime.block_on(async { Spawner::start(Ties::None) }).map_err(failed)?);
+        listener.set_nonblocking(true).map_err(failed)?;
+        let work_dir = WorkDir::make(options.work_dir.as_deref())?;
+        let config =
+            master::Config { hostname: hostname.clone(), address, allocation_interval: options.allocation_interval };
+        let master = Master::new(config, fastrand::u64(..));
+        let mut machine = Machine::new(master);
+        let resources = options.resources.clone().map_or_else(|| host::resources(work_dir.path()), Ok)?;
+        // Others may name this machine too.
+        let own = (!bound.ip().is_loopback()).then(|| hostname.clone());
+        let hosts = options.hosts.iter().cloned().chain(own).collect();
+        let place = Place { hostname, resources, address };
+        for index in 0..agents {
+            let work_dir = work_dir::agents(work_dir.path()).join(index.to_string()).join("work");
+            let backend = |id: &str| {
+                let backend = Posix::new(id.to_owned(), work_dir, spawner.clone(), sender.clone());
+                Box::new(backend) as Box<dyn Backend>
+            };
+            machine.add_agent(index, options, &place, backend);
+        }
+        let server =
+            server::Config { work_dir: work_dir.path().to_owned(), token, hosts, queue_max: options.queue_max };
+        Ok(Self { runtime, listener, work_dir, machine, reports, server })
+    }
+
+    /// Runs the cluster until it is stopped. Calls `ready` when the port answers.
+    pub fn run(
+        self,
+        handle: Handle,
+        jobs: mpsc::UnboundedReceiver<Job>,
+        stopped: oneshot::Receiver<()>,
+        ready: impl FnOnce(),
+    ) {
+        let Self { runtime, listener, work_dir, machine, reports, server } = self;
+        runtime.block_on(async {
+            match tokio::net::TcpListener::from_std(listener) {
+                Ok(listener) => drop(tokio::spawn(server::serve(listener, handle, server))),
+                Err(error) => tracing::error!("The embedded cluster cannot listen: {error}"),
+            }
+            ready();
+            tokio::select! {
+                () = machine.run(jobs, reports) => {}
+                _ = stopped => {}
+            }
+        });
+        // Tasks and connections end with the runtime, and only then goes the directory that they use.
+        drop(runtime);
+        drop(work_dir);
+    }
+}
