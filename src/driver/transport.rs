@@ -39,7 +39,7 @@ const ERROR_BODY_MAX: usize = 64 << 10;
 pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
-/// Where an API is on every endpoint, and what it wants to see.
+/// The path of an API on every endpoint, and its headers.
 #[derive(Clone)]
 pub struct Api {
     /// `/api/v1/scheduler`, `/slave(1)/api/v1/executor`.

@@ -32,7 +32,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// For how long a refusal counts: 5 seconds where nothing valid is said, a year at most, and at least until the
+    /// How long a refusal counts: 5 seconds if no valid time is given, at most a year, and at least until the
     /// next allocation; `None` for 0.
     pub fn duration(refuse_seconds: Option<f64>, interval: Period) -> Option<Period> {
         let refused = refuse_seconds.and_then(Period::from_seconds).unwrap_or(REFUSE_DEFAULT).min(REFUSE_MAX);

@@ -12,7 +12,7 @@ const DISK_RESERVE_MB: f64 = 5120.0;
 /// Cores, memory less 1 GB, the disk of `dir` less 5 GB (half of what is small), ports 31000 to 32000
 /// (`src/slave/containerizer/containerizer.cpp`).
 ///
-/// Fails only where the numbers are absurd.
+/// Fails only if the numbers are not valid resources.
 pub fn resources(dir: &Path) -> Result<Resources> {
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let mem = keep(memory_mb(), MEMORY_RESERVE_MB);

@@ -25,19 +25,19 @@ pub struct Options {
     pub ip: IpAddr,
     /// The port there, 0 for any free one; at most 65535.
     pub port: i64,
-    /// What lets in who is neither this user nor root; a new one where `None`.
+    /// The token for callers other than this user and root; a random one if `None`.
     pub token: Option<Token>,
     /// How many agents, 1 to 1000.
     pub agents: i64,
-    /// What each agent has; the machine's own where `None`.
+    /// The resources of each agent; those of the machine if `None`.
     pub resources: Option<Resources>,
-    /// Where sandboxes are; a temporary directory, removed at the end, where `None`.
+    /// The directory of the sandboxes; a temporary one, removed at the end, if `None`.
     pub work_dir: Option<PathBuf>,
     /// Between batch allocations.
     pub allocation_interval: Period,
     /// An executor has so long to subscribe.
     pub executor_registration_timeout: Period,
-    /// An executor that is to end has so long before it is killed, where it does not say otherwise.
+    /// How long an executor that is asked to end may take before it is killed, unless it sets another time.
     pub executor_shutdown_grace_period: Period,
     /// Names and addresses, without ports, that the Host of a request may have beside those of loopback.
     pub hosts: Vec<String>,
@@ -76,7 +76,7 @@ impl Options {
     /// flags of master and agent, which libmesos reads from the same environment), and from `REMESOS_LOCAL_HOSTS`, names
     /// and addresses with commas between them, `REMESOS_LOCAL_QUEUE_MB`, a number of megabytes, and `REMESOS_LOCAL_TOKEN`.
     ///
-    /// Fails, naming the variable, where a value cannot be used.
+    /// Fails, naming the variable, if a value is not valid.
     pub fn from_environment() -> Result<Self> {
         let mut options = Self::default();
         if let Some(text) = variable("MESOS_NUM_SLAVES")? {

@@ -55,7 +55,7 @@ impl Resources {
         for item in text.split(';').map(str::trim).filter(|item| !item.is_empty()) {
             amounts.parse_item(item).map_err(|why| {
                 Error::invalid(format!(
-                    "'{text}' is no list of resources: '{item}': {why}, as in cpus:8;mem:8192;ports:[31000-32000]"
+                    "'{text}' is not a valid list of resources: '{item}': {why}, as in cpus:8;mem:8192;ports:[31000-32000]"
                 ))
             })?;
         }

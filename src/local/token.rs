@@ -42,7 +42,7 @@ impl Token {
         &self.0
     }
 
-    /// Whether this is it; how long that takes tells nothing of where they differ.
+    /// Whether this is the token. Takes the same time wherever they differ.
     pub fn is(&self, shown: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(shown).into()
     }

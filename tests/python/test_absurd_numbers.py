@@ -425,7 +425,7 @@ def test_a_cluster_may_have_the_last_port() -> None:
 
 @pytest.mark.parametrize("resources", ["mem:1e300", "mem:1000000000000;mem:1000000000000", f"ports:[1-{2**64}]"])
 def test_a_cluster_of_absurd_size_is_refused(resources: str) -> None:
-    with pytest.raises(ArgumentValueError, match="is no list of resources"):
+    with pytest.raises(ArgumentValueError, match="is not a valid list of resources"):
         LocalCluster(resources=resources)
 
 

@@ -195,7 +195,7 @@ def test_local_runs_until_ctrl_c() -> None:
         (["local", "--work-dir", ""], "expected the path of a directory as work_dir, got ''"),
         (["local", "--resources", ""], "expected at least one resource as resources, got ''"),
         (["local", "--agents", "0"], "expected 1 to 1000 as agents, got 0"),
-        (["local", "--port", "0", "--resources", "cpus=1"], "'cpus=1' is no list of resources"),
+        (["local", "--port", "0", "--resources", "cpus=1"], "'cpus=1' is not a valid list of resources"),
     ],
 )
 def test_bad_input_is_one_clear_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -684,7 +684,7 @@ def test_uris_are_fetched_into_the_sandbox(embedded: LocalCluster, tmp_path: Pat
     ("uri", "why"),
     [
         ({"value": "/no/such/file"}, "cannot copy '/no/such/file': No such file"),
-        ({"value": "relative"}, "'relative' is no absolute path"),
+        ({"value": "relative"}, "'relative' is not an absolute path"),
         ({"value": "hdfs://a/b"}, "'hdfs' cannot be fetched"),
         ({"value": "http://127.0.0.1:1/x"}, "cannot download it"),
         ({"value": "HTTP/gone.txt"}, "the server answered 404"),

@@ -25,7 +25,7 @@ fn refused<T>(status: u16, message: impl Into<String>) -> Result<T, Refusal> {
 impl Agent {
     /// SUBSCRIBE on a new stream.
     ///
-    /// Refused where no such executor was started here. One that is on its way out finds its stream closed.
+    /// Refused if no such executor was started here. If the executor is ending, its stream is closed.
     pub fn subscribe(&mut self, now: Instant, connection: ConnectionId, call: Call) -> Result<(), Refusal> {
         let key = self.key_of(&call)?;
         let subscribe = call.subscribe.unwrap_or_default();

@@ -21,7 +21,7 @@ pub struct Updates {
 }
 
 impl Updates {
-    /// Queues an update; gives it back where it is to be sent at once.
+    /// Queues an update; returns it if it is to be sent at once.
     pub fn push(&mut self, now: Instant, status: v1::TaskStatus) -> Option<v1::TaskStatus> {
         self.known.extend(status.uuid.clone());
         self.queue.push_back(status);
@@ -38,7 +38,7 @@ impl Updates {
         None
     }
 
-    /// The outstanding update, where it is time to repeat it.
+    /// The outstanding update, if it is due to be sent again.
     pub fn repeat(&mut self, now: Instant) -> Option<v1::TaskStatus> {
         let (due, interval) = self.retry?;
         if due > now {

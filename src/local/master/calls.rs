@@ -215,7 +215,7 @@ impl Master {
         self.outputs.push_back(Output::Tell(agent_id, message));
     }
 
-    /// Bytes for an executor; nobody is told where it is not there.
+    /// Passes bytes to an executor; drops them if the executor does not exist.
     fn pass_message(&mut self, framework_id: &str, message: call::Message) {
         let (framework_id, executor_id) = (framework_id.to_owned(), message.executor_id.value);
         let to_agent = ToAgent::Message { framework_id, executor_id, data: message.data };

@@ -40,7 +40,7 @@ pub struct Use {
 /// The executor of tasks, its framework's id filled in.
 pub struct ExecutorUse {
     pub info: v1::ExecutorInfo,
-    /// What it takes, where it does not run yet.
+    /// The resources that it takes, if it does not run yet.
     pub new: Option<Resources>,
 }
 
@@ -143,7 +143,7 @@ fn negative(duration: Option<&v1::DurationInfo>) -> bool {
     duration.is_some_and(|duration| duration.nanoseconds < 0)
 }
 
-/// An executor, and what it uses where it is new.
+/// An executor, and the resources that it uses if it is new.
 fn executor(info: v1::ExecutorInfo, context: &Context) -> Checked<ExecutorUse> {
     id(&info.executor_id.value)?;
     match info.r#type.map(|_| info.r#type()) {

@@ -73,7 +73,7 @@ pub async fn download(context: State<Context>, arguments: Arguments) -> Result<R
 /// Opens a regular file, and tells its size. A task may have put anything in the place of its output; what is no
 /// regular file is not opened, since that may wait for a writer for ever.
 async fn open(path: &Path) -> Result<(File, u64), Refused> {
-    let refused = || (StatusCode::BAD_REQUEST, "Cannot read what is no regular file.\n".to_owned());
+    let refused = || (StatusCode::BAD_REQUEST, "Cannot read this: it is not a regular file.\n".to_owned());
     if !tokio::fs::metadata(path).await.map_err(|e| missing(&e))?.is_file() {
         return Err(refused());
     }

@@ -29,7 +29,7 @@ use door::Door;
 #[derive(Clone)]
 pub struct Context {
     pub cluster: Handle,
-    /// Files outside of it are nobody's business.
+    /// Files outside of it are not served.
     pub work_dir: Arc<PathBuf>,
     /// The most bytes that wait for a subscriber.
     pub queue_max: usize,

@@ -1,6 +1,6 @@
 //! Who is at the other end of a connection: the user that owns the socket there, if it is on this machine.
 //!
-//! The kernel knows that. It is asked for the one socket by its addresses (sock_diag(7)) and, where it does not answer
+//! The kernel knows that. It is asked for the one socket by its addresses (sock_diag(7)) and, if it does not answer
 //! that, for its list of all (proc(5)).
 
 use std::io::{Read, Write};

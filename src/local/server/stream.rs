@@ -52,7 +52,7 @@ impl Format {
         if self == Self::Json { Self::ALL[0].1 } else { Self::ALL[1].1 }
     }
 
-    /// What a client accepts: JSON where both are, as the real master prefers.
+    /// The format that a client accepts. JSON if it accepts both, like the real master.
     pub fn accepted(headers: &HeaderMap) -> Result<Self, Refused> {
         let Some(accept) = headers.get(header::ACCEPT).and_then(|a| a.to_str().ok()) else {
             return Ok(Self::Json);
@@ -99,7 +99,7 @@ pub struct Events<F: FnOnce()> {
 }
 
 impl<F: FnOnce() + Send + Unpin + 'static> Events<F> {
-    /// To be made where the stream is opened: a client may leave before the answer is on its way.
+    /// Has to be made when the stream is opened: a client may disconnect before the response is sent.
     pub fn new(events: queue::Receiver, left: F) -> Self {
         Self { events, left: Some(left) }
     }

@@ -110,7 +110,7 @@ impl Checker {
         self.due
     }
 
-    /// What to look at, where it is time.
+    /// The probes that are due.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Probe> {
         self.due.take_if(|due| *due <= now).map(|_| self.probe.clone())
     }

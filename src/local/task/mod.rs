@@ -65,7 +65,7 @@ pub struct TaskProcess {
 }
 
 impl TaskProcess {
-    /// A task whose process is about to be started; `tells_killing` where the framework knows TASK_KILLING.
+    /// A task whose process is about to be started; `tells_killing` if the framework knows TASK_KILLING.
     pub fn new(info: v1::TaskInfo, tells_killing: bool) -> Self {
         Self {
             info,
@@ -239,7 +239,7 @@ impl TaskProcess {
     }
 }
 
-/// A `DurationInfo`; none where it is negative.
+/// Converts a `DurationInfo`; `None` if it is negative.
 pub fn duration(info: &v1::DurationInfo) -> Period {
     Period::from_nanoseconds(info.nanoseconds)
 }

@@ -8,7 +8,7 @@ use crate::proto::v1::executor::{Event, event};
 use crate::proto::v1::task_status::Reason;
 
 impl Executor {
-    /// SUBSCRIBE on a new stream, which takes the place of an older one; false where it is not to come any more.
+    /// SUBSCRIBE on a new stream, which replaces an older one. Returns false if the executor is no longer to subscribe.
     pub fn subscribe(
         &mut self,
         context: &mut Context,
@@ -100,7 +100,7 @@ impl Executor {
         }
     }
 
-    /// Bytes from the scheduler; dropped where nobody listens.
+    /// Passes bytes from the scheduler; drops them if the executor is not subscribed.
     pub fn message(&mut self, context: &mut Context, data: Vec<u8>) {
         if self.stage == Stage::Running {
             self.send(context, Event { message: Some(event::Message { data }), ..event_of(event::Type::Message) });

@@ -77,7 +77,7 @@ fn output(uri: &Uri) -> Result<PathBuf, String> {
 
 async fn copy(path: &str, target: &Path) -> Result<(), String> {
     if !path.starts_with('/') {
-        return Err(format!("'{path}' is no absolute path"));
+        return Err(format!("'{path}' is not an absolute path"));
     }
     let copied = tokio::fs::copy(path, target).await;
     copied.map(drop).map_err(|e| format!("cannot copy '{path}': {e}"))

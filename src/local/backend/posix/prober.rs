@@ -55,7 +55,7 @@ async fn ask(url: &str) -> Outcome {
 
 async fn connect(port: u32) -> Outcome {
     let Ok(port) = u16::try_from(port) else {
-        return Outcome::Failed(format!("{port} is no port"));
+        return Outcome::Failed(format!("{port} is not a valid port"));
     };
     let connecting = tokio::net::TcpStream::connect(("127.0.0.1", port));
     Outcome::Tcp(connecting.await.is_ok())

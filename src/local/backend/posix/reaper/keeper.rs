@@ -10,7 +10,7 @@ use super::tree::{Descendants, for_each_child};
 
 /// The container's socket.
 pub const SOCKET: i32 = 3;
-/// How often a reaper looks whether its parent is still the same where no signal tells that.
+/// How often a reaper looks whether its parent is still the same, in case no signal reports it.
 const LOOK: Duration = Duration::from_secs(1);
 /// Between two rounds of SIGKILL.
 pub const ROUND: Duration = Duration::from_millis(100);

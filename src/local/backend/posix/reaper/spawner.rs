@@ -11,7 +11,7 @@ use super::tree::for_each_child;
 
 /// The socket on which it is handed those of containers.
 const CONTROL: i32 = 3;
-/// How often it looks whether its parent is still the same where no signal tells that.
+/// How often it looks whether its parent is still the same, in case no signal reports it.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// What the spawner has to do with the terminal of the process that started it.

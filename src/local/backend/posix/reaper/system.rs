@@ -114,7 +114,7 @@ pub enum Woken {
 pub unsafe fn wait(first: Option<i32>, second: Option<i32>, time: Duration) -> Woken {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let time = libc::timespec { tv_sec: seconds, tv_nsec: time.subsec_nanos().into() };
-    // SAFETY: sets are plain memory; all pointers are to live memory, or null where that is allowed.
+    // SAFETY: sets are plain memory; all pointers are to live memory, or null if that is allowed.
     unsafe {
         let mut readable: libc::fd_set = std::mem::zeroed();
         for fd in [first, second].into_iter().flatten() {
