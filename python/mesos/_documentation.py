@@ -20,15 +20,15 @@ _SCALARS = {
 
 
 def docstring(descriptor: Any) -> str:
-    """The docstring of a message class: the comment in its proto file, if it has one."""
+    """Returns the docstring of a message class: the comment in its proto file, if there is one."""
     return COMMENTS.get(descriptor.full_name, f"``{descriptor.full_name}`` of Mesos 1.11.0.")
 
 
 class CallSignature:
-    """As ``__signature__`` of a message class: its fields as keywords, found when they are asked for."""
+    """The ``__signature__`` of a message class: its fields as keywords, created on access."""
 
     def __get__(self, _: object, message_class: type[Any]) -> inspect.Signature:
-        """The signature."""
+        """Returns the signature."""
         keywords = [field for field in message_class.DESCRIPTOR.fields if not keyword.iskeyword(field.name)]
         return inspect.Signature([_parameter(field) for field in keywords])
 

@@ -14,27 +14,34 @@ if TYPE_CHECKING:
 
 
 class Script:
-    """A program in the terminal of this process. If that is killed, so is all that the program started."""
+    """A program in the terminal of this process. If this process is killed, so is everything that the program started."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start it. An OSError says why it cannot be."""
+        """Starts the program.
+
+        :raises OSError: the program could not be started
+        """
         variables = [(os.fsencode(name), os.fsencode(value)) for name, value in environment.items()]
         self._script = _core.Script([os.fsencode(argument) for argument in command], variables)
         self.pid = self._script.pid
         self._code: int | None = None
 
     def wait(self, seconds: float = math.inf) -> int | None:
-        """Wait so long for its end; its exit code, negative if a signal ended it. None if it runs."""
+        """Waits for the program to end.
+
+        :param seconds: how long to wait
+        :returns: its exit code, negative if a signal ended it, or None if it is still running
+        """
         if self._code is None:
             self._code = self._script.wait(seconds)
         return self._code
 
     def signal(self, number: int) -> None:
-        """Send it a signal, if it runs."""
+        """Sends a signal to the program if it is running."""
         if self.wait(0) is None:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """End it at once, if it runs."""
+        """Kills the program if it is running."""
         self.signal(signal.SIGKILL)
         self.wait()

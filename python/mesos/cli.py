@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _GRACE_SECONDS = 10.0
-"""How long a script that was interrupted may take to end."""
+"""How long an interrupted script may take to end."""
 _DEFAULT_PORT = 5050
 _USAGE_STATUS = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 2 if an argument cannot be used.
+    """Runs the command line and returns the exit status, which is 2 if an argument is not valid.
 
-    :param arguments: what follows the program's name; ``sys.argv`` if None
+    :param arguments: the arguments after the program's name; those of ``sys.argv`` if None
     """
     open_standard_files()
     try:
@@ -58,7 +58,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _flush() -> None:
-    """Hand over what was printed, which would otherwise fail, with a traceback, when the interpreter ends."""
+    """Flushes standard output, which would otherwise fail with a traceback when the interpreter exits."""
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -69,9 +69,7 @@ def _flush() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="remesos", description="Apache Mesos' framework API, and a cluster in the box"
-    )
+    parser = argparse.ArgumentParser(prog="remesos", description="Run Apache Mesos frameworks on an embedded cluster")
     parser.add_argument("--version", action="version", version=f"remesos {version('remesos')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -80,42 +78,46 @@ def _parser() -> argparse.ArgumentParser:
     local.add_argument(
         "--ip",
         default="127.0.0.1",
-        help="address to listen on; one beyond 127.0.0.1 lets other machines in that have the token "
+        help="the address to listen on; other machines can use an address beyond 127.0.0.1 if they have the token "
         "(default: %(default)s)",
     )
     local.add_argument(
         "--token",
-        help="what lets in other users and machines; other users see it in the list of processes, so better set "
-        "REMESOS_LOCAL_TOKEN (default: a random one)",
+        help="the token for other users and machines; the list of processes shows it to other users, so prefer the "
+        "environment variable REMESOS_LOCAL_TOKEN (default: a random one)",
     )
     local.set_defaults(command=_local)
 
     run = commands.add_parser(
         "run",
-        help="run a script against a fresh embedded cluster, whatever master it names",
-        epilog="The exit status is that of the script, or 0 if the script was interrupted and ended.",
+        help="run a script on a new embedded cluster, whatever master it names",
+        epilog="The exit status is that of the script, or 0 if the script was interrupted and then ended.",
     )
     _add_cluster_options(run, 0)
     run.add_argument(
-        "--for", dest="seconds", type=_seconds, metavar="SECONDS", help="interrupt the script after this time"
+        "--for", dest="seconds", type=_seconds, metavar="SECONDS", help="interrupt the script after this many seconds"
     )
     run.add_argument(
-        "-m", dest="is_module", action="store_true", help="SCRIPT is the name of a module, run as python -m does"
+        "-m", dest="is_module", action="store_true", help="SCRIPT is the name of a module, as with python -m"
     )
     run.add_argument(
         "script", metavar="SCRIPT", help="a Python program: a file, or a directory or zip file with __main__.py"
     )
-    run.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help="its arguments")
+    run.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help="the script's arguments")
     run.set_defaults(command=_run)
     return parser
 
 
 def _add_cluster_options(parser: argparse.ArgumentParser, port: int) -> None:
-    parser.add_argument("--port", type=_number, default=port, help=f"port, 0 for any free one (default: {port})")
-    parser.add_argument("--agents", type=_number, default=1, help="number of agents (default: %(default)s)")
-    parser.add_argument("--resources", help="what each agent has, as 'cpus:8;mem:8192' (default: what the machine has)")
-    parser.add_argument("--work-dir", help="where sandboxes are kept (default: a temporary directory)")
-    parser.add_argument("-v", "--verbose", action="store_true", help="log what the cluster does")
+    parser.add_argument(
+        "--port", type=_number, default=port, help=f"the port, or 0 for any free port (default: {port})"
+    )
+    parser.add_argument("--agents", type=_number, default=1, help="the number of agents (default: %(default)s)")
+    parser.add_argument(
+        "--resources", help="each agent's resources, such as 'cpus:8;mem:8192' (default: the machine's own)"
+    )
+    parser.add_argument("--work-dir", help="the directory of the sandboxes (default: a temporary directory)")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log the cluster's activity")
 
 
 def _number(text: str) -> int:
@@ -174,14 +176,14 @@ def _run(options: argparse.Namespace) -> int:
 
 
 class _Run:
-    """A script that runs, with its tasks' output."""
+    """A running script and the output of its tasks."""
 
     def __init__(self, script: Script, stop: Stop, console: Console, output: Output) -> None:
         self._script, self._stop, self._console, self._output = script, stop, console, output
         self.is_interrupted = False
 
     def wait(self, seconds: float | None) -> int:
-        """Show the tasks' output until the script ends; interrupt it when it is time. Returns the exit status."""
+        """Shows the tasks' output until the script ends; interrupts it when the time is over. Returns the exit status."""
         due = math.inf if seconds is None else time.monotonic() + seconds
         while (code := self._script.wait(0)) is None:
             self._output.show()
@@ -193,7 +195,7 @@ class _Run:
         return 128 - code if code < 0 else code
 
     def _interrupt(self) -> int:
-        """End the script as Ctrl-C does, if that has not reached it yet; 0 if it ends by itself then."""
+        """Interrupts the script unless Ctrl-C already did. Returns 0 if the script then ends, or 1 if it is killed."""
         self.is_interrupted = True
         told = reaches_the_group(self._stop.number)
         for number, grace in ((signal.SIGINT, _GRACE_SECONDS), (signal.SIGTERM, _GRACE_SECONDS / 2)):

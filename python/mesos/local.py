@@ -31,7 +31,7 @@ def _number(name: str, value: Any) -> int:
 
 
 def _resources(value: Any) -> str | None:
-    """The text of resources, also for a mapping of their names to amounts."""
+    """Returns resources as text, also if they are a mapping of names to amounts."""
     if value is None:
         return None
     if isinstance(value, Mapping):
@@ -57,7 +57,7 @@ def _name(value: Any) -> str:
 
 
 def _amount(name: str, value: Any) -> str:
-    """The text of an amount: of a number, or of text as it is, such as ``[31000-32000]``."""
+    """Returns an amount as text. Text such as ``[31000-32000]`` is returned unchanged."""
     if isinstance(value, str):
         if ";" in value:
             raise ArgumentValueError(f"expected an amount of one resource as resources[{name!r}], got {value!r}")
@@ -101,33 +101,40 @@ class LocalTask(NamedTuple):
     id: str
     """The task's id."""
     state: str
-    """The name of its state, as ``TASK_RUNNING``."""
+    """The name of its state, such as ``TASK_RUNNING``."""
     sandbox: Path
-    """Its sandbox, where ``stdout`` and ``stderr`` are."""
+    """Its sandbox, which contains ``stdout`` and ``stderr``."""
 
 
 class LocalCluster:
-    """A Mesos cluster on a port of this machine, until :meth:`stop`, the end of a ``with`` block or of the process.
+    """A Mesos cluster on a port of this machine.
+
+    It runs until :meth:`stop`, the end of a ``with`` block, or the end of the process.
 
     The master's ``/api/v1/scheduler``, ``/state`` and web page are at :attr:`url`. Tasks run as processes of the
     current user and are killed with the cluster, however its process ends.
 
-    The cluster answers its own user and root. Anyone else needs its :attr:`token`; :attr:`link` has it.
+    The cluster accepts requests from its own user and root. Everyone else needs its :attr:`token`, which :attr:`link`
+    contains.
 
-    :param port: the port; 0 takes any free one
-    :param agents: how many agents, 1 to 1000
-    :param resources: what each agent has, as ``cpus:8;mem:8192;ports:[31000-32000]`` or as a mapping such as
-        ``{"cpus": 8, "mem": 8192, "ports": "[31000-32000]"}`` (mem and disk in MB); if None, ``MESOS_RESOURCES``, or
-        else what the machine has
-    :param work_dir: where sandboxes are; if None, ``MESOS_WORK_DIR``, or else a temporary directory that is removed at
-        the end
-    :param ip: the address to listen on. One beyond loopback, such as ``0.0.0.0``, lets other machines in, if they have
-        the token; this is logged as a warning
-    :param token: 16 to 256 letters, digits and characters of ``-._~``; if None, ``REMESOS_LOCAL_TOKEN``, or else a
-        random one
-    :raises ArgumentTypeError: an argument of a type that cannot be used
-    :raises ArgumentValueError: an argument whose value cannot be used
-    :raises AddressInUseError: the port is taken
+    >>> with LocalCluster(agents=2, resources={"cpus": 2, "mem": 1024}) as cluster:
+    ...     cluster.address.startswith("127.0.0.1:")
+    True
+
+    :param port: the port, or 0 for any free port
+    :param agents: the number of agents, 1 to 1000
+    :param resources: the resources of each agent, as text such as ``cpus:8;mem:8192;ports:[31000-32000]`` or as a
+        mapping such as ``{"cpus": 8, "mem": 8192, "ports": "[31000-32000]"}`` (mem and disk in MB). If None,
+        ``MESOS_RESOURCES`` is used, or the machine's own resources if it is not set
+    :param work_dir: the directory of the sandboxes. If None, ``MESOS_WORK_DIR`` is used, or a temporary directory,
+        which is removed at the end, if it is not set
+    :param ip: the address to listen on. With an address beyond loopback, such as ``0.0.0.0``, other machines that have
+        the token can use the cluster; this is logged as a warning
+    :param token: 16 to 256 letters, digits and characters of ``-._~``. If None, ``REMESOS_LOCAL_TOKEN`` is used, or a
+        random token if it is not set
+    :raises ArgumentTypeError: an argument has the wrong type
+    :raises ArgumentValueError: an argument's value is not valid
+    :raises AddressInUseError: the port is already in use
     :raises ClusterError: the cluster could not be started
     """
 
@@ -153,7 +160,7 @@ class LocalCluster:
 
     @classmethod
     def from_environment(cls) -> LocalCluster:
-        """Start a cluster as libmesos' ``local`` does: from MESOS_NUM_SLAVES, MESOS_RESOURCES and MESOS_WORK_DIR."""
+        """Starts a cluster from MESOS_NUM_SLAVES, MESOS_RESOURCES and MESOS_WORK_DIR, like libmesos' ``local``."""
         cluster = cls.__new__(cls)
         cluster._start(_core.LocalCluster.from_environment)
         return cluster
@@ -165,37 +172,37 @@ class LocalCluster:
 
     @property
     def address(self) -> str:
-        """The master, as ``127.0.0.1:port``: what a driver on this machine takes."""
+        """The address of the master for drivers on this machine, as ``127.0.0.1:port``."""
         return self._core.address
 
     @property
     def url(self) -> str:
-        """The web page's address."""
+        """The address of the web page."""
         return f"http://{self.address}"
 
     @property
     def link(self) -> str:
-        """The web page's address with the token, for who is neither this user nor root, or on another machine."""
+        """The address of the web page with the token, for other users and machines."""
         return self._core.link
 
     @property
     def token(self) -> str:
-        """What lets in who is neither this user nor root: whoever has it can run commands as this user.
+        """The token for other users and machines. Everyone who has it can run commands as this user.
 
-        It goes into the header ``X-Remesos-Token``, into ``Authorization: Bearer``, or into a framework's
-        ``Credential`` as the secret.
+        It is sent in the header ``X-Remesos-Token``, as ``Authorization: Bearer``, or as the secret of a framework's
+        ``Credential``.
         """
         return self._core.token
 
     def tasks(self) -> list[LocalTask]:
-        """Every task that runs, and of each agent the last 1000 that are over."""
+        """Returns every running task, and the last 1000 completed tasks of each agent."""
         return [LocalTask(name, task, state, Path(sandbox)) for name, task, state, sandbox in self._core.tasks()]
 
     def stop(self) -> None:
-        """Kill all tasks and close the port. Stopping twice does nothing.
+        """Kills all tasks and closes the port. Has no effect on a stopped cluster.
 
-        The drivers of this process that were given its address are disconnected. If no other cluster of this process
-        takes its port within three seconds, they are aborted: their ``error()`` is called.
+        The drivers of this process that use the cluster are disconnected. If no other cluster of this process listens
+        on the port within three seconds, they are aborted and their ``error()`` is called.
         """
         self._core.stop()
 

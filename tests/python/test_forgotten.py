@@ -11,7 +11,7 @@ import weakref
 from typing import Any
 
 import pytest
-from mesos import bytestr
+from mesos import bytestr, local
 from mesos.executor import _driver as executor_driver
 from mesos.interface import Executor, mesos_pb2
 from mesos.local import LocalCluster
@@ -167,6 +167,6 @@ def test_a_driver_of_another_master_is_not_told(embedded: LocalCluster) -> None:
         scheduler.offer()
 
 
-@pytest.mark.parametrize("module", [scheduler_driver, executor_driver, bytestr])
+@pytest.mark.parametrize("module", [scheduler_driver, executor_driver, bytestr, local])
 def test_the_examples_in_docstrings_do_what_they_show(module: Any) -> None:
     assert doctest.testmod(module).failed == 0
