@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Script:
-    """A program in the terminal of this process. If this process is killed, so is everything that the program started."""
+    """A program in the terminal of this process. If this process is killed, everything the program started is too."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Starts the program.

@@ -183,7 +183,7 @@ class _Run:
         self.is_interrupted = False
 
     def wait(self, seconds: float | None) -> int:
-        """Shows the tasks' output until the script ends; interrupts it when the time is over. Returns the exit status."""
+        """Shows the tasks' output until the script ends; interrupts it when time is up. Returns the exit status."""
         due = math.inf if seconds is None else time.monotonic() + seconds
         while (code := self._script.wait(0)) is None:
             self._output.show()
