@@ -112,7 +112,7 @@ class Recorder(Scheduler):
 
 @contextlib.contextmanager
 def heard(text: str) -> Iterator[threading.Event]:
-    """An event that is set once this is logged."""
+    """An event that is set once this is logged, and pytest's ``caplog`` has it."""
     said = threading.Event()
 
     class Listener(logging.Handler):
@@ -121,11 +121,12 @@ def heard(text: str) -> Iterator[threading.Event]:
                 said.set()
 
     listener = Listener()
-    logging.getLogger("mesos").addHandler(listener)
+    # Handlers are called in order, and pytest's are on the root logger.
+    logging.getLogger().addHandler(listener)
     try:
         yield said
     finally:
-        logging.getLogger("mesos").removeHandler(listener)
+        logging.getLogger().removeHandler(listener)
 
 
 def alive(pid: int) -> bool:
