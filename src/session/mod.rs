@@ -172,8 +172,8 @@ pub enum Output<C, D> {
     },
 }
 
-/// What happens to a call that was written, if its connection ended before the call was answered. It is not known whether
-/// the other side has processed such a call.
+/// What happens to a call that was written, if its connection ended before the call was answered. It is not known
+/// whether the other side has processed such a call.
 ///
 /// ```
 /// use remesos::session::scheduler::SchedulerSession;
