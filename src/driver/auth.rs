@@ -4,7 +4,15 @@ use std::fmt;
 
 use base64::Engine;
 
-/// A principal and its secret (`mesos.Credential`). The secret is in no `Debug` output.
+/// A principal and its secret (`mesos.Credential`). `Debug` does not show the secret.
+///
+/// ```
+/// use remesos::driver::Credential;
+///
+/// let credential = Credential { principal: "alice".to_owned(), secret: "secret".to_owned() };
+/// assert_eq!(credential.authorization().header(), "Basic YWxpY2U6c2VjcmV0");
+/// assert_eq!(format!("{credential:?}"), r#"Credential { principal: "alice", .. }"#);
+/// ```
 #[derive(Clone)]
 pub struct Credential {
     /// Who it is.

@@ -7,7 +7,38 @@ use super::status::Status;
 use crate::Error;
 use crate::session::{Callback, Session};
 
-/// A callback to make.
+/// A callback that the owner of a driver is to make.
+///
+/// A framework's thread makes callbacks in a loop like this one, which ends when the driver is stopped or aborted. This
+/// driver is stopped already, so the loop ends at once:
+///
+/// ```
+/// use remesos::driver::{Options, SchedulerDriver, Status};
+/// use remesos::session::scheduler::Callback;
+///
+/// # let options = Options {
+/// #     framework: Default::default(),
+/// #     master: "no master".to_owned(),
+/// #     credential: None,
+/// #     suppressed_roles: Vec::new(),
+/// # };
+/// let driver = SchedulerDriver::new(options)?;
+/// # assert!(driver.start(true).is_err());
+/// # driver.stop(false);
+/// while let Some(deliveries) = driver.blocking_recv() {
+///     for delivery in deliveries {
+///         if delivery.begin(|error| eprintln!("{error}")) {
+///             match delivery.callback() {
+///                 Callback::ResourceOffers(offers) => println!("{} offers", offers.len()),
+///                 other => println!("{other:?}"),
+///             }
+///             delivery.ack();
+///         }
+///     }
+/// }
+/// assert_eq!(driver.status(), Status::Stopped);
+/// # Ok::<(), remesos::Error>(())
+/// ```
 pub struct Delivery<'a, S: Session> {
     driver: &'a Handle<S>,
     callback: S::Callback,

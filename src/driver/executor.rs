@@ -28,7 +28,29 @@ const SHUTDOWN_GRACE_PERIOD: Period = Period::from_secs(5);
 const RECOVERY_TIMEOUT: Period = Period::from_secs(15 * 60);
 const BACKOFF_MAX: Period = Period::from_secs(2);
 
-/// What an agent tells its executor, read from the variables of `executorEnvironment` in `src/slave/slave.cpp`.
+/// The settings that an agent passes to its executor, read from the variables of `executorEnvironment` in
+/// `src/slave/slave.cpp`.
+///
+/// ```
+/// use remesos::driver::Environment;
+/// use remesos::environment::Variables;
+/// use remesos::wire::duration::Period;
+///
+/// let mut variables: Variables = [
+///     ("MESOS_FRAMEWORK_ID", "framework"),
+///     ("MESOS_EXECUTOR_ID", "executor"),
+///     ("MESOS_SLAVE_ID", "agent"),
+///     ("MESOS_SLAVE_PID", "slave(1)@127.0.0.1:5051"),
+///     ("MESOS_DIRECTORY", "/tmp"),
+///     ("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", "10secs"),
+/// ]
+/// .map(|(name, value)| (name.into(), value.into()))
+/// .into();
+/// assert_eq!(Environment::read(&variables)?.shutdown_grace_period(), Period::from_secs(10));
+/// variables.clear();
+/// assert!(Environment::read(&variables).is_err_and(|error| error.is_invalid_argument()));
+/// # Ok::<(), remesos::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Environment {
     session: Config,
@@ -106,6 +128,15 @@ fn agent(pid: &str) -> Result<(String, Endpoint)> {
 }
 
 /// An executor driver.
+///
+/// ```
+/// use bytes::Bytes;
+/// use remesos::driver::{ExecutorDriver, Status};
+///
+/// let driver = ExecutorDriver::default();
+/// assert_eq!(driver.status(), Status::NotStarted);
+/// assert_eq!(driver.message(Bytes::from_static(b"not sent")), Status::NotStarted);
+/// ```
 #[derive(Debug, Default)]
 pub struct ExecutorDriver {
     handle: Handle<ExecutorSession>,

@@ -12,10 +12,19 @@ use super::status::{Shared, Status};
 use crate::session::{Callback, Session};
 use crate::{Error, Result};
 
-/// The driver of a session: every method may be called from any thread.
+/// The driver of a session. Every method may be called from any thread.
 ///
-/// For a child that was forked after the start it is stopped: the threads that do the work are its parent's, and so are
-/// the locks, which may have been held when it forked.
+/// ```
+/// use remesos::driver::{Handle, Status};
+/// use remesos::session::scheduler::SchedulerSession;
+///
+/// let driver = Handle::<SchedulerSession>::default();
+/// assert_eq!(driver.status(), Status::NotStarted);
+/// assert_eq!(driver.stop(false), Status::NotStarted);
+/// ```
+///
+/// In a child process that was forked after the start, the driver is stopped: the threads that do the work belong to
+/// the parent, and so do the locks, which may have been held at the time of the fork.
 #[derive(Debug)]
 pub struct Handle<S: Session> {
     /// The process that started it.

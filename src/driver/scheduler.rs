@@ -22,7 +22,22 @@ const BACKOFF_FACTOR: Period = Period::from_secs(2);
 const BACKOFF_FACTOR_NAME: &str = "MESOS_REGISTRATION_BACKOFF_FACTOR";
 const PATH: &str = "/api/v1/scheduler";
 
-/// What a scheduler driver is made of. Passwords are in no `Debug` output.
+/// The options of a scheduler driver. `Debug` does not show passwords.
+///
+/// ```
+/// use prost::Message;
+/// use remesos::driver::Options;
+/// use remesos::proto::v1;
+///
+/// let framework = v1::FrameworkInfo { name: "example".to_owned(), ..Default::default() };
+/// let options = Options {
+///     framework: framework.encode_to_vec().into(),
+///     master: "zk://user:secret@localhost:2181/mesos".to_owned(),
+///     credential: None,
+///     suppressed_roles: Vec::new(),
+/// };
+/// assert!(!format!("{options:?}").contains("secret"));
+/// ```
 #[derive(Clone)]
 pub struct Options {
     /// The serialized `FrameworkInfo`.
@@ -43,6 +58,24 @@ impl std::fmt::Debug for Options {
 }
 
 /// A scheduler driver.
+///
+/// ```
+/// use prost::Message;
+/// use remesos::driver::{Options, SchedulerDriver, Status};
+/// use remesos::proto::v1;
+/// use remesos::wire::scheduler::Call;
+///
+/// let framework = v1::FrameworkInfo { name: "example".to_owned(), ..Default::default() };
+/// let driver = SchedulerDriver::new(Options {
+///     framework: framework.encode_to_vec().into(),
+///     master: "localhost:5050".to_owned(),
+///     credential: None,
+///     suppressed_roles: Vec::new(),
+/// })?;
+/// assert_eq!(driver.name(), "example");
+/// assert_eq!(driver.call(Call::Teardown), Status::NotStarted);
+/// # Ok::<(), remesos::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct SchedulerDriver {
     options: Options,

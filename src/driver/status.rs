@@ -8,6 +8,13 @@ use std::time::Duration;
 use crate::clock;
 
 /// `mesos.Status`, with its numbers.
+///
+/// ```
+/// use remesos::driver::{ExecutorDriver, Status};
+///
+/// assert_eq!(ExecutorDriver::default().status(), Status::NotStarted);
+/// assert_eq!(Status::Stopped as i32, 4);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Status {

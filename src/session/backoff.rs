@@ -5,7 +5,18 @@ use crate::wire::duration::Period;
 
 const WINDOW_MAX: Period = Period::from_secs(60);
 
-/// A doubling window from which delays are drawn, from a seed, so that a run can be repeated.
+/// Draws random delays from a window that doubles with each delay. The same seed yields the same delays.
+///
+/// ```
+/// use remesos::session::backoff::Backoff;
+/// use remesos::wire::duration::Period;
+///
+/// let mut backoff = Backoff::new(Period::from_secs(2), Period::ZERO, 7);
+/// assert!(backoff.next_delay() <= Period::from_secs(2));
+/// assert!(backoff.next_delay() <= Period::from_secs(4));
+/// backoff.reset();
+/// assert!(backoff.next_delay() <= Period::from_secs(2));
+/// ```
 #[derive(Debug)]
 pub struct Backoff {
     factor: Period,

@@ -7,7 +7,20 @@ use crate::proto::{has_capability, roles, v1};
 use crate::wire::duration::Period;
 use crate::{Error, Result};
 
-/// A `FrameworkInfo` ready to be sent, and what of it the session needs to know.
+/// A `FrameworkInfo` that is ready to be sent, and the fields of it that the session reads.
+///
+/// ```
+/// use prost::Message;
+/// use remesos::proto::v1;
+/// use remesos::session::framework::Framework;
+///
+/// let info = v1::FrameworkInfo { name: "example".to_owned(), ..Default::default() };
+/// let mut framework = Framework::new(info.encode_to_vec().into(), "alice", "host")?;
+/// framework.set_id("f-1");
+/// let sent = v1::FrameworkInfo::decode(framework.info())?;
+/// assert_eq!((sent.name.as_str(), sent.user.as_str(), framework.id()), ("example", "alice", Some("f-1")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Framework {
     info: Bytes,

@@ -19,7 +19,30 @@ use bytes::Bytes;
 use crate::Error;
 use crate::wire::Post;
 
-/// What every session is told by the loop that runs it.
+/// Tells a session what has happened.
+///
+/// ```
+/// # use std::time::Instant;
+/// # use remesos::session::executor::{Config, ExecutorSession, Output};
+/// # use remesos::session::{Endpoint, Notice, Session};
+/// # use remesos::wire::duration::Period;
+/// # let mut session = ExecutorSession::new(Config {
+/// #     framework_id: "framework".to_owned(),
+/// #     executor_id: "executor".to_owned(),
+/// #     agent_id: "agent".to_owned(),
+/// #     recovery_timeout: None,
+/// #     backoff_max: Period::from_secs(2),
+/// #     shutdown_grace_period: Period::from_secs(5),
+/// #     seed: 7,
+/// # });
+/// let agent = Endpoint::new(false, "localhost", 5051);
+/// session.handle_notice(Instant::now(), Notice::Detected(Some(agent.clone())));
+/// assert!(matches!(session.poll_output(), Some(Output::Subscribe(_, to, _)) if to == agent));
+///
+/// session.handle_notice(Instant::now(), Notice::Stop { failover: false });
+/// session.handle_notice(session.poll_timeout().expect("a deadline"), Notice::Timeout);
+/// assert_eq!(session.poll_output(), Some(Output::Finished { linger: false }));
+/// ```
 #[derive(Debug)]
 pub enum Notice<C> {
     /// Who is to be talked to, or that nobody is known.
@@ -59,6 +82,32 @@ pub enum Notice<C> {
 }
 
 /// What can happen to a stream of events.
+///
+/// If the stream closes, the session drops its connections and schedules the next attempt:
+///
+/// ```
+/// # use std::time::Instant;
+/// # use remesos::session::executor::{Config, ExecutorSession, Output};
+/// # use remesos::session::{Endpoint, Notice, Session, StreamEvent};
+/// # use remesos::wire::duration::Period;
+/// # let mut session = ExecutorSession::new(Config {
+/// #     framework_id: "framework".to_owned(),
+/// #     executor_id: "executor".to_owned(),
+/// #     agent_id: "agent".to_owned(),
+/// #     recovery_timeout: None,
+/// #     backoff_max: Period::from_secs(2),
+/// #     shutdown_grace_period: Period::from_secs(5),
+/// #     seed: 7,
+/// # });
+/// let now = Instant::now();
+/// session.handle_notice(now, Notice::Detected(Some(Endpoint::new(false, "localhost", 5051))));
+/// let Some(Output::Subscribe(attempt, ..)) = session.poll_output() else { panic!("no SUBSCRIBE") };
+///
+/// session.handle_notice(now, Notice::Stream(attempt, StreamEvent::Closed("connection refused".to_owned())));
+/// assert_eq!(session.poll_output(), Some(Output::Disconnect));
+/// session.handle_notice(session.poll_timeout().expect("a next attempt"), Notice::Timeout);
+/// assert!(matches!(session.poll_output(), Some(Output::Subscribe(again, ..)) if again > attempt));
+/// ```
 #[derive(Debug)]
 pub enum StreamEvent {
     /// The connection stands, and the SUBSCRIBE is about to be written to it.
@@ -75,7 +124,35 @@ pub enum StreamEvent {
     Closed(String),
 }
 
-/// What to do.
+/// An instruction from a session to the loop that runs it.
+///
+/// ```
+/// # use std::time::Instant;
+/// # use prost::Message;
+/// # use remesos::proto::v1;
+/// # use remesos::session::framework::Framework;
+/// # use remesos::session::scheduler::{Config, SchedulerSession};
+/// # use remesos::session::{Endpoint, Notice, Output, Session};
+/// # use remesos::wire::duration::Period;
+/// # let info = v1::FrameworkInfo { name: "example".to_owned(), ..Default::default() };
+/// # let framework = Framework::new(info.encode_to_vec().into(), "user", "host")?;
+/// # let mut session = SchedulerSession::new(Config {
+/// #     framework,
+/// #     suppressed_roles: Vec::new(),
+/// #     implicit_acknowledgements: true,
+/// #     principal: None,
+/// #     backoff_factor: Period::from_secs(2),
+/// #     seed: 7,
+/// # });
+/// let master = Endpoint::new(false, "localhost", 5050);
+/// session.handle_notice(Instant::now(), Notice::Detected(Some(master.clone())));
+/// assert_eq!(session.poll_output(), Some(Output::Disconnect));
+/// let Some(Output::Subscribe(_, to, body)) = session.poll_output() else { panic!("no SUBSCRIBE") };
+/// assert_eq!(to, master);
+/// assert_eq!(v1::scheduler::Call::decode(body)?.r#type(), v1::scheduler::call::Type::Subscribe);
+/// assert_eq!(session.poll_output(), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, PartialEq)]
 pub enum Output<C, D> {
     /// Drop all connections, connect and POST this SUBSCRIBE; report as this attempt.
@@ -95,8 +172,20 @@ pub enum Output<C, D> {
     },
 }
 
-/// What is done about a call that was written and not answered when its connection ended: nobody knows whether it was
-/// processed.
+/// What happens to a call that was written, if its connection ended before the call was answered. It is not known
+/// whether the other side has processed such a call.
+///
+/// ```
+/// use remesos::session::scheduler::SchedulerSession;
+/// use remesos::session::{Session, Unanswered};
+/// use remesos::wire::scheduler::{Call, Envelope, FrameworkMessage};
+///
+/// let envelope = |call| Envelope { framework_id: None, call };
+/// let teardown = envelope(Call::Teardown);
+/// assert_eq!(SchedulerSession::unanswered(teardown.clone()), Unanswered::Repeat(teardown));
+/// let message = envelope(Call::Message(FrameworkMessage::default()));
+/// assert_eq!(SchedulerSession::unanswered(message), Unanswered::GiveUp);
+/// ```
 #[derive(Debug, PartialEq)]
 pub enum Unanswered<C> {
     /// It is sent again in its place, since it may be processed twice without harm.
@@ -113,6 +202,38 @@ pub enum Unanswered<C> {
 }
 
 /// A state machine that a driver's loop can run.
+///
+/// A test runs a session in virtual time with a loop of its own:
+///
+/// ```
+/// # use std::time::Instant;
+/// # use remesos::session::executor::{Config, ExecutorSession};
+/// # use remesos::session::{Endpoint, Notice, Output, Session};
+/// # use remesos::wire::duration::Period;
+/// fn outputs<S: Session>(
+///     session: &mut S,
+///     now: Instant,
+///     notice: Notice<S::Call>,
+/// ) -> Vec<Output<S::Call, S::Callback>> {
+///     session.handle_notice(now, notice);
+///     std::iter::from_fn(|| session.poll_output()).collect()
+/// }
+///
+/// # let mut session = ExecutorSession::new(Config {
+/// #     framework_id: "framework".to_owned(),
+/// #     executor_id: "executor".to_owned(),
+/// #     agent_id: "agent".to_owned(),
+/// #     recovery_timeout: None,
+/// #     backoff_max: Period::from_secs(2),
+/// #     shutdown_grace_period: Period::from_secs(5),
+/// #     seed: 7,
+/// # });
+/// let agent = Endpoint::new(false, "localhost", 5051);
+/// let first = outputs(&mut session, Instant::now(), Notice::Detected(Some(agent)));
+/// assert!(matches!(first[..], [Output::Subscribe(..)]));
+/// let unanswered_until = session.poll_timeout().expect("SUBSCRIBE has to be answered");
+/// assert_eq!(outputs(&mut session, unanswered_until, Notice::Timeout), [Output::Disconnect]);
+/// ```
 pub trait Session: Send + 'static {
     /// What its owner asks.
     type Request: Send;
@@ -135,6 +256,18 @@ pub trait Session: Send + 'static {
 }
 
 /// A callback with its arguments, as the bytes of the messages.
+///
+/// ```
+/// use bytes::Bytes;
+/// use remesos::session::Callback as _;
+/// use remesos::session::scheduler::{Callback, Request};
+///
+/// let status = Bytes::from_static(b"the bytes of a TaskStatus");
+/// let callback = Callback::StatusUpdate { status: status.clone(), acknowledge: true };
+/// assert!(callback.error().is_none());
+/// assert!(callback.size() > status.len());
+/// assert!(matches!(callback.when_returned(), Some(Request::Acknowledge(of)) if of == status));
+/// ```
 pub trait Callback: Send + 'static {
     /// What the owner asks.
     type Request;
@@ -149,7 +282,15 @@ pub trait Callback: Send + 'static {
     fn size(&self) -> usize;
 }
 
-/// A master, or an agent, that can be talked to.
+/// The address of a master or an agent.
+///
+/// ```
+/// use remesos::session::Endpoint;
+///
+/// let master = Endpoint::new(true, "::1", 5050);
+/// assert_eq!(master.authority(), "[::1]:5050");
+/// assert_eq!(master.to_string(), "https://[::1]:5050");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// Whether it is reached over TLS.

@@ -10,7 +10,15 @@ use super::views::{ErrorMessage, TaskGroup, Wrapped};
 pub use crate::proto::v1::executor::call::Type as CallType;
 pub use crate::proto::v1::executor::event::Type as EventType;
 
-/// What an executor asks of its agent.
+/// A call of an executor to its agent.
+///
+/// ```
+/// use bytes::Bytes;
+/// use remesos::wire::executor::{Call, CallMessage, CallType};
+///
+/// let call = Call::Message(CallMessage { data: Bytes::from_static(b"hello") });
+/// assert_eq!(call.kind(), CallType::Message);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
 pub enum Call {
@@ -33,6 +41,21 @@ impl Call {
 }
 
 /// `mesos.v1.executor.Call`: a call, and the executor that makes it.
+///
+/// ```
+/// use prost::Message;
+/// use remesos::proto::v1;
+/// use remesos::wire::Post;
+/// use remesos::wire::executor::{Call, CallType, Envelope};
+///
+/// let executor = v1::ExecutorId { value: "executor".to_owned() };
+/// let framework = v1::FrameworkId { value: "framework".to_owned() };
+/// let (executor_id, framework_id) = (executor.encode_to_vec().into(), framework.encode_to_vec().into());
+/// let body = Envelope { executor_id, framework_id, call: Call::Heartbeat }.to_bytes();
+/// let call = v1::executor::Call::decode(body)?;
+/// assert_eq!((call.executor_id, call.framework_id), (executor, framework));
+/// # Ok::<(), prost::DecodeError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Envelope {
     /// The serialized `ExecutorID`.
@@ -78,7 +101,8 @@ impl Post for Envelope {
     }
 }
 
-/// `Call.Subscribe`: what the agent has not acknowledged yet, as far as this executor knows.
+/// `Call.Subscribe`, with the tasks and updates that the agent has not acknowledged yet, as far as this executor knows.
+/// See [`Call`] for an example.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct Subscribe {
@@ -88,7 +112,7 @@ pub struct Subscribe {
     pub unacknowledged_updates: Vec<Wrapped>,
 }
 
-/// `Call.Message`.
+/// `Call.Message`. See [`Call`] for an example.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct CallMessage {
@@ -97,6 +121,22 @@ pub struct CallMessage {
 }
 
 /// `mesos.v1.executor.Event`.
+///
+/// ```
+/// use prost::Message;
+/// use remesos::proto::v1;
+/// use remesos::wire::executor::{Event, EventType};
+///
+/// let real = v1::executor::Event {
+///     r#type: Some(EventType::Message.into()),
+///     message: Some(v1::executor::event::Message { data: b"hello".to_vec() }),
+///     ..Default::default()
+/// };
+/// let event = Event::decode(real.encode_to_vec().as_slice())?;
+/// assert_eq!(event.kind(), EventType::Message);
+/// assert_eq!(event.message.expect("a MESSAGE").data, "hello");
+/// # Ok::<(), prost::DecodeError>(())
+/// ```
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct Event {
@@ -118,7 +158,7 @@ pub struct Event {
     pub error: Option<ErrorMessage>,
 }
 
-/// `Event.Subscribed`.
+/// `Event.Subscribed`. See [`Event`] for an example.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct Subscribed {
@@ -130,7 +170,8 @@ pub struct Subscribed {
     pub agent_info: Bytes,
 }
 
-/// `Event.Acknowledged`: the agent has this update, and keeps it until the scheduler has it.
+/// `Event.Acknowledged`: the agent has received this update, and keeps it until the scheduler has received it. See
+/// [`Event`] for an example.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct Acknowledged {
@@ -140,7 +181,7 @@ pub struct Acknowledged {
     pub uuid: Bytes,
 }
 
-/// `Event.LaunchGroup`.
+/// `Event.LaunchGroup`. See [`Event`] for an example.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct LaunchGroup {
@@ -148,7 +189,7 @@ pub struct LaunchGroup {
     pub task_group: Option<TaskGroup>,
 }
 
-/// `Event.Kill`.
+/// `Event.Kill`. See [`Event`] for an example.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct Kill {
@@ -158,7 +199,7 @@ pub struct Kill {
     pub kill_policy: Option<Bytes>,
 }
 
-/// `Event.Message`.
+/// `Event.Message`. See [`Event`] for an example.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct EventMessage {

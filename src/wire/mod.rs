@@ -12,6 +12,16 @@ mod weight;
 use bytes::{Bytes, BytesMut};
 
 /// A call that is POSTed to a master or an agent.
+///
+/// ```
+/// use remesos::wire::Post;
+/// use remesos::wire::scheduler::{Call, Envelope};
+///
+/// let envelope = Envelope { framework_id: None, call: Call::Teardown };
+/// assert_eq!(envelope.name(), "TEARDOWN");
+/// assert_eq!(envelope.to_bytes().len(), envelope.encoded_len());
+/// assert!(!envelope.answer_counts());
+/// ```
 pub trait Post: Send + Sync + 'static {
     /// Its type's name in the API, for logs.
     fn name(&self) -> &'static str;

@@ -7,7 +7,19 @@ use bytes::Bytes;
 
 use crate::proto::v1;
 
-/// A message whose only field, number 1, is a message: RESCIND, UPDATE, and the ids inside others.
+/// A message whose only field, number 1, is another message: RESCIND, UPDATE, and the ids inside others.
+///
+/// ```
+/// use prost::Message;
+/// use remesos::proto::v1;
+/// use remesos::wire::views::Wrapped;
+///
+/// let task_id = v1::TaskId { value: "task".to_owned() };
+/// let kill = v1::scheduler::call::Kill { task_id: task_id.clone(), ..Default::default() };
+/// let wrapped = Wrapped::decode(kill.encode_to_vec().as_slice())?;
+/// assert_eq!(wrapped.inner, task_id.encode_to_vec());
+/// # Ok::<(), prost::DecodeError>(())
+/// ```
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Wrapped {
     /// The inner message's bytes.
@@ -15,7 +27,19 @@ pub struct Wrapped {
     pub inner: Bytes,
 }
 
-/// Of a `TaskInfo`: which task it is, and where.
+/// The fields of a `TaskInfo` that tell which task it is and on which agent it runs.
+///
+/// ```
+/// use prost::Message;
+/// use remesos::proto::v1;
+/// use remesos::wire::views::TaskView;
+///
+/// let task_id = v1::TaskId { value: "task".to_owned() };
+/// let task = v1::TaskInfo { task_id: task_id.clone(), ..Default::default() };
+/// let view = TaskView::decode(task.encode_to_vec().as_slice())?;
+/// assert_eq!(view.task_id, task_id.encode_to_vec());
+/// # Ok::<(), prost::DecodeError>(())
+/// ```
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct TaskView {
@@ -25,7 +49,19 @@ pub struct TaskView {
     pub agent_id: Option<Bytes>,
 }
 
-/// Of a `TaskStatus`: which task it is of, and what names the update.
+/// The fields of a `TaskStatus` that tell which task it belongs to and which update it is.
+///
+/// ```
+/// use prost::Message;
+/// use remesos::proto::v1;
+/// use remesos::wire::views::StatusView;
+///
+/// let state = v1::TaskState::TaskRunning;
+/// let status = v1::TaskStatus { state: state.into(), uuid: Some(vec![7; 16]), ..Default::default() };
+/// let view = StatusView::decode(status.encode_to_vec().as_slice())?;
+/// assert_eq!((view.state(), view.uuid.as_deref()), (state, Some(&[7; 16][..])));
+/// # Ok::<(), prost::DecodeError>(())
+/// ```
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct StatusView {
@@ -40,6 +76,18 @@ pub struct StatusView {
 }
 
 /// `TaskGroupInfo`.
+///
+/// ```
+/// use prost::Message;
+/// use remesos::proto::v1;
+/// use remesos::wire::views::TaskGroup;
+///
+/// let task = v1::TaskInfo { name: "task".to_owned(), ..Default::default() };
+/// let group = v1::TaskGroupInfo { tasks: vec![task.clone()] };
+/// let view = TaskGroup::decode(group.encode_to_vec().as_slice())?;
+/// assert_eq!(view.tasks, [task.encode_to_vec()]);
+/// # Ok::<(), prost::DecodeError>(())
+/// ```
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct TaskGroup {
@@ -47,7 +95,18 @@ pub struct TaskGroup {
     pub tasks: Vec<Bytes>,
 }
 
-/// `Event.Error`, of schedulers and of executors.
+/// `Event.Error` of the scheduler API and of the executor API.
+///
+/// ```
+/// use prost::Message;
+/// use remesos::proto::v1;
+/// use remesos::wire::views::ErrorMessage;
+///
+/// let error = v1::scheduler::event::Error { message: "Framework has been removed".to_owned() };
+/// let view = ErrorMessage::decode(error.encode_to_vec().as_slice())?;
+/// assert_eq!(view.message, "Framework has been removed");
+/// # Ok::<(), prost::DecodeError>(())
+/// ```
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct ErrorMessage {

@@ -68,7 +68,7 @@ const STATE_MACHINES: [&str; 6] = [
     "src/local/resources.rs",
 ];
 
-fn sources(path: &Path) -> Vec<PathBuf> {
+pub(crate) fn sources(path: &Path) -> Vec<PathBuf> {
     if path.is_file() {
         return vec![path.to_path_buf()];
     }
@@ -86,7 +86,7 @@ fn code(file: &Path) -> String {
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -151,7 +151,7 @@ fn every_layer_names_only_those_below_it() {
 }
 
 /// The module that a file is: `["driver", "calls"]` for `src/driver/calls/mod.rs`.
-fn module(file: &Path) -> Vec<String> {
+pub(crate) fn module(file: &Path) -> Vec<String> {
     let relative = file.strip_prefix(root().join("src")).expect("a source").with_extension("");
     let mut names: Vec<_> = relative.iter().map(|name| name.to_string_lossy().into_owned()).collect();
     if names.last().is_some_and(|last| last == "mod" || last == "lib") {

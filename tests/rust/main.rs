@@ -1,6 +1,8 @@
 //! The crate from outside.
 #![expect(clippy::disallowed_methods, reason = "virtual time starts from some time")]
 
+#[path = "examples.rs"]
+mod examples;
 #[path = "executor_session.rs"]
 mod executor_session;
 #[path = "layers.rs"]

@@ -16,7 +16,18 @@ const EXPECTED: &str = "expected host:port, http(s)://host:port, zk://[user:pass
                         file:///path/to/file or local";
 const FILES_NESTED_MAX: usize = 8;
 
-/// A master string, read.
+/// A parsed master string.
+///
+/// ```
+/// use remesos::driver::detector::MasterUri;
+/// use remesos::session::Endpoint;
+///
+/// let master = Endpoint::new(true, "example.org", 5050);
+/// assert_eq!(MasterUri::parse("https://example.org:5050", false)?, MasterUri::Standalone(master));
+/// assert!(matches!(MasterUri::parse("zk://localhost:2181/mesos", false)?, MasterUri::ZooKeeper(..)));
+/// assert!(MasterUri::parse("ftp://example.org", false).is_err());
+/// # Ok::<(), remesos::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum MasterUri {
     /// `host:port` or `http(s)://host:port`: this one, for ever.

@@ -22,7 +22,16 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 const DEFAULT_PORT: u16 = 2181;
 const DEFAULT_MASTER_PORT: u16 = 5050;
 
-/// `zk://[user:password@]host1:port1,host2:port2,.../path`. The credentials are in no `Debug` output.
+/// `zk://[user:password@]host1:port1,host2:port2,.../path`. `Debug` does not show the credentials.
+///
+/// ```
+/// use remesos::driver::detector::ZooKeeperUrl;
+///
+/// let url = ZooKeeperUrl::parse("zk://user:secret@zk1:2181,zk2:2181/mesos")?;
+/// assert_eq!((url.servers.as_str(), url.path.as_str()), ("zk1:2181,zk2:2181", "/mesos"));
+/// assert!(!format!("{url:?}").contains("secret"));
+/// # Ok::<(), remesos::Error>(())
+/// ```
 #[derive(Clone, PartialEq)]
 pub struct ZooKeeperUrl {
     credentials: Option<String>,

@@ -7,7 +7,8 @@ use crate::session;
 use crate::wire::duration::Period;
 use crate::wire::executor::Envelope;
 
-/// What a session is made of: what the agent told the executor in its environment.
+/// The configuration of an executor's session, which the agent sets in the executor's environment. See
+/// [`ExecutorSession`](super::ExecutorSession) for an example.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `MESOS_FRAMEWORK_ID`.
@@ -27,7 +28,37 @@ pub struct Config {
     pub seed: u64,
 }
 
-/// What an executor asks.
+/// A request of the executor to its session.
+///
+/// An update that is not acknowledged yet is part of the next SUBSCRIBE:
+///
+/// ```
+/// # use std::time::Instant;
+/// # use bytes::Bytes;
+/// # use prost::Message;
+/// # use remesos::proto::v1;
+/// # use remesos::session::executor::{Config, ExecutorSession, Output, Request};
+/// # use remesos::session::{Endpoint, Notice, Session};
+/// # use remesos::wire::duration::Period;
+/// # let mut session = ExecutorSession::new(Config {
+/// #     framework_id: "framework".to_owned(),
+/// #     executor_id: "executor".to_owned(),
+/// #     agent_id: "agent".to_owned(),
+/// #     recovery_timeout: None,
+/// #     backoff_max: Period::from_secs(2),
+/// #     shutdown_grace_period: Period::from_secs(5),
+/// #     seed: 7,
+/// # });
+/// let status = v1::TaskStatus { state: v1::TaskState::TaskRunning.into(), ..Default::default() };
+/// let uuid = Bytes::from_static(&[7; 16]);
+/// let update = Request::Update { status: status.encode_to_vec().into(), timestamp: 0.0, uuid };
+/// session.handle_request(Instant::now(), update);
+/// session.handle_notice(Instant::now(), Notice::Detected(Some(Endpoint::new(false, "localhost", 5051))));
+/// let Some(Output::Subscribe(_, _, body)) = session.poll_output() else { panic!("no SUBSCRIBE") };
+/// let subscribe = v1::executor::Call::decode(body)?.subscribe.expect("a SUBSCRIBE");
+/// assert_eq!(subscribe.unacknowledged_updates[0].status.uuid(), [7; 16]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub enum Request {
     /// The executor reports on a task.
@@ -43,10 +74,21 @@ pub enum Request {
     Message(Bytes),
 }
 
-/// What to do.
+/// An instruction from an executor's session. See [`session::Output`] for an example.
 pub type Output = session::Output<Envelope, Callback>;
 
-/// A callback with its arguments, as the bytes of the messages.
+/// A callback of an executor with its arguments, as the bytes of the messages.
+///
+/// ```
+/// use bytes::Bytes;
+/// use remesos::session::Callback as _;
+/// use remesos::session::executor::Callback;
+///
+/// let task = Bytes::from_static(b"the bytes of a TaskInfo");
+/// let callback = Callback::LaunchTask(task.clone());
+/// assert!(callback.size() > task.len());
+/// assert!(callback.when_returned().is_none());
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
 pub enum Callback {

@@ -62,6 +62,27 @@ enum Mode {
 }
 
 /// The state machine of one executor driver.
+///
+/// ```
+/// use std::time::Instant;
+///
+/// use remesos::session::executor::{Config, ExecutorSession, Output};
+/// use remesos::session::{Endpoint, Notice, Session};
+/// use remesos::wire::duration::Period;
+///
+/// let mut session = ExecutorSession::new(Config {
+///     framework_id: "framework".to_owned(),
+///     executor_id: "executor".to_owned(),
+///     agent_id: "agent".to_owned(),
+///     recovery_timeout: None,
+///     backoff_max: Period::from_secs(2),
+///     shutdown_grace_period: Period::from_secs(5),
+///     seed: 7,
+/// });
+/// let agent = Endpoint::new(false, "localhost", 5051);
+/// session.handle_notice(Instant::now(), Notice::Detected(Some(agent.clone())));
+/// assert!(matches!(session.poll_output(), Some(Output::Subscribe(_, to, _)) if to == agent));
+/// ```
 #[derive(Debug)]
 pub struct ExecutorSession {
     config: Config,

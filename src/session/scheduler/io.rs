@@ -8,7 +8,7 @@ use crate::session::framework::Framework;
 use crate::wire::duration::Period;
 use crate::wire::scheduler::{Call, Envelope};
 
-/// What a session is made of.
+/// The configuration of a scheduler's session. See [`SchedulerSession`](super::SchedulerSession) for an example.
 #[derive(Debug)]
 pub struct Config {
     /// Who subscribes.
@@ -25,7 +25,38 @@ pub struct Config {
     pub seed: u64,
 }
 
-/// What a framework asks.
+/// A request of the framework to its session.
+///
+/// If no master is known, the session itself reports the tasks that the framework launches as lost:
+///
+/// ```
+/// # use std::time::Instant;
+/// # use prost::Message;
+/// # use remesos::proto::v1;
+/// # use remesos::session::Session;
+/// # use remesos::session::framework::Framework;
+/// # use remesos::session::scheduler::{Callback, Config, Output, Request, SchedulerSession};
+/// # use remesos::wire::duration::Period;
+/// # use remesos::wire::scheduler::{Call, call};
+/// # let info = v1::FrameworkInfo { name: "example".to_owned(), ..Default::default() };
+/// # let framework = Framework::new(info.encode_to_vec().into(), "user", "host")?;
+/// # let mut session = SchedulerSession::new(Config {
+/// #     framework,
+/// #     suppressed_roles: Vec::new(),
+/// #     implicit_acknowledgements: true,
+/// #     principal: None,
+/// #     backoff_factor: Period::from_secs(2),
+/// #     seed: 7,
+/// # });
+/// let operations = vec![call::launch_operation(vec![v1::TaskInfo::default().encode_to_vec().into()])];
+/// let call = Call::Accept(call::Accept { operations, ..Default::default() });
+/// session.handle_request(Instant::now(), Request::Call { call, timestamp: 0.0 });
+/// let Some(Output::Deliver(Callback::StatusUpdate { status, .. })) = session.poll_output() else {
+///     panic!("no update")
+/// };
+/// assert_eq!(v1::TaskStatus::decode(status)?.state(), v1::TaskState::TaskLost);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub enum Request {
     /// Something of the master.
@@ -39,10 +70,20 @@ pub enum Request {
     Acknowledge(Bytes),
 }
 
-/// What to do.
+/// An instruction from a scheduler's session. See [`session::Output`] for an example.
 pub type Output = session::Output<Envelope, Callback>;
 
-/// A callback with its arguments, as the bytes of the messages.
+/// A callback of a scheduler with its arguments, as the bytes of the messages.
+///
+/// ```
+/// use remesos::Error;
+/// use remesos::session::Callback as _;
+/// use remesos::session::scheduler::Callback;
+///
+/// assert!(Callback::Disconnected.error().is_none());
+/// let callback = Callback::of_error(Error::refused("Framework has been removed"));
+/// assert!(callback.error().is_some_and(Error::is_refused));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
 pub enum Callback {

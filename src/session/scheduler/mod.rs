@@ -41,6 +41,33 @@ const DEFAULT_HEARTBEAT: Period = Period::from_secs(15);
 const REDIRECTS_MAX: u8 = 5;
 
 /// The state machine of one scheduler driver.
+///
+/// ```
+/// use std::time::Instant;
+///
+/// use prost::Message;
+/// use remesos::proto::v1;
+/// use remesos::session::framework::Framework;
+/// use remesos::session::scheduler::{Config, Output, SchedulerSession};
+/// use remesos::session::{Endpoint, Notice, Session};
+/// use remesos::wire::duration::Period;
+///
+/// let info = v1::FrameworkInfo { name: "example".to_owned(), ..Default::default() };
+/// let mut session = SchedulerSession::new(Config {
+///     framework: Framework::new(info.encode_to_vec().into(), "user", "host")?,
+///     suppressed_roles: Vec::new(),
+///     implicit_acknowledgements: true,
+///     principal: None,
+///     backoff_factor: Period::from_secs(2),
+///     seed: 7,
+/// });
+/// let master = Endpoint::new(false, "localhost", 5050);
+/// session.handle_notice(Instant::now(), Notice::Detected(Some(master.clone())));
+/// assert_eq!(session.poll_output(), Some(Output::Disconnect));
+/// assert!(matches!(session.poll_output(), Some(Output::Subscribe(_, to, _)) if to == master));
+/// assert!(!session.is_subscribed());
+/// # Ok::<(), remesos::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct SchedulerSession {
     framework: Framework,

@@ -9,7 +9,24 @@ pub use crate::proto::v1::scheduler::call::Type as CallType;
 use crate::wire::Post;
 use crate::wire::views::{StatusView, TaskGroup, Wrapped};
 
-/// What a framework asks of its master.
+/// A call of a scheduler to its master.
+///
+/// ```
+/// use prost::Message;
+/// use remesos::proto::v1;
+/// use remesos::wire::Post;
+/// use remesos::wire::scheduler::{Call, CallType, Envelope, call};
+///
+/// let offer = v1::OfferId { value: "offer".to_owned() };
+/// let decline = call::Decline { offer_ids: vec![offer.encode_to_vec().into()], filters: None };
+/// let call = Call::Decline(decline);
+/// assert_eq!(call.kind(), CallType::Decline);
+///
+/// let body = Envelope { framework_id: None, call }.to_bytes();
+/// let decline = v1::scheduler::Call::decode(body)?.decline.expect("a DECLINE");
+/// assert_eq!(decline.offer_ids, [offer]);
+/// # Ok::<(), prost::DecodeError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
 pub enum Call {
@@ -113,7 +130,7 @@ impl Post for Envelope {
     }
 }
 
-/// `Call.Subscribe`, and `Call.UpdateFramework`, which looks alike.
+/// `Call.Subscribe`, and `Call.UpdateFramework`, which has the same fields. See [`Call`] for an example.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct Subscribe {
@@ -124,6 +141,15 @@ pub struct Subscribe {
 }
 
 /// `Call.Accept`.
+///
+/// ```
+/// use bytes::Bytes;
+/// use remesos::wire::scheduler::call::{Accept, launch_operation, tasks};
+///
+/// let task = Bytes::from_static(b"the bytes of a TaskInfo");
+/// let accept = Accept { operations: vec![launch_operation(vec![task.clone()])], ..Default::default() };
+/// assert_eq!(tasks(&accept.operations[0]), [task]);
+/// ```
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct Accept {
@@ -135,7 +161,7 @@ pub struct Accept {
     pub filters: Option<Bytes>,
 }
 
-/// `Call.Decline`.
+/// `Call.Decline`. See [`Call`] for an example.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct Decline {
@@ -145,7 +171,7 @@ pub struct Decline {
     pub filters: Option<Bytes>,
 }
 
-/// `Call.Revive` and `Call.Suppress`; no role means all of them.
+/// `Call.Revive` and `Call.Suppress`. An empty list means all roles. See [`Call`] for an example.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct Roles {
@@ -154,6 +180,18 @@ pub struct Roles {
 }
 
 /// `Call.Acknowledge`.
+///
+/// ```
+/// use prost::Message;
+/// use remesos::proto::v1;
+/// use remesos::wire::scheduler::call::Acknowledge;
+///
+/// let agent_id = Some(v1::AgentId { value: "agent".to_owned() });
+/// let mut status = v1::TaskStatus { agent_id, uuid: Some(vec![7; 16]), ..Default::default() };
+/// assert_eq!(Acknowledge::of(&status.encode_to_vec().into()).expect("to be acknowledged").uuid, [7; 16][..]);
+/// status.uuid = None;
+/// assert_eq!(Acknowledge::of(&status.encode_to_vec().into()), None);
+/// ```
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct Acknowledge {
@@ -175,7 +213,7 @@ impl Acknowledge {
     }
 }
 
-/// `Call.Reconcile`.
+/// `Call.Reconcile`. See [`Call`] for an example.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct Reconcile {
@@ -183,7 +221,7 @@ pub struct Reconcile {
     pub tasks: Vec<ReconcileTask>,
 }
 
-/// `Call.Reconcile.Task`.
+/// `Call.Reconcile.Task`, an element of [`Reconcile`]. See [`Call`] for an example.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct ReconcileTask {
@@ -193,7 +231,7 @@ pub struct ReconcileTask {
     pub agent_id: Option<Bytes>,
 }
 
-/// `Call.Request`.
+/// `Call.Request`. See [`Call`] for an example.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct Requests {

@@ -7,6 +7,22 @@ pub use crate::proto::v1::scheduler::event::Type as EventType;
 use crate::wire::views::{ErrorMessage, Wrapped};
 
 /// `mesos.v1.scheduler.Event`.
+///
+/// ```
+/// use prost::Message;
+/// use remesos::proto::v1;
+/// use remesos::wire::scheduler::{Event, EventType};
+///
+/// let real = v1::scheduler::Event {
+///     r#type: Some(EventType::Rescind.into()),
+///     rescind: Some(v1::scheduler::event::Rescind { offer_id: v1::OfferId { value: "offer".to_owned() } }),
+///     ..Default::default()
+/// };
+/// let event = Event::decode(real.encode_to_vec().as_slice())?;
+/// assert_eq!(event.kind(), EventType::Rescind);
+/// assert_eq!(v1::OfferId::decode(event.rescind.expect("a RESCIND").inner)?.value, "offer");
+/// # Ok::<(), prost::DecodeError>(())
+/// ```
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct Event {
@@ -28,7 +44,7 @@ pub struct Event {
     pub error: Option<ErrorMessage>,
 }
 
-/// `Event.Subscribed`.
+/// `Event.Subscribed`. See [`Event`] for an example.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct Subscribed {
@@ -40,7 +56,7 @@ pub struct Subscribed {
     pub master_info: Bytes,
 }
 
-/// `Event.Offers`.
+/// `Event.Offers`. See [`Event`] for an example.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct Offers {
@@ -48,7 +64,8 @@ pub struct Offers {
     pub offers: Vec<Bytes>,
 }
 
-/// `Event.Failure`: with an executor's id that executor ended, without the agent is lost.
+/// `Event.Failure`. If `executor_id` is set, that executor has ended; otherwise the agent is lost. See [`Event`] for an
+/// example.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct Failure {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 pub use call::{Call, CallType, Envelope};
 pub use event::{Event, EventType};
 
-/// `Event.Message` and `Call.Message`, which look alike.
+/// `Event.Message` and `Call.Message`, which have the same fields. See [`Call`] and [`Event`] for examples.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct FrameworkMessage {
