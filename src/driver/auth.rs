@@ -15,14 +15,14 @@ use base64::Engine;
 /// ```
 #[derive(Clone)]
 pub struct Credential {
-    /// Who it is.
+    /// The name of the user or framework.
     pub principal: String,
-    /// What proves it.
+    /// The password.
     pub secret: String,
 }
 
 impl Credential {
-    /// What to send with every request.
+    /// Returns the authorization to send with every request.
     pub fn authorization(&self) -> Authorization {
         Authorization::Basic(self.clone())
     }

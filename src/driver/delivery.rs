@@ -58,8 +58,9 @@ impl<S: Session> Handle<S> {
 }
 
 impl<S: Session> Delivery<'_, S> {
-    /// Has to be called before the callback is made; whether it is to be made. An error aborts the driver, which wakes
-    /// those who wait for it: `before_abort` comes before that.
+    /// Returns whether the callback is to be made. Has to be called before the callback is made.
+    ///
+    /// An error aborts the driver, which wakes the threads that wait for it; `before_abort` is called before that.
     pub fn begin(&self, before_abort: impl FnOnce(&Error)) -> bool {
         if self.driver.status() != Status::Running {
             return false;

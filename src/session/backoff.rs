@@ -33,14 +33,14 @@ impl Backoff {
         Self { factor, cap, window: factor.min(cap), random: fastrand::Rng::with_seed(seed) }
     }
 
-    /// The delay before the next attempt; the window doubles.
+    /// Returns the delay before the next attempt, and doubles the window.
     pub fn next_delay(&mut self) -> Period {
         let delay = self.window.scaled(self.random.f64());
         self.window = (self.window * 2).min(self.cap);
         delay
     }
 
-    /// Back to the first window, after a success.
+    /// Returns to the first window, after a success.
     pub fn reset(&mut self) {
         self.window = self.factor.min(self.cap);
     }

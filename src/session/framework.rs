@@ -68,7 +68,7 @@ impl Framework {
         })
     }
 
-    /// Takes the id that the master gave.
+    /// Sets the id that the master has assigned.
     pub fn set_id(&mut self, id: &str) {
         if self.id.as_deref() != Some(id) {
             let filled = Filled { id: Some(v1::FrameworkId { value: id.to_owned() }), ..Filled::default() };
@@ -103,12 +103,12 @@ impl Framework {
         &self.roles
     }
 
-    /// Whether it knows TASK_DROPPED and its kin.
+    /// Whether the framework has the capability PARTITION_AWARE, and so knows TASK_DROPPED and similar states.
     pub fn partition_aware(&self) -> bool {
         self.partition_aware
     }
 
-    /// For how long the master keeps it without a scheduler.
+    /// How long the master keeps the framework while no scheduler is connected.
     pub fn failover_timeout(&self) -> Period {
         self.failover_timeout
     }

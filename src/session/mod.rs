@@ -45,39 +45,39 @@ use crate::wire::Post;
 /// ```
 #[derive(Debug)]
 pub enum Notice<C> {
-    /// Who is to be talked to, or that nobody is known.
+    /// The leading master or the agent was detected; `None` if none is known.
     Detected(Option<Endpoint>),
-    /// Something about the stream of the attempt with this number.
+    /// Something happened to the stream of the attempt with this number.
     Stream(u64, StreamEvent),
-    /// A call was answered. Told of errors, and of calls whose answer counts ([`Post::answer_counts`]).
+    /// A call was answered. Sent for errors, and for calls whose answer counts ([`Post::answer_counts`]).
     Answered {
         /// The call.
         call: C,
         /// The HTTP status.
         status: u16,
-        /// The other side's words.
+        /// The body of the response.
         body: String,
     },
-    /// These calls were accepted, and the other side has certainly not processed them.
+    /// The driver accepted these calls, and the other side has certainly not processed them.
     Unsent {
         /// The calls.
         calls: Vec<C>,
         /// Seconds since the epoch.
         timestamp: f64,
     },
-    /// These calls find out what became of others; they are to be made once a stream stands again.
+    /// These calls find out whether others were processed. They are sent when the session is subscribed again.
     Inquiries(Vec<C>),
-    /// The driver is stopped; `failover` is a scheduler's.
+    /// The driver is stopped.
     Stop {
-        /// Leave framework and tasks at the master.
+        /// Whether the framework and its tasks stay at the master. Executors ignore it.
         failover: bool,
     },
-    /// Nothing more is to be delivered.
+    /// The driver is aborted: no more callbacks are to be delivered.
     Abort,
-    /// Reading goes on. Nothing was read until now, because the owner is slow or the process was paused: the silence
-    /// meanwhile says nothing.
+    /// Reading has resumed after a pause, because the owner was slow or the process was suspended. That nothing arrived
+    /// during the pause does not mean that the connection is dead.
     ReadingResumed,
-    /// `poll_timeout` has passed.
+    /// The time that [`Session::poll_timeout`] returned has come.
     Timeout,
 }
 
@@ -110,17 +110,17 @@ pub enum Notice<C> {
 /// ```
 #[derive(Debug)]
 pub enum StreamEvent {
-    /// The connection stands, and the SUBSCRIBE is about to be written to it.
+    /// The connection is established, and the SUBSCRIBE is about to be written to it.
     Connected,
-    /// 200: the events follow. Calls carry this id, if there is one.
+    /// The response is 200, and events follow. Holds the id that calls have to carry, if there is one.
     Opened(Option<String>),
     /// The next bytes of the body.
     Data(Bytes),
-    /// 307, and where to.
+    /// The response is 307, a redirect to this endpoint.
     Redirected(Endpoint),
-    /// Another HTTP status than 200 and 307, and the body.
+    /// The response has another HTTP status than 200 and 307. Holds the status and the body.
     Refused(u16, String),
-    /// The connection could not be made, or ended; and why.
+    /// The connection could not be established, or it ended. Holds the reason.
     Closed(String),
 }
 
@@ -155,19 +155,21 @@ pub enum StreamEvent {
 /// ```
 #[derive(Debug, PartialEq)]
 pub enum Output<C, D> {
-    /// Drop all connections, connect and POST this SUBSCRIBE; report as this attempt.
+    /// Drop all connections, connect to the endpoint and POST this SUBSCRIBE. The number is that of the attempt, which
+    /// every [`Notice::Stream`] about it carries.
     Subscribe(u64, Endpoint, Bytes),
-    /// POST this call after those before it, on another connection than the stream's.
+    /// POST this call after the calls before it, on another connection than the stream's.
     Transmit(C),
     /// Drop all connections.
     Disconnect,
     /// Make a callback.
     Deliver(D),
-    /// The process has so long to end by itself; then it and all it started are killed.
+    /// Kill this process and all processes that it started, if it still runs after this time.
     EndWithin(std::time::Duration),
-    /// Nothing more comes: flush what was to be transmitted; keep the stream open and drained if `linger`.
+    /// The session has ended: no more instructions follow. Send the calls that are still to be transmitted.
     Finished {
-        /// libmesos stays connected after `stop(failover=True)`, until its process ends.
+        /// Whether to keep the stream open and discard its data. libmesos stays connected after `stop(failover=True)`
+        /// until its process ends.
         linger: bool,
     },
 }
@@ -188,16 +190,16 @@ pub enum Output<C, D> {
 /// ```
 #[derive(Debug, PartialEq)]
 pub enum Unanswered<C> {
-    /// It is sent again in its place, since it may be processed twice without harm.
+    /// The call is sent again in its place, because processing it twice does no harm.
     Repeat(C),
-    /// It must not be processed twice: another call takes its place, and one more follows when that is answered.
+    /// The call must not be processed twice: another call takes its place, and one more follows when that is answered.
     Replace {
-        /// The call that makes it known that the first one is not to be processed any more.
+        /// The call that keeps the other side from processing the first one from now on.
         by: C,
-        /// The call that finds out whether it was.
+        /// The call that finds out whether the first one was processed.
         then: Option<C>,
     },
-    /// It is best effort, and given up.
+    /// The call is best effort, and is not sent again.
     GiveUp,
 }
 
@@ -235,23 +237,23 @@ pub enum Unanswered<C> {
 /// assert_eq!(outputs(&mut session, unanswered_until, Notice::Timeout), [Output::Disconnect]);
 /// ```
 pub trait Session: Send + 'static {
-    /// What its owner asks.
+    /// A request of the owner.
     type Request: Send;
-    /// What is POSTed.
+    /// A call that is POSTed.
     type Call: Post;
-    /// What its owner is told.
+    /// A callback to the owner.
     type Callback: Callback<Request = Self::Request>;
 
-    /// Takes in what happened at `now`.
+    /// Handles what happened at `now`.
     fn handle_notice(&mut self, now: Instant, notice: Notice<Self::Call>);
-    /// Takes in what the owner asks at `now`.
+    /// Handles a request that the owner makes at `now`.
     fn handle_request(&mut self, now: Instant, request: Self::Request);
-    /// The next thing to do, in order; `None` when all is done.
+    /// Returns the next instruction, in order, or `None` if there is none at present.
     fn poll_output(&mut self) -> Option<Output<Self::Call, Self::Callback>>;
-    /// When to hand in a timeout at the latest.
+    /// Returns when [`Notice::Timeout`] is due; `None` if the session waits for no time.
     fn poll_timeout(&self) -> Option<Instant>;
 
-    /// What is done about a call whose connection ended before it was answered, while the stream of events stands.
+    /// Returns what happens to a call whose connection ended before it was answered while the event stream is open.
     fn unanswered(call: Self::Call) -> Unanswered<Self::Call>;
 }
 
@@ -269,16 +271,16 @@ pub trait Session: Send + 'static {
 /// assert!(matches!(callback.when_returned(), Some(Request::Acknowledge(of)) if of == status));
 /// ```
 pub trait Callback: Send + 'static {
-    /// What the owner asks.
+    /// A request of the owner.
     type Request;
 
-    /// The callback that tells the owner of an error, which ends the driver.
+    /// Returns the callback that reports an error to the owner. An error ends the driver.
     fn of_error(error: Error) -> Self;
-    /// The error that it tells of.
+    /// Returns the error that it reports, if it reports one.
     fn error(&self) -> Option<&Error>;
-    /// What is asked when the callback has returned.
+    /// Returns the request to make when the callback has returned, if any.
     fn when_returned(self) -> Option<Self::Request>;
-    /// How many bytes it keeps in memory, about.
+    /// Returns about how many bytes it occupies in memory.
     fn size(&self) -> usize;
 }
 
@@ -304,7 +306,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// An endpoint whose certificate is for the host.
+    /// Creates an endpoint whose certificate is expected to be for `host`.
     pub fn new(tls: bool, host: impl Into<String>, port: u16) -> Self {
         Self { tls, host: host.into(), port, name: None }
     }

@@ -14,6 +14,18 @@ const MEMORY_MAX: usize = 256 << 20;
 const JSON_PARTS_MAX: usize = 800_000;
 
 /// Reads a message from JSON. Unknown fields are ignored, missing required ones are named in the error.
+///
+/// ```
+/// use remesos::proto::v1::scheduler::{Call, call};
+/// use remesos::wire::json::{from_json, to_json};
+///
+/// const NAME: &str = "mesos.v1.scheduler.Call";
+/// let call: Call = from_json(NAME, br#"{"type":"TEARDOWN"}"#)?;
+/// assert_eq!(call.r#type(), call::Type::Teardown);
+/// assert_eq!(to_json(NAME, &call), br#"{"type":"TEARDOWN"}"#);
+/// assert!(from_json::<Call>(NAME, b"{").is_err());
+/// # Ok::<(), remesos::Error>(())
+/// ```
 pub fn from_json<M: Message + Default>(full_name: &str, json: &[u8]) -> Result<M> {
     limit(weight::of_json(json), JSON_PARTS_MAX, "members and elements")?;
     let mut deserializer = serde_json::Deserializer::from_slice(json);

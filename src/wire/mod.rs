@@ -23,21 +23,21 @@ use bytes::{Bytes, BytesMut};
 /// assert!(!envelope.answer_counts());
 /// ```
 pub trait Post: Send + Sync + 'static {
-    /// Its type's name in the API, for logs.
+    /// Returns the name of its type in the API, for logs.
     fn name(&self) -> &'static str;
 
-    /// Whether it counts that it was answered, also if it was not refused.
+    /// Whether the session has to be told of the answer even if the call was not refused.
     fn answer_counts(&self) -> bool {
         false
     }
 
-    /// How many bytes it takes on the wire.
+    /// Returns its length in bytes on the wire.
     fn encoded_len(&self) -> usize;
 
     /// Appends its bytes.
     fn encode(&self, buffer: &mut BytesMut);
 
-    /// Its bytes.
+    /// Returns its bytes.
     fn to_bytes(&self) -> Bytes {
         let mut buffer = BytesMut::with_capacity(self.encoded_len());
         self.encode(&mut buffer);

@@ -75,6 +75,10 @@ impl Decoder {
 }
 
 /// Frames one record.
+///
+/// ```
+/// assert_eq!(remesos::wire::recordio::encode(b"hello"), "5\nhello");
+/// ```
 pub fn encode(record: &[u8]) -> Bytes {
     let mut framed = Vec::with_capacity(record.len().saturating_add(MAX_HEADER));
     framed.extend_from_slice(record.len().to_string().as_bytes());

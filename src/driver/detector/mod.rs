@@ -30,9 +30,9 @@ const FILES_NESTED_MAX: usize = 8;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum MasterUri {
-    /// `host:port` or `http(s)://host:port`: this one, for ever.
+    /// `host:port` or `http(s)://host:port`: always this master.
     Standalone(Endpoint),
-    /// `zk://...`: whoever leads there. The flag tells whether masters speak TLS.
+    /// `zk://...`: the leader that ZooKeeper names. The flag tells whether masters speak TLS.
     ZooKeeper(ZooKeeperUrl, bool),
 }
 
