@@ -42,11 +42,11 @@ const PATH: &str = "/api/v1/scheduler";
 pub struct Options {
     /// The serialized `FrameworkInfo`.
     pub framework: Bytes,
-    /// The master as the framework names it: see [`MasterUri::parse`].
+    /// The master string of the framework; see [`MasterUri::parse`].
     pub master: String,
-    /// Who the framework is towards the master.
+    /// The credential with which the framework authenticates to the master.
     pub credential: Option<Credential>,
-    /// Roles that want no offers from the start.
+    /// The roles for which offers are suppressed from the start.
     pub suppressed_roles: Vec<String>,
 }
 

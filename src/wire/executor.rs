@@ -7,7 +7,9 @@ use prost::encoding::{self, int32, message};
 
 use super::Post;
 use super::views::{ErrorMessage, TaskGroup, Wrapped};
+/// The type of a call. See [`Call`] for an example.
 pub use crate::proto::v1::executor::call::Type as CallType;
+/// The type of an event. See [`Event`] for an example.
 pub use crate::proto::v1::executor::event::Type as EventType;
 
 /// A call of an executor to its agent.
@@ -62,7 +64,7 @@ pub struct Envelope {
     pub executor_id: Bytes,
     /// The serialized `FrameworkID`.
     pub framework_id: Bytes,
-    /// What is asked.
+    /// The call.
     pub call: Call,
 }
 

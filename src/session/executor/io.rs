@@ -17,14 +17,14 @@ pub struct Config {
     pub executor_id: String,
     /// `MESOS_SLAVE_ID`.
     pub agent_id: String,
-    /// How long an agent that restarts is waited for, `MESOS_RECOVERY_TIMEOUT`; `None` without checkpointing, because an
-    /// agent that restarts knows its executors no more.
+    /// How long the session waits for an agent that restarts, `MESOS_RECOVERY_TIMEOUT`; `None` without checkpointing,
+    /// because the agent does not recognize its executors then.
     pub recovery_timeout: Option<Period>,
-    /// Attempts to subscribe again are at most so far apart, `MESOS_SUBSCRIPTION_BACKOFF_MAX`.
+    /// The longest delay between attempts to subscribe, `MESOS_SUBSCRIPTION_BACKOFF_MAX`.
     pub backoff_max: Period,
     /// `MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD`.
     pub shutdown_grace_period: Period,
-    /// Where the random delays start from.
+    /// The seed of the random delays.
     pub seed: u64,
 }
 

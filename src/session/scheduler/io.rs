@@ -11,17 +11,18 @@ use crate::wire::scheduler::{Call, Envelope};
 /// The configuration of a scheduler's session. See [`SchedulerSession`](super::SchedulerSession) for an example.
 #[derive(Debug)]
 pub struct Config {
-    /// Who subscribes.
+    /// The framework that subscribes.
     pub framework: Framework,
-    /// Roles that want no offers from the start.
+    /// The roles for which offers are suppressed from the start.
     pub suppressed_roles: Vec<String>,
-    /// Whether an update is acknowledged when its callback has returned; else the framework acknowledges it itself.
+    /// Whether an update is acknowledged when its callback has returned. Otherwise the framework
+    /// acknowledges it itself.
     pub implicit_acknowledgements: bool,
     /// The principal of the credential, for messages to people.
     pub principal: Option<String>,
     /// The first window of the back-off, `MESOS_REGISTRATION_BACKOFF_FACTOR`.
     pub backoff_factor: Period,
-    /// Where the random delays start from.
+    /// The seed of the random delays.
     pub seed: u64,
 }
 
@@ -59,14 +60,14 @@ pub struct Config {
 /// ```
 #[derive(Debug)]
 pub enum Request {
-    /// Something of the master.
+    /// A call to the master.
     Call {
-        /// What.
+        /// The call.
         call: Call,
         /// Seconds since the epoch.
         timestamp: f64,
     },
-    /// A status update was processed, or the framework acknowledges it: the bytes of its `TaskStatus`.
+    /// A status update was processed, or the framework acknowledges it. Holds the bytes of its `TaskStatus`.
     Acknowledge(Bytes),
 }
 

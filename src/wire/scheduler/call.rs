@@ -5,6 +5,7 @@ use prost::Message;
 use prost::encoding::{self, int32, message};
 
 use super::FrameworkMessage;
+/// The type of a call. See [`Call`] for an example.
 pub use crate::proto::v1::scheduler::call::Type as CallType;
 use crate::wire::Post;
 use crate::wire::views::{StatusView, TaskGroup, Wrapped};
@@ -106,7 +107,7 @@ impl Call {
 pub struct Envelope {
     /// The serialized `FrameworkID`; a framework that subscribes for the first time has none.
     pub framework_id: Option<Bytes>,
-    /// What is asked.
+    /// The call.
     pub call: Call,
 }
 

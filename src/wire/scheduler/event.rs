@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::FrameworkMessage;
+/// The type of an event. See [`Event`] for an example.
 pub use crate::proto::v1::scheduler::event::Type as EventType;
 use crate::wire::views::{ErrorMessage, Wrapped};
 
