@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import queue
+import random
 import shutil
 import signal
 import socket
@@ -35,11 +36,16 @@ ZOOKEEPER_CLASSPATH = "/usr/share/java/*"
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port on 127.0.0.1 that nobody listens on.
+
+    It is below the range from which the kernel takes the ports of clients: by the time a server has started, one of
+    those may be in use.
+    """
+    while True:
+        port = random.randrange(10_000, 30_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def credentials(path: Path, principal: str, secret: str) -> dict[str, str]:

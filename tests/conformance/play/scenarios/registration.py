@@ -323,9 +323,13 @@ def a_task_that_ends_while_nobody_leads(stage):
     offer = driver.offer()
     driver.launchTasks(offer.id, [task(offer, "t", "sleep 2")])
     driver.state("t", "TASK_RUNNING")
+    # Until the master has the acknowledgement, the agent repeats the update. The first answer comes after the callback
+    # has returned, and the second question after the acknowledgement.
+    for _ in range(2):
+        driver.reconcileTasks([status("nobody")])
+        driver.wait("statusUpdate", lambda update: update.task_id.value == "nobody")
     stage.demand("lead 0")
     driver.wait("disconnected")
-    # Only what says that it ended counts: the agent may repeat what it could not deliver.
     stage.demand("lead 1")
     driver.wait("reregistered")
     driver.state("t", "TASK_FINISHED")
