@@ -141,7 +141,7 @@ class Lane(abc.ABC):
         if number == 1:
             return _Stage([clusters[0].address])
         if self._zookeeper is None:
-            self._zookeeper = ZooKeeper(self._work_dir / "zookeeper").start()
+            self._zookeeper = ZooKeeper(Path(tempfile.mkdtemp(dir=self._work_dir))).start()
         election = stack.enter_context(Election(self._zookeeper, f"/{uuid.uuid4()}"))
         election.lead(clusters[0].address)
         return _Stage([cluster.address for cluster in clusters], election)
