@@ -68,8 +68,3 @@ pub fn is_terminal(state: v1::TaskState) -> bool {
         TaskFinished | TaskFailed | TaskKilled | TaskLost | TaskError | TaskDropped | TaskGone | TaskGoneByOperator
     )
 }
-
-/// Seconds since the epoch, for timestamps.
-pub fn timestamp() -> f64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
-}

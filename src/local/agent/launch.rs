@@ -24,8 +24,8 @@ pub fn volumes(volumes: &[RoleVolume]) -> Vec<Volume> {
     volumes.iter().map(volume).collect()
 }
 
-/// What starts an executor, or a task of it with a directory of its own. The agent's own environment is not inherited,
-/// and where the sandbox is its backend adds.
+/// What starts an executor, or a task of it with a directory of its own. The agent's own environment is not inherited;
+/// the backend adds the variables that name the sandbox.
 pub fn launch(
     config: &Config,
     executor: &Executor,

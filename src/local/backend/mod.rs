@@ -16,7 +16,7 @@ pub trait Backend: Debug {
     /// Starts a container: `Started`, and in the end `Ended`; or `Failed`.
     fn start(&mut self, launch: Box<Launch>);
 
-    /// Ends all processes of a container; one that is over is no error.
+    /// Ends all processes of a container. Has no effect on one that has ended.
     fn stop(&mut self, container: &str, how: Stop);
 
     /// Looks how the task in a container is: `Probed`, unless the container ends before.

@@ -19,8 +19,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::allocator::{self, Candidate};
-use super::messages::{ToAgent, ToMaster, is_terminal, timestamp};
+use super::messages::{ToAgent, ToMaster, is_terminal};
 use super::resources::{Format, Resources};
+use crate::clock::timestamp;
 use crate::proto::v1;
 use crate::proto::v1::scheduler::{Event, event};
 use crate::wire::duration::Period;

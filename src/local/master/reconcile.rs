@@ -2,7 +2,7 @@
 
 use super::Master;
 use super::framework::Task;
-use crate::local::messages::timestamp;
+use crate::clock::timestamp;
 use crate::proto::v1;
 use crate::proto::v1::scheduler::call;
 use crate::proto::v1::task_status::{Reason, Source};

@@ -3,7 +3,8 @@
 
 use super::stream::event_of;
 use super::{AgentTask, Context, Executor, MAX_COMPLETED_TASKS, Output, Runner, Stage};
-use crate::local::messages::{ToMaster, is_terminal, timestamp};
+use crate::clock::timestamp;
+use crate::local::messages::{ToMaster, is_terminal};
 use crate::proto::v1::TaskState;
 use crate::proto::v1::executor::{Event, event};
 use crate::proto::v1::task_status::{Reason, Source};
