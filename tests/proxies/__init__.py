@@ -6,6 +6,7 @@ folder that it is given.
 
 from __future__ import annotations
 
+import abc
 import socket
 import subprocess
 import time
@@ -19,7 +20,7 @@ __all__ = ["HaProxy", "Nginx"]
 START_SECONDS = 20
 
 
-class _Front(Server):
+class _Front(Server, abc.ABC):
     """A proxy that is up when its port takes connections.
 
     :param home: a folder of its own
@@ -45,11 +46,11 @@ class _Front(Server):
         """``127.0.0.1:port``, what drivers take for the master."""
         return f"127.0.0.1:{self.port}"
 
-    def configuration(self) -> str:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def configuration(self) -> str: ...
 
-    def command(self, configuration: Path) -> list[str]:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def command(self, configuration: Path) -> list[str]: ...
 
     def start(self) -> _Front:
         """Start it, and wait until it takes connections."""
