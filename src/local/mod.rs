@@ -16,6 +16,7 @@ mod master;
 mod messages;
 mod options;
 mod queue;
+mod refusal;
 mod resources;
 mod roles;
 mod script;

@@ -14,7 +14,7 @@ use std::time::Instant;
 use self::executor::Context;
 use self::launch::RoleVolume;
 use super::backend::{Event, Launch, Probe, Sandbox, Stop, Subject, Volume};
-use super::messages::{ToAgent, ToMaster};
+use super::messages::{ConnectionId, ToAgent, ToMaster};
 use crate::proto::v1;
 use crate::wire::duration::Period;
 
@@ -23,9 +23,6 @@ pub use executor::{AgentTask, Executor, Stage};
 
 /// Executors that are over and still shown with their sandboxes.
 const MAX_COMPLETED_EXECUTORS: usize = 1000;
-
-/// Number of a subscribed executor's stream, given by the server.
-pub type ConnectionId = u64;
 
 /// What to do.
 #[derive(Debug)]

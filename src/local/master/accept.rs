@@ -7,6 +7,7 @@ use super::tasks::{self, Use};
 use super::{Master, OfferRecord, Output};
 use crate::clock::timestamp;
 use crate::local::messages::ToAgent;
+use crate::local::refusal::Invalid;
 use crate::local::resources::Resources;
 use crate::proto::v1;
 use crate::proto::v1::offer::{Operation, operation};
@@ -20,7 +21,7 @@ impl Master {
         let taken: Vec<OfferRecord> = accept.offer_ids.iter().filter_map(|id| self.offers.remove(&id.value)).collect();
         let first = match (valid, taken.first()) {
             (Ok(()), Some(first)) => first.clone(),
-            (Err(why), _) => return self.lose_tasks(now, framework_id, &accept.operations, &why),
+            (Err(why), _) => return self.lose_tasks(now, framework_id, &accept.operations, &why.to_string()),
             (Ok(()), None) => return,
         };
         let mut remaining = Resources::default();
@@ -42,41 +43,41 @@ impl Master {
     }
 
     /// In the order and with the words of `validation::offer::validate` in `src/master/validation.cpp`.
-    fn check_offers(&self, framework_id: &str, ids: &[v1::OfferId]) -> Result<(), String> {
+    fn check_offers(&self, framework_id: &str, ids: &[v1::OfferId]) -> Result<(), Invalid> {
         if ids.is_empty() {
-            return Err("No offers specified".to_owned());
+            return Err(Invalid::new("No offers specified"));
         }
         for (i, id) in ids.iter().enumerate() {
             if ids[..i].contains(id) {
-                return Err(format!("Duplicate offer {} in offer list", id.value));
+                return Err(Invalid::new(format!("Duplicate offer {} in offer list", id.value)));
             }
         }
         let mut offers = Vec::new();
         for id in ids {
             let offer = self.offers.get(&id.value);
-            offers.push((id, offer.ok_or_else(|| format!("Offer {} is no longer valid", id.value))?));
+            offers.push((id, offer.ok_or_else(|| Invalid::new(format!("Offer {} is no longer valid", id.value)))?));
         }
         for (id, offer) in &offers {
             if offer.framework_id != framework_id {
-                return Err(format!(
+                return Err(Invalid::new(format!(
                     "Offer {} has invalid framework {} while framework {framework_id} is expected",
                     id.value, offer.framework_id
-                ));
+                )));
             }
         }
         let (_, first) = offers[0];
         for (id, offer) in &offers {
             if offer.role != first.role {
-                return Err(format!(
+                return Err(Invalid::new(format!(
                     "Aggregated offers must be allocated to the same role. Offer {} uses role '{} but another is using role '{}",
                     id.value, offer.role, first.role
-                ));
+                )));
             }
             if offer.agent_id != first.agent_id {
-                return Err(format!(
+                return Err(Invalid::new(format!(
                     "Aggregated offers must belong to one single agent. Offer {} uses agent {} and agent {}",
                     id.value, offer.agent_id, first.agent_id
-                ));
+                )));
             }
         }
         Ok(())
@@ -105,7 +106,9 @@ impl Master {
             };
             match checked {
                 Ok(used) => self.run(framework_id, offer, vec![(task, used.task)], used.executor, false, remaining),
-                Err(why) => self.report(framework_id, &task, v1::TaskState::TaskError, Reason::TaskInvalid, &why),
+                Err(why) => {
+                    self.report(framework_id, &task, v1::TaskState::TaskError, Reason::TaskInvalid, &why.to_string())
+                }
             }
         }
     }
@@ -116,7 +119,7 @@ impl Master {
         offer: &OfferRecord,
         task: &v1::TaskInfo,
         available: &Resources,
-    ) -> Result<Use, String> {
+    ) -> Result<Use, Invalid> {
         tasks::validate(task, &self.task_context(framework_id, offer, task, available))
     }
 
@@ -203,7 +206,13 @@ impl Master {
             }
             Err(why) => {
                 for task in &tasks {
-                    self.report(framework_id, task, v1::TaskState::TaskError, Reason::TaskGroupInvalid, &why);
+                    self.report(
+                        framework_id,
+                        task,
+                        v1::TaskState::TaskError,
+                        Reason::TaskGroupInvalid,
+                        &why.to_string(),
+                    );
                 }
             }
         }

@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use super::framework::{Connection, Framework};
 use super::validation::OfFramework;
-use super::{ConnectionId, HEARTBEAT_INTERVAL, Master, Output, Refusal, heartbeat, validation};
+use super::{HEARTBEAT_INTERVAL, Master, Output, heartbeat, validation};
 use crate::clock::timestamp;
 use crate::local::allocator::Filter;
-use crate::local::messages::{ToAgent, is_terminal};
+use crate::local::messages::{ConnectionId, ToAgent, is_terminal};
+use crate::local::refusal::{Invalid, Refusal};
 use crate::local::resources::Resources;
 use crate::proto::v1;
 use crate::proto::v1::scheduler::{Event, call, event};
@@ -19,21 +20,21 @@ impl Master {
         let stream_id = uuid::Uuid::new_v4().to_string();
         match self.check_subscribe(&subscribe) {
             Ok(()) => self.accept_subscription(now, connection, &stream_id, subscribe),
-            Err(message) => self.end_with_error(connection, message),
+            Err(why) => self.end_with_error(connection, why.to_string()),
         }
         stream_id
     }
 
-    fn check_subscribe(&self, subscribe: &call::Subscribe) -> Result<(), String> {
+    fn check_subscribe(&self, subscribe: &call::Subscribe) -> Result<(), Invalid> {
         let info = &subscribe.framework_info;
         validation::framework(info, &subscribe.suppressed_roles)?;
         let id = info.id.as_ref().map(|id| id.value.as_str()).unwrap_or_default();
         if self.completed.iter().any(|f| f.id() == id) {
-            return Err("Framework has been removed".to_owned());
+            return Err(Invalid::new("Framework has been removed"));
         }
         match self.frameworks.get(id) {
             Some(known) if known.info.principal != info.principal => {
-                Err("Changing framework's principal is not allowed.".to_owned())
+                Err(Invalid::new("Changing framework's principal is not allowed."))
             }
             _ => Ok(()),
         }
@@ -70,8 +71,7 @@ impl Master {
             heartbeat_interval_seconds: Some(HEARTBEAT_INTERVAL.as_secs_f64()),
             master_info: Some(self.master_info()),
         };
-        let kind = Some(event::Type::Subscribed.into());
-        self.send_to(connection, Event { r#type: kind, subscribed: Some(subscribed), ..Default::default() });
+        self.send_to(connection, Event { subscribed: Some(subscribed), ..Event::of(event::Type::Subscribed) });
         self.send_to(connection, heartbeat());
         self.allocate_soon(now);
     }
@@ -87,7 +87,7 @@ impl Master {
 
     fn end_with_error(&mut self, connection: ConnectionId, message: String) {
         let error = Some(event::Error { message });
-        self.send_to(connection, Event { r#type: Some(event::Type::Error.into()), error, ..Default::default() });
+        self.send_to(connection, Event { error, ..Event::of(event::Type::Error) });
         self.outputs.push_back(Output::Close(connection));
     }
 

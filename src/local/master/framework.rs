@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
-use super::ConnectionId;
 use crate::clock::timestamp;
 use crate::local::allocator::Filter;
-use crate::local::messages::is_terminal;
+use crate::local::messages::{ConnectionId, is_terminal};
 use crate::local::resources::{Format, Resources};
 use crate::proto::v1::framework_info::capability::Type as Capability;
 use crate::proto::{self, v1};

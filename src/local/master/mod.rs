@@ -19,7 +19,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::allocator::{self, Candidate};
-use super::messages::{ToAgent, ToMaster, is_terminal};
+use super::messages::{ConnectionId, ToAgent, ToMaster, is_terminal};
 use super::resources::{Format, Resources};
 use crate::clock::timestamp;
 use crate::proto::v1;
@@ -38,9 +38,6 @@ const MASTER_CAPABILITIES: [i32; 3] = [1, 2, 3];
 /// The version of Mesos whose behaviour this follows.
 pub const MESOS_VERSION: &str = "1.11.0";
 
-/// Number of a subscribed stream, given by the server.
-pub type ConnectionId = u64;
-
 /// What to do.
 #[derive(Debug)]
 pub enum Output {
@@ -50,19 +47,6 @@ pub enum Output {
     Close(ConnectionId),
     /// Tell the agent.
     Tell(String, ToAgent),
-}
-
-/// A call that is refused: HTTP status and body.
-#[derive(Debug, PartialEq)]
-pub struct Refusal {
-    pub status: u16,
-    pub message: String,
-}
-
-impl Refusal {
-    fn new(status: u16, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
-    }
 }
 
 /// Where and how the master runs.
@@ -188,7 +172,7 @@ impl Master {
                 let agent_id = v1::AgentId { value: agent_id };
                 let executor_id = v1::ExecutorId { value: executor_id };
                 let message = Some(event::Message { agent_id, executor_id, data });
-                return self.send(&framework_id, Event { message, ..event_of(event::Type::Message) });
+                return self.send(&framework_id, Event { message, ..Event::of(event::Type::Message) });
             }
         };
         let Some(framework) = self.frameworks.get_mut(&framework_id) else {
@@ -219,7 +203,7 @@ impl Master {
             executor_id: Some(v1::ExecutorId { value: executor_id }),
             status: Some(status),
         };
-        self.send(framework_id, Event { failure: Some(failure), ..event_of(event::Type::Failure) });
+        self.send(framework_id, Event { failure: Some(failure), ..Event::of(event::Type::Failure) });
         self.allocate_by_batch(now);
     }
 
@@ -295,7 +279,7 @@ impl Master {
         }
         for (framework_id, offers) in offers {
             let offers = Some(event::Offers { offers });
-            self.send(&framework_id, Event { r#type: Some(event::Type::Offers.into()), offers, ..Default::default() });
+            self.send(&framework_id, Event { offers, ..Event::of(event::Type::Offers) });
         }
     }
 
@@ -397,7 +381,7 @@ impl Master {
             status.state = before_partitions(status.state()).into();
         }
         let update = Some(event::Update { status });
-        self.send(framework_id, Event { r#type: Some(event::Type::Update.into()), update, ..Default::default() });
+        self.send(framework_id, Event { update, ..Event::of(event::Type::Update) });
     }
 
     fn master_info(&self) -> v1::MasterInfo {
@@ -431,12 +415,8 @@ impl Master {
     }
 }
 
-fn event_of(kind: event::Type) -> Event {
-    Event { r#type: Some(kind.into()), ..Default::default() }
-}
-
 fn heartbeat() -> Event {
-    event_of(event::Type::Heartbeat)
+    Event::of(event::Type::Heartbeat)
 }
 
 fn allocation_info(format: &Format) -> Option<v1::resource::AllocationInfo> {

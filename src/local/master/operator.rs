@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
-use super::{MESOS_VERSION, Master, Output, Refusal, event_of};
+use super::{MESOS_VERSION, Master, Output};
 use crate::local::messages::ToAgent;
+use crate::local::refusal::Refusal;
 use crate::proto::v1;
 use crate::proto::v1::framework_info::capability::Type as Capability;
 use crate::proto::v1::master::{Call, Response, call, response};
-use crate::proto::v1::scheduler::event;
+use crate::proto::v1::scheduler::{Event, event};
 use crate::proto::v1::task_status::Reason;
 
 impl Master {
@@ -100,7 +101,7 @@ impl Master {
         }
         let failure =
             event::Failure { agent_id: Some(v1::AgentId { value: agent_id.to_owned() }), ..Default::default() };
-        let mut event = event_of(event::Type::Failure);
+        let mut event = Event::of(event::Type::Failure);
         event.failure = Some(failure);
         self.send(framework_id, event);
     }
@@ -116,7 +117,7 @@ impl Master {
     /// Rescinds an offer, if it is still outstanding.
     pub(super) fn rescind(&mut self, offer_id: &str) {
         if let Some(offer) = self.offers.remove(offer_id) {
-            let mut event = event_of(event::Type::Rescind);
+            let mut event = Event::of(event::Type::Rescind);
             event.rescind = Some(event::Rescind { offer_id: v1::OfferId { value: offer_id.to_owned() } });
             self.send(&offer.framework_id, event);
         }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::local::messages::ToMaster;
+use crate::local::refusal::Refusal;
 use crate::proto::v1::scheduler::{Call, call};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -8,7 +8,6 @@ mod tasks;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
-use self::stream::event_of;
 use super::launch::{self, RoleVolume, launch};
 use super::updates::Updates;
 use super::{Config, ConnectionId, Output};
@@ -320,7 +319,7 @@ impl Executor {
         match &self.runner {
             Runner::Custom if self.stage == Stage::Running => {
                 let kill = event::Kill { task_id: id(task_id), kill_policy: policy.cloned() };
-                self.send(context, Event { kill: Some(kill), ..event_of(event::Type::Kill) });
+                self.send(context, Event { kill: Some(kill), ..Event::of(event::Type::Kill) });
             }
             Runner::Custom => {}
             Runner::Command(process) if self.stage == Stage::Registering && !process.is_gone() => {
@@ -344,7 +343,7 @@ impl Executor {
         if self.is_custom() {
             self.registration_due = None;
             let connected = self.connection.is_some();
-            self.send(context, event_of(event::Type::Shutdown));
+            self.send(context, Event::of(event::Type::Shutdown));
             // One that never subscribed cannot be asked.
             let grace = if connected || self.stage == Stage::Running { grace } else { Period::ZERO };
             self.kill_due = Some(context.now + grace);

@@ -1,7 +1,6 @@
 //! What is told of an executor's tasks, by it and by the agent, and acknowledged. Follows `Slave::statusUpdate` in
 //! `src/slave/slave.cpp`.
 
-use super::stream::event_of;
 use super::{AgentTask, Context, Executor, MAX_COMPLETED_TASKS, Output, Runner, Stage};
 use crate::clock::timestamp;
 use crate::local::messages::{ToMaster, is_terminal};
@@ -16,7 +15,7 @@ impl Executor {
         let uuid = status.uuid.clone().unwrap_or_default();
         if self.is_custom() && status.source() == Source::Executor {
             let acknowledged = Some(event::Acknowledged { task_id: status.task_id.clone(), uuid: uuid.clone() });
-            self.send(context, Event { acknowledged, ..event_of(event::Type::Acknowledged) });
+            self.send(context, Event { acknowledged, ..Event::of(event::Type::Acknowledged) });
         }
         if self.abandoned {
             let known = self.tasks.get_mut(&status.task_id.value).filter(|task| !is_terminal(task.state));
