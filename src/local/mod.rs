@@ -24,6 +24,7 @@ mod server;
 pub(crate) mod task;
 mod token;
 mod work_dir;
+mod world;
 
 pub use cluster::LocalCluster;
 pub use cluster::view::TaskView;

@@ -21,7 +21,7 @@ impl Agent {
         let subscribe = call.subscribe.unwrap_or_default();
         let info = self.config.info.clone();
         let outputs = &mut self.outputs;
-        let mut context = Context { config: &self.config, now, outputs };
+        let mut context = Context { config: &self.config, now, world: &mut self.world, outputs };
         let executor = self.executors.get_mut(&key).expect("key_of gives a key of executors");
         if !executor.subscribe(&mut context, connection, &info, &subscribe.unacknowledged_tasks) {
             self.outputs.push_back(Output::Close(connection));

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::local::backend::{Exit, StartError};
 use crate::local::refusal::Refusal;
+use crate::local::world;
 use crate::proto::v1::TaskState::{self, *};
 use crate::proto::v1::executor::{Call, call, event};
 use crate::proto::v1::executor_info::Type::{Custom, Default as Group};
@@ -35,9 +36,10 @@ fn world() -> World {
         registration_timeout: Period::from_secs(60),
         shutdown_grace_period: Period::from_secs(5),
     };
+    let now = Instant::now();
     World {
-        agent: Agent::new(config),
-        now: Instant::now(),
+        agent: Agent::new(config, world::World::of_tests(now)),
+        now,
         container: String::new(),
         containers: vec![],
         stops: vec![],

@@ -5,7 +5,6 @@ use std::time::Instant;
 use super::framework::{ExecutorRecord, Task};
 use super::tasks::{self, Use};
 use super::{Master, OfferRecord, Output};
-use crate::clock::timestamp;
 use crate::local::messages::ToAgent;
 use crate::local::refusal::Invalid;
 use crate::local::resources::Resources;
@@ -30,11 +29,11 @@ impl Master {
             match operation.r#type() {
                 operation::Type::Launch => {
                     let tasks = operation.launch.unwrap_or_default().task_infos;
-                    self.launch(framework_id, &first, tasks, &mut remaining);
+                    self.launch(now, framework_id, &first, tasks, &mut remaining);
                 }
                 operation::Type::LaunchGroup => {
                     let group = operation.launch_group.unwrap_or_default();
-                    self.launch_group(framework_id, &first, group, &mut remaining);
+                    self.launch_group(now, framework_id, &first, group, &mut remaining);
                 }
                 _ => self.operate(framework_id, &first, &operation, &mut remaining),
             }
@@ -88,12 +87,19 @@ impl Master {
         let launches = operations.iter().filter_map(|o| o.launch.as_ref()).flat_map(|l| &l.task_infos);
         let groups = operations.iter().filter_map(|o| o.launch_group.as_ref()).flat_map(|g| &g.task_group.tasks);
         for task in launches.chain(groups) {
-            self.report(framework_id, task, v1::TaskState::TaskDropped, Reason::InvalidOffers, &message);
+            self.report(now, framework_id, task, v1::TaskState::TaskDropped, Reason::InvalidOffers, &message);
         }
         self.allocate_by_batch(now);
     }
 
-    fn launch(&mut self, framework_id: &str, offer: &OfferRecord, tasks: Vec<v1::TaskInfo>, remaining: &mut Resources) {
+    fn launch(
+        &mut self,
+        now: Instant,
+        framework_id: &str,
+        offer: &OfferRecord,
+        tasks: Vec<v1::TaskInfo>,
+        remaining: &mut Resources,
+    ) {
         let used = |task: &v1::TaskInfo| {
             let of_executor = task.executor.as_ref().map_or(&[][..], |e| &e.resources);
             Resources::from_proto(&task.resources).and_then(|_| Resources::from_proto(of_executor)).err()
@@ -106,9 +112,14 @@ impl Master {
             };
             match checked {
                 Ok(used) => self.run(framework_id, offer, vec![(task, used.task)], used.executor, false, remaining),
-                Err(why) => {
-                    self.report(framework_id, &task, v1::TaskState::TaskError, Reason::TaskInvalid, &why.to_string())
-                }
+                Err(why) => self.report(
+                    now,
+                    framework_id,
+                    &task,
+                    v1::TaskState::TaskError,
+                    Reason::TaskInvalid,
+                    &why.to_string(),
+                ),
             }
         }
     }
@@ -187,6 +198,7 @@ impl Master {
     /// All tasks of a group or none.
     fn launch_group(
         &mut self,
+        now: Instant,
         framework_id: &str,
         offer: &OfferRecord,
         group: operation::LaunchGroup,
@@ -207,6 +219,7 @@ impl Master {
             Err(why) => {
                 for task in &tasks {
                     self.report(
+                        now,
                         framework_id,
                         task,
                         v1::TaskState::TaskError,
@@ -221,6 +234,7 @@ impl Master {
     /// An update that the master makes itself: without uuid, so it wants no acknowledgement.
     pub(super) fn report(
         &mut self,
+        now: Instant,
         framework_id: &str,
         task: &v1::TaskInfo,
         state: v1::TaskState,
@@ -234,7 +248,7 @@ impl Master {
             source: Some(Source::Master.into()),
             reason: Some(reason.into()),
             message: Some(message.to_owned()),
-            timestamp: Some(timestamp()),
+            timestamp: Some(self.world.timestamp(now)),
             ..Default::default()
         };
         self.send_update(framework_id, status);

@@ -21,7 +21,7 @@ use std::time::Instant;
 use super::allocator::{self, Candidate};
 use super::messages::{ConnectionId, ToAgent, ToMaster, is_terminal};
 use super::resources::{Format, Resources};
-use crate::clock::timestamp;
+use super::world::{WallClock, World};
 use crate::proto::v1;
 use crate::proto::v1::scheduler::{Event, event};
 use crate::wire::duration::Period;
@@ -94,17 +94,17 @@ pub struct Master {
     next_framework: u64,
     next_offer: u64,
     next_allocation: Option<Instant>,
-    random: fastrand::Rng,
+    world: World,
     outputs: VecDeque<Output>,
 }
 
 impl Master {
-    /// A master without agents and frameworks; `seed` decides the order in which agents are visited.
-    pub fn new(config: Config, seed: u64) -> Self {
+    /// A master without agents and frameworks, which starts at `now`.
+    pub fn new(now: Instant, config: Config, mut world: World) -> Self {
         Self {
             config,
-            id: uuid::Uuid::new_v4().to_string(),
-            start_time: timestamp(),
+            id: world.uuid().to_string(),
+            start_time: world.timestamp(now),
             agents: BTreeMap::new(),
             frameworks: BTreeMap::new(),
             completed: VecDeque::new(),
@@ -114,7 +114,7 @@ impl Master {
             next_framework: 0,
             next_offer: 0,
             next_allocation: None,
-            random: fastrand::Rng::with_seed(seed),
+            world,
             outputs: VecDeque::new(),
         }
     }
@@ -127,8 +127,14 @@ impl Master {
     /// Takes an agent in. Its resources are on offer from now on.
     pub fn add_agent(&mut self, now: Instant, info: v1::AgentInfo, total: Resources, path: String) {
         let id = info.id.clone().unwrap_or_default().value;
-        self.agents.insert(id, AgentRecord { info, total, path, registered_time: timestamp() });
+        let registered_time = self.world.timestamp(now);
+        self.agents.insert(id, AgentRecord { info, total, path, registered_time });
         self.allocate_soon(now);
+    }
+
+    /// Sets the wall clock.
+    pub fn set_clock(&mut self, clock: WallClock) {
+        self.world.clock = clock;
     }
 
     /// The next thing to do, in order.
@@ -232,7 +238,7 @@ impl Master {
         };
         tracing::info!("Removing framework {id}");
         self.discard_offers(id);
-        framework.complete();
+        framework.complete(self.world.timestamp(now));
         self.tell_agents(&ToAgent::ShutdownFramework { framework_id: id.to_owned() });
         if let Some(connection) = framework.connection.take() {
             self.outputs.push_back(Output::Close(connection.id));
@@ -266,7 +272,7 @@ impl Master {
         let mut total = Resources::default();
         self.agents.values().for_each(|agent| total.add(&agent.total));
         let mut free: Vec<_> = self.agents.keys().map(|id| (id.clone(), self.free(id))).collect();
-        self.random.shuffle(&mut free);
+        self.world.random.shuffle(&mut free);
         let frameworks = &self.frameworks;
         let refuses = |c: &Candidate, agent_id: &str, resources: &Resources| {
             let filters = frameworks[&c.framework_id].filters.iter();

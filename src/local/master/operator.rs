@@ -75,13 +75,13 @@ impl Master {
         self.gone.insert(agent_id.to_owned());
         self.rescind_offers_of(agent_id);
         for framework_id in self.frameworks.keys().cloned().collect::<Vec<_>>() {
-            self.lose_agent(&framework_id, agent_id);
+            self.lose_agent(now, &framework_id, agent_id);
         }
         self.allocate_soon(now);
         Ok(())
     }
 
-    fn lose_agent(&mut self, framework_id: &str, agent_id: &str) {
+    fn lose_agent(&mut self, now: Instant, framework_id: &str, agent_id: &str) {
         let Some(framework) = self.frameworks.get_mut(framework_id) else {
             return;
         };
@@ -93,7 +93,7 @@ impl Master {
         framework.executors.retain(|(agent, _), _| agent != agent_id);
         for task in &lost {
             let state = v1::TaskState::TaskGoneByOperator;
-            self.report(framework_id, task, state, reason, "Agent has been marked gone");
+            self.report(now, framework_id, task, state, reason, "Agent has been marked gone");
         }
         if !lost.is_empty() {
             let shutdown = ToAgent::ShutdownFramework { framework_id: framework_id.to_owned() };

@@ -14,6 +14,7 @@ use super::{Config, ConnectionId, Output};
 use crate::local::backend::{Exit, Sandbox, Stop};
 use crate::local::messages::{ToMaster, is_terminal};
 use crate::local::task::{OWN_GRACE, TaskProcess, duration};
+use crate::local::world::World;
 use crate::proto::v1::TaskState;
 use crate::proto::v1::executor::{Event, event};
 use crate::proto::v1::task_status::Reason;
@@ -39,6 +40,7 @@ pub enum Stage {
 pub struct Context<'a> {
     pub config: &'a Config,
     pub now: Instant,
+    pub world: &'a mut World,
     pub outputs: &'a mut VecDeque<Output>,
 }
 
@@ -111,7 +113,7 @@ pub struct Executor {
 impl Executor {
     /// An executor in a new container, which is started. Without `info` it is the one of a command task.
     pub fn start(
-        _context: &mut Context,
+        context: &mut Context,
         framework: v1::FrameworkInfo,
         info: Option<v1::ExecutorInfo>,
         role: String,
@@ -124,7 +126,7 @@ impl Executor {
             Some(_) => Runner::Custom,
         };
         let info = info.unwrap_or_else(|| of_command(task));
-        let container = uuid::Uuid::new_v4().to_string();
+        let container = context.world.uuid().to_string();
         Self {
             info,
             framework,

@@ -2,7 +2,6 @@
 //! `src/slave/slave.cpp`.
 
 use super::{AgentTask, Context, Executor, MAX_COMPLETED_TASKS, Output, Runner, Stage};
-use crate::clock::timestamp;
 use crate::local::messages::{ToMaster, is_terminal};
 use crate::proto::v1::TaskState;
 use crate::proto::v1::executor::{Event, event};
@@ -91,8 +90,8 @@ impl Executor {
         let completed = v1::TaskStatus {
             source: Some(source.into()),
             executor_id: Some(self.info.executor_id.clone()),
-            timestamp: Some(timestamp()),
-            uuid: Some(uuid::Uuid::new_v4().into_bytes().to_vec()),
+            timestamp: Some(context.world.timestamp(context.now)),
+            uuid: Some(context.world.uuid().into_bytes().to_vec()),
             ..status
         };
         // A task that was answered for already, as one killed before its container ran, is not told of again.
@@ -125,8 +124,8 @@ impl Executor {
             reason: Some(reason.into()),
             message: Some(why.to_owned()),
             executor_id: Some(self.info.executor_id.clone()),
-            timestamp: Some(timestamp()),
-            uuid: Some(uuid::Uuid::new_v4().into_bytes().to_vec()),
+            timestamp: Some(context.world.timestamp(context.now)),
+            uuid: Some(context.world.uuid().into_bytes().to_vec()),
             ..Default::default()
         };
         self.update(context, status);
