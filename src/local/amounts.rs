@@ -124,6 +124,24 @@ impl Amounts {
         self.scalars.iter().map(|(name, &amount)| (name.as_str(), amount as f64 / THOUSANDTHS))
     }
 
+    /// Drops ranges and sets.
+    pub fn keep_scalars(&mut self) {
+        self.ranges.clear();
+        self.sets.clear();
+    }
+
+    /// Each scalar cut down to at most its limit, if it has one.
+    pub fn cut(&self, limit: impl Fn(&str) -> Option<f64>) -> Self {
+        let mut cut = self.clone();
+        for (name, amount) in &mut cut.scalars {
+            if let Some(limit) = limit(name) {
+                *amount = thousandths(limit.max(0.0)).unwrap_or(i64::MAX).min(*amount);
+            }
+        }
+        cut.scalars.retain(|_, amount| *amount > 0);
+        cut
+    }
+
     /// Ranges and sets by name, written as `/state` has them: `[31000-32000]`.
     pub fn others(&self) -> impl Iterator<Item = (&str, String)> {
         let ranges = self.ranges.iter().map(|(name, ranges)| (name.as_str(), show_ranges(ranges)));

@@ -91,6 +91,11 @@ impl Resources {
         self.kinds.values().map(|amounts| amounts.scalar(name)).sum()
     }
 
+    /// The scalars of whatever kind; a name may come several times.
+    pub fn scalars(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.kinds.values().flat_map(Amounts::scalars)
+    }
+
     /// The amounts of whatever kind.
     pub fn amounts(&self) -> Amounts {
         let mut all = Amounts::default();
@@ -134,6 +139,46 @@ impl Resources {
                 .is_none_or(|r| role == r.role || role.strip_prefix(&r.role).is_some_and(|rest| rest.starts_with('/')))
         };
         self.only(kept_for)
+    }
+
+    /// What a framework understands: of refined reservations and of what may be revoked only if it says so.
+    pub fn understood_by(&self, refinement: bool, revocable: bool) -> Self {
+        self.only(|kind| (refinement || kind.reservations.len() <= 1) && (revocable || !kind.revocable))
+    }
+
+    /// What is reserved.
+    pub fn reserved(&self) -> Self {
+        self.only(|kind| !kind.reservations.is_empty())
+    }
+
+    /// What may be revoked.
+    pub fn revocable(&self) -> Self {
+        self.only(|kind| kind.revocable)
+    }
+
+    /// What is reserved by role, the innermost one.
+    pub fn reservations(&self) -> impl Iterator<Item = (&str, &Amounts)> {
+        self.kinds.iter().filter_map(|(kind, amounts)| Some((kind.reservations.last()?.role.as_str(), amounts)))
+    }
+
+    /// The scalars that count towards a quota: not reserved, not revocable.
+    pub fn charged(&self) -> Self {
+        let mut charged = self.only(Kind::is_charged);
+        charged.kinds.values_mut().for_each(Amounts::keep_scalars);
+        charged.tidy();
+        charged
+    }
+
+    /// Each scalar cut down to at most the limit that is given by its name.
+    pub fn cut(&self, limit: impl Fn(&str) -> Option<f64>) -> Self {
+        let mut cut = Self::default();
+        for (kind, amounts) in &self.kinds {
+            let used = |name: &str| cut.scalar(name);
+            let amounts = amounts.cut(|name| limit(name).map(|limit| limit - used(name)));
+            cut.kinds.insert(kind.clone(), amounts);
+        }
+        cut.tidy();
+        cut
     }
 
     /// These without their innermost reservation, as they were before RESERVE.
@@ -228,6 +273,10 @@ impl Resources {
 }
 
 impl Kind {
+    fn is_charged(&self) -> bool {
+        self.reservations.is_empty() && !self.revocable
+    }
+
     #[allow(deprecated)]
     fn of(resource: &v1::Resource) -> std::result::Result<Self, Invalid> {
         if resource.provider_id.is_some() {
