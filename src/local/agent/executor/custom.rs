@@ -53,7 +53,7 @@ impl Custom {
             agent_info: agent.clone(),
             container_id: Some(v1::ContainerId { value: record.container.clone(), parent: None }),
         };
-        self.send(context, Event { subscribed: Some(subscribed), ..event_of(event::Type::Subscribed) });
+        self.send(context, Event { subscribed: Some(subscribed), ..Event::of(event::Type::Subscribed) });
         if again {
             self.lose_what_it_does_not_know(record, context, unacknowledged_tasks);
         }
@@ -69,12 +69,12 @@ impl Custom {
     pub fn acknowledge(&self, context: &mut Context, status: &v1::TaskStatus) {
         let (task_id, uuid) = (status.task_id.clone(), status.uuid.clone().unwrap_or_default());
         let acknowledged = Some(event::Acknowledged { task_id, uuid });
-        self.send(context, Event { acknowledged, ..event_of(event::Type::Acknowledged) });
+        self.send(context, Event { acknowledged, ..Event::of(event::Type::Acknowledged) });
     }
 
     /// Passes bytes from the scheduler.
     pub fn message(&self, context: &mut Context, data: Vec<u8>) {
-        self.send(context, Event { message: Some(event::Message { data }), ..event_of(event::Type::Message) });
+        self.send(context, Event { message: Some(event::Message { data }), ..Event::of(event::Type::Message) });
     }
 
     /// A stream ended.
@@ -104,11 +104,11 @@ impl Custom {
             if group {
                 let task_group = v1::TaskGroupInfo { tasks };
                 let launch_group = Some(event::LaunchGroup { task_group });
-                self.send(context, Event { launch_group, ..event_of(event::Type::LaunchGroup) });
+                self.send(context, Event { launch_group, ..Event::of(event::Type::LaunchGroup) });
                 continue;
             }
             for task in tasks {
-                self.send(context, Event { launch: Some(event::Launch { task }), ..event_of(event::Type::Launch) });
+                self.send(context, Event { launch: Some(event::Launch { task }), ..Event::of(event::Type::Launch) });
             }
         }
     }
@@ -185,13 +185,13 @@ impl Runner for Custom {
         if record.stage == Stage::Running {
             let task_id = v1::TaskId { value: task_id.to_owned() };
             let kill = event::Kill { task_id, kill_policy: policy.cloned() };
-            self.send(context, Event { kill: Some(kill), ..event_of(event::Type::Kill) });
+            self.send(context, Event { kill: Some(kill), ..Event::of(event::Type::Kill) });
         }
     }
 
     fn shut_down(&mut self, record: &mut Record, context: &mut Context, grace: Period) {
         self.registration_due = None;
-        self.send(context, event_of(event::Type::Shutdown));
+        self.send(context, Event::of(event::Type::Shutdown));
         // One that never subscribed cannot be asked.
         let asked = self.connection.is_some() || record.stage == Stage::Running;
         self.kill_due = Some(context.now + if asked { grace } else { Period::ZERO });
@@ -218,9 +218,4 @@ impl Runner for Custom {
     fn custom(&mut self) -> Option<&mut Custom> {
         Some(self)
     }
-}
-
-/// An event of this type, and nothing in it.
-fn event_of(kind: event::Type) -> Event {
-    Event { r#type: Some(kind.into()), ..Default::default() }
 }

@@ -78,7 +78,7 @@ impl Runner for Group {
         record.stage = Stage::Running;
         let group: Vec<String> = tasks.iter().map(|task| task.task_id.value.clone()).collect();
         for task in tasks {
-            let container = uuid::Uuid::new_v4().to_string();
+            let container = context.world.uuid().to_string();
             let Some(kept) = record.tasks.get_mut(&task.task_id.value) else { continue };
             kept.container = Some(container.clone());
             let sandbox = record.sandbox_of(&record.tasks[&task.task_id.value]);

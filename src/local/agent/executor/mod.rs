@@ -17,8 +17,9 @@ use self::launch::RoleVolume;
 pub use self::record::{AgentTask, Record};
 use self::{command::Command, custom::Custom, group::Group};
 use super::{Config, ConnectionId, Output};
-use crate::local::backend::{Event, Order, Stop};
+use crate::local::backend::{Event, Order, StartError, Stop};
 use crate::local::task::duration;
+use crate::local::world::World;
 use crate::proto::v1;
 use crate::proto::v1::executor_info::Type;
 use crate::proto::v1::task_status::Source;
@@ -40,6 +41,7 @@ pub enum Stage {
 pub struct Context<'a> {
     pub config: &'a Config,
     pub now: Instant,
+    pub world: &'a mut World,
     pub outputs: &'a mut VecDeque<Output>,
 }
 
@@ -94,6 +96,7 @@ impl Executor {
     /// An executor in a new container, which the first call of `run` starts. Without `info` it is the one of a command
     /// task.
     pub fn new(
+        context: &mut Context,
         framework: v1::FrameworkInfo,
         info: Option<v1::ExecutorInfo>,
         role: String,
@@ -101,7 +104,9 @@ impl Executor {
     ) -> Self {
         let kind = info.as_ref().map(v1::ExecutorInfo::r#type);
         let custom = kind.is_some_and(|kind| kind != Type::Default);
-        let record = Record::new(framework, info.unwrap_or_else(|| command::executor_info(task)), role, custom);
+        let container = context.world.uuid().to_string();
+        let record =
+            Record::new(container, framework, info.unwrap_or_else(|| command::executor_info(task)), role, custom);
         let runner: Box<dyn Runner> = match kind {
             None => Box::new(Command::new(&record, task)),
             Some(Type::Default) => Box::new(Group::default()),
@@ -217,6 +222,6 @@ impl Executor {
 }
 
 /// Why the tasks of a container that could not be started fail.
-fn not_launched(why: &str) -> String {
+fn not_launched(why: &StartError) -> String {
     format!("Failed to launch container: {why}")
 }

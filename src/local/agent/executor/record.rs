@@ -55,11 +55,17 @@ pub struct Record {
 }
 
 impl Record {
-    pub(super) fn new(framework: v1::FrameworkInfo, info: v1::ExecutorInfo, role: String, custom: bool) -> Self {
+    pub(super) fn new(
+        container: String,
+        framework: v1::FrameworkInfo,
+        info: v1::ExecutorInfo,
+        role: String,
+        custom: bool,
+    ) -> Self {
         Self {
             info,
             framework,
-            container: uuid::Uuid::new_v4().to_string(),
+            container,
             role,
             tasks: BTreeMap::new(),
             completed: VecDeque::new(),

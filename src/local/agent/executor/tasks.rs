@@ -2,7 +2,6 @@
 //! `src/slave/slave.cpp`.
 
 use super::{AgentTask, Context, Output, Record, Stage};
-use crate::clock::timestamp;
 use crate::local::messages::{ToMaster, is_terminal};
 use crate::proto::v1::TaskState;
 use crate::proto::v1::task_status::{Reason, Source};
@@ -81,8 +80,8 @@ impl Record {
         let completed = v1::TaskStatus {
             source: Some(source.into()),
             executor_id: Some(self.info.executor_id.clone()),
-            timestamp: Some(timestamp()),
-            uuid: Some(uuid::Uuid::new_v4().into_bytes().to_vec()),
+            timestamp: Some(context.world.timestamp(context.now)),
+            uuid: Some(context.world.uuid().into_bytes().to_vec()),
             ..status
         };
         // A task that was answered for already, as one killed before its container ran, is not told of again.
@@ -123,8 +122,8 @@ impl Record {
             reason: Some(reason.into()),
             message: Some(why.to_owned()),
             executor_id: Some(self.info.executor_id.clone()),
-            timestamp: Some(timestamp()),
-            uuid: Some(uuid::Uuid::new_v4().into_bytes().to_vec()),
+            timestamp: Some(context.world.timestamp(context.now)),
+            uuid: Some(context.world.uuid().into_bytes().to_vec()),
             ..Default::default()
         };
         self.update(context, status);
