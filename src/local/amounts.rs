@@ -124,6 +124,13 @@ impl Amounts {
         self.scalars.iter().map(|(name, &amount)| (name.as_str(), amount as f64 / THOUSANDTHS))
     }
 
+    /// How many numbers and items ranges and sets have, by name.
+    pub fn counts(&self) -> impl Iterator<Item = (&str, f64)> {
+        let length = |(begin, end): &(u64, u64)| end.saturating_sub(*begin) as f64 + 1.0;
+        let ranges = self.ranges.iter().map(move |(name, ranges)| (name.as_str(), ranges.iter().map(length).sum()));
+        ranges.chain(self.sets.iter().map(|(name, set)| (name.as_str(), set.len() as f64)))
+    }
+
     /// Drops ranges and sets.
     pub fn keep_scalars(&mut self) {
         self.ranges.clear();

@@ -133,12 +133,7 @@ impl Resources {
 
     /// What a framework in this role may be offered: what nobody reserved, and what is kept for it or a role above.
     pub fn available_to(&self, role: &str) -> Self {
-        let kept_for = |kind: &Kind| {
-            kind.reservations
-                .last()
-                .is_none_or(|r| role == r.role || role.strip_prefix(&r.role).is_some_and(|rest| rest.starts_with('/')))
-        };
-        self.only(kept_for)
+        self.only(|kind| kind.reservations.last().is_none_or(|r| roles::covers(&r.role, role)))
     }
 
     /// What a framework understands: of refined reservations and of what may be revoked only if it says so.
@@ -149,6 +144,16 @@ impl Resources {
     /// What is reserved.
     pub fn reserved(&self) -> Self {
         self.only(|kind| !kind.reservations.is_empty())
+    }
+
+    /// What is reserved for a role or one below it.
+    pub fn reserved_below(&self, role: &str) -> Self {
+        self.only(|kind| kind.reservations.last().is_some_and(|r| roles::covers(role, &r.role)))
+    }
+
+    /// What may not be revoked.
+    pub fn not_revocable(&self) -> Self {
+        self.only(|kind| !kind.revocable)
     }
 
     /// What may be revoked.
