@@ -126,7 +126,8 @@ impl Allocator {
 
     /// Whether a framework knows what to do with an agent of this kind.
     fn capable(&self, framework: &Framework, agent: &Agent) -> bool {
-        (framework.gpus || !agent.has_gpus()) && (framework.regions || !self.is_remote(agent))
+        (framework.gpus || !self.options.filter_gpus || !agent.has_gpus())
+            && (framework.regions || !self.is_remote(agent))
     }
 
     fn is_remote(&self, agent: &Agent) -> bool {

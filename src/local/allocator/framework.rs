@@ -95,7 +95,8 @@ impl Allocator {
     }
 
     /// A framework may change everything but its id. Offers for that come with the next batch.
-    pub fn update_framework(&mut self, id: &str, info: &v1::FrameworkInfo, options: Options) {
+    pub fn update_framework(&mut self, now: Instant, id: &str, info: &v1::FrameworkInfo, options: Options) {
+        self.skip_batches(now);
         let Some(framework) = self.frameworks.get_mut(id) else {
             return;
         };

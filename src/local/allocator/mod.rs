@@ -38,6 +38,8 @@ pub struct Options {
     pub min_allocatable: Vec<Quantities>,
     /// Weights by role, 1 for others.
     pub weights: BTreeMap<String, f64>,
+    /// Whether agents with GPUs are for frameworks that know of them only.
+    pub filter_gpus: bool,
     /// Where the master is.
     pub domain: Option<v1::DomainInfo>,
 }
@@ -296,8 +298,7 @@ impl Allocator {
 
     /// The offers to make now, none if nothing is due.
     pub fn allocate(&mut self, now: Instant) -> Vec<Allocation> {
-        if let Some(due) = self.next_batch.filter(|due| *due <= now) {
-            self.next_batch = Some(next_beat(due, now, self.options.interval));
+        if self.skip_batches(now) {
             self.want_all(now);
         }
         if self.due.is_none_or(|due| due > now) {
@@ -307,6 +308,15 @@ impl Allocator {
         let candidates = std::mem::take(&mut self.candidates);
         self.frameworks.values_mut().for_each(|framework| framework.filters.expire(now));
         self.share_out(now, candidates)
+    }
+
+    /// Whether a batch is due, which it is no longer.
+    fn skip_batches(&mut self, now: Instant) -> bool {
+        let due = self.next_batch.filter(|due| *due <= now);
+        if let Some(due) = due {
+            self.next_batch = Some(next_beat(due, now, self.options.interval));
+        }
+        due.is_some()
     }
 
     fn want_agent(&mut self, now: Instant, id: &str) {

@@ -32,6 +32,7 @@ fn world(agents: &[&str]) -> World {
         interval: SECOND.into(),
         min_allocatable: vec![quantities("cpus:0.01"), quantities("mem:32")],
         weights: BTreeMap::new(),
+        filter_gpus: true,
         domain: Some(domain("home")),
     };
     let mut world = World { allocator: Allocator::new(options, 7), now: Instant::now() };
@@ -341,7 +342,7 @@ fn a_framework_counts_for_a_role_that_it_left_as_long_as_it_holds_something_in_i
     let mut world = world(&["cpus:4;mem:400"]);
     world.add("f", "a");
     world.take("f", "cpus:1;mem:100");
-    world.allocator.update_framework("f", &info(&["b"], &[]), FrameworkOptions::default());
+    world.allocator.update_framework(world.now, "f", &info(&["b"], &[]), FrameworkOptions::default());
     assert!(world.allocator.clients.contains_key("a"));
     world.allocator.recover("f", "S0", "a", &parse("cpus:1;mem:100"), Was::Used);
     assert!(!world.allocator.clients.contains_key("a"));

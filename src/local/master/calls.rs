@@ -74,7 +74,7 @@ impl Master {
         let framework = match self.frameworks.remove(&id) {
             Some(known) => {
                 let known = resubscribed(known, info, self.world.timestamp(now));
-                self.allocator.update_framework(&id, &known.info, options);
+                self.allocator.update_framework(now, &id, &known.info, options);
                 if !connected {
                     self.allocator.activate_framework(now, &id);
                 }
@@ -140,7 +140,7 @@ impl Master {
             OfFramework::Message(message) => self.pass_message(id, message),
             OfFramework::Acknowledge(acknowledge) => self.acknowledge(id, acknowledge),
             OfFramework::Reconcile(reconcile) => self.reconcile(now, id, &reconcile),
-            OfFramework::UpdateFramework(update) => return self.update_framework(id, *update),
+            OfFramework::UpdateFramework(update) => return self.update_framework(now, id, *update),
             OfFramework::Ignored(kind) => tracing::debug!("Nothing to do for {kind:?}"),
         }
         Ok(())
@@ -253,7 +253,7 @@ impl Master {
         self.outputs.push_back(Output::Tell(acknowledge.agent_id.value, message));
     }
 
-    fn update_framework(&mut self, id: &str, update: call::UpdateFramework) -> Result<(), Refusal> {
+    fn update_framework(&mut self, now: Instant, id: &str, update: call::UpdateFramework) -> Result<(), Refusal> {
         let Some(framework) = self.frameworks.get(id) else {
             return Ok(());
         };
@@ -264,7 +264,7 @@ impl Master {
         validation::framework_update(&framework.info, &info)
             .map_err(|why| Refusal::new(400, format!("FrameworkInfo update is not valid: {why}")))?;
         let options = FrameworkOptions { suppressed: update.suppressed_roles.into_iter().collect() };
-        self.allocator.update_framework(id, &info, options);
+        self.allocator.update_framework(now, id, &info, options);
         let roles = proto::roles(&info);
         if let Some(framework) = self.frameworks.get_mut(id) {
             framework.info = info;
