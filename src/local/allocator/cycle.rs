@@ -100,7 +100,8 @@ impl Allocator {
                 return;
             }
             let (agent, framework) = (&self.agents[agent_id], &self.frameworks[&framework_id]);
-            if !self.allocatable(&available, role, framework) || !self.capable(framework, agent) {
+            let excluded = framework.constraints.exclude(role, &agent.info) || !self.capable(framework, agent);
+            if excluded || !self.allocatable(&available, role, framework) {
                 continue;
             }
             let understood = available.understood_by(framework.refinement, framework.revocable);

@@ -4,10 +4,12 @@
 //! The allocator is told of agents, frameworks and resources as they change, and keeps their sums. `poll_timeout` says
 //! when to call `allocate`, which returns the offers to make.
 
+mod constraints;
 mod cycle;
 mod filters;
 mod framework;
 mod ledger;
+mod pattern;
 mod quantities;
 mod sorter;
 #[cfg(test)]
@@ -22,6 +24,7 @@ use super::roles;
 use crate::proto::v1;
 use crate::wire::duration::Period;
 
+pub use constraints::Constraints;
 use framework::Framework;
 pub use framework::Options as FrameworkOptions;
 use ledger::Ledger;

@@ -227,7 +227,7 @@ fn a_role_without_cpus_left_gets_the_rest_of_an_agent() {
 #[test]
 fn suppressed_roles_are_offered_nothing_until_they_are_revived() {
     let mut world = world(&["cpus:4;mem:400"]);
-    let options = FrameworkOptions { suppressed: BTreeSet::from(["a".to_owned()]) };
+    let options = FrameworkOptions { suppressed: BTreeSet::from(["a".to_owned()]), ..Default::default() };
     world.allocator.add_framework(world.now, "f", &info(&["a", "b"], &[]), options);
     assert_eq!(world.offers(), ["f b S0 cpus:4; mem:400"]);
     world.allocator.suppress("f", &[]);
