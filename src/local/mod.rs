@@ -12,6 +12,8 @@ pub(crate) mod backend;
 mod cluster;
 mod failures;
 mod host;
+#[doc(hidden)]
+pub mod load;
 mod master;
 mod messages;
 mod options;
