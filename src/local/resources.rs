@@ -10,7 +10,7 @@ use super::roles::{self, UNRESERVED};
 use crate::local::refusal::Invalid;
 use crate::proto::v1;
 use crate::proto::v1::resource::reservation_info::Type as ReservationType;
-use crate::proto::v1::resource::{AllocationInfo, DiskInfo, ReservationInfo, RevocableInfo};
+use crate::proto::v1::resource::{AllocationInfo, DiskInfo, ReservationInfo, RevocableInfo, SharedInfo};
 use crate::{Error, Result};
 
 /// What sets resources of the same name apart: only those of one kind can be added up.
@@ -21,14 +21,16 @@ pub struct Kind {
     /// A persistent volume, as its message.
     volume: Option<Vec<u8>>,
     revocable: bool,
+    /// Tasks of several frameworks may use it at a time.
+    shared: bool,
 }
 
 /// For whom resources are kept.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Reservation {
-    role: String,
-    dynamic: bool,
-    principal: Option<String>,
+pub struct Reservation {
+    pub role: String,
+    pub dynamic: bool,
+    pub principal: Option<String>,
     labels: Option<Vec<u8>>,
 }
 
@@ -108,10 +110,13 @@ impl Resources {
         self.kinds.values().all(Amounts::is_empty)
     }
 
-    /// Whether all of `other` is in here.
+    /// Whether all of `other` is in here. A shared volume is in here as often as one likes.
     pub fn contains(&self, other: &Self) -> bool {
         let nothing = Amounts::default();
-        other.kinds.iter().all(|(kind, amounts)| self.kinds.get(kind).unwrap_or(&nothing).contains(amounts))
+        other.kinds.iter().all(|(kind, amounts)| match self.kinds.get(kind) {
+            Some(_) if kind.shared => true,
+            mine => mine.unwrap_or(&nothing).contains(amounts),
+        })
     }
 
     /// Adds all of `other`.
@@ -136,9 +141,31 @@ impl Resources {
         self.only(|kind| kind.reservations.last().is_none_or(|r| roles::covers(&r.role, role)))
     }
 
-    /// What a framework understands: of refined reservations and of what may be revoked only if it says so.
-    pub fn understood_by(&self, refinement: bool, revocable: bool) -> Self {
-        self.only(|kind| (refinement || kind.reservations.len() <= 1) && (revocable || !kind.revocable))
+    /// What only one task at a time can use: all but shared volumes, which stay available to others.
+    pub fn exclusive(&self) -> Self {
+        self.only(|kind| !kind.shared)
+    }
+
+    /// The shared volumes.
+    pub fn shared(&self) -> Self {
+        self.only(|kind| kind.shared)
+    }
+
+    /// What of these is in `other` too, in whatever amount.
+    pub fn also_in(&self, other: &Self) -> Self {
+        self.only(|kind| other.kinds.contains_key(kind))
+    }
+
+    /// The innermost reservation of the first kind, which is that of all if these are of one resource.
+    pub fn reservation(&self) -> Option<&Reservation> {
+        self.kinds.keys().next().and_then(|kind| kind.reservations.last())
+    }
+
+    /// What a framework understands: refined reservations, what may be revoked, and shared volumes only if it says so.
+    pub fn understood_by(&self, refinement: bool, revocable: bool, shared: bool) -> Self {
+        self.only(|kind| {
+            (refinement || kind.reservations.len() <= 1) && (revocable || !kind.revocable) && (shared || !kind.shared)
+        })
     }
 
     /// What is reserved.
@@ -193,22 +220,17 @@ impl Resources {
         })
     }
 
+    /// These without any reservation.
+    pub fn unreserved(&self) -> Self {
+        self.changed(|kind| kind.reservations.clear())
+    }
+
     /// These as plain disk, as they were before CREATE.
     pub fn without_volumes(&self) -> Self {
-        self.changed(|kind| kind.volume = None)
-    }
-
-    /// Whether each is reserved dynamically for this role by this principal, and no volume.
-    pub fn reserved_by(&self, role: &str, principal: Option<&str>) -> bool {
-        self.kinds.keys().all(|kind| {
-            let by = |r: &Reservation| r.dynamic && r.role == role && r.principal.as_deref() == principal;
-            kind.volume.is_none() && kind.reservations.last().is_some_and(by)
+        self.changed(|kind| {
+            kind.volume = None;
+            kind.shared = false;
         })
-    }
-
-    /// Whether each is reserved dynamically, and no volume.
-    pub fn can_be_unreserved(&self) -> bool {
-        self.kinds.keys().all(|kind| kind.volume.is_none() && kind.reservations.last().is_some_and(|r| r.dynamic))
     }
 
     /// The persistent volumes: the role, and what the volume is.
@@ -220,9 +242,13 @@ impl Resources {
         self.kinds.keys().filter_map(volume).collect()
     }
 
-    /// Whether each is a persistent volume on reserved disk.
-    pub fn are_volumes(&self) -> bool {
-        self.kinds.keys().all(|kind| kind.volume.is_some() && !kind.reservations.is_empty())
+    /// Whether these are of the same names and kinds as others, in whatever amounts.
+    pub fn is_as(&self, other: &Self) -> bool {
+        let names = |of: &Self| -> Vec<(Kind, Vec<String>)> {
+            let names = |amounts: &Amounts| amounts.shown().map(|(name, _)| name.to_string()).collect();
+            of.kinds.iter().map(|(kind, amounts)| (kind.clone(), names(amounts))).collect()
+        };
+        names(self) == names(other)
     }
 
     /// What a task may not use, in the words of `resource::validate` in `src/master/validation.cpp`.
@@ -290,8 +316,8 @@ impl Kind {
         if resource.shared.is_some() && resource.disk.as_ref().is_none_or(|disk| disk.persistence.is_none()) {
             return Err(Invalid::new(format!("Resource {} cannot be shared", resource.name)));
         }
-        if resource.shared.is_some() || resource.disk.as_ref().is_some_and(|disk| disk.source.is_some()) {
-            return Err(Invalid::new("the embedded cluster has no shared volumes and no disk sources"));
+        if resource.disk.as_ref().is_some_and(|disk| disk.source.is_some()) {
+            return Err(Invalid::new("the embedded cluster has no disk sources"));
         }
         let reservations = if resource.reservations.is_empty() {
             Reservation::before_refinement(resource)
@@ -303,7 +329,8 @@ impl Kind {
             return Err(Invalid::new("Invalid reservation: role \"*\" cannot be reserved"));
         }
         let volume = resource.disk.as_ref().map(Message::encode_to_vec);
-        Ok(Self { reservations, volume, revocable: resource.revocable.is_some() })
+        let (revocable, shared) = (resource.revocable.is_some(), resource.shared.is_some());
+        Ok(Self { reservations, volume, revocable, shared })
     }
 
     #[allow(deprecated)]
@@ -312,6 +339,7 @@ impl Kind {
         let base = v1::Resource {
             disk: self.volume.as_deref().and_then(|volume| DiskInfo::decode(volume).ok()),
             revocable: self.revocable.then(RevocableInfo::default),
+            shared: self.shared.then(SharedInfo::default),
             allocation_info: format.allocated_to.clone().map(allocated),
             ..Default::default()
         };
@@ -372,7 +400,10 @@ impl fmt::Display for Kind {
             let id = disk.persistence.map(|p| p.id).unwrap_or_default();
             write!(f, "[{id}:{}]", disk.volume.map(|v| v.container_path).unwrap_or_default())?;
         }
-        if self.revocable { f.write_str("{REV}") } else { Ok(()) }
+        if self.revocable {
+            f.write_str("{REV}")?;
+        }
+        if self.shared { f.write_str("<SHARED>") } else { Ok(()) }
     }
 }
 
@@ -440,7 +471,8 @@ mod tests {
         total.subtract(&part.without_reservation());
         total.add(&part);
         assert_eq!(total.to_string(), "cpus:6; mem:1024; cpus(reservations: [(DYNAMIC,a,p)]):2");
-        assert!(part.reserved_by("a", Some("p")) && !part.reserved_by("a", None) && !part.reserved_by("b", Some("p")));
+        let reservation = part.reservation().expect("it is reserved");
+        assert_eq!((&*reservation.role, reservation.principal.as_deref()), ("a", Some("p")));
         assert_eq!(total.available_to("a/b").scalar("cpus"), 8.0);
         assert_eq!(total.available_to("ab").scalar("cpus"), 6.0);
         let mut freed = total.clone();

@@ -4,6 +4,7 @@
 
 mod calls;
 mod executor;
+mod operations;
 mod state;
 mod updates;
 
@@ -12,6 +13,7 @@ use std::time::Instant;
 
 use self::executor::launch::{self, RoleVolume};
 use self::executor::{Context, Executor};
+use self::operations::Operations;
 use super::backend::{Event, Order};
 use super::messages::{ConnectionId, ToAgent, ToMaster};
 use super::world::{WallClock, World};
@@ -64,6 +66,7 @@ pub struct Agent {
     /// The executor that a container belongs to.
     containers: HashMap<String, Key>,
     completed: VecDeque<Record>,
+    operations: Operations,
     outputs: VecDeque<Output>,
 }
 
@@ -76,6 +79,7 @@ impl Agent {
             executors: BTreeMap::new(),
             containers: HashMap::new(),
             completed: VecDeque::new(),
+            operations: Operations::default(),
             outputs: VecDeque::new(),
         }
     }
@@ -110,7 +114,8 @@ impl Agent {
 
     /// When to call `handle_timeout` at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.executors.values().filter_map(Executor::poll_timeout).min()
+        let executors = self.executors.values().filter_map(Executor::poll_timeout);
+        executors.chain(self.operations.poll_timeout()).min()
     }
 
     /// Takes in what the master says.
@@ -119,6 +124,12 @@ impl Agent {
             ToAgent::Run { framework, executor, tasks, group, role, volumes } => {
                 self.run(now, *framework, executor.map(|e| *e), tasks, group, role, &volumes);
             }
+            ToAgent::ApplyOperation { framework_id, operation_id, uuid } => {
+                let status = operations::finished(&self.config.id, operation_id, self.world.uuid());
+                self.operations.add(now, framework_id.clone(), uuid.clone(), status.clone());
+                self.tell(ToMaster::OperationStatus { framework_id, uuid, status: Box::new(status) });
+            }
+            ToAgent::AcknowledgeOperation { uuid, status_uuid } => self.operations.acknowledge(&uuid, &status_uuid),
             ToAgent::DestroyVolumes { volumes } => {
                 self.outputs.push_back(Output::Order(Order::Destroy { volumes: launch::volumes(&volumes) }));
             }
@@ -137,7 +148,10 @@ impl Agent {
                     executor.record.resume(context);
                 });
             }
-            ToAgent::ShutdownFramework { framework_id } => self.with_each(now, &framework_id, Executor::abandon),
+            ToAgent::ShutdownFramework { framework_id } => {
+                self.operations.forget(&framework_id);
+                self.with_each(now, &framework_id, Executor::abandon);
+            }
             ToAgent::ShutdownExecutor { framework_id, executor_id } => {
                 self.with(now, Some((framework_id, executor_id)), Executor::shut_down);
             }
@@ -159,6 +173,9 @@ impl Agent {
         let keys: Vec<Key> = self.executors.iter().filter(|(_, e)| due(e)).map(|(key, _)| key.clone()).collect();
         for key in keys {
             self.with(now, Some(key), Executor::handle_timeout);
+        }
+        for (framework_id, uuid, status) in self.operations.repeat(now) {
+            self.tell(ToMaster::OperationStatus { framework_id, uuid, status: Box::new(status) });
         }
     }
 
@@ -186,6 +203,10 @@ impl Agent {
         executor.run(&mut context, tasks, group, volumes);
         let new = executor.record.containers.iter().skip(known);
         self.containers.extend(new.map(|container| (container.clone(), key.clone())));
+    }
+
+    fn tell(&mut self, message: ToMaster) {
+        self.outputs.push_back(Output::Tell(message));
     }
 
     fn key_of_task(&self, framework_id: &str, task_id: &str) -> Option<Key> {

@@ -31,6 +31,7 @@ pub struct Framework {
     pub gpus: bool,
     pub revocable: bool,
     pub refinement: bool,
+    pub shared: bool,
     pub regions: bool,
 }
 
@@ -53,6 +54,7 @@ impl Framework {
             gpus: has(Capability::GpuResources),
             revocable: has(Capability::RevocableResources),
             refinement: has(Capability::ReservationRefinement),
+            shared: has(Capability::SharedResources),
             regions: has(Capability::RegionAware),
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::framework::{ExecutorRecord, Task};
+use super::operations::Remaining;
 use super::tasks::{self, Use};
 use super::{Master, OfferRecord, Output};
 use crate::local::allocator::Was;
@@ -27,8 +28,9 @@ impl Master {
             }
             (Ok(()), None) => return,
         };
-        let mut remaining = Resources::default();
-        taken.iter().for_each(|offer| remaining.add(&offer.resources));
+        let mut remaining = Remaining::default();
+        taken.iter().for_each(|offer| remaining.resources.add(&offer.resources));
+        let offered = remaining.resources.clone();
         for operation in accept.operations {
             match operation.r#type() {
                 operation::Type::Launch => {
@@ -39,16 +41,13 @@ impl Master {
                     let group = operation.launch_group.unwrap_or_default();
                     self.launch_group(now, framework_id, &first, group, &mut remaining);
                 }
-                _ => self.operate(framework_id, &first, &operation, &mut remaining),
+                _ => self.operate(framework_id, &first, operation, &mut remaining),
             }
         }
-        // What operations made of resources comes back, but is not refused.
-        let mut made = remaining.clone();
-        taken.iter().for_each(|offer| made.subtract(&offer.resources));
-        remaining.subtract(&made);
-        let (agent_id, role) = (&first.agent_id, &first.role);
-        self.allocator.recover(framework_id, agent_id, role, &made, Was::Offered);
-        self.refuse(now, framework_id, agent_id, role, remaining, accept.filters.as_ref());
+        let (converted, declined) = remaining.settle(&offered);
+        let OfferRecord { agent_id, role, .. } = &first;
+        self.allocator.recover(framework_id, agent_id, role, &converted, Was::Offered);
+        self.refuse(now, framework_id, agent_id, role, declined, accept.filters.as_ref());
     }
 
     /// In the order and with the words of `validation::offer::validate` in `src/master/validation.cpp`.
@@ -107,7 +106,7 @@ impl Master {
         framework_id: &str,
         offer: &OfferRecord,
         tasks: Vec<v1::TaskInfo>,
-        remaining: &mut Resources,
+        remaining: &mut Remaining,
     ) {
         let used = |task: &v1::TaskInfo| {
             let of_executor = task.executor.as_ref().map_or(&[][..], |e| &e.resources);
@@ -117,7 +116,7 @@ impl Master {
         for task in tasks {
             let checked = match &structure {
                 Some(why) => Err(why.clone()),
-                None => self.check_task(framework_id, offer, &task, remaining),
+                None => self.check_task(framework_id, offer, &task, &remaining.resources),
             };
             match checked {
                 Ok(used) => self.run(framework_id, offer, vec![(task, used.task)], used.executor, false, remaining),
@@ -164,7 +163,7 @@ impl Master {
         tasks: Vec<(v1::TaskInfo, Resources)>,
         executor: Option<tasks::ExecutorUse>,
         group: bool,
-        remaining: &mut Resources,
+        remaining: &mut Remaining,
     ) {
         let Some(framework) = self.frameworks.get_mut(framework_id) else {
             return;
@@ -173,16 +172,18 @@ impl Master {
         let info = executor.as_ref().map(|executor| Box::new(executor.info.clone()));
         let (agent_id, role) = (&offer.agent_id, &offer.role);
         if let Some(tasks::ExecutorUse { info, new: Some(resources) }) = executor {
+            let again = remaining.take(&resources);
+            self.allocator.share(framework_id, agent_id, role, &again);
             self.allocator.use_offered(framework_id, agent_id, role, &resources);
-            remaining.subtract(&resources);
             volumes.extend(resources.volumes());
             let place = (offer.agent_id.clone(), info.executor_id.value.clone());
             framework.executors.insert(place, ExecutorRecord { info, role: offer.role.clone(), resources });
         }
         let mut sent = Vec::new();
         for (mut task, resources) in tasks {
+            let again = remaining.take(&resources);
+            self.allocator.share(framework_id, agent_id, role, &again);
             self.allocator.use_offered(framework_id, agent_id, role, &resources);
-            remaining.subtract(&resources);
             task.executor = info.as_deref().cloned();
             sent.push(task.clone());
             let record = Task {
@@ -214,15 +215,15 @@ impl Master {
         framework_id: &str,
         offer: &OfferRecord,
         group: operation::LaunchGroup,
-        remaining: &mut Resources,
+        remaining: &mut Remaining,
     ) {
         let tasks = group.task_group.tasks;
         let Some(first) = tasks.first() else {
             return;
         };
-        let known = |task: &v1::TaskInfo| self.task_context(framework_id, offer, task, remaining).known;
+        let known = |task: &v1::TaskInfo| self.task_context(framework_id, offer, task, &remaining.resources).known;
         let known: Vec<bool> = tasks.iter().map(known).collect();
-        let context = self.task_context(framework_id, offer, first, remaining);
+        let context = self.task_context(framework_id, offer, first, &remaining.resources);
         match tasks::validate_group(&tasks, &known, &group.executor, &context) {
             Ok((used, executor)) => {
                 let tasks = tasks.into_iter().zip(used).collect();

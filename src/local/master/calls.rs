@@ -141,6 +141,8 @@ impl Master {
             OfFramework::Acknowledge(acknowledge) => self.acknowledge(id, acknowledge),
             OfFramework::Reconcile(reconcile) => self.reconcile(now, id, &reconcile),
             OfFramework::UpdateFramework(update) => return self.update_framework(id, *update),
+            OfFramework::AcknowledgeOperationStatus(acknowledge) => self.acknowledge_operation(id, acknowledge),
+            OfFramework::ReconcileOperations(reconcile) => self.reconcile_operations(id, &reconcile),
             OfFramework::Ignored(kind) => tracing::debug!("Nothing to do for {kind:?}"),
         }
         Ok(())

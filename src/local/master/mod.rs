@@ -229,6 +229,9 @@ impl Master {
             ToMaster::ExitedExecutor { framework_id, executor_id, agent_id, status } => {
                 return self.executor_exited(&framework_id, executor_id, agent_id, status);
             }
+            ToMaster::OperationStatus { framework_id, uuid, status } => {
+                return self.operation_updated(&framework_id, &uuid, *status);
+            }
             ToMaster::Message { framework_id, executor_id, agent_id, data } => {
                 let agent_id = v1::AgentId { value: agent_id };
                 let executor_id = v1::ExecutorId { value: executor_id };

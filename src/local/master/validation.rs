@@ -32,7 +32,9 @@ pub enum OfFramework {
     Kill(call::Kill),
     Shutdown(call::Shutdown),
     Acknowledge(call::Acknowledge),
+    AcknowledgeOperationStatus(call::AcknowledgeOperationStatus),
     Reconcile(call::Reconcile),
+    ReconcileOperations(call::ReconcileOperations),
     Message(call::Message),
     UpdateFramework(Box<call::UpdateFramework>),
     /// There is nothing to do for this type here.
@@ -73,6 +75,13 @@ fn of_framework(kind: call::Type, call: Call) -> Result<OfFramework, Invalid> {
             OfFramework::Acknowledge(acknowledge)
         }
         call::Type::Reconcile => OfFramework::Reconcile(needed(call.reconcile, "reconcile")?),
+        call::Type::AcknowledgeOperationStatus => OfFramework::AcknowledgeOperationStatus(needed(
+            call.acknowledge_operation_status,
+            "acknowledge_operation_status",
+        )?),
+        call::Type::ReconcileOperations => {
+            OfFramework::ReconcileOperations(needed(call.reconcile_operations, "reconcile_operations")?)
+        }
         call::Type::Message => OfFramework::Message(needed(call.message, "message")?),
         call::Type::UpdateFramework => {
             let update = needed(call.update_framework, "update_framework")?;
