@@ -105,7 +105,7 @@ fn share(total: &Resources, allocated: &Resources) -> f64 {
         let all = total.scalar(name);
         if all > 0.0 { amount / all } else { 0.0 }
     };
-    allocated.amounts().scalars().map(part).fold(0.0, f64::max)
+    allocated.scalars().map(part).fold(0.0, f64::max)
 }
 
 #[cfg(test)]
