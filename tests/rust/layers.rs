@@ -64,7 +64,7 @@ const STATE_MACHINES: [&str; 6] = [
     "src/local/master",
     "src/local/agent",
     "src/local/task",
-    "src/local/allocator.rs",
+    "src/local/allocator",
     "src/local/resources",
 ];
 

@@ -96,7 +96,7 @@ mod tests {
         fn new() -> Self {
             let second = Period::from_secs(1);
             let address = ([127, 0, 0, 1], 5050).into();
-            let config = master::Config { hostname: "h".into(), address, allocation_interval: second };
+            let config = master::Config::new("h".into(), address);
             let now = Instant::now();
             let mut master = Master::new(now, config, World::of_tests(now));
             let info = v1::AgentInfo {

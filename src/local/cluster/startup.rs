@@ -48,8 +48,10 @@ impl Startup {
         let spawner = Arc::new(runtime.block_on(async { Spawner::start(Ties::None) }).map_err(failed)?);
         listener.set_nonblocking(true).map_err(failed)?;
         let work_dir = WorkDir::make(options.work_dir.as_deref())?;
-        let config =
-            master::Config { hostname: hostname.clone(), address, allocation_interval: options.allocation_interval };
+        let config = master::Config {
+            allocation_interval: options.allocation_interval,
+            ..master::Config::new(hostname.clone(), address)
+        };
         let (now, wall) = (clock::now(), clock::timestamp());
         let wall_clock = WallClock::new(now, wall);
         let master = Master::new(now, config, World::new(wall_clock, clock::seed()));

@@ -20,7 +20,10 @@ impl Master {
         let taken: Vec<OfferRecord> = accept.offer_ids.iter().filter_map(|id| self.offers.remove(&id.value)).collect();
         let first = match (valid, taken.first()) {
             (Ok(()), Some(first)) => first.clone(),
-            (Err(why), _) => return self.lose_tasks(now, framework_id, &accept.operations, &why.to_string()),
+            (Err(why), _) => {
+                taken.iter().for_each(|offer| self.recover_offer(offer));
+                return self.lose_tasks(now, framework_id, &accept.operations, &why.to_string());
+            }
             (Ok(()), None) => return,
         };
         let mut remaining = Resources::default();
@@ -89,7 +92,6 @@ impl Master {
         for task in launches.chain(groups) {
             self.report(now, framework_id, task, v1::TaskState::TaskDropped, Reason::InvalidOffers, &message);
         }
-        self.allocate_by_batch(now);
     }
 
     fn launch(
@@ -162,7 +164,9 @@ impl Master {
         };
         let mut volumes: Vec<_> = tasks.iter().flat_map(|(_, resources)| resources.volumes()).collect();
         let info = executor.as_ref().map(|executor| Box::new(executor.info.clone()));
+        let (agent_id, role) = (&offer.agent_id, &offer.role);
         if let Some(tasks::ExecutorUse { info, new: Some(resources) }) = executor {
+            self.allocator.use_offered(framework_id, agent_id, role, &resources);
             remaining.subtract(&resources);
             volumes.extend(resources.volumes());
             let place = (offer.agent_id.clone(), info.executor_id.value.clone());
@@ -170,6 +174,7 @@ impl Master {
         }
         let mut sent = Vec::new();
         for (mut task, resources) in tasks {
+            self.allocator.use_offered(framework_id, agent_id, role, &resources);
             remaining.subtract(&resources);
             task.executor = info.as_deref().cloned();
             sent.push(task.clone());

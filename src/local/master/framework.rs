@@ -1,9 +1,8 @@
 //! A framework and its tasks, as the master keeps them.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
-use crate::local::allocator::Filter;
 use crate::local::messages::{ConnectionId, is_terminal};
 use crate::local::resources::{Format, Resources};
 use crate::proto::v1::framework_info::capability::Type as Capability;
@@ -26,8 +25,6 @@ pub struct Connection {
 pub struct Framework {
     pub info: v1::FrameworkInfo,
     pub connection: Option<Connection>,
-    pub suppressed: BTreeSet<String>,
-    pub filters: Vec<Filter>,
     pub tasks: BTreeMap<String, Task>,
     /// By agent and id.
     pub executors: BTreeMap<(String, String), ExecutorRecord>,
@@ -79,8 +76,6 @@ impl Framework {
         Self {
             info,
             connection: None,
-            suppressed: BTreeSet::new(),
-            filters: Vec::new(),
             tasks: BTreeMap::new(),
             executors: BTreeMap::new(),
             completed_tasks: VecDeque::new(),
@@ -115,11 +110,6 @@ impl Framework {
         proto::roles(&self.info)
     }
 
-    /// The roles for which it wants offers.
-    pub fn wanting_roles(&self) -> Vec<String> {
-        self.roles().into_iter().filter(|role| !self.suppressed.contains(role)).collect()
-    }
-
     /// How its resources are written.
     pub fn format(&self, role: &str) -> Format {
         Format {
@@ -128,10 +118,9 @@ impl Framework {
         }
     }
 
-    /// The stream is gone; filters go with it.
+    /// The stream is gone.
     pub fn disconnect(&mut self, now: Instant) {
         self.connection = None;
-        self.filters.clear();
         self.removal_due = Some(now + Period::from_seconds(self.info.failover_timeout()).unwrap_or_default());
     }
 

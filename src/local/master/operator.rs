@@ -74,10 +74,10 @@ impl Master {
         tracing::info!("Agent {agent_id} is marked gone");
         self.gone.insert(agent_id.to_owned());
         self.rescind_offers_of(agent_id);
+        self.allocator.remove_agent(agent_id);
         for framework_id in self.frameworks.keys().cloned().collect::<Vec<_>>() {
             self.lose_agent(now, &framework_id, agent_id);
         }
-        self.allocate_soon(now);
         Ok(())
     }
 
@@ -117,6 +117,7 @@ impl Master {
     /// Rescinds an offer, if it is still outstanding.
     pub(super) fn rescind(&mut self, offer_id: &str) {
         if let Some(offer) = self.offers.remove(offer_id) {
+            self.recover_offer(&offer);
             let mut event = Event::of(event::Type::Rescind);
             event.rescind = Some(event::Rescind { offer_id: v1::OfferId { value: offer_id.to_owned() } });
             self.send(&offer.framework_id, event);

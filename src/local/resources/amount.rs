@@ -100,6 +100,13 @@ impl Amount {
         }
     }
 
+    /// Cuts a scalar down to at most this number; it leaves anything else as it is.
+    pub fn cut(&mut self, limit: f64) {
+        if let Self::Scalar(amount) = self {
+            *amount = thousandths(limit.max(0.0)).unwrap_or(i64::MAX).min(*amount);
+        }
+    }
+
     /// Whether amounts can be added up: both are numbers, or ranges, or sets.
     pub fn is_like(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)

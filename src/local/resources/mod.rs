@@ -5,6 +5,7 @@ mod amount;
 mod declared;
 mod kind;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use prost::Message;
@@ -124,6 +125,59 @@ impl Resources {
                 .is_none_or(|r| role == r.role || role.strip_prefix(&r.role).is_some_and(|rest| rest.starts_with('/')))
         };
         self.only(kept_for)
+    }
+
+    /// What a framework understands: of refined reservations and of what may be revoked only if it says so.
+    pub fn understood_by(&self, refinement: bool, revocable: bool) -> Self {
+        self.only(|kind| (refinement || kind.reservations.len() <= 1) && (revocable || !kind.revocable))
+    }
+
+    /// What is reserved.
+    pub fn reserved(&self) -> Self {
+        self.only(|kind| !kind.reservations.is_empty())
+    }
+
+    /// What is not reserved.
+    pub fn unreserved(&self) -> Self {
+        self.only(|kind| kind.reservations.is_empty())
+    }
+
+    /// What may be revoked.
+    pub fn revocable(&self) -> Self {
+        self.only(|kind| kind.revocable)
+    }
+
+    /// What is reserved by role, the innermost one.
+    pub fn reservations(&self) -> BTreeMap<String, Self> {
+        let mut by_role: BTreeMap<String, Self> = BTreeMap::new();
+        for entry in &self.entries {
+            if let Some(innermost) = entry.kind.reservations.last() {
+                by_role.entry(innermost.role.clone()).or_default().add_entry(entry);
+            }
+        }
+        by_role
+    }
+
+    /// What counts towards a quota, and what does not: the scalars that are neither reserved nor revocable, and the rest.
+    pub fn by_charge(&self) -> (Self, Self) {
+        let is_charged = |entry: &Entry| {
+            entry.kind.reservations.is_empty() && !entry.kind.revocable && entry.amount.scalar().is_some()
+        };
+        let (charged, rest) = self.entries.iter().cloned().partition(is_charged);
+        (Self { entries: charged }, Self { entries: rest })
+    }
+
+    /// Each scalar cut down to at most the limit that is given by its name.
+    pub fn cut(&self, limit: impl Fn(&str) -> Option<f64>) -> Self {
+        let mut cut = Self::default();
+        for entry in &self.entries {
+            let mut entry = entry.clone();
+            if let Some(limit) = limit(&entry.name) {
+                entry.amount.cut(limit - cut.scalar(&entry.name));
+            }
+            cut.add_entry(&entry);
+        }
+        cut
     }
 
     /// These without their innermost reservation, as they were before RESERVE.
