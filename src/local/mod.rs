@@ -6,7 +6,6 @@
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
 mod agent;
-#[cfg_attr(not(test), expect(dead_code, reason = "calls for weights and quotas come next"))]
 mod allocator;
 pub(crate) mod backend;
 mod cluster;

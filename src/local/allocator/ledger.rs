@@ -22,8 +22,6 @@ struct Sums {
     reserved_held: Quantities,
     /// Not reserved, not revocable, and offered or used.
     charged_held: Quantities,
-    /// Not reserved, not revocable, and used.
-    charged_used: Quantities,
 }
 
 /// Sums and quotas by role. The root, the empty path, has the sums of all roles.
@@ -82,30 +80,11 @@ impl Ledger {
         });
     }
 
-    /// Resources that are offered to a role are used from now on.
-    pub fn consume(&mut self, role: &str, resources: &Resources) {
-        let charged = Quantities::of(&resources.by_charge().0);
-        self.change(role, |sums| sums.charged_used.add(&charged));
-    }
-
-    /// Resources are used no longer.
-    pub fn spare(&mut self, role: &str, resources: &Resources) {
-        let charged = Quantities::of(&resources.by_charge().0);
-        self.change(role, |sums| sums.charged_used.subtract(&charged));
-    }
-
     /// What counts towards a role's quota: reservations, and what else is offered or used.
     pub fn held(&self, role: &str) -> Quantities {
         let mut held = self.sums(role).reserved;
         held.add(&self.sums(role).charged_held);
         held
-    }
-
-    /// What counts towards a role's quota without what is only offered.
-    pub fn consumed(&self, role: &str) -> Quantities {
-        let mut consumed = self.sums(role).reserved;
-        consumed.add(&self.sums(role).charged_used);
-        consumed
     }
 
     /// What is reserved, for whomever, and neither offered nor used.

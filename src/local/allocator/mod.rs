@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::resources::Resources;
+use super::roles;
 use crate::proto::v1;
 use crate::wire::duration::Period;
 
@@ -25,7 +26,7 @@ use framework::Framework;
 pub use framework::Options as FrameworkOptions;
 use ledger::Ledger;
 pub use ledger::Quota;
-pub use quantities::Quantities;
+pub use quantities::{Limits, Quantities};
 use sorter::Sorter;
 
 /// How the allocator is set up.
@@ -159,6 +160,7 @@ impl Allocator {
     }
 
     /// Whether an agent's resources are offered.
+    #[cfg_attr(not(test), expect(dead_code, reason = "agents cannot be deactivated yet"))]
     pub fn set_agent_active(&mut self, id: &str, active: bool) {
         if let Some(agent) = self.agents.get_mut(id) {
             agent.active = active;
@@ -207,7 +209,6 @@ impl Allocator {
             held.used.add(resources);
             agent.offered.subtract(resources);
             agent.used.add(resources);
-            self.ledger.consume(role, resources);
         }
     }
 
@@ -237,9 +238,6 @@ impl Allocator {
         agent.reckon();
         let quantities = Quantities::of(resources);
         self.ledger.release(role, resources);
-        if was == Was::Used {
-            self.ledger.spare(role, resources);
-        }
         self.roles.unallocated(role, &quantities);
         if let Some(clients) = self.clients.get_mut(role) {
             clients.unallocated(framework_id, &quantities);
@@ -262,6 +260,23 @@ impl Allocator {
         self.want_agent(now, agent_id);
     }
 
+    /// What counts towards a role's quota: what the role and those below it use, and what is reserved for them and not
+    /// used. Unlike what is offered by it, it has what is no scalar, too.
+    pub fn consumed_quota(&self, role: &str) -> Quantities {
+        let mut consumed = Quantities::default();
+        for agent in self.agents.values() {
+            let mut idle = Quantities::of_all(&agent.total.reserved_below(role));
+            for (holder, held) in agent.held.values().flatten() {
+                idle.subtract(&Quantities::of_all(&held.used.reserved_below(role)));
+                if roles::covers(role, holder) {
+                    consumed.add(&Quantities::of_all(&held.used));
+                }
+            }
+            consumed.add(&idle);
+        }
+        consumed
+    }
+
     /// What of an agent is used.
     pub fn used(&self, agent_id: &str) -> Resources {
         self.agents.get(agent_id).map(|agent| agent.used.clone()).unwrap_or_default()
@@ -281,8 +296,8 @@ impl Allocator {
 
     /// The offers to make now, none if nothing is due.
     pub fn allocate(&mut self, now: Instant) -> Vec<Allocation> {
-        if self.next_batch.is_some_and(|due| due <= now) {
-            self.next_batch = Some(now + self.options.interval);
+        if let Some(due) = self.next_batch.filter(|due| *due <= now) {
+            self.next_batch = Some(next_beat(due, now, self.options.interval));
             self.want_all(now);
         }
         if self.due.is_none_or(|due| due > now) {
@@ -324,4 +339,12 @@ impl Allocator {
             agent.reckon();
         }
     }
+}
+
+/// When the beat comes next that came at `last`.
+fn next_beat(last: Instant, now: Instant, interval: Period) -> Instant {
+    let late = now.saturating_duration_since(last).as_nanos();
+    let over = late.checked_rem(interval.get().as_nanos()).unwrap_or_default();
+    let since = Period::from_nanoseconds(i64::try_from(over).unwrap_or_default());
+    now + interval.saturating_sub(since)
 }

@@ -28,6 +28,13 @@ impl Quantities {
         Self::new(resources.scalars())
     }
 
+    /// All resources, of whatever kind: of ranges and sets how many there are.
+    pub fn of_all(resources: &Resources) -> Self {
+        let mut quantities = Self::new(resources.counts());
+        quantities.add(&Self::of(resources));
+        quantities
+    }
+
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -117,7 +124,7 @@ impl Limits {
     }
 }
 
-/// Written as Mesos does: `cpus:2; mem:1024`.
+/// Written as Mesos does: `cpus:2; mem:1024`, or `{}`.
 impl fmt::Display for Quantities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         show(f, self.iter())
@@ -132,6 +139,7 @@ impl fmt::Display for Limits {
 
 fn show<'a>(f: &mut fmt::Formatter<'_>, amounts: impl Iterator<Item = (&'a str, f64)>) -> fmt::Result {
     let shown: Vec<_> = amounts.map(|(name, amount)| format!("{name}:{amount}")).collect();
+    f.write_str(if shown.is_empty() { "{}" } else { "" })?;
     f.write_str(&shown.join("; "))
 }
 

@@ -356,11 +356,11 @@ fn sums_come_back_to_where_they_began() {
     world.add("f", "a");
     world.take("f", "cpus:1;mem:100");
     assert_eq!(world.allocator.used("S0"), parse("cpus:1;mem:100"));
-    assert_eq!(world.allocator.ledger.consumed("a"), quantities("cpus:2;mem:200"));
+    assert_eq!(world.allocator.consumed_quota("a"), quantities("cpus:2;mem:200"));
     world.allocator.remove_agent("S1");
-    assert_eq!(world.allocator.ledger.consumed("a"), quantities("cpus:1;mem:100"));
+    assert_eq!(world.allocator.consumed_quota("a"), quantities("cpus:1;mem:100"));
     world.allocator.remove_framework("f");
-    assert!(world.allocator.ledger.consumed("a").is_empty());
+    assert!(world.allocator.consumed_quota("a").is_empty());
     assert!(world.allocator.ledger.held("a").is_empty());
     assert!(world.allocator.roles.allocated_to_all().is_empty());
     assert!(world.allocator.clients.is_empty());

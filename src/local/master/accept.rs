@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::framework::{ExecutorRecord, Task};
 use super::tasks::{self, Use};
 use super::{Master, OfferRecord, Output};
+use crate::local::allocator::Was;
 use crate::local::messages::ToAgent;
 use crate::local::refusal::Invalid;
 use crate::local::resources::Resources;
@@ -41,7 +42,13 @@ impl Master {
                 _ => self.operate(framework_id, &first, &operation, &mut remaining),
             }
         }
-        self.refuse(now, framework_id, &first.agent_id, &first.role, remaining, accept.filters.as_ref());
+        // What operations made of resources comes back, but is not refused.
+        let mut made = remaining.clone();
+        taken.iter().for_each(|offer| made.subtract(&offer.resources));
+        remaining.subtract(&made);
+        let (agent_id, role) = (&first.agent_id, &first.role);
+        self.allocator.recover(framework_id, agent_id, role, &made, Was::Offered);
+        self.refuse(now, framework_id, agent_id, role, remaining, accept.filters.as_ref());
     }
 
     /// In the order and with the words of `validation::offer::validate` in `src/master/validation.cpp`.

@@ -9,16 +9,18 @@ mod framework;
 mod maintenance;
 mod operations;
 mod operator;
+mod quota;
 mod reconcile;
 mod state;
 mod tasks;
 mod validation;
+mod weights;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use super::allocator::{self, Allocator, Quantities, Was};
+use super::allocator::{self, Allocator, Quantities, Quota, Was};
 use super::messages::{ConnectionId, ToAgent, ToMaster};
 use super::resources::{Format, Resources};
 use super::world::{WallClock, World};
@@ -124,6 +126,10 @@ pub struct Master {
     /// Agents that an operator marked gone.
     gone: BTreeSet<String>,
     schedule: v1::maintenance::Schedule,
+    /// The weights of roles that were set.
+    weights: BTreeMap<String, f64>,
+    /// The quotas of roles that were set; they may have been set to none.
+    quotas: BTreeMap<String, Quota>,
     next_framework: u64,
     next_offer: u64,
     allocator: Allocator,
@@ -140,6 +146,7 @@ impl Master {
             weights: config.weights.clone(),
             domain: config.domain.clone(),
         };
+        let weights = options.weights.clone();
         let allocator = Allocator::new(options, world.random.u64(..));
         Self {
             config,
@@ -152,6 +159,8 @@ impl Master {
             expiring: VecDeque::new(),
             gone: BTreeSet::new(),
             schedule: v1::maintenance::Schedule::default(),
+            weights,
+            quotas: BTreeMap::new(),
             next_framework: 0,
             next_offer: 0,
             allocator,

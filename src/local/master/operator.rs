@@ -49,6 +49,38 @@ impl Master {
                 let teardown = call.teardown.ok_or_else(|| absent("teardown"))?;
                 self.tear_down(now, &teardown.framework_id.value).map(|()| None)
             }
+            _ => self.sharing_call(call),
+        }
+    }
+
+    /// Weights and quotas.
+    #[allow(deprecated)]
+    fn sharing_call(&mut self, call: Call) -> Result<Option<Response>, Refusal> {
+        match call.r#type() {
+            call::Type::GetWeights => {
+                let get_weights = Some(response::GetWeights { weight_infos: self.weights() });
+                Ok(Some(Response { get_weights, ..of(response::Type::GetWeights) }))
+            }
+            call::Type::UpdateWeights => {
+                let update = call.update_weights.ok_or_else(|| absent("update_weights"))?;
+                self.update_weights(&update.weight_infos).map(|()| None)
+            }
+            call::Type::GetQuota => {
+                let get_quota = Some(response::GetQuota { status: self.quota_status() });
+                Ok(Some(Response { get_quota, ..of(response::Type::GetQuota) }))
+            }
+            call::Type::UpdateQuota => {
+                let update = call.update_quota.ok_or_else(|| absent("update_quota"))?;
+                self.update_quota(&update).map(|()| None)
+            }
+            call::Type::SetQuota => {
+                let set = call.set_quota.ok_or_else(|| absent("set_quota"))?;
+                self.set_quota(&set.quota_request).map(|()| None)
+            }
+            call::Type::RemoveQuota => {
+                let remove = call.remove_quota.ok_or_else(|| absent("remove_quota"))?;
+                self.remove_quota(&remove.role).map(|()| None)
+            }
             other => {
                 let name = other.as_str_name();
                 Err(Refusal::new(501, format!("The embedded cluster does not support {name}; a real cluster does")))

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+mod sharing;
+
 use super::*;
 use crate::local::messages::ToMaster;
 use crate::local::refusal::Refusal;

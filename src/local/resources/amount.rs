@@ -100,6 +100,15 @@ impl Amount {
         }
     }
 
+    /// How many numbers ranges have, or items a set.
+    pub fn count(&self) -> Option<f64> {
+        match self {
+            Self::Scalar(_) => None,
+            Self::Ranges(ranges) => Some(ranges.iter().map(|(b, e)| e.saturating_sub(*b) as f64 + 1.0).sum()),
+            Self::Set(items) => Some(items.len() as f64),
+        }
+    }
+
     /// Cuts a scalar down to at most this number; it leaves anything else as it is.
     pub fn cut(&mut self, limit: f64) {
         if let Self::Scalar(amount) = self {

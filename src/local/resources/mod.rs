@@ -13,7 +13,7 @@ use prost::Message;
 use self::amount::show_value;
 use self::kind::{Kind, Reservation};
 use super::refusal::Invalid;
-use super::roles::UNRESERVED;
+use super::roles::{self, UNRESERVED};
 use crate::proto::v1;
 use crate::proto::v1::resource::DiskInfo;
 
@@ -74,6 +74,11 @@ impl Resources {
         self.entries.iter().filter_map(|entry| Some((entry.name.as_str(), entry.amount.scalar()?)))
     }
 
+    /// How many numbers and items ranges and sets have; a name may come several times.
+    pub fn counts(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.entries.iter().filter_map(|entry| Some((entry.name.as_str(), entry.amount.count()?)))
+    }
+
     /// The amounts by name, whoever they belong to. What may be revoked has `_revocable` after its name, as in `/state`.
     pub fn by_name(&self) -> Vec<(String, Amount)> {
         let mut sums: Vec<(String, Amount)> = Vec::new();
@@ -119,12 +124,7 @@ impl Resources {
 
     /// What a framework in this role may be offered: what nobody reserved, and what is kept for it or a role above.
     pub fn available_to(&self, role: &str) -> Self {
-        let kept_for = |kind: &Kind| {
-            kind.reservations
-                .last()
-                .is_none_or(|r| role == r.role || role.strip_prefix(&r.role).is_some_and(|rest| rest.starts_with('/')))
-        };
-        self.only(kept_for)
+        self.only(|kind| kind.reservations.last().is_none_or(|r| roles::covers(&r.role, role)))
     }
 
     /// What a framework understands: of refined reservations and of what may be revoked only if it says so.
@@ -137,9 +137,14 @@ impl Resources {
         self.only(|kind| !kind.reservations.is_empty())
     }
 
-    /// What is not reserved.
-    pub fn unreserved(&self) -> Self {
-        self.only(|kind| kind.reservations.is_empty())
+    /// What is reserved for a role or one below it.
+    pub fn reserved_below(&self, role: &str) -> Self {
+        self.only(|kind| kind.reservations.last().is_some_and(|r| roles::covers(role, &r.role)))
+    }
+
+    /// What may not be revoked.
+    pub fn not_revocable(&self) -> Self {
+        self.only(|kind| !kind.revocable)
     }
 
     /// What may be revoked.
