@@ -7,7 +7,6 @@
 
 mod agent;
 mod allocator;
-mod amounts;
 pub(crate) mod backend;
 mod cluster;
 mod failures;
@@ -29,6 +28,6 @@ mod world;
 pub use cluster::LocalCluster;
 pub use cluster::view::TaskView;
 pub use options::{Options, ip};
-pub use resources::Resources;
+pub use resources::{Declared, Resources};
 pub use script::Script;
 pub use token::Token;

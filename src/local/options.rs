@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use super::resources::Resources;
+use super::resources::Declared;
 use super::token::Token;
 use crate::environment::variable;
 use crate::wire::duration::Period;
@@ -29,8 +29,8 @@ pub struct Options {
     pub token: Option<Token>,
     /// How many agents, 1 to 1000.
     pub agents: i64,
-    /// The resources of each agent; those of the machine if `None`.
-    pub resources: Option<Resources>,
+    /// The resources of each agent, which adds those of the machine that are missing.
+    pub resources: Declared,
     /// The directory of the sandboxes; a temporary one, removed at the end, if `None`.
     pub work_dir: Option<PathBuf>,
     /// Between batch allocations.
@@ -52,7 +52,7 @@ impl Default for Options {
             port: 0,
             token: None,
             agents: 1,
-            resources: None,
+            resources: Declared::default(),
             work_dir: None,
             allocation_interval: ALLOCATION_INTERVAL,
             executor_registration_timeout: REGISTRATION_TIMEOUT,
@@ -85,7 +85,7 @@ impl Options {
             options.validate().map_err(|e| named("MESOS_NUM_SLAVES", &invalid(e)))?;
         }
         if let Some(text) = variable("MESOS_RESOURCES")? {
-            options.resources = Some(Resources::parse(&text).map_err(|e| named("MESOS_RESOURCES", &e))?);
+            options.resources = Declared::parse(&text).map_err(|e| named("MESOS_RESOURCES", &e))?;
         }
         for (name, period) in [
             ("MESOS_ALLOCATION_INTERVAL", &mut options.allocation_interval),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use pyo3::prelude::*;
 
 use super::scheduler::cluster_stopped;
-use crate::local::{self, Options, Resources, Token};
+use crate::local::{self, Declared, Options, Token};
 use crate::per_process::PerProcess;
 
 /// Clusters to stop at the interpreter's exit.
@@ -39,9 +39,11 @@ impl LocalCluster {
         ip: &str,
         token: Option<&str>,
     ) -> PyResult<Self> {
-        let resources = resources.map(Resources::parse).transpose()?;
         let ip = local::ip(ip)?;
-        let mut options = Options { ip, port, agents, resources, work_dir, ..Options::from_environment()? };
+        let mut options = Options { ip, port, agents, work_dir, ..Options::from_environment()? };
+        if let Some(resources) = resources {
+            options.resources = Declared::parse(resources)?;
+        }
         if let Some(token) = token {
             options.token = Some(Token::parse(token)?);
         }

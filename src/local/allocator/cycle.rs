@@ -164,9 +164,7 @@ impl Cycle {
     /// What of available resources a role may be offered; nothing if it would not come closer to its guarantees in the
     /// stage for these.
     fn portion(&self, available: &Resources, role: &str, quota: &Quota, stage: Stage) -> Option<Portion> {
-        let charged = available.charged();
-        let mut resources = available.clone();
-        resources.subtract(&charged);
+        let (charged, mut resources) = available.by_charge();
         let mut guaranteed = Resources::default();
         if stage == Stage::Guarantees {
             let unsatisfied = self.unsatisfied(role, quota);

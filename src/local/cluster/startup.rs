@@ -56,7 +56,13 @@ impl Startup {
         let wall_clock = WallClock::new(now, wall);
         let master = Master::new(now, config, World::new(wall_clock, clock::seed()));
         let mut machine = Machine::new(master, wall_clock);
-        let resources = options.resources.clone().map_or_else(|| host::resources(work_dir.path()), Ok)?;
+        let host = host::look(work_dir.path());
+        for (given, meant) in options.resources.misspelt() {
+            tracing::warn!(
+                "Each agent has a resource '{given}', which frameworks do not look for: did you mean '{meant}'?"
+            );
+        }
+        let resources = options.resources.completed(&host);
         // Others may name this machine too.
         let own = (!bound.ip().is_loopback()).then(|| hostname.clone());
         let hosts = options.hosts.iter().cloned().chain(own).collect();

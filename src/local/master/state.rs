@@ -166,12 +166,8 @@ fn executor_json(agent_id: &str, id: &str, executor: &ExecutorRecord) -> Value {
 /// Resources as `/state` flattens them: numbers by name, ranges and sets as text.
 fn resources_json(resources: &Resources) -> Value {
     let mut json = json!({ "cpus": 0.0, "gpus": 0.0, "mem": 0.0, "disk": 0.0 });
-    let amounts = resources.amounts();
-    for (name, amount) in amounts.scalars() {
-        json[name] = json!(amount);
-    }
-    for (name, value) in amounts.others() {
-        json[name] = json!(value);
+    for (name, amount) in resources.by_name() {
+        json[name] = amount.scalar().map_or_else(|| json!(amount.to_string()), |number| json!(number));
     }
     json
 }
