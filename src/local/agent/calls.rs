@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::executor::{Context, Stage};
+use super::executor::Stage;
 use super::{Agent, ConnectionId, Key, Output, ToMaster};
 use crate::local::refusal::{Invalid, Refusal};
 use crate::proto::v1;
@@ -20,10 +20,10 @@ impl Agent {
         let key = self.key_of(&call)?;
         let subscribe = call.subscribe.unwrap_or_default();
         let info = self.config.info.clone();
-        let outputs = &mut self.outputs;
-        let mut context = Context { config: &self.config, now, world: &mut self.world, outputs };
-        let executor = self.executors.get_mut(&key).expect("key_of gives a key of executors");
-        if !executor.subscribe(&mut context, connection, &info, &subscribe.unacknowledged_tasks) {
+        let taken = self.with(now, Some(key.clone()), |executor, context| {
+            executor.subscribe(context, connection, &info, &subscribe.unacknowledged_tasks)
+        });
+        if taken != Some(true) {
             self.outputs.push_back(Output::Close(connection));
             return Ok(());
         }
@@ -68,7 +68,7 @@ impl Agent {
 
     fn key_of(&self, call: &Call) -> Result<Key, Refusal> {
         let key = (call.framework_id.value.clone(), call.executor_id.value.clone());
-        if !self.executors.keys().any(|(framework, _)| *framework == key.0) {
+        if self.of_framework(&key.0).next().is_none() {
             return Err(Refusal::new(400, "Framework cannot be found"));
         }
         match self.executors.get(&key) {

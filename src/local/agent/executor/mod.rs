@@ -96,7 +96,7 @@ impl Executor {
     /// An executor in a new container, which the first call of `run` starts. Without `info` it is the one of a command
     /// task.
     pub fn new(
-        context: &mut Context,
+        container: String,
         framework: v1::FrameworkInfo,
         info: Option<v1::ExecutorInfo>,
         role: String,
@@ -104,7 +104,6 @@ impl Executor {
     ) -> Self {
         let kind = info.as_ref().map(v1::ExecutorInfo::r#type);
         let custom = kind.is_some_and(|kind| kind != Type::Default);
-        let container = context.world.uuid().to_string();
         let record =
             Record::new(container, framework, info.unwrap_or_else(|| command::executor_info(task)), role, custom);
         let runner: Box<dyn Runner> = match kind {
@@ -117,7 +116,7 @@ impl Executor {
 
     /// When to call `handle_timeout` at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.record.poll_timeout().into_iter().chain(self.runner.poll_timeout()).min()
+        self.record.retries.first().into_iter().chain(self.runner.poll_timeout()).min()
     }
 
     /// Takes tasks in; the first ones start the executor.

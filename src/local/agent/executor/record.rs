@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::launch::{RoleVolume, launch};
 use super::{Context, Stage};
+use crate::local::agent::timers::Timers;
 use crate::local::agent::updates::Updates;
 use crate::local::backend::{Exit, Order, Sandbox};
 use crate::local::messages::{ToMaster, is_terminal};
@@ -44,6 +45,8 @@ pub struct Record {
     pub role: String,
     pub tasks: BTreeMap<String, AgentTask>,
     pub completed: VecDeque<AgentTask>,
+    /// When an update of a task is to be repeated.
+    pub(super) retries: Timers<String>,
     /// All containers that were started for it.
     pub containers: Vec<String>,
     pub(super) stage: Stage,
@@ -69,6 +72,7 @@ impl Record {
             role,
             tasks: BTreeMap::new(),
             completed: VecDeque::new(),
+            retries: Timers::default(),
             containers: Vec::new(),
             stage: Stage::Registering,
             pid: None,
@@ -129,17 +133,6 @@ impl Record {
         }
     }
 
-    /// When an update is to be repeated.
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.tasks.values().filter_map(|task| task.updates.due()).min()
-    }
-
-    pub(super) fn repeat_updates(&mut self, context: &mut Context) {
-        let repeated = |task: &mut AgentTask| task.updates.repeat(context.now).map(|status| (status, task.state));
-        let due: Vec<_> = self.tasks.values_mut().filter_map(repeated).collect();
-        due.into_iter().for_each(|(status, latest)| self.tell(context, status, latest));
-    }
-
     pub(super) fn start_container(
         &mut self,
         context: &mut Context,
@@ -176,6 +169,7 @@ impl Record {
     pub(super) fn abandon(&mut self) {
         self.abandoned = true;
         self.tasks.values_mut().for_each(|task| task.updates = Updates::default());
+        self.retries = Timers::default();
     }
 
     /// The executor is gone: what its tasks had still to do fails (`Slave::executorTerminated`).
@@ -200,6 +194,7 @@ impl Record {
 
     /// A task whose last update is acknowledged is over.
     pub(super) fn complete(&mut self, task_id: &str) {
+        self.retries.set(&task_id.to_owned(), None);
         if let Some(task) = self.tasks.remove(task_id) {
             self.completed.push_back(task);
             if self.completed.len() > MAX_COMPLETED_TASKS {
