@@ -61,6 +61,8 @@ class Stage:
         try:
             self._find_batch()
             self._scenario.play(self)
+        except Exception as error:  # the trace differs from there on
+            self.say(f"it could not go on: {error!r}")
         finally:
             self._leave()
         return self.trace
@@ -97,6 +99,10 @@ class Stage:
             self.say(f"{kind}: {status} {words}")
             return {}
         return json.loads(words)
+
+    def tell(self, told: Any) -> None:
+        """Writes JSON into the trace, with everything in order."""
+        self.trace += json.dumps(in_order(told), indent=1, sort_keys=True).splitlines()
 
     def say(self, line: str) -> None:
         self.trace.append(line)
@@ -214,6 +220,15 @@ class Stage:
                 framework.disconnect()
 
 
+def in_order(told: Any) -> Any:
+    """JSON whose lists are sorted."""
+    if isinstance(told, dict):
+        return {key: in_order(value) for key, value in told.items()}
+    if isinstance(told, list):
+        return sorted((in_order(one) for one in told), key=lambda one: json.dumps(one, sort_keys=True))
+    return told
+
+
 def described(offer: Offer) -> str:
     """What an offer has, in the order in which it has it."""
     role = f"[{offer.role}] " if offer.role else ""
@@ -222,11 +237,11 @@ def described(offer: Offer) -> str:
 
 
 def resource(one: dict[str, Any], role: str = "") -> str:
-    """A resource in one word, such as ``cpus(static a|dynamic a/b by me):2``."""
+    """A resource in one word, such as ``cpus(static:a|dynamic:a/b:by-me):2``."""
     name: str = one["name"]
     held = [_reservation(each) for each in one.get("reservations", [])]
     if one.get("role", "*") != "*":
-        held.append(f"role {one['role']}" + (", dynamic" if "reservation" in one else ""))
+        held.append(f"role:{one['role']}" + (",dynamic" if "reservation" in one else ""))
     if held:
         name += f"({'|'.join(held)})"
     allocated = one.get("allocation_info", {}).get("role", "")
@@ -247,7 +262,7 @@ def _range(one: dict[str, int]) -> str:
 
 
 def _reservation(one: dict[str, Any]) -> str:
-    return f"{one['type'].lower()} {one['role']}" + (f" by {one['principal']}" if "principal" in one else "")
+    return f"{one['type'].lower()}:{one['role']}" + (f":by-{one['principal']}" if "principal" in one else "")
 
 
 def _sleep_until(moment: float) -> None:
