@@ -14,7 +14,8 @@ use std::time::Instant;
 use self::executor::Context;
 use self::launch::RoleVolume;
 use super::backend::{Event, Launch, Probe, Sandbox, Stop, Subject, Volume};
-use super::messages::{ToAgent, ToMaster};
+use super::messages::{ConnectionId, ToAgent, ToMaster};
+use super::world::{WallClock, World};
 use crate::proto::v1;
 use crate::wire::duration::Period;
 
@@ -23,9 +24,6 @@ pub use executor::{AgentTask, Executor, Stage};
 
 /// Executors that are over and still shown with their sandboxes.
 const MAX_COMPLETED_EXECUTORS: usize = 1000;
-
-/// Number of a subscribed executor's stream, given by the server.
-pub type ConnectionId = u64;
 
 /// What to do.
 #[derive(Debug)]
@@ -70,6 +68,7 @@ type Key = (String, String);
 #[derive(Debug)]
 pub struct Agent {
     config: Config,
+    world: World,
     executors: BTreeMap<Key, Executor>,
     /// The executor that a container belongs to.
     containers: HashMap<String, Key>,
@@ -79,14 +78,20 @@ pub struct Agent {
 
 impl Agent {
     /// An agent without executors.
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: Config, world: World) -> Self {
         Self {
             config,
+            world,
             executors: BTreeMap::new(),
             containers: HashMap::new(),
             completed: VecDeque::new(),
             outputs: VecDeque::new(),
         }
+    }
+
+    /// Sets the wall clock.
+    pub fn set_clock(&mut self, clock: WallClock) {
+        self.world.clock = clock;
     }
 
     /// Who it is.
@@ -200,7 +205,7 @@ impl Agent {
         let framework_id = framework.id.clone().unwrap_or_default().value;
         let executor_id = info.as_ref().map_or(&first.task_id.value, |info| &info.executor_id.value);
         let key = (framework_id, executor_id.clone());
-        let mut context = Context { config: &self.config, now, outputs: &mut self.outputs };
+        let mut context = Context { config: &self.config, now, world: &mut self.world, outputs: &mut self.outputs };
         let executor = self
             .executors
             .entry(key.clone())
@@ -244,7 +249,7 @@ impl Agent {
     fn with(&mut self, now: Instant, key: Option<Key>, act: impl FnOnce(&mut Executor, &mut Context)) {
         let Some(key) = key else { return };
         let Some(executor) = self.executors.get_mut(&key) else { return };
-        act(executor, &mut Context { config: &self.config, now, outputs: &mut self.outputs });
+        act(executor, &mut Context { config: &self.config, now, world: &mut self.world, outputs: &mut self.outputs });
         if executor.is_over() {
             self.retire(&key);
         }

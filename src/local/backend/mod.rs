@@ -38,11 +38,29 @@ pub enum Event {
     /// A container runs, its command in this process.
     Started { container: String, process: u32 },
     /// A container could not be started, and why.
-    Failed { container: String, why: String },
+    Failed { container: String, why: StartError },
     /// All processes of a container are gone; how its command ended.
     Ended { container: String, exit: Exit },
     /// A task was looked at.
     Probed { container: String, subject: Subject, outcome: Outcome },
+}
+
+/// Why a container could not be started, in words for whoever launched the task.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(String);
+
+impl StartError {
+    /// Says why.
+    pub fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+}
+
+impl From<std::io::Error> for StartError {
+    fn from(error: std::io::Error) -> Self {
+        Self(error.to_string())
+    }
 }
 
 /// An event of one agent's backend.

@@ -74,6 +74,7 @@ mod tests {
     use crate::local::agent::{self, Agent};
     use crate::local::master::{self, Master, Request};
     use crate::local::resources::{Format, Resources};
+    use crate::local::world::World;
     use crate::proto::v1;
     use crate::proto::v1::TaskState::{self, TaskFinished, TaskKilled, TaskRunning, TaskStarting};
     use crate::proto::v1::scheduler::{Call, call};
@@ -96,7 +97,8 @@ mod tests {
             let second = Period::from_secs(1);
             let address = ([127, 0, 0, 1], 5050).into();
             let config = master::Config { hostname: "h".into(), address, allocation_interval: second };
-            let (mut master, now) = (Master::new(config, 7), Instant::now());
+            let now = Instant::now();
+            let mut master = Master::new(now, config, World::of_tests(now));
             let info = v1::AgentInfo {
                 hostname: "h".into(),
                 id: Some(v1::AgentId { value: "S0".into() }),
@@ -104,14 +106,15 @@ mod tests {
             };
             let total = Resources::parse("cpus:4;mem:400").expect("valid");
             master.add_agent(now, info.clone(), total, "slave(1)".into());
-            let agent = Agent::new(agent::Config {
+            let config = agent::Config {
                 info,
                 id: "S0".into(),
                 path: "slave(1)".into(),
                 endpoint: "127.0.0.1:1".into(),
                 registration_timeout: second,
                 shutdown_grace_period: second,
-            });
+            };
+            let agent = Agent::new(config, World::of_tests(now));
             let framework_info = v1::FrameworkInfo { user: "u".into(), name: "f".into(), ..Default::default() };
             let subscribe = call::Subscribe { framework_info, ..Default::default() };
             let stream_id = master.subscribe(now, 1, subscribe);

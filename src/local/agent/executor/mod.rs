@@ -8,13 +8,13 @@ mod tasks;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
-use self::stream::event_of;
 use super::launch::{self, RoleVolume, launch};
 use super::updates::Updates;
 use super::{Config, ConnectionId, Output};
 use crate::local::backend::{Exit, Sandbox, Stop};
 use crate::local::messages::{ToMaster, is_terminal};
 use crate::local::task::{OWN_GRACE, TaskProcess, duration};
+use crate::local::world::World;
 use crate::proto::v1::TaskState;
 use crate::proto::v1::executor::{Event, event};
 use crate::proto::v1::task_status::Reason;
@@ -40,6 +40,7 @@ pub enum Stage {
 pub struct Context<'a> {
     pub config: &'a Config,
     pub now: Instant,
+    pub world: &'a mut World,
     pub outputs: &'a mut VecDeque<Output>,
 }
 
@@ -112,7 +113,7 @@ pub struct Executor {
 impl Executor {
     /// An executor in a new container, which is started. Without `info` it is the one of a command task.
     pub fn start(
-        _context: &mut Context,
+        context: &mut Context,
         framework: v1::FrameworkInfo,
         info: Option<v1::ExecutorInfo>,
         role: String,
@@ -125,7 +126,7 @@ impl Executor {
             Some(_) => Runner::Custom,
         };
         let info = info.unwrap_or_else(|| of_command(task));
-        let container = uuid::Uuid::new_v4().to_string();
+        let container = context.world.uuid().to_string();
         Self {
             info,
             framework,
@@ -320,7 +321,7 @@ impl Executor {
         match &self.runner {
             Runner::Custom if self.stage == Stage::Running => {
                 let kill = event::Kill { task_id: id(task_id), kill_policy: policy.cloned() };
-                self.send(context, Event { kill: Some(kill), ..event_of(event::Type::Kill) });
+                self.send(context, Event { kill: Some(kill), ..Event::of(event::Type::Kill) });
             }
             Runner::Custom => {}
             Runner::Command(process) if self.stage == Stage::Registering && !process.is_gone() => {
@@ -344,7 +345,7 @@ impl Executor {
         if self.is_custom() {
             self.registration_due = None;
             let connected = self.connection.is_some();
-            self.send(context, event_of(event::Type::Shutdown));
+            self.send(context, Event::of(event::Type::Shutdown));
             // One that never subscribed cannot be asked.
             let grace = if connected || self.stage == Stage::Running { grace } else { Period::ZERO };
             self.kill_due = Some(context.now + grace);

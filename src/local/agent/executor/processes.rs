@@ -16,7 +16,7 @@ impl Executor {
         let killing = has_capability(&self.framework, v1::framework_info::capability::Type::TaskKillingState);
         let group: Vec<String> = tasks.iter().map(|task| task.task_id.value.clone()).collect();
         for task in tasks {
-            let container = uuid::Uuid::new_v4().to_string();
+            let container = context.world.uuid().to_string();
             let sandbox = self.sandbox_of(&task.task_id.value);
             let command = task.command.clone().unwrap_or_default();
             let launch = launch(context.config, self, &container, sandbox, &command, volumes);

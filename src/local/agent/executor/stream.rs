@@ -30,7 +30,7 @@ impl Executor {
             agent_info: agent.clone(),
             container_id: Some(v1::ContainerId { value: self.container.clone(), parent: None }),
         };
-        self.send(context, Event { subscribed: Some(subscribed), ..event_of(event::Type::Subscribed) });
+        self.send(context, Event { subscribed: Some(subscribed), ..Event::of(event::Type::Subscribed) });
         if again {
             self.lose_what_it_does_not_know(context, unacknowledged_tasks);
         }
@@ -64,11 +64,11 @@ impl Executor {
             if group {
                 let task_group = v1::TaskGroupInfo { tasks };
                 let launch_group = Some(event::LaunchGroup { task_group });
-                self.send(context, Event { launch_group, ..event_of(event::Type::LaunchGroup) });
+                self.send(context, Event { launch_group, ..Event::of(event::Type::LaunchGroup) });
                 continue;
             }
             for task in tasks {
-                self.send(context, Event { launch: Some(event::Launch { task }), ..event_of(event::Type::Launch) });
+                self.send(context, Event { launch: Some(event::Launch { task }), ..Event::of(event::Type::Launch) });
             }
         }
     }
@@ -103,7 +103,7 @@ impl Executor {
     /// Passes bytes from the scheduler; drops them if the executor is not subscribed.
     pub fn message(&mut self, context: &mut Context, data: Vec<u8>) {
         if self.stage == Stage::Running {
-            self.send(context, Event { message: Some(event::Message { data }), ..event_of(event::Type::Message) });
+            self.send(context, Event { message: Some(event::Message { data }), ..Event::of(event::Type::Message) });
         }
     }
 
@@ -112,9 +112,4 @@ impl Executor {
             context.outputs.push_back(Output::Send(connection, Box::new(event)));
         }
     }
-}
-
-/// An event of this type, and nothing in it.
-pub(super) fn event_of(kind: event::Type) -> Event {
-    Event { r#type: Some(kind.into()), ..Default::default() }
 }

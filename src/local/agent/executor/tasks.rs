@@ -1,9 +1,7 @@
 //! What is told of an executor's tasks, by it and by the agent, and acknowledged. Follows `Slave::statusUpdate` in
 //! `src/slave/slave.cpp`.
 
-use super::stream::event_of;
 use super::{AgentTask, Context, Executor, MAX_COMPLETED_TASKS, Output, Runner, Stage};
-use crate::clock::timestamp;
 use crate::local::messages::{ToMaster, is_terminal};
 use crate::proto::v1::TaskState;
 use crate::proto::v1::executor::{Event, event};
@@ -16,7 +14,7 @@ impl Executor {
         let uuid = status.uuid.clone().unwrap_or_default();
         if self.is_custom() && status.source() == Source::Executor {
             let acknowledged = Some(event::Acknowledged { task_id: status.task_id.clone(), uuid: uuid.clone() });
-            self.send(context, Event { acknowledged, ..event_of(event::Type::Acknowledged) });
+            self.send(context, Event { acknowledged, ..Event::of(event::Type::Acknowledged) });
         }
         if self.abandoned {
             let known = self.tasks.get_mut(&status.task_id.value).filter(|task| !is_terminal(task.state));
@@ -92,8 +90,8 @@ impl Executor {
         let completed = v1::TaskStatus {
             source: Some(source.into()),
             executor_id: Some(self.info.executor_id.clone()),
-            timestamp: Some(timestamp()),
-            uuid: Some(uuid::Uuid::new_v4().into_bytes().to_vec()),
+            timestamp: Some(context.world.timestamp(context.now)),
+            uuid: Some(context.world.uuid().into_bytes().to_vec()),
             ..status
         };
         // A task that was answered for already, as one killed before its container ran, is not told of again.
@@ -126,8 +124,8 @@ impl Executor {
             reason: Some(reason.into()),
             message: Some(why.to_owned()),
             executor_id: Some(self.info.executor_id.clone()),
-            timestamp: Some(timestamp()),
-            uuid: Some(uuid::Uuid::new_v4().into_bytes().to_vec()),
+            timestamp: Some(context.world.timestamp(context.now)),
+            uuid: Some(context.world.uuid().into_bytes().to_vec()),
             ..Default::default()
         };
         self.update(context, status);
