@@ -9,7 +9,29 @@ from tests.requests.tables import call, subscribe
 
 MULTI_ROLE = [{"type": "MULTI_ROLE"}]
 LONG = "a" * 256
-ROLES = ("a", "a/b", "*", "", "/", "/a", "a/", "a//b", ".", "..", "a/..", "-a", "a b", "a\tb", "a\\b", "a/*", "ä", LONG)
+ROLES = (
+    "a",
+    "a/b",
+    "*",
+    "",
+    "/",
+    "/a",
+    "a/",
+    "a//b",
+    ".",
+    "..",
+    "a/..",
+    "-a",
+    "a b",
+    "a\tb",
+    "a\\b",
+    "a\bb",
+    "a\x0bb",
+    "a\x7fb",
+    "a/*",
+    "ä",
+    LONG,
+)
 CONSTRAINT = {
     "attribute_constraints": [
         {"selector": {"attribute_name": "rack"}, "predicate": {"text_equals": {"value": "a"}}},

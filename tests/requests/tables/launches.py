@@ -356,29 +356,33 @@ def executors() -> list[Request]:
 
 def groups() -> list[Request]:
     alone = task()
-    default = executor(type="DEFAULT", command=None)
+
+    def of(*resources: dict[str, Any], **fields: Any) -> dict[str, Any]:
+        return executor(*resources, framework_id={"value": "@framework"}, **fields)
+
+    default = of(type="DEFAULT", command=None)
     cases: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
         "a group": (default, [alone]),
-        "a group on a custom executor": (executor(), [alone]),
+        "a group on a custom executor": (of(type="CUSTOM"), [alone]),
         "a group without tasks": (default, []),
-        "a group on an executor without a type": (executor(type=None), [alone]),
-        "a group on an executor UNKNOWN": (executor(type="UNKNOWN", command=None), [alone]),
-        "a group on an executor DEFAULT with a command": (executor(type="DEFAULT"), [alone]),
-        "a group on a custom executor without a command": (executor(command=None), [alone]),
-        "a group on an executor without disk": (executor(CPUS, MEM, type="DEFAULT", command=None), [alone]),
+        "a group on an executor without a type": (of(type=None), [alone]),
+        "a group on an executor UNKNOWN": (of(type="UNKNOWN", command=None), [alone]),
+        "a group on an executor DEFAULT with a command": (of(type="DEFAULT"), [alone]),
+        "a group on a custom executor without a command": (of(command=None), [alone]),
+        "a group on an executor without disk": (of(CPUS, MEM, type="DEFAULT", command=None), [alone]),
         "a group on an executor with disk of 16": (
-            executor(CPUS, MEM, scalar("disk", 16), type="DEFAULT", command=None),
+            of(CPUS, MEM, scalar("disk", 16), type="DEFAULT", command=None),
             [alone],
         ),
-        "a group on an executor without cpus": (executor(MEM, DISK, type="DEFAULT", command=None), [alone]),
+        "a group on an executor without cpus": (of(MEM, DISK, type="DEFAULT", command=None), [alone]),
         "a group on an executor with little cpus": (
-            executor(scalar("cpus", 0.001), MEM, DISK, type="DEFAULT", command=None),
+            of(scalar("cpus", 0.001), MEM, DISK, type="DEFAULT", command=None),
             [alone],
         ),
-        "a group on an executor without mem": (executor(CPUS, DISK, type="DEFAULT", command=None), [alone]),
+        "a group on an executor without mem": (of(CPUS, DISK, type="DEFAULT", command=None), [alone]),
         "a group on an executor without resources": ({**default, "resources": []}, [alone]),
         "a group on an executor of another framework": ({**default, "framework_id": {"value": "other"}}, [alone]),
-        "a group on an executor of this framework": ({**default, "framework_id": {"value": "@framework"}}, [alone]),
+        "a group on an executor of no framework": (executor(type="DEFAULT", command=None), [alone]),
         "a group with a bad executor id": ({**default, "executor_id": {"value": "a/b"}}, [alone]),
         "a group with too much": (default, [task(scalar("cpus", 100), MEM)]),
         "a group with too little cpus": (default, [task(scalar("cpus", 0.0001), MEM)]),
