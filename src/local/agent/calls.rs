@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::executor::{Context, Executor, Stage};
+use super::executor::{Context, Stage};
 use super::{Agent, ConnectionId, Key, Output, ToMaster};
 use crate::local::refusal::{Invalid, Refusal};
 use crate::proto::v1;
@@ -39,7 +39,7 @@ impl Agent {
             return Ok(());
         }
         let key = self.key_of(&call)?;
-        let stage = self.executors.get(&key).map(Executor::stage);
+        let stage = self.executors.get(&key).map(|executor| executor.record.stage());
         if stage == Some(Stage::Registering) {
             return Err(Refusal::new(403, "Executor is not subscribed"));
         }
@@ -72,7 +72,7 @@ impl Agent {
             return Err(Refusal::new(400, "Framework cannot be found"));
         }
         match self.executors.get(&key) {
-            Some(executor) if executor.is_custom() => Ok(key),
+            Some(executor) if executor.record.is_custom() => Ok(key),
             _ => Err(Refusal::new(400, "Executor cannot be found")),
         }
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::local::backend::{Exit, StartError};
+use crate::local::backend::{Exit, StartError, Stop};
 use crate::local::refusal::Refusal;
 use crate::local::world;
 use crate::proto::v1::TaskState::{self, *};
@@ -55,14 +55,14 @@ impl World {
         while let Some(output) = self.agent.poll_output() {
             match output {
                 Output::Tell(ToMaster::StatusUpdate { status, .. }) => self.updates.push(*status),
-                Output::Start(launch) => {
+                Output::Order(Order::Start(launch)) => {
                     self.containers.push(launch.container.clone());
                     self.container = launch.container;
                 }
                 Output::Tell(ToMaster::ExitedExecutor { status, .. }) => self.exits.push(status),
                 Output::Send(stream, event) => self.events.push((stream, event.r#type())),
                 Output::Close(stream) => self.closed.push(stream),
-                Output::Stop(_, how) => self.stops.push(how),
+                Output::Order(Order::Stop { how, .. }) => self.stops.push(how),
                 other => panic!("{other:?} is not to be done here"),
             }
         }
@@ -312,7 +312,7 @@ fn a_removed_framework_s_tasks_end_and_nobody_is_told() {
     assert_eq!(world.stops, [Stop::Ask]);
     world.exited(terminated());
     assert_eq!(world.updates.len(), told);
-    let states: Vec<_> = world.agent.executors().flat_map(Executor::all_tasks).map(|task| task.state).collect();
+    let states: Vec<_> = world.agent.executors().flat_map(Record::all_tasks).map(|task| task.state).collect();
     assert_eq!(states, [TaskKilled], "it is shown as what it came to");
     assert!(world.agent.executors.is_empty());
 }

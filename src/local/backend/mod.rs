@@ -11,25 +11,28 @@ pub mod posix;
 #[cfg(test)]
 mod pretend;
 
-/// Runs the containers of one agent. What comes of it is an [`Event`], later.
+/// Runs the containers of one agent.
 pub trait Backend: Debug {
-    /// Starts a container: `Started`, and in the end `Ended`; or `Failed`.
-    fn start(&mut self, launch: Box<Launch>);
-
-    /// Ends all processes of a container. Has no effect on one that has ended.
-    fn stop(&mut self, container: &str, how: Stop);
-
-    /// Looks how the task in a container is: `Probed`, unless the container ends before.
-    fn probe(&mut self, container: &str, subject: Subject, probe: Probe);
-
-    /// Puts further volumes into a sandbox.
-    fn add_volumes(&mut self, sandbox: &Sandbox, volumes: &[Volume]);
-
-    /// Removes a persistent volume with all that is in it.
-    fn destroy(&mut self, volume: &Volume);
+    /// Does what its agent wants. What comes of it is an [`Event`], later.
+    fn handle(&mut self, order: Order);
 
     /// Where the files of a sandbox can be read on this machine, its logs `stdout` and `stderr` among them.
     fn files(&self, sandbox: &Sandbox) -> PathBuf;
+}
+
+/// What an agent wants of its backend.
+#[derive(Debug)]
+pub enum Order {
+    /// Start a container: `Started`, and in the end `Ended`; or `Failed`.
+    Start(Box<Launch>),
+    /// End all processes of a container. Has no effect on one that has ended.
+    Stop { container: String, how: Stop },
+    /// Look how the task in a container is: `Probed`, unless the container ends before.
+    Probe { container: String, subject: Subject, probe: Box<Probe> },
+    /// Put further volumes into a sandbox.
+    AddVolumes { sandbox: Sandbox, volumes: Vec<Volume> },
+    /// Remove persistent volumes with all that is in them.
+    Destroy { volumes: Vec<Volume> },
 }
 
 /// What came of something that a backend was asked for.
@@ -43,6 +46,18 @@ pub enum Event {
     Ended { container: String, exit: Exit },
     /// A task was looked at.
     Probed { container: String, subject: Subject, outcome: Outcome },
+}
+
+impl Event {
+    /// The container that it is about.
+    pub fn container(&self) -> &str {
+        match self {
+            Self::Started { container, .. }
+            | Self::Failed { container, .. }
+            | Self::Ended { container, .. }
+            | Self::Probed { container, .. } => container,
+        }
+    }
 }
 
 /// Why a container could not be started, in words for whoever launched the task.

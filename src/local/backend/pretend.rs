@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
-use super::{Backend, Event, Exit, Launch, Outcome, Probe, Sandbox, Stop, Subject, Volume};
+use super::{Backend, Event, Exit, Launch, Order, Outcome, Sandbox, Stop, Volume};
 
 /// Containers that start at once and end when they are told to.
 #[derive(Debug, Default)]
@@ -31,33 +31,28 @@ impl Pretend {
 }
 
 impl Backend for Pretend {
-    fn start(&mut self, launch: Box<Launch>) {
-        self.processes += 1;
-        self.events.push_back(Event::Started { container: launch.container.clone(), process: self.processes });
-        self.volumes.extend(launch.volumes.clone());
-        self.running.insert(launch.container.clone(), *launch);
-    }
-
-    fn stop(&mut self, container: &str, how: Stop) {
-        let (number, name) = match how {
-            Stop::Ask => (15, "Terminated"),
-            Stop::Kill => (9, "Killed"),
-        };
-        self.end(container, Exit::Signaled { number, name: name.to_owned(), core_dumped: false });
-    }
-
-    fn probe(&mut self, container: &str, subject: Subject, _: Probe) {
-        if let Some(outcome) = self.outcome.clone() {
-            self.events.push_back(Event::Probed { container: container.to_owned(), subject, outcome });
+    fn handle(&mut self, order: Order) {
+        match order {
+            Order::Start(launch) => {
+                self.processes += 1;
+                self.events.push_back(Event::Started { container: launch.container.clone(), process: self.processes });
+                self.volumes.extend(launch.volumes.clone());
+                self.running.insert(launch.container.clone(), *launch);
+            }
+            Order::Stop { container, how } => {
+                let (number, name) = match how {
+                    Stop::Ask => (15, "Terminated"),
+                    Stop::Kill => (9, "Killed"),
+                };
+                self.end(&container, Exit::Signaled { number, name: name.to_owned(), core_dumped: false });
+            }
+            Order::Probe { container, subject, .. } => {
+                let seen = self.outcome.clone().map(|outcome| Event::Probed { container, subject, outcome });
+                self.events.extend(seen);
+            }
+            Order::AddVolumes { volumes, .. } => self.volumes.extend(volumes),
+            Order::Destroy { volumes } => self.volumes.retain(|known| !volumes.contains(known)),
         }
-    }
-
-    fn add_volumes(&mut self, _: &Sandbox, volumes: &[Volume]) {
-        self.volumes.extend_from_slice(volumes);
-    }
-
-    fn destroy(&mut self, volume: &Volume) {
-        self.volumes.retain(|known| known != volume);
     }
 
     fn files(&self, sandbox: &Sandbox) -> PathBuf {
@@ -163,11 +158,7 @@ mod tests {
         fn do_for_agent(&mut self, output: agent::Output) {
             match output {
                 agent::Output::Tell(message) => self.master.handle_agent(self.now, message),
-                agent::Output::Start(launch) => self.backend.start(launch),
-                agent::Output::Stop(container, how) => self.backend.stop(&container, how),
-                agent::Output::Probe(container, subject, probe) => self.backend.probe(&container, subject, *probe),
-                agent::Output::AddVolumes(sandbox, volumes) => self.backend.add_volumes(&sandbox, &volumes),
-                agent::Output::Destroy(volumes) => volumes.iter().for_each(|volume| self.backend.destroy(volume)),
+                agent::Output::Order(order) => self.backend.handle(order),
                 agent::Output::Send(..) | agent::Output::Close(_) => {}
             }
         }

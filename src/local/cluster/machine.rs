@@ -131,17 +131,17 @@ impl Machine {
         self.all_tasks().map(|(agent, executor, task)| self.view(agent, executor, task)).collect()
     }
 
-    fn all_tasks(&self) -> impl Iterator<Item = (&Agent, &agent::Executor, &agent::AgentTask)> {
+    fn all_tasks(&self) -> impl Iterator<Item = (&Agent, &agent::Record, &agent::AgentTask)> {
         let executors = self.agents.values().flat_map(|agent| agent.executors().map(move |each| (agent, each)));
         executors.flat_map(|(agent, executor)| executor.all_tasks().map(move |task| (agent, executor, task)))
     }
 
-    fn view(&self, agent: &Agent, executor: &agent::Executor, task: &agent::AgentTask) -> TaskView {
+    fn view(&self, agent: &Agent, executor: &agent::Record, task: &agent::AgentTask) -> TaskView {
         TaskView {
             framework: executor.framework.name.clone(),
             id: task.info.task_id.value.clone(),
             state: task.state,
-            sandbox: self.files(&agent.config().id, &executor.sandbox_of(&task.info.task_id.value)),
+            sandbox: self.files(&agent.config().id, &executor.sandbox_of(task)),
         }
     }
 
@@ -269,11 +269,7 @@ impl Machine {
                 }
             }
             agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
-            agent::Output::Start(launch) => backend.start(launch),
-            agent::Output::Stop(container, how) => backend.stop(&container, how),
-            agent::Output::Probe(container, subject, probe) => backend.probe(&container, subject, *probe),
-            agent::Output::AddVolumes(sandbox, volumes) => backend.add_volumes(&sandbox, &volumes),
-            agent::Output::Destroy(volumes) => volumes.iter().for_each(|volume| backend.destroy(volume)),
+            agent::Output::Order(order) => backend.handle(order),
         }
     }
 }

@@ -30,15 +30,15 @@ impl Site {
     }
 }
 
-/// What a container's agent wants.
+/// What a container is to do while it runs.
 #[derive(Debug)]
-pub enum Order {
+pub enum Wish {
     Stop(Stop),
     Probe(Subject, Probe),
 }
 
-/// Starts a container and obeys orders until it has ended. All of it is killed when this is dropped.
-pub async fn run(site: Arc<Site>, launch: Box<Launch>, mut orders: UnboundedReceiver<Order>) {
+/// Starts a container and fulfils wishes until it has ended. All of it is killed when this is dropped.
+pub async fn run(site: Arc<Site>, launch: Box<Launch>, mut wishes: UnboundedReceiver<Wish>) {
     let container = launch.container.clone();
     let (reaper, mut ending, surroundings) = match start(&site, &launch).await {
         Ok(started) => started,
@@ -52,9 +52,9 @@ pub async fn run(site: Arc<Site>, launch: Box<Launch>, mut orders: UnboundedRece
         tokio::select! {
             status = ending.wait() => break status,
             Some(_) = probes.join_next() => {}
-            order = orders.recv() => match order {
-                Some(Order::Stop(how)) => reaper.signal(signal(how)),
-                Some(Order::Probe(subject, probe)) => {
+            wish = wishes.recv() => match wish {
+                Some(Wish::Stop(how)) => reaper.signal(signal(how)),
+                Some(Wish::Probe(subject, probe)) => {
                     let (site, container, surroundings) = (site.clone(), container.clone(), surroundings.clone());
                     probes.spawn(async move {
                         let outcome = prober::probe(probe, surroundings).await;
