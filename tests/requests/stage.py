@@ -103,10 +103,11 @@ class Stage:
         with urllib.request.urlopen(f"http://{address}/state", timeout=wire.SECONDS) as response:
             self.state = json.load(response)
         self._names: dict[str, str] = {}
+        self.more: dict[str, str] = {}
 
     def play(self, request: Request) -> Answer:
         """Send a request in its scene; what came of it."""
-        self._names = {"@master": self.state["id"], "@address": self.address}
+        self._names = {"@master": self.state["id"], "@address": self.address, **self.more}
         for agent in self.state["slaves"]:
             self._names["@agent" if "@agent" not in self._names else "@other-agent"] = agent["id"]
         scene = getattr(self, request.scene)
@@ -191,7 +192,7 @@ class Stage:
         return {**found, **after(exchange)}
 
     def is_stream(self, exchange: wire.Exchange) -> bool:
-        return exchange.status == 200 and "Content-Type" in (exchange.response and exchange.response.headers or {})
+        return exchange.status == 200 and "Content-Type" in ((exchange.response and exchange.response.headers) or {})
 
     def again(self, request: Request, exchange: wire.Exchange) -> int | str:
         """The status of the same request, sent again on the connection, or what became of that."""
@@ -293,7 +294,7 @@ def is_told_by_master(event: dict[str, Any]) -> bool:
     """Whether an event is the master's own, and does not depend on when an agent says something."""
     if event["type"] == "UPDATE":
         return status(event).get("source") == "SOURCE_MASTER"
-    return event["type"] not in {"HEARTBEAT", "OFFERS", "UPDATE_OPERATION_STATUS"}
+    return event["type"] not in {"FAILURE", "HEARTBEAT", "OFFERS", "UPDATE_OPERATION_STATUS"}
 
 
 class ExecutorStage(Stage):
@@ -306,6 +307,11 @@ class ExecutorStage(Stage):
         self.paths = {agent["id"]: agent["pid"].partition("@")[0] for agent in self.state["slaves"]}
         first = self.state["slaves"][0]
         self.path = f"/{self.paths[first['id']]}/api/v1/executor"
+
+    def play(self, request: Request) -> Answer:
+        first, second = (self.paths[agent["id"]] for agent in self.state["slaves"])
+        self.more = {"@agent-path": first, "@other-agent-path": second}
+        return super().play(request)
 
     @contextlib.contextmanager
     def executor(self, request: Request) -> Iterator[Callable[[wire.Exchange], Answer]]:

@@ -5,11 +5,14 @@
 
 mod accept;
 mod calls;
+mod executors;
 mod framework;
 mod maintenance;
 mod operations;
 mod operator;
+mod parts;
 mod reconcile;
+mod resource_rules;
 mod state;
 mod tasks;
 mod validation;

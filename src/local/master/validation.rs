@@ -11,6 +11,8 @@ use crate::proto::{self, has_capability, v1};
 
 const ID_MAX: usize = 255;
 const UUID_BYTES: usize = 16;
+/// The digits that C++ streams write of a number.
+pub const STREAM_DIGITS: usize = 6;
 /// The longest `Duration` of Mesos, in seconds: 64 bits of nanoseconds.
 const DURATION_MAX: f64 = i64::MAX as f64 / 1e9;
 
@@ -154,7 +156,10 @@ pub fn framework(info: &v1::FrameworkInfo, suppressed: &[String]) -> Result<(), 
     info.offer_filters.values().try_for_each(offer_filters)?;
     let timeout = info.failover_timeout();
     if !timeout.is_finite() || timeout.abs() > DURATION_MAX {
-        return Err(Invalid::new(format!("The framework failover_timeout ({}) is invalid", general(timeout))));
+        return Err(Invalid::new(format!(
+            "The framework failover_timeout ({}) is invalid",
+            general(timeout, STREAM_DIGITS)
+        )));
     }
     Ok(())
 }
@@ -213,24 +218,30 @@ fn input_scalar(value: f64) -> Result<(), &'static str> {
     }
 }
 
-/// A number as C++ streams write it, with six digits: `0.001`, `9.22337e+18`.
-pub fn general(number: f64) -> String {
-    if number == 0.0 || !number.is_finite() {
+/// A number as C++ streams write it, with so many digits: `0.001`, `9.22337e+18`.
+pub fn general(number: f64, digits: usize) -> String {
+    if number == 0.0 {
+        return "0".to_owned();
+    }
+    if !number.is_finite() {
         return number.to_string();
     }
-    let scientific = format!("{number:.5e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let decimals = digits.saturating_sub(1);
+    let scientific = format!("{number:.decimals$e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
     let trimmed = |digits: &str| match digits.contains('.') {
         true => digits.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => digits.to_owned(),
     };
-    if (-4..6).contains(&exponent) {
-        let decimals = usize::try_from(5_i32.saturating_sub(exponent)).unwrap_or_default();
-        return trimmed(&format!("{number:.decimals$}"));
+    let places = i32::try_from(decimals).unwrap_or(i32::MAX).saturating_sub(exponent);
+    match usize::try_from(places) {
+        Ok(places) if exponent >= -4 => trimmed(&format!("{number:.places$}")),
+        _ => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{}e{sign}{:02}", trimmed(mantissa), exponent.unsigned_abs())
+        }
     }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{}e{sign}{:02}", trimmed(digits), exponent.unsigned_abs())
 }
 
 #[cfg(test)]
@@ -252,7 +263,7 @@ mod tests {
             (1e300, "1e+300"),
             (f64::INFINITY, "inf"),
         ] {
-            assert_eq!(general(number), text);
+            assert_eq!(general(number, STREAM_DIGITS), text);
         }
     }
 

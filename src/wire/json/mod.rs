@@ -107,6 +107,13 @@ pub fn to_json<M: Message>(full_name: &str, message: &M) -> Vec<u8> {
     json
 }
 
+/// Writes a message in protobuf's text format, as errors and logs of Mesos do.
+pub fn to_text<M: Message>(full_name: &str, message: &M) -> String {
+    let mut dynamic = DynamicMessage::new(descriptor(full_name));
+    dynamic.transcode_from(message).expect("the descriptors are of the same files as the types");
+    proto2::text(&dynamic, "")
+}
+
 fn limit(found: usize, most: usize, what: &str) -> Result<()> {
     let why = || {
         Error::invalid(format!("Failed to parse body: it would take {found} {what} or more, expected at most {most}"))

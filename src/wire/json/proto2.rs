@@ -1,7 +1,7 @@
 //! What protobuf's own runtime for C++ does of itself, and prost-reflect leaves to others: required fields are looked
-//! for, and numbers that an enum does not have are left out.
+//! for, numbers that an enum does not have are left out, and messages are written as text.
 
-use prost_reflect::{DynamicMessage, Kind, ReflectMessage, Value};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage, Value};
 
 /// The required fields that a message does not have, as `InitializationErrorString` names them; empty if there are none.
 pub fn missing(message: &DynamicMessage) -> String {
@@ -66,4 +66,48 @@ fn is_known(kind: &Kind, value: &Value) -> bool {
         (Kind::Enum(kind), Value::EnumNumber(number)) => kind.get_value(*number).is_some(),
         _ => true,
     }
+}
+
+/// A message in the text format, each line after an indentation (`DebugString`).
+pub fn text(message: &DynamicMessage, indentation: &str) -> String {
+    let lines = message.fields().flat_map(|(field, value)| match value {
+        Value::List(items) => items.iter().map(|item| line(&field, item, indentation)).collect::<Vec<_>>(),
+        Value::Map(_) => Vec::new(),
+        single => vec![line(&field, single, indentation)],
+    });
+    lines.collect()
+}
+
+fn line(field: &FieldDescriptor, value: &Value, indentation: &str) -> String {
+    let name = field.name();
+    let shown = match value {
+        Value::Message(inner) => {
+            let inner = text(inner, &format!("{indentation}  "));
+            return format!("{indentation}{name} {{\n{inner}{indentation}}}\n");
+        }
+        Value::String(text) => format!("\"{}\"", escaped(text.as_bytes())),
+        Value::Bytes(bytes) => format!("\"{}\"", escaped(bytes)),
+        Value::EnumNumber(number) => match field.kind() {
+            Kind::Enum(kind) => kind.get_value(*number).map_or(number.to_string(), |value| value.name().to_owned()),
+            _ => number.to_string(),
+        },
+        Value::Bool(value) => value.to_string(),
+        Value::I32(number) => number.to_string(),
+        Value::I64(number) => number.to_string(),
+        Value::U32(number) => number.to_string(),
+        Value::U64(number) => number.to_string(),
+        Value::F32(number) => number.to_string(),
+        Value::F64(number) => number.to_string(),
+        Value::List(_) | Value::Map(_) => String::new(),
+    };
+    format!("{indentation}{name}: {shown}\n")
+}
+
+fn escaped(bytes: &[u8]) -> String {
+    let octal = |byte: &u8| !byte.is_ascii_graphic() && !b" \n\r\t".contains(byte);
+    let written = bytes.iter().map(|byte| match octal(byte) {
+        true => format!("\\{byte:03o}"),
+        false => byte.escape_ascii().to_string(),
+    });
+    written.collect()
 }

@@ -89,7 +89,7 @@ def sides() -> dict[str, dict[str, Any]]:
     regex = {"selector": {"attribute_name": "rack"}, "predicate": {"text_matches": {"regex": "a("}}}
     group = lambda *constraints: {
         "offer_constraints": {"role_constraints": {"*": {"groups": [{"attribute_constraints": list(constraints)}]}}}
-    }  # noqa: E731
+    }
     return {
         "its role suppressed": {"suppressed_roles": ["*"]},
         "its role suppressed twice": {"suppressed_roles": ["*", "*"]},

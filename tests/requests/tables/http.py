@@ -180,7 +180,7 @@ def encodings() -> list[Request]:
     ]
 
 
-def chunks(*sizes: int, end: bytes = b"0\r\n\r\n", extension: bytes = b""):  # noqa: ANN201
+def chunks(*sizes: int, end: bytes = b"0\r\n\r\n", extension: bytes = b""):
     def encode(body: bytes) -> bytes:
         parts, at = [], 0
         for size in [*sizes, len(body)]:

@@ -44,7 +44,7 @@ def requests() -> list[Request]:
     ]
 
 
-def capability(number: int):  # noqa: ANN201
+def capability(number: int):
     """Adds a capability to a SUBSCRIBE, which is the second field after the type."""
 
     def change(_: bytes) -> bytes:
