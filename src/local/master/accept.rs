@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use super::executors::ExecutorUse;
 use super::framework::{ExecutorRecord, Task};
 use super::operations::Remaining;
 use super::tasks::{self, Use};
-use super::{Master, OfferRecord, Output};
+use super::{Master, OfferRecord, Output, resource_rules};
 use crate::local::allocator::Was;
 use crate::local::messages::ToAgent;
 use crate::local::refusal::Invalid;
@@ -33,6 +34,9 @@ impl Master {
         let offered = remaining.resources.clone();
         for operation in accept.operations {
             match operation.r#type() {
+                operation::Type::Launch | operation::Type::LaunchGroup if operation.id.is_some() => {
+                    self.refuse_id(now, framework_id, &operation);
+                }
                 operation::Type::Launch => {
                     let tasks = operation.launch.unwrap_or_default().task_infos;
                     self.launch(now, framework_id, &first, tasks, &mut remaining);
@@ -48,6 +52,17 @@ impl Master {
         let OfferRecord { agent_id, role, .. } = &first;
         self.allocator.recover(framework_id, agent_id, role, &converted, Was::Offered);
         self.refuse(now, framework_id, agent_id, role, declined, accept.filters.as_ref());
+    }
+
+    /// Tasks tell of themselves, so no feedback can be asked for on their launch.
+    fn refuse_id(&mut self, now: Instant, framework_id: &str, operation: &Operation) {
+        let why = format!("The `id` field cannot be set on {} operations", operation.r#type().as_str_name());
+        for task in operation.launch.iter().flat_map(|launch| &launch.task_infos) {
+            self.report(now, framework_id, task, v1::TaskState::TaskError, Reason::TaskInvalid, &why);
+        }
+        for task in operation.launch_group.iter().flat_map(|group| &group.task_group.tasks) {
+            self.report(now, framework_id, task, v1::TaskState::TaskError, Reason::TaskGroupInvalid, &why);
+        }
     }
 
     /// In the order and with the words of `validation::offer::validate` in `src/master/validation.cpp`.
@@ -108,12 +123,9 @@ impl Master {
         tasks: Vec<v1::TaskInfo>,
         remaining: &mut Remaining,
     ) {
-        let used = |task: &v1::TaskInfo| {
-            let of_executor = task.executor.as_ref().map_or(&[][..], |e| &e.resources);
-            Resources::from_proto(&task.resources).and_then(|_| Resources::from_proto(of_executor)).err()
-        };
-        let structure = tasks.iter().find_map(used);
-        for task in tasks {
+        let structure = tasks.iter().find_map(|task| structure(None, task).err());
+        for mut task in tasks {
+            tasks::upgrade(&mut task);
             let checked = match &structure {
                 Some(why) => Err(why.clone()),
                 None => self.check_task(framework_id, offer, &task, &remaining.resources),
@@ -161,7 +173,7 @@ impl Master {
         framework_id: &str,
         offer: &OfferRecord,
         tasks: Vec<(v1::TaskInfo, Resources)>,
-        executor: Option<tasks::ExecutorUse>,
+        executor: Option<ExecutorUse>,
         group: bool,
         remaining: &mut Remaining,
     ) {
@@ -171,7 +183,7 @@ impl Master {
         let mut volumes: Vec<_> = tasks.iter().flat_map(|(_, resources)| resources.volumes()).collect();
         let info = executor.as_ref().map(|executor| Box::new(executor.info.clone()));
         let (agent_id, role) = (&offer.agent_id, &offer.role);
-        if let Some(tasks::ExecutorUse { info, new: Some(resources) }) = executor {
+        if let Some(ExecutorUse { info, new: Some(resources), .. }) = executor {
             let again = remaining.take(&resources);
             self.allocator.share(framework_id, agent_id, role, &again);
             self.allocator.use_offered(framework_id, agent_id, role, &resources);
@@ -221,10 +233,11 @@ impl Master {
         let Some(first) = tasks.first() else {
             return;
         };
+        let structure = tasks.iter().try_for_each(|task| structure(Some(&group.executor), task));
         let known = |task: &v1::TaskInfo| self.task_context(framework_id, offer, task, &remaining.resources).known;
         let known: Vec<bool> = tasks.iter().map(known).collect();
         let context = self.task_context(framework_id, offer, first, &remaining.resources);
-        match tasks::validate_group(&tasks, &known, &group.executor, &context) {
+        match structure.and_then(|()| tasks::validate_group(&tasks, &known, &group.executor, &context)) {
             Ok((used, executor)) => {
                 let tasks = tasks.into_iter().zip(used).collect();
                 self.run(framework_id, offer, tasks, Some(executor), true, remaining);
@@ -266,4 +279,11 @@ impl Master {
         };
         self.send_update(framework_id, status);
     }
+}
+
+/// Whether the resources of a launch are well-formed (`validateAndUpgradeResources`).
+fn structure(executor: Option<&v1::ExecutorInfo>, task: &v1::TaskInfo) -> Result<(), Invalid> {
+    executor.map_or(Ok(()), |executor| resource_rules::structure(&executor.resources))?;
+    resource_rules::structure(&task.resources)?;
+    task.executor.as_ref().map_or(Ok(()), |executor| resource_rules::structure(&executor.resources))
 }

@@ -143,6 +143,8 @@ impl Master {
             OfFramework::UpdateFramework(update) => return self.update_framework(id, *update),
             OfFramework::AcknowledgeOperationStatus(acknowledge) => self.acknowledge_operation(id, acknowledge),
             OfFramework::ReconcileOperations(reconcile) => self.reconcile_operations(id, &reconcile),
+            OfFramework::AcceptInverseOffers(call) => ignore("inverse offer", ids(call.inverse_offer_ids)),
+            OfFramework::DeclineInverseOffers(call) => ignore("inverse offer", ids(call.inverse_offer_ids)),
             OfFramework::Ignored(kind) => tracing::debug!("Nothing to do for {kind:?}"),
         }
         Ok(())
@@ -277,6 +279,15 @@ impl Master {
         }
         Ok(())
     }
+}
+
+/// What a call is about does not exist here.
+fn ignore(what: &str, ids: impl IntoIterator<Item = String>) {
+    ids.into_iter().for_each(|id| tracing::debug!("There is no {what} '{id}'"));
+}
+
+fn ids(offer_ids: Vec<v1::OfferId>) -> impl Iterator<Item = String> {
+    offer_ids.into_iter().map(|id| id.value)
 }
 
 /// On a new SUBSCRIBE user and checkpointing stay as they were, and so does what is unacknowledged.

@@ -5,12 +5,15 @@
 
 mod accept;
 mod calls;
+mod executors;
 mod framework;
 mod maintenance;
 mod operations;
 mod operator;
+mod parts;
 mod quota;
 mod reconcile;
+mod resource_rules;
 mod state;
 mod tasks;
 mod validation;

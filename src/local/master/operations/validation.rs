@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::local::master::validation;
+use crate::local::master::resource_rules;
 use crate::local::refusal::Invalid;
 use crate::local::resources::Resources;
 use crate::proto::v1::framework_info::capability::Type as Capability;
@@ -51,6 +51,13 @@ impl Origin<'_> {
         }
     }
 
+    fn role(&self) -> &str {
+        match self {
+            Self::Framework { role, .. } => role,
+            Self::Operator => "",
+        }
+    }
+
     fn principal(&self) -> Option<&str> {
         match self {
             Self::Framework { info, .. } => info.principal.as_deref(),
@@ -71,7 +78,7 @@ pub struct Place<'a> {
 /// The resources that an operation names, each of which has to be valid (`validateAndUpgradeResources`).
 pub fn structure(operation: &Operation) -> Checked {
     use operation::Type;
-    let valid = |list: &[Resource]| Resources::from_proto(list).map(drop);
+    let valid = resource_rules::structure;
     match operation.r#type() {
         Type::Reserve => operation.reserve.iter().try_for_each(|o| {
             valid(&o.source)?;
@@ -118,19 +125,7 @@ fn one(resource: &Resource) -> Checked<Resources> {
 
 /// `resource::validate`.
 fn valid(resources: &[Resource]) -> Checked {
-    let invalid = |why| Invalid::new(format!("Invalid resources: {why}"));
-    let all =
-        Resources::from_proto(resources).map_err(|why| invalid(Invalid::new(format!("Invalid resources: {why}"))))?;
-    all.validate_use().map_err(invalid)?;
-    for resource in resources {
-        let named = one(resource)?;
-        let dynamic = named.reservation().is_some_and(|reservation| reservation.dynamic);
-        let why = format!(
-            "Invalid ReservationInfo: Dynamically reserved resource {named} cannot be created from revocable resources"
-        );
-        Invalid::unless(!dynamic || resource.revocable.is_none(), why).map_err(invalid)?;
-    }
-    Ok(())
+    resource_rules::usable(resources).map_err(|why| Invalid::new(format!("Invalid resources: {why}")))
 }
 
 fn reserve(reserve: &operation::Reserve, origin: &Origin) -> Checked<Vec<Conversion>> {
@@ -184,7 +179,7 @@ fn reserve(reserve: &operation::Reserve, origin: &Origin) -> Checked<Vec<Convers
     }
     if matches!(origin, Origin::Framework { .. }) {
         let invalid = |why| Invalid::new(format!("Invalid reservation resources: {why}"));
-        single_role(&reserve.resources, origin).map_err(invalid)?;
+        resource_rules::single_role(&reserve.resources, origin.role()).map_err(invalid)?;
     }
     if let Some(before) = source {
         return Ok(vec![Conversion { before, after: Resources::from_proto(&reserve.resources)? }]);
@@ -266,7 +261,7 @@ fn create(create: &operation::Create, origin: &Origin, place: &Place) -> Checked
     }
     if matches!(origin, Origin::Framework { .. }) {
         let invalid = |why| Invalid::new(format!("Invalid volume resources: {why}"));
-        single_role(&create.volumes, origin).map_err(invalid)?;
+        resource_rules::single_role(&create.volumes, origin.role()).map_err(invalid)?;
     }
     each(&create.volumes, |after| Conversion { before: after.without_volumes(), after })
 }
@@ -346,28 +341,14 @@ fn volumes(resources: &[Resource]) -> Checked {
     for resource in resources {
         let disk = resource.disk.as_ref();
         let disk = disk.ok_or_else(|| Invalid::new(format!("Resource {} does not have DiskInfo", show(resource))))?;
-        let persistence = disk.persistence.as_ref();
-        let persistence = persistence.ok_or_else(|| Invalid::new("'persistence' is not set in DiskInfo"))?;
+        Invalid::unless(disk.persistence.is_some(), "'persistence' is not set in DiskInfo")?;
         let volume = disk.volume.as_ref();
         let volume = volume.ok_or_else(|| Invalid::new("Expecting 'volume' to be set for persistent volume"))?;
         Invalid::unless(volume.mode() != v1::volume::Mode::Ro, "Read-only persistent volume not supported")?;
-        validation::id(&persistence.id)?;
     }
     Ok(())
 }
 
 fn show(resource: &Resource) -> String {
     one(resource).map(|resources| resources.to_string()).unwrap_or_default()
-}
-
-/// `validateAllocatedToSingleRole`.
-fn single_role(resources: &[Resource], origin: &Origin) -> Checked {
-    let mut roles = resources.iter().map(|resource| origin.role_of(resource).unwrap_or_default());
-    let Some(first) = roles.next() else { return Ok(()) };
-    match roles.find(|role| *role != first) {
-        Some(other) => Err(Invalid::new(format!(
-            "The resources have multiple allocation roles ('{other}' and '{first}') but only one allocation role is allowed"
-        ))),
-        None => Ok(()),
-    }
 }
