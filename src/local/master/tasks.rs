@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::executors::{self, ExecutorUse};
 use super::framework::ExecutorRecord;
-use super::validation::id;
 use super::{parts, resource_rules};
+use crate::local::ids::id;
 use crate::local::refusal::Invalid;
 use crate::local::resources::Resources;
 use crate::proto::v1;
@@ -37,12 +37,23 @@ pub(super) fn because<T>(checked: Checked<T>, of: &str) -> Checked<T> {
     checked.map_err(|why| Invalid::new(format!("{of}: {why}")))
 }
 
-/// Gives a health check the type that it has by its fields, as frameworks from before there were types expect.
-pub fn upgrade(task: &mut v1::TaskInfo) {
+/// Fills in what frameworks may leave out: the role that resources are allocated to, and the type of a health check,
+/// which there was not always.
+pub fn upgrade(task: &mut v1::TaskInfo, role: &str) {
+    allocate(&mut task.resources, role);
+    task.executor.iter_mut().for_each(|executor| allocate(&mut executor.resources, role));
     if let Some(check) = task.health_check.as_mut().filter(|check| check.r#type.is_none()) {
         let kinds =
             [(check.command.is_some(), HealthCheckType::Command), (check.http.is_some(), HealthCheckType::Http)];
         check.r#type = kinds.iter().find(|(given, _)| *given).map(|(_, kind)| (*kind).into());
+    }
+}
+
+/// Says of resources which role they are allocated to, if they do not.
+pub fn allocate(resources: &mut [v1::Resource], role: &str) {
+    for resource in resources {
+        let allocation = v1::resource::AllocationInfo { role: Some(role.to_owned()) };
+        resource.allocation_info.get_or_insert(allocation);
     }
 }
 
