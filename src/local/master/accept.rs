@@ -6,7 +6,7 @@ use super::executors::ExecutorUse;
 use super::framework::{ExecutorRecord, Task};
 use super::operations::Remaining;
 use super::tasks::{self, Use};
-use super::{Master, OfferRecord, Output, resource_rules};
+use super::{Master, OfferRecord, Output, parts, resource_rules};
 use crate::local::allocator::Was;
 use crate::local::messages::ToAgent;
 use crate::local::refusal::Invalid;
@@ -125,7 +125,7 @@ impl Master {
     ) {
         let structure = tasks.iter().find_map(|task| structure(None, task).err());
         for mut task in tasks {
-            tasks::upgrade(&mut task);
+            tasks::upgrade(&mut task, &offer.role);
             let checked = match &structure {
                 Some(why) => Err(why.clone()),
                 None => self.check_task(framework_id, offer, &task, &remaining.resources),
@@ -160,11 +160,11 @@ impl Master {
         offer: &'a OfferRecord,
         task: &v1::TaskInfo,
         available: &'a Resources,
-    ) -> tasks::Context<'a> {
+    ) -> parts::Context<'a> {
         let framework = self.frameworks.get(framework_id);
         let known = framework.is_some_and(|f| f.tasks.contains_key(&task.task_id.value));
         let executors = framework.map(|f| &f.executors);
-        tasks::Context { framework_id, agent_id: &offer.agent_id, role: &offer.role, known, executors, available }
+        parts::Context { framework_id, agent_id: &offer.agent_id, role: &offer.role, known, executors, available }
     }
 
     /// Tasks are on their way, on an executor that may be new.
@@ -229,15 +229,18 @@ impl Master {
         group: operation::LaunchGroup,
         remaining: &mut Remaining,
     ) {
-        let tasks = group.task_group.tasks;
+        let operation::LaunchGroup { mut executor, task_group } = group;
+        let mut tasks = task_group.tasks;
+        let structure = tasks.iter().try_for_each(|task| structure(Some(&executor), task));
+        tasks.iter_mut().for_each(|task| tasks::upgrade(task, &offer.role));
+        tasks::allocate(&mut executor.resources, &offer.role);
         let Some(first) = tasks.first() else {
             return;
         };
-        let structure = tasks.iter().try_for_each(|task| structure(Some(&group.executor), task));
         let known = |task: &v1::TaskInfo| self.task_context(framework_id, offer, task, &remaining.resources).known;
         let known: Vec<bool> = tasks.iter().map(known).collect();
         let context = self.task_context(framework_id, offer, first, &remaining.resources);
-        match structure.and_then(|()| tasks::validate_group(&tasks, &known, &group.executor, &context)) {
+        match structure.and_then(|()| tasks::validate_group(&tasks, &known, &executor, &context)) {
             Ok((used, executor)) => {
                 let tasks = tasks.into_iter().zip(used).collect();
                 self.run(framework_id, offer, tasks, Some(executor), true, remaining);

@@ -4,7 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::validation::{general, id};
+use super::validation::general;
+use crate::local::ids::id;
 use crate::local::refusal::Invalid;
 use crate::local::roles::{self, UNRESERVED};
 use crate::proto::v1::resource::DiskInfo;
