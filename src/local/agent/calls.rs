@@ -9,13 +9,13 @@ use crate::local::refusal::{Invalid, Refusal};
 use crate::proto::v1;
 use crate::proto::v1::TaskState;
 use crate::proto::v1::check_info::Type as CheckType;
-use crate::proto::v1::executor::{Call, call};
+use crate::proto::v1::executor::{Call, Event, call, event};
 use crate::proto::v1::task_status::Source;
 
 impl Agent {
     /// SUBSCRIBE on a new stream.
     ///
-    /// Refused if no such executor was started here. If the executor is ending, its stream is closed.
+    /// Refused if no such executor was started here. If the executor is ending, it is told so and its stream is closed.
     pub fn subscribe(&mut self, now: Instant, connection: ConnectionId, call: Call) -> Result<(), Refusal> {
         let key = self.key_of(&call)?;
         let subscribe = call.subscribe.unwrap_or_default();
@@ -24,7 +24,8 @@ impl Agent {
             executor.subscribe(context, connection, &info, &subscribe.unacknowledged_tasks)
         });
         if taken != Some(true) {
-            self.outputs.push_back(Output::Close(connection));
+            let shutdown = Box::new(Event::of(event::Type::Shutdown));
+            self.outputs.extend([Output::Send(connection, shutdown), Output::Close(connection)]);
             return Ok(());
         }
         for update in subscribe.unacknowledged_updates {

@@ -182,15 +182,17 @@ impl Executor {
             return false;
         }
         let Some(custom) = self.runner.custom() else { return false };
-        custom.subscribe(&mut self.record, context, connection, agent, unacknowledged_tasks);
-        if custom.is_idle() {
+        if !custom.subscribe(&mut self.record, context, connection, agent, unacknowledged_tasks) {
             self.shut_down(context);
         }
         true
     }
 
-    /// The process reports on a task.
+    /// The process reports on a task. An update that names another agent is ignored.
     pub fn update(&mut self, context: &mut Context, status: v1::TaskStatus) {
+        if status.agent_id.as_ref().is_some_and(|agent| agent.value != context.config.id) {
+            return;
+        }
         if let Some(custom) = self.runner.custom()
             && status.source() == Source::Executor
         {

@@ -28,11 +28,20 @@ pub struct AgentTask {
     pub container: Option<String>,
     /// Whether it was launched, and not made up by its executor.
     pub(super) launched: bool,
+    /// Whether its executor told of it.
+    pub(super) reported: bool,
 }
 
 impl AgentTask {
     pub(super) fn new(info: v1::TaskInfo, launched: bool) -> Self {
-        Self { info, state: TaskState::TaskStaging, updates: Updates::default(), container: None, launched }
+        Self {
+            info,
+            state: TaskState::TaskStaging,
+            updates: Updates::default(),
+            container: None,
+            launched,
+            reported: false,
+        }
     }
 }
 
@@ -122,6 +131,11 @@ impl Record {
         self.stage == Stage::Terminated && (self.abandoned || self.tasks.is_empty())
     }
 
+    /// Whether a task that was launched reached its executor, provided that none is queued (`Executor::everSentTask`).
+    pub(super) fn ever_sent_task(&self) -> bool {
+        self.all_tasks().any(|task| task.launched && (task.reported || !is_terminal(task.state)))
+    }
+
     /// Whether its framework wants to be told TASK_KILLING.
     pub(super) fn tells_killing(&self) -> bool {
         has_capability(&self.framework, v1::framework_info::capability::Type::TaskKillingState)
@@ -179,17 +193,18 @@ impl Record {
             let live = self.tasks.values_mut().filter(|task| !is_terminal(task.state));
             return live.for_each(|task| task.state = TaskState::TaskKilled);
         }
-        let (reason, why) = cause.unwrap_or((Reason::ExecutorTerminated, "Executor terminated".to_owned()));
-        let live = self.tasks.values().filter(|task| !is_terminal(task.state));
-        for task in live.map(|task| task.info.clone()).collect::<Vec<_>>() {
-            self.tell_for(context, &task, TaskState::TaskFailed, reason, &why);
-        }
+        // Updates take the way through the task status update manager there, and the exit overtakes them.
         context.outputs.push_back(super::Output::Tell(ToMaster::ExitedExecutor {
             framework_id: self.framework_id(),
             executor_id: self.info.executor_id.value.clone(),
             agent_id: context.config.id.clone(),
             status: exit.wait_status(),
         }));
+        let (reason, why) = cause.unwrap_or((Reason::ExecutorTerminated, "Executor terminated".to_owned()));
+        let live = self.tasks.values().filter(|task| !is_terminal(task.state));
+        for task in live.map(|task| task.info.clone()).collect::<Vec<_>>() {
+            self.tell_for(context, &task, TaskState::TaskFailed, reason, &why);
+        }
     }
 
     /// A task whose last update is acknowledged is over.

@@ -25,6 +25,7 @@ impl Record {
             return;
         }
         task.state = status.state();
+        task.reported |= status.source() == Source::Executor;
         status.agent_id = Some(v1::AgentId { value: context.config.id.clone() });
         if task.launched && status.source() == Source::Executor {
             let nested = task.container.clone();
