@@ -102,7 +102,8 @@ impl Allocator {
                 return;
             }
             let (agent, framework) = (&self.agents[agent_id], &self.frameworks[&framework_id]);
-            if !self.allocatable(&available, role, framework) || !self.capable(framework, agent) {
+            let excluded = framework.constraints.exclude(role, &agent.info) || !self.capable(framework, agent);
+            if excluded || !self.allocatable(&available, role, framework) {
                 continue;
             }
             let understood = available.understood_by(framework.refinement, framework.revocable, framework.shared);
@@ -130,7 +131,8 @@ impl Allocator {
 
     /// Whether a framework knows what to do with an agent of this kind.
     fn capable(&self, framework: &Framework, agent: &Agent) -> bool {
-        (framework.gpus || !agent.has_gpus()) && (framework.regions || !self.is_remote(agent))
+        (framework.gpus || !self.options.filter_gpus || !agent.has_gpus())
+            && (framework.regions || !self.is_remote(agent))
     }
 
     fn is_remote(&self, agent: &Agent) -> bool {

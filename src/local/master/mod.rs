@@ -73,6 +73,8 @@ pub struct Config {
     pub offer_timeout: Option<Period>,
     /// What shares are divided by, by role, `MESOS_WEIGHTS`.
     pub weights: BTreeMap<String, f64>,
+    /// Whether agents with GPUs are for frameworks with GPU_RESOURCES only, `MESOS_FILTER_GPU_RESOURCES`.
+    pub filter_gpu_resources: bool,
     /// The roles that there are, `MESOS_ROLES`; without, any.
     pub roles: Option<BTreeSet<String>>,
     /// Region and zone of the master, `MESOS_DOMAIN`.
@@ -89,6 +91,7 @@ impl Config {
             min_allocatable_resources: vec![Quantities::new([("cpus", MIN_CPUS)]), Quantities::new([("mem", MIN_MEM)])],
             offer_timeout: None,
             weights: BTreeMap::new(),
+            filter_gpu_resources: true,
             roles: None,
             domain: None,
         }
@@ -147,6 +150,7 @@ impl Master {
             interval: config.allocation_interval,
             min_allocatable: config.min_allocatable_resources.clone(),
             weights: config.weights.clone(),
+            filter_gpus: config.filter_gpu_resources,
             domain: config.domain.clone(),
         };
         let weights = options.weights.clone();
