@@ -26,6 +26,7 @@ mod token;
 mod work_dir;
 mod world;
 
+pub use agent::executor::launch::PATH as AGENT_PATH;
 pub use cluster::LocalCluster;
 pub use cluster::view::TaskView;
 pub use options::{Options, ip};

@@ -251,7 +251,7 @@ impl Master {
         if let Some(task) = framework.tasks.get(&task_id) {
             let acknowledged = |s: &v1::TaskStatus| s.uuid.as_deref() == Some(&acknowledge.uuid);
             if task.statuses.iter().any(|s| acknowledged(s) && is_terminal(s.state())) {
-                framework.complete_task(&task_id);
+                framework.complete_task(&task_id, self.config.max_completed_tasks_per_framework);
             }
         }
         let message = ToAgent::Acknowledge { framework_id: framework_id.to_owned(), task_id, uuid: acknowledge.uuid };

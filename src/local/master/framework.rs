@@ -10,9 +10,6 @@ use crate::proto::v1::offer::Operation;
 use crate::proto::{self, v1};
 use crate::wire::duration::Period;
 
-/// `DEFAULT_MAX_COMPLETED_TASKS_PER_FRAMEWORK`.
-const MAX_COMPLETED_TASKS: usize = 1000;
-
 /// The stream to a subscribed scheduler.
 #[derive(Debug)]
 pub struct Connection {
@@ -152,11 +149,11 @@ impl Framework {
         self.removal_due = Some(now + Period::from_seconds(self.info.failover_timeout()).unwrap_or_default());
     }
 
-    /// A terminal update was acknowledged: the task is over.
-    pub fn complete_task(&mut self, task_id: &str) {
+    /// A terminal update was acknowledged: the task is over. So many that are over are remembered at most.
+    pub fn complete_task(&mut self, task_id: &str, most: usize) {
         if let Some(task) = self.tasks.remove(task_id) {
             self.completed_tasks.push_back(task);
-            if self.completed_tasks.len() > MAX_COMPLETED_TASKS {
+            if self.completed_tasks.len() > most {
                 self.completed_tasks.pop_front();
             }
         }

@@ -42,7 +42,9 @@ const ALLOCATION_INTERVAL: Period = Period::from_secs(1);
 const MIN_CPUS: f64 = 0.01;
 const MIN_MEM: f64 = 32.0;
 /// `DEFAULT_MAX_COMPLETED_FRAMEWORKS`.
-const MAX_COMPLETED_FRAMEWORKS: usize = 50;
+pub const MAX_COMPLETED_FRAMEWORKS: usize = 50;
+/// `DEFAULT_MAX_COMPLETED_TASKS_PER_FRAMEWORK`.
+pub const MAX_COMPLETED_TASKS: usize = 1000;
 /// AGENT_UPDATE, AGENT_DRAINING and QUOTA_V2, which v1 has no name for (`MASTER_CAPABILITIES`).
 const MASTER_CAPABILITIES: [i32; 3] = [1, 2, 3];
 /// The version of Mesos whose behaviour this follows.
@@ -79,6 +81,12 @@ pub struct Config {
     pub roles: Option<BTreeSet<String>>,
     /// Region and zone of the master, `MESOS_DOMAIN`.
     pub domain: Option<v1::DomainInfo>,
+    /// What the cluster is called, `MESOS_CLUSTER`.
+    pub cluster: Option<String>,
+    /// How many frameworks that are over are remembered, `MESOS_MAX_COMPLETED_FRAMEWORKS`.
+    pub max_completed_frameworks: usize,
+    /// How many tasks that are over are remembered of each, `MESOS_MAX_COMPLETED_TASKS_PER_FRAMEWORK`.
+    pub max_completed_tasks_per_framework: usize,
 }
 
 impl Config {
@@ -94,6 +102,9 @@ impl Config {
             filter_gpu_resources: true,
             roles: None,
             domain: None,
+            cluster: None,
+            max_completed_frameworks: MAX_COMPLETED_FRAMEWORKS,
+            max_completed_tasks_per_framework: MAX_COMPLETED_TASKS,
         }
     }
 }
@@ -304,7 +315,7 @@ impl Master {
             self.outputs.push_back(Output::Close(connection.id));
         }
         self.completed.push_back(framework);
-        if self.completed.len() > MAX_COMPLETED_FRAMEWORKS {
+        if self.completed.len() > self.config.max_completed_frameworks {
             self.completed.pop_front();
         }
         self.allocator.remove_framework(id);

@@ -146,7 +146,8 @@ impl Master {
         let reason = if aware { Reason::AgentRemovedByOperator } else { Reason::AgentRemoved };
         let here = framework.tasks.values().filter(|task| task.agent_id == agent_id);
         let lost: Vec<v1::TaskInfo> = here.map(|task| task.info.clone()).collect();
-        lost.iter().for_each(|task| framework.complete_task(&task.task_id.value));
+        let most = self.config.max_completed_tasks_per_framework;
+        lost.iter().for_each(|task| framework.complete_task(&task.task_id.value, most));
         framework.executors.retain(|(agent, _), _| agent != agent_id);
         for task in &lost {
             let state = v1::TaskState::TaskGoneByOperator;

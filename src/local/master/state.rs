@@ -12,7 +12,7 @@ impl Master {
     /// `/state`.
     pub fn state(&self) -> Value {
         let frameworks = self.frameworks.values().map(|f| self.framework_json(f));
-        json!({
+        let mut state = json!({
             "version": MESOS_VERSION,
             "build_time": 0.0,
             "build_user": "remesos",
@@ -38,7 +38,11 @@ impl Master {
             "completed_frameworks": self.completed.iter().map(|f| self.framework_json(f)).collect::<Vec<_>>(),
             "orphan_tasks": [],
             "unregistered_frameworks": [],
-        })
+        });
+        if let Some(cluster) = &self.config.cluster {
+            state["cluster"] = json!(cluster);
+        }
+        state
     }
 
     /// The list in `/slaves`.
