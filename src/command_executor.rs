@@ -16,6 +16,7 @@ use tokio::time::sleep_until;
 
 use crate::driver::{Delivery, Environment, ExecutorDriver};
 use crate::environment::Variables;
+use crate::local::backend::StartError;
 use crate::local::backend::posix::command::{Surroundings, program};
 use crate::local::backend::posix::reaper::{Ending, Output, Reaper, Spawner, Ties};
 use crate::local::backend::posix::{exit, prober, signal};
@@ -165,12 +166,12 @@ impl CommandExecutor {
         }
     }
 
-    async fn spawn(&mut self, info: &v1::CommandInfo) -> std::result::Result<(Reaper, Ending), String> {
+    async fn spawn(&mut self, info: &v1::CommandInfo) -> std::result::Result<(Reaper, Ending), StartError> {
         let variables = info.environment.iter().flat_map(|e| &e.variables);
         let variables = variables.map(|v| (v.name.clone().into(), v.value().into()));
         self.surroundings.environment.extend(variables);
         let program = program(info, &self.surroundings, Output::Inherited)?;
-        self.surroundings.spawner.spawn(&program).await.map_err(|e| e.to_string())
+        Ok(self.surroundings.spawner.spawn(&program).await?)
     }
 
     /// Does something with the task, and what that asks for.

@@ -65,6 +65,20 @@ pub fn message_descriptor(full_name: &str) -> Option<MessageDescriptor> {
     POOL.get_message_by_name(full_name)
 }
 
+impl v1::scheduler::Event {
+    /// An event of this type, with nothing in it.
+    pub fn of(kind: v1::scheduler::event::Type) -> Self {
+        Self { r#type: Some(kind.into()), ..Default::default() }
+    }
+}
+
+impl v1::executor::Event {
+    /// An event of this type, with nothing in it.
+    pub fn of(kind: v1::executor::event::Type) -> Self {
+        Self { r#type: Some(kind.into()), ..Default::default() }
+    }
+}
+
 /// Whether a framework has a capability.
 pub fn has_capability(info: &v1::FrameworkInfo, capability: v1::framework_info::capability::Type) -> bool {
     info.capabilities.iter().any(|c| c.r#type() == capability)

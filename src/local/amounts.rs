@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::local::refusal::Invalid;
 use crate::proto::v1::{self, value};
 
 const THOUSANDTHS: f64 = 1000.0;
@@ -21,25 +22,26 @@ pub struct Amounts {
 
 impl Amounts {
     /// Adds what `name:value` says, with the value as in `MESOS_RESOURCES`.
-    pub fn parse_item(&mut self, item: &str) -> Result<(), String> {
-        let (name, value) = item.split_once(':').ok_or("expected name:value")?;
+    pub fn parse_item(&mut self, item: &str) -> Result<(), Invalid> {
+        let (name, value) = item.split_once(':').ok_or_else(|| Invalid::new("expected name:value"))?;
         let (name, value) = (name.trim().trim_end_matches("(*)"), value.trim());
         if name.is_empty() || name.contains(['(', ')']) {
-            return Err("expected a name without a reservation".to_owned());
+            return Err(Invalid::new("expected a name without a reservation"));
         }
         if let Some(list) = value.strip_prefix('[').and_then(|v| v.strip_suffix(']')) {
             for range in list.split(',') {
                 let ends =
                     range.split_once('-').and_then(|(b, e)| Some((b.trim().parse().ok()?, e.trim().parse().ok()?)));
-                let (begin, end) =
-                    ends.filter(|(b, e): &(u64, u64)| b <= e).ok_or("expected ranges [begin-end,...]")?;
+                let (begin, end) = ends
+                    .filter(|(b, e): &(u64, u64)| b <= e)
+                    .ok_or_else(|| Invalid::new("expected ranges [begin-end,...]"))?;
                 add_range(self.ranges.entry(name.to_owned()).or_default(), (begin, end));
             }
         } else if let Some(list) = value.strip_prefix('{').and_then(|v| v.strip_suffix('}')) {
             let items = list.split(',').map(|i| i.trim().to_owned()).filter(|i| !i.is_empty());
             self.sets.entry(name.to_owned()).or_default().extend(items);
         } else {
-            let number: f64 = value.parse().map_err(|_| "expected a number, [ranges] or {set}")?;
+            let number: f64 = value.parse().map_err(|_| Invalid::new("expected a number, [ranges] or {set}"))?;
             let amount = add_scalar(&mut self.scalars, name, thousandths(number)?);
             scalar_in_range(amount as f64 / THOUSANDTHS)?;
         }
@@ -47,41 +49,41 @@ impl Amounts {
     }
 
     /// Adds the amount of a message; fails with the words of `Resources::validate`.
-    pub fn add_proto(&mut self, resource: &v1::Resource) -> Result<(), String> {
+    pub fn add_proto(&mut self, resource: &v1::Resource) -> Result<(), Invalid> {
         let name = resource.name.clone();
         if name.is_empty() {
-            return Err("Empty resource name".to_owned());
+            return Err(Invalid::new("Empty resource name"));
         }
         match value::Type::try_from(resource.r#type) {
             Ok(value::Type::Scalar) => {
-                let amount = resource.scalar.as_ref().ok_or("Invalid scalar resource")?.value;
+                let amount = resource.scalar.as_ref().ok_or_else(|| Invalid::new("Invalid scalar resource"))?.value;
                 if amount < 0.0 {
-                    return Err("Invalid scalar resource: value <= 0".to_owned());
+                    return Err(Invalid::new("Invalid scalar resource: value <= 0"));
                 }
                 add_scalar(&mut self.scalars, &name, thousandths(amount)?);
             }
             Ok(value::Type::Ranges) => {
-                let ranges = resource.ranges.as_ref().ok_or("Invalid ranges resource")?;
+                let ranges = resource.ranges.as_ref().ok_or_else(|| Invalid::new("Invalid ranges resource"))?;
                 for range in &ranges.range {
                     if range.begin > range.end {
-                        return Err("Invalid ranges resource: begin > end".to_owned());
+                        return Err(Invalid::new("Invalid ranges resource: begin > end"));
                     }
                     let ends = (range.begin, range.end);
                     let present = self.ranges.entry(name.clone()).or_default();
                     if present.iter().any(|&(b, e)| ends.0 <= e && b <= ends.1) {
-                        return Err("Invalid ranges resource: overlapping ranges".to_owned());
+                        return Err(Invalid::new("Invalid ranges resource: overlapping ranges"));
                     }
                     add_range(present, ends);
                 }
             }
             Ok(value::Type::Set) => {
-                let set = resource.set.as_ref().ok_or("Invalid set resource")?;
+                let set = resource.set.as_ref().ok_or_else(|| Invalid::new("Invalid set resource"))?;
                 if set.item.iter().collect::<BTreeSet<_>>().len() < set.item.len() {
-                    return Err("Invalid set resource: duplicated elements".to_owned());
+                    return Err(Invalid::new("Invalid set resource: duplicated elements"));
                 }
                 self.sets.entry(name).or_default().extend(set.item.iter().cloned());
             }
-            _ => return Err("Unsupported resource type".to_owned()),
+            _ => return Err(Invalid::new("Unsupported resource type")),
         }
         Ok(())
     }
@@ -183,13 +185,13 @@ impl Amounts {
     }
 }
 
-fn scalar_in_range(number: f64) -> Result<f64, String> {
+fn scalar_in_range(number: f64) -> Result<f64, Invalid> {
     let in_range = (0.0..=SCALAR_MAX).contains(&number);
-    in_range.then_some(number).ok_or_else(|| format!("expected a number from 0 to {SCALAR_MAX}"))
+    in_range.then_some(number).ok_or_else(|| Invalid::new(format!("expected a number from 0 to {SCALAR_MAX}")))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "what is in range fits")]
-fn thousandths(number: f64) -> Result<i64, String> {
+fn thousandths(number: f64) -> Result<i64, Invalid> {
     Ok((scalar_in_range(number)? * THOUSANDTHS).round() as i64)
 }
 

@@ -3,6 +3,9 @@
 
 use crate::proto::v1;
 
+/// The number of a stream that a scheduler or an executor subscribed with, given by the server.
+pub type ConnectionId = u64;
+
 /// From the master to an agent.
 #[derive(Debug, Clone)]
 pub enum ToAgent {

@@ -16,6 +16,7 @@ mod master;
 mod messages;
 mod options;
 mod queue;
+mod refusal;
 mod resources;
 mod roles;
 mod script;
@@ -23,6 +24,7 @@ mod server;
 pub(crate) mod task;
 mod token;
 mod work_dir;
+mod world;
 
 pub use cluster::LocalCluster;
 pub use cluster::view::TaskView;

@@ -7,6 +7,7 @@ use prost::Message;
 
 use super::amounts::{Amounts, show_value};
 use super::roles::{self, UNRESERVED};
+use crate::local::refusal::Invalid;
 use crate::proto::v1;
 use crate::proto::v1::resource::reservation_info::Type as ReservationType;
 use crate::proto::v1::resource::{AllocationInfo, DiskInfo, ReservationInfo, RevocableInfo};
@@ -65,12 +66,13 @@ impl Resources {
     /// Takes the resources of a message.
     ///
     /// Fails with the words of the real master (`src/v1/resources.cpp`, `Resources::validate`).
-    pub fn from_proto(list: &[v1::Resource]) -> std::result::Result<Self, String> {
+    pub fn from_proto(list: &[v1::Resource]) -> std::result::Result<Self, Invalid> {
         let mut resources = Self::default();
         for resource in list {
             let shared = if resource.shared.is_some() { "<SHARED>" } else { "" };
-            let invalid = |why: String| {
-                format!("Resource '{}{shared}:{}' is invalid: {why}", resource.name, show_value(resource))
+            let invalid = |why: Invalid| {
+                let (name, value) = (&resource.name, show_value(resource));
+                Invalid::new(format!("Resource '{name}{shared}:{value}' is invalid: {why}"))
             };
             let amounts = resources.kinds.entry(Kind::of(resource).map_err(invalid)?).or_default();
             amounts.add_proto(resource).map_err(invalid)?;
@@ -174,19 +176,19 @@ impl Resources {
     }
 
     /// What a task may not use, in the words of `resource::validate` in `src/master/validation.cpp`.
-    pub fn validate_use(&self) -> std::result::Result<(), String> {
+    pub fn validate_use(&self) -> std::result::Result<(), Invalid> {
         if self.scalar("gpus").fract() != 0.0 {
-            return Err("Invalid 'gpus' resource: The 'gpus' resource must be an unsigned integer".to_owned());
+            return Err(Invalid::new("Invalid 'gpus' resource: The 'gpus' resource must be an unsigned integer"));
         }
         for kind in self.kinds.keys() {
             let disk = kind.volume.as_deref().map(DiskInfo::decode).and_then(std::result::Result::ok);
             match disk {
                 Some(disk) if disk.persistence.is_none() => {
-                    return Err("Invalid DiskInfo: Non-persistent volume not supported".to_owned());
+                    return Err(Invalid::new("Invalid DiskInfo: Non-persistent volume not supported"));
                 }
                 Some(_) if kind.reservations.is_empty() => {
                     let why = "Persistent volumes cannot be created from unreserved resources";
-                    return Err(format!("Invalid DiskInfo: {why}"));
+                    return Err(Invalid::new(format!("Invalid DiskInfo: {why}")));
                 }
                 _ => {}
             }
@@ -227,15 +229,15 @@ impl Resources {
 
 impl Kind {
     #[allow(deprecated)]
-    fn of(resource: &v1::Resource) -> std::result::Result<Self, String> {
+    fn of(resource: &v1::Resource) -> std::result::Result<Self, Invalid> {
         if resource.provider_id.is_some() {
-            return Err("the embedded cluster has no resource providers".to_owned());
+            return Err(Invalid::new("the embedded cluster has no resource providers"));
         }
         if resource.shared.is_some() && resource.disk.as_ref().is_none_or(|disk| disk.persistence.is_none()) {
-            return Err(format!("Resource {} cannot be shared", resource.name));
+            return Err(Invalid::new(format!("Resource {} cannot be shared", resource.name)));
         }
         if resource.shared.is_some() || resource.disk.as_ref().is_some_and(|disk| disk.source.is_some()) {
-            return Err("the embedded cluster has no shared volumes and no disk sources".to_owned());
+            return Err(Invalid::new("the embedded cluster has no shared volumes and no disk sources"));
         }
         let reservations = if resource.reservations.is_empty() {
             Reservation::before_refinement(resource)
@@ -244,7 +246,7 @@ impl Kind {
         };
         reservations.iter().try_for_each(|r| roles::validate(&r.role))?;
         if reservations.iter().any(|r| r.role == UNRESERVED) {
-            return Err("Invalid reservation: role \"*\" cannot be reserved".to_owned());
+            return Err(Invalid::new("Invalid reservation: role \"*\" cannot be reserved"));
         }
         let volume = resource.disk.as_ref().map(Message::encode_to_vec);
         Ok(Self { reservations, volume, revocable: resource.revocable.is_some() })
@@ -358,7 +360,7 @@ mod tests {
         let mut negative = messages;
         negative[0].scalar = Some(value::Scalar { value: -1.0 });
         let why = Resources::from_proto(&negative).expect_err("negative");
-        assert_eq!(why, "Resource 'cpus:-1' is invalid: Invalid scalar resource: value <= 0");
+        assert_eq!(why.to_string(), "Resource 'cpus:-1' is invalid: Invalid scalar resource: value <= 0");
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! The names of roles. Follows `roles::validate` in `src/common/roles.cpp`.
 
+use super::refusal::Invalid;
+
 /// The role of resources that are not reserved.
 pub const UNRESERVED: &str = "*";
 
 /// Whether this can be a role's name.
 ///
 /// Fails with the words of the real master.
-pub fn validate(name: &str) -> Result<(), String> {
+pub fn validate(name: &str) -> Result<(), Invalid> {
     if name == UNRESERVED {
         return Ok(());
     }
@@ -17,15 +19,15 @@ pub fn validate(name: &str) -> Result<(), String> {
         (name.contains("//"), "cannot contain two adjacent slashes"),
     ];
     if let Some((_, why)) = slashes.iter().find(|(found, _)| *found) {
-        return Err(format!("Role '{name}' {why}"));
+        return Err(Invalid::new(format!("Role '{name}' {why}")));
     }
     name.split('/').try_for_each(|part| component(name, part))
 }
 
-fn component(name: &str, part: &str) -> Result<(), String> {
-    let invalid = |why: &str| Err(format!("Role component '{part}' is invalid because it {why}"));
+fn component(name: &str, part: &str) -> Result<(), Invalid> {
+    let invalid = |why: &str| Err(Invalid::new(format!("Role component '{part}' is invalid because it {why}")));
     match part {
-        "." | ".." | UNRESERVED => Err(format!("Role '{name}' cannot include '{part}' as a component")),
+        "." | ".." | UNRESERVED => Err(Invalid::new(format!("Role '{name}' cannot include '{part}' as a component"))),
         _ if part.starts_with('-') => invalid("starts with a dash"),
         _ if part.contains(|c: char| c.is_ascii_whitespace() || c == '\u{8}' || c == '\u{b}') => {
             invalid("contains backspace or whitespace")

@@ -147,7 +147,7 @@ fn make_temporary(parent: &Path) -> std::io::Result<(PathBuf, Flock<File>)> {
     fs::create_dir_all(parent)?;
     let parent = parent.canonicalize()?;
     loop {
-        let path = parent.join(format!("{PREFIX}{}", uuid::Uuid::new_v4()));
+        let path = parent.join(format!("{PREFIX}{}", crate::clock::uuid()));
         DirBuilder::new().mode(mode()).create(&path)?;
         let file = File::options().create_new(true).write(true).open(path.join(LOCK))?;
         let made = file.metadata()?.ino();
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn only_directories_whose_lock_is_free_are_stale() {
-        let parent = std::env::temp_dir().join(format!("test-of-stale-{}", uuid::Uuid::new_v4()));
+        let parent = std::env::temp_dir().join(format!("test-of-stale-{}", crate::clock::uuid()));
         let (used, _lock) = make_temporary(&parent).unwrap();
         let (left, lock) = make_temporary(&parent).unwrap();
         drop(lock);

@@ -2,25 +2,15 @@
 
 use std::time::Instant;
 
-use super::executor::{Context, Executor, Stage};
+use super::executor::{Context, Stage};
 use super::{Agent, ConnectionId, Key, Output, ToMaster};
+use crate::local::refusal::{Invalid, Refusal};
 use crate::proto::v1;
 use crate::proto::v1::TaskState;
 use crate::proto::v1::executor::{Call, call};
 use crate::proto::v1::task_status::Source;
 
 const UUID_BYTES: usize = 16;
-
-/// A call that is refused: HTTP status and body.
-#[derive(Debug, PartialEq)]
-pub struct Refusal {
-    pub status: u16,
-    pub message: String,
-}
-
-fn refused<T>(status: u16, message: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal { status, message: message.into() })
-}
 
 impl Agent {
     /// SUBSCRIBE on a new stream.
@@ -31,7 +21,7 @@ impl Agent {
         let subscribe = call.subscribe.unwrap_or_default();
         let info = self.config.info.clone();
         let outputs = &mut self.outputs;
-        let mut context = Context { config: &self.config, now, outputs };
+        let mut context = Context { config: &self.config, now, world: &mut self.world, outputs };
         let executor = self.executors.get_mut(&key).expect("key_of gives a key of executors");
         if !executor.subscribe(&mut context, connection, &info, &subscribe.unacknowledged_tasks) {
             self.outputs.push_back(Output::Close(connection));
@@ -49,9 +39,9 @@ impl Agent {
             return Ok(());
         }
         let key = self.key_of(&call)?;
-        let stage = self.executors.get(&key).map(Executor::stage);
+        let stage = self.executors.get(&key).map(|executor| executor.record.stage());
         if stage == Some(Stage::Registering) {
-            return refused(403, "Executor is not subscribed");
+            return Err(Refusal::new(403, "Executor is not subscribed"));
         }
         match call.r#type() {
             call::Type::Update => {
@@ -79,19 +69,18 @@ impl Agent {
     fn key_of(&self, call: &Call) -> Result<Key, Refusal> {
         let key = (call.framework_id.value.clone(), call.executor_id.value.clone());
         if !self.executors.keys().any(|(framework, _)| *framework == key.0) {
-            return refused(400, "Framework cannot be found");
+            return Err(Refusal::new(400, "Framework cannot be found"));
         }
         match self.executors.get(&key) {
-            Some(executor) if executor.is_custom() => Ok(key),
-            _ => refused(400, "Executor cannot be found"),
+            Some(executor) if executor.record.is_custom() => Ok(key),
+            _ => Err(Refusal::new(400, "Executor cannot be found")),
         }
     }
 }
 
 /// What is wrong with a call by itself, in the agent's words.
-pub fn validate(call: &Call) -> Result<(), String> {
-    let present =
-        |name: &str, there: bool| if there { Ok(()) } else { Err(format!("Expecting '{name}' to be present")) };
+pub fn validate(call: &Call) -> Result<(), Invalid> {
+    let present = |name: &str, there: bool| Invalid::unless(there, format!("Expecting '{name}' to be present"));
     present("type", call.r#type.is_some())?;
     match call.r#type() {
         call::Type::Subscribe => present("subscribe", call.subscribe.is_some()),
@@ -104,25 +93,30 @@ pub fn validate(call: &Call) -> Result<(), String> {
     }
 }
 
-fn validate_status(status: &v1::TaskStatus, executor_id: &v1::ExecutorId) -> Result<(), String> {
+fn validate_status(status: &v1::TaskStatus, executor_id: &v1::ExecutorId) -> Result<(), Invalid> {
     let Some(uuid) = &status.uuid else {
-        return Err("Expecting 'uuid' to be present".to_owned());
+        return Err(Invalid::new("Expecting 'uuid' to be present"));
     };
     if uuid.len() != UUID_BYTES {
-        return Err("Not a valid UUID".to_owned());
+        return Err(Invalid::new("Not a valid UUID"));
     }
     if let Some(own) = status.executor_id.as_ref().filter(|own| *own != executor_id) {
         let (is, expected) = (&own.value, &executor_id.value);
-        return Err(format!("ExecutorID in Call: {expected} does not match ExecutorID in TaskStatus: {is}"));
+        return Err(Invalid::new(format!(
+            "ExecutorID in Call: {expected} does not match ExecutorID in TaskStatus: {is}"
+        )));
     }
     if status.source.is_none() || status.source() != Source::Executor {
-        return Err(format!(
+        return Err(Invalid::new(format!(
             "Received Call from executor {} with invalid source, expecting 'SOURCE_EXECUTOR'",
             executor_id.value
-        ));
+        )));
     }
     if status.state() == TaskState::TaskStaging {
-        return Err(format!("Received TASK_STAGING from executor {} which is not allowed", executor_id.value));
+        return Err(Invalid::new(format!(
+            "Received TASK_STAGING from executor {} which is not allowed",
+            executor_id.value
+        )));
     }
     Ok(())
 }

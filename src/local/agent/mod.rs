@@ -4,28 +4,25 @@
 
 mod calls;
 mod executor;
-mod launch;
 mod state;
 mod updates;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Instant;
 
-use self::executor::Context;
-use self::launch::RoleVolume;
-use super::backend::{Event, Launch, Probe, Sandbox, Stop, Subject, Volume};
-use super::messages::{ToAgent, ToMaster};
+use self::executor::launch::{self, RoleVolume};
+use self::executor::{Context, Executor};
+use super::backend::{Event, Order};
+use super::messages::{ConnectionId, ToAgent, ToMaster};
+use super::world::{WallClock, World};
 use crate::proto::v1;
 use crate::wire::duration::Period;
 
 pub use calls::validate;
-pub use executor::{AgentTask, Executor, Stage};
+pub use executor::{AgentTask, Record, Stage};
 
 /// Executors that are over and still shown with their sandboxes.
 const MAX_COMPLETED_EXECUTORS: usize = 1000;
-
-/// Number of a subscribed executor's stream, given by the server.
-pub type ConnectionId = u64;
 
 /// What to do.
 #[derive(Debug)]
@@ -36,16 +33,8 @@ pub enum Output {
     Send(ConnectionId, Box<v1::executor::Event>),
     /// End an executor's stream.
     Close(ConnectionId),
-    /// Start this container.
-    Start(Box<Launch>),
-    /// End a container.
-    Stop(String, Stop),
-    /// Look how the task in a container is.
-    Probe(String, Subject, Box<Probe>),
-    /// Put these volumes into a sandbox.
-    AddVolumes(Sandbox, Vec<Volume>),
-    /// Remove these volumes.
-    Destroy(Vec<Volume>),
+    /// Have the backend do this.
+    Order(Order),
 }
 
 /// Who an agent is.
@@ -70,23 +59,30 @@ type Key = (String, String);
 #[derive(Debug)]
 pub struct Agent {
     config: Config,
+    world: World,
     executors: BTreeMap<Key, Executor>,
     /// The executor that a container belongs to.
     containers: HashMap<String, Key>,
-    completed: VecDeque<Executor>,
+    completed: VecDeque<Record>,
     outputs: VecDeque<Output>,
 }
 
 impl Agent {
     /// An agent without executors.
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: Config, world: World) -> Self {
         Self {
             config,
+            world,
             executors: BTreeMap::new(),
             containers: HashMap::new(),
             completed: VecDeque::new(),
             outputs: VecDeque::new(),
         }
+    }
+
+    /// Sets the wall clock.
+    pub fn set_clock(&mut self, clock: WallClock) {
+        self.world.clock = clock;
     }
 
     /// Who it is.
@@ -95,15 +91,15 @@ impl Agent {
     }
 
     /// Executors, living and over.
-    pub fn executors(&self) -> impl Iterator<Item = &Executor> {
-        self.completed.iter().chain(self.executors.values())
+    pub fn executors(&self) -> impl Iterator<Item = &Record> {
+        self.completed.iter().chain(self.executors.values().map(|executor| &executor.record))
     }
 
     /// The users of the custom executors that have not ended: of all, or of the one with these ids of framework and
     /// executor.
     pub fn users(&self, wanted: Option<&(String, String)>) -> impl Iterator<Item = &str> {
         let executors = self.executors.iter().filter(move |(key, _)| wanted.is_none_or(|wanted| wanted == *key));
-        let custom = executors.map(|(_, executor)| executor).filter(|executor| executor.is_custom());
+        let custom = executors.map(|(_, executor)| &executor.record).filter(|executor| executor.is_custom());
         custom.filter_map(|executor| launch::user(&executor.framework, executor.info.command.as_ref()))
     }
 
@@ -124,7 +120,7 @@ impl Agent {
                 self.run(now, *framework, executor.map(|e| *e), tasks, group, role, &volumes);
             }
             ToAgent::DestroyVolumes { volumes } => {
-                self.outputs.push_back(Output::Destroy(launch::volumes(&volumes)));
+                self.outputs.push_back(Output::Order(Order::Destroy { volumes: launch::volumes(&volumes) }));
             }
             ToAgent::KillTask { framework_id, task_id, kill_policy } => {
                 let key = self.key_of_task(&framework_id, &task_id);
@@ -132,13 +128,13 @@ impl Agent {
             }
             ToAgent::Acknowledge { framework_id, task_id, uuid } => {
                 let key = self.key_of_task(&framework_id, &task_id);
-                self.with(now, key, |executor, context| executor.acknowledge(context, &task_id, &uuid));
+                self.with(now, key, |executor, context| executor.record.acknowledge(context, &task_id, &uuid));
             }
             ToAgent::UpdateFramework { framework } => {
                 let id = framework.id.clone().unwrap_or_default().value;
                 self.with_each(now, &id, |executor, context| {
-                    executor.framework.clone_from(&framework);
-                    executor.resume(context);
+                    executor.record.framework.clone_from(&framework);
+                    executor.record.resume(context);
                 });
             }
             ToAgent::ShutdownFramework { framework_id } => self.with_each(now, &framework_id, Executor::abandon),
@@ -153,27 +149,8 @@ impl Agent {
 
     /// Takes in what its backend reports.
     pub fn handle_backend(&mut self, now: Instant, event: Event) {
-        match event {
-            Event::Started { container, process } => {
-                self.with_container(now, &container, |executor, context| {
-                    executor.launched(context, &container, Ok(process));
-                });
-            }
-            Event::Failed { container, why } => {
-                let why = format!("Failed to launch container: {why}");
-                self.with_container(now, &container, |executor, context| {
-                    executor.launched(context, &container, Err(why));
-                });
-            }
-            Event::Ended { container, exit } => {
-                self.with_container(now, &container, |executor, context| executor.exited(context, &container, &exit));
-            }
-            Event::Probed { container, subject, outcome } => {
-                self.with_container(now, &container, |executor, context| {
-                    executor.probed(context, &container, subject, &outcome);
-                });
-            }
-        }
+        let key = self.containers.get(event.container()).cloned();
+        self.with(now, key, |executor, context| executor.handle_backend(context, event));
     }
 
     /// Does what is due: repeats updates, kills what was given its time.
@@ -200,37 +177,26 @@ impl Agent {
         let framework_id = framework.id.clone().unwrap_or_default().value;
         let executor_id = info.as_ref().map_or(&first.task_id.value, |info| &info.executor_id.value);
         let key = (framework_id, executor_id.clone());
-        let mut context = Context { config: &self.config, now, outputs: &mut self.outputs };
+        let mut context = Context { config: &self.config, now, world: &mut self.world, outputs: &mut self.outputs };
         let executor = self
             .executors
             .entry(key.clone())
-            .or_insert_with(|| Executor::start(&mut context, framework, info, role, first));
+            .or_insert_with(|| Executor::new(&mut context, framework, info, role, first));
+        let known = executor.record.containers.len();
         executor.run(&mut context, tasks, group, volumes);
-        self.note_containers(&key);
-    }
-
-    fn note_containers(&mut self, key: &Key) {
-        if let Some(executor) = self.executors.get(key) {
-            for container in executor.containers() {
-                self.containers.insert(container, key.clone());
-            }
-        }
+        let new = executor.record.containers.iter().skip(known);
+        self.containers.extend(new.map(|container| (container.clone(), key.clone())));
     }
 
     fn key_of_task(&self, framework_id: &str, task_id: &str) -> Option<Key> {
         let own = (framework_id.to_owned(), task_id.to_owned());
-        let has = |executor: &Executor| executor.tasks.contains_key(task_id);
+        let has = |executor: &Executor| executor.record.tasks.contains_key(task_id);
         // A command task's executor has its name.
         if self.executors.get(&own).is_some_and(has) {
             return Some(own);
         }
         let of_framework = self.executors.iter().filter(|((framework, _), _)| framework == framework_id);
         of_framework.filter(|(_, executor)| has(executor)).map(|(key, _)| key.clone()).next()
-    }
-
-    fn with_container(&mut self, now: Instant, container: &str, act: impl FnOnce(&mut Executor, &mut Context)) {
-        let key = self.containers.get(container).cloned();
-        self.with(now, key, act);
     }
 
     fn with_each(&mut self, now: Instant, framework_id: &str, act: impl Fn(&mut Executor, &mut Context)) {
@@ -244,16 +210,18 @@ impl Agent {
     fn with(&mut self, now: Instant, key: Option<Key>, act: impl FnOnce(&mut Executor, &mut Context)) {
         let Some(key) = key else { return };
         let Some(executor) = self.executors.get_mut(&key) else { return };
-        act(executor, &mut Context { config: &self.config, now, outputs: &mut self.outputs });
-        if executor.is_over() {
+        act(executor, &mut Context { config: &self.config, now, world: &mut self.world, outputs: &mut self.outputs });
+        if executor.record.is_over() {
             self.retire(&key);
         }
     }
 
     fn retire(&mut self, key: &Key) {
-        if let Some(executor) = self.executors.remove(key) {
-            self.containers.retain(|_, of| of != key);
-            self.completed.push_back(executor);
+        if let Some(Executor { record, .. }) = self.executors.remove(key) {
+            for container in &record.containers {
+                self.containers.remove(container);
+            }
+            self.completed.push_back(record);
             if self.completed.len() > MAX_COMPLETED_EXECUTORS {
                 self.completed.pop_front();
             }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{Agent, AgentTask, Executor, Stage};
+use super::{Agent, AgentTask, Record, Stage};
 use crate::local::backend::Sandbox;
 
 impl Agent {
@@ -30,7 +30,7 @@ impl Agent {
 }
 
 #[allow(deprecated)]
-fn show(executor: &Executor, files: &Path) -> Value {
+fn show(executor: &Record, files: &Path) -> Value {
     let task = |task: &AgentTask| json!({ "id": task.info.task_id.value, "name": task.info.name, "state": task.state.as_str_name() });
     json!({
         "id": executor.info.executor_id.value,

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::local::backend::Exit;
+use crate::local::backend::{Exit, StartError, Stop};
+use crate::local::refusal::Refusal;
+use crate::local::world;
 use crate::proto::v1::TaskState::{self, *};
 use crate::proto::v1::executor::{Call, call, event};
 use crate::proto::v1::executor_info::Type::{Custom, Default as Group};
@@ -34,9 +36,10 @@ fn world() -> World {
         registration_timeout: Period::from_secs(60),
         shutdown_grace_period: Period::from_secs(5),
     };
+    let now = Instant::now();
     World {
-        agent: Agent::new(config),
-        now: Instant::now(),
+        agent: Agent::new(config, world::World::of_tests(now)),
+        now,
         container: String::new(),
         containers: vec![],
         stops: vec![],
@@ -52,14 +55,14 @@ impl World {
         while let Some(output) = self.agent.poll_output() {
             match output {
                 Output::Tell(ToMaster::StatusUpdate { status, .. }) => self.updates.push(*status),
-                Output::Start(launch) => {
+                Output::Order(Order::Start(launch)) => {
                     self.containers.push(launch.container.clone());
                     self.container = launch.container;
                 }
                 Output::Tell(ToMaster::ExitedExecutor { status, .. }) => self.exits.push(status),
                 Output::Send(stream, event) => self.events.push((stream, event.r#type())),
                 Output::Close(stream) => self.closed.push(stream),
-                Output::Stop(_, how) => self.stops.push(how),
+                Output::Order(Order::Stop { how, .. }) => self.stops.push(how),
                 other => panic!("{other:?} is not to be done here"),
             }
         }
@@ -97,7 +100,7 @@ impl World {
         });
     }
 
-    fn subscribe(&mut self, stream: ConnectionId, known: &[&str]) -> Result<(), calls::Refusal> {
+    fn subscribe(&mut self, stream: ConnectionId, known: &[&str]) -> Result<(), Refusal> {
         let task = |id: &&str| v1::TaskInfo { task_id: v1::TaskId { value: (*id).into() }, ..Default::default() };
         let subscribe =
             call::Subscribe { unacknowledged_tasks: known.iter().map(task).collect(), unacknowledged_updates: vec![] };
@@ -292,7 +295,7 @@ fn a_launch_that_fails_is_told_and_over() {
     let mut world = world();
     world.run(None);
     let container = world.container.clone();
-    world.agent.handle_backend(world.now, Event::Failed { container, why: "no such program".to_owned() });
+    world.agent.handle_backend(world.now, Event::Failed { container, why: StartError::new("no such program") });
     world.pump();
     let last = world.updates.last().expect("an update");
     assert_eq!((last.state(), last.message()), (TaskFailed, "Failed to launch container: no such program"));
@@ -309,7 +312,7 @@ fn a_removed_framework_s_tasks_end_and_nobody_is_told() {
     assert_eq!(world.stops, [Stop::Ask]);
     world.exited(terminated());
     assert_eq!(world.updates.len(), told);
-    let states: Vec<_> = world.agent.executors().flat_map(Executor::all_tasks).map(|task| task.state).collect();
+    let states: Vec<_> = world.agent.executors().flat_map(Record::all_tasks).map(|task| task.state).collect();
     assert_eq!(states, [TaskKilled], "it is shown as what it came to");
     assert!(world.agent.executors.is_empty());
 }

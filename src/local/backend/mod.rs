@@ -11,25 +11,28 @@ pub mod posix;
 #[cfg(test)]
 mod pretend;
 
-/// Runs the containers of one agent. What comes of it is an [`Event`], later.
+/// Runs the containers of one agent.
 pub trait Backend: Debug {
-    /// Starts a container: `Started`, and in the end `Ended`; or `Failed`.
-    fn start(&mut self, launch: Box<Launch>);
-
-    /// Ends all processes of a container. Has no effect on one that has ended.
-    fn stop(&mut self, container: &str, how: Stop);
-
-    /// Looks how the task in a container is: `Probed`, unless the container ends before.
-    fn probe(&mut self, container: &str, subject: Subject, probe: Probe);
-
-    /// Puts further volumes into a sandbox.
-    fn add_volumes(&mut self, sandbox: &Sandbox, volumes: &[Volume]);
-
-    /// Removes a persistent volume with all that is in it.
-    fn destroy(&mut self, volume: &Volume);
+    /// Does what its agent wants. What comes of it is an [`Event`], later.
+    fn handle(&mut self, order: Order);
 
     /// Where the files of a sandbox can be read on this machine, its logs `stdout` and `stderr` among them.
     fn files(&self, sandbox: &Sandbox) -> PathBuf;
+}
+
+/// What an agent wants of its backend.
+#[derive(Debug)]
+pub enum Order {
+    /// Start a container: `Started`, and in the end `Ended`; or `Failed`.
+    Start(Box<Launch>),
+    /// End all processes of a container. Has no effect on one that has ended.
+    Stop { container: String, how: Stop },
+    /// Look how the task in a container is: `Probed`, unless the container ends before.
+    Probe { container: String, subject: Subject, probe: Box<Probe> },
+    /// Put further volumes into a sandbox.
+    AddVolumes { sandbox: Sandbox, volumes: Vec<Volume> },
+    /// Remove persistent volumes with all that is in them.
+    Destroy { volumes: Vec<Volume> },
 }
 
 /// What came of something that a backend was asked for.
@@ -38,11 +41,41 @@ pub enum Event {
     /// A container runs, its command in this process.
     Started { container: String, process: u32 },
     /// A container could not be started, and why.
-    Failed { container: String, why: String },
+    Failed { container: String, why: StartError },
     /// All processes of a container are gone; how its command ended.
     Ended { container: String, exit: Exit },
     /// A task was looked at.
     Probed { container: String, subject: Subject, outcome: Outcome },
+}
+
+impl Event {
+    /// The container that it is about.
+    pub fn container(&self) -> &str {
+        match self {
+            Self::Started { container, .. }
+            | Self::Failed { container, .. }
+            | Self::Ended { container, .. }
+            | Self::Probed { container, .. } => container,
+        }
+    }
+}
+
+/// Why a container could not be started, in words for whoever launched the task.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(String);
+
+impl StartError {
+    /// Says why.
+    pub fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+}
+
+impl From<std::io::Error> for StartError {
+    fn from(error: std::io::Error) -> Self {
+        Self(error.to_string())
+    }
 }
 
 /// An event of one agent's backend.

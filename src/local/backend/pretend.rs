@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
-use super::{Backend, Event, Exit, Launch, Outcome, Probe, Sandbox, Stop, Subject, Volume};
+use super::{Backend, Event, Exit, Launch, Order, Outcome, Sandbox, Stop, Volume};
 
 /// Containers that start at once and end when they are told to.
 #[derive(Debug, Default)]
@@ -31,33 +31,28 @@ impl Pretend {
 }
 
 impl Backend for Pretend {
-    fn start(&mut self, launch: Box<Launch>) {
-        self.processes += 1;
-        self.events.push_back(Event::Started { container: launch.container.clone(), process: self.processes });
-        self.volumes.extend(launch.volumes.clone());
-        self.running.insert(launch.container.clone(), *launch);
-    }
-
-    fn stop(&mut self, container: &str, how: Stop) {
-        let (number, name) = match how {
-            Stop::Ask => (15, "Terminated"),
-            Stop::Kill => (9, "Killed"),
-        };
-        self.end(container, Exit::Signaled { number, name: name.to_owned(), core_dumped: false });
-    }
-
-    fn probe(&mut self, container: &str, subject: Subject, _: Probe) {
-        if let Some(outcome) = self.outcome.clone() {
-            self.events.push_back(Event::Probed { container: container.to_owned(), subject, outcome });
+    fn handle(&mut self, order: Order) {
+        match order {
+            Order::Start(launch) => {
+                self.processes += 1;
+                self.events.push_back(Event::Started { container: launch.container.clone(), process: self.processes });
+                self.volumes.extend(launch.volumes.clone());
+                self.running.insert(launch.container.clone(), *launch);
+            }
+            Order::Stop { container, how } => {
+                let (number, name) = match how {
+                    Stop::Ask => (15, "Terminated"),
+                    Stop::Kill => (9, "Killed"),
+                };
+                self.end(&container, Exit::Signaled { number, name: name.to_owned(), core_dumped: false });
+            }
+            Order::Probe { container, subject, .. } => {
+                let seen = self.outcome.clone().map(|outcome| Event::Probed { container, subject, outcome });
+                self.events.extend(seen);
+            }
+            Order::AddVolumes { volumes, .. } => self.volumes.extend(volumes),
+            Order::Destroy { volumes } => self.volumes.retain(|known| !volumes.contains(known)),
         }
-    }
-
-    fn add_volumes(&mut self, _: &Sandbox, volumes: &[Volume]) {
-        self.volumes.extend_from_slice(volumes);
-    }
-
-    fn destroy(&mut self, volume: &Volume) {
-        self.volumes.retain(|known| known != volume);
     }
 
     fn files(&self, sandbox: &Sandbox) -> PathBuf {
@@ -74,6 +69,7 @@ mod tests {
     use crate::local::agent::{self, Agent};
     use crate::local::master::{self, Master, Request};
     use crate::local::resources::{Format, Resources};
+    use crate::local::world::World;
     use crate::proto::v1;
     use crate::proto::v1::TaskState::{self, TaskFinished, TaskKilled, TaskRunning, TaskStarting};
     use crate::proto::v1::scheduler::{Call, call};
@@ -96,7 +92,8 @@ mod tests {
             let second = Period::from_secs(1);
             let address = ([127, 0, 0, 1], 5050).into();
             let config = master::Config { hostname: "h".into(), address, allocation_interval: second };
-            let (mut master, now) = (Master::new(config, 7), Instant::now());
+            let now = Instant::now();
+            let mut master = Master::new(now, config, World::of_tests(now));
             let info = v1::AgentInfo {
                 hostname: "h".into(),
                 id: Some(v1::AgentId { value: "S0".into() }),
@@ -104,14 +101,15 @@ mod tests {
             };
             let total = Resources::parse("cpus:4;mem:400").expect("valid");
             master.add_agent(now, info.clone(), total, "slave(1)".into());
-            let agent = Agent::new(agent::Config {
+            let config = agent::Config {
                 info,
                 id: "S0".into(),
                 path: "slave(1)".into(),
                 endpoint: "127.0.0.1:1".into(),
                 registration_timeout: second,
                 shutdown_grace_period: second,
-            });
+            };
+            let agent = Agent::new(config, World::of_tests(now));
             let framework_info = v1::FrameworkInfo { user: "u".into(), name: "f".into(), ..Default::default() };
             let subscribe = call::Subscribe { framework_info, ..Default::default() };
             let stream_id = master.subscribe(now, 1, subscribe);
@@ -160,11 +158,7 @@ mod tests {
         fn do_for_agent(&mut self, output: agent::Output) {
             match output {
                 agent::Output::Tell(message) => self.master.handle_agent(self.now, message),
-                agent::Output::Start(launch) => self.backend.start(launch),
-                agent::Output::Stop(container, how) => self.backend.stop(&container, how),
-                agent::Output::Probe(container, subject, probe) => self.backend.probe(&container, subject, *probe),
-                agent::Output::AddVolumes(sandbox, volumes) => self.backend.add_volumes(&sandbox, &volumes),
-                agent::Output::Destroy(volumes) => volumes.iter().for_each(|volume| self.backend.destroy(volume)),
+                agent::Output::Order(order) => self.backend.handle(order),
                 agent::Output::Send(..) | agent::Output::Close(_) => {}
             }
         }

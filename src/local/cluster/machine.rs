@@ -9,13 +9,16 @@ use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
 use super::view::TaskView;
+use crate::clock;
 use crate::local::agent::{self, Agent};
 use crate::local::backend::{Backend, Report, Sandbox};
 use crate::local::failures::Failures;
-use crate::local::master::{self, ConnectionId, Master};
+use crate::local::master::{self, Master};
+use crate::local::messages::ConnectionId;
 use crate::local::options::Options;
 use crate::local::queue;
 use crate::local::resources::{Format, Resources};
+use crate::local::world::{WallClock, World};
 use crate::proto::v1;
 use crate::proto::v1::executor;
 use crate::proto::v1::scheduler::Event;
@@ -32,6 +35,7 @@ pub struct Machine {
     next_connection: ConnectionId,
     backends: BTreeMap<String, Box<dyn Backend>>,
     failures: Failures,
+    clock: WallClock,
 }
 
 /// What the agents of a cluster share.
@@ -42,10 +46,11 @@ pub struct Place {
 }
 
 impl Machine {
-    /// A machine without agents.
-    pub fn new(master: Master) -> Self {
+    /// A machine without agents, whose clock is that of its master.
+    pub fn new(master: Master, clock: WallClock) -> Self {
         Self {
             master,
+            clock,
             agents: BTreeMap::new(),
             streams: HashMap::new(),
             executors: HashMap::new(),
@@ -116,9 +121,9 @@ impl Machine {
             registration_timeout: options.executor_registration_timeout,
             shutdown_grace_period: options.executor_shutdown_grace_period,
         };
-        self.master.add_agent(Instant::now(), info, place.resources.clone(), path);
+        self.master.add_agent(clock::now(), info, place.resources.clone(), path);
         self.backends.insert(id.clone(), backend(&id));
-        self.agents.insert(id, Agent::new(config));
+        self.agents.insert(id, Agent::new(config, World::new(self.clock, clock::seed())));
     }
 
     /// Every task, over or not.
@@ -126,17 +131,17 @@ impl Machine {
         self.all_tasks().map(|(agent, executor, task)| self.view(agent, executor, task)).collect()
     }
 
-    fn all_tasks(&self) -> impl Iterator<Item = (&Agent, &agent::Executor, &agent::AgentTask)> {
+    fn all_tasks(&self) -> impl Iterator<Item = (&Agent, &agent::Record, &agent::AgentTask)> {
         let executors = self.agents.values().flat_map(|agent| agent.executors().map(move |each| (agent, each)));
         executors.flat_map(|(agent, executor)| executor.all_tasks().map(move |task| (agent, executor, task)))
     }
 
-    fn view(&self, agent: &Agent, executor: &agent::Executor, task: &agent::AgentTask) -> TaskView {
+    fn view(&self, agent: &Agent, executor: &agent::Record, task: &agent::AgentTask) -> TaskView {
         TaskView {
             framework: executor.framework.name.clone(),
             id: task.info.task_id.value.clone(),
             state: task.state,
-            sandbox: self.files(&agent.config().id, &executor.sandbox_of(&task.info.task_id.value)),
+            sandbox: self.files(&agent.config().id, &executor.sandbox_of(task)),
         }
     }
 
@@ -150,23 +155,42 @@ impl Machine {
         Some(agent.state(|sandbox| self.files(&agent.config().id, sandbox)))
     }
 
+    /// The time now. Sets the wall clocks if they are off.
+    fn now(&mut self) -> Instant {
+        let (now, wall) = (clock::now(), clock::timestamp());
+        if self.clock.is_off(now, wall) {
+            self.clock = WallClock::new(now, wall);
+            self.master.set_clock(self.clock);
+            self.agents.values_mut().for_each(|agent| agent.set_clock(self.clock));
+        }
+        now
+    }
+
     /// Runs until no handle is left.
     pub async fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>, mut reports: mpsc::UnboundedReceiver<Report>) {
         loop {
-            self.route(Instant::now());
+            let now = self.now();
+            self.route(now);
             let deadline = self.next_timeout();
             tokio::select! {
                 job = jobs.recv() => match job {
-                    Some(job) => job(&mut self, Instant::now()),
+                    Some(job) => {
+                        let now = self.now();
+                        job(&mut self, now);
+                    }
                     None => return,
                 },
-                Some(report) = reports.recv() => self.take_report(Instant::now(), report),
+                Some(report) = reports.recv() => {
+                    let now = self.now();
+                    self.take_report(now, report);
+                }
                 () = async { match deadline {
                     Some(at) => sleep_until(at.into()).await,
                     None => std::future::pending().await,
                 } } => {}
             }
-            self.handle_timeouts(Instant::now());
+            let now = self.now();
+            self.handle_timeouts(now);
         }
     }
 
@@ -245,11 +269,7 @@ impl Machine {
                 }
             }
             agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
-            agent::Output::Start(launch) => backend.start(launch),
-            agent::Output::Stop(container, how) => backend.stop(&container, how),
-            agent::Output::Probe(container, subject, probe) => backend.probe(&container, subject, *probe),
-            agent::Output::AddVolumes(sandbox, volumes) => backend.add_volumes(&sandbox, &volumes),
-            agent::Output::Destroy(volumes) => volumes.iter().for_each(|volume| backend.destroy(volume)),
+            agent::Output::Order(order) => backend.handle(order),
         }
     }
 }

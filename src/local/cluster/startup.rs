@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::handle::Handle;
 use super::machine::{Job, Machine, Place};
+use crate::clock;
 use crate::local::backend::posix::Posix;
 use crate::local::backend::posix::reaper::{Spawner, Ties};
 use crate::local::backend::{Backend, Report};
@@ -14,6 +15,7 @@ use crate::local::master::{self, Master};
 use crate::local::options::Options;
 use crate::local::token::Token;
 use crate::local::work_dir::{self, WorkDir};
+use crate::local::world::{WallClock, World};
 use crate::local::{host, server};
 use crate::{Error, Result};
 
@@ -48,8 +50,10 @@ impl Startup {
         let work_dir = WorkDir::make(options.work_dir.as_deref())?;
         let config =
             master::Config { hostname: hostname.clone(), address, allocation_interval: options.allocation_interval };
-        let master = Master::new(config, fastrand::u64(..));
-        let mut machine = Machine::new(master);
+        let (now, wall) = (clock::now(), clock::timestamp());
+        let wall_clock = WallClock::new(now, wall);
+        let master = Master::new(now, config, World::new(wall_clock, clock::seed()));
+        let mut machine = Machine::new(master, wall_clock);
         let resources = options.resources.clone().map_or_else(|| host::resources(work_dir.path()), Ok)?;
         // Others may name this machine too.
         let own = (!bound.ip().is_loopback()).then(|| hostname.clone());

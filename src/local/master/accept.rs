@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::framework::{ExecutorRecord, Task};
 use super::tasks::{self, Use};
 use super::{Master, OfferRecord, Output};
-use crate::clock::timestamp;
 use crate::local::messages::ToAgent;
+use crate::local::refusal::Invalid;
 use crate::local::resources::Resources;
 use crate::proto::v1;
 use crate::proto::v1::offer::{Operation, operation};
@@ -20,7 +20,7 @@ impl Master {
         let taken: Vec<OfferRecord> = accept.offer_ids.iter().filter_map(|id| self.offers.remove(&id.value)).collect();
         let first = match (valid, taken.first()) {
             (Ok(()), Some(first)) => first.clone(),
-            (Err(why), _) => return self.lose_tasks(now, framework_id, &accept.operations, &why),
+            (Err(why), _) => return self.lose_tasks(now, framework_id, &accept.operations, &why.to_string()),
             (Ok(()), None) => return,
         };
         let mut remaining = Resources::default();
@@ -29,11 +29,11 @@ impl Master {
             match operation.r#type() {
                 operation::Type::Launch => {
                     let tasks = operation.launch.unwrap_or_default().task_infos;
-                    self.launch(framework_id, &first, tasks, &mut remaining);
+                    self.launch(now, framework_id, &first, tasks, &mut remaining);
                 }
                 operation::Type::LaunchGroup => {
                     let group = operation.launch_group.unwrap_or_default();
-                    self.launch_group(framework_id, &first, group, &mut remaining);
+                    self.launch_group(now, framework_id, &first, group, &mut remaining);
                 }
                 _ => self.operate(framework_id, &first, &operation, &mut remaining),
             }
@@ -42,41 +42,41 @@ impl Master {
     }
 
     /// In the order and with the words of `validation::offer::validate` in `src/master/validation.cpp`.
-    fn check_offers(&self, framework_id: &str, ids: &[v1::OfferId]) -> Result<(), String> {
+    fn check_offers(&self, framework_id: &str, ids: &[v1::OfferId]) -> Result<(), Invalid> {
         if ids.is_empty() {
-            return Err("No offers specified".to_owned());
+            return Err(Invalid::new("No offers specified"));
         }
         for (i, id) in ids.iter().enumerate() {
             if ids[..i].contains(id) {
-                return Err(format!("Duplicate offer {} in offer list", id.value));
+                return Err(Invalid::new(format!("Duplicate offer {} in offer list", id.value)));
             }
         }
         let mut offers = Vec::new();
         for id in ids {
             let offer = self.offers.get(&id.value);
-            offers.push((id, offer.ok_or_else(|| format!("Offer {} is no longer valid", id.value))?));
+            offers.push((id, offer.ok_or_else(|| Invalid::new(format!("Offer {} is no longer valid", id.value)))?));
         }
         for (id, offer) in &offers {
             if offer.framework_id != framework_id {
-                return Err(format!(
+                return Err(Invalid::new(format!(
                     "Offer {} has invalid framework {} while framework {framework_id} is expected",
                     id.value, offer.framework_id
-                ));
+                )));
             }
         }
         let (_, first) = offers[0];
         for (id, offer) in &offers {
             if offer.role != first.role {
-                return Err(format!(
+                return Err(Invalid::new(format!(
                     "Aggregated offers must be allocated to the same role. Offer {} uses role '{} but another is using role '{}",
                     id.value, offer.role, first.role
-                ));
+                )));
             }
             if offer.agent_id != first.agent_id {
-                return Err(format!(
+                return Err(Invalid::new(format!(
                     "Aggregated offers must belong to one single agent. Offer {} uses agent {} and agent {}",
                     id.value, offer.agent_id, first.agent_id
-                ));
+                )));
             }
         }
         Ok(())
@@ -87,12 +87,19 @@ impl Master {
         let launches = operations.iter().filter_map(|o| o.launch.as_ref()).flat_map(|l| &l.task_infos);
         let groups = operations.iter().filter_map(|o| o.launch_group.as_ref()).flat_map(|g| &g.task_group.tasks);
         for task in launches.chain(groups) {
-            self.report(framework_id, task, v1::TaskState::TaskDropped, Reason::InvalidOffers, &message);
+            self.report(now, framework_id, task, v1::TaskState::TaskDropped, Reason::InvalidOffers, &message);
         }
         self.allocate_by_batch(now);
     }
 
-    fn launch(&mut self, framework_id: &str, offer: &OfferRecord, tasks: Vec<v1::TaskInfo>, remaining: &mut Resources) {
+    fn launch(
+        &mut self,
+        now: Instant,
+        framework_id: &str,
+        offer: &OfferRecord,
+        tasks: Vec<v1::TaskInfo>,
+        remaining: &mut Resources,
+    ) {
         let used = |task: &v1::TaskInfo| {
             let of_executor = task.executor.as_ref().map_or(&[][..], |e| &e.resources);
             Resources::from_proto(&task.resources).and_then(|_| Resources::from_proto(of_executor)).err()
@@ -105,7 +112,14 @@ impl Master {
             };
             match checked {
                 Ok(used) => self.run(framework_id, offer, vec![(task, used.task)], used.executor, false, remaining),
-                Err(why) => self.report(framework_id, &task, v1::TaskState::TaskError, Reason::TaskInvalid, &why),
+                Err(why) => self.report(
+                    now,
+                    framework_id,
+                    &task,
+                    v1::TaskState::TaskError,
+                    Reason::TaskInvalid,
+                    &why.to_string(),
+                ),
             }
         }
     }
@@ -116,7 +130,7 @@ impl Master {
         offer: &OfferRecord,
         task: &v1::TaskInfo,
         available: &Resources,
-    ) -> Result<Use, String> {
+    ) -> Result<Use, Invalid> {
         tasks::validate(task, &self.task_context(framework_id, offer, task, available))
     }
 
@@ -184,6 +198,7 @@ impl Master {
     /// All tasks of a group or none.
     fn launch_group(
         &mut self,
+        now: Instant,
         framework_id: &str,
         offer: &OfferRecord,
         group: operation::LaunchGroup,
@@ -203,7 +218,14 @@ impl Master {
             }
             Err(why) => {
                 for task in &tasks {
-                    self.report(framework_id, task, v1::TaskState::TaskError, Reason::TaskGroupInvalid, &why);
+                    self.report(
+                        now,
+                        framework_id,
+                        task,
+                        v1::TaskState::TaskError,
+                        Reason::TaskGroupInvalid,
+                        &why.to_string(),
+                    );
                 }
             }
         }
@@ -212,6 +234,7 @@ impl Master {
     /// An update that the master makes itself: without uuid, so it wants no acknowledgement.
     pub(super) fn report(
         &mut self,
+        now: Instant,
         framework_id: &str,
         task: &v1::TaskInfo,
         state: v1::TaskState,
@@ -225,7 +248,7 @@ impl Master {
             source: Some(Source::Master.into()),
             reason: Some(reason.into()),
             message: Some(message.to_owned()),
-            timestamp: Some(timestamp()),
+            timestamp: Some(self.world.timestamp(now)),
             ..Default::default()
         };
         self.send_update(framework_id, status);

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use super::framework::{Connection, Framework};
 use super::validation::OfFramework;
-use super::{ConnectionId, HEARTBEAT_INTERVAL, Master, Output, Refusal, heartbeat, validation};
-use crate::clock::timestamp;
+use super::{HEARTBEAT_INTERVAL, Master, Output, heartbeat, validation};
 use crate::local::allocator::Filter;
-use crate::local::messages::{ToAgent, is_terminal};
+use crate::local::messages::{ConnectionId, ToAgent, is_terminal};
+use crate::local::refusal::{Invalid, Refusal};
 use crate::local::resources::Resources;
 use crate::proto::v1;
 use crate::proto::v1::scheduler::{Event, call, event};
@@ -16,24 +16,24 @@ impl Master {
     /// SUBSCRIBE on a new stream. Returns the stream's id; what is wrong with the framework is told by an ERROR event
     /// and the end of the stream, as the real master does.
     pub fn subscribe(&mut self, now: Instant, connection: ConnectionId, subscribe: call::Subscribe) -> String {
-        let stream_id = uuid::Uuid::new_v4().to_string();
+        let stream_id = self.world.uuid().to_string();
         match self.check_subscribe(&subscribe) {
             Ok(()) => self.accept_subscription(now, connection, &stream_id, subscribe),
-            Err(message) => self.end_with_error(connection, message),
+            Err(why) => self.end_with_error(connection, why.to_string()),
         }
         stream_id
     }
 
-    fn check_subscribe(&self, subscribe: &call::Subscribe) -> Result<(), String> {
+    fn check_subscribe(&self, subscribe: &call::Subscribe) -> Result<(), Invalid> {
         let info = &subscribe.framework_info;
         validation::framework(info, &subscribe.suppressed_roles)?;
         let id = info.id.as_ref().map(|id| id.value.as_str()).unwrap_or_default();
         if self.completed.iter().any(|f| f.id() == id) {
-            return Err("Framework has been removed".to_owned());
+            return Err(Invalid::new("Framework has been removed"));
         }
         match self.frameworks.get(id) {
             Some(known) if known.info.principal != info.principal => {
-                Err("Changing framework's principal is not allowed.".to_owned())
+                Err(Invalid::new("Changing framework's principal is not allowed."))
             }
             _ => Ok(()),
         }
@@ -53,11 +53,11 @@ impl Master {
         self.replace_stream(&id);
         let framework = match self.frameworks.remove(&id) {
             Some(known) => {
-                let known = resubscribed(known, info);
+                let known = resubscribed(known, info, self.world.timestamp(now));
                 self.tell_agents(&ToAgent::UpdateFramework { framework: Box::new(known.info.clone()) });
                 known
             }
-            None => Framework::new(info),
+            None => Framework::new(info, self.world.timestamp(now)),
         };
         tracing::info!("Subscribed framework '{}' as {id}", framework.info.name);
         let suppressed = subscribe.suppressed_roles.into_iter().collect();
@@ -70,8 +70,7 @@ impl Master {
             heartbeat_interval_seconds: Some(HEARTBEAT_INTERVAL.as_secs_f64()),
             master_info: Some(self.master_info()),
         };
-        let kind = Some(event::Type::Subscribed.into());
-        self.send_to(connection, Event { r#type: kind, subscribed: Some(subscribed), ..Default::default() });
+        self.send_to(connection, Event { subscribed: Some(subscribed), ..Event::of(event::Type::Subscribed) });
         self.send_to(connection, heartbeat());
         self.allocate_soon(now);
     }
@@ -87,7 +86,7 @@ impl Master {
 
     fn end_with_error(&mut self, connection: ConnectionId, message: String) {
         let error = Some(event::Error { message });
-        self.send_to(connection, Event { r#type: Some(event::Type::Error.into()), error, ..Default::default() });
+        self.send_to(connection, Event { error, ..Event::of(event::Type::Error) });
         self.outputs.push_back(Output::Close(connection));
     }
 
@@ -112,11 +111,11 @@ impl Master {
             OfFramework::Decline(decline) => self.decline(now, id, &decline),
             OfFramework::Revive(revive) => self.revive(now, id, &revive.roles),
             OfFramework::Suppress(suppress) => self.suppress(id, &suppress.roles),
-            OfFramework::Kill(kill) => self.kill(id, kill),
+            OfFramework::Kill(kill) => self.kill(now, id, kill),
             OfFramework::Shutdown(shutdown) => self.shut_down_executor(id, shutdown),
             OfFramework::Message(message) => self.pass_message(id, message),
             OfFramework::Acknowledge(acknowledge) => self.acknowledge(id, acknowledge),
-            OfFramework::Reconcile(reconcile) => self.reconcile(id, &reconcile),
+            OfFramework::Reconcile(reconcile) => self.reconcile(now, id, &reconcile),
             OfFramework::UpdateFramework(update) => return self.update_framework(now, id, *update),
             OfFramework::Ignored(kind) => tracing::debug!("Nothing to do for {kind:?}"),
         }
@@ -194,12 +193,12 @@ impl Master {
         framework.suppressed.extend(if roles.is_empty() { known } else { roles.to_vec() });
     }
 
-    fn kill(&mut self, framework_id: &str, kill: call::Kill) {
+    fn kill(&mut self, now: Instant, framework_id: &str, kill: call::Kill) {
         let task_id = kill.task_id.value.clone();
         let known = self.frameworks.get(framework_id).and_then(|f| f.tasks.get(&task_id));
         let Some(task) = known else {
             let task = call::reconcile::Task { task_id: kill.task_id, agent_id: kill.agent_id };
-            return self.reconcile(framework_id, &call::Reconcile { tasks: vec![task] });
+            return self.reconcile(now, framework_id, &call::Reconcile { tasks: vec![task] });
         };
         if kill.agent_id.is_some_and(|agent| agent.value != task.agent_id) {
             return tracing::warn!("Ignoring KILL of '{task_id}': it is on another agent");
@@ -262,10 +261,10 @@ impl Master {
 }
 
 /// On a new SUBSCRIBE user and checkpointing stay as they were, and so does what is unacknowledged.
-fn resubscribed(mut known: Framework, info: v1::FrameworkInfo) -> Framework {
+fn resubscribed(mut known: Framework, info: v1::FrameworkInfo, timestamp: f64) -> Framework {
     let (user, checkpoint) = (known.info.user.clone(), known.info.checkpoint);
     known.info = v1::FrameworkInfo { user, checkpoint, ..info };
-    known.reregistered_time = Some(timestamp());
+    known.reregistered_time = Some(timestamp);
     known.filters.clear();
     known
 }

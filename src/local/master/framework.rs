@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
-use super::ConnectionId;
-use crate::clock::timestamp;
 use crate::local::allocator::Filter;
-use crate::local::messages::is_terminal;
+use crate::local::messages::{ConnectionId, is_terminal};
 use crate::local::resources::{Format, Resources};
 use crate::proto::v1::framework_info::capability::Type as Capability;
 use crate::proto::{self, v1};
@@ -76,8 +74,8 @@ impl Task {
 }
 
 impl Framework {
-    /// A framework that just subscribed; its info has an id.
-    pub fn new(info: v1::FrameworkInfo) -> Self {
+    /// A framework that just subscribed, at this wall time; its info has an id.
+    pub fn new(info: v1::FrameworkInfo, registered_time: f64) -> Self {
         Self {
             info,
             connection: None,
@@ -87,7 +85,7 @@ impl Framework {
             executors: BTreeMap::new(),
             completed_tasks: VecDeque::new(),
             removal_due: None,
-            registered_time: timestamp(),
+            registered_time,
             reregistered_time: None,
             unregistered_time: None,
         }
@@ -147,10 +145,10 @@ impl Framework {
         }
     }
 
-    /// The framework is removed: what still runs counts as killed (`Master::removeFramework`).
-    pub fn complete(&mut self) {
+    /// The framework is removed, at this wall time: what still runs counts as killed (`Master::removeFramework`).
+    pub fn complete(&mut self, timestamp: f64) {
         let id = self.id();
-        self.unregistered_time = Some(timestamp());
+        self.unregistered_time = Some(timestamp);
         self.executors.clear();
         for (task_id, mut task) in std::mem::take(&mut self.tasks) {
             if !is_terminal(task.state) {
@@ -160,7 +158,7 @@ impl Framework {
                     source: Some(v1::task_status::Source::Master.into()),
                     reason: Some(v1::task_status::Reason::FrameworkRemoved.into()),
                     message: Some(format!("Framework {id} removed")),
-                    timestamp: Some(timestamp()),
+                    timestamp: Some(timestamp),
                     ..Default::default()
                 };
                 task.update(&status, v1::TaskState::TaskKilled);

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
-use super::{Master, Refusal};
+use super::Master;
+use crate::local::refusal::{Invalid, Refusal};
 use crate::proto::v1::maintenance::Schedule;
 use crate::proto::v1::{MachineId, Unavailability};
 use crate::wire::json;
@@ -23,7 +24,7 @@ impl Master {
     ///
     /// Refuses a schedule that is not valid (`maintenance::validation::schedule`).
     pub(super) fn update_maintenance_schedule(&mut self, now: Instant, schedule: Schedule) -> Result<(), Refusal> {
-        validate(&schedule).map_err(|why| Refusal::new(400, why))?;
+        validate(&schedule).map_err(|why| Refusal::new(400, why.to_string()))?;
         self.schedule = schedule;
         for agent_id in self.agents.keys().cloned().collect::<Vec<_>>() {
             self.rescind_offers_of(&agent_id);
@@ -44,32 +45,32 @@ impl Master {
     }
 }
 
-fn validate(schedule: &Schedule) -> Result<(), String> {
+fn validate(schedule: &Schedule) -> Result<(), Invalid> {
     let mut seen = BTreeSet::new();
     for window in &schedule.windows {
         if window.machine_ids.is_empty() {
-            return Err("List of machines in the maintenance window is empty".to_owned());
+            return Err(Invalid::new("List of machines in the maintenance window is empty"));
         }
         if window.unavailability.duration.is_some_and(|duration| duration.nanoseconds < 0) {
-            return Err("Unavailability 'duration' is negative".to_owned());
+            return Err(Invalid::new("Unavailability 'duration' is negative"));
         }
         for machine in &window.machine_ids {
             validate_machine(machine)?;
             if !seen.insert((machine.hostname().to_ascii_lowercase(), machine.ip().to_owned())) {
                 let shown = String::from_utf8_lossy(&json::to_json(JSON_OF_MACHINE, machine)).into_owned();
-                return Err(format!("Machine '{shown}' appears more than once in the schedule"));
+                return Err(Invalid::new(format!("Machine '{shown}' appears more than once in the schedule")));
             }
         }
     }
     Ok(())
 }
 
-fn validate_machine(machine: &MachineId) -> Result<(), String> {
+fn validate_machine(machine: &MachineId) -> Result<(), Invalid> {
     if machine.hostname().is_empty() && machine.ip().is_empty() {
-        return Err("Both 'hostname' and 'ip' for a machine are empty".to_owned());
+        return Err(Invalid::new("Both 'hostname' and 'ip' for a machine are empty"));
     }
     if !machine.ip().is_empty() && machine.ip().parse::<Ipv4Addr>().is_err() {
-        return Err(format!("Failed to parse IPv4: {}", machine.ip()));
+        return Err(Invalid::new(format!("Failed to parse IPv4: {}", machine.ip())));
     }
     Ok(())
 }

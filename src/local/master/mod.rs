@@ -19,9 +19,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::allocator::{self, Candidate};
-use super::messages::{ToAgent, ToMaster, is_terminal};
+use super::messages::{ConnectionId, ToAgent, ToMaster, is_terminal};
 use super::resources::{Format, Resources};
-use crate::clock::timestamp;
+use super::world::{WallClock, World};
 use crate::proto::v1;
 use crate::proto::v1::scheduler::{Event, event};
 use crate::wire::duration::Period;
@@ -38,9 +38,6 @@ const MASTER_CAPABILITIES: [i32; 3] = [1, 2, 3];
 /// The version of Mesos whose behaviour this follows.
 pub const MESOS_VERSION: &str = "1.11.0";
 
-/// Number of a subscribed stream, given by the server.
-pub type ConnectionId = u64;
-
 /// What to do.
 #[derive(Debug)]
 pub enum Output {
@@ -50,19 +47,6 @@ pub enum Output {
     Close(ConnectionId),
     /// Tell the agent.
     Tell(String, ToAgent),
-}
-
-/// A call that is refused: HTTP status and body.
-#[derive(Debug, PartialEq)]
-pub struct Refusal {
-    pub status: u16,
-    pub message: String,
-}
-
-impl Refusal {
-    fn new(status: u16, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
-    }
 }
 
 /// Where and how the master runs.
@@ -110,17 +94,17 @@ pub struct Master {
     next_framework: u64,
     next_offer: u64,
     next_allocation: Option<Instant>,
-    random: fastrand::Rng,
+    world: World,
     outputs: VecDeque<Output>,
 }
 
 impl Master {
-    /// A master without agents and frameworks; `seed` decides the order in which agents are visited.
-    pub fn new(config: Config, seed: u64) -> Self {
+    /// A master without agents and frameworks, which starts at `now`.
+    pub fn new(now: Instant, config: Config, mut world: World) -> Self {
         Self {
             config,
-            id: uuid::Uuid::new_v4().to_string(),
-            start_time: timestamp(),
+            id: world.uuid().to_string(),
+            start_time: world.timestamp(now),
             agents: BTreeMap::new(),
             frameworks: BTreeMap::new(),
             completed: VecDeque::new(),
@@ -130,7 +114,7 @@ impl Master {
             next_framework: 0,
             next_offer: 0,
             next_allocation: None,
-            random: fastrand::Rng::with_seed(seed),
+            world,
             outputs: VecDeque::new(),
         }
     }
@@ -143,8 +127,14 @@ impl Master {
     /// Takes an agent in. Its resources are on offer from now on.
     pub fn add_agent(&mut self, now: Instant, info: v1::AgentInfo, total: Resources, path: String) {
         let id = info.id.clone().unwrap_or_default().value;
-        self.agents.insert(id, AgentRecord { info, total, path, registered_time: timestamp() });
+        let registered_time = self.world.timestamp(now);
+        self.agents.insert(id, AgentRecord { info, total, path, registered_time });
         self.allocate_soon(now);
+    }
+
+    /// Sets the wall clock.
+    pub fn set_clock(&mut self, clock: WallClock) {
+        self.world.clock = clock;
     }
 
     /// The next thing to do, in order.
@@ -188,7 +178,7 @@ impl Master {
                 let agent_id = v1::AgentId { value: agent_id };
                 let executor_id = v1::ExecutorId { value: executor_id };
                 let message = Some(event::Message { agent_id, executor_id, data });
-                return self.send(&framework_id, Event { message, ..event_of(event::Type::Message) });
+                return self.send(&framework_id, Event { message, ..Event::of(event::Type::Message) });
             }
         };
         let Some(framework) = self.frameworks.get_mut(&framework_id) else {
@@ -219,7 +209,7 @@ impl Master {
             executor_id: Some(v1::ExecutorId { value: executor_id }),
             status: Some(status),
         };
-        self.send(framework_id, Event { failure: Some(failure), ..event_of(event::Type::Failure) });
+        self.send(framework_id, Event { failure: Some(failure), ..Event::of(event::Type::Failure) });
         self.allocate_by_batch(now);
     }
 
@@ -248,7 +238,7 @@ impl Master {
         };
         tracing::info!("Removing framework {id}");
         self.discard_offers(id);
-        framework.complete();
+        framework.complete(self.world.timestamp(now));
         self.tell_agents(&ToAgent::ShutdownFramework { framework_id: id.to_owned() });
         if let Some(connection) = framework.connection.take() {
             self.outputs.push_back(Output::Close(connection.id));
@@ -282,7 +272,7 @@ impl Master {
         let mut total = Resources::default();
         self.agents.values().for_each(|agent| total.add(&agent.total));
         let mut free: Vec<_> = self.agents.keys().map(|id| (id.clone(), self.free(id))).collect();
-        self.random.shuffle(&mut free);
+        self.world.random.shuffle(&mut free);
         let frameworks = &self.frameworks;
         let refuses = |c: &Candidate, agent_id: &str, resources: &Resources| {
             let filters = frameworks[&c.framework_id].filters.iter();
@@ -295,7 +285,7 @@ impl Master {
         }
         for (framework_id, offers) in offers {
             let offers = Some(event::Offers { offers });
-            self.send(&framework_id, Event { r#type: Some(event::Type::Offers.into()), offers, ..Default::default() });
+            self.send(&framework_id, Event { offers, ..Event::of(event::Type::Offers) });
         }
     }
 
@@ -397,7 +387,7 @@ impl Master {
             status.state = before_partitions(status.state()).into();
         }
         let update = Some(event::Update { status });
-        self.send(framework_id, Event { r#type: Some(event::Type::Update.into()), update, ..Default::default() });
+        self.send(framework_id, Event { update, ..Event::of(event::Type::Update) });
     }
 
     fn master_info(&self) -> v1::MasterInfo {
@@ -431,12 +421,8 @@ impl Master {
     }
 }
 
-fn event_of(kind: event::Type) -> Event {
-    Event { r#type: Some(kind.into()), ..Default::default() }
-}
-
 fn heartbeat() -> Event {
-    event_of(event::Type::Heartbeat)
+    Event::of(event::Type::Heartbeat)
 }
 
 fn allocation_info(format: &Format) -> Option<v1::resource::AllocationInfo> {

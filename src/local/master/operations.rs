@@ -4,6 +4,7 @@
 
 use super::{Master, OfferRecord, Output};
 use crate::local::messages::ToAgent;
+use crate::local::refusal::Invalid;
 use crate::local::resources::Resources;
 use crate::proto::v1;
 use crate::proto::v1::offer::{Operation, operation::Type};
@@ -46,12 +47,12 @@ impl Master {
         offer: &OfferRecord,
         operation: &Operation,
         remaining: &Resources,
-    ) -> Result<Conversion, String> {
+    ) -> Result<Conversion, Invalid> {
         let conversion = match operation.r#type() {
             Type::Reserve => self.reserve(framework_id, offer, operation)?,
             Type::Unreserve => {
                 let before = resources(operation.unreserve.as_ref().map(|u| &u.resources))?;
-                check(
+                Invalid::unless(
                     before.can_be_unreserved(),
                     "only what is reserved dynamically and is no volume can be unreserved",
                 )?;
@@ -59,29 +60,32 @@ impl Master {
             }
             Type::Create => {
                 let after = resources(operation.create.as_ref().map(|c| &c.volumes))?;
-                check(after.are_volumes(), "a persistent volume on reserved disk is needed")?;
+                Invalid::unless(after.are_volumes(), "a persistent volume on reserved disk is needed")?;
                 let known = self.agents.get(&offer.agent_id).map(|a| a.total.volumes()).unwrap_or_default();
                 let twice =
                     after.volumes().iter().any(|(role, new)| known.iter().any(|(r, v)| r == role && same(v, new)));
-                check(!twice, "a volume of this id is there already")?;
+                Invalid::unless(!twice, "a volume of this id is there already")?;
                 Conversion { before: after.without_volumes(), after }
             }
             Type::Destroy => {
                 let before = resources(operation.destroy.as_ref().map(|d| &d.volumes))?;
-                check(before.are_volumes(), "only persistent volumes can be destroyed")?;
+                Invalid::unless(before.are_volumes(), "only persistent volumes can be destroyed")?;
                 Conversion { after: before.without_volumes(), before }
             }
-            _ => return Err("the embedded cluster has no such operation".to_owned()),
+            _ => return Err(Invalid::new("the embedded cluster has no such operation")),
         };
-        check(remaining.contains(&conversion.before), "it needs more than what is offered")?;
+        Invalid::unless(remaining.contains(&conversion.before), "it needs more than what is offered")?;
         Ok(conversion)
     }
 
-    fn reserve(&self, framework_id: &str, offer: &OfferRecord, operation: &Operation) -> Result<Conversion, String> {
+    fn reserve(&self, framework_id: &str, offer: &OfferRecord, operation: &Operation) -> Result<Conversion, Invalid> {
         let after = resources(operation.reserve.as_ref().map(|r| &r.resources))?;
         let principal = self.frameworks.get(framework_id).and_then(|f| f.info.principal.as_deref());
         let own = after.reserved_by(&offer.role, principal);
-        check(own, "only the role of the offer and the framework's principal can be reserved for, and no volumes")?;
+        Invalid::unless(
+            own,
+            "only the role of the offer and the framework's principal can be reserved for, and no volumes",
+        )?;
         Ok(Conversion { before: after.without_reservation(), after })
     }
 }
@@ -90,11 +94,7 @@ fn same(one: &v1::resource::DiskInfo, other: &v1::resource::DiskInfo) -> bool {
     one.persistence.as_ref().map(|p| &p.id) == other.persistence.as_ref().map(|p| &p.id)
 }
 
-fn resources(list: Option<&Vec<v1::Resource>>) -> Result<Resources, String> {
-    let list = list.filter(|list| !list.is_empty()).ok_or("it names no resources")?;
+fn resources(list: Option<&Vec<v1::Resource>>) -> Result<Resources, Invalid> {
+    let list = list.filter(|list| !list.is_empty()).ok_or_else(|| Invalid::new("it names no resources"))?;
     Resources::from_proto(list)
-}
-
-fn check(holds: bool, why: &str) -> Result<(), String> {
-    if holds { Ok(()) } else { Err(why.to_owned()) }
 }

@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
-use super::{MESOS_VERSION, Master, Output, Refusal, event_of};
+use super::{MESOS_VERSION, Master, Output};
 use crate::local::messages::ToAgent;
+use crate::local::refusal::Refusal;
 use crate::proto::v1;
 use crate::proto::v1::framework_info::capability::Type as Capability;
 use crate::proto::v1::master::{Call, Response, call, response};
-use crate::proto::v1::scheduler::event;
+use crate::proto::v1::scheduler::{Event, event};
 use crate::proto::v1::task_status::Reason;
 
 impl Master {
@@ -74,13 +75,13 @@ impl Master {
         self.gone.insert(agent_id.to_owned());
         self.rescind_offers_of(agent_id);
         for framework_id in self.frameworks.keys().cloned().collect::<Vec<_>>() {
-            self.lose_agent(&framework_id, agent_id);
+            self.lose_agent(now, &framework_id, agent_id);
         }
         self.allocate_soon(now);
         Ok(())
     }
 
-    fn lose_agent(&mut self, framework_id: &str, agent_id: &str) {
+    fn lose_agent(&mut self, now: Instant, framework_id: &str, agent_id: &str) {
         let Some(framework) = self.frameworks.get_mut(framework_id) else {
             return;
         };
@@ -92,7 +93,7 @@ impl Master {
         framework.executors.retain(|(agent, _), _| agent != agent_id);
         for task in &lost {
             let state = v1::TaskState::TaskGoneByOperator;
-            self.report(framework_id, task, state, reason, "Agent has been marked gone");
+            self.report(now, framework_id, task, state, reason, "Agent has been marked gone");
         }
         if !lost.is_empty() {
             let shutdown = ToAgent::ShutdownFramework { framework_id: framework_id.to_owned() };
@@ -100,7 +101,7 @@ impl Master {
         }
         let failure =
             event::Failure { agent_id: Some(v1::AgentId { value: agent_id.to_owned() }), ..Default::default() };
-        let mut event = event_of(event::Type::Failure);
+        let mut event = Event::of(event::Type::Failure);
         event.failure = Some(failure);
         self.send(framework_id, event);
     }
@@ -116,7 +117,7 @@ impl Master {
     /// Rescinds an offer, if it is still outstanding.
     pub(super) fn rescind(&mut self, offer_id: &str) {
         if let Some(offer) = self.offers.remove(offer_id) {
-            let mut event = event_of(event::Type::Rescind);
+            let mut event = Event::of(event::Type::Rescind);
             event.rescind = Some(event::Rescind { offer_id: v1::OfferId { value: offer_id.to_owned() } });
             self.send(&offer.framework_id, event);
         }

@@ -1,14 +1,15 @@
 //! RECONCILE, implicit and explicit. Follows `Master::_reconcileTasks`.
 
+use std::time::Instant;
+
 use super::Master;
 use super::framework::Task;
-use crate::clock::timestamp;
 use crate::proto::v1;
 use crate::proto::v1::scheduler::call;
 use crate::proto::v1::task_status::{Reason, Source};
 
 impl Master {
-    pub(super) fn reconcile(&mut self, framework_id: &str, reconcile: &call::Reconcile) {
+    pub(super) fn reconcile(&mut self, now: Instant, framework_id: &str, reconcile: &call::Reconcile) {
         let Some(framework) = self.frameworks.get(framework_id) else {
             return;
         };
@@ -18,8 +19,9 @@ impl Master {
             let known = |task: &call::reconcile::Task| framework.tasks.get(&task.task_id.value).map(latest);
             reconcile.tasks.iter().map(|task| known(task).unwrap_or_else(|| self.unknown(task))).collect()
         };
+        let timestamp = Some(self.world.timestamp(now));
         for status in answers {
-            self.send_update(framework_id, status);
+            self.send_update(framework_id, v1::TaskStatus { timestamp, ..status });
         }
     }
 
@@ -55,7 +57,6 @@ fn answer(task_id: v1::TaskId, agent_id: Option<v1::AgentId>, state: v1::TaskSta
         source: Some(Source::Master.into()),
         reason: Some(Reason::Reconciliation.into()),
         message: Some(message.to_owned()),
-        timestamp: Some(timestamp()),
         ..Default::default()
     }
 }

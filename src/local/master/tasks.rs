@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::framework::ExecutorRecord;
 use super::validation::id;
+use crate::local::refusal::Invalid;
 use crate::local::resources::Resources;
 use crate::proto::v1;
 use crate::proto::v1::environment::variable::Type as VariableType;
@@ -17,7 +18,7 @@ use crate::wire::json;
 const MIN_CPUS: f64 = 0.01;
 const MIN_MEM: f64 = 32.0;
 
-type Checked<T = ()> = Result<T, String>;
+type Checked<T = ()> = Result<T, Invalid>;
 
 /// What a task is held against.
 pub struct Context<'a> {
@@ -44,15 +45,11 @@ pub struct ExecutorUse {
     pub new: Option<Resources>,
 }
 
-fn ensure(holds: bool, why: impl Into<String>) -> Checked {
-    if holds { Ok(()) } else { Err(why.into()) }
-}
-
 /// Whether a task may be launched; what it uses.
 pub fn validate(task: &v1::TaskInfo, context: &Context) -> Checked<Use> {
     let resources = of_itself(task, context)?;
     let both = task.command.is_some() == task.executor.is_some();
-    ensure(!both, "Task should have at least one (but not both) of CommandInfo or ExecutorInfo present")?;
+    Invalid::unless(!both, "Task should have at least one (but not both) of CommandInfo or ExecutorInfo present")?;
     let mut total = resources.clone();
     let mut used = None;
     if let Some(given) = &task.executor {
@@ -60,8 +57,8 @@ pub fn validate(task: &v1::TaskInfo, context: &Context) -> Checked<Use> {
         let framework_id = Some(given.framework_id.clone().unwrap_or(framework_id));
         let executor = executor(v1::ExecutorInfo { framework_id, ..given.clone() }, context)?;
         let default = given.r#type() == ExecutorType::Default;
-        ensure(default || given.command.is_some(), "'ExecutorInfo.command' must be set")?;
-        ensure(!default, "'ExecutorInfo.type' must be 'CUSTOM'")?;
+        Invalid::unless(default || given.command.is_some(), "'ExecutorInfo.command' must be set")?;
+        Invalid::unless(!default, "'ExecutorInfo.type' must be 'CUSTOM'")?;
         executor.new.iter().for_each(|resources| total.add(resources));
         used = Some(executor);
     }
@@ -82,21 +79,21 @@ pub fn validate_group(
     for (task, known) in tasks.iter().zip(known) {
         let name = &task.task_id.value;
         let of_task = of_itself(task, &Context { known: *known, ..*context });
-        used.push(of_task.map_err(|why| format!("Task '{name}' is invalid: {why}"))?);
+        used.push(of_task.map_err(|why| Invalid::new(format!("Task '{name}' is invalid: {why}")))?);
     }
     if let Some(task) = tasks.iter().find(|task| task.executor.as_ref().is_some_and(|own| own != given)) {
         let (name, id) = (&task.task_id.value, &given.executor_id.value);
-        return Err(format!("The `ExecutorInfo` of task '{name}' is different from executor '{id}'"));
+        return Err(Invalid::new(format!("The `ExecutorInfo` of task '{name}' is different from executor '{id}'")));
     }
     let executor = executor(given.clone(), context)?;
-    ensure(given.r#type.is_some(), "'ExecutorInfo.type' must be set")?;
+    Invalid::unless(given.r#type.is_some(), "'ExecutorInfo.type' must be set")?;
     let own = Resources::from_proto(&given.resources)?;
     let (id, cpus, mem) = (&given.executor_id.value, own.scalar("cpus"), own.scalar("mem"));
     let less = |what: &str, has: f64, least: f64| {
         format!("Executor '{id}' uses less {what} ({has}) than the minimum required ({least})")
     };
-    ensure(cpus >= MIN_CPUS, less("CPUs", cpus, MIN_CPUS))?;
-    ensure(mem >= MIN_MEM, less("memory", mem, MIN_MEM))?;
+    Invalid::unless(cpus >= MIN_CPUS, less("CPUs", cpus, MIN_CPUS))?;
+    Invalid::unless(mem >= MIN_MEM, less("memory", mem, MIN_MEM))?;
     let mut total = executor.new.clone().unwrap_or_default();
     used.iter().for_each(|resources| total.add(resources));
     fits(&total, context, "task group and its executor are")?;
@@ -107,29 +104,29 @@ pub fn validate_group(
 /// What concerns a task alone, whoever runs it.
 fn of_itself(task: &v1::TaskInfo, context: &Context) -> Checked<Resources> {
     id(&task.task_id.value)?;
-    ensure(!context.known, format!("Task has duplicate ID: {}", task.task_id.value))?;
+    Invalid::unless(!context.known, format!("Task has duplicate ID: {}", task.task_id.value))?;
     let (agent, expected) = (&task.agent_id.value, context.agent_id);
-    ensure(agent == expected, format!("Task uses invalid agent {agent} while agent {expected} is expected"))?;
+    Invalid::unless(agent == expected, format!("Task uses invalid agent {agent} while agent {expected} is expected"))?;
     let grace = task.kill_policy.as_ref().and_then(|p| p.grace_period.as_ref());
-    ensure(!negative(grace), "Task's 'kill_policy.grace_period' must be non-negative")?;
-    ensure(!negative(task.max_completion_time.as_ref()), "Task's `max_completion_time` must be non-negative")?;
+    Invalid::unless(!negative(grace), "Task's 'kill_policy.grace_period' must be non-negative")?;
+    Invalid::unless(!negative(task.max_completion_time.as_ref()), "Task's `max_completion_time` must be non-negative")?;
     let checked = task.check.as_ref().map_or(Ok(()), check);
-    checked.map_err(|why| format!("Task uses invalid check: {why}"))?;
+    checked.map_err(|why| Invalid::new(format!("Task uses invalid check: {why}")))?;
     let checked = task.health_check.as_ref().map_or(Ok(()), health_check);
-    checked.map_err(|why| format!("Task uses invalid health check: {why}"))?;
-    ensure(!task.resources.is_empty(), "Task uses no resources")?;
+    checked.map_err(|why| Invalid::new(format!("Task uses invalid health check: {why}")))?;
+    Invalid::unless(!task.resources.is_empty(), "Task uses no resources")?;
     let resources = Resources::from_proto(&task.resources)?;
-    resources.validate_use().map_err(|why| format!("Task uses invalid resources: {why}"))?;
+    resources.validate_use().map_err(|why| Invalid::new(format!("Task uses invalid resources: {why}")))?;
     let command = task.command.as_ref().map_or(Ok(()), environment);
-    command.map_err(|why| format!("Task's `CommandInfo` is invalid: {why}"))?;
+    command.map_err(|why| Invalid::new(format!("Task's `CommandInfo` is invalid: {why}")))?;
     let container = task.container.as_ref().map_or(Ok(()), container);
-    container.map_err(|why| format!("Task's `ContainerInfo` is invalid: {why}"))?;
+    container.map_err(|why| Invalid::new(format!("Task's `ContainerInfo` is invalid: {why}")))?;
     limits(task, &resources)?;
     Ok(resources)
 }
 
 fn fits(total: &Resources, context: &Context, by: &str) -> Checked {
-    ensure(
+    Invalid::unless(
         context.available.contains(total),
         format!(
             "Total resources {} required by {by} more than available {}",
@@ -148,10 +145,10 @@ fn executor(info: v1::ExecutorInfo, context: &Context) -> Checked<ExecutorUse> {
     id(&info.executor_id.value)?;
     match info.r#type.map(|_| info.r#type()) {
         Some(ExecutorType::Default) => {
-            ensure(info.command.is_none(), "'ExecutorInfo.command' must not be set for 'DEFAULT' executor")?;
+            Invalid::unless(info.command.is_none(), "'ExecutorInfo.command' must not be set for 'DEFAULT' executor")?;
         }
         Some(ExecutorType::Custom) => {
-            ensure(info.command.is_some(), "'ExecutorInfo.command' must be set for 'CUSTOM' executor")?;
+            Invalid::unless(info.command.is_some(), "'ExecutorInfo.command' must be set for 'CUSTOM' executor")?;
         }
         _ => {}
     }
@@ -160,14 +157,15 @@ fn executor(info: v1::ExecutorInfo, context: &Context) -> Checked<ExecutorUse> {
     if let Some(running) = running {
         compatible(&info, &running.info)?;
     }
-    let framework = info.framework_id.as_ref().ok_or("'ExecutorInfo.framework_id' must be set")?;
+    let framework =
+        info.framework_id.as_ref().ok_or_else(|| Invalid::new("'ExecutorInfo.framework_id' must be set"))?;
     let (actual, expected) = (&framework.value, context.framework_id);
     let why = format!("ExecutorInfo has an invalid FrameworkID (Actual: {actual} vs Expected: {expected})");
-    ensure(actual == expected, why)?;
+    Invalid::unless(actual == expected, why)?;
     let grace = info.shutdown_grace_period.as_ref();
-    ensure(!negative(grace), "ExecutorInfo's 'shutdown_grace_period' must be non-negative")?;
+    Invalid::unless(!negative(grace), "ExecutorInfo's 'shutdown_grace_period' must be non-negative")?;
     let resources = Resources::from_proto(&info.resources)?;
-    resources.validate_use().map_err(|why| format!("Executor uses invalid resources: {why}"))?;
+    resources.validate_use().map_err(|why| Invalid::new(format!("Executor uses invalid resources: {why}")))?;
     Ok(ExecutorUse { info, new: running.is_none().then_some(resources) })
 }
 
@@ -176,7 +174,7 @@ fn compatible(info: &v1::ExecutorInfo, running: &v1::ExecutorInfo) -> Checked {
     const LINE: &str = "------------------------------------------------------------\n";
     let show =
         |info: &v1::ExecutorInfo| String::from_utf8_lossy(&json::to_json("mesos.v1.ExecutorInfo", info)).into_owned();
-    ensure(
+    Invalid::unless(
         info == running,
         format!(
             "ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID.\n{LINE}\
@@ -195,32 +193,36 @@ fn environment(command: &v1::CommandInfo) -> Checked {
             _ => ("VALUE", variable.value.is_some(), variable.secret.is_some()),
         };
         let (own, other) = if kind == "SECRET" { ("secret", "value") } else { ("value", "secret") };
-        ensure(wanted, format!("Environment variable '{name}' of type '{kind}' must have a {own} set"))?;
-        ensure(!unwanted, format!("Environment variable '{name}' of type '{kind}' must not have a {other} set"))?;
+        Invalid::unless(wanted, format!("Environment variable '{name}' of type '{kind}' must have a {own} set"))?;
+        Invalid::unless(
+            !unwanted,
+            format!("Environment variable '{name}' of type '{kind}' must not have a {other} set"),
+        )?;
     }
     Ok(())
 }
 
 fn seconds(checks: [(&str, Option<f64>); 4]) -> Checked {
     let below = checks.iter().find(|(_, seconds)| seconds.is_some_and(|s| s < 0.0));
-    below.map_or(Ok(()), |(name, _)| Err(format!("Expecting '{name}_seconds' to be non-negative")))
+    below.map_or(Ok(()), |(name, _)| Err(Invalid::new(format!("Expecting '{name}_seconds' to be non-negative"))))
 }
 
 fn check(check: &v1::CheckInfo) -> Checked {
     use check_info::Type;
-    let expected = |name: &str, kind: &str| format!("Expecting '{name}' to be set for {kind} check");
+    let expected = |name: &str, kind: &str| Invalid::new(format!("Expecting '{name}' to be set for {kind} check"));
     match check.r#type.map(|_| check.r#type()) {
-        None => return Err("CheckInfo must specify 'type'".to_owned()),
-        Some(Type::Unknown) => return Err("'UNKNOWN' is not a valid check type".to_owned()),
+        None => return Err(Invalid::new("CheckInfo must specify 'type'")),
+        Some(Type::Unknown) => return Err(Invalid::new("'UNKNOWN' is not a valid check type")),
         Some(Type::Command) => {
             let command = check.command.as_ref().ok_or_else(|| expected("command", "COMMAND"))?;
-            environment(&command.command).map_err(|why| format!("Check's `CommandInfo` is invalid: {why}"))?;
+            environment(&command.command)
+                .map_err(|why| Invalid::new(format!("Check's `CommandInfo` is invalid: {why}")))?;
         }
         Some(Type::Http) => {
             let http = check.http.as_ref().ok_or_else(|| expected("http", "HTTP"))?;
             path(http.path.as_deref(), "HTTP check")?;
         }
-        Some(Type::Tcp) => ensure(check.tcp.is_some(), expected("tcp", "TCP"))?,
+        Some(Type::Tcp) => drop(check.tcp.as_ref().ok_or_else(|| expected("tcp", "TCP"))?),
     }
     let given =
         [("delay", check.delay_seconds), ("interval", check.interval_seconds), ("timeout", check.timeout_seconds)];
@@ -229,21 +231,26 @@ fn check(check: &v1::CheckInfo) -> Checked {
 
 fn health_check(check: &v1::HealthCheck) -> Checked {
     use health_check::Type;
-    let expected = |name: &str, kind: &str| format!("Expecting '{name}' to be set for {kind} health check");
+    let expected =
+        |name: &str, kind: &str| Invalid::new(format!("Expecting '{name}' to be set for {kind} health check"));
     match check.r#type.map(|_| check.r#type()) {
-        None => return Err("HealthCheck must specify 'type'".to_owned()),
-        Some(Type::Unknown) => return Err("'UNKNOWN' is not a valid health check type".to_owned()),
+        None => return Err(Invalid::new("HealthCheck must specify 'type'")),
+        Some(Type::Unknown) => return Err(Invalid::new("'UNKNOWN' is not a valid health check type")),
         Some(Type::Command) => {
             let command = check.command.as_ref().ok_or_else(|| expected("command", "COMMAND"))?;
-            environment(command).map_err(|why| format!("Health check's `CommandInfo` is invalid: {why}"))?;
+            environment(command)
+                .map_err(|why| Invalid::new(format!("Health check's `CommandInfo` is invalid: {why}")))?;
         }
         Some(Type::Http) => {
             let http = check.http.as_ref().ok_or_else(|| expected("http", "HTTP"))?;
             let scheme = http.scheme.as_deref().unwrap_or("http");
-            ensure(matches!(scheme, "http" | "https"), format!("Unsupported HTTP health check scheme: '{scheme}'"))?;
+            Invalid::unless(
+                matches!(scheme, "http" | "https"),
+                format!("Unsupported HTTP health check scheme: '{scheme}'"),
+            )?;
             path(http.path.as_deref(), "HTTP health check")?;
         }
-        Some(Type::Tcp) => ensure(check.tcp.is_some(), expected("tcp", "TCP"))?,
+        Some(Type::Tcp) => drop(check.tcp.as_ref().ok_or_else(|| expected("tcp", "TCP"))?),
     }
     seconds([
         ("delay", check.delay_seconds),
@@ -255,19 +262,25 @@ fn health_check(check: &v1::HealthCheck) -> Checked {
 
 fn path(path: Option<&str>, of: &str) -> Checked {
     let path = path.unwrap_or("/");
-    ensure(path.starts_with('/'), format!("The path '{path}' of {of} must start with '/'"))
+    Invalid::unless(path.starts_with('/'), format!("The path '{path}' of {of} must start with '/'"))
 }
 
 fn container(container: &v1::ContainerInfo) -> Checked {
-    container.volumes.iter().try_for_each(|v| volume(v).map_err(|why| format!("Invalid volume: {why}")))?;
+    container
+        .volumes
+        .iter()
+        .try_for_each(|v| volume(v).map_err(|why| Invalid::new(format!("Invalid volume: {why}"))))?;
     let docker = container.r#type() == v1::container_info::Type::Docker;
-    ensure(!docker || container.docker.is_some(), "DockerInfo 'docker' is not set for DOCKER typed ContainerInfo")
+    Invalid::unless(
+        !docker || container.docker.is_some(),
+        "DockerInfo 'docker' is not set for DOCKER typed ContainerInfo",
+    )
 }
 
 fn volume(volume: &v1::Volume) -> Checked {
     let given = [volume.host_path.is_some(), volume.image.is_some(), volume.source.is_some()];
     let several = given.into_iter().filter(|given| *given).count() > 1;
-    ensure(!several, "Only one of them should be set: 'host_path', 'image' and 'source'")?;
+    Invalid::unless(!several, "Only one of them should be set: 'host_path', 'image' and 'source'")?;
     let Some(source) = &volume.source else {
         return Ok(());
     };
@@ -278,15 +291,15 @@ fn volume(volume: &v1::Volume) -> Checked {
         SourceType::Secret => (source.secret.is_none(), "secret", "SECRET"),
         _ => (false, "", ""),
     };
-    ensure(!missing, format!("'source.{name}' is not set for {kind} volume"))
+    Invalid::unless(!missing, format!("'source.{name}' is not set for {kind} volume"))
 }
 
 fn limits(task: &v1::TaskInfo, resources: &Resources) -> Checked {
     let known = task.limits.keys().all(|name| name == "cpus" || name == "mem");
-    ensure(known, "Only cpus and mem may be included in a task's resource limits")?;
+    Invalid::unless(known, "Only cpus and mem may be included in a task's resource limits")?;
     for (name, shown, of) in [("cpus", "cpu", "cpu"), ("mem", "memory", "memory")] {
         let below = task.limits.get(name).is_some_and(|limit| limit.value < resources.scalar(name));
-        ensure(!below, format!("The {shown} limit must be greater than or equal to the {of} request"))?;
+        Invalid::unless(!below, format!("The {shown} limit must be greater than or equal to the {of} request"))?;
     }
     Ok(())
 }
@@ -296,7 +309,7 @@ fn unsupported(task: &v1::TaskInfo, executor: Option<&v1::ExecutorInfo>) -> Chec
     let contained = task.container.is_some() || executor.is_some_and(|executor| executor.container.is_some());
     let lacking = [(contained, "containers"), (!task.limits.is_empty(), "resource limits")];
     match lacking.iter().find(|(used, _)| *used) {
-        Some((_, what)) => Err(format!("The embedded cluster does not have {what}; a real cluster does")),
+        Some((_, what)) => Err(Invalid::new(format!("The embedded cluster does not have {what}; a real cluster does"))),
         None => Ok(()),
     }
 }

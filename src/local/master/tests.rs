@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::local::messages::ToMaster;
+use crate::local::refusal::Refusal;
+use crate::local::world;
 use crate::proto::v1::scheduler::{Call, call};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -19,8 +21,8 @@ struct World {
 fn world(agents: u32) -> World {
     let config =
         Config { hostname: "h".into(), address: ([127, 0, 0, 1], 5050).into(), allocation_interval: SECOND.into() };
-    let mut master = Master::new(config, 7);
     let now = Instant::now();
+    let mut master = Master::new(now, config, world::World::of_tests(now));
     for n in 0..agents {
         let id = Some(v1::AgentId { value: format!("S{n}") });
         let info = v1::AgentInfo { hostname: "h".into(), id, ..Default::default() };

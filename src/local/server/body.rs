@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::stream::Refused;
+use crate::local::refusal::Refusal;
 
 /// The most bytes that a scheduler's or an executor's call has.
 const CALL_MAX: usize = 64 << 20;
@@ -63,7 +63,7 @@ fn announced(headers: &HeaderMap, body: &Body) -> Option<usize> {
     none.or_else(|| headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()))
 }
 
-async fn read(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Bytes, Refused> {
+async fn read(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Bytes, Refusal> {
     if announced(headers, &body).is_some_and(|length| length > limit) {
         // A client that asks first, as curl does, sends nothing after a refusal.
         if !headers.contains_key(header::EXPECT) {
@@ -72,9 +72,9 @@ async fn read(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Bytes
         return Err(too_large(limit));
     }
     let mut whole = Vec::new();
-    let stalled = |_| (StatusCode::REQUEST_TIMEOUT, format!("Nothing more came of the body for {STALL:?}\n"));
+    let stalled = |_| Refusal::new(408, format!("Nothing more came of the body for {STALL:?}\n"));
     while let Some(frame) = timeout(STALL, body.frame()).await.map_err(stalled)? {
-        let frame = frame.map_err(|e| (StatusCode::BAD_REQUEST, format!("Cannot read the body: {e}\n")))?;
+        let frame = frame.map_err(|e| Refusal::new(400, format!("Cannot read the body: {e}\n")))?;
         let data = frame.into_data().unwrap_or_default();
         if whole.len().saturating_add(data.len()) > limit {
             drop(whole);
@@ -91,8 +91,8 @@ async fn discard(mut body: Body) {
     let _ = timeout(DISCARD, async { while let Some(Ok(_)) = body.frame().await {} }).await;
 }
 
-fn too_large(limit: usize) -> Refused {
-    (StatusCode::PAYLOAD_TOO_LARGE, format!("The body is too large: expected at most {limit} bytes here\n"))
+fn too_large(limit: usize) -> Refusal {
+    Refusal::new(413, format!("The body is too large: expected at most {limit} bytes here\n"))
 }
 
 #[cfg(test)]
@@ -106,8 +106,8 @@ mod tests {
         let begun = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{"))]);
         let stalls = begun.chain(futures_util::stream::pending());
         let started = tokio::time::Instant::now();
-        let (status, _) = read(&HeaderMap::new(), Body::from_stream(stalls), 10).await.expect_err("it stalls");
-        assert_eq!((status, started.elapsed()), (StatusCode::REQUEST_TIMEOUT, STALL));
+        let refusal = read(&HeaderMap::new(), Body::from_stream(stalls), 10).await.expect_err("it stalls");
+        assert_eq!((refusal.status, started.elapsed()), (408, STALL));
     }
 
     #[tokio::test(start_paused = true)]
@@ -117,10 +117,9 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(1)).await;
             data
         });
-        let (status, text) =
-            read(&HeaderMap::new(), Body::from_stream(paced), 5000).await.expect_err("it is too large");
-        assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
-        assert_eq!(text, "The body is too large: expected at most 5000 bytes here\n");
+        let refusal = read(&HeaderMap::new(), Body::from_stream(paced), 5000).await.expect_err("it is too large");
+        assert_eq!(refusal.status, 413);
+        assert_eq!(refusal.message, "The body is too large: expected at most 5000 bytes here\n");
     }
 
     #[tokio::test(start_paused = true)]
@@ -140,10 +139,10 @@ mod tests {
         assert_eq!(calls.room.available_permits(), 0, "nobody knows how large they become");
         let started = tokio::time::Instant::now();
         let waited = ask(Body::from_stream(futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from("12"))])));
-        assert!(waited.await.expect("it ends").is_ok_and(|answer| answer.status() == StatusCode::OK));
+        assert!(waited.await.expect("it ends").is_ok_and(|answer| answer.status() == 200));
         assert_eq!(started.elapsed(), STALL);
         for stall in stalls {
-            assert!(stall.await.expect("it ends").is_ok_and(|a| a.status() == StatusCode::REQUEST_TIMEOUT));
+            assert!(stall.await.expect("it ends").is_ok_and(|a| a.status() == 408));
         }
         assert_eq!(calls.room.available_permits(), TOTAL_MAX);
     }

@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use super::cors;
 use super::credentials::{self, Shown};
 use super::peer::Peer;
-use super::stream::{Refused, refused};
+use crate::local::refusal::Refusal;
 use crate::local::token::Token;
 
 /// What every answer tells a browser: to take it for what it says it is, and to give it to no page of another origin.
@@ -51,7 +51,7 @@ impl Door {
         Self { token, hosts }
     }
 
-    fn check(&self, peer: &Peer, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(Caller, Shown), Refused> {
+    fn check(&self, peer: &Peer, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<(Caller, Shown), Refusal> {
         let shown = credentials::shown(&self.token, peer.here.port(), headers);
         // A page of another origin can have a browser add a cookie or a password, but knows no token itself.
         if shown < Shown::Basic {
@@ -65,7 +65,7 @@ impl Door {
     }
 
     /// HTTP/1.0 may come without a Host. A browser always sends one.
-    fn check_host(&self, here: IpAddr, uri: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
+    fn check_host(&self, here: IpAddr, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
         let named = headers.get_all(header::HOST).iter().map(HeaderValue::as_bytes);
         let named = named.chain(uri.authority().map(|authority| authority.as_str().as_bytes()));
         for host in named {
@@ -73,7 +73,7 @@ impl Door {
             if !authority.is_some_and(|authority| self.is_here(here, &authority)) {
                 let host = String::from_utf8_lossy(host);
                 let expected = "expected localhost, an address of loopback, or a host in REMESOS_LOCAL_HOSTS";
-                return Err(refused(421, format!("The Host '{host}' is not this cluster: {expected}\n")));
+                return Err(Refusal::new(421, format!("The Host '{host}' is not this cluster: {expected}\n")));
             }
         }
         Ok(())
@@ -109,7 +109,7 @@ fn is_trusted(uid: u32) -> bool {
 ///
 /// Browsers tell the truth in `Sec-Fetch-Site`, and no page can change it. It overrides `Origin`, since behind a
 /// proxy such as jupyter-server-proxy the page's origin is the proxy's.
-fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), Refused> {
+fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
     let says = |name: &str, value: &str| headers.get(name).is_some_and(|found| found == value);
     let foreign = if headers.contains_key("sec-fetch-site") {
         let navigation =
@@ -119,7 +119,7 @@ fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), Refused> {
         headers.get_all(header::ORIGIN).iter().any(|origin| !is_same(origin, headers.get(header::HOST)))
     };
     let why = "Refused: the request comes from a web page of another origin\n";
-    if foreign { Err(refused(403, why)) } else { Ok(()) }
+    if foreign { Err(Refusal::new(403, why)) } else { Ok(()) }
 }
 
 fn is_same(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
@@ -129,16 +129,15 @@ fn is_same(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
 }
 
 /// Refuses a body of any other type than this one: pages of other origins may send simple types without asking.
-pub fn only_type(headers: &HeaderMap, expected: &str) -> Result<(), Refused> {
+pub fn only_type(headers: &HeaderMap, expected: &str) -> Result<(), Refusal> {
     let Some(found) = headers.get(header::CONTENT_TYPE) else {
-        return Err(refused(400, "Expecting 'Content-Type' to be present\n"));
+        return Err(Refusal::new(400, "Expecting 'Content-Type' to be present\n"));
     };
     let essence = found.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
     if essence.trim().eq_ignore_ascii_case(expected) {
         return Ok(());
     }
-    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    Err((status, format!("Expecting 'Content-Type' of {expected}\n")))
+    Err(Refusal::new(415, format!("Expecting 'Content-Type' of {expected}\n")))
 }
 
 /// Every request goes through here.
@@ -161,7 +160,7 @@ pub async fn guard(
                 cors::allow(origin, next.run(request).await)
             }
             Err(refusal) => {
-                tracing::warn!("{method} {}: {}", uri.path(), refusal.1.trim_end());
+                tracing::warn!("{method} {}: {}", uri.path(), refusal.message.trim_end());
                 refusal.into_response()
             }
         }
@@ -206,7 +205,7 @@ mod tests {
         match door.check(&peer, method, &uri, &pairs.collect()) {
             Ok((Caller::Known, _)) => 200,
             Ok((Caller::Stranger(_), _)) => 401,
-            Err(refusal) => refusal.0.as_u16(),
+            Err(refusal) => refusal.status,
         }
     }
 

@@ -11,8 +11,9 @@ use nix::unistd::User;
 use super::Context;
 use super::connections::Connection;
 use super::door::{Caller, unknown};
-use super::stream::{Events, Format, Refused, not_allowed, queue, read, refused};
+use super::stream::{Events, Format, not_allowed, queue, read};
 use crate::local::agent;
+use crate::local::refusal::Refusal;
 use crate::proto::v1::executor::{Call, call};
 
 const CALL: &str = "mesos.v1.executor.Call";
@@ -77,17 +78,17 @@ async fn answer(
     path: String,
     call: Call,
     headers: &HeaderMap,
-) -> Result<Response, Refused> {
-    agent::validate(&call).map_err(|why| refused(400, format!("Failed to validate Executor::Call: {why}")))?;
+) -> Result<Response, Refusal> {
+    agent::validate(&call).map_err(|why| Refusal::new(400, format!("Failed to validate Executor::Call: {why}")))?;
     if call.r#type() == call::Type::Subscribe {
         return subscribe(context, connection, path, call, Format::accepted(headers)?).await;
     }
     let outcome = context.cluster.ask(move |machine, now| machine.agent_at(&path).map(|agent| agent.call(now, call)));
     match outcome.await {
         Some(Some(Ok(()))) => Ok(StatusCode::ACCEPTED.into_response()),
-        Some(Some(Err(refusal))) => Err(refused(refusal.status, refusal.message)),
-        Some(None) => Err(refused(404, "")),
-        None => Err(refused(503, "The cluster is stopping")),
+        Some(Some(Err(refusal))) => Err(refusal),
+        Some(None) => Err(Refusal::new(404, "")),
+        None => Err(Refusal::new(503, "The cluster is stopping")),
     }
 }
 
@@ -97,7 +98,7 @@ async fn subscribe(
     path: String,
     call: Call,
     format: Format,
-) -> Result<Response, Refused> {
+) -> Result<Response, Refusal> {
     let cluster = context.cluster.clone();
     let (sender, events) = queue(context.queue_max, EVENT, format, connection);
     let opened = context.cluster.ask(move |machine, now| {
@@ -109,9 +110,9 @@ async fn subscribe(
     });
     let events = match opened.await {
         Some(Some(Ok(events))) => events,
-        Some(Some(Err(refusal))) => return Err(refused(refusal.status, refusal.message)),
-        Some(None) => return Err(refused(404, "")),
-        None => return Err(refused(503, "The cluster is stopping")),
+        Some(Some(Err(refusal))) => return Err(refusal),
+        Some(None) => return Err(Refusal::new(404, "")),
+        None => return Err(Refusal::new(503, "The cluster is stopping")),
     };
     let headers = [(header::CONTENT_TYPE, format.media_type())];
     Ok((headers, events.body()).into_response())

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
 use futures_util::stream;
@@ -15,6 +15,7 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::Context;
+use crate::local::refusal::Refusal;
 
 /// At most 16 pages of 4 KiB come at once.
 const READ_MAX: u64 = 16 * 4096;
@@ -24,11 +25,9 @@ const PART_BYTES: usize = 64 * 1024;
 /// What a request names, as it came.
 pub type Arguments = Query<std::collections::HashMap<String, String>>;
 
-type Refused = (StatusCode, String);
-
 /// `/files/read?path=&offset=&length=` gives `{offset, data}`. An offset of -1, or past the end, gives the size as the
 /// offset and no data; a length of -1 reads as much as possible.
-pub async fn read(context: State<Context>, arguments: Arguments) -> Result<Json<Value>, Refused> {
+pub async fn read(context: State<Context>, arguments: Arguments) -> Result<Json<Value>, Refusal> {
     let path = resolve(&context.work_dir, &arguments)?;
     let offset: i64 = number(&arguments, "offset", -1)?;
     let length = u64::try_from(number(&arguments, "length", -1_i64)?).map_or(READ_MAX, |length| length.min(READ_MAX));
@@ -43,7 +42,7 @@ pub async fn read(context: State<Context>, arguments: Arguments) -> Result<Json<
 }
 
 /// `/files/browse?path=` lists a directory.
-pub async fn browse(context: State<Context>, arguments: Arguments) -> Result<Json<Value>, Refused> {
+pub async fn browse(context: State<Context>, arguments: Arguments) -> Result<Json<Value>, Refusal> {
     let path = resolve(&context.work_dir, &arguments)?;
     let mut entries = tokio::fs::read_dir(&path).await.map_err(|e| missing(&e))?;
     let mut found = Vec::new();
@@ -57,7 +56,7 @@ pub async fn browse(context: State<Context>, arguments: Arguments) -> Result<Jso
 }
 
 /// `/files/download?path=` gives the file itself.
-pub async fn download(context: State<Context>, arguments: Arguments) -> Result<Response, Refused> {
+pub async fn download(context: State<Context>, arguments: Arguments) -> Result<Response, Refusal> {
     let path = resolve(&context.work_dir, &arguments)?;
     let (file, size) = open(&path).await?;
     let headers =
@@ -72,8 +71,8 @@ pub async fn download(context: State<Context>, arguments: Arguments) -> Result<R
 
 /// Opens a regular file, and tells its size. A task may have put anything in the place of its output; what is no
 /// regular file is not opened, since that may wait for a writer for ever.
-async fn open(path: &Path) -> Result<(File, u64), Refused> {
-    let refused = || (StatusCode::BAD_REQUEST, "Cannot read this: it is not a regular file.\n".to_owned());
+async fn open(path: &Path) -> Result<(File, u64), Refusal> {
+    let refused = || Refusal::new(400, "Cannot read this: it is not a regular file.\n");
     if !tokio::fs::metadata(path).await.map_err(|e| missing(&e))?.is_file() {
         return Err(refused());
     }
@@ -85,21 +84,20 @@ async fn open(path: &Path) -> Result<(File, u64), Refused> {
 }
 
 /// The file that `path` names, links followed; nothing outside of the working directory.
-fn resolve(work_dir: &Path, arguments: &Arguments) -> Result<PathBuf, Refused> {
+fn resolve(work_dir: &Path, arguments: &Arguments) -> Result<PathBuf, Refusal> {
     let named = arguments.get("path").filter(|path| !path.is_empty());
-    let named = named.ok_or((StatusCode::BAD_REQUEST, "Expecting 'path=value' in query.\n".to_owned()))?;
+    let named = named.ok_or(Refusal::new(400, "Expecting 'path=value' in query.\n"))?;
     let path = Path::new(named).canonicalize().map_err(|e| missing(&e))?;
-    if path.starts_with(work_dir) { Ok(path) } else { Err((StatusCode::NOT_FOUND, String::new())) }
+    if path.starts_with(work_dir) { Ok(path) } else { Err(Refusal::new(404, "")) }
 }
 
-fn missing(_: &std::io::Error) -> Refused {
-    (StatusCode::NOT_FOUND, String::new())
+fn missing(_: &std::io::Error) -> Refusal {
+    Refusal::new(404, "")
 }
 
-fn number<T: std::str::FromStr>(arguments: &Arguments, name: &str, default: T) -> Result<T, Refused> {
-    let parse = |text: &String| {
-        text.parse().map_err(|_| (StatusCode::BAD_REQUEST, format!("Failed to parse {name}: '{text}'\n")))
-    };
+fn number<T: std::str::FromStr>(arguments: &Arguments, name: &str, default: T) -> Result<T, Refusal> {
+    let parse =
+        |text: &String| text.parse().map_err(|_| Refusal::new(400, format!("Failed to parse {name}: '{text}'\n")));
     arguments.get(name).map_or(Ok(default), parse)
 }
 

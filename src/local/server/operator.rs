@@ -9,7 +9,8 @@ use prost::Message;
 
 use super::Context;
 use super::door::only_type;
-use super::stream::{Format, Refused, not_allowed, read, refused};
+use super::stream::{Format, not_allowed, read};
+use crate::local::refusal::Refusal;
 use crate::proto::v1::FrameworkId;
 use crate::proto::v1::maintenance::Schedule;
 use crate::proto::v1::master::{self, Call, call};
@@ -32,7 +33,7 @@ pub async fn handle(context: State<Context>, method: Method, headers: HeaderMap,
             None => StatusCode::OK.into_response(),
         })
     };
-    answer.await.unwrap_or_else(|refused: Refused| refused.into_response())
+    answer.await.unwrap_or_else(|refusal: Refusal| refusal.into_response())
 }
 
 /// `/teardown`: the call TEARDOWN with the `frameworkId` of a form.
@@ -44,7 +45,7 @@ pub async fn teardown(context: State<Context>, method: Method, headers: HeaderMa
         only_type(&headers, "application/x-www-form-urlencoded")?;
         let form = url::form_urlencoded::parse(&body);
         let id = form.into_iter().find(|(name, _)| name == "frameworkId").map(|(_, id)| id.into_owned());
-        let value = id.ok_or_else(|| refused(400, "Missing 'frameworkId' query parameter in the request body"))?;
+        let value = id.ok_or_else(|| Refusal::new(400, "Missing 'frameworkId' query parameter in the request body"))?;
         let teardown = Some(call::Teardown { framework_id: FrameworkId { value } });
         ask(&context, Call { teardown, ..of(call::Type::Teardown) }).await
     };
@@ -63,18 +64,17 @@ pub async fn maintenance(context: State<Context>, method: Method, headers: Heade
             return Ok(in_json(json::to_json(SCHEDULE, &schedule)));
         }
         only_type(&headers, "application/json")?;
-        let schedule: Schedule = json::from_json(SCHEDULE, &body).map_err(|e| refused(400, e.to_string()))?;
+        let schedule: Schedule = json::from_json(SCHEDULE, &body).map_err(|e| Refusal::new(400, e.to_string()))?;
         let update_maintenance_schedule = Some(call::UpdateMaintenanceSchedule { schedule });
         let call = Call { update_maintenance_schedule, ..of(call::Type::UpdateMaintenanceSchedule) };
         ask(&context, call).await.map(|_| StatusCode::OK.into_response())
     };
-    answer.await.unwrap_or_else(|refused: Refused| refused.into_response())
+    answer.await.unwrap_or_else(|refusal: Refusal| refusal.into_response())
 }
 
-async fn ask(context: &Context, call: Call) -> Result<Option<master::Response>, Refused> {
+async fn ask(context: &Context, call: Call) -> Result<Option<master::Response>, Refusal> {
     let outcome = context.cluster.ask(move |machine, now| machine.master.operator_call(now, call)).await;
-    let outcome = outcome.ok_or_else(|| refused(503, "The cluster is stopping"))?;
-    outcome.map_err(|refusal| refused(refusal.status, refusal.message))
+    outcome.ok_or_else(|| Refusal::new(503, "The cluster is stopping"))?
 }
 
 fn of(kind: call::Type) -> Call {

@@ -8,8 +8,9 @@ use axum::response::{IntoResponse, Response};
 
 use super::Context;
 use super::connections::Connection;
-use super::stream::{Events, Format, Refused, not_allowed, queue, read, refused};
+use super::stream::{Events, Format, not_allowed, queue, read};
 use crate::local::master::{self, OfFramework, Request};
+use crate::local::refusal::Refusal;
 use crate::proto::v1::scheduler::{Call, call};
 
 const STREAM_ID: &str = "Mesos-Stream-Id";
@@ -33,18 +34,18 @@ async fn answer(
     method: &Method,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<Response, Refused> {
+) -> Result<Response, Refusal> {
     if let Some(answer) = not_allowed(&["POST"], method) {
         return Ok(answer);
     }
     let call: Call = read(CALL, headers, body)?;
-    let invalid = |why| refused(400, format!("Failed to validate scheduler::Call: {why}"));
+    let invalid = |why| Refusal::new(400, format!("Failed to validate scheduler::Call: {why}"));
     let stream_id = headers.get(STREAM_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
     match master::validate(call).map_err(invalid)? {
         Request::Subscribe(wanted) => {
             let accepted = Format::accepted(headers)?;
             if stream_id.is_some() {
-                return Err(refused(400, "Subscribe calls should not include the 'Mesos-Stream-Id' header"));
+                return Err(Refusal::new(400, "Subscribe calls should not include the 'Mesos-Stream-Id' header"));
             }
             subscribe(context, connection, *wanted, accepted).await
         }
@@ -57,14 +58,14 @@ async fn call_of(
     stream_id: Option<String>,
     framework_id: String,
     request: OfFramework,
-) -> Result<Response, Refused> {
+) -> Result<Response, Refusal> {
     let done = if matches!(request, OfFramework::UpdateFramework(_)) { StatusCode::OK } else { StatusCode::ACCEPTED };
     let outcome =
         context.cluster.ask(move |machine, now| machine.master.call(now, stream_id.as_deref(), &framework_id, request));
     match outcome.await {
         Some(Ok(())) => Ok(done.into_response()),
-        Some(Err(refusal)) => Err(refused(refusal.status, refusal.message)),
-        None => Err(refused(503, "The cluster is stopping")),
+        Some(Err(refusal)) => Err(refusal),
+        None => Err(Refusal::new(503, "The cluster is stopping")),
     }
 }
 
@@ -73,7 +74,7 @@ async fn subscribe(
     connection: Connection,
     subscribe: call::Subscribe,
     format: Format,
-) -> Result<Response, Refused> {
+) -> Result<Response, Refusal> {
     let cluster = context.cluster.clone();
     let (sender, events) = queue(context.queue_max, EVENT, format, connection);
     let opened = context.cluster.ask(move |machine, now| {
@@ -82,7 +83,7 @@ async fn subscribe(
         let left = move || cluster.tell(move |machine, now| machine.close_stream(now, connection));
         (stream_id, Events::new(events, left))
     });
-    let (stream_id, events) = opened.await.ok_or_else(|| refused(503, "The cluster is stopping"))?;
+    let (stream_id, events) = opened.await.ok_or_else(|| Refusal::new(503, "The cluster is stopping"))?;
     let headers = [(header::CONTENT_TYPE.as_str(), format.media_type()), (STREAM_ID, stream_id.as_str())];
     Ok((headers, events.body()).into_response())
 }

@@ -12,14 +12,13 @@ use prost::Message;
 
 use super::connections::Connection;
 use crate::local::queue;
+use crate::local::refusal::Refusal;
 use crate::wire::{json, recordio};
 
-/// An answer that is no success: status and body.
-pub type Refused = (StatusCode, String);
-
-/// Makes a refusal.
-pub fn refused(status: u16, message: impl Into<String>) -> Refused {
-    (StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), message.into())
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST), self.message).into_response()
+    }
 }
 
 /// The answer to a request with another method than these; `None` if the method is one of them.
@@ -53,29 +52,30 @@ impl Format {
     }
 
     /// The format that a client accepts. JSON if it accepts both, like the real master.
-    pub fn accepted(headers: &HeaderMap) -> Result<Self, Refused> {
+    pub fn accepted(headers: &HeaderMap) -> Result<Self, Refusal> {
         let Some(accept) = headers.get(header::ACCEPT).and_then(|a| a.to_str().ok()) else {
             return Ok(Self::Json);
         };
         let ranges: Vec<&str> = accept.split(',').filter_map(|range| range.split(';').next()).map(str::trim).collect();
         let takes = |name: &str| ranges.iter().any(|range| ["*/*", "application/*", name].contains(range));
         let format = Self::ALL.into_iter().find(|(_, name)| takes(name)).map(|(format, _)| format);
-        format.ok_or_else(|| refused(406, "Expecting 'Accept' to allow application/json or application/x-protobuf"))
+        format
+            .ok_or_else(|| Refusal::new(406, "Expecting 'Accept' to allow application/json or application/x-protobuf"))
     }
 }
 
 /// Reads a call of this kind.
-pub fn read<M: Message + Default>(name: &str, headers: &HeaderMap, body: &[u8]) -> Result<M, Refused> {
+pub fn read<M: Message + Default>(name: &str, headers: &HeaderMap, body: &[u8]) -> Result<M, Refusal> {
     let media_type =
-        headers.get(header::CONTENT_TYPE).ok_or_else(|| refused(400, "Expecting 'Content-Type' to be present"))?;
+        headers.get(header::CONTENT_TYPE).ok_or_else(|| Refusal::new(400, "Expecting 'Content-Type' to be present"))?;
     let call = match media_type.to_str().ok().and_then(Format::of) {
         Some(Format::Json) => json::from_json(name, body),
         Some(Format::Protobuf) => json::from_protobuf(name, body),
         None => {
-            return Err(refused(415, "Expecting 'Content-Type' of application/json or application/x-protobuf"));
+            return Err(Refusal::new(415, "Expecting 'Content-Type' of application/json or application/x-protobuf"));
         }
     };
-    call.map_err(|e| refused(400, e.to_string()))
+    call.map_err(|e| Refusal::new(400, e.to_string()))
 }
 
 /// Makes the queue of a stream of such events, whose connection is cut when too much waits.

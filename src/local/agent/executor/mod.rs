@@ -1,28 +1,29 @@
-//! An executor on an agent, with its tasks: a custom one in a process of its own, the one of a command task, or the
-//! default one of task groups, which both live here. Follows `Executor` and its callers in `src/slave/slave.cpp`.
+//! An executor on an agent, with its tasks. What all executors have is a [`Record`]; what runs the tasks is a [`Runner`],
+//! of which there are three: `custom`, `command` and `group`. Follows `Executor` and its callers in
+//! `src/slave/slave.cpp`.
 
-mod processes;
-mod stream;
+mod command;
+mod custom;
+mod group;
+pub mod launch;
+mod record;
 mod tasks;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::time::Instant;
 
-use self::stream::event_of;
-use super::launch::{self, RoleVolume, launch};
-use super::updates::Updates;
+use self::launch::RoleVolume;
+pub use self::record::{AgentTask, Record};
+use self::{command::Command, custom::Custom, group::Group};
 use super::{Config, ConnectionId, Output};
-use crate::local::backend::{Exit, Sandbox, Stop};
-use crate::local::messages::{ToMaster, is_terminal};
-use crate::local::task::{OWN_GRACE, TaskProcess, duration};
-use crate::proto::v1::TaskState;
-use crate::proto::v1::executor::{Event, event};
-use crate::proto::v1::task_status::Reason;
-use crate::proto::{has_capability, v1};
+use crate::local::backend::{Event, Order, StartError, Stop};
+use crate::local::task::duration;
+use crate::local::world::World;
+use crate::proto::v1;
+use crate::proto::v1::executor_info::Type;
+use crate::proto::v1::task_status::Source;
 use crate::wire::duration::Period;
-
-/// Tasks of an executor that are over and still shown (`MAX_COMPLETED_TASKS_PER_EXECUTOR`).
-const MAX_COMPLETED_TASKS: usize = 200;
 
 /// Where an executor is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,369 +41,187 @@ pub enum Stage {
 pub struct Context<'a> {
     pub config: &'a Config,
     pub now: Instant,
+    pub world: &'a mut World,
     pub outputs: &'a mut VecDeque<Output>,
 }
 
-/// A task as the agent keeps it.
-#[derive(Debug)]
-pub struct AgentTask {
-    pub info: v1::TaskInfo,
-    /// The latest state that its executor told of.
-    pub state: TaskState,
-    pub updates: Updates,
-    /// Whether it was launched, and not made up by its executor.
-    launched: bool,
-}
-
-impl AgentTask {
-    fn new(info: v1::TaskInfo, launched: bool) -> Self {
-        Self { info, state: TaskState::TaskStaging, updates: Updates::default(), launched }
+impl Context<'_> {
+    /// Gives an order to the agent's backend.
+    fn order(&mut self, order: Order) {
+        self.outputs.push_back(Output::Order(order));
     }
 }
 
-/// Tasks that wait for their executor; those of a group go together.
-#[derive(Debug)]
-struct Queued {
-    tasks: Vec<v1::TaskInfo>,
-    group: bool,
-}
+/// Runs the tasks of an executor: a process of the framework's own, or the agent itself.
+trait Runner: Debug {
+    /// Runs tasks that the record has already. The first ones start the executor.
+    fn run(
+        &mut self,
+        record: &mut Record,
+        context: &mut Context,
+        tasks: Vec<v1::TaskInfo>,
+        group: bool,
+        volumes: &[RoleVolume],
+    );
 
-/// Who runs the tasks.
-#[derive(Debug)]
-enum Runner {
-    Custom,
-    Command(Box<TaskProcess>),
-    /// By task.
-    Groups(BTreeMap<String, Member>),
-}
+    /// Takes in what happened to one of the executor's containers.
+    fn handle_backend(&mut self, record: &mut Record, context: &mut Context, event: Event);
 
-/// A task of a group, in a container within its executor's.
-#[derive(Debug)]
-struct Member {
-    container: String,
-    process: TaskProcess,
-    /// The tasks of its group, itself among them.
-    group: Vec<String>,
+    /// Kills a task; the tasks of a group together.
+    fn kill(&mut self, record: &mut Record, context: &mut Context, task_id: &str, policy: Option<&v1::KillPolicy>);
+
+    /// Ends everything, within `grace`.
+    fn shut_down(&mut self, record: &mut Record, context: &mut Context, grace: Period);
+
+    /// When to call `handle_timeout` at the latest.
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// Does what is due.
+    fn handle_timeout(&mut self, record: &mut Record, context: &mut Context);
+
+    /// The runner that speaks the executor API, if this is it.
+    fn custom(&mut self) -> Option<&mut Custom> {
+        None
+    }
 }
 
 /// An executor.
 #[derive(Debug)]
 pub struct Executor {
-    pub info: v1::ExecutorInfo,
-    pub framework: v1::FrameworkInfo,
-    pub container: String,
-    pub role: String,
-    pub tasks: BTreeMap<String, AgentTask>,
-    pub completed: VecDeque<AgentTask>,
-    stage: Stage,
-    runner: Runner,
-    pid: Option<u32>,
-    connection: Option<ConnectionId>,
-    queued: Vec<Queued>,
-    /// Whether a task ever reached it.
-    served: bool,
-    registration_due: Option<Instant>,
-    kill_due: Option<Instant>,
-    /// Why its tasks fail when it ends.
-    cause: Option<(Reason, String)>,
-    /// The framework is removed: nobody is to be told.
-    abandoned: bool,
+    pub record: Record,
+    runner: Box<dyn Runner>,
 }
 
 impl Executor {
-    /// An executor in a new container, which is started. Without `info` it is the one of a command task.
-    pub fn start(
-        _context: &mut Context,
+    /// An executor in a new container, which the first call of `run` starts. Without `info` it is the one of a command
+    /// task.
+    pub fn new(
+        context: &mut Context,
         framework: v1::FrameworkInfo,
         info: Option<v1::ExecutorInfo>,
         role: String,
         task: &v1::TaskInfo,
     ) -> Self {
-        let killing = has_capability(&framework, v1::framework_info::capability::Type::TaskKillingState);
-        let runner = match info.as_ref().map(v1::ExecutorInfo::r#type) {
-            None => Runner::Command(Box::new(TaskProcess::new(task.clone(), killing))),
-            Some(v1::executor_info::Type::Default) => Runner::Groups(BTreeMap::new()),
-            Some(_) => Runner::Custom,
+        let kind = info.as_ref().map(v1::ExecutorInfo::r#type);
+        let custom = kind.is_some_and(|kind| kind != Type::Default);
+        let container = context.world.uuid().to_string();
+        let record =
+            Record::new(container, framework, info.unwrap_or_else(|| command::executor_info(task)), role, custom);
+        let runner: Box<dyn Runner> = match kind {
+            None => Box::new(Command::new(&record, task)),
+            Some(Type::Default) => Box::new(Group::default()),
+            Some(_) => Box::new(Custom::default()),
         };
-        let info = info.unwrap_or_else(|| of_command(task));
-        let container = uuid::Uuid::new_v4().to_string();
-        Self {
-            info,
-            framework,
-            container,
-            role,
-            tasks: BTreeMap::new(),
-            completed: VecDeque::new(),
-            stage: Stage::Registering,
-            runner,
-            pid: None,
-            connection: None,
-            queued: Vec::new(),
-            served: false,
-            registration_due: None,
-            kill_due: None,
-            cause: None,
-            abandoned: false,
-        }
-    }
-
-    /// The framework's id.
-    pub fn framework_id(&self) -> String {
-        self.framework.id.clone().unwrap_or_default().value
-    }
-
-    /// Whether it is a process of the framework's own.
-    pub fn is_custom(&self) -> bool {
-        matches!(self.runner, Runner::Custom)
-    }
-
-    /// Its tasks, those that are over first.
-    pub fn all_tasks(&self) -> impl Iterator<Item = &AgentTask> {
-        self.completed.iter().chain(self.tasks.values())
-    }
-
-    /// Its own sandbox.
-    pub fn sandbox(&self) -> Sandbox {
-        Sandbox {
-            framework_id: self.framework_id(),
-            executor_id: self.info.executor_id.value.clone(),
-            run: self.container.clone(),
-            task_id: None,
-        }
-    }
-
-    /// Where a task of it writes.
-    pub fn sandbox_of(&self, task_id: &str) -> Sandbox {
-        let task_id = matches!(self.runner, Runner::Groups(_)).then(|| task_id.to_owned());
-        Sandbox { task_id, ..self.sandbox() }
-    }
-
-    /// Where it is in its life.
-    pub fn stage(&self) -> Stage {
-        self.stage
-    }
-
-    /// Whether it is gone and nothing waits for an acknowledgement.
-    pub fn is_over(&self) -> bool {
-        self.stage == Stage::Terminated && (self.abandoned || self.tasks.is_empty())
+        Self { record, runner }
     }
 
     /// When to call `handle_timeout` at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let of_runner = match &self.runner {
-            Runner::Custom => None,
-            Runner::Command(process) => process.poll_timeout(),
-            Runner::Groups(members) => members.values().filter_map(|m| m.process.poll_timeout()).min(),
-        };
-        let updates = self.tasks.values().filter_map(|task| task.updates.due());
-        updates.chain(of_runner).chain(self.registration_due).chain(self.kill_due).min()
+        self.record.poll_timeout().into_iter().chain(self.runner.poll_timeout()).min()
     }
 
     /// Takes tasks in; the first ones start the executor.
     pub fn run(&mut self, context: &mut Context, tasks: Vec<v1::TaskInfo>, group: bool, volumes: &[RoleVolume]) {
-        if matches!(self.stage, Stage::Terminating | Stage::Terminated) {
-            return tasks.iter().for_each(|task| self.lose(context, task));
+        if self.is_ending() {
+            return tasks.iter().for_each(|task| self.record.lose(context, task));
         }
-        let first = self.tasks.is_empty() && self.pid.is_none() && self.queued.is_empty();
-        for info in &tasks {
-            self.tasks.insert(info.task_id.value.clone(), AgentTask::new(info.clone(), true));
-        }
-        match &self.runner {
-            Runner::Command(_) => {
-                let command = tasks.first().and_then(|task| task.command.clone()).unwrap_or_default();
-                self.start_container(context, &command, volumes);
-            }
-            Runner::Custom => {
-                self.queued.push(Queued { tasks, group });
-                if first && self.stage == Stage::Registering && self.registration_due.is_none() {
-                    self.registration_due = Some(context.now + context.config.registration_timeout);
-                    let command = self.info.command.clone().unwrap_or_default();
-                    self.start_container(context, &command, volumes);
-                } else {
-                    if !volumes.is_empty() {
-                        context.outputs.push_back(Output::AddVolumes(self.sandbox(), launch::volumes(volumes)));
-                    }
-                    self.send_queued(context);
-                }
-            }
-            Runner::Groups(_) => self.run_group(context, &tasks, volumes),
-        }
+        self.record.add(&tasks);
+        self.runner.run(&mut self.record, context, tasks, group, volumes);
     }
 
-    fn start_container(&self, context: &mut Context, command: &v1::CommandInfo, volumes: &[RoleVolume]) {
-        let launch = launch(context.config, self, &self.container, self.sandbox(), command, volumes);
-        context.outputs.push_back(Output::Start(Box::new(launch)));
-    }
-
-    /// A container runs under this process id, or could not be started, and why.
-    pub fn launched(&mut self, context: &mut Context, container: &str, outcome: Result<u32, String>) {
-        let reason = Reason::ContainerLaunchFailed;
-        let unwanted = self.stage == Stage::Terminating;
-        if let Ok(pid) = outcome
-            && container == self.container
-        {
-            self.pid = Some(pid);
+    /// Takes in what happened to one of its containers.
+    pub fn handle_backend(&mut self, context: &mut Context, event: Event) {
+        // What was to end before it ran.
+        let unwanted = match &event {
+            Event::Started { container, .. } if self.record.stage == Stage::Terminating => Some(container.clone()),
+            _ => None,
+        };
+        self.runner.handle_backend(&mut self.record, context, event);
+        if let Some(container) = unwanted {
+            context.order(Order::Stop { container, how: Stop::Kill });
         }
-        match (&mut self.runner, outcome) {
-            (Runner::Custom, Ok(_)) => {}
-            (Runner::Custom, Err(why)) => {
-                self.cause.get_or_insert((reason, why));
-                self.terminated(context, &Exit::Unknown);
-            }
-            (Runner::Command(_), Err(why)) => {
-                self.stage = Stage::Terminated;
-                self.with_process(context, container, |process, _| process.failed(reason, why));
-            }
-            (Runner::Groups(_), Err(why)) => {
-                self.with_process(context, container, |process, _| process.failed(reason, why));
-                self.group_member_ended(context, container);
-            }
-            (_, Ok(_)) => {
-                if !unwanted {
-                    self.stage = Stage::Running;
-                }
-                self.with_process(context, container, |process, now| {
-                    process.starting();
-                    process.started(now);
-                });
-            }
-        }
-        if unwanted {
-            context.outputs.push_back(Output::Stop(container.to_owned(), Stop::Kill));
-        }
-    }
-
-    /// A container's processes are gone; how its command ended.
-    pub fn exited(&mut self, context: &mut Context, container: &str, exit: &Exit) {
-        match self.runner {
-            Runner::Custom => self.terminated(context, exit),
-            Runner::Command(_) => {
-                self.stage = Stage::Terminated;
-                self.with_process(context, container, |process, _| process.exited(exit));
-            }
-            Runner::Groups(_) => {
-                self.with_process(context, container, |process, _| process.exited(exit));
-                self.group_member_ended(context, container);
-            }
-        }
-    }
-
-    /// The executor is gone: what its tasks had still to do fails (`Slave::executorTerminated`).
-    fn terminated(&mut self, context: &mut Context, exit: &Exit) {
-        self.stage = Stage::Terminated;
-        (self.registration_due, self.kill_due) = (None, None);
-        self.queued.clear();
-        if let Some(connection) = self.connection.take() {
-            context.outputs.push_back(Output::Close(connection));
-        }
-        if self.abandoned {
-            let live = self.tasks.values_mut().filter(|task| !is_terminal(task.state));
-            return live.for_each(|task| task.state = TaskState::TaskKilled);
-        }
-        let (reason, why) = self.cause.take().unwrap_or((Reason::ExecutorTerminated, "Executor terminated".to_owned()));
-        let live = self.tasks.values().filter(|task| !is_terminal(task.state));
-        for task in live.map(|task| task.info.clone()).collect::<Vec<_>>() {
-            self.tell_for(context, &task, TaskState::TaskFailed, reason, &why);
-        }
-        context.outputs.push_back(Output::Tell(ToMaster::ExitedExecutor {
-            framework_id: self.framework_id(),
-            executor_id: self.info.executor_id.value.clone(),
-            agent_id: context.config.id.clone(),
-            status: exit.wait_status(),
-        }));
     }
 
     /// KILL of one task; a group goes as a whole.
     pub fn kill(&mut self, context: &mut Context, task_id: &str, policy: Option<&v1::KillPolicy>) {
-        if let Some(at) = self.queued.iter().position(|q| q.tasks.iter().any(|task| task.task_id.value == task_id)) {
-            return self.kill_queued(context, at, task_id);
-        }
-        match &self.runner {
-            Runner::Custom if self.stage == Stage::Running => {
-                let kill = event::Kill { task_id: id(task_id), kill_policy: policy.cloned() };
-                self.send(context, Event { kill: Some(kill), ..event_of(event::Type::Kill) });
-            }
-            Runner::Custom => {}
-            Runner::Command(process) if self.stage == Stage::Registering && !process.is_gone() => {
-                self.drop_before_delivery(context, &[task_id.to_owned()]);
-                self.stage = Stage::Terminating;
-            }
-            Runner::Command(_) => self.kill_process(context, task_id, policy),
-            Runner::Groups(members) => {
-                let group = members.get(task_id).map(|member| member.group.clone()).unwrap_or_default();
-                group.iter().for_each(|other| self.kill_process(context, other, policy));
-            }
-        }
+        self.runner.kill(&mut self.record, context, task_id, policy);
     }
 
     /// SHUTDOWN, and the end of the container after the grace period.
     pub fn shut_down(&mut self, context: &mut Context) {
-        if matches!(self.stage, Stage::Terminating | Stage::Terminated) {
+        if self.is_ending() {
             return;
         }
-        let grace = self.info.shutdown_grace_period.as_ref().map_or(context.config.shutdown_grace_period, duration);
-        if self.is_custom() {
-            self.registration_due = None;
-            let connected = self.connection.is_some();
-            self.send(context, event_of(event::Type::Shutdown));
-            // One that never subscribed cannot be asked.
-            let grace = if connected || self.stage == Stage::Running { grace } else { Period::ZERO };
-            self.kill_due = Some(context.now + grace);
-        } else {
-            // Mesos' own executors keep so much for their own end.
-            let grace = grace.saturating_sub(OWN_GRACE);
-            for container in self.containers() {
-                self.with_process(context, &container, |process, now| process.shut_down(now, grace));
-            }
-        }
-        self.stage = Stage::Terminating;
+        let wanted = self.record.info.shutdown_grace_period.as_ref();
+        let grace = wanted.map_or(context.config.shutdown_grace_period, duration);
+        self.runner.shut_down(&mut self.record, context, grace);
+        self.record.stage = Stage::Terminating;
         self.handle_timeout(context);
     }
 
     /// The framework is removed: end, and tell nobody.
     pub fn abandon(&mut self, context: &mut Context) {
-        self.abandoned = true;
-        self.tasks.values_mut().for_each(|task| task.updates = Updates::default());
-        self.queued.clear();
-        if self.stage != Stage::Terminated {
-            self.shut_down(context);
-        }
+        self.record.abandon();
+        self.shut_down(context);
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, context: &mut Context) {
-        let now = context.now;
-        if self.registration_due.take_if(|due| *due <= now).is_some() {
-            let timeout = context.config.registration_timeout;
-            let why = format!("Executor did not register within {timeout}");
-            self.cause = Some((Reason::ExecutorRegistrationTimeout, why));
-            self.stage = Stage::Terminating;
-            self.kill_due = Some(now);
+        self.runner.handle_timeout(&mut self.record, context);
+        self.record.repeat_updates(context);
+    }
+
+    /// SUBSCRIBE on a new stream, which replaces an older one. Returns false if the executor is no longer to subscribe.
+    pub fn subscribe(
+        &mut self,
+        context: &mut Context,
+        connection: ConnectionId,
+        agent: &v1::AgentInfo,
+        unacknowledged_tasks: &[v1::TaskInfo],
+    ) -> bool {
+        if self.is_ending() {
+            return false;
         }
-        if self.kill_due.take_if(|due| *due <= now).is_some() {
-            context.outputs.push_back(Output::Stop(self.container.clone(), Stop::Kill));
+        let Some(custom) = self.runner.custom() else { return false };
+        custom.subscribe(&mut self.record, context, connection, agent, unacknowledged_tasks);
+        if custom.is_idle() {
+            self.shut_down(context);
         }
-        for container in self.containers() {
-            self.with_process(context, &container, |process, now| process.handle_timeout(now));
+        true
+    }
+
+    /// The process reports on a task.
+    pub fn update(&mut self, context: &mut Context, status: v1::TaskStatus) {
+        if let Some(custom) = self.runner.custom()
+            && status.source() == Source::Executor
+        {
+            custom.acknowledge(context, &status);
         }
-        let repeated = |task: &mut AgentTask| task.updates.repeat(now).map(|status| (status, task.state));
-        let due: Vec<_> = self.tasks.values_mut().filter_map(repeated).collect();
-        due.into_iter().for_each(|(status, latest)| self.tell(context, status, latest));
+        self.record.update(context, status);
+    }
+
+    /// Passes bytes from the scheduler; drops them if the executor is not subscribed.
+    pub fn message(&mut self, context: &mut Context, data: Vec<u8>) {
+        if let Some(custom) = self.runner.custom()
+            && self.record.stage == Stage::Running
+        {
+            custom.message(context, data);
+        }
+    }
+
+    /// A stream ended. Only the end of the process says that the executor is gone.
+    pub fn disconnected(&mut self, connection: ConnectionId) {
+        if let Some(custom) = self.runner.custom() {
+            custom.disconnected(connection);
+        }
+    }
+
+    fn is_ending(&self) -> bool {
+        matches!(self.record.stage, Stage::Terminating | Stage::Terminated)
     }
 }
 
-/// What the agent makes of a command task (`Slave::getExecutorInfo`).
-#[allow(deprecated)]
-fn of_command(task: &v1::TaskInfo) -> v1::ExecutorInfo {
-    let id = &task.task_id.value;
-    v1::ExecutorInfo {
-        executor_id: v1::ExecutorId { value: id.clone() },
-        name: Some(format!("Command Executor (Task: {id})")),
-        source: Some(id.clone()),
-        ..Default::default()
-    }
-}
-
-fn id(task_id: &str) -> v1::TaskId {
-    v1::TaskId { value: task_id.to_owned() }
+/// Why the tasks of a container that could not be started fail.
+fn not_launched(why: &StartError) -> String {
+    format!("Failed to launch container: {why}")
 }

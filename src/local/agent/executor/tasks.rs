@@ -1,23 +1,16 @@
 //! What is told of an executor's tasks, by it and by the agent, and acknowledged. Follows `Slave::statusUpdate` in
 //! `src/slave/slave.cpp`.
 
-use super::stream::event_of;
-use super::{AgentTask, Context, Executor, MAX_COMPLETED_TASKS, Output, Runner, Stage};
-use crate::clock::timestamp;
+use super::{AgentTask, Context, Output, Record, Stage};
 use crate::local::messages::{ToMaster, is_terminal};
 use crate::proto::v1::TaskState;
-use crate::proto::v1::executor::{Event, event};
 use crate::proto::v1::task_status::{Reason, Source};
 use crate::proto::{has_capability, v1};
 
-impl Executor {
+impl Record {
     /// The executor, or the agent for it, reports on a task.
     pub fn update(&mut self, context: &mut Context, mut status: v1::TaskStatus) {
         let uuid = status.uuid.clone().unwrap_or_default();
-        if self.is_custom() && status.source() == Source::Executor {
-            let acknowledged = Some(event::Acknowledged { task_id: status.task_id.clone(), uuid: uuid.clone() });
-            self.send(context, Event { acknowledged, ..event_of(event::Type::Acknowledged) });
-        }
         if self.abandoned {
             let known = self.tasks.get_mut(&status.task_id.value).filter(|task| !is_terminal(task.state));
             return known.into_iter().for_each(|task| task.state = status.state());
@@ -33,7 +26,8 @@ impl Executor {
         task.state = status.state();
         status.agent_id = Some(v1::AgentId { value: context.config.id.clone() });
         if task.launched && status.source() == Source::Executor {
-            status.container_status = Some(self.container_status(&status.task_id.value));
+            let nested = task.container.clone();
+            status.container_status = Some(self.container_status(nested));
         }
         let task = self.tasks.get_mut(&status.task_id.value).expect("inserted above");
         let (sent, latest) = (task.updates.push(context.now, status), task.state);
@@ -50,11 +44,8 @@ impl Executor {
         if let Some(status) = next {
             self.tell(context, status, latest);
         }
-        if over && let Some(task) = self.tasks.remove(task_id) {
-            self.completed.push_back(task);
-            if self.completed.len() > MAX_COMPLETED_TASKS {
-                self.completed.pop_front();
-            }
+        if over {
+            self.complete(task_id);
         }
     }
 
@@ -65,14 +56,11 @@ impl Executor {
         outstanding.into_iter().for_each(|(status, latest)| self.tell(context, status, latest));
     }
 
-    pub(super) fn container_status(&self, task_id: &str) -> v1::ContainerStatus {
+    fn container_status(&self, nested: Option<String>) -> v1::ContainerStatus {
         let own = v1::ContainerId { value: self.container.clone(), parent: None };
-        let container_id = match &self.runner {
-            Runner::Groups(members) => members.get(task_id).map_or_else(
-                || own.clone(),
-                |member| v1::ContainerId { value: member.container.clone(), parent: Some(Box::new(own.clone())) },
-            ),
-            _ => own,
+        let container_id = match nested {
+            Some(value) => v1::ContainerId { value, parent: Some(Box::new(own)) },
+            None => own,
         };
         let ip_address = v1::network_info::IpAddress { ip_address: Some("127.0.0.1".to_owned()), ..Default::default() };
         let network = v1::NetworkInfo { ip_addresses: vec![ip_address], ..Default::default() };
@@ -92,13 +80,21 @@ impl Executor {
         let completed = v1::TaskStatus {
             source: Some(source.into()),
             executor_id: Some(self.info.executor_id.clone()),
-            timestamp: Some(timestamp()),
-            uuid: Some(uuid::Uuid::new_v4().into_bytes().to_vec()),
+            timestamp: Some(context.world.timestamp(context.now)),
+            uuid: Some(context.world.uuid().into_bytes().to_vec()),
             ..status
         };
         // A task that was answered for already, as one killed before its container ran, is not told of again.
         if self.tasks.get(&completed.task_id.value).is_some_and(|task| !is_terminal(task.state)) {
             self.update(context, completed);
+        }
+    }
+
+    pub(super) fn drop_before_delivery(&mut self, context: &mut Context, ids: &[String]) {
+        let infos: Vec<_> = ids.iter().filter_map(|id| self.tasks.get(id)).map(|task| task.info.clone()).collect();
+        for info in infos {
+            let why = "Killed before delivery to the executor";
+            self.tell_for(context, &info, TaskState::TaskKilled, Reason::TaskKilledDuringLaunch, why);
         }
     }
 
@@ -126,8 +122,8 @@ impl Executor {
             reason: Some(reason.into()),
             message: Some(why.to_owned()),
             executor_id: Some(self.info.executor_id.clone()),
-            timestamp: Some(timestamp()),
-            uuid: Some(uuid::Uuid::new_v4().into_bytes().to_vec()),
+            timestamp: Some(context.world.timestamp(context.now)),
+            uuid: Some(context.world.uuid().into_bytes().to_vec()),
             ..Default::default()
         };
         self.update(context, status);

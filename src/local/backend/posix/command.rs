@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::reaper::{Identity, Output, Program, Spawner, Terminal};
+use crate::local::backend::StartError;
 use crate::proto::v1;
 
 /// Where a task's commands run.
@@ -20,13 +21,13 @@ pub struct Surroundings {
 
 /// What a command runs: a shell, or a program with its arguments, `argv[0]` included; one with a slash in its relative
 /// name is looked for in the directory.
-pub fn program(info: &v1::CommandInfo, surroundings: &Surroundings, output: Output) -> Result<Program, String> {
+pub fn program(info: &v1::CommandInfo, surroundings: &Surroundings, output: Output) -> Result<Program, StartError> {
     let (executable, arguments) = if info.shell() {
-        let value = info.value.as_ref().ok_or("Shell command is not specified")?;
+        let value = info.value.as_ref().ok_or_else(|| StartError::new("Shell command is not specified"))?;
         (PathBuf::from("/bin/sh"), ["sh", "-c", value].map(OsString::from).to_vec())
     } else {
         let named = info.value.as_deref().or(info.arguments.first().map(String::as_str));
-        let named = named.ok_or("no executable is named")?;
+        let named = named.ok_or_else(|| StartError::new("no executable is named"))?;
         let executable = if named.contains('/') { surroundings.directory.join(named) } else { PathBuf::from(named) };
         let arguments: Vec<OsString> = info.arguments.iter().map(OsString::from).collect();
         let own_name = || vec![executable.clone().into_os_string()];

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::command::{Surroundings, program};
 use super::reaper::{Ending, Identity, Output, Reaper, Spawner};
 use super::{Event, Launch, Probe, Report, Stop, Subject, exit, fetcher, prober, sandbox};
+use crate::local::backend::StartError;
 
 /// Where an agent's containers are, and who is told of them.
 #[derive(Debug)]
@@ -29,15 +30,15 @@ impl Site {
     }
 }
 
-/// What a container's agent wants.
+/// What a container is to do while it runs.
 #[derive(Debug)]
-pub enum Order {
+pub enum Wish {
     Stop(Stop),
     Probe(Subject, Probe),
 }
 
-/// Starts a container and obeys orders until it has ended. All of it is killed when this is dropped.
-pub async fn run(site: Arc<Site>, launch: Box<Launch>, mut orders: UnboundedReceiver<Order>) {
+/// Starts a container and fulfils wishes until it has ended. All of it is killed when this is dropped.
+pub async fn run(site: Arc<Site>, launch: Box<Launch>, mut wishes: UnboundedReceiver<Wish>) {
     let container = launch.container.clone();
     let (reaper, mut ending, surroundings) = match start(&site, &launch).await {
         Ok(started) => started,
@@ -51,9 +52,9 @@ pub async fn run(site: Arc<Site>, launch: Box<Launch>, mut orders: UnboundedRece
         tokio::select! {
             status = ending.wait() => break status,
             Some(_) = probes.join_next() => {}
-            order = orders.recv() => match order {
-                Some(Order::Stop(how)) => reaper.signal(signal(how)),
-                Some(Order::Probe(subject, probe)) => {
+            wish = wishes.recv() => match wish {
+                Some(Wish::Stop(how)) => reaper.signal(signal(how)),
+                Some(Wish::Probe(subject, probe)) => {
                     let (site, container, surroundings) = (site.clone(), container.clone(), surroundings.clone());
                     probes.spawn(async move {
                         let outcome = prober::probe(probe, surroundings).await;
@@ -76,14 +77,15 @@ pub fn signal(how: Stop) -> Signal {
     }
 }
 
-async fn start(site: &Site, launch: &Launch) -> Result<(Reaper, Ending, Surroundings), String> {
+async fn start(site: &Site, launch: &Launch) -> Result<(Reaper, Ending, Surroundings), StartError> {
     let directory = sandbox::directory(&site.work_dir, &site.agent_id, &launch.sandbox);
-    sandbox::make(&directory).map_err(|e| format!("cannot make the sandbox {}: {e}", directory.display()))?;
+    sandbox::make(&directory)
+        .map_err(|e| StartError::new(format!("cannot make the sandbox {}: {e}", directory.display())))?;
     sandbox::mount(&site.work_dir, &directory, &launch.volumes)?;
     fetcher::fetch(&launch.command.uris, &directory).await?;
     let identity = launch.user.as_deref().map_or(Ok(None), identity)?;
     if let Some(identity) = &identity {
-        own(&directory, identity).map_err(|e| format!("Failed to chown the sandbox: {e}"))?;
+        own(&directory, identity).map_err(|e| StartError::new(format!("Failed to chown the sandbox: {e}")))?;
     }
     let of_run = sandbox::directory(&site.work_dir, &site.agent_id, &launch.sandbox.of_run());
     let places = [("MESOS_DIRECTORY", &of_run), ("MESOS_SANDBOX", &directory)];
@@ -92,22 +94,24 @@ async fn start(site: &Site, launch: &Launch) -> Result<(Reaper, Ending, Surround
     let environment = places.into_iter().chain(others).collect();
     let surroundings = Surroundings { directory, environment, identity, spawner: site.spawner.clone() };
     let program = program(&launch.command, &surroundings, Output::Files)?;
-    let (reaper, ending) = surroundings.spawner.spawn(&program).await.map_err(|e| e.to_string())?;
+    let (reaper, ending) = surroundings.spawner.spawn(&program).await?;
     Ok((reaper, ending, surroundings))
 }
 
 /// Only root may run processes as someone else; others run all as themselves.
-fn identity(name: &str) -> Result<Option<Identity>, String> {
+fn identity(name: &str) -> Result<Option<Identity>, StartError> {
     if !Uid::effective().is_root() {
         return Ok(None);
     }
-    let unknown = || format!("Failed to get user information for '{name}'");
-    let user = User::from_name(name).map_err(|e| format!("{}: {e}", unknown()))?.ok_or_else(unknown)?;
+    let unknown = || StartError::new(format!("Failed to get user information for '{name}'"));
+    let user =
+        User::from_name(name).map_err(|e| StartError::new(format!("{}: {e}", unknown())))?.ok_or_else(unknown)?;
     if user.uid.is_root() {
         return Ok(None);
     }
     let c_name = std::ffi::CString::new(name).map_err(|_| unknown())?;
-    let groups = nix::unistd::getgrouplist(&c_name, user.gid).map_err(|e| format!("{}: {e}", unknown()))?;
+    let groups =
+        nix::unistd::getgrouplist(&c_name, user.gid).map_err(|e| StartError::new(format!("{}: {e}", unknown())))?;
     let groups = groups.into_iter().map(Gid::as_raw).collect();
     Ok(Some(Identity { uid: user.uid.as_raw(), gid: user.gid.as_raw(), groups }))
 }

@@ -9,9 +9,9 @@ use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use self::container::{Order, Site};
+use self::container::{Site, Wish};
 use self::reaper::Spawner;
-use super::{Backend, Event, Exit, Launch, Probe, Report, Sandbox, Stop, Subject, Volume};
+use super::{Backend, Event, Exit, Launch, Order, Probe, Report, Sandbox, Stop, Subject, Volume};
 
 pub mod command;
 mod container;
@@ -27,7 +27,7 @@ pub use container::signal;
 pub struct Posix {
     site: Arc<Site>,
     /// Ends with the container.
-    containers: HashMap<String, UnboundedSender<Order>>,
+    containers: HashMap<String, UnboundedSender<Wish>>,
 }
 
 impl Posix {
@@ -36,43 +36,45 @@ impl Posix {
         Self { site: Arc::new(Site { agent_id, work_dir, spawner, reports }), containers: HashMap::new() }
     }
 
-    fn order(&self, container: &str, order: Order) {
-        if let Some(orders) = self.containers.get(container) {
-            // It has just ended if nobody listens.
-            let _ = orders.send(order);
-        }
-    }
-}
-
-impl Backend for Posix {
     fn start(&mut self, launch: Box<Launch>) {
-        self.containers.retain(|_, orders| !orders.is_closed());
-        let (orders, wanted) = unbounded_channel();
-        self.containers.insert(launch.container.clone(), orders);
+        self.containers.retain(|_, wishes| !wishes.is_closed());
+        let (wishes, wanted) = unbounded_channel();
+        self.containers.insert(launch.container.clone(), wishes);
         tokio::spawn(container::run(self.site.clone(), launch, wanted));
     }
 
-    fn stop(&mut self, container: &str, how: Stop) {
-        self.order(container, Order::Stop(how));
+    fn wish(&self, container: &str, wish: Wish) {
+        if let Some(wishes) = self.containers.get(container) {
+            // It has just ended if nobody listens.
+            let _ = wishes.send(wish);
+        }
     }
 
-    fn probe(&mut self, container: &str, subject: Subject, probe: Probe) {
-        self.order(container, Order::Probe(subject, probe));
-    }
-
-    fn add_volumes(&mut self, sandbox: &Sandbox, volumes: &[Volume]) {
+    fn add_volumes(&self, sandbox: &Sandbox, volumes: &[Volume]) {
         let directory = self.files(sandbox);
         if let Err(why) = sandbox::mount(&self.site.work_dir, &directory, volumes) {
             tracing::warn!("In {}: {why}", directory.display());
         }
     }
 
-    fn destroy(&mut self, volume: &Volume) {
+    fn destroy(&self, volume: &Volume) {
         let directory = sandbox::volume(&self.site.work_dir, volume);
         if let Err(error) = std::fs::remove_dir_all(&directory)
             && error.kind() != std::io::ErrorKind::NotFound
         {
             tracing::warn!("Cannot remove {}: {error}", directory.display());
+        }
+    }
+}
+
+impl Backend for Posix {
+    fn handle(&mut self, order: Order) {
+        match order {
+            Order::Start(launch) => self.start(launch),
+            Order::Stop { container, how } => self.wish(&container, Wish::Stop(how)),
+            Order::Probe { container, subject, probe } => self.wish(&container, Wish::Probe(subject, *probe)),
+            Order::AddVolumes { sandbox, volumes } => self.add_volumes(&sandbox, &volumes),
+            Order::Destroy { volumes } => volumes.iter().for_each(|volume| self.destroy(volume)),
         }
     }
 

@@ -30,7 +30,7 @@ pub async fn probe(probe: Probe, surroundings: Surroundings) -> Outcome {
 async fn run(info: &v1::CommandInfo, surroundings: &Surroundings) -> Outcome {
     let mut program = match program(info, surroundings, Output::Nowhere) {
         Ok(program) => program,
-        Err(why) => return Outcome::Failed(why),
+        Err(why) => return Outcome::Failed(why.to_string()),
     };
     let variables = info.environment.iter().flat_map(|e| &e.variables);
     program.environment.extend(variables.map(|v| (v.name.clone().into(), v.value().into())));

@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Component, Path, PathBuf};
 
 use super::{Sandbox, Volume};
+use crate::local::backend::StartError;
 use crate::local::work_dir;
 
 /// The directory of a sandbox.
@@ -43,10 +44,10 @@ pub fn make(directory: &Path) -> std::io::Result<()> {
 }
 
 /// Links volumes into a sandbox; one that is there already stays.
-pub fn mount(work_dir: &Path, directory: &Path, volumes: &[Volume]) -> Result<(), String> {
+pub fn mount(work_dir: &Path, directory: &Path, volumes: &[Volume]) -> Result<(), StartError> {
     for each in volumes {
         link(&volume(work_dir, each), directory, Path::new(&each.path))
-            .map_err(|e| format!("cannot mount {}: {e}", each.path))?;
+            .map_err(|e| StartError::new(format!("cannot mount {}: {e}", each.path)))?;
     }
     Ok(())
 }

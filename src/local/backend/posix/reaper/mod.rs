@@ -14,7 +14,7 @@ use std::io;
 use std::io::IoSlice;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream as StdStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{ControlMessage, MsgFlags, Shutdown, sendmsg, shutdown};
@@ -26,6 +26,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Mutex, Semaphore};
 
 use self::report::{Report, Step};
+use crate::clock;
 
 pub use program::{Identity, Output, Program, Terminal};
 pub use spawner::Ties;
@@ -154,9 +155,9 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = shutdown(self.control.as_raw_fd(), Shutdown::Write);
         self.wake();
-        let until = Instant::now() + PATIENCE;
+        let until = clock::now() + PATIENCE;
         while matches!(waitpid(self.id, Some(WaitPidFlag::WNOHANG)), Ok(WaitStatus::StillAlive)) {
-            if Instant::now() > until {
+            if clock::now() > until {
                 tracing::warn!("Some processes of tasks cannot be killed, and are left");
                 let _ = kill(self.id, Signal::SIGKILL);
                 let _ = waitpid(self.id, None);

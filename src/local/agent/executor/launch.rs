@@ -1,7 +1,7 @@
 //! What an agent's containers are started with. Follows `executorEnvironment` in `src/slave/slave.cpp` and
 //! `src/slave/paths.cpp`.
 
-use super::{Config, Executor};
+use super::{Config, Record};
 use crate::local::backend::{Launch, Sandbox, Volume};
 use crate::local::task::duration;
 use crate::proto::v1;
@@ -28,7 +28,7 @@ pub fn volumes(volumes: &[RoleVolume]) -> Vec<Volume> {
 /// the backend adds the variables that name the sandbox.
 pub fn launch(
     config: &Config,
-    executor: &Executor,
+    executor: &Record,
     container: &str,
     sandbox: Sandbox,
     command: &v1::CommandInfo,

@@ -1,0 +1,104 @@
+//! The executor of a command task, which runs here. Follows `src/launcher/executor.cpp`.
+
+use std::time::Instant;
+
+use super::launch::RoleVolume;
+use super::{Context, Record, Runner, Stage, not_launched};
+use crate::local::backend::Event;
+use crate::local::task::{OWN_GRACE, TaskProcess};
+use crate::proto::v1;
+use crate::proto::v1::task_status::Reason;
+use crate::wire::duration::Period;
+
+/// Runs one task, in the executor's own container.
+#[derive(Debug)]
+pub struct Command {
+    container: String,
+    process: TaskProcess,
+}
+
+impl Command {
+    /// A task that does not run yet.
+    pub fn new(record: &Record, task: &v1::TaskInfo) -> Self {
+        Self { container: record.container.clone(), process: TaskProcess::new(task.clone(), record.tells_killing()) }
+    }
+
+    fn drive(&mut self, record: &mut Record, context: &mut Context, act: impl FnOnce(&mut TaskProcess, Instant)) {
+        record.drive(context, &self.container, &mut self.process, act);
+    }
+}
+
+impl Runner for Command {
+    fn run(
+        &mut self,
+        record: &mut Record,
+        context: &mut Context,
+        tasks: Vec<v1::TaskInfo>,
+        _group: bool,
+        volumes: &[RoleVolume],
+    ) {
+        let command = tasks.into_iter().next().and_then(|task| task.command).unwrap_or_default();
+        record.start_container(context, &self.container, record.sandbox(), &command, volumes);
+    }
+
+    fn handle_backend(&mut self, record: &mut Record, context: &mut Context, event: Event) {
+        match event {
+            Event::Started { process, .. } => {
+                record.pid = Some(process);
+                if record.stage == Stage::Registering {
+                    record.stage = Stage::Running;
+                }
+                self.drive(record, context, |process, now| {
+                    process.starting();
+                    process.started(now);
+                });
+            }
+            Event::Failed { why, .. } => {
+                record.stage = Stage::Terminated;
+                self.drive(record, context, |process, _| {
+                    process.failed(Reason::ContainerLaunchFailed, not_launched(&why));
+                });
+            }
+            Event::Ended { exit, .. } => {
+                record.stage = Stage::Terminated;
+                self.drive(record, context, |process, _| process.exited(&exit));
+            }
+            Event::Probed { subject, outcome, .. } => {
+                self.drive(record, context, |process, now| process.probed(now, subject, &outcome));
+            }
+        }
+    }
+
+    fn kill(&mut self, record: &mut Record, context: &mut Context, task_id: &str, policy: Option<&v1::KillPolicy>) {
+        if record.stage == Stage::Registering && !self.process.is_gone() {
+            record.drop_before_delivery(context, &[task_id.to_owned()]);
+            record.stage = Stage::Terminating;
+        } else {
+            self.drive(record, context, |process, now| process.kill(now, policy));
+        }
+    }
+
+    fn shut_down(&mut self, record: &mut Record, context: &mut Context, grace: Period) {
+        self.drive(record, context, |process, now| process.shut_down(now, grace.saturating_sub(OWN_GRACE)));
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.process.poll_timeout()
+    }
+
+    fn handle_timeout(&mut self, record: &mut Record, context: &mut Context) {
+        self.drive(record, context, |process, now| process.handle_timeout(now));
+    }
+}
+
+/// What the agent makes of a command task (`Slave::getExecutorInfo`).
+#[allow(deprecated)]
+pub fn executor_info(task: &v1::TaskInfo) -> v1::ExecutorInfo {
+    let id = &task.task_id.value;
+    v1::ExecutorInfo {
+        executor_id: v1::ExecutorId { value: id.clone() },
+        name: Some(format!("Command Executor (Task: {id})")),
+        source: Some(id.clone()),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,135 @@
+//! The default executor, which runs groups of tasks here. Follows `src/launcher/default_executor.cpp`.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::launch::RoleVolume;
+use super::{Context, Record, Runner, Stage, not_launched};
+use crate::local::backend::{Event, Exit};
+use crate::local::task::{OWN_GRACE, TaskProcess};
+use crate::proto::v1;
+use crate::proto::v1::TaskState;
+use crate::proto::v1::task_status::Reason;
+use crate::wire::duration::Period;
+
+/// Runs tasks in containers within the executor's, which has no process of its own.
+#[derive(Debug, Default)]
+pub struct Group {
+    /// By container.
+    members: BTreeMap<String, Member>,
+}
+
+#[derive(Debug)]
+struct Member {
+    task_id: String,
+    process: TaskProcess,
+    /// The tasks of its group, itself among them.
+    group: Vec<String>,
+}
+
+impl Group {
+    fn drive(
+        &mut self,
+        record: &mut Record,
+        context: &mut Context,
+        container: &str,
+        act: impl FnOnce(&mut TaskProcess, Instant),
+    ) {
+        if let Some(member) = self.members.get_mut(container) {
+            record.drive(context, container, &mut member.process, act);
+        }
+    }
+
+    fn drive_all(&mut self, record: &mut Record, context: &mut Context, act: impl Fn(&mut TaskProcess, Instant)) {
+        for (container, member) in &mut self.members {
+            record.drive(context, container, &mut member.process, &act);
+        }
+    }
+
+    fn kill_one(&mut self, record: &mut Record, context: &mut Context, task_id: &str, policy: Option<&v1::KillPolicy>) {
+        if let Some(container) = record.tasks.get(task_id).and_then(|task| task.container.clone()) {
+            self.drive(record, context, &container, |process, now| process.kill(now, policy));
+        }
+    }
+
+    /// One task of a group that does not finish well ends all of it; the executor ends with its last task.
+    fn ended(&mut self, record: &mut Record, context: &mut Context, container: &str) {
+        let Some(member) = self.members.get(container) else { return };
+        let finished = record.tasks.get(&member.task_id).is_some_and(|task| task.state == TaskState::TaskFinished);
+        let group = if finished { Vec::new() } else { member.group.clone() };
+        for other in &group {
+            self.kill_one(record, context, other, None);
+        }
+        if self.members.values().all(|member| member.process.is_gone()) {
+            record.terminated(context, &Exit::Exited(0), None);
+        }
+    }
+}
+
+impl Runner for Group {
+    fn run(
+        &mut self,
+        record: &mut Record,
+        context: &mut Context,
+        tasks: Vec<v1::TaskInfo>,
+        _group: bool,
+        volumes: &[RoleVolume],
+    ) {
+        record.stage = Stage::Running;
+        let group: Vec<String> = tasks.iter().map(|task| task.task_id.value.clone()).collect();
+        for task in tasks {
+            let container = context.world.uuid().to_string();
+            let Some(kept) = record.tasks.get_mut(&task.task_id.value) else { continue };
+            kept.container = Some(container.clone());
+            let sandbox = record.sandbox_of(&record.tasks[&task.task_id.value]);
+            let command = task.command.clone().unwrap_or_default();
+            record.start_container(context, &container, sandbox, &command, volumes);
+            let task_id = task.task_id.value.clone();
+            let process = TaskProcess::new(task, record.tells_killing());
+            self.members.insert(container, Member { task_id, process, group: group.clone() });
+        }
+    }
+
+    fn handle_backend(&mut self, record: &mut Record, context: &mut Context, event: Event) {
+        match event {
+            Event::Started { container, .. } => self.drive(record, context, &container, |process, now| {
+                process.starting();
+                process.started(now);
+            }),
+            Event::Failed { container, why } => {
+                self.drive(record, context, &container, |process, _| {
+                    process.failed(Reason::ContainerLaunchFailed, not_launched(&why));
+                });
+                self.ended(record, context, &container);
+            }
+            Event::Ended { container, exit } => {
+                self.drive(record, context, &container, |process, _| process.exited(&exit));
+                self.ended(record, context, &container);
+            }
+            Event::Probed { container, subject, outcome } => {
+                self.drive(record, context, &container, |process, now| process.probed(now, subject, &outcome));
+            }
+        }
+    }
+
+    fn kill(&mut self, record: &mut Record, context: &mut Context, task_id: &str, policy: Option<&v1::KillPolicy>) {
+        let member = self.members.values().find(|member| member.task_id == task_id);
+        for other in member.map(|member| member.group.clone()).unwrap_or_default() {
+            self.kill_one(record, context, &other, policy);
+        }
+    }
+
+    fn shut_down(&mut self, record: &mut Record, context: &mut Context, grace: Period) {
+        // Mesos' own executors keep so much for their own end.
+        let grace = grace.saturating_sub(OWN_GRACE);
+        self.drive_all(record, context, |process, now| process.shut_down(now, grace));
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.members.values().filter_map(|member| member.process.poll_timeout()).min()
+    }
+
+    fn handle_timeout(&mut self, record: &mut Record, context: &mut Context) {
+        self.drive_all(record, context, |process, now| process.handle_timeout(now));
+    }
+}

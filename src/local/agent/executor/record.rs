@@ -1,0 +1,210 @@
+//! What an agent keeps of an executor, whatever runs its tasks.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use super::launch::{RoleVolume, launch};
+use super::{Context, Stage};
+use crate::local::agent::updates::Updates;
+use crate::local::backend::{Exit, Order, Sandbox};
+use crate::local::messages::{ToMaster, is_terminal};
+use crate::local::task::{Action, TaskProcess};
+use crate::proto::v1::TaskState;
+use crate::proto::v1::task_status::Reason;
+use crate::proto::{has_capability, v1};
+
+/// Tasks of an executor that are over and still shown (`MAX_COMPLETED_TASKS_PER_EXECUTOR`).
+const MAX_COMPLETED_TASKS: usize = 200;
+
+/// A task as the agent keeps it.
+#[derive(Debug)]
+pub struct AgentTask {
+    pub info: v1::TaskInfo,
+    /// The latest state that its executor told of.
+    pub state: TaskState,
+    pub updates: Updates,
+    /// Its own container, within the executor's; `None` if it runs in that one.
+    pub container: Option<String>,
+    /// Whether it was launched, and not made up by its executor.
+    pub(super) launched: bool,
+}
+
+impl AgentTask {
+    pub(super) fn new(info: v1::TaskInfo, launched: bool) -> Self {
+        Self { info, state: TaskState::TaskStaging, updates: Updates::default(), container: None, launched }
+    }
+}
+
+/// An executor's framework, containers and tasks.
+#[derive(Debug)]
+pub struct Record {
+    pub info: v1::ExecutorInfo,
+    pub framework: v1::FrameworkInfo,
+    pub container: String,
+    pub role: String,
+    pub tasks: BTreeMap<String, AgentTask>,
+    pub completed: VecDeque<AgentTask>,
+    /// All containers that were started for it.
+    pub containers: Vec<String>,
+    pub(super) stage: Stage,
+    pub(super) pid: Option<u32>,
+    /// Whether it is a process of the framework's own.
+    custom: bool,
+    /// The framework is removed: nobody is to be told.
+    pub(super) abandoned: bool,
+}
+
+impl Record {
+    pub(super) fn new(
+        container: String,
+        framework: v1::FrameworkInfo,
+        info: v1::ExecutorInfo,
+        role: String,
+        custom: bool,
+    ) -> Self {
+        Self {
+            info,
+            framework,
+            container,
+            role,
+            tasks: BTreeMap::new(),
+            completed: VecDeque::new(),
+            containers: Vec::new(),
+            stage: Stage::Registering,
+            pid: None,
+            custom,
+            abandoned: false,
+        }
+    }
+
+    /// The framework's id.
+    pub fn framework_id(&self) -> String {
+        self.framework.id.clone().unwrap_or_default().value
+    }
+
+    /// Whether it is a process of the framework's own.
+    pub fn is_custom(&self) -> bool {
+        self.custom
+    }
+
+    /// Its tasks, those that are over first.
+    pub fn all_tasks(&self) -> impl Iterator<Item = &AgentTask> {
+        self.completed.iter().chain(self.tasks.values())
+    }
+
+    /// Its own sandbox.
+    pub fn sandbox(&self) -> Sandbox {
+        Sandbox {
+            framework_id: self.framework_id(),
+            executor_id: self.info.executor_id.value.clone(),
+            run: self.container.clone(),
+            task_id: None,
+        }
+    }
+
+    /// Where a task of it writes.
+    pub fn sandbox_of(&self, task: &AgentTask) -> Sandbox {
+        let task_id = task.container.as_ref().map(|_| task.info.task_id.value.clone());
+        Sandbox { task_id, ..self.sandbox() }
+    }
+
+    /// Where it is in its life.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// Whether it is gone and nothing waits for an acknowledgement.
+    pub fn is_over(&self) -> bool {
+        self.stage == Stage::Terminated && (self.abandoned || self.tasks.is_empty())
+    }
+
+    /// Whether its framework wants to be told TASK_KILLING.
+    pub(super) fn tells_killing(&self) -> bool {
+        has_capability(&self.framework, v1::framework_info::capability::Type::TaskKillingState)
+    }
+
+    pub(super) fn add(&mut self, tasks: &[v1::TaskInfo]) {
+        for info in tasks {
+            self.tasks.insert(info.task_id.value.clone(), AgentTask::new(info.clone(), true));
+        }
+    }
+
+    /// When an update is to be repeated.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.tasks.values().filter_map(|task| task.updates.due()).min()
+    }
+
+    pub(super) fn repeat_updates(&mut self, context: &mut Context) {
+        let repeated = |task: &mut AgentTask| task.updates.repeat(context.now).map(|status| (status, task.state));
+        let due: Vec<_> = self.tasks.values_mut().filter_map(repeated).collect();
+        due.into_iter().for_each(|(status, latest)| self.tell(context, status, latest));
+    }
+
+    pub(super) fn start_container(
+        &mut self,
+        context: &mut Context,
+        container: &str,
+        sandbox: Sandbox,
+        command: &v1::CommandInfo,
+        volumes: &[RoleVolume],
+    ) {
+        let launch = launch(context.config, self, container, sandbox, command, volumes);
+        self.containers.push(container.to_owned());
+        context.order(Order::Start(Box::new(launch)));
+    }
+
+    /// Does something with the process of a task that runs here, and what that asks for.
+    pub(super) fn drive(
+        &mut self,
+        context: &mut Context,
+        container: &str,
+        process: &mut TaskProcess,
+        act: impl FnOnce(&mut TaskProcess, Instant),
+    ) {
+        act(process, context.now);
+        while let Some(action) = process.poll_action() {
+            let container = container.to_owned();
+            match action {
+                Action::Stop(how) => context.order(Order::Stop { container, how }),
+                Action::Probe(subject, probe) => context.order(Order::Probe { container, subject, probe }),
+                Action::Report(status) => self.report(context, *status),
+            }
+        }
+    }
+
+    /// The framework is removed: its tasks' updates go nowhere.
+    pub(super) fn abandon(&mut self) {
+        self.abandoned = true;
+        self.tasks.values_mut().for_each(|task| task.updates = Updates::default());
+    }
+
+    /// The executor is gone: what its tasks had still to do fails (`Slave::executorTerminated`).
+    pub(super) fn terminated(&mut self, context: &mut Context, exit: &Exit, cause: Option<(Reason, String)>) {
+        self.stage = Stage::Terminated;
+        if self.abandoned {
+            let live = self.tasks.values_mut().filter(|task| !is_terminal(task.state));
+            return live.for_each(|task| task.state = TaskState::TaskKilled);
+        }
+        let (reason, why) = cause.unwrap_or((Reason::ExecutorTerminated, "Executor terminated".to_owned()));
+        let live = self.tasks.values().filter(|task| !is_terminal(task.state));
+        for task in live.map(|task| task.info.clone()).collect::<Vec<_>>() {
+            self.tell_for(context, &task, TaskState::TaskFailed, reason, &why);
+        }
+        context.outputs.push_back(super::Output::Tell(ToMaster::ExitedExecutor {
+            framework_id: self.framework_id(),
+            executor_id: self.info.executor_id.value.clone(),
+            agent_id: context.config.id.clone(),
+            status: exit.wait_status(),
+        }));
+    }
+
+    /// A task whose last update is acknowledged is over.
+    pub(super) fn complete(&mut self, task_id: &str) {
+        if let Some(task) = self.tasks.remove(task_id) {
+            self.completed.push_back(task);
+            if self.completed.len() > MAX_COMPLETED_TASKS {
+                self.completed.pop_front();
+            }
+        }
+    }
+}
