@@ -83,7 +83,7 @@ class Real(Lane):
     """The real Mesos."""
 
     title = "real"
-    workers = 4
+    workers = 6
 
     def __init__(self, work_dir: Path, home: Path) -> None:
         super().__init__(work_dir)

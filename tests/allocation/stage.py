@@ -36,6 +36,7 @@ class Scenario:
     agents: int
     fresh: bool
     alike: bool
+    shuffled: bool
     metronome: str
 
     @property
@@ -179,17 +180,20 @@ class Stage:
             return [] if "executor_id" in failure else [f"loses {self._name(failure['agent_id'])}"]
         if kind == "ERROR":
             return [f"is told: {event['error']['message']}"]
-        return [] if kind == "HEARTBEAT" else [{"CLOSED": "is disconnected"}.get(kind, kind)]
+        return [] if kind in ("HEARTBEAT", "MESSAGE") else [{"CLOSED": "is disconnected"}.get(kind, kind)]
 
     def _offers(self, offers: list[Offer]) -> str:
         """Offers of one event. Their order is not Mesos': they come from a hash table."""
         new = [offer for offer in offers if offer.agent_id["value"] not in self._agents]
-        for offer in sorted(new, key=described):
+        for offer in sorted(new, key=self._described):
             self._name(offer.agent_id)
         return "; ".join(sorted(self._offer(offer) for offer in offers))
 
     def _offer(self, offer: Offer) -> str:
-        return f"{self._name(offer.agent_id)} {described(offer)}"
+        return f"{self._name(offer.agent_id)} {self._described(offer)}"
+
+    def _described(self, offer: Offer) -> str:
+        return described(offer, self._scenario.shuffled)
 
     def _name(self, agent_id: dict[str, str]) -> str:
         return f"agent {self._agents.setdefault(agent_id['value'], len(self._agents) + 1)}"
@@ -229,11 +233,12 @@ def in_order(told: Any) -> Any:
     return told
 
 
-def described(offer: Offer) -> str:
-    """What an offer has, in the order in which it has it."""
+def described(offer: Offer, shuffled: bool = False) -> str:
+    """What an offer has, in the order in which it has it unless that is random."""
     role = f"[{offer.role}] " if offer.role else ""
     extra = " (unavailable)" if "unavailability" in offer.whole else ""
-    return role + " ".join(resource(one, offer.role) for one in offer.resources) + extra
+    resources = [resource(one, offer.role) for one in offer.resources]
+    return role + " ".join(sorted(resources) if shuffled else resources) + extra
 
 
 def resource(one: dict[str, Any], role: str = "") -> str:

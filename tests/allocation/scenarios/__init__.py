@@ -18,7 +18,12 @@ _made: list[Scenario] = []
 
 
 def scenario(
-    flags: dict[str, str] | None = None, agents: int = 2, fresh: bool = False, alike: bool = False, metronome: str = "*"
+    flags: dict[str, str] | None = None,
+    agents: int = 2,
+    fresh: bool = False,
+    alike: bool = False,
+    shuffled: bool = False,
+    metronome: str = "*",
 ) -> Callable[[Callable[[Stage], None]], Callable[[Stage], None]]:
     """Makes a scenario of a function.
 
@@ -26,12 +31,13 @@ def scenario(
     :param agents: how many agents
     :param fresh: whether it leaves traces, so that it needs a cluster of its own
     :param alike: whether agents do not differ, so that they are numbered anew in each step: it is random who gets which
+    :param shuffled: whether the order of resources within an offer is random, as it is when a quota cuts the offer
     :param metronome: a role in which something is offered at each batch allocation, if nothing else is done
     """
 
     def made(play: Callable[[Stage], None]) -> Callable[[Stage], None]:
         options = tuple(sorted((flags or {}).items()))
-        _made.append(Scenario(play.__name__, play, options, agents, fresh, alike, metronome))
+        _made.append(Scenario(play.__name__, play, options, agents, fresh, alike, shuffled, metronome))
         return play
 
     return made

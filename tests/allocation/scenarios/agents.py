@@ -42,7 +42,7 @@ def statuses(stage: Stage) -> None:
     stage.say(f"{len(machines)} drain, {len(status.get('down_machines', []))} are down")
 
 
-@scenario(fresh=True)
+@scenario(fresh=True, alike=True)
 def maintenance_is_planned_and_given_up(stage: Stage) -> None:
     a = stage.framework("a")
     stage.step("a subscribes")

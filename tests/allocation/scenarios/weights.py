@@ -50,35 +50,43 @@ def weights_of_an_operator(stage: Stage) -> None:
         decline_all(*both)
         stage.step("all is declined")
     weigh(stage, x=0.5)
+    stage.step("x gets the weight 0.5", timed=False)
     for _ in range(2):
         decline_all(*both)
-        stage.step("x gets the weight 0.5; all is declined")
+        stage.step("all is declined")
     stage.tell(stage.ask("GET_WEIGHTS"))
 
 
 @scenario(fresh=True, agents=1)
 def weights_of_parents(stage: Stage) -> None:
+    weigh(stage, x=4, x_a=0.01)
     both = unequal(stage, "x/a", "y/b")
-    weigh(stage, x_a=100)
-    for _ in range(2):
+    for _ in range(3):
         decline_all(*both)
-        stage.step("x/a gets the weight 100; all is declined", timed=False)
+        stage.step("x has the weight 4, x/a 0.01; all is declined")
+
+
+@scenario(fresh=True, agents=1)
+def weights_of_parents_that_are_there_already(stage: Stage) -> None:
+    both = unequal(stage, "x/a", "y/b")
     weigh(stage, x=4)
-    for _ in range(2):
+    stage.step("x gets the weight 4", timed=False)
+    for _ in range(3):
         decline_all(*both)
-        stage.step("x gets the weight 4; all is declined", timed=False)
+        stage.step("all is declined")
 
 
 @scenario(fresh=True, agents=1)
 def weights_of_siblings(stage: Stage) -> None:
     both = unequal(stage, "x/a", "x/b")
     weigh(stage, x_a=4)
-    for _ in range(2):
+    stage.step("x/a gets the weight 4", timed=False)
+    for _ in range(3):
         decline_all(*both)
-        stage.step("x/a gets the weight 4; all is declined", timed=False)
+        stage.step("all is declined")
 
 
-@scenario(fresh=True)
+@scenario(fresh=True, alike=True)
 def offers_are_rescinded_when_weights_change(stage: Stage) -> None:
     stage.framework("a", "x")
     stage.step("a subscribes in x")
