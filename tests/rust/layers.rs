@@ -65,7 +65,7 @@ const STATE_MACHINES: [&str; 6] = [
     "src/local/agent",
     "src/local/task",
     "src/local/allocator",
-    "src/local/resources.rs",
+    "src/local/resources",
 ];
 
 pub(crate) fn sources(path: &Path) -> Vec<PathBuf> {

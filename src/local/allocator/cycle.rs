@@ -19,6 +19,8 @@ struct Cycle {
     required: Quantities,
     /// What is available, not reserved and not revocable.
     headroom: Quantities,
+    /// The shared volumes that someone is offered already, by agent: each is offered once.
+    shared: BTreeMap<Arc<str>, Resources>,
     offers: Vec<Allocation>,
 }
 
@@ -99,7 +101,7 @@ impl Allocator {
         let mut available = self.agents[agent_id].available.available_to(role);
         let mut held = Quantities::of(&available);
         // Many frameworks may refuse the same portion.
-        let mut portions: BTreeMap<(bool, bool), Option<Portion>> = BTreeMap::new();
+        let mut portions: BTreeMap<[bool; 3], Option<Portion>> = BTreeMap::new();
         for framework_id in clients {
             if available.is_empty() || (stage == Stage::Guarantees && cycle.unsatisfied(role, quota).is_empty()) {
                 return;
@@ -109,10 +111,10 @@ impl Allocator {
             if excluded || !self.allocatable(&held, role, framework) {
                 continue;
             }
-            let (refinement, revocable) = (framework.refinement, framework.revocable);
-            let portion = portions
-                .entry((refinement, revocable))
-                .or_insert_with(|| cycle.portion(&available.understood_by(refinement, revocable), role, quota, stage));
+            let portion = portions.entry(framework.understands()).or_insert_with(|| {
+                let understood = available.understood_by(framework.refinement, framework.revocable, framework.shared);
+                cycle.portion(&cycle.not_shared_yet(agent_id, understood), role, quota, stage)
+            });
             let Some(portion) = portion.as_ref().filter(|portion| !portion.resources.is_empty()) else {
                 continue;
             };
@@ -121,6 +123,7 @@ impl Allocator {
                 continue;
             }
             self.track(&framework_id, agent_id, role, &portion.resources);
+            cycle.share(agent_id, &portion.resources);
             cycle.offer(&framework_id, agent_id, role, portion);
             portions.clear();
             available = self.agents[agent_id].available.available_to(role);
@@ -149,6 +152,20 @@ impl Allocator {
 }
 
 impl Cycle {
+    fn not_shared_yet(&self, agent_id: &Arc<str>, mut resources: Resources) -> Resources {
+        if let Some(shared) = self.shared.get(agent_id) {
+            resources.subtract(shared);
+        }
+        resources
+    }
+
+    fn share(&mut self, agent_id: &Arc<str>, resources: &Resources) {
+        let shared = resources.shared();
+        if !shared.is_empty() {
+            self.shared.entry(agent_id.clone()).or_default().add(&shared);
+        }
+    }
+
     /// What of a role's guarantees it does not have yet.
     fn unsatisfied(&self, role: &str, quota: &Quota) -> Quantities {
         self.consumed.get(role).map(|consumed| quota.guarantees.less(consumed)).unwrap_or_default()
@@ -157,9 +174,7 @@ impl Cycle {
     /// What of available resources a role may be offered; nothing if it would not come closer to its guarantees in the
     /// stage for these.
     fn portion(&self, available: &Resources, role: &str, quota: &Quota, stage: Stage) -> Option<Portion> {
-        let charged = available.charged();
-        let mut resources = available.clone();
-        resources.subtract(&charged);
+        let (charged, mut resources) = available.by_charge();
         let mut guaranteed = Resources::default();
         if stage == Stage::Guarantees {
             let unsatisfied = self.unsatisfied(role, quota);

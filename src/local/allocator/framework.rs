@@ -37,6 +37,7 @@ pub struct Framework {
     pub gpus: bool,
     pub revocable: bool,
     pub refinement: bool,
+    pub shared: bool,
     pub regions: bool,
 }
 
@@ -61,6 +62,7 @@ impl Framework {
             gpus: has(Capability::GpuResources),
             revocable: has(Capability::RevocableResources),
             refinement: has(Capability::ReservationRefinement),
+            shared: has(Capability::SharedResources),
             regions: has(Capability::RegionAware),
         }
     }
@@ -68,6 +70,11 @@ impl Framework {
     /// Whether it wants offers in any role.
     pub fn wants_offers(&self) -> bool {
         self.active && self.roles.iter().any(|role| !self.suppressed.contains(role))
+    }
+
+    /// Which kinds of resources it understands.
+    pub fn understands(&self) -> [bool; 3] {
+        [self.refinement, self.revocable, self.shared]
     }
 
     /// Forgets what it refused of an agent.

@@ -48,23 +48,23 @@ impl Ledger {
 
     /// An agent's resources are there.
     pub fn reserve(&mut self, total: &Resources) {
-        for (role, amounts) in total.reservations() {
-            let quantities = Quantities::new(amounts.scalars());
+        for (role, reserved) in &total.reservations() {
+            let quantities = Quantities::of(reserved);
             self.change(role, |sums| sums.reserved.add(&quantities));
         }
     }
 
     /// An agent's resources are gone.
     pub fn unreserve(&mut self, total: &Resources) {
-        for (role, amounts) in total.reservations() {
-            let quantities = Quantities::new(amounts.scalars());
+        for (role, reserved) in &total.reservations() {
+            let quantities = Quantities::of(reserved);
             self.change(role, |sums| sums.reserved.subtract(&quantities));
         }
     }
 
     /// Resources are offered to a role.
     pub fn hold(&mut self, role: &str, resources: &Resources) {
-        let (reserved, charged) = (Quantities::of(&resources.reserved()), Quantities::of(&resources.charged()));
+        let (reserved, charged) = (Quantities::of(&resources.reserved()), Quantities::of(&resources.by_charge().0));
         self.change(role, |sums| {
             sums.reserved_held.add(&reserved);
             sums.charged_held.add(&charged);
@@ -73,7 +73,7 @@ impl Ledger {
 
     /// Resources are no longer offered to or used by a role.
     pub fn release(&mut self, role: &str, resources: &Resources) {
-        let (reserved, charged) = (Quantities::of(&resources.reserved()), Quantities::of(&resources.charged()));
+        let (reserved, charged) = (Quantities::of(&resources.reserved()), Quantities::of(&resources.by_charge().0));
         self.change(role, |sums| {
             sums.reserved_held.subtract(&reserved);
             sums.charged_held.subtract(&charged);

@@ -110,11 +110,23 @@ struct Held {
     used: Resources,
 }
 
+impl Held {
+    /// What of further resources counts towards its share: a shared volume only once.
+    fn counted(&self, resources: &Resources) -> Quantities {
+        let mut counted = resources.clone();
+        let shared = resources.shared();
+        counted.subtract(&shared.also_in(&self.offered));
+        counted.subtract(&shared.also_in(&self.used));
+        Quantities::of(&counted)
+    }
+}
+
 impl Agent {
     fn reckon(&mut self) {
+        // A shared volume is there however many use it.
         self.available = self.total.clone();
-        self.available.subtract(&self.offered);
-        self.available.subtract(&self.used);
+        self.available.subtract(&self.offered.exclusive());
+        self.available.subtract(&self.used.exclusive());
     }
 
     fn has_gpus(&self) -> bool {
@@ -202,6 +214,20 @@ impl Allocator {
         self.convert_total(agent_id, before, after);
     }
 
+    /// Resources that nobody has change their kind. Returns false if some of them are offered or used.
+    pub fn convert_available(&mut self, agent_id: &str, before: &Resources, after: &Resources) -> bool {
+        let available = self.agents.get(agent_id).is_some_and(|agent| agent.available.contains(before));
+        if available {
+            self.convert_total(agent_id, before, after);
+        }
+        available
+    }
+
+    /// What of an agent is neither offered nor used.
+    pub fn available(&self, agent_id: &str) -> Resources {
+        self.agents.get(agent_id).map(|agent| agent.available.clone()).unwrap_or_default()
+    }
+
     fn convert_total(&mut self, agent_id: &str, before: &Resources, after: &Resources) {
         if let Some(agent) = self.agents.get_mut(agent_id) {
             self.ledger.unreserve(&agent.total);
@@ -225,6 +251,11 @@ impl Allocator {
         }
     }
 
+    /// Another task uses shared volumes that the framework was offered once and uses already.
+    pub fn share(&mut self, framework_id: &str, agent_id: &str, role: &str, shared: &Resources) {
+        self.track(&framework_id.into(), agent_id, role, shared);
+    }
+
     /// Resources are available again.
     pub fn recover(&mut self, framework_id: &str, agent_id: &str, role: &str, resources: &Resources, was: Was) {
         let Some(agent) = self.agents.get_mut(agent_id).filter(|_| !resources.is_empty()) else {
@@ -242,6 +273,7 @@ impl Allocator {
         };
         of_framework.subtract(resources);
         of_agent.subtract(resources);
+        let quantities = held.counted(resources);
         if held.offered.is_empty() && held.used.is_empty() {
             roles.remove(role);
         }
@@ -249,7 +281,6 @@ impl Allocator {
             agent.held.remove(framework_id);
         }
         agent.reckon();
-        let quantities = Quantities::of(resources);
         self.ledger.release(role, resources);
         self.roles.unallocated(role, &quantities);
         if let Some(clients) = self.clients.get_mut(role) {
@@ -349,17 +380,19 @@ impl Allocator {
 
     /// Resources of an agent go to a framework.
     fn track(&mut self, framework_id: &Arc<str>, agent_id: &str, role: &str, resources: &Resources) {
-        let quantities = Quantities::of(resources);
+        let Some(agent) = self.agents.get_mut(agent_id) else {
+            return;
+        };
+        let roles = agent.held.entry(framework_id.clone()).or_default();
+        let held = roles.entry(role.to_owned()).or_default();
+        let quantities = held.counted(resources);
+        held.offered.add(resources);
+        agent.offered.add(resources);
+        agent.reckon();
         self.ledger.hold(role, resources);
         self.roles.allocated(role, &quantities, &self.total);
         if let Some(clients) = self.clients.get_mut(role) {
             clients.allocated(framework_id, &quantities, &self.total);
-        }
-        if let Some(agent) = self.agents.get_mut(agent_id) {
-            let roles = agent.held.entry(framework_id.clone()).or_default();
-            roles.entry(role.to_owned()).or_default().offered.add(resources);
-            agent.offered.add(resources);
-            agent.reckon();
         }
     }
 }

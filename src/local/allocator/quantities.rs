@@ -30,8 +30,7 @@ impl Quantities {
 
     /// All resources, of whatever kind: of ranges and sets how many there are.
     pub fn of_all(resources: &Resources) -> Self {
-        let amounts = resources.amounts();
-        let mut quantities = Self::new(amounts.counts());
+        let mut quantities = Self::new(resources.counts());
         quantities.add(&Self::of(resources));
         quantities
     }

@@ -23,7 +23,8 @@ fn quantities(text: &str) -> Quantities {
 }
 
 fn limits(text: &str) -> Limits {
-    Limits::new(parse(text).scalars())
+    let items = text.split(';').filter_map(|item| item.split_once(':'));
+    Limits::new(items.map(|(name, limit)| (name, limit.parse().expect(text))))
 }
 
 /// With agents `S0`, `S1`, ...
@@ -221,7 +222,7 @@ fn a_role_without_cpus_left_gets_the_rest_of_an_agent() {
     let mut world = world(&["cpus:4;mem:400;ports:[1-10]"]);
     world.set_quota("dev", "", "cpus:0");
     world.add("dev", "dev");
-    assert_eq!(world.offers(), ["dev dev S0 mem:400; ports:[1-10]"]);
+    assert_eq!(world.offers(), ["dev dev S0 ports:[1-10]; mem:400"]);
 }
 
 #[test]
@@ -244,7 +245,7 @@ fn agents_with_gpus_are_for_those_who_know_of_them() {
     world.add("a", "*");
     assert_eq!(world.offers(), [""; 0]);
     world.add_with("b", &["*"], &[Type::GpuResources]);
-    assert_eq!(world.offers(), ["b * S0 cpus:4; gpus:1; mem:400"]);
+    assert_eq!(world.offers(), ["b * S0 cpus:4; mem:400; gpus:1"]);
 }
 
 #[test]

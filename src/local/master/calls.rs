@@ -142,6 +142,10 @@ impl Master {
             OfFramework::Acknowledge(acknowledge) => self.acknowledge(id, acknowledge),
             OfFramework::Reconcile(reconcile) => self.reconcile(now, id, &reconcile),
             OfFramework::UpdateFramework(update) => return self.update_framework(now, id, *update),
+            OfFramework::AcknowledgeOperationStatus(acknowledge) => self.acknowledge_operation(id, acknowledge),
+            OfFramework::ReconcileOperations(reconcile) => self.reconcile_operations(id, &reconcile),
+            OfFramework::AcceptInverseOffers(call) => ignore("inverse offer", ids(call.inverse_offer_ids)),
+            OfFramework::DeclineInverseOffers(call) => ignore("inverse offer", ids(call.inverse_offer_ids)),
             OfFramework::Ignored(kind) => tracing::debug!("Nothing to do for {kind:?}"),
         }
         Ok(())
@@ -247,7 +251,7 @@ impl Master {
         if let Some(task) = framework.tasks.get(&task_id) {
             let acknowledged = |s: &v1::TaskStatus| s.uuid.as_deref() == Some(&acknowledge.uuid);
             if task.statuses.iter().any(|s| acknowledged(s) && is_terminal(s.state())) {
-                framework.complete_task(&task_id);
+                framework.complete_task(&task_id, self.config.max_completed_tasks_per_framework);
             }
         }
         let message = ToAgent::Acknowledge { framework_id: framework_id.to_owned(), task_id, uuid: acknowledge.uuid };
@@ -277,6 +281,15 @@ impl Master {
         }
         Ok(())
     }
+}
+
+/// What a call is about does not exist here.
+fn ignore(what: &str, ids: impl IntoIterator<Item = String>) {
+    ids.into_iter().for_each(|id| tracing::debug!("There is no {what} '{id}'"));
+}
+
+fn ids(offer_ids: Vec<v1::OfferId>) -> impl Iterator<Item = String> {
+    offer_ids.into_iter().map(|id| id.value)
 }
 
 /// What a framework tells the allocator besides its `FrameworkInfo`.

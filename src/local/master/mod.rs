@@ -5,12 +5,15 @@
 
 mod accept;
 mod calls;
+mod executors;
 mod framework;
 mod maintenance;
 mod operations;
 mod operator;
+mod parts;
 mod quota;
 mod reconcile;
+mod resource_rules;
 mod state;
 mod tasks;
 mod validation;
@@ -39,7 +42,9 @@ const ALLOCATION_INTERVAL: Period = Period::from_secs(1);
 const MIN_CPUS: f64 = 0.01;
 const MIN_MEM: f64 = 32.0;
 /// `DEFAULT_MAX_COMPLETED_FRAMEWORKS`.
-const MAX_COMPLETED_FRAMEWORKS: usize = 50;
+pub const MAX_COMPLETED_FRAMEWORKS: usize = 50;
+/// `DEFAULT_MAX_COMPLETED_TASKS_PER_FRAMEWORK`.
+pub const MAX_COMPLETED_TASKS: usize = 1000;
 /// AGENT_UPDATE, AGENT_DRAINING and QUOTA_V2, which v1 has no name for (`MASTER_CAPABILITIES`).
 const MASTER_CAPABILITIES: [i32; 3] = [1, 2, 3];
 /// The version of Mesos whose behaviour this follows.
@@ -76,6 +81,12 @@ pub struct Config {
     pub roles: Option<BTreeSet<String>>,
     /// Region and zone of the master, `MESOS_DOMAIN`.
     pub domain: Option<v1::DomainInfo>,
+    /// What the cluster is called, `MESOS_CLUSTER`.
+    pub cluster: Option<String>,
+    /// How many frameworks that are over are remembered, `MESOS_MAX_COMPLETED_FRAMEWORKS`.
+    pub max_completed_frameworks: usize,
+    /// How many tasks that are over are remembered of each, `MESOS_MAX_COMPLETED_TASKS_PER_FRAMEWORK`.
+    pub max_completed_tasks_per_framework: usize,
 }
 
 impl Config {
@@ -91,6 +102,9 @@ impl Config {
             filter_gpu_resources: true,
             roles: None,
             domain: None,
+            cluster: None,
+            max_completed_frameworks: MAX_COMPLETED_FRAMEWORKS,
+            max_completed_tasks_per_framework: MAX_COMPLETED_TASKS,
         }
     }
 }
@@ -233,6 +247,9 @@ impl Master {
             ToMaster::ExitedExecutor { framework_id, executor_id, agent_id, status } => {
                 return self.executor_exited(&framework_id, executor_id, agent_id, status);
             }
+            ToMaster::OperationStatus { framework_id, uuid, status } => {
+                return self.operation_updated(&framework_id, &uuid, *status);
+            }
             ToMaster::Message { framework_id, executor_id, agent_id, data } => {
                 let agent_id = v1::AgentId { value: agent_id };
                 let executor_id = v1::ExecutorId { value: executor_id };
@@ -298,7 +315,7 @@ impl Master {
             self.outputs.push_back(Output::Close(connection.id));
         }
         self.completed.push_back(framework);
-        if self.completed.len() > MAX_COMPLETED_FRAMEWORKS {
+        if self.completed.len() > self.config.max_completed_frameworks {
             self.completed.pop_front();
         }
         self.allocator.remove_framework(id);
