@@ -30,8 +30,6 @@ pub struct Framework {
     pub active: bool,
     pub filters: Filters,
     pub constraints: Constraints,
-    /// Until when it is not asked for an agent.
-    pub inverse_filters: BTreeMap<String, Vec<Instant>>,
     /// By role, in place of what holds for all.
     pub min_allocatable: BTreeMap<String, Vec<Quantities>>,
     pub gpus: bool,
@@ -57,7 +55,6 @@ impl Framework {
             active: true,
             filters: Filters::default(),
             constraints: options.constraints,
-            inverse_filters: BTreeMap::new(),
             min_allocatable: info.offer_filters.iter().filter_map(of_role).collect(),
             gpus: has(Capability::GpuResources),
             revocable: has(Capability::RevocableResources),
@@ -80,7 +77,6 @@ impl Framework {
     /// Forgets what it refused of an agent.
     pub fn forget_agent(&mut self, agent_id: &str) {
         self.filters.forget_agent(agent_id);
-        self.inverse_filters.remove(agent_id);
     }
 }
 
@@ -117,7 +113,6 @@ impl Allocator {
             return;
         };
         let new = Framework::new(info, options);
-        // What it refused to leave is forgotten, as with REVIVE, even if no role is revived.
         let filters = std::mem::take(&mut framework.filters);
         let old = std::mem::replace(framework, Framework { active: framework.active, filters, ..new });
         let (roles, suppressed) = (framework.roles.clone(), framework.suppressed.clone());
@@ -152,7 +147,6 @@ impl Allocator {
         };
         framework.active = false;
         framework.filters.clear();
-        framework.inverse_filters.clear();
         framework.roles.clone().iter().for_each(|role| self.turn(id, role, false));
     }
 
@@ -168,9 +162,6 @@ impl Allocator {
 
     /// A framework wants offers in these roles, or, if there are none, in all: at once, and what it refused as well.
     pub fn revive(&mut self, now: Instant, id: &str, roles: &[String]) {
-        if let Some(framework) = self.frameworks.get_mut(id) {
-            framework.inverse_filters.clear();
-        }
         for role in self.roles_or_all(id, roles) {
             self.turn(id, &role, true);
             if let Some(framework) = self.frameworks.get_mut(id) {

@@ -8,8 +8,6 @@ mod constraints;
 mod cycle;
 mod filters;
 mod framework;
-#[cfg_attr(not(test), expect(dead_code, reason = "the master does not make inverse offers yet"))]
-mod inverse;
 mod ledger;
 mod pattern;
 mod quantities;
@@ -29,7 +27,6 @@ use crate::wire::duration::Period;
 pub use constraints::Constraints;
 use framework::Framework;
 pub use framework::Options as FrameworkOptions;
-use inverse::{InverseAllocation, Maintenance};
 use ledger::Ledger;
 pub use ledger::Quota;
 pub use quantities::{Limits, Quantities};
@@ -81,7 +78,6 @@ pub struct Allocator {
     clients: BTreeMap<String, Sorter>,
     /// Agents that the next allocation concerns.
     candidates: BTreeSet<Arc<str>>,
-    inverse_offers: Vec<InverseAllocation>,
     due: Option<Instant>,
     next_batch: Option<Instant>,
     random: fastrand::Rng,
@@ -99,8 +95,6 @@ struct Agent {
     available: Resources,
     /// Offered or used, by framework and role.
     held: BTreeMap<Arc<str>, BTreeMap<String, Held>>,
-    /// Whether it will be unavailable.
-    maintenance: Option<Maintenance>,
 }
 
 /// What a framework has of an agent in a role.
@@ -146,7 +140,6 @@ impl Allocator {
             ledger: Ledger::default(),
             clients: BTreeMap::new(),
             candidates: BTreeSet::new(),
-            inverse_offers: Vec::new(),
             due: None,
             next_batch: None,
             random: fastrand::Rng::with_seed(seed),
@@ -160,9 +153,8 @@ impl Allocator {
         self.total.add(&Quantities::of(&total));
         self.total_changed();
         let (offered, used) = (Resources::default(), Resources::default());
-        let (available, held, maintenance) = (total.clone(), BTreeMap::new(), None);
-        let agent = Agent { info, active: true, total, offered, used, available, held, maintenance };
-        self.agents.insert(id.into(), agent);
+        let (available, held) = (total.clone(), BTreeMap::new());
+        self.agents.insert(id.into(), Agent { info, active: true, total, offered, used, available, held });
         self.want_agent(now, id);
     }
 
@@ -349,9 +341,7 @@ impl Allocator {
         self.due = None;
         let candidates = std::mem::take(&mut self.candidates);
         self.frameworks.values_mut().for_each(|framework| framework.filters.expire(now));
-        let allocations = self.share_out(now, &candidates);
-        self.ask_for_agents(now, &candidates);
-        allocations
+        self.share_out(now, candidates)
     }
 
     /// Whether a batch is due, which it is no longer.

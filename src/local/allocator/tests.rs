@@ -367,38 +367,3 @@ fn sums_come_back_to_where_they_began() {
     assert!(world.allocator.clients.is_empty());
     assert_eq!(world.allocator.agents["S0"].available, parse("cpus:4;mem:400"));
 }
-
-#[test]
-fn who_has_something_of_an_agent_is_asked_to_leave_it() {
-    use v1::allocator::{InverseOfferStatus, inverse_offer_status::Status};
-    let mut world = world(&["cpus:4;mem:400", "cpus:4;mem:400"]);
-    world.add("f", "*");
-    world.take("f", "cpus:1;mem:100");
-    let unavailability = v1::Unavailability { start: v1::TimeInfo { nanoseconds: 1 }, duration: None };
-    world.allocator.set_unavailability(world.now, "S0", Some(unavailability));
-    let asked = |world: &mut World| {
-        for offer in world.allocator.allocate(world.now) {
-            world.give_back(&offer);
-        }
-        let asked = world.allocator.take_inverse_offers();
-        asked.into_iter().map(|offer| format!("{} {}", offer.framework_id, offer.agent_id)).collect::<Vec<_>>()
-    };
-    assert_eq!(asked(&mut world), ["f S0"]);
-    world.now += SECOND;
-    assert_eq!(asked(&mut world), [""; 0], "it has not answered yet");
-    let status = InverseOfferStatus {
-        status: Status::Decline.into(),
-        framework_id: v1::FrameworkId { value: "f".into() },
-        timestamp: v1::TimeInfo { nanoseconds: 2 },
-    };
-    world.allocator.answer_inverse_offer(world.now, "S0", "f", Some(status.clone()), Some(2.0));
-    assert_eq!(world.allocator.inverse_offer_statuses("S0"), [status]);
-    world.now += SECOND;
-    assert_eq!(asked(&mut world), [""; 0], "it refused for two seconds");
-    world.now += SECOND;
-    assert_eq!(asked(&mut world), ["f S0"]);
-    world.allocator.answer_inverse_offer(world.now, "S0", "f", None, None);
-    world.allocator.set_unavailability(world.now, "S0", None);
-    assert_eq!(asked(&mut world), [""; 0]);
-    assert_eq!(world.allocator.inverse_offer_statuses("S0"), []);
-}
