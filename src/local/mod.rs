@@ -20,6 +20,7 @@ mod resources;
 mod roles;
 mod script;
 mod server;
+mod show;
 pub(crate) mod task;
 mod token;
 mod work_dir;

@@ -67,7 +67,7 @@ RESOURCES = [
                 {
                     "name": "ports",
                     "type": "RANGES",
-                    "ranges": {"range": [{"begin": 1, "end": 3}, {"begin": 4, "end": 9}]},
+                    "ranges": {"range": [{"begin": 1, "end": 3}, {"begin": 5, "end": 9}]},
                 },
                 {"name": "cpus", "type": "SCALAR", "scalar": {"value": 3}, "role": "r"},
             ]

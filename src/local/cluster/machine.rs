@@ -123,6 +123,8 @@ impl Machine {
             shutdown_grace_period: options.executor_shutdown_grace_period,
             max_completed_executors_per_framework: options.max_completed_executors_per_framework,
             environment: options.executor_environment_variables.clone(),
+            flags: options.flags_of_agent(place.address.port()),
+            start_time: clock::timestamp(),
         };
         self.master.add_agent(clock::now(), info, place.resources.clone(), path);
         self.backends.insert(id.clone(), backend(&id));

@@ -41,6 +41,7 @@ fn config(options: &Options, hostname: String, address: SocketAddr) -> master::C
         cluster: options.cluster.clone(),
         max_completed_frameworks: options.max_completed_frameworks,
         max_completed_tasks_per_framework: options.max_completed_tasks_per_framework,
+        flags: options.flags_of_master(address.port()),
         ..defaults
     }
 }

@@ -71,6 +71,8 @@ pub struct Options {
     pub max_completed_executors_per_framework: usize,
     /// The environment of executors and tasks besides what an agent sets.
     pub executor_environment_variables: BTreeMap<String, String>,
+    /// The text of the options that were given, by name.
+    pub given: BTreeMap<&'static str, String>,
     /// Where the sandboxes of tasks that failed are kept.
     pub keep: Option<PathBuf>,
     /// The directory of the sandboxes; a temporary one, removed at the end, if `None`.
@@ -109,6 +111,7 @@ impl Default for Options {
             max_completed_tasks_per_framework: MAX_COMPLETED_TASKS,
             max_completed_executors_per_framework: MAX_COMPLETED_EXECUTORS,
             executor_environment_variables: BTreeMap::new(),
+            given: BTreeMap::new(),
             keep: None,
             work_dir: None,
             allocation_interval: ALLOCATION_INTERVAL,
@@ -187,7 +190,11 @@ impl Options {
             };
             if let Some(text) = text {
                 let text = if name == "credentials" { Ok(text) } else { flags::fetched(&text) };
-                let done = text.map_err(Error::from).and_then(|text| read(&mut options, &text));
+                let done = text.map_err(Error::from).and_then(|text| {
+                    read(&mut options, &text)?;
+                    options.given.insert(name, text);
+                    Ok(())
+                });
                 done.map_err(|error| named(source, &error))?;
             }
         }
@@ -211,6 +218,65 @@ impl Options {
     /// Fails, naming the number and its bounds, if one is not.
     pub fn validate(&self) -> Result<Numbers> {
         Ok(Numbers { port: within("port", self.port, &PORTS)?, agents: within("agents", self.agents, &AGENTS)? })
+    }
+
+    /// What a master shows of its flags: those that decide how this one works.
+    pub fn flags_of_master(&self, port: u16) -> BTreeMap<String, String> {
+        const NAMES: [&str; 11] = [
+            "allocation_interval",
+            "authenticate_http_frameworks",
+            "cluster",
+            "domain",
+            "hostname",
+            "max_completed_frameworks",
+            "max_completed_tasks_per_framework",
+            "min_allocatable_resources",
+            "offer_timeout",
+            "roles",
+            "weights",
+        ];
+        let defaults = [
+            ("allocation_interval", self.allocation_interval.to_string()),
+            ("allocator", "hierarchical".to_owned()),
+            ("authenticate_http_frameworks", self.authenticate_http_frameworks.to_string()),
+            ("filter_gpu_resources", "true".to_owned()),
+            ("framework_sorter", "drf".to_owned()),
+            ("max_completed_frameworks", self.max_completed_frameworks.to_string()),
+            ("max_completed_tasks_per_framework", self.max_completed_tasks_per_framework.to_string()),
+            ("min_allocatable_resources", "cpus:0.01|mem:32".to_owned()),
+            ("port", port.to_string()),
+            ("role_sorter", "drf".to_owned()),
+        ];
+        self.flags(defaults.into(), &NAMES)
+    }
+
+    /// What an agent shows of its flags.
+    pub fn flags_of_agent(&self, port: u16) -> BTreeMap<String, String> {
+        const NAMES: [&str; 7] = [
+            "attributes",
+            "domain",
+            "executor_environment_variables",
+            "executor_registration_timeout",
+            "executor_shutdown_grace_period",
+            "hostname",
+            "resources",
+        ];
+        let defaults = [
+            ("containerizers", "mesos".to_owned()),
+            ("default_role", "*".to_owned()),
+            ("executor_registration_timeout", self.executor_registration_timeout.to_string()),
+            ("executor_shutdown_grace_period", self.executor_shutdown_grace_period.to_string()),
+            ("launcher", "posix".to_owned()),
+            ("max_completed_executors_per_framework", self.max_completed_executors_per_framework.to_string()),
+            ("port", port.to_string()),
+        ];
+        self.flags(defaults.into(), &NAMES)
+    }
+
+    fn flags(&self, defaults: Vec<(&str, String)>, names: &[&str]) -> BTreeMap<String, String> {
+        let given = self.given.iter().filter(|(name, _)| names.contains(name));
+        let given = given.map(|(name, text)| (*name, text.clone()));
+        defaults.into_iter().chain(given).map(|(name, text)| (name.to_owned(), text)).collect()
     }
 
     /// What options have to do with one another.
