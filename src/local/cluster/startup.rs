@@ -90,8 +90,13 @@ impl Startup {
             };
             machine.add_agent(index, options, &place, backend);
         }
-        let server =
-            server::Config { work_dir: work_dir.path().to_owned(), token, hosts, queue_max: options.queue_max };
+        let server = server::Config {
+            work_dir: work_dir.path().to_owned(),
+            token,
+            hosts,
+            queue_max: options.queue_max,
+            credentials: options.credentials.clone().filter(|_| options.authenticate_http_frameworks),
+        };
         Ok(Self { runtime, listener, work_dir, machine, reports, server })
     }
 

@@ -9,6 +9,7 @@ mod executor;
 mod files;
 mod operator;
 mod peer;
+mod principals;
 mod scheduler;
 mod stream;
 mod views;
@@ -21,9 +22,11 @@ use axum::routing::{any, get};
 use axum::{Router, middleware};
 
 use super::cluster::handle::Handle;
+use super::options::Credentials;
 use super::token::Token;
 use body::Bodies;
 use door::Door;
+use principals::Guard;
 
 /// What the routes share.
 #[derive(Clone)]
@@ -46,24 +49,28 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// The most bytes that wait for a subscriber before its stream ends.
     pub queue_max: usize,
+    /// What schedulers have to present; nothing if `None`.
+    pub credentials: Option<Credentials>,
 }
 
 /// Serves until its task ends.
 pub async fn serve(listener: tokio::net::TcpListener, cluster: Handle, config: Config) {
-    let Config { work_dir, token, hosts, queue_max } = config;
+    let Config { work_dir, token, hosts, queue_max, credentials } = config;
+    let guard = Guard { credentials: credentials.map(Arc::new), token: token.clone() };
     let context = Context { cluster, work_dir: Arc::new(work_dir), queue_max };
-    connections::serve(listener, routes(context, Door::new(token, hosts)), connections::most()).await;
+    connections::serve(listener, routes(context, Door::new(token, hosts), guard), connections::most()).await;
 }
 
 /// Paths as in Mesos: what the master serves is there with and without `/master`.
-fn routes(context: Context, door: Door) -> Router {
+fn routes(context: Context, door: Door, guard: Guard) -> Router {
     let (calls, others) = Bodies::limits();
     let calls = middleware::from_fn_with_state(calls, body::whole);
     let others = middleware::from_fn_with_state(others, body::whole);
     let executors = any(executor::handle).layer(calls.clone());
     let executors = executors.layer(middleware::from_fn_with_state(context.clone(), executor::admit));
+    let schedulers = middleware::from_fn_with_state(guard, principals::authenticate);
     let master = Router::new()
-        .route("/api/v1/scheduler", any(scheduler::handle).layer(calls))
+        .route("/api/v1/scheduler", any(scheduler::handle).layer(calls).layer(schedulers))
         .route("/state", get(views::state))
         .route("/state-summary", get(views::summary))
         .route("/flags", get(views::flags))
