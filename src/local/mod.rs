@@ -11,6 +11,7 @@ pub(crate) mod backend;
 mod cluster;
 mod failures;
 mod host;
+mod keep;
 mod master;
 mod messages;
 mod options;

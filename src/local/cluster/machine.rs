@@ -47,7 +47,7 @@ pub struct Place {
 
 impl Machine {
     /// A machine without agents, whose clock is that of its master.
-    pub fn new(master: Master, clock: WallClock) -> Self {
+    pub fn new(failures: Failures, master: Master, clock: WallClock) -> Self {
         Self {
             master,
             clock,
@@ -56,7 +56,7 @@ impl Machine {
             executors: HashMap::new(),
             next_connection: 0,
             backends: BTreeMap::new(),
-            failures: Failures::default(),
+            failures,
         }
     }
 

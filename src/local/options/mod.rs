@@ -73,7 +73,9 @@ pub struct Options {
     pub executor_environment_variables: BTreeMap<String, String>,
     /// The text of the options that were given, by name.
     pub given: BTreeMap<&'static str, String>,
-    /// Where the sandboxes of tasks that failed are kept.
+    /// Whether the log has the end of a failed task's stderr.
+    pub stderr_in_log: bool,
+    /// Where the sandboxes of tasks that failed are kept, if they would be removed.
     pub keep: Option<PathBuf>,
     /// The directory of the sandboxes; a temporary one, removed at the end, if `None`.
     pub work_dir: Option<PathBuf>,
@@ -112,6 +114,7 @@ impl Default for Options {
             max_completed_executors_per_framework: MAX_COMPLETED_EXECUTORS,
             executor_environment_variables: BTreeMap::new(),
             given: BTreeMap::new(),
+            stderr_in_log: true,
             keep: None,
             work_dir: None,
             allocation_interval: ALLOCATION_INTERVAL,
@@ -128,7 +131,7 @@ type Setting = (&'static str, &'static str, fn(&mut Options, &str) -> Result<()>
 
 /// The flags of libmesos' `local` (`src/local/flags.hpp`), of masters and of agents, which it reads from the same
 /// environment, and what is our own.
-const SETTINGS: [Setting; 24] = [
+const SETTINGS: [Setting; 25] = [
     ("port", "", |o, text| set(&mut o.port, whole(text))),
     ("ip", "", |o, text| set(&mut o.ip, ip(text))),
     ("agents", "MESOS_NUM_SLAVES", |o, text| set(&mut o.agents, agents(text))),
@@ -170,6 +173,7 @@ const SETTINGS: [Setting; 24] = [
     }),
     ("hosts", "REMESOS_LOCAL_HOSTS", |o, text| set(&mut o.hosts, hosts(text))),
     ("queue_mb", "REMESOS_LOCAL_QUEUE_MB", |o, text| set(&mut o.queue_max, megabytes(text))),
+    ("stderr_in_log", "", |o, text| set(&mut o.stderr_in_log, flags::switch(text))),
     ("token", "REMESOS_LOCAL_TOKEN", |o, text| set(&mut o.token, Token::parse(text).map(Some))),
 ];
 
