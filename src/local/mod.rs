@@ -14,6 +14,7 @@ mod host;
 mod ids;
 #[doc(hidden)]
 pub mod load;
+mod keep;
 mod master;
 mod messages;
 mod options;
@@ -23,6 +24,7 @@ mod resources;
 mod roles;
 mod script;
 mod server;
+mod show;
 pub(crate) mod task;
 mod token;
 mod work_dir;

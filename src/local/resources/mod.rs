@@ -165,6 +165,11 @@ impl Resources {
         self.only(|kind| kind.reservations.last().is_some_and(|r| roles::covers(role, &r.role)))
     }
 
+    /// What is not reserved.
+    pub fn unreserved(&self) -> Self {
+        self.only(|kind| kind.reservations.is_empty())
+    }
+
     /// What may not be revoked.
     pub fn not_revocable(&self) -> Self {
         self.only(|kind| !kind.revocable)
