@@ -60,10 +60,6 @@ class Server:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
-    def runs(self) -> bool:
-        """Whether it was started and has not ended."""
-        return self._process is not None and self._process.poll() is None
-
     def kill(self) -> None:
         """End it at once, as a crash does."""
         self._end(signal.SIGKILL)

@@ -39,7 +39,10 @@ class Request:
     :param form: how the call is written, ``json`` or ``protobuf``
     :param scene: which of the table's scenes it is sent in
     :param headers: headers beside ``Host``, ``Content-Type`` and ``Content-Length``; the value ``None`` leaves one out
+    :param version: of HTTP
+    :param encode: changes the body
     :param again: whether the request is sent a second time on its connection, to see whether that is kept
+    :param acknowledged: whether the agent acknowledges an update of the request
     :param deliberate: the difference that the embedded cluster has on purpose
     """
 
@@ -53,6 +56,7 @@ class Request:
     version: str = "HTTP/1.1"
     again: bool = False
     encode: Any = None
+    acknowledged: bool = False
     deliberate: Deliberate | None = None
 
     def expected(self, recorded: dict[str, Answer]) -> Answer:

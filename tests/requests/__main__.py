@@ -12,7 +12,6 @@ import os
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 from mesos.local import LocalCluster
@@ -20,48 +19,29 @@ from mesos.local import LocalCluster
 from tests.apache_mesos import ApacheMesos, install
 from tests.python.conftest import RESOURCES, apache_mesos_home
 from tests.requests import RECORDED, Answer, Request, differences, tables
-from tests.requests.stage import STAGES
+from tests.requests.play import play
 
 Answers = dict[str, dict[str, Answer]]
-
-
-def play(cluster: LocalCluster | ApacheMesos, chosen: dict[str, list[Request]]) -> Answers:
-    """The answers of a cluster. A real one that crashes of a request is started again."""
-    answers: Answers = {}
-    with cluster:
-        for api, requests in chosen.items():
-            begun, stage, answers[api] = time.monotonic(), STAGES[api](cluster.address), {}
-            for request in requests:
-                try:
-                    answers[api][request.name] = stage.play(request)
-                except (AssertionError, OSError, KeyError, ValueError) as error:
-                    answers[api][request.name] = {"failed": repr(error)}
-                    if isinstance(cluster, ApacheMesos) and not cluster.runs():
-                        answers[api][request.name] = {"status": "the master crashes"}
-                        cluster.kill()
-                        cluster.start()
-                        stage = STAGES[api](cluster.address)
-            lasted = time.monotonic() - begun
-            name = type(cluster).__name__
-            print(f"{name}: {len(requests)} requests to the {api} API in {lasted:.1f} s", file=sys.stderr)
-    return answers
+Cluster = ApacheMesos | LocalCluster
 
 
 def both(chosen: dict[str, list[Request]]) -> tuple[Answers, Answers]:
     """The answers of the real and of the embedded cluster."""
     os.environ["MESOS_ALLOCATION_INTERVAL"] = "50ms"
     found: dict[str, Answers] = {}
+
+    def play_on(name: str, cluster: Cluster) -> None:
+        with cluster:
+            found[name] = play(cluster, chosen, timed=name)
+
     home = install(apache_mesos_home())
     with tempfile.TemporaryDirectory() as directory:
         flags = {"MESOS_ALLOCATION_INTERVAL": "50ms"}
-        clusters: dict[str, ApacheMesos | LocalCluster] = {
+        clusters: dict[str, Cluster] = {
             "real": ApacheMesos(home, Path(directory) / "real", agents=2, flags=flags),
             "embedded": LocalCluster(agents=2, resources=RESOURCES),
         }
-        threads = [
-            threading.Thread(target=lambda name=name, cluster=cluster: found.update({name: play(cluster, chosen)}))
-            for name, cluster in clusters.items()
-        ]
+        threads = [threading.Thread(target=play_on, args=item) for item in clusters.items()]
         for thread in threads:
             thread.start()
         for thread in threads:

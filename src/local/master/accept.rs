@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::executors::ExecutorUse;
+use super::executors::{self, ExecutorUse};
 use super::framework::{ExecutorRecord, Task};
 use super::tasks::{self, Use};
 use super::{Master, OfferRecord, Output, resource_rules};
@@ -117,7 +117,7 @@ impl Master {
     ) {
         let structure = tasks.iter().find_map(|task| structure(None, task).err());
         for mut task in tasks {
-            tasks::upgrade(&mut task);
+            tasks::upgrade(&mut task, &offer.role);
             let checked = match &structure {
                 Some(why) => Err(why.clone()),
                 None => self.check_task(framework_id, offer, &task, remaining),
@@ -152,11 +152,11 @@ impl Master {
         offer: &'a OfferRecord,
         task: &v1::TaskInfo,
         available: &'a Resources,
-    ) -> tasks::Context<'a> {
+    ) -> executors::Context<'a> {
         let framework = self.frameworks.get(framework_id);
         let known = framework.is_some_and(|f| f.tasks.contains_key(&task.task_id.value));
         let executors = framework.map(|f| &f.executors);
-        tasks::Context { framework_id, agent_id: &offer.agent_id, role: &offer.role, known, executors, available }
+        executors::Context { framework_id, agent_id: &offer.agent_id, role: &offer.role, known, executors, available }
     }
 
     /// Tasks are on their way, on an executor that may be new.
@@ -216,15 +216,18 @@ impl Master {
         group: operation::LaunchGroup,
         remaining: &mut Resources,
     ) {
-        let tasks = group.task_group.tasks;
+        let operation::LaunchGroup { mut executor, task_group } = group;
+        let mut tasks = task_group.tasks;
+        let structure = tasks.iter().try_for_each(|task| structure(Some(&executor), task));
+        tasks.iter_mut().for_each(|task| tasks::upgrade(task, &offer.role));
+        tasks::allocate(&mut executor.resources, &offer.role);
         let Some(first) = tasks.first() else {
             return;
         };
-        let structure = tasks.iter().try_for_each(|task| structure(Some(&group.executor), task));
         let known = |task: &v1::TaskInfo| self.task_context(framework_id, offer, task, remaining).known;
         let known: Vec<bool> = tasks.iter().map(known).collect();
         let context = self.task_context(framework_id, offer, first, remaining);
-        match structure.and_then(|()| tasks::validate_group(&tasks, &known, &group.executor, &context)) {
+        match structure.and_then(|()| tasks::validate_group(&tasks, &known, &executor, &context)) {
             Ok((used, executor)) => {
                 let tasks = tasks.into_iter().zip(used).collect();
                 self.run(framework_id, offer, tasks, Some(executor), true, remaining);

@@ -1,9 +1,13 @@
 //! Which executors a master refuses, in its words and its order. Follows `executor::validate` in
 //! `src/master/validation.cpp`.
 
-use super::tasks::{Checked, Context, because, negative};
-use super::validation::{STREAM_DIGITS, general, id};
+use std::collections::BTreeMap;
+
+use super::framework::ExecutorRecord;
+use super::parts::{Checked, because, negative};
+use super::validation::{STREAM_DIGITS, general};
 use super::{parts, resource_rules};
+use crate::local::ids::id;
 use crate::local::refusal::Invalid;
 use crate::local::resources::Resources;
 use crate::proto::v1;
@@ -15,6 +19,18 @@ use crate::wire::json;
 const MIN_CPUS: f64 = 0.01;
 const MIN_MEM: f64 = 32.0;
 const MEGABYTE: f64 = 1_048_576.0;
+
+/// What a task and its executor are held against.
+pub struct Context<'a> {
+    pub framework_id: &'a str,
+    pub agent_id: &'a str,
+    pub role: &'a str,
+    /// Whether a task of this id is known already.
+    pub known: bool,
+    /// The framework's executors, by agent and id.
+    pub executors: Option<&'a BTreeMap<(String, String), ExecutorRecord>>,
+    pub available: &'a Resources,
+}
 
 /// The executor of tasks, its framework's id filled in.
 pub struct ExecutorUse {
@@ -45,7 +61,7 @@ pub fn validate(info: v1::ExecutorInfo, context: &Context) -> Checked<ExecutorUs
     let resources = Resources::from_proto(&info.resources)?;
     let place = (context.agent_id.to_owned(), info.executor_id.value.clone());
     let running = context.executors.and_then(|executors| executors.get(&place));
-    running.map_or(Ok(()), |running| compatible(&info, &running.info, &role))?;
+    running.map_or(Ok(()), |running| compatible(&info, &running.info))?;
     Ok(ExecutorUse { info, new: running.is_none().then_some(resources), role })
 }
 
@@ -121,16 +137,9 @@ fn shown_bytes(megabytes: f64) -> String {
 }
 
 /// An executor of one id is one executor, on one agent.
-fn compatible(info: &v1::ExecutorInfo, running: &v1::ExecutorInfo, role: &str) -> Checked {
+fn compatible(info: &v1::ExecutorInfo, running: &v1::ExecutorInfo) -> Checked {
     const LINE: &str = "------------------------------------------------------------\n";
-    let show = |info: &v1::ExecutorInfo| {
-        let mut info = info.clone();
-        for resource in &mut info.resources {
-            let allocation = v1::resource::AllocationInfo { role: Some(role.to_owned()) };
-            resource.allocation_info.get_or_insert(allocation);
-        }
-        json::to_text("mesos.v1.ExecutorInfo", &info)
-    };
+    let show = |info: &v1::ExecutorInfo| json::to_text("mesos.v1.ExecutorInfo", info);
     Invalid::unless(
         info == running,
         format!(

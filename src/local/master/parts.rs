@@ -8,7 +8,18 @@ use crate::proto::v1::secret::Type as SecretType;
 use crate::proto::v1::volume::source::Type as SourceType;
 use crate::proto::v1::{check_info, health_check};
 
-type Checked = Result<(), Invalid>;
+/// What was checked, or what is wrong.
+pub type Checked<T = ()> = Result<T, Invalid>;
+
+/// Puts words before what is wrong.
+pub fn because<T>(checked: Checked<T>, of: &str) -> Checked<T> {
+    checked.map_err(|why| Invalid::new(format!("{of}: {why}")))
+}
+
+/// Whether there is a duration below zero.
+pub fn negative(duration: Option<&v1::DurationInfo>) -> bool {
+    duration.is_some_and(|duration| duration.nanoseconds < 0)
+}
 
 /// `validateCommandInfo`: what is wrong with a command's environment.
 pub fn environment(command: &v1::CommandInfo) -> Checked {

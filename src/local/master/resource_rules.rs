@@ -4,7 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::validation::{general, id};
+use super::validation::general;
+use crate::local::ids::id;
 use crate::local::refusal::Invalid;
 use crate::local::roles::{self, UNRESERVED};
 use crate::proto::v1::resource::DiskInfo;
@@ -372,7 +373,7 @@ mod tests {
     #[test]
     fn revocable_resources_do_not_mix_with_others() {
         let revocable = v1::Resource { revocable: Some(v1::resource::RevocableInfo {}), ..cpus(1.0) };
-        assert!(no_mix(&[revocable.clone()]).is_ok());
+        assert!(no_mix(std::slice::from_ref(&revocable)).is_ok());
         assert!(no_mix(&[revocable, cpus(1.0)]).is_err());
     }
 }

@@ -1,30 +1,14 @@
 //! Which tasks a master refuses, in its words and its order. Follows `task::validate` and `task::group::validate` in
 //! `src/master/validation.cpp`.
 
-use std::collections::BTreeMap;
-
-use super::executors::{self, ExecutorUse};
-use super::framework::ExecutorRecord;
-use super::validation::id;
+use super::executors::{self, Context, ExecutorUse};
+use super::parts::{Checked, because, negative};
 use super::{parts, resource_rules};
+use crate::local::ids::id;
 use crate::local::refusal::Invalid;
 use crate::local::resources::Resources;
 use crate::proto::v1;
 use crate::proto::v1::health_check::Type as HealthCheckType;
-
-pub(super) type Checked<T = ()> = Result<T, Invalid>;
-
-/// What a task is held against.
-pub struct Context<'a> {
-    pub framework_id: &'a str,
-    pub agent_id: &'a str,
-    pub role: &'a str,
-    /// Whether a task of this id is known already.
-    pub known: bool,
-    /// The framework's executors, by agent and id.
-    pub executors: Option<&'a BTreeMap<(String, String), ExecutorRecord>>,
-    pub available: &'a Resources,
-}
 
 /// What a task takes when it is launched.
 pub struct Use {
@@ -32,17 +16,23 @@ pub struct Use {
     pub executor: Option<ExecutorUse>,
 }
 
-/// Puts words before what is wrong.
-pub(super) fn because<T>(checked: Checked<T>, of: &str) -> Checked<T> {
-    checked.map_err(|why| Invalid::new(format!("{of}: {why}")))
-}
-
-/// Gives a health check the type that it has by its fields, as frameworks from before there were types expect.
-pub fn upgrade(task: &mut v1::TaskInfo) {
+/// Fills in what frameworks may leave out: the role that resources are allocated to, and the type of a health check,
+/// which there was not always.
+pub fn upgrade(task: &mut v1::TaskInfo, role: &str) {
+    allocate(&mut task.resources, role);
+    task.executor.iter_mut().for_each(|executor| allocate(&mut executor.resources, role));
     if let Some(check) = task.health_check.as_mut().filter(|check| check.r#type.is_none()) {
         let kinds =
             [(check.command.is_some(), HealthCheckType::Command), (check.http.is_some(), HealthCheckType::Http)];
         check.r#type = kinds.iter().find(|(given, _)| *given).map(|(_, kind)| (*kind).into());
+    }
+}
+
+/// Says of resources which role they are allocated to, if they do not.
+pub fn allocate(resources: &mut [v1::Resource], role: &str) {
+    for resource in resources {
+        let allocation = v1::resource::AllocationInfo { role: Some(role.to_owned()) };
+        resource.allocation_info.get_or_insert(allocation);
     }
 }
 
@@ -160,11 +150,6 @@ fn fits(total: &Resources, roles: &[String], context: &Context, by: &str) -> Che
             context.available.show_allocated(context.role)
         ),
     )
-}
-
-/// Whether there is a duration below zero.
-pub(super) fn negative(duration: Option<&v1::DurationInfo>) -> bool {
-    duration.is_some_and(|duration| duration.nanoseconds < 0)
 }
 
 fn limits(task: &v1::TaskInfo, resources: &Resources) -> Checked {

@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 use std::num::FpCategory;
 
+use crate::local::ids::{id, uuid};
 use crate::local::refusal::Invalid;
 use crate::local::roles;
 use crate::proto::v1::framework_info::capability::Type as Capability;
 use crate::proto::v1::scheduler::{Call, call};
 use crate::proto::{self, has_capability, v1};
 
-const ID_MAX: usize = 255;
-const UUID_BYTES: usize = 16;
 /// The digits that C++ streams write of a number.
 pub const STREAM_DIGITS: usize = 6;
 /// The longest `Duration` of Mesos, in seconds: 64 bits of nanoseconds.
@@ -112,12 +111,6 @@ fn same_id(one: &Option<v1::FrameworkId>, other: &Option<v1::FrameworkId>) -> bo
     value(one) == value(other)
 }
 
-/// `id::UUID::fromBytes`: 16 bytes with one of the five versions.
-pub fn uuid(bytes: &[u8]) -> Result<(), Invalid> {
-    let version = bytes.get(6).map_or(0, |byte| byte >> 4);
-    Invalid::unless(bytes.len() == UUID_BYTES && (1..=5).contains(&version), "Not a valid UUID")
-}
-
 fn needed<T>(field: Option<T>, name: &str) -> Result<T, Invalid> {
     field.ok_or_else(|| missing(name))
 }
@@ -176,23 +169,6 @@ pub fn framework_update(old: &v1::FrameworkInfo, new: &v1::FrameworkInfo) -> Res
     };
     unchanged("user", &old.user, &new.user)?;
     unchanged("checkpoint", &old.checkpoint().to_string(), &new.checkpoint().to_string())
-}
-
-/// `common::validation::validateID`.
-pub fn id(id: &str) -> Result<(), Invalid> {
-    if id.is_empty() {
-        return Err(Invalid::new("ID must not be empty"));
-    }
-    if id.len() > ID_MAX {
-        return Err(Invalid::new(format!("ID must not be greater than {ID_MAX} characters")));
-    }
-    if id == "." || id == ".." {
-        return Err(Invalid::new(format!("'{id}' is disallowed")));
-    }
-    if id.contains(|c: char| c.is_ascii_control() || c == '/' || c == '\\') {
-        return Err(Invalid::new(format!("'{id}' contains invalid characters")));
-    }
-    Ok(())
 }
 
 /// `common::validation::validateOfferFilters`.
@@ -264,14 +240,6 @@ mod tests {
             (f64::INFINITY, "inf"),
         ] {
             assert_eq!(general(number, STREAM_DIGITS), text);
-        }
-    }
-
-    #[test]
-    fn uuids_have_a_version() {
-        assert!(uuid(::uuid::Uuid::from_u128(4 << 76).as_bytes()).is_ok());
-        for bytes in [&[0; 16][..], &[0xff; 16], &[0x40; 15], &[0x40; 17], b"00010203-0405-4607-8809-0a0b0c0d0e0f"] {
-            assert!(uuid(bytes).is_err(), "{bytes:?}");
         }
     }
 }

@@ -87,9 +87,11 @@ def infos() -> dict[str, dict[str, Any]]:
 def sides() -> dict[str, dict[str, Any]]:
     """What stands beside a FrameworkInfo."""
     regex = {"selector": {"attribute_name": "rack"}, "predicate": {"text_matches": {"regex": "a("}}}
-    group = lambda *constraints: {
-        "offer_constraints": {"role_constraints": {"*": {"groups": [{"attribute_constraints": list(constraints)}]}}}
-    }
+
+    def group(*constraints: dict[str, Any]) -> dict[str, Any]:
+        groups = [{"attribute_constraints": list(constraints)}]
+        return {"offer_constraints": {"role_constraints": {"*": {"groups": groups}}}}
+
     return {
         "its role suppressed": {"suppressed_roles": ["*"]},
         "its role suppressed twice": {"suppressed_roles": ["*", "*"]},
