@@ -3,7 +3,7 @@
 //! `handle_master`, `subscribe`, `call`, `handle_backend` and `handle_timeout` take in what happened at `now`; `poll_output` gives out what to do. Follows `src/slave/slave.cpp`.
 
 mod calls;
-mod executor;
+pub mod executor;
 mod state;
 mod updates;
 
@@ -21,7 +21,7 @@ use crate::wire::duration::Period;
 pub use calls::validate;
 pub use executor::{AgentTask, Record, Stage};
 
-/// Executors that are over and still shown with their sandboxes.
+/// Executors that are over and still shown with their sandboxes, of all frameworks.
 const MAX_COMPLETED_EXECUTORS: usize = 1000;
 
 /// What to do.
@@ -50,6 +50,14 @@ pub struct Config {
     pub registration_timeout: Period,
     /// `MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD`.
     pub shutdown_grace_period: Period,
+    /// How many executors of a framework that are over are shown, `MESOS_MAX_COMPLETED_EXECUTORS_PER_FRAMEWORK`.
+    pub max_completed_executors_per_framework: usize,
+    /// What the environment of executors has first, `MESOS_EXECUTOR_ENVIRONMENT_VARIABLES`.
+    pub environment: BTreeMap<String, String>,
+    /// What its `/flags` shows.
+    pub flags: BTreeMap<String, String>,
+    /// When it was started, in seconds since 1970.
+    pub start_time: f64,
 }
 
 /// An executor's place: its framework's id and its own.
@@ -222,7 +230,12 @@ impl Agent {
                 self.containers.remove(container);
             }
             self.completed.push_back(record);
-            if self.completed.len() > MAX_COMPLETED_EXECUTORS {
+            let most = self.config.max_completed_executors_per_framework;
+            let of_framework = self.completed.iter().filter(|executor| executor.framework_id() == key.0);
+            if of_framework.count() > most {
+                let oldest = self.completed.iter().position(|executor| executor.framework_id() == key.0);
+                oldest.map(|oldest| self.completed.remove(oldest));
+            } else if self.completed.len() > MAX_COMPLETED_EXECUTORS {
                 self.completed.pop_front();
             }
         }

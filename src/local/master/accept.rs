@@ -6,6 +6,7 @@ use super::executors::{self, ExecutorUse};
 use super::framework::{ExecutorRecord, Task};
 use super::tasks::{self, Use};
 use super::{Master, OfferRecord, Output, resource_rules};
+use crate::local::allocator::Was;
 use crate::local::messages::ToAgent;
 use crate::local::refusal::Invalid;
 use crate::local::resources::Resources;
@@ -21,7 +22,10 @@ impl Master {
         let taken: Vec<OfferRecord> = accept.offer_ids.iter().filter_map(|id| self.offers.remove(&id.value)).collect();
         let first = match (valid, taken.first()) {
             (Ok(()), Some(first)) => first.clone(),
-            (Err(why), _) => return self.lose_tasks(now, framework_id, &accept.operations, &why.to_string()),
+            (Err(why), _) => {
+                taken.iter().for_each(|offer| self.recover_offer(offer));
+                return self.lose_tasks(now, framework_id, &accept.operations, &why.to_string());
+            }
             (Ok(()), None) => return,
         };
         let mut remaining = Resources::default();
@@ -42,7 +46,13 @@ impl Master {
                 _ => self.operate(framework_id, &first, &operation, &mut remaining),
             }
         }
-        self.refuse(now, framework_id, &first.agent_id, &first.role, remaining, accept.filters.as_ref());
+        // What operations made of resources comes back, but is not refused.
+        let mut made = remaining.clone();
+        taken.iter().for_each(|offer| made.subtract(&offer.resources));
+        remaining.subtract(&made);
+        let (agent_id, role) = (&first.agent_id, &first.role);
+        self.allocator.recover(framework_id, agent_id, role, &made, Was::Offered);
+        self.refuse(now, framework_id, agent_id, role, remaining, accept.filters.as_ref());
     }
 
     /// Tasks tell of themselves, so no feedback can be asked for on their launch.
@@ -104,7 +114,6 @@ impl Master {
         for task in launches.chain(groups) {
             self.report(now, framework_id, task, v1::TaskState::TaskDropped, Reason::InvalidOffers, &message);
         }
-        self.allocate_by_batch(now);
     }
 
     fn launch(
@@ -174,7 +183,9 @@ impl Master {
         };
         let mut volumes: Vec<_> = tasks.iter().flat_map(|(_, resources)| resources.volumes()).collect();
         let info = executor.as_ref().map(|executor| Box::new(executor.info.clone()));
+        let (agent_id, role) = (&offer.agent_id, &offer.role);
         if let Some(ExecutorUse { info, new: Some(resources), .. }) = executor {
+            self.allocator.use_offered(framework_id, agent_id, role, &resources);
             remaining.subtract(&resources);
             volumes.extend(resources.volumes());
             let place = (offer.agent_id.clone(), info.executor_id.value.clone());
@@ -182,6 +193,7 @@ impl Master {
         }
         let mut sent = Vec::new();
         for (mut task, resources) in tasks {
+            self.allocator.use_offered(framework_id, agent_id, role, &resources);
             remaining.subtract(&resources);
             task.executor = info.as_deref().cloned();
             sent.push(task.clone());

@@ -1,17 +1,13 @@
 //! A framework and its tasks, as the master keeps them.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
-use crate::local::allocator::Filter;
 use crate::local::messages::{ConnectionId, is_terminal};
 use crate::local::resources::{Format, Resources};
 use crate::proto::v1::framework_info::capability::Type as Capability;
 use crate::proto::{self, v1};
 use crate::wire::duration::Period;
-
-/// `DEFAULT_MAX_COMPLETED_TASKS_PER_FRAMEWORK`.
-const MAX_COMPLETED_TASKS: usize = 1000;
 
 /// The stream to a subscribed scheduler.
 #[derive(Debug)]
@@ -26,8 +22,6 @@ pub struct Connection {
 pub struct Framework {
     pub info: v1::FrameworkInfo,
     pub connection: Option<Connection>,
-    pub suppressed: BTreeSet<String>,
-    pub filters: Vec<Filter>,
     pub tasks: BTreeMap<String, Task>,
     /// By agent and id.
     pub executors: BTreeMap<(String, String), ExecutorRecord>,
@@ -61,6 +55,11 @@ pub struct Task {
 }
 
 impl Task {
+    /// When its first update was made; nothing is before all else.
+    pub fn started(&self) -> f64 {
+        self.statuses.first().map_or(0.0, |status| status.timestamp())
+    }
+
     /// Takes an update in.
     pub fn update(&mut self, status: &v1::TaskStatus, latest_state: v1::TaskState) {
         self.state = status.state();
@@ -79,8 +78,6 @@ impl Framework {
         Self {
             info,
             connection: None,
-            suppressed: BTreeSet::new(),
-            filters: Vec::new(),
             tasks: BTreeMap::new(),
             executors: BTreeMap::new(),
             completed_tasks: VecDeque::new(),
@@ -100,6 +97,11 @@ impl Framework {
         of_tasks.chain(executors.map(|(_, executor)| (executor.role.as_str(), &executor.resources)))
     }
 
+    /// Its tasks, those that are over last.
+    pub fn all_tasks(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.values().chain(&self.completed_tasks)
+    }
+
     /// Its id.
     pub fn id(&self) -> String {
         self.info.id.as_ref().map(|id| id.value.clone()).unwrap_or_default()
@@ -115,11 +117,6 @@ impl Framework {
         proto::roles(&self.info)
     }
 
-    /// The roles for which it wants offers.
-    pub fn wanting_roles(&self) -> Vec<String> {
-        self.roles().into_iter().filter(|role| !self.suppressed.contains(role)).collect()
-    }
-
     /// How its resources are written.
     pub fn format(&self, role: &str) -> Format {
         Format {
@@ -128,18 +125,17 @@ impl Framework {
         }
     }
 
-    /// The stream is gone; filters go with it.
+    /// The stream is gone.
     pub fn disconnect(&mut self, now: Instant) {
         self.connection = None;
-        self.filters.clear();
         self.removal_due = Some(now + Period::from_seconds(self.info.failover_timeout()).unwrap_or_default());
     }
 
-    /// A terminal update was acknowledged: the task is over.
-    pub fn complete_task(&mut self, task_id: &str) {
+    /// A terminal update was acknowledged: the task is over. So many that are over are remembered at most.
+    pub fn complete_task(&mut self, task_id: &str, most: usize) {
         if let Some(task) = self.tasks.remove(task_id) {
             self.completed_tasks.push_back(task);
-            if self.completed_tasks.len() > MAX_COMPLETED_TASKS {
+            if self.completed_tasks.len() > most {
                 self.completed_tasks.pop_front();
             }
         }

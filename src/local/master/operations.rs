@@ -32,6 +32,8 @@ impl Master {
                     held.subtract(&conversion.before);
                     held.add(&conversion.after);
                 }
+                let (before, after) = (&conversion.before, &conversion.after);
+                self.allocator.convert_offered(framework_id, &offer.agent_id, &offer.role, before, after);
                 if kind == Type::Destroy {
                     let message = ToAgent::DestroyVolumes { volumes: conversion.before.volumes() };
                     self.outputs.push_back(Output::Tell(offer.agent_id.clone(), message));

@@ -23,6 +23,8 @@ pub struct AgentTask {
     /// The latest state that its executor told of.
     pub state: TaskState,
     pub updates: Updates,
+    /// The last update of each state.
+    pub statuses: Vec<v1::TaskStatus>,
     /// Its own container, within the executor's; `None` if it runs in that one.
     pub container: Option<String>,
     /// Whether it was launched, and not made up by its executor.
@@ -31,7 +33,14 @@ pub struct AgentTask {
 
 impl AgentTask {
     pub(super) fn new(info: v1::TaskInfo, launched: bool) -> Self {
-        Self { info, state: TaskState::TaskStaging, updates: Updates::default(), container: None, launched }
+        Self {
+            info,
+            state: TaskState::TaskStaging,
+            updates: Updates::default(),
+            statuses: Vec::new(),
+            container: None,
+            launched,
+        }
     }
 }
 

@@ -30,6 +30,8 @@ impl Record {
             status.container_status = Some(self.container_status(nested));
         }
         let task = self.tasks.get_mut(&status.task_id.value).expect("inserted above");
+        task.statuses.retain(|known| known.state != status.state);
+        task.statuses.push(v1::TaskStatus { data: None, ..status.clone() });
         let (sent, latest) = (task.updates.push(context.now, status), task.state);
         if let Some(status) = sent {
             self.tell(context, status, latest);
