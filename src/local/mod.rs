@@ -12,6 +12,8 @@ mod cluster;
 mod failures;
 mod host;
 mod ids;
+#[doc(hidden)]
+pub mod load;
 mod master;
 mod messages;
 mod options;

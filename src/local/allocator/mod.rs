@@ -4,10 +4,12 @@
 //! The allocator is told of agents, frameworks and resources as they change, and keeps their sums. `poll_timeout` says
 //! when to call `allocate`, which returns the offers to make.
 
+mod constraints;
 mod cycle;
 mod filters;
 mod framework;
 mod ledger;
+mod pattern;
 mod quantities;
 mod sorter;
 #[cfg(test)]
@@ -22,6 +24,7 @@ use super::roles;
 use crate::proto::v1;
 use crate::wire::duration::Period;
 
+pub use constraints::Constraints;
 use framework::Framework;
 pub use framework::Options as FrameworkOptions;
 use ledger::Ledger;
@@ -38,6 +41,8 @@ pub struct Options {
     pub min_allocatable: Vec<Quantities>,
     /// Weights by role, 1 for others.
     pub weights: BTreeMap<String, f64>,
+    /// Whether agents with GPUs are for frameworks that know of them only.
+    pub filter_gpus: bool,
     /// Where the master is.
     pub domain: Option<v1::DomainInfo>,
 }
@@ -296,8 +301,7 @@ impl Allocator {
 
     /// The offers to make now, none if nothing is due.
     pub fn allocate(&mut self, now: Instant) -> Vec<Allocation> {
-        if let Some(due) = self.next_batch.filter(|due| *due <= now) {
-            self.next_batch = Some(next_beat(due, now, self.options.interval));
+        if self.skip_batches(now) {
             self.want_all(now);
         }
         if self.due.is_none_or(|due| due > now) {
@@ -307,6 +311,15 @@ impl Allocator {
         let candidates = std::mem::take(&mut self.candidates);
         self.frameworks.values_mut().for_each(|framework| framework.filters.expire(now));
         self.share_out(now, candidates)
+    }
+
+    /// Whether a batch is due, which it is no longer.
+    fn skip_batches(&mut self, now: Instant) -> bool {
+        let due = self.next_batch.filter(|due| *due <= now);
+        if let Some(due) = due {
+            self.next_batch = Some(next_beat(due, now, self.options.interval));
+        }
+        due.is_some()
     }
 
     fn want_agent(&mut self, now: Instant, id: &str) {

@@ -76,6 +76,8 @@ pub struct Config {
     pub offer_timeout: Option<Period>,
     /// What shares are divided by, by role, `MESOS_WEIGHTS`.
     pub weights: BTreeMap<String, f64>,
+    /// Whether agents with GPUs are for frameworks with GPU_RESOURCES only, `MESOS_FILTER_GPU_RESOURCES`.
+    pub filter_gpu_resources: bool,
     /// The roles that there are, `MESOS_ROLES`; without, any.
     pub roles: Option<BTreeSet<String>>,
     /// Region and zone of the master, `MESOS_DOMAIN`.
@@ -100,6 +102,7 @@ impl Config {
             min_allocatable_resources: vec![Quantities::new([("cpus", MIN_CPUS)]), Quantities::new([("mem", MIN_MEM)])],
             offer_timeout: None,
             weights: BTreeMap::new(),
+            filter_gpu_resources: true,
             roles: None,
             domain: None,
             cluster: None,
@@ -162,6 +165,7 @@ impl Master {
             interval: config.allocation_interval,
             min_allocatable: config.min_allocatable_resources.clone(),
             weights: config.weights.clone(),
+            filter_gpus: config.filter_gpu_resources,
             domain: config.domain.clone(),
         };
         let weights = options.weights.clone();
@@ -362,7 +366,9 @@ impl Master {
         let agent = &self.agents[&agent_id];
         let framework = &self.frameworks[&framework_id];
         let format = framework.format(&role);
-        let executors = framework.executors.keys().filter(|(agent, _)| *agent == agent_id);
+        let first = (agent_id.clone(), String::new());
+        let executors = framework.executors.range(first..).map(|(place, _)| place);
+        let executors = executors.take_while(|(agent, _)| *agent == agent_id);
         let executor_ids = executors.map(|(_, id)| v1::ExecutorId { value: id.clone() }).collect();
         let offer = v1::Offer {
             id: v1::OfferId { value: id.clone() },

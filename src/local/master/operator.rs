@@ -58,7 +58,8 @@ impl Master {
     fn sharing_call(&mut self, call: Call) -> Result<Option<Response>, Refusal> {
         match call.r#type() {
             call::Type::GetWeights => {
-                let get_weights = Some(response::GetWeights { weight_infos: self.weights() });
+                let weight_infos = self.weights();
+                let get_weights = (!weight_infos.is_empty()).then_some(response::GetWeights { weight_infos });
                 Ok(Some(Response { get_weights, ..of(response::Type::GetWeights) }))
             }
             call::Type::UpdateWeights => {
