@@ -1,5 +1,6 @@
 //! ACCEPT: offers are used up by operations. Follows `Master::accept` and `Master::_accept`.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::executors::{self, ExecutorUse};
@@ -236,8 +237,11 @@ impl Master {
         let Some(first) = tasks.first() else {
             return;
         };
-        let known = |task: &v1::TaskInfo| self.task_context(framework_id, offer, task, remaining).known;
-        let known: Vec<bool> = tasks.iter().map(known).collect();
+        let mut ids = BTreeSet::new();
+        let mut is_known = |task: &v1::TaskInfo| {
+            !ids.insert(task.task_id.value.clone()) || self.task_context(framework_id, offer, task, remaining).known
+        };
+        let known: Vec<bool> = tasks.iter().map(&mut is_known).collect();
         let context = self.task_context(framework_id, offer, first, remaining);
         match structure.and_then(|()| tasks::validate_group(&tasks, &known, &executor, &context)) {
             Ok((used, executor)) => {
