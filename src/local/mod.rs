@@ -12,9 +12,9 @@ mod cluster;
 mod failures;
 mod host;
 mod ids;
+mod keep;
 #[doc(hidden)]
 pub mod load;
-mod keep;
 mod master;
 mod messages;
 mod options;

@@ -424,7 +424,9 @@ impl Master {
         let Some(framework) = self.frameworks.get(framework_id) else {
             return;
         };
-        if !framework.has(v1::framework_info::capability::Type::PartitionAware) {
+        // What an executor says is passed on as it is.
+        let own = status.source() != v1::task_status::Source::Executor;
+        if own && !framework.has(v1::framework_info::capability::Type::PartitionAware) {
             status.state = before_partitions(status.state()).into();
         }
         let update = Some(event::Update { status });
