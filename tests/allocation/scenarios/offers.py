@@ -19,7 +19,7 @@ DOMAIN = '{"fault_domain":{"region":{"name":"r"},"zone":{"name":"z"}}}'
 def contents(offer: Offer) -> dict[str, Any]:
     """All of an offer but what differs from cluster to cluster."""
     masked = {"id", "framework_id", "agent_id"}
-    made = {key: "..." if key in masked else value for key, value in offer.whole.items()}
+    made: dict[str, Any] = {key: "..." if key in masked else value for key, value in offer.whole.items()}
     made["url"] = {**made["url"], "address": "...", "path": made["url"]["path"].replace("2", "1")}
     return made
 
