@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.allocation.client import amounts, scalar
+from tests.allocation.client import amounts, launching, scalar, task_on
 from tests.allocation.scenarios import scenario
 from tests.allocation.scenarios.fairness import decline_all
 
@@ -180,13 +180,6 @@ def offers_of_one_agent_are_used_together(stage: Stage) -> None:
     a.wait_for("t", "TASK_KILLED")
     stage.step("it is killed", timed=False)
     offers = a.held()
-    made = {
-        "name": "u",
-        "task_id": {"value": "u"},
-        "agent_id": offers[0].agent_id,
-        "command": {"value": "exec sleep 9"},
-    }
-    made["resources"] = amounts("cpus:7;mem:64", **offers[0].allocation)
-    a.accept(offers, {"type": "LAUNCH", "launch": {"task_infos": [made]}})
+    a.accept(offers, launching(task_on(offers[0], "cpus:7;mem:64", "u", command={"value": "exec sleep 9"})))
     a.wait_for("u", "TASK_RUNNING")
     stage.step("a runs a task on two offers", timed=False)
