@@ -11,7 +11,7 @@ FOR := $(shell test -t 0 || echo --for 30)
 LIBC ?= gnu
 PLATFORM := $(if $(filter musl,$(LIBC)),musllinux_1_2,manylinux2014)
 
-.PHONY: hello test test-quick lint wheels docs conformance bench stubs licenses clean
+.PHONY: hello test test-quick lint wheels docs conformance allocation bench stubs licenses clean
 
 hello: $(VENV)/.installed
 	$(BIN)/remesos run $(FOR) examples/hello_world.py
@@ -52,6 +52,10 @@ docs: $(VENV)/.developed
 # Apache's driver and ours side by side, scenario by scenario.
 conformance: $(VENV)/.developed
 	$(BIN)/python -m tests.conformance
+
+# The real Mesos and the embedded cluster side by side: who is offered what, and when.
+allocation: $(VENV)/.developed
+	$(BIN)/python -m tests.allocation
 
 bench: $(VENV)/.installed
 	$(BIN)/python benches/flood.py
