@@ -52,6 +52,8 @@ struct Rank {
     share: f64,
     count: u64,
     name: Arc<str>,
+    /// The path of the client, if it is one.
+    client: Option<Arc<str>>,
 }
 
 impl Rank {
@@ -261,11 +263,17 @@ impl Node {
         }
     }
 
+    fn client(&self) -> Option<Arc<str>> {
+        let path = &self.path;
+        let of_own = || path.strip_suffix("/.").map(Arc::from);
+        (self.kind != Kind::Inner).then(|| of_own().unwrap_or_else(|| path.clone()))
+    }
+
     fn rank(&mut self, name: &str, total: &Quantities, weights: &HashMap<String, f64>) -> Rank {
         let weight = *self.weight.get_or_insert_with(|| weights.get(&*self.path).copied().unwrap_or(DEFAULT_WEIGHT));
         let part = |(name, all): (&str, f64)| self.allocated.get(name) / all;
         let share = total.iter().map(part).fold(0.0, f64::max);
-        Rank { share: share / weight, count: self.count, name: name.into() }
+        Rank { share: share / weight, count: self.count, name: name.into(), client: self.client() }
     }
 
     fn sort(&mut self, total: &Quantities, weights: &HashMap<String, f64>) {
@@ -283,11 +291,9 @@ impl Node {
 
     fn list(&self, clients: &mut Vec<Arc<str>>) {
         for rank in &self.order {
-            match self.children.get(&rank.name) {
-                Some(child) if child.kind == Kind::Inner => child.list(clients),
-                Some(_) if &*rank.name == OWN => clients.push(self.path.clone()),
-                Some(child) => clients.push(child.path.clone()),
-                None => {}
+            match &rank.client {
+                Some(path) => clients.push(path.clone()),
+                None => self.children.get(&rank.name).into_iter().for_each(|child| child.list(clients)),
             }
         }
     }
