@@ -43,9 +43,9 @@ struct Portion {
 
 impl Allocator {
     /// Shares out what is available of these agents.
-    pub(super) fn share_out(&mut self, now: Instant, candidates: BTreeSet<Arc<str>>) -> Vec<Allocation> {
+    pub(super) fn share_out(&mut self, now: Instant, candidates: &BTreeSet<Arc<str>>) -> Vec<Allocation> {
         let offerable = |id: &Arc<str>| self.agents.get(id).is_some_and(|a| a.active && !a.available.is_empty());
-        let mut agents: Vec<_> = candidates.into_iter().filter(offerable).collect();
+        let mut agents: Vec<_> = candidates.iter().filter(|id| offerable(id)).cloned().collect();
         let mut cycle = self.cycle();
         if self.ledger.quotas().values().any(|quota| !quota.guarantees.is_empty()) {
             self.random.shuffle(&mut agents);

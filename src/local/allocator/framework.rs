@@ -143,6 +143,7 @@ impl Allocator {
         framework.active = false;
         framework.filters.clear();
         framework.roles.clone().iter().for_each(|role| self.turn(id, role, false));
+        self.forget_inverse_refusals(id);
     }
 
     /// A framework wants no offers in these roles, or, if there are none, in any.
@@ -164,6 +165,7 @@ impl Allocator {
                 framework.filters.forget_role(&role);
             }
         }
+        self.forget_inverse_refusals(id);
         self.want_all(now);
     }
 

@@ -16,7 +16,7 @@ use std::time::Instant;
 use self::launch::RoleVolume;
 pub use self::record::{AgentTask, Record};
 use self::{command::Command, custom::Custom, group::Group};
-use super::{Config, ConnectionId, Output};
+use super::{Config, ConnectionId, Draining, Output};
 use crate::local::backend::{Event, Order, StartError, Stop};
 use crate::local::task::duration;
 use crate::local::world::World;
@@ -41,6 +41,7 @@ pub enum Stage {
 pub struct Context<'a> {
     pub config: &'a Config,
     pub now: Instant,
+    pub draining: Option<Draining>,
     pub world: &'a mut World,
     pub outputs: &'a mut VecDeque<Output>,
 }

@@ -5,12 +5,16 @@ use super::{AgentTask, Context, Output, Record, Stage};
 use crate::local::agent::updates::Updates;
 use crate::local::messages::{ToMaster, is_terminal};
 use crate::proto::v1::TaskState;
+use crate::proto::v1::framework_info::capability::Type as Capability;
 use crate::proto::v1::task_status::{Reason, Source};
 use crate::proto::{has_capability, v1};
 
 impl Record {
     /// The executor, or the agent for it, reports on a task.
     pub fn update(&mut self, context: &mut Context, mut status: v1::TaskStatus) {
+        if let Some(draining) = context.draining {
+            draining.report(&mut status, has_capability(&self.framework, Capability::PartitionAware));
+        }
         let uuid = status.uuid.clone().unwrap_or_default();
         if self.abandoned {
             let known = self.tasks.get_mut(&status.task_id.value).filter(|task| !is_terminal(task.state));
@@ -37,6 +41,13 @@ impl Record {
             task.statuses.push(v1::TaskStatus { data: None, ..status.clone() });
         }
         self.with_updates(context, &task_id, |updates| updates.push(now, status));
+    }
+
+    /// The tasks that are not over, with their own grace periods.
+    pub fn kill_policies(&self) -> Vec<(String, Option<v1::DurationInfo>)> {
+        let policy = |task: &AgentTask| task.info.kill_policy.and_then(|policy| policy.grace_period);
+        let live = self.tasks.iter().filter(|(_, task)| !is_terminal(task.state));
+        live.map(|(task_id, task)| (task_id.clone(), policy(task))).collect()
     }
 
     /// An acknowledgement; the next update goes out, and after the terminal one the task is over.
