@@ -101,7 +101,7 @@ impl Allocator {
         let mut available = self.agents[agent_id].available.available_to(role);
         let mut held = Quantities::of(&available);
         // Many frameworks may refuse the same portion.
-        let mut portions: BTreeMap<(bool, bool, bool), Option<Portion>> = BTreeMap::new();
+        let mut portions: BTreeMap<[bool; 3], Option<Portion>> = BTreeMap::new();
         for framework_id in clients {
             if available.is_empty() || (stage == Stage::Guarantees && cycle.unsatisfied(role, quota).is_empty()) {
                 return;
@@ -111,8 +111,7 @@ impl Allocator {
             if excluded || !self.allocatable(&held, role, framework) {
                 continue;
             }
-            let understands = (framework.refinement, framework.revocable, framework.shared);
-            let portion = portions.entry(understands).or_insert_with(|| {
+            let portion = portions.entry(framework.understands()).or_insert_with(|| {
                 let understood = available.understood_by(framework.refinement, framework.revocable, framework.shared);
                 cycle.portion(&cycle.not_shared_yet(agent_id, understood), role, quota, stage)
             });

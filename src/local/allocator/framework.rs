@@ -69,6 +69,11 @@ impl Framework {
         self.active && self.roles.iter().any(|role| !self.suppressed.contains(role))
     }
 
+    /// Which kinds of resources it understands.
+    pub fn understands(&self) -> [bool; 3] {
+        [self.refinement, self.revocable, self.shared]
+    }
+
     /// Forgets what it refused of an agent.
     pub fn forget_agent(&mut self, agent_id: &str) {
         self.filters.forget_agent(agent_id);
