@@ -11,6 +11,7 @@ pub(crate) mod backend;
 mod cluster;
 mod failures;
 mod host;
+mod ids;
 mod keep;
 mod master;
 mod messages;

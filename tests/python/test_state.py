@@ -30,7 +30,7 @@ PATHS = ["/state", "/slaves", "/frameworks", "/tasks", "/state-summary", "/slave
 BUILD = {"git_sha", "git_tag", "build_date", "build_time", "build_user"}
 VARYING = {"start_time", "elected_time", "registered_time", "unregistered_time", "timestamp", "directory", "container"}
 # The real one shows each of its many flags; the embedded one those that decide how it works, and its web page shows messages.
-DELIBERATE = {"flags", "message", "protocol"}
+DELIBERATE = {"flags", "message"}
 # The real agent leaves the tasks of a framework that is gone as they were when it killed them.
 KILLED = "/state: 'TASK_KILLED' is 'TASK_RUNNING' on the real one"
 

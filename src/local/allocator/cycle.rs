@@ -19,6 +19,8 @@ struct Cycle {
     required: Quantities,
     /// What is available, not reserved and not revocable.
     headroom: Quantities,
+    /// The shared volumes that someone is offered already, by agent: each is offered once.
+    shared: BTreeMap<Arc<str>, Resources>,
     offers: Vec<Allocation>,
 }
 
@@ -100,10 +102,12 @@ impl Allocator {
                 return;
             }
             let (agent, framework) = (&self.agents[agent_id], &self.frameworks[&framework_id]);
-            if !self.allocatable(&available, role, framework) || !self.capable(framework, agent) {
+            let excluded = framework.constraints.exclude(role, &agent.info) || !self.capable(framework, agent);
+            if excluded || !self.allocatable(&available, role, framework) {
                 continue;
             }
-            let understood = available.understood_by(framework.refinement, framework.revocable);
+            let understood = available.understood_by(framework.refinement, framework.revocable, framework.shared);
+            let understood = cycle.not_shared_yet(agent_id, understood);
             let Some(portion) = cycle.portion(&understood, role, quota, stage) else {
                 continue;
             };
@@ -113,6 +117,7 @@ impl Allocator {
             }
             self.track(&framework_id, agent_id, role, &portion.resources);
             available = self.agents[agent_id].available.available_to(role);
+            cycle.share(agent_id, &portion.resources);
             cycle.offer(&framework_id, agent_id, role, portion);
         }
     }
@@ -126,7 +131,8 @@ impl Allocator {
 
     /// Whether a framework knows what to do with an agent of this kind.
     fn capable(&self, framework: &Framework, agent: &Agent) -> bool {
-        (framework.gpus || !agent.has_gpus()) && (framework.regions || !self.is_remote(agent))
+        (framework.gpus || !self.options.filter_gpus || !agent.has_gpus())
+            && (framework.regions || !self.is_remote(agent))
     }
 
     fn is_remote(&self, agent: &Agent) -> bool {
@@ -138,6 +144,20 @@ impl Allocator {
 }
 
 impl Cycle {
+    fn not_shared_yet(&self, agent_id: &Arc<str>, mut resources: Resources) -> Resources {
+        if let Some(shared) = self.shared.get(agent_id) {
+            resources.subtract(shared);
+        }
+        resources
+    }
+
+    fn share(&mut self, agent_id: &Arc<str>, resources: &Resources) {
+        let shared = resources.shared();
+        if !shared.is_empty() {
+            self.shared.entry(agent_id.clone()).or_default().add(&shared);
+        }
+    }
+
     /// What of a role's guarantees it does not have yet.
     fn unsatisfied(&self, role: &str, quota: &Quota) -> Quantities {
         self.consumed.get(role).map(|consumed| quota.guarantees.less(consumed)).unwrap_or_default()

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::constraints::Constraints;
 use super::filters::{self, Filters};
 use super::quantities::Quantities;
 use super::sorter::Sorter;
@@ -17,6 +18,8 @@ use crate::proto::{self, v1};
 pub struct Options {
     /// The roles in which it wants no offers.
     pub suppressed: BTreeSet<String>,
+    /// Of which agents it wants offers.
+    pub constraints: Constraints,
 }
 
 /// A framework that is subscribed or may come back.
@@ -26,11 +29,13 @@ pub struct Framework {
     pub suppressed: BTreeSet<String>,
     pub active: bool,
     pub filters: Filters,
+    pub constraints: Constraints,
     /// By role, in place of what holds for all.
     pub min_allocatable: BTreeMap<String, Vec<Quantities>>,
     pub gpus: bool,
     pub revocable: bool,
     pub refinement: bool,
+    pub shared: bool,
     pub regions: bool,
 }
 
@@ -49,10 +54,12 @@ impl Framework {
             suppressed: options.suppressed,
             active: true,
             filters: Filters::default(),
+            constraints: options.constraints,
             min_allocatable: info.offer_filters.iter().filter_map(of_role).collect(),
             gpus: has(Capability::GpuResources),
             revocable: has(Capability::RevocableResources),
             refinement: has(Capability::ReservationRefinement),
+            shared: has(Capability::SharedResources),
             regions: has(Capability::RegionAware),
         }
     }
@@ -95,7 +102,8 @@ impl Allocator {
     }
 
     /// A framework may change everything but its id. Offers for that come with the next batch.
-    pub fn update_framework(&mut self, id: &str, info: &v1::FrameworkInfo, options: Options) {
+    pub fn update_framework(&mut self, now: Instant, id: &str, info: &v1::FrameworkInfo, options: Options) {
+        self.skip_batches(now);
         let Some(framework) = self.frameworks.get_mut(id) else {
             return;
         };

@@ -4,10 +4,12 @@
 //! The allocator is told of agents, frameworks and resources as they change, and keeps their sums. `poll_timeout` says
 //! when to call `allocate`, which returns the offers to make.
 
+mod constraints;
 mod cycle;
 mod filters;
 mod framework;
 mod ledger;
+mod pattern;
 mod quantities;
 mod sorter;
 #[cfg(test)]
@@ -22,6 +24,7 @@ use super::roles;
 use crate::proto::v1;
 use crate::wire::duration::Period;
 
+pub use constraints::Constraints;
 use framework::Framework;
 pub use framework::Options as FrameworkOptions;
 use ledger::Ledger;
@@ -38,6 +41,8 @@ pub struct Options {
     pub min_allocatable: Vec<Quantities>,
     /// Weights by role, 1 for others.
     pub weights: BTreeMap<String, f64>,
+    /// Whether agents with GPUs are for frameworks that know of them only.
+    pub filter_gpus: bool,
     /// Where the master is.
     pub domain: Option<v1::DomainInfo>,
 }
@@ -99,11 +104,23 @@ struct Held {
     used: Resources,
 }
 
+impl Held {
+    /// What of further resources counts towards its share: a shared volume only once.
+    fn counted(&self, resources: &Resources) -> Quantities {
+        let mut counted = resources.clone();
+        let shared = resources.shared();
+        counted.subtract(&shared.also_in(&self.offered));
+        counted.subtract(&shared.also_in(&self.used));
+        Quantities::of(&counted)
+    }
+}
+
 impl Agent {
     fn reckon(&mut self) {
+        // A shared volume is there however many use it.
         self.available = self.total.clone();
-        self.available.subtract(&self.offered);
-        self.available.subtract(&self.used);
+        self.available.subtract(&self.offered.exclusive());
+        self.available.subtract(&self.used.exclusive());
     }
 
     fn has_gpus(&self) -> bool {
@@ -189,6 +206,20 @@ impl Allocator {
         self.convert_total(agent_id, before, after);
     }
 
+    /// Resources that nobody has change their kind. Returns false if some of them are offered or used.
+    pub fn convert_available(&mut self, agent_id: &str, before: &Resources, after: &Resources) -> bool {
+        let available = self.agents.get(agent_id).is_some_and(|agent| agent.available.contains(before));
+        if available {
+            self.convert_total(agent_id, before, after);
+        }
+        available
+    }
+
+    /// What of an agent is neither offered nor used.
+    pub fn available(&self, agent_id: &str) -> Resources {
+        self.agents.get(agent_id).map(|agent| agent.available.clone()).unwrap_or_default()
+    }
+
     fn convert_total(&mut self, agent_id: &str, before: &Resources, after: &Resources) {
         if let Some(agent) = self.agents.get_mut(agent_id) {
             self.ledger.unreserve(&agent.total);
@@ -212,6 +243,11 @@ impl Allocator {
         }
     }
 
+    /// Another task uses shared volumes that the framework was offered once and uses already.
+    pub fn share(&mut self, framework_id: &str, agent_id: &str, role: &str, shared: &Resources) {
+        self.track(&framework_id.into(), agent_id, role, shared);
+    }
+
     /// Resources are available again.
     pub fn recover(&mut self, framework_id: &str, agent_id: &str, role: &str, resources: &Resources, was: Was) {
         let Some(agent) = self.agents.get_mut(agent_id).filter(|_| !resources.is_empty()) else {
@@ -229,6 +265,7 @@ impl Allocator {
         };
         of_framework.subtract(resources);
         of_agent.subtract(resources);
+        let quantities = held.counted(resources);
         if held.offered.is_empty() && held.used.is_empty() {
             roles.remove(role);
         }
@@ -236,7 +273,6 @@ impl Allocator {
             agent.held.remove(framework_id);
         }
         agent.reckon();
-        let quantities = Quantities::of(resources);
         self.ledger.release(role, resources);
         self.roles.unallocated(role, &quantities);
         if let Some(clients) = self.clients.get_mut(role) {
@@ -296,8 +332,7 @@ impl Allocator {
 
     /// The offers to make now, none if nothing is due.
     pub fn allocate(&mut self, now: Instant) -> Vec<Allocation> {
-        if let Some(due) = self.next_batch.filter(|due| *due <= now) {
-            self.next_batch = Some(next_beat(due, now, self.options.interval));
+        if self.skip_batches(now) {
             self.want_all(now);
         }
         if self.due.is_none_or(|due| due > now) {
@@ -307,6 +342,15 @@ impl Allocator {
         let candidates = std::mem::take(&mut self.candidates);
         self.frameworks.values_mut().for_each(|framework| framework.filters.expire(now));
         self.share_out(now, candidates)
+    }
+
+    /// Whether a batch is due, which it is no longer.
+    fn skip_batches(&mut self, now: Instant) -> bool {
+        let due = self.next_batch.filter(|due| *due <= now);
+        if let Some(due) = due {
+            self.next_batch = Some(next_beat(due, now, self.options.interval));
+        }
+        due.is_some()
     }
 
     fn want_agent(&mut self, now: Instant, id: &str) {
@@ -326,17 +370,19 @@ impl Allocator {
 
     /// Resources of an agent go to a framework.
     fn track(&mut self, framework_id: &Arc<str>, agent_id: &str, role: &str, resources: &Resources) {
-        let quantities = Quantities::of(resources);
+        let Some(agent) = self.agents.get_mut(agent_id) else {
+            return;
+        };
+        let roles = agent.held.entry(framework_id.clone()).or_default();
+        let held = roles.entry(role.to_owned()).or_default();
+        let quantities = held.counted(resources);
+        held.offered.add(resources);
+        agent.offered.add(resources);
+        agent.reckon();
         self.ledger.hold(role, resources);
         self.roles.allocated(role, &quantities, &self.total);
         if let Some(clients) = self.clients.get_mut(role) {
             clients.allocated(framework_id, &quantities, &self.total);
-        }
-        if let Some(agent) = self.agents.get_mut(agent_id) {
-            let roles = agent.held.entry(framework_id.clone()).or_default();
-            roles.entry(role.to_owned()).or_default().offered.add(resources);
-            agent.offered.add(resources);
-            agent.reckon();
         }
     }
 }

@@ -33,6 +33,7 @@ fn world(agents: &[&str]) -> World {
         interval: SECOND.into(),
         min_allocatable: vec![quantities("cpus:0.01"), quantities("mem:32")],
         weights: BTreeMap::new(),
+        filter_gpus: true,
         domain: Some(domain("home")),
     };
     let mut world = World { allocator: Allocator::new(options, 7), now: Instant::now() };
@@ -227,7 +228,7 @@ fn a_role_without_cpus_left_gets_the_rest_of_an_agent() {
 #[test]
 fn suppressed_roles_are_offered_nothing_until_they_are_revived() {
     let mut world = world(&["cpus:4;mem:400"]);
-    let options = FrameworkOptions { suppressed: BTreeSet::from(["a".to_owned()]) };
+    let options = FrameworkOptions { suppressed: BTreeSet::from(["a".to_owned()]), ..Default::default() };
     world.allocator.add_framework(world.now, "f", &info(&["a", "b"], &[]), options);
     assert_eq!(world.offers(), ["f b S0 cpus:4; mem:400"]);
     world.allocator.suppress("f", &[]);
@@ -342,7 +343,7 @@ fn a_framework_counts_for_a_role_that_it_left_as_long_as_it_holds_something_in_i
     let mut world = world(&["cpus:4;mem:400"]);
     world.add("f", "a");
     world.take("f", "cpus:1;mem:100");
-    world.allocator.update_framework("f", &info(&["b"], &[]), FrameworkOptions::default());
+    world.allocator.update_framework(world.now, "f", &info(&["b"], &[]), FrameworkOptions::default());
     assert!(world.allocator.clients.contains_key("a"));
     world.allocator.recover("f", "S0", "a", &parse("cpus:1;mem:100"), Was::Used);
     assert!(!world.allocator.clients.contains_key("a"));

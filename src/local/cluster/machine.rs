@@ -221,7 +221,7 @@ impl Machine {
     }
 
     /// Carries messages until nobody has anything left to say.
-    fn route(&mut self, now: Instant) {
+    pub fn route(&mut self, now: Instant) {
         loop {
             let mut quiet = true;
             while let Some(output) = self.master.poll_output() {

@@ -2,9 +2,11 @@
 
 use std::time::Instant;
 
+use super::executors::ExecutorUse;
 use super::framework::{ExecutorRecord, Task};
+use super::operations::Remaining;
 use super::tasks::{self, Use};
-use super::{Master, OfferRecord, Output};
+use super::{Master, OfferRecord, Output, parts, resource_rules};
 use crate::local::allocator::Was;
 use crate::local::messages::ToAgent;
 use crate::local::refusal::Invalid;
@@ -27,10 +29,14 @@ impl Master {
             }
             (Ok(()), None) => return,
         };
-        let mut remaining = Resources::default();
-        taken.iter().for_each(|offer| remaining.add(&offer.resources));
+        let mut remaining = Remaining::default();
+        taken.iter().for_each(|offer| remaining.resources.add(&offer.resources));
+        let offered = remaining.resources.clone();
         for operation in accept.operations {
             match operation.r#type() {
+                operation::Type::Launch | operation::Type::LaunchGroup if operation.id.is_some() => {
+                    self.refuse_id(now, framework_id, &operation);
+                }
                 operation::Type::Launch => {
                     let tasks = operation.launch.unwrap_or_default().task_infos;
                     self.launch(now, framework_id, &first, tasks, &mut remaining);
@@ -39,16 +45,24 @@ impl Master {
                     let group = operation.launch_group.unwrap_or_default();
                     self.launch_group(now, framework_id, &first, group, &mut remaining);
                 }
-                _ => self.operate(framework_id, &first, &operation, &mut remaining),
+                _ => self.operate(framework_id, &first, operation, &mut remaining),
             }
         }
-        // What operations made of resources comes back, but is not refused.
-        let mut made = remaining.clone();
-        taken.iter().for_each(|offer| made.subtract(&offer.resources));
-        remaining.subtract(&made);
-        let (agent_id, role) = (&first.agent_id, &first.role);
-        self.allocator.recover(framework_id, agent_id, role, &made, Was::Offered);
-        self.refuse(now, framework_id, agent_id, role, remaining, accept.filters.as_ref());
+        let (converted, declined) = remaining.settle(&offered);
+        let OfferRecord { agent_id, role, .. } = &first;
+        self.allocator.recover(framework_id, agent_id, role, &converted, Was::Offered);
+        self.refuse(now, framework_id, agent_id, role, declined, accept.filters.as_ref());
+    }
+
+    /// Tasks tell of themselves, so no feedback can be asked for on their launch.
+    fn refuse_id(&mut self, now: Instant, framework_id: &str, operation: &Operation) {
+        let why = format!("The `id` field cannot be set on {} operations", operation.r#type().as_str_name());
+        for task in operation.launch.iter().flat_map(|launch| &launch.task_infos) {
+            self.report(now, framework_id, task, v1::TaskState::TaskError, Reason::TaskInvalid, &why);
+        }
+        for task in operation.launch_group.iter().flat_map(|group| &group.task_group.tasks) {
+            self.report(now, framework_id, task, v1::TaskState::TaskError, Reason::TaskGroupInvalid, &why);
+        }
     }
 
     /// In the order and with the words of `validation::offer::validate` in `src/master/validation.cpp`.
@@ -107,17 +121,14 @@ impl Master {
         framework_id: &str,
         offer: &OfferRecord,
         tasks: Vec<v1::TaskInfo>,
-        remaining: &mut Resources,
+        remaining: &mut Remaining,
     ) {
-        let used = |task: &v1::TaskInfo| {
-            let of_executor = task.executor.as_ref().map_or(&[][..], |e| &e.resources);
-            Resources::from_proto(&task.resources).and_then(|_| Resources::from_proto(of_executor)).err()
-        };
-        let structure = tasks.iter().find_map(used);
-        for task in tasks {
+        let structure = tasks.iter().find_map(|task| structure(None, task).err());
+        for mut task in tasks {
+            tasks::upgrade(&mut task, &offer.role);
             let checked = match &structure {
                 Some(why) => Err(why.clone()),
-                None => self.check_task(framework_id, offer, &task, remaining),
+                None => self.check_task(framework_id, offer, &task, &remaining.resources),
             };
             match checked {
                 Ok(used) => self.run(framework_id, offer, vec![(task, used.task)], used.executor, false, remaining),
@@ -149,11 +160,11 @@ impl Master {
         offer: &'a OfferRecord,
         task: &v1::TaskInfo,
         available: &'a Resources,
-    ) -> tasks::Context<'a> {
+    ) -> parts::Context<'a> {
         let framework = self.frameworks.get(framework_id);
         let known = framework.is_some_and(|f| f.tasks.contains_key(&task.task_id.value));
         let executors = framework.map(|f| &f.executors);
-        tasks::Context { framework_id, agent_id: &offer.agent_id, role: &offer.role, known, executors, available }
+        parts::Context { framework_id, agent_id: &offer.agent_id, role: &offer.role, known, executors, available }
     }
 
     /// Tasks are on their way, on an executor that may be new.
@@ -162,9 +173,9 @@ impl Master {
         framework_id: &str,
         offer: &OfferRecord,
         tasks: Vec<(v1::TaskInfo, Resources)>,
-        executor: Option<tasks::ExecutorUse>,
+        executor: Option<ExecutorUse>,
         group: bool,
-        remaining: &mut Resources,
+        remaining: &mut Remaining,
     ) {
         let Some(framework) = self.frameworks.get_mut(framework_id) else {
             return;
@@ -172,17 +183,19 @@ impl Master {
         let mut volumes: Vec<_> = tasks.iter().flat_map(|(_, resources)| resources.volumes()).collect();
         let info = executor.as_ref().map(|executor| Box::new(executor.info.clone()));
         let (agent_id, role) = (&offer.agent_id, &offer.role);
-        if let Some(tasks::ExecutorUse { info, new: Some(resources) }) = executor {
+        if let Some(ExecutorUse { info, new: Some(resources), .. }) = executor {
+            let again = remaining.take(&resources);
+            self.allocator.share(framework_id, agent_id, role, &again);
             self.allocator.use_offered(framework_id, agent_id, role, &resources);
-            remaining.subtract(&resources);
             volumes.extend(resources.volumes());
             let place = (offer.agent_id.clone(), info.executor_id.value.clone());
             framework.executors.insert(place, ExecutorRecord { info, role: offer.role.clone(), resources });
         }
         let mut sent = Vec::new();
         for (mut task, resources) in tasks {
+            let again = remaining.take(&resources);
+            self.allocator.share(framework_id, agent_id, role, &again);
             self.allocator.use_offered(framework_id, agent_id, role, &resources);
-            remaining.subtract(&resources);
             task.executor = info.as_deref().cloned();
             sent.push(task.clone());
             let record = Task {
@@ -214,16 +227,20 @@ impl Master {
         framework_id: &str,
         offer: &OfferRecord,
         group: operation::LaunchGroup,
-        remaining: &mut Resources,
+        remaining: &mut Remaining,
     ) {
-        let tasks = group.task_group.tasks;
+        let operation::LaunchGroup { mut executor, task_group } = group;
+        let mut tasks = task_group.tasks;
+        let structure = tasks.iter().try_for_each(|task| structure(Some(&executor), task));
+        tasks.iter_mut().for_each(|task| tasks::upgrade(task, &offer.role));
+        tasks::allocate(&mut executor.resources, &offer.role);
         let Some(first) = tasks.first() else {
             return;
         };
-        let known = |task: &v1::TaskInfo| self.task_context(framework_id, offer, task, remaining).known;
+        let known = |task: &v1::TaskInfo| self.task_context(framework_id, offer, task, &remaining.resources).known;
         let known: Vec<bool> = tasks.iter().map(known).collect();
-        let context = self.task_context(framework_id, offer, first, remaining);
-        match tasks::validate_group(&tasks, &known, &group.executor, &context) {
+        let context = self.task_context(framework_id, offer, first, &remaining.resources);
+        match structure.and_then(|()| tasks::validate_group(&tasks, &known, &executor, &context)) {
             Ok((used, executor)) => {
                 let tasks = tasks.into_iter().zip(used).collect();
                 self.run(framework_id, offer, tasks, Some(executor), true, remaining);
@@ -265,4 +282,11 @@ impl Master {
         };
         self.send_update(framework_id, status);
     }
+}
+
+/// Whether the resources of a launch are well-formed (`validateAndUpgradeResources`).
+fn structure(executor: Option<&v1::ExecutorInfo>, task: &v1::TaskInfo) -> Result<(), Invalid> {
+    executor.map_or(Ok(()), |executor| resource_rules::structure(&executor.resources))?;
+    resource_rules::structure(&task.resources)?;
+    task.executor.as_ref().map_or(Ok(()), |executor| resource_rules::structure(&executor.resources))
 }

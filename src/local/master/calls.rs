@@ -6,12 +6,12 @@ use std::time::Instant;
 use super::framework::{Connection, Framework};
 use super::validation::OfFramework;
 use super::{HEARTBEAT_INTERVAL, Master, Output, heartbeat, validation};
-use crate::local::allocator::{FrameworkOptions, Was};
+use crate::local::allocator::{Constraints, FrameworkOptions, Was};
 use crate::local::messages::{ConnectionId, ToAgent, is_terminal};
 use crate::local::refusal::{Invalid, Refusal};
 use crate::local::resources::Resources;
 use crate::local::roles::UNRESERVED;
-use crate::proto::v1::scheduler::{Event, call, event};
+use crate::proto::v1::scheduler::{Event, OfferConstraints, call, event};
 use crate::proto::{self, v1};
 
 impl Master {
@@ -20,13 +20,13 @@ impl Master {
     pub fn subscribe(&mut self, now: Instant, connection: ConnectionId, subscribe: call::Subscribe) -> String {
         let stream_id = self.world.uuid().to_string();
         match self.check_subscribe(&subscribe) {
-            Ok(()) => self.accept_subscription(now, connection, &stream_id, subscribe),
+            Ok(options) => self.accept_subscription(now, connection, &stream_id, subscribe, options),
             Err(why) => self.end_with_error(connection, why.to_string()),
         }
         stream_id
     }
 
-    fn check_subscribe(&self, subscribe: &call::Subscribe) -> Result<(), Invalid> {
+    fn check_subscribe(&self, subscribe: &call::Subscribe) -> Result<FrameworkOptions, Invalid> {
         let info = &subscribe.framework_info;
         validation::framework(info, &subscribe.suppressed_roles)?;
         self.check_roles(info)?;
@@ -34,11 +34,12 @@ impl Master {
         if self.completed.iter().any(|f| f.id() == id) {
             return Err(Invalid::new("Framework has been removed"));
         }
+        let options = options(&subscribe.suppressed_roles, subscribe.offer_constraints.as_ref())?;
         match self.frameworks.get(id) {
             Some(known) if known.info.principal != info.principal => {
                 Err(Invalid::new("Changing framework's principal is not allowed."))
             }
-            _ => Ok(()),
+            _ => Ok(options),
         }
     }
 
@@ -63,6 +64,7 @@ impl Master {
         connection: ConnectionId,
         stream_id: &str,
         subscribe: call::Subscribe,
+        options: FrameworkOptions,
     ) {
         let mut info = subscribe.framework_info;
         let given = info.id.take().map(|id| id.value).filter(|id| !id.is_empty());
@@ -70,11 +72,10 @@ impl Master {
         info.id = Some(v1::FrameworkId { value: id.clone() });
         let connected = self.frameworks.get(&id).is_some_and(|known| known.connection.is_some());
         self.replace_stream(&id);
-        let options = FrameworkOptions { suppressed: subscribe.suppressed_roles.into_iter().collect() };
         let framework = match self.frameworks.remove(&id) {
             Some(known) => {
                 let known = resubscribed(known, info, self.world.timestamp(now));
-                self.allocator.update_framework(&id, &known.info, options);
+                self.allocator.update_framework(now, &id, &known.info, options);
                 if !connected {
                     self.allocator.activate_framework(now, &id);
                 }
@@ -140,7 +141,11 @@ impl Master {
             OfFramework::Message(message) => self.pass_message(id, message),
             OfFramework::Acknowledge(acknowledge) => self.acknowledge(id, acknowledge),
             OfFramework::Reconcile(reconcile) => self.reconcile(now, id, &reconcile),
-            OfFramework::UpdateFramework(update) => return self.update_framework(id, *update),
+            OfFramework::UpdateFramework(update) => return self.update_framework(now, id, *update),
+            OfFramework::AcknowledgeOperationStatus(acknowledge) => self.acknowledge_operation(id, acknowledge),
+            OfFramework::ReconcileOperations(reconcile) => self.reconcile_operations(id, &reconcile),
+            OfFramework::AcceptInverseOffers(call) => ignore("inverse offer", ids(call.inverse_offer_ids)),
+            OfFramework::DeclineInverseOffers(call) => ignore("inverse offer", ids(call.inverse_offer_ids)),
             OfFramework::Ignored(kind) => tracing::debug!("Nothing to do for {kind:?}"),
         }
         Ok(())
@@ -253,7 +258,7 @@ impl Master {
         self.outputs.push_back(Output::Tell(acknowledge.agent_id.value, message));
     }
 
-    fn update_framework(&mut self, id: &str, update: call::UpdateFramework) -> Result<(), Refusal> {
+    fn update_framework(&mut self, now: Instant, id: &str, update: call::UpdateFramework) -> Result<(), Refusal> {
         let Some(framework) = self.frameworks.get(id) else {
             return Ok(());
         };
@@ -263,8 +268,9 @@ impl Master {
             .map_err(|why| Refusal::new(400, format!("Supplied FrameworkInfo is not valid: {why}")))?;
         validation::framework_update(&framework.info, &info)
             .map_err(|why| Refusal::new(400, format!("FrameworkInfo update is not valid: {why}")))?;
-        let options = FrameworkOptions { suppressed: update.suppressed_roles.into_iter().collect() };
-        self.allocator.update_framework(id, &info, options);
+        let options = options(&update.suppressed_roles, update.offer_constraints.as_ref())
+            .map_err(|why| Refusal::new(400, why.to_string()))?;
+        self.allocator.update_framework(now, id, &info, options);
         let roles = proto::roles(&info);
         if let Some(framework) = self.frameworks.get_mut(id) {
             framework.info = info;
@@ -275,6 +281,21 @@ impl Master {
         }
         Ok(())
     }
+}
+
+/// What a call is about does not exist here.
+fn ignore(what: &str, ids: impl IntoIterator<Item = String>) {
+    ids.into_iter().for_each(|id| tracing::debug!("There is no {what} '{id}'"));
+}
+
+fn ids(offer_ids: Vec<v1::OfferId>) -> impl Iterator<Item = String> {
+    offer_ids.into_iter().map(|id| id.value)
+}
+
+/// What a framework tells the allocator besides its `FrameworkInfo`.
+fn options(suppressed: &[String], constraints: Option<&OfferConstraints>) -> Result<FrameworkOptions, Invalid> {
+    let constraints = constraints.map(Constraints::new).transpose()?.unwrap_or_default();
+    Ok(FrameworkOptions { suppressed: suppressed.iter().cloned().collect(), constraints })
 }
 
 /// On a new SUBSCRIBE user and checkpointing stay as they were, and so does what is unacknowledged.

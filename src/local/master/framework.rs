@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::local::messages::{ConnectionId, is_terminal};
 use crate::local::resources::{Format, Resources};
 use crate::proto::v1::framework_info::capability::Type as Capability;
+use crate::proto::v1::offer::Operation;
 use crate::proto::{self, v1};
 use crate::wire::duration::Period;
 
@@ -26,6 +27,8 @@ pub struct Framework {
     /// By agent and id.
     pub executors: BTreeMap<(String, String), ExecutorRecord>,
     pub completed_tasks: VecDeque<Task>,
+    /// By id, those that are not acknowledged.
+    pub operations: BTreeMap<String, OperationRecord>,
     pub removal_due: Option<Instant>,
     pub registered_time: f64,
     pub reregistered_time: Option<f64>,
@@ -52,6 +55,30 @@ pub struct Task {
     /// The state of the last update that came.
     pub state: v1::TaskState,
     pub statuses: Vec<v1::TaskStatus>,
+}
+
+/// An operation whose framework has not acknowledged yet what became of it.
+#[derive(Debug)]
+pub struct OperationRecord {
+    pub info: Operation,
+    pub agent_id: String,
+    /// The master's own name for it.
+    pub uuid: Vec<u8>,
+    pub statuses: Vec<v1::OperationStatus>,
+}
+
+impl OperationRecord {
+    /// The last status that the framework was told; the operation is pending if there is none.
+    pub fn latest(&self) -> v1::OperationStatus {
+        // It is sent once, so there is nothing to acknowledge.
+        let last = self.statuses.last().cloned().map(|status| v1::OperationStatus { uuid: None, ..status });
+        last.unwrap_or_else(|| v1::OperationStatus {
+            operation_id: self.info.id.clone(),
+            state: v1::OperationState::OperationPending.into(),
+            agent_id: Some(v1::AgentId { value: self.agent_id.clone() }),
+            ..Default::default()
+        })
+    }
 }
 
 impl Task {
@@ -81,6 +108,7 @@ impl Framework {
             tasks: BTreeMap::new(),
             executors: BTreeMap::new(),
             completed_tasks: VecDeque::new(),
+            operations: BTreeMap::new(),
             removal_due: None,
             registered_time,
             reregistered_time: None,
@@ -146,6 +174,7 @@ impl Framework {
         let id = self.id();
         self.unregistered_time = Some(timestamp);
         self.executors.clear();
+        self.operations.clear();
         for (task_id, mut task) in std::mem::take(&mut self.tasks) {
             if !is_terminal(task.state) {
                 let status = v1::TaskStatus {

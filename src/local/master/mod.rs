@@ -5,12 +5,15 @@
 
 mod accept;
 mod calls;
+mod executors;
 mod framework;
 mod maintenance;
 mod operations;
 mod operator;
+mod parts;
 mod quota;
 mod reconcile;
+mod resource_rules;
 mod state;
 mod tasks;
 mod validation;
@@ -73,6 +76,8 @@ pub struct Config {
     pub offer_timeout: Option<Period>,
     /// What shares are divided by, by role, `MESOS_WEIGHTS`.
     pub weights: BTreeMap<String, f64>,
+    /// Whether agents with GPUs are for frameworks with GPU_RESOURCES only, `MESOS_FILTER_GPU_RESOURCES`.
+    pub filter_gpu_resources: bool,
     /// The roles that there are, `MESOS_ROLES`; without, any.
     pub roles: Option<BTreeSet<String>>,
     /// Region and zone of the master, `MESOS_DOMAIN`.
@@ -97,6 +102,7 @@ impl Config {
             min_allocatable_resources: vec![Quantities::new([("cpus", MIN_CPUS)]), Quantities::new([("mem", MIN_MEM)])],
             offer_timeout: None,
             weights: BTreeMap::new(),
+            filter_gpu_resources: true,
             roles: None,
             domain: None,
             cluster: None,
@@ -159,6 +165,7 @@ impl Master {
             interval: config.allocation_interval,
             min_allocatable: config.min_allocatable_resources.clone(),
             weights: config.weights.clone(),
+            filter_gpus: config.filter_gpu_resources,
             domain: config.domain.clone(),
         };
         let weights = options.weights.clone();
@@ -243,6 +250,9 @@ impl Master {
             ToMaster::StatusUpdate { framework_id, status, latest_state } => (framework_id, status, latest_state),
             ToMaster::ExitedExecutor { framework_id, executor_id, agent_id, status } => {
                 return self.executor_exited(&framework_id, executor_id, agent_id, status);
+            }
+            ToMaster::OperationStatus { framework_id, uuid, status } => {
+                return self.operation_updated(&framework_id, &uuid, *status);
             }
             ToMaster::Message { framework_id, executor_id, agent_id, data } => {
                 let agent_id = v1::AgentId { value: agent_id };

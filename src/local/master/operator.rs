@@ -45,6 +45,30 @@ impl Master {
                 let gone = call.mark_agent_gone.ok_or_else(|| absent("mark_agent_gone"))?;
                 self.mark_gone(now, &gone.agent_id.value).map(|()| None)
             }
+            call::Type::ReserveResources => {
+                let reserve = call.reserve_resources.ok_or_else(|| absent("reserve_resources"))?;
+                self.reserve(now, reserve).map(|()| None)
+            }
+            call::Type::UnreserveResources => {
+                let unreserve = call.unreserve_resources.ok_or_else(|| absent("unreserve_resources"))?;
+                self.unreserve(now, unreserve).map(|()| None)
+            }
+            call::Type::CreateVolumes => {
+                let create = call.create_volumes.ok_or_else(|| absent("create_volumes"))?;
+                self.create_volumes(now, create).map(|()| None)
+            }
+            call::Type::DestroyVolumes => {
+                let destroy = call.destroy_volumes.ok_or_else(|| absent("destroy_volumes"))?;
+                self.destroy_volumes(now, destroy).map(|()| None)
+            }
+            call::Type::GrowVolume => {
+                let grow = call.grow_volume.ok_or_else(|| absent("grow_volume"))?;
+                self.grow_volume(now, grow).map(|()| None)
+            }
+            call::Type::ShrinkVolume => {
+                let shrink = call.shrink_volume.ok_or_else(|| absent("shrink_volume"))?;
+                self.shrink_volume(now, shrink).map(|()| None)
+            }
             call::Type::Teardown => {
                 let teardown = call.teardown.ok_or_else(|| absent("teardown"))?;
                 self.tear_down(now, &teardown.framework_id.value).map(|()| None)
@@ -58,7 +82,8 @@ impl Master {
     fn sharing_call(&mut self, call: Call) -> Result<Option<Response>, Refusal> {
         match call.r#type() {
             call::Type::GetWeights => {
-                let get_weights = Some(response::GetWeights { weight_infos: self.weights() });
+                let weight_infos = self.weights();
+                let get_weights = (!weight_infos.is_empty()).then_some(response::GetWeights { weight_infos });
                 Ok(Some(Response { get_weights, ..of(response::Type::GetWeights) }))
             }
             call::Type::UpdateWeights => {

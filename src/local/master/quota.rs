@@ -86,10 +86,12 @@ impl Master {
         if self.quotas.contains_key(role) {
             return Err(invalid(format!("Cannot set quota for role '{role}' which already has quota")));
         }
+        let guarantees = Quantities::of(&guarantee);
+        self.check_parent(role, &guarantees).map_err(|why| invalid(why.to_string()))?;
         if role.contains('/') {
             return Err(refused(format!("Setting quota on nested role '{role}' is not supported yet")));
         }
-        let quota = Quota { guarantees: Quantities::of(&guarantee), limits: Limits::new(guarantee.scalars()) };
+        let quota = Quota { guarantees: guarantees.clone(), limits: Limits::new(guarantee.scalars()) };
         let committed = self.check_commitment(&[(role.to_owned(), quota.clone())]);
         committed.or_else(|why| if request.force() { Ok(()) } else { Err(why) }).map_err(|why| {
             let why = format!("Total quota guarantees {why}");
@@ -99,7 +101,7 @@ impl Master {
             )
         })?;
         self.set(role, quota);
-        self.rescind_for_guarantee(role, &Quantities::of(&guarantee));
+        self.rescind_for_guarantee(role, &guarantees);
         Ok(())
     }
 
@@ -109,8 +111,27 @@ impl Master {
     ///
     /// Refuses a role that has none.
     pub(super) fn remove_quota(&mut self, role: &str) -> Result<(), Refusal> {
+        self.remove_quota_for(role, "")
+    }
+
+    /// `/quota/ROLE`: as `remove_quota`, with other words.
+    ///
+    /// # Errors
+    ///
+    /// Refuses a role that there is not or that has no quota.
+    pub fn remove_quota_of_path(&mut self, role: &str) -> Result<(), Refusal> {
+        let path = format!(" for path '/master/quota/{role}'");
+        if !self.has_role(role) {
+            let why = format!("Failed to validate remove quota request{path}: Unknown role '{role}'");
+            return Err(Refusal::new(400, why));
+        }
+        self.remove_quota_for(role, &path)
+    }
+
+    fn remove_quota_for(&mut self, role: &str, request: &str) -> Result<(), Refusal> {
         if self.quotas.remove(role).is_none() {
-            return Err(Refusal::new(400, format!("Failed to remove quota: Role '{role}' has no quota set")));
+            let why = format!("Failed to remove quota{request}: Role '{role}' has no quota set");
+            return Err(Refusal::new(400, why));
         }
         self.allocator.set_quota(role, Quota::default());
         Ok(())
@@ -119,6 +140,20 @@ impl Master {
     fn set(&mut self, role: &str, quota: Quota) {
         self.allocator.set_quota(role, quota.clone());
         self.quotas.insert(role.to_owned(), quota);
+    }
+
+    /// Whether the role above has what is guaranteed to this one. No role below another has a quota yet.
+    fn check_parent(&self, role: &str, guarantees: &Quantities) -> Result<(), Invalid> {
+        let Some((parent, _)) = role.rsplit_once('/') else {
+            return Ok(());
+        };
+        let name = parent.rsplit('/').next().unwrap_or_default();
+        let own = self.quotas.get(parent).map(|quota| quota.guarantees.clone()).unwrap_or_default();
+        let why = format!(
+            "Invalid quota configuration. Parent role '{name}' with guarantees ({own}) does not contain the sum of its \
+             children's guarantees ({guarantees})"
+        );
+        Invalid::unless(own.contains(guarantees), why)
     }
 
     /// Whether the agents have what is guaranteed to all roles; fails with both.
@@ -139,7 +174,7 @@ impl Master {
             held.add(&Quantities::of_all(&offer.resources));
         }
         let (own, others): (Vec<_>, Vec<_>) =
-            self.offers.keys().cloned().partition(|id| roles::covers(role, &self.offers[id].role));
+            self.offers.keys().rev().cloned().partition(|id| roles::covers(role, &self.offers[id].role));
         for offer_id in own {
             if quota.limits.contains(&held) {
                 break;
@@ -147,8 +182,6 @@ impl Master {
             held.subtract(&Quantities::of_all(&self.offers[&offer_id].resources));
             self.rescind(&offer_id);
         }
-        let mut others = others;
-        others.sort_by_key(|id| self.offers[id].agent_id.clone());
         for offer_id in others {
             if held.contains(&quota.guarantees) {
                 break;
@@ -165,7 +198,7 @@ impl Master {
         let frameworks = self.frameworks.values().filter(in_role).count();
         let agents: BTreeSet<String> = self.offers.values().map(|offer| offer.agent_id.clone()).collect();
         let mut rescinded = Quantities::default();
-        for (visited, agent_id) in agents.iter().enumerate() {
+        for (visited, agent_id) in agents.iter().rev().enumerate() {
             if rescinded.contains(guarantee) && visited >= frameworks {
                 break;
             }

@@ -40,7 +40,8 @@ impl Master {
             self.weights.insert(role, weight);
         }
         if rescind {
-            self.offers.keys().cloned().collect::<Vec<_>>().iter().for_each(|offer_id| self.rescind(offer_id));
+            let newest_first: Vec<_> = self.offers.keys().rev().cloned().collect();
+            newest_first.iter().for_each(|offer_id| self.rescind(offer_id));
         }
         Ok(())
     }

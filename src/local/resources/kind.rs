@@ -8,7 +8,7 @@ use crate::local::refusal::Invalid;
 use crate::local::roles::{self, UNRESERVED};
 use crate::proto::v1;
 use crate::proto::v1::resource::reservation_info::Type as ReservationType;
-use crate::proto::v1::resource::{AllocationInfo, DiskInfo, ReservationInfo, RevocableInfo};
+use crate::proto::v1::resource::{AllocationInfo, DiskInfo, ReservationInfo, RevocableInfo, SharedInfo};
 
 /// What sets resources of the same name apart: only those of one kind can be added up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Kind {
     /// A persistent volume, as its message.
     pub volume: Option<Vec<u8>>,
     pub revocable: bool,
+    /// Tasks of several frameworks may use it at a time.
+    pub shared: bool,
 }
 
 /// For whom resources are kept.
@@ -50,8 +52,8 @@ impl Kind {
         if resource.shared.is_some() && resource.disk.as_ref().is_none_or(|disk| disk.persistence.is_none()) {
             return Err(Invalid::new(format!("Resource {} cannot be shared", resource.name)));
         }
-        if resource.shared.is_some() || resource.disk.as_ref().is_some_and(|disk| disk.source.is_some()) {
-            return Err(Invalid::new("the embedded cluster has no shared volumes and no disk sources"));
+        if resource.disk.as_ref().is_some_and(|disk| disk.source.is_some()) {
+            return Err(Invalid::new("the embedded cluster has no disk sources"));
         }
         let reservations = if resource.reservations.is_empty() {
             Reservation::before_refinement(resource)
@@ -63,7 +65,8 @@ impl Kind {
             return Err(Invalid::new("Invalid reservation: role \"*\" cannot be reserved"));
         }
         let volume = resource.disk.as_ref().map(Message::encode_to_vec);
-        Ok(Self { reservations, volume, revocable: resource.revocable.is_some() })
+        let (revocable, shared) = (resource.revocable.is_some(), resource.shared.is_some());
+        Ok(Self { reservations, volume, revocable, shared })
     }
 
     /// A message without a name and an amount.
@@ -73,6 +76,7 @@ impl Kind {
         let base = v1::Resource {
             disk: self.volume.as_deref().and_then(|volume| DiskInfo::decode(volume).ok()),
             revocable: self.revocable.then(RevocableInfo::default),
+            shared: self.shared.then(SharedInfo::default),
             allocation_info: format.allocated_to.clone().map(allocated),
             ..Default::default()
         };
@@ -133,6 +137,9 @@ impl fmt::Display for Kind {
             let id = disk.persistence.map(|p| p.id).unwrap_or_default();
             write!(f, "[{id}:{}]", disk.volume.map(|v| v.container_path).unwrap_or_default())?;
         }
-        if self.revocable { f.write_str("{REV}") } else { Ok(()) }
+        if self.revocable {
+            f.write_str("{REV}")?;
+        }
+        if self.shared { f.write_str("<SHARED>") } else { Ok(()) }
     }
 }

@@ -97,10 +97,11 @@ impl Resources {
         self.entries.is_empty()
     }
 
-    /// Whether all of `other` is in here.
+    /// Whether all of `other` is in here. A shared volume is in here as often as one likes.
     pub fn contains(&self, other: &Self) -> bool {
         let contained = |wanted: &Entry| {
-            self.entries.iter().any(|entry| entry.is_like(wanted) && entry.amount.contains(&wanted.amount))
+            let enough = |entry: &Entry| entry.kind.shared || entry.amount.contains(&wanted.amount);
+            self.entries.iter().any(|entry| entry.is_like(wanted) && enough(entry))
         };
         other.entries.iter().all(contained)
     }
@@ -127,9 +128,31 @@ impl Resources {
         self.only(|kind| kind.reservations.last().is_none_or(|r| roles::covers(&r.role, role)))
     }
 
-    /// What a framework understands: of refined reservations and of what may be revoked only if it says so.
-    pub fn understood_by(&self, refinement: bool, revocable: bool) -> Self {
-        self.only(|kind| (refinement || kind.reservations.len() <= 1) && (revocable || !kind.revocable))
+    /// What only one task at a time can use: all but shared volumes, which stay available to others.
+    pub fn exclusive(&self) -> Self {
+        self.only(|kind| !kind.shared)
+    }
+
+    /// The shared volumes.
+    pub fn shared(&self) -> Self {
+        self.only(|kind| kind.shared)
+    }
+
+    /// What of these is in `other` too, in whatever amount.
+    pub fn also_in(&self, other: &Self) -> Self {
+        self.only(|kind| other.kinds().any(|known| known == kind))
+    }
+
+    /// The innermost reservation of the first kind, which is that of all if these are of one resource.
+    pub fn reservation(&self) -> Option<&Reservation> {
+        self.kinds().next().and_then(|kind| kind.reservations.last())
+    }
+
+    /// What a framework understands: refined reservations, what may be revoked, and shared volumes only if it says so.
+    pub fn understood_by(&self, refinement: bool, revocable: bool, shared: bool) -> Self {
+        self.only(|kind| {
+            (refinement || kind.reservations.len() <= 1) && (revocable || !kind.revocable) && (shared || !kind.shared)
+        })
     }
 
     /// What is reserved.
@@ -143,7 +166,7 @@ impl Resources {
     }
 
     /// What is not reserved.
-    pub fn unreserved(&self) -> Self {
+    pub fn not_reserved(&self) -> Self {
         self.only(|kind| kind.reservations.is_empty())
     }
 
@@ -197,22 +220,17 @@ impl Resources {
         })
     }
 
+    /// These without any reservation.
+    pub fn unreserved(&self) -> Self {
+        self.changed(|kind| kind.reservations.clear())
+    }
+
     /// These as plain disk, as they were before CREATE.
     pub fn without_volumes(&self) -> Self {
-        self.changed(|kind| kind.volume = None)
-    }
-
-    /// Whether each is reserved dynamically for this role by this principal, and no volume.
-    pub fn reserved_by(&self, role: &str, principal: Option<&str>) -> bool {
-        self.kinds().all(|kind| {
-            let by = |r: &Reservation| r.dynamic && r.role == role && r.principal.as_deref() == principal;
-            kind.volume.is_none() && kind.reservations.last().is_some_and(by)
+        self.changed(|kind| {
+            kind.volume = None;
+            kind.shared = false;
         })
-    }
-
-    /// Whether each is reserved dynamically, and no volume.
-    pub fn can_be_unreserved(&self) -> bool {
-        self.kinds().all(|kind| kind.volume.is_none() && kind.reservations.last().is_some_and(|r| r.dynamic))
     }
 
     /// The persistent volumes: the role, and what the volume is.
@@ -224,9 +242,10 @@ impl Resources {
         self.kinds().filter_map(volume).collect()
     }
 
-    /// Whether each is a persistent volume on reserved disk.
-    pub fn are_volumes(&self) -> bool {
-        self.kinds().all(|kind| kind.volume.is_some() && !kind.reservations.is_empty())
+    /// Whether these are of the same names and kinds as others, in whatever amounts.
+    pub fn is_as(&self, other: &Self) -> bool {
+        let within = |one: &Self, other: &Self| one.entries.iter().all(|e| other.entries.iter().any(|o| e.is_like(o)));
+        within(self, other) && within(other, self)
     }
 
     /// What a task may not use, in the words of `resource::validate` in `src/master/validation.cpp`.
@@ -374,7 +393,8 @@ mod tests {
         total.subtract(&part.without_reservation());
         total.add(&part);
         assert_eq!(total.to_string(), "cpus:6; mem:1024; cpus(reservations: [(DYNAMIC,a,p)]):2");
-        assert!(part.reserved_by("a", Some("p")) && !part.reserved_by("a", None) && !part.reserved_by("b", Some("p")));
+        let reservation = part.reservation().expect("it is reserved");
+        assert_eq!((&*reservation.role, reservation.principal.as_deref()), ("a", Some("p")));
         assert_eq!(total.available_to("a/b").scalar("cpus"), 8.0);
         assert_eq!(total.available_to("ab").scalar("cpus"), 6.0);
         let mut freed = total.clone();
