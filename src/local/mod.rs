@@ -15,6 +15,7 @@ mod ids;
 mod keep;
 mod master;
 mod messages;
+mod metrics;
 mod options;
 mod queue;
 mod refusal;

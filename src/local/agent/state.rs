@@ -146,7 +146,7 @@ fn queued_task(record: &Record, task: &AgentTask) -> Value {
 }
 
 /// What an executor and its tasks that are not over hold (`Executor::allocatedResources`).
-fn held(record: &Record) -> Resources {
+pub(super) fn held(record: &Record) -> Resources {
     let mut held = resources(&record.info.resources);
     let live = record.tasks.values().filter(|task| !is_terminal(task.state));
     live.for_each(|task| held.add(&resources(&task.info.resources)));
@@ -154,6 +154,6 @@ fn held(record: &Record) -> Resources {
 }
 
 /// The master has checked them.
-fn resources(list: &[v1::Resource]) -> Resources {
+pub(super) fn resources(list: &[v1::Resource]) -> Resources {
     Resources::from_proto(list).unwrap_or_default()
 }
