@@ -4,6 +4,7 @@
 
 mod calls;
 pub mod executor;
+pub mod metrics;
 mod operations;
 mod state;
 mod timers;

@@ -19,6 +19,10 @@ impl Master {
     /// SUBSCRIBE on a new stream. Returns the stream's id; what is wrong with the framework is told by an ERROR event
     /// and the end of the stream, as the real master does.
     pub fn subscribe(&mut self, now: Instant, connection: ConnectionId, subscribe: call::Subscribe) -> String {
+        self.counters.count(match subscribe.framework_info.id {
+            Some(_) => "master/messages_reregister_framework",
+            None => "master/messages_register_framework",
+        });
         let stream_id = self.world.uuid().to_string();
         match self.check_subscribe(&subscribe) {
             Ok(options) => self.accept_subscription(now, connection, &stream_id, subscribe, options),
@@ -131,6 +135,7 @@ impl Master {
         request: OfFramework,
     ) -> Result<(), Refusal> {
         self.check_stream(id, stream_id)?;
+        self.counters.count_call(&request);
         match request {
             OfFramework::Teardown => self.remove_framework(now, id),
             OfFramework::Accept(accept) => self.accept(now, id, accept),

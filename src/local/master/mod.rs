@@ -10,6 +10,7 @@ mod executors;
 mod framework;
 mod inverse_offers;
 mod maintenance;
+mod metrics;
 mod operations;
 mod operator;
 mod parts;
@@ -26,7 +27,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::allocator::{self, Allocator, Quantities, Quota, Was};
-use super::messages::{ConnectionId, ToAgent, ToMaster};
+use super::messages::{ConnectionId, ToAgent, ToMaster, is_terminal};
 use super::resources::{Format, Resources};
 use super::world::{WallClock, World};
 use crate::proto::v1;
@@ -145,6 +146,7 @@ pub struct Master {
     config: Config,
     id: String,
     start_time: f64,
+    counters: metrics::Counters,
     agents: BTreeMap<String, AgentRecord>,
     frameworks: BTreeMap<String, Framework>,
     completed: VecDeque<Framework>,
@@ -182,6 +184,7 @@ impl Master {
             config,
             id: world.uuid().to_string(),
             start_time: world.timestamp(now),
+            counters: metrics::Counters::default(),
             agents: BTreeMap::new(),
             frameworks: BTreeMap::new(),
             completed: VecDeque::new(),
@@ -208,6 +211,8 @@ impl Master {
     /// Takes an agent in. Its resources are on offer from now on.
     pub fn add_agent(&mut self, now: Instant, info: v1::AgentInfo, total: Resources, path: String) {
         let id = info.id.clone().unwrap_or_default().value;
+        self.counters.count("master/messages_register_slave");
+        self.counters.count("master/slave_registrations");
         let registered_time = self.world.timestamp(now);
         self.allocator.add_agent(now, &id, info.clone(), total.clone());
         self.agents.insert(id, AgentRecord { info, total, path, registered_time, deactivated: false, drain: None });
@@ -264,18 +269,24 @@ impl Master {
                 return self.operation_updated(&framework_id, &uuid, *status);
             }
             ToMaster::Message { framework_id, executor_id, agent_id, data } => {
+                self.counters.count("master/messages_executor_to_framework");
                 let agent_id = v1::AgentId { value: agent_id };
                 let executor_id = v1::ExecutorId { value: executor_id };
                 let message = Some(event::Message { agent_id, executor_id, data });
                 return self.send(&framework_id, Event { message, ..Event::of(event::Type::Message) });
             }
         };
+        self.counters.count("master/messages_status_update");
+        self.counters.count("master/valid_status_updates");
         let Some(framework) = self.frameworks.get_mut(&framework_id) else {
             return;
         };
         if let Some(task) = framework.tasks.get_mut(&status.task_id.value) {
-            let released = task.released;
+            let (released, was_over) = (task.released, is_terminal(task.state));
             task.update(&status, latest_state);
+            if is_terminal(task.state) && !was_over {
+                self.counters.count_end(task.state);
+            }
             if task.released && !released {
                 self.allocator.recover(&framework_id, &task.agent_id, &task.role, &task.resources, Was::Used);
             }
@@ -284,6 +295,7 @@ impl Master {
     }
 
     fn executor_exited(&mut self, framework_id: &str, executor_id: String, agent_id: String, status: i32) {
+        self.counters.count("master/messages_exited_executor");
         let executors = self.frameworks.get_mut(framework_id).map(|framework| &mut framework.executors);
         if let Some(ended) = executors.and_then(|all| all.remove(&(agent_id.clone(), executor_id.clone()))) {
             self.allocator.recover(framework_id, &agent_id, &ended.role, &ended.resources, Was::Used);
@@ -438,6 +450,7 @@ impl Master {
     }
 
     fn send_update(&mut self, framework_id: &str, mut status: v1::TaskStatus) {
+        self.counters.count_made_up(&status);
         let Some(framework) = self.frameworks.get(framework_id) else {
             return;
         };
