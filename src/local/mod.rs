@@ -7,7 +7,6 @@
 
 mod agent;
 mod allocator;
-mod amounts;
 pub(crate) mod backend;
 mod cluster;
 mod failures;
@@ -27,9 +26,10 @@ mod token;
 mod work_dir;
 mod world;
 
+pub use agent::executor::launch::PATH as AGENT_PATH;
 pub use cluster::LocalCluster;
 pub use cluster::view::TaskView;
 pub use options::{Options, ip};
-pub use resources::Resources;
+pub use resources::{Declared, Resources};
 pub use script::Script;
 pub use token::Token;

@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Modules most of whose tests wait for time-outs, start many processes, or move much data.
 SLOW = {
     "test_absurd_numbers",
+    "test_allocation",
     "test_access",
     "test_bounds",
     "test_browser",

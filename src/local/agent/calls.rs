@@ -2,29 +2,30 @@
 
 use std::time::Instant;
 
-use super::executor::{Context, Stage};
+use super::executor::Stage;
 use super::{Agent, ConnectionId, Key, Output, ToMaster};
 use crate::local::ids::uuid;
 use crate::local::refusal::{Invalid, Refusal};
 use crate::proto::v1;
 use crate::proto::v1::TaskState;
 use crate::proto::v1::check_info::Type as CheckType;
-use crate::proto::v1::executor::{Call, call};
+use crate::proto::v1::executor::{Call, Event, call, event};
 use crate::proto::v1::task_status::Source;
 
 impl Agent {
     /// SUBSCRIBE on a new stream.
     ///
-    /// Refused if no such executor was started here. If the executor is ending, its stream is closed.
+    /// Refused if no such executor was started here. If the executor is ending, it is told so and its stream is closed.
     pub fn subscribe(&mut self, now: Instant, connection: ConnectionId, call: Call) -> Result<(), Refusal> {
         let key = self.key_of(&call)?;
         let subscribe = call.subscribe.unwrap_or_default();
         let info = self.config.info.clone();
-        let outputs = &mut self.outputs;
-        let mut context = Context { config: &self.config, now, world: &mut self.world, outputs };
-        let executor = self.executors.get_mut(&key).expect("key_of gives a key of executors");
-        if !executor.subscribe(&mut context, connection, &info, &subscribe.unacknowledged_tasks) {
-            self.outputs.push_back(Output::Close(connection));
+        let taken = self.with(now, Some(key.clone()), |executor, context| {
+            executor.subscribe(context, connection, &info, &subscribe.unacknowledged_tasks)
+        });
+        if taken != Some(true) {
+            let shutdown = Box::new(Event::of(event::Type::Shutdown));
+            self.outputs.extend([Output::Send(connection, shutdown), Output::Close(connection)]);
             return Ok(());
         }
         for update in subscribe.unacknowledged_updates {
@@ -83,7 +84,7 @@ impl Agent {
 
     fn key_of(&self, call: &Call) -> Result<Key, Refusal> {
         let key = (call.framework_id.value.clone(), call.executor_id.value.clone());
-        if !self.executors.keys().any(|(framework, _)| *framework == key.0) {
+        if self.of_framework(&key.0).next().is_none() {
             return Err(Refusal::new(400, "Framework cannot be found"));
         }
         match self.executors.get(&key) {

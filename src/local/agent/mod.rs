@@ -3,8 +3,10 @@
 //! `handle_master`, `subscribe`, `call`, `handle_backend` and `handle_timeout` take in what happened at `now`; `poll_output` gives out what to do. Follows `src/slave/slave.cpp`.
 
 mod calls;
-mod executor;
+pub mod executor;
+mod operations;
 mod state;
+mod timers;
 mod updates;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -12,6 +14,8 @@ use std::time::Instant;
 
 use self::executor::launch::{self, RoleVolume};
 use self::executor::{Context, Executor};
+use self::operations::Operations;
+use self::timers::Timers;
 use super::backend::{Event, Order};
 use super::messages::{ConnectionId, ToAgent, ToMaster};
 use super::world::{WallClock, World};
@@ -21,7 +25,7 @@ use crate::wire::duration::Period;
 pub use calls::validate;
 pub use executor::{AgentTask, Record, Stage};
 
-/// Executors that are over and still shown with their sandboxes.
+/// Executors that are over and still shown with their sandboxes, of all frameworks.
 const MAX_COMPLETED_EXECUTORS: usize = 1000;
 
 /// What to do.
@@ -50,6 +54,10 @@ pub struct Config {
     pub registration_timeout: Period,
     /// `MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD`.
     pub shutdown_grace_period: Period,
+    /// How many executors of a framework that are over are shown, `MESOS_MAX_COMPLETED_EXECUTORS_PER_FRAMEWORK`.
+    pub max_completed_executors_per_framework: usize,
+    /// What the environment of executors has first, `MESOS_EXECUTOR_ENVIRONMENT_VARIABLES`.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// An executor's place: its framework's id and its own.
@@ -63,7 +71,10 @@ pub struct Agent {
     executors: BTreeMap<Key, Executor>,
     /// The executor that a container belongs to.
     containers: HashMap<String, Key>,
+    /// When something is to be done for an executor.
+    timers: Timers<Key>,
     completed: VecDeque<Record>,
+    operations: Operations,
     outputs: VecDeque<Output>,
 }
 
@@ -75,7 +86,9 @@ impl Agent {
             world,
             executors: BTreeMap::new(),
             containers: HashMap::new(),
+            timers: Timers::default(),
             completed: VecDeque::new(),
+            operations: Operations::default(),
             outputs: VecDeque::new(),
         }
     }
@@ -110,7 +123,7 @@ impl Agent {
 
     /// When to call `handle_timeout` at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.executors.values().filter_map(Executor::poll_timeout).min()
+        self.timers.first().into_iter().chain(self.operations.poll_timeout()).min()
     }
 
     /// Takes in what the master says.
@@ -119,6 +132,12 @@ impl Agent {
             ToAgent::Run { framework, executor, tasks, group, role, volumes } => {
                 self.run(now, *framework, executor.map(|e| *e), tasks, group, role, &volumes);
             }
+            ToAgent::ApplyOperation { framework_id, operation_id, uuid } => {
+                let status = operations::finished(&self.config.id, operation_id, self.world.uuid());
+                self.operations.add(now, framework_id.clone(), uuid.clone(), status.clone());
+                self.tell(ToMaster::OperationStatus { framework_id, uuid, status: Box::new(status) });
+            }
+            ToAgent::AcknowledgeOperation { uuid, status_uuid } => self.operations.acknowledge(&uuid, &status_uuid),
             ToAgent::DestroyVolumes { volumes } => {
                 self.outputs.push_back(Output::Order(Order::Destroy { volumes: launch::volumes(&volumes) }));
             }
@@ -137,7 +156,10 @@ impl Agent {
                     executor.record.resume(context);
                 });
             }
-            ToAgent::ShutdownFramework { framework_id } => self.with_each(now, &framework_id, Executor::abandon),
+            ToAgent::ShutdownFramework { framework_id } => {
+                self.operations.forget(&framework_id);
+                self.with_each(now, &framework_id, Executor::abandon);
+            }
             ToAgent::ShutdownExecutor { framework_id, executor_id } => {
                 self.with(now, Some((framework_id, executor_id)), Executor::shut_down);
             }
@@ -155,10 +177,11 @@ impl Agent {
 
     /// Does what is due: repeats updates, kills what was given its time.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let due = |executor: &Executor| executor.poll_timeout().is_some_and(|due| due <= now);
-        let keys: Vec<Key> = self.executors.iter().filter(|(_, e)| due(e)).map(|(key, _)| key.clone()).collect();
-        for key in keys {
+        for key in self.timers.due(now) {
             self.with(now, Some(key), Executor::handle_timeout);
+        }
+        for (framework_id, uuid, status) in self.operations.repeat(now) {
+            self.tell(ToMaster::OperationStatus { framework_id, uuid, status: Box::new(status) });
         }
     }
 
@@ -177,15 +200,15 @@ impl Agent {
         let framework_id = framework.id.clone().unwrap_or_default().value;
         let executor_id = info.as_ref().map_or(&first.task_id.value, |info| &info.executor_id.value);
         let key = (framework_id, executor_id.clone());
-        let mut context = Context { config: &self.config, now, world: &mut self.world, outputs: &mut self.outputs };
-        let executor = self
-            .executors
-            .entry(key.clone())
-            .or_insert_with(|| Executor::new(&mut context, framework, info, role, first));
-        let known = executor.record.containers.len();
-        executor.run(&mut context, tasks, group, volumes);
-        let new = executor.record.containers.iter().skip(known);
-        self.containers.extend(new.map(|container| (container.clone(), key.clone())));
+        if !self.executors.contains_key(&key) {
+            let executor = Executor::new(self.world.uuid().to_string(), framework, info, role, first);
+            self.executors.insert(key.clone(), executor);
+        }
+        self.with(now, Some(key), |executor, context| executor.run(context, tasks, group, volumes));
+    }
+
+    fn tell(&mut self, message: ToMaster) {
+        self.outputs.push_back(Output::Tell(message));
     }
 
     fn key_of_task(&self, framework_id: &str, task_id: &str) -> Option<Key> {
@@ -195,34 +218,54 @@ impl Agent {
         if self.executors.get(&own).is_some_and(has) {
             return Some(own);
         }
-        let of_framework = self.executors.iter().filter(|((framework, _), _)| framework == framework_id);
-        of_framework.filter(|(_, executor)| has(executor)).map(|(key, _)| key.clone()).next()
+        self.of_framework(framework_id).find(|(_, executor)| has(executor)).map(|(key, _)| key.clone())
+    }
+
+    fn of_framework<'a>(&'a self, id: &'a str) -> impl Iterator<Item = (&'a Key, &'a Executor)> {
+        let first = (id.to_owned(), String::new());
+        self.executors.range(first..).take_while(move |((framework, _), _)| framework == id)
     }
 
     fn with_each(&mut self, now: Instant, framework_id: &str, act: impl Fn(&mut Executor, &mut Context)) {
-        let of_framework = self.executors.keys().filter(|(framework, _)| framework == framework_id);
-        for key in of_framework.cloned().collect::<Vec<_>>() {
+        for key in self.of_framework(framework_id).map(|(key, _)| key.clone()).collect::<Vec<_>>() {
             self.with(now, Some(key), &act);
         }
     }
 
-    /// Lets something happen to an executor; one that is over then is put aside.
-    fn with(&mut self, now: Instant, key: Option<Key>, act: impl FnOnce(&mut Executor, &mut Context)) {
-        let Some(key) = key else { return };
-        let Some(executor) = self.executors.get_mut(&key) else { return };
-        act(executor, &mut Context { config: &self.config, now, world: &mut self.world, outputs: &mut self.outputs });
+    /// Lets something happen to an executor, if it is here; one that is over then is put aside.
+    fn with<T>(
+        &mut self,
+        now: Instant,
+        key: Option<Key>,
+        act: impl FnOnce(&mut Executor, &mut Context) -> T,
+    ) -> Option<T> {
+        let key = key?;
+        let executor = self.executors.get_mut(&key)?;
+        let known = executor.record.containers.len();
+        let mut context = Context { config: &self.config, now, world: &mut self.world, outputs: &mut self.outputs };
+        let outcome = act(executor, &mut context);
+        let started = executor.record.containers.iter().skip(known);
+        self.containers.extend(started.map(|container| (container.clone(), key.clone())));
+        self.timers.set(&key, executor.poll_timeout());
         if executor.record.is_over() {
             self.retire(&key);
         }
+        Some(outcome)
     }
 
     fn retire(&mut self, key: &Key) {
+        self.timers.set(key, None);
         if let Some(Executor { record, .. }) = self.executors.remove(key) {
             for container in &record.containers {
                 self.containers.remove(container);
             }
             self.completed.push_back(record);
-            if self.completed.len() > MAX_COMPLETED_EXECUTORS {
+            let most = self.config.max_completed_executors_per_framework;
+            let of_framework = self.completed.iter().filter(|executor| executor.framework_id() == key.0);
+            if of_framework.count() > most {
+                let oldest = self.completed.iter().position(|executor| executor.framework_id() == key.0);
+                oldest.map(|oldest| self.completed.remove(oldest));
+            } else if self.completed.len() > MAX_COMPLETED_EXECUTORS {
                 self.completed.pop_front();
             }
         }

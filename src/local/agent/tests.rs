@@ -25,6 +25,8 @@ struct World {
     closed: Vec<ConnectionId>,
     /// The statuses of executors that ended.
     exits: Vec<i32>,
+    /// How many updates had been sent when the last executor ended.
+    sent_before_exit: usize,
 }
 
 fn world() -> World {
@@ -35,6 +37,8 @@ fn world() -> World {
         endpoint: "127.0.0.1:1".into(),
         registration_timeout: Period::from_secs(60),
         shutdown_grace_period: Period::from_secs(5),
+        max_completed_executors_per_framework: 1000,
+        environment: std::collections::BTreeMap::new(),
     };
     let now = Instant::now();
     World {
@@ -47,6 +51,7 @@ fn world() -> World {
         events: vec![],
         closed: vec![],
         exits: vec![],
+        sent_before_exit: 0,
     }
 }
 
@@ -59,7 +64,10 @@ impl World {
                     self.containers.push(launch.container.clone());
                     self.container = launch.container;
                 }
-                Output::Tell(ToMaster::ExitedExecutor { status, .. }) => self.exits.push(status),
+                Output::Tell(ToMaster::ExitedExecutor { status, .. }) => {
+                    self.exits.push(status);
+                    self.sent_before_exit = self.updates.len();
+                }
                 Output::Send(stream, event) => self.events.push((stream, event.r#type())),
                 Output::Close(stream) => self.closed.push(stream),
                 Output::Order(Order::Stop { how, .. }) => self.stops.push(how),
@@ -364,6 +372,7 @@ fn the_end_of_an_executor_fails_what_it_had_still_to_do() {
     world.report("a", TaskFinished);
     world.exited(Exit::Exited(3));
     assert_eq!(world.told(), [("a", TaskFinished), ("b", TaskFailed)]);
+    assert_eq!(world.sent_before_exit, 1, "what it leaves fails after its end is told");
     assert_eq!((&world.exits[..], &world.closed[..]), (&[3 << 8][..], &[1][..]));
 }
 
@@ -442,4 +451,51 @@ fn a_group_ends_with_the_first_task_that_does_not_finish() {
     let last = |id| world.told().into_iter().rfind(|(task, _)| *task == id).map(|(_, state)| state);
     assert_eq!([last("a"), last("b"), last("c")], [Some(TaskFinished), Some(TaskFailed), Some(TaskKilled)]);
     assert!(world.agent.executors.is_empty());
+}
+
+#[test]
+fn an_executor_that_comes_back_without_its_only_task_is_shut_down() {
+    let mut world = world();
+    world.run_on(Custom, &["a"]);
+    world.launched();
+    world.subscribe(1, &[]).expect("taken");
+    world.subscribe(2, &[]).expect("taken");
+    assert_eq!(world.told(), [("a", TaskLost)]);
+    assert_eq!(world.events[2..], [(2, event::Type::Shutdown)]);
+    world.subscribe(3, &[]).expect("taken");
+    assert_eq!(world.events.last(), Some(&(3, event::Type::Shutdown)), "it is to end");
+    assert_eq!(world.closed, [1, 3]);
+}
+
+#[test]
+fn an_executor_all_of_whose_tasks_were_killed_is_not_even_subscribed() {
+    let mut world = world();
+    world.run_on(Custom, &["t"]);
+    world.launched();
+    world.kill(None);
+    world.subscribe(1, &[]).expect("taken");
+    assert_eq!(world.sent(), [event::Type::Shutdown]);
+}
+
+#[test]
+fn an_update_that_names_another_agent_is_ignored() {
+    let mut world = world();
+    world.run_on(Custom, &["a"]);
+    world.launched();
+    world.subscribe(1, &[]).expect("taken");
+    for (agent, told) in [("S1", 0), ("S0", 1)] {
+        let status = v1::TaskStatus {
+            task_id: v1::TaskId { value: "a".into() },
+            state: TaskRunning.into(),
+            source: Some(v1::task_status::Source::Executor.into()),
+            uuid: Some(vec![7; 16]),
+            agent_id: Some(v1::AgentId { value: agent.into() }),
+            ..Default::default()
+        };
+        let call = Call { update: Some(call::Update { status }), ..of(call::Type::Update) };
+        world.agent.call(world.now, call).expect("taken");
+        world.pump();
+        assert_eq!(world.updates.len(), told);
+        assert_eq!(world.sent().iter().filter(|kind| **kind == event::Type::Acknowledged).count(), told);
+    }
 }

@@ -28,6 +28,23 @@ pub struct Site {
     pub token: Token,
 }
 
+fn config(options: &Options, hostname: String, address: SocketAddr) -> master::Config {
+    let defaults = master::Config::new(hostname, address);
+    let least = options.min_allocatable_resources.clone();
+    master::Config {
+        allocation_interval: options.allocation_interval,
+        min_allocatable_resources: least.unwrap_or(defaults.min_allocatable_resources),
+        offer_timeout: options.offer_timeout,
+        weights: options.weights.clone(),
+        roles: options.roles.clone(),
+        domain: options.domain.clone(),
+        cluster: options.cluster.clone(),
+        max_completed_frameworks: options.max_completed_frameworks,
+        max_completed_tasks_per_framework: options.max_completed_tasks_per_framework,
+        ..defaults
+    }
+}
+
 /// All that the cluster's thread begins with.
 pub struct Startup {
     runtime: tokio::runtime::Runtime,
@@ -48,15 +65,20 @@ impl Startup {
         let spawner = Arc::new(runtime.block_on(async { Spawner::start(Ties::None) }).map_err(failed)?);
         listener.set_nonblocking(true).map_err(failed)?;
         let work_dir = WorkDir::make(options.work_dir.as_deref())?;
-        let config =
-            master::Config { hostname: hostname.clone(), address, allocation_interval: options.allocation_interval };
+        let config = config(options, hostname.clone(), address);
         let (now, wall) = (clock::now(), clock::timestamp());
         let wall_clock = WallClock::new(now, wall);
         let master = Master::new(now, config, World::new(wall_clock, clock::seed()));
         let mut machine = Machine::new(master, wall_clock);
-        let resources = options.resources.clone().map_or_else(|| host::resources(work_dir.path()), Ok)?;
-        // Others may name this machine too.
-        let own = (!bound.ip().is_loopback()).then(|| hostname.clone());
+        let host = host::look(work_dir.path());
+        for (given, meant) in options.resources.misspelt() {
+            tracing::warn!(
+                "Each agent has a resource '{given}', which frameworks do not look for: did you mean '{meant}'?"
+            );
+        }
+        let resources = options.resources.completed(&host);
+        // Others may name this machine too, and frameworks use the name that offers have.
+        let own = (!bound.ip().is_loopback() || options.hostname.is_some()).then(|| hostname.clone());
         let hosts = options.hosts.iter().cloned().chain(own).collect();
         let place = Place { hostname, resources, address };
         for index in 0..agents {

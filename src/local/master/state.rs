@@ -12,7 +12,7 @@ impl Master {
     /// `/state`.
     pub fn state(&self) -> Value {
         let frameworks = self.frameworks.values().map(|f| self.framework_json(f));
-        json!({
+        let mut state = json!({
             "version": MESOS_VERSION,
             "build_time": 0.0,
             "build_user": "remesos",
@@ -38,7 +38,11 @@ impl Master {
             "completed_frameworks": self.completed.iter().map(|f| self.framework_json(f)).collect::<Vec<_>>(),
             "orphan_tasks": [],
             "unregistered_frameworks": [],
-        })
+        });
+        if let Some(cluster) = &self.config.cluster {
+            state["cluster"] = json!(cluster);
+        }
+        state
     }
 
     /// The list in `/slaves`.
@@ -166,12 +170,8 @@ fn executor_json(agent_id: &str, id: &str, executor: &ExecutorRecord) -> Value {
 /// Resources as `/state` flattens them: numbers by name, ranges and sets as text.
 fn resources_json(resources: &Resources) -> Value {
     let mut json = json!({ "cpus": 0.0, "gpus": 0.0, "mem": 0.0, "disk": 0.0 });
-    let amounts = resources.amounts();
-    for (name, amount) in amounts.scalars() {
-        json[name] = json!(amount);
-    }
-    for (name, value) in amounts.others() {
-        json[name] = json!(value);
+    for (name, amount) in resources.by_name() {
+        json[name] = amount.scalar().map_or_else(|| json!(amount.to_string()), |number| json!(number));
     }
     json
 }

@@ -10,6 +10,7 @@ mod files;
 mod operator;
 mod peer;
 mod scheduler;
+mod sharing;
 mod stream;
 mod views;
 
@@ -97,6 +98,9 @@ fn routes(context: Context, door: Door) -> Router {
         .route("/health", get(views::health))
         .route("/redirect", get(views::redirect))
         .route("/teardown", any(operator::teardown).layer(others.clone()))
+        .route("/weights", any(sharing::weights).layer(others.clone()))
+        .route("/quota", any(sharing::quota).layer(others.clone()))
+        .route("/quota/{*role}", any(sharing::quota_of).layer(others.clone()))
         .route("/maintenance/schedule", any(operator::maintenance).layer(others.clone()))
         .route("/api/v1", any(operator::handle).layer(others));
     Router::new()

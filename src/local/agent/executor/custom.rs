@@ -17,8 +17,6 @@ use crate::wire::duration::Period;
 pub struct Custom {
     connection: Option<ConnectionId>,
     queued: Vec<Queued>,
-    /// Whether a task ever reached the process.
-    served: bool,
     registration_due: Option<Instant>,
     kill_due: Option<Instant>,
     /// Why its tasks fail when it ends.
@@ -33,7 +31,8 @@ struct Queued {
 }
 
 impl Custom {
-    /// SUBSCRIBE on a new stream, which replaces an older one.
+    /// SUBSCRIBE on a new stream, which replaces an older one. Returns false if there is nothing for the process to do:
+    /// all its tasks were killed or lost before they reached it (`Executor::everSentTask`).
     pub fn subscribe(
         &mut self,
         record: &mut Record,
@@ -41,12 +40,16 @@ impl Custom {
         connection: ConnectionId,
         agent: &v1::AgentInfo,
         unacknowledged_tasks: &[v1::TaskInfo],
-    ) {
+    ) -> bool {
         if let Some(older) = self.connection.replace(connection) {
             context.outputs.push_back(Output::Close(older));
         }
         self.registration_due = None;
-        let again = std::mem::replace(&mut record.stage, Stage::Running) == Stage::Running;
+        record.stage = Stage::Running;
+        self.lose_what_it_does_not_know(record, context, unacknowledged_tasks);
+        if self.queued.is_empty() && !record.ever_sent_task() {
+            return false;
+        }
         let subscribed = event::Subscribed {
             executor_info: record.info.clone(),
             framework_info: record.framework.clone(),
@@ -54,15 +57,8 @@ impl Custom {
             container_id: Some(v1::ContainerId { value: record.container.clone(), parent: None }),
         };
         self.send(context, Event { subscribed: Some(subscribed), ..Event::of(event::Type::Subscribed) });
-        if again {
-            self.lose_what_it_does_not_know(record, context, unacknowledged_tasks);
-        }
         self.send_queued(record, context);
-    }
-
-    /// Whether it is of no use, since its tasks were all killed before it came.
-    pub fn is_idle(&self) -> bool {
-        self.queued.is_empty() && !self.served
+        true
     }
 
     /// Says that an update came.
@@ -100,7 +96,6 @@ impl Custom {
             return;
         }
         for Queued { tasks, group } in std::mem::take(&mut self.queued) {
-            self.served = true;
             if group {
                 let task_group = v1::TaskGroupInfo { tasks };
                 let launch_group = Some(event::LaunchGroup { task_group });

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::launch::RoleVolume;
 use super::{Context, Record, Runner, Stage, not_launched};
+use crate::local::agent::timers::Timers;
 use crate::local::backend::{Event, Exit};
 use crate::local::task::{OWN_GRACE, TaskProcess};
 use crate::proto::v1;
@@ -17,6 +18,8 @@ use crate::wire::duration::Period;
 pub struct Group {
     /// By container.
     members: BTreeMap<String, Member>,
+    /// When something is to be done for a member, by its container.
+    timers: Timers<String>,
 }
 
 #[derive(Debug)]
@@ -37,12 +40,7 @@ impl Group {
     ) {
         if let Some(member) = self.members.get_mut(container) {
             record.drive(context, container, &mut member.process, act);
-        }
-    }
-
-    fn drive_all(&mut self, record: &mut Record, context: &mut Context, act: impl Fn(&mut TaskProcess, Instant)) {
-        for (container, member) in &mut self.members {
-            record.drive(context, container, &mut member.process, &act);
+            self.timers.set(&container.to_owned(), member.process.poll_timeout());
         }
     }
 
@@ -54,13 +52,13 @@ impl Group {
 
     /// One task of a group that does not finish well ends all of it; the executor ends with its last task.
     fn ended(&mut self, record: &mut Record, context: &mut Context, container: &str) {
-        let Some(member) = self.members.get(container) else { return };
-        let finished = record.tasks.get(&member.task_id).is_some_and(|task| task.state == TaskState::TaskFinished);
-        let group = if finished { Vec::new() } else { member.group.clone() };
-        for other in &group {
+        let Some(Member { task_id, group, .. }) = self.members.remove(container) else { return };
+        self.timers.set(&container.to_owned(), None);
+        let finished = record.tasks.get(&task_id).is_some_and(|task| task.state == TaskState::TaskFinished);
+        for other in group.iter().filter(|_| !finished) {
             self.kill_one(record, context, other, None);
         }
-        if self.members.values().all(|member| member.process.is_gone()) {
+        if self.members.is_empty() {
             record.terminated(context, &Exit::Exited(0), None);
         }
     }
@@ -122,14 +120,18 @@ impl Runner for Group {
     fn shut_down(&mut self, record: &mut Record, context: &mut Context, grace: Period) {
         // Mesos' own executors keep so much for their own end.
         let grace = grace.saturating_sub(OWN_GRACE);
-        self.drive_all(record, context, |process, now| process.shut_down(now, grace));
+        for container in self.members.keys().cloned().collect::<Vec<_>>() {
+            self.drive(record, context, &container, |process, now| process.shut_down(now, grace));
+        }
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.members.values().filter_map(|member| member.process.poll_timeout()).min()
+        self.timers.first()
     }
 
     fn handle_timeout(&mut self, record: &mut Record, context: &mut Context) {
-        self.drive_all(record, context, |process, now| process.handle_timeout(now));
+        for container in self.timers.due(context.now) {
+            self.drive(record, context, &container, |process, now| process.handle_timeout(now));
+        }
     }
 }

@@ -96,7 +96,7 @@ impl Executor {
     /// An executor in a new container, which the first call of `run` starts. Without `info` it is the one of a command
     /// task.
     pub fn new(
-        context: &mut Context,
+        container: String,
         framework: v1::FrameworkInfo,
         info: Option<v1::ExecutorInfo>,
         role: String,
@@ -104,7 +104,6 @@ impl Executor {
     ) -> Self {
         let kind = info.as_ref().map(v1::ExecutorInfo::r#type);
         let custom = kind.is_some_and(|kind| kind != Type::Default);
-        let container = context.world.uuid().to_string();
         let record =
             Record::new(container, framework, info.unwrap_or_else(|| command::executor_info(task)), role, custom);
         let runner: Box<dyn Runner> = match kind {
@@ -117,7 +116,7 @@ impl Executor {
 
     /// When to call `handle_timeout` at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.record.poll_timeout().into_iter().chain(self.runner.poll_timeout()).min()
+        self.record.retries.first().into_iter().chain(self.runner.poll_timeout()).min()
     }
 
     /// Takes tasks in; the first ones start the executor.
@@ -183,15 +182,17 @@ impl Executor {
             return false;
         }
         let Some(custom) = self.runner.custom() else { return false };
-        custom.subscribe(&mut self.record, context, connection, agent, unacknowledged_tasks);
-        if custom.is_idle() {
+        if !custom.subscribe(&mut self.record, context, connection, agent, unacknowledged_tasks) {
             self.shut_down(context);
         }
         true
     }
 
-    /// The process reports on a task.
+    /// The process reports on a task. An update that names another agent is ignored.
     pub fn update(&mut self, context: &mut Context, status: v1::TaskStatus) {
+        if status.agent_id.as_ref().is_some_and(|agent| agent.value != context.config.id) {
+            return;
+        }
         if let Some(custom) = self.runner.custom()
             && status.source() == Source::Executor
         {

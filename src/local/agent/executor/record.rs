@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::launch::{RoleVolume, launch};
 use super::{Context, Stage};
+use crate::local::agent::timers::Timers;
 use crate::local::agent::updates::Updates;
 use crate::local::backend::{Exit, Order, Sandbox};
 use crate::local::messages::{ToMaster, is_terminal};
@@ -27,11 +28,20 @@ pub struct AgentTask {
     pub container: Option<String>,
     /// Whether it was launched, and not made up by its executor.
     pub(super) launched: bool,
+    /// Whether its executor told of it.
+    pub(super) reported: bool,
 }
 
 impl AgentTask {
     pub(super) fn new(info: v1::TaskInfo, launched: bool) -> Self {
-        Self { info, state: TaskState::TaskStaging, updates: Updates::default(), container: None, launched }
+        Self {
+            info,
+            state: TaskState::TaskStaging,
+            updates: Updates::default(),
+            container: None,
+            launched,
+            reported: false,
+        }
     }
 }
 
@@ -44,6 +54,8 @@ pub struct Record {
     pub role: String,
     pub tasks: BTreeMap<String, AgentTask>,
     pub completed: VecDeque<AgentTask>,
+    /// When an update of a task is to be repeated.
+    pub(super) retries: Timers<String>,
     /// All containers that were started for it.
     pub containers: Vec<String>,
     pub(super) stage: Stage,
@@ -69,6 +81,7 @@ impl Record {
             role,
             tasks: BTreeMap::new(),
             completed: VecDeque::new(),
+            retries: Timers::default(),
             containers: Vec::new(),
             stage: Stage::Registering,
             pid: None,
@@ -118,6 +131,11 @@ impl Record {
         self.stage == Stage::Terminated && (self.abandoned || self.tasks.is_empty())
     }
 
+    /// Whether a task that was launched reached its executor, provided that none is queued (`Executor::everSentTask`).
+    pub(super) fn ever_sent_task(&self) -> bool {
+        self.all_tasks().any(|task| task.launched && (task.reported || !is_terminal(task.state)))
+    }
+
     /// Whether its framework wants to be told TASK_KILLING.
     pub(super) fn tells_killing(&self) -> bool {
         has_capability(&self.framework, v1::framework_info::capability::Type::TaskKillingState)
@@ -127,17 +145,6 @@ impl Record {
         for info in tasks {
             self.tasks.insert(info.task_id.value.clone(), AgentTask::new(info.clone(), true));
         }
-    }
-
-    /// When an update is to be repeated.
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.tasks.values().filter_map(|task| task.updates.due()).min()
-    }
-
-    pub(super) fn repeat_updates(&mut self, context: &mut Context) {
-        let repeated = |task: &mut AgentTask| task.updates.repeat(context.now).map(|status| (status, task.state));
-        let due: Vec<_> = self.tasks.values_mut().filter_map(repeated).collect();
-        due.into_iter().for_each(|(status, latest)| self.tell(context, status, latest));
     }
 
     pub(super) fn start_container(
@@ -176,6 +183,7 @@ impl Record {
     pub(super) fn abandon(&mut self) {
         self.abandoned = true;
         self.tasks.values_mut().for_each(|task| task.updates = Updates::default());
+        self.retries = Timers::default();
     }
 
     /// The executor is gone: what its tasks had still to do fails (`Slave::executorTerminated`).
@@ -185,21 +193,23 @@ impl Record {
             let live = self.tasks.values_mut().filter(|task| !is_terminal(task.state));
             return live.for_each(|task| task.state = TaskState::TaskKilled);
         }
-        let (reason, why) = cause.unwrap_or((Reason::ExecutorTerminated, "Executor terminated".to_owned()));
-        let live = self.tasks.values().filter(|task| !is_terminal(task.state));
-        for task in live.map(|task| task.info.clone()).collect::<Vec<_>>() {
-            self.tell_for(context, &task, TaskState::TaskFailed, reason, &why);
-        }
+        // Updates take the way through the task status update manager there, and the exit overtakes them.
         context.outputs.push_back(super::Output::Tell(ToMaster::ExitedExecutor {
             framework_id: self.framework_id(),
             executor_id: self.info.executor_id.value.clone(),
             agent_id: context.config.id.clone(),
             status: exit.wait_status(),
         }));
+        let (reason, why) = cause.unwrap_or((Reason::ExecutorTerminated, "Executor terminated".to_owned()));
+        let live = self.tasks.values().filter(|task| !is_terminal(task.state));
+        for task in live.map(|task| task.info.clone()).collect::<Vec<_>>() {
+            self.tell_for(context, &task, TaskState::TaskFailed, reason, &why);
+        }
     }
 
     /// A task whose last update is acknowledged is over.
     pub(super) fn complete(&mut self, task_id: &str) {
+        self.retries.set(&task_id.to_owned(), None);
         if let Some(task) = self.tasks.remove(task_id) {
             self.completed.push_back(task);
             if self.completed.len() > MAX_COMPLETED_TASKS {

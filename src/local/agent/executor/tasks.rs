@@ -2,6 +2,7 @@
 //! `src/slave/slave.cpp`.
 
 use super::{AgentTask, Context, Output, Record, Stage};
+use crate::local::agent::updates::Updates;
 use crate::local::messages::{ToMaster, is_terminal};
 use crate::proto::v1::TaskState;
 use crate::proto::v1::task_status::{Reason, Source};
@@ -24,36 +25,55 @@ impl Record {
             return;
         }
         task.state = status.state();
+        task.reported |= status.source() == Source::Executor;
         status.agent_id = Some(v1::AgentId { value: context.config.id.clone() });
         if task.launched && status.source() == Source::Executor {
             let nested = task.container.clone();
             status.container_status = Some(self.container_status(nested));
         }
-        let task = self.tasks.get_mut(&status.task_id.value).expect("inserted above");
-        let (sent, latest) = (task.updates.push(context.now, status), task.state);
-        if let Some(status) = sent {
-            self.tell(context, status, latest);
-        }
+        let (now, task_id) = (context.now, status.task_id.value.clone());
+        self.with_updates(context, &task_id, |updates| updates.push(now, status));
     }
 
     /// An acknowledgement; the next update goes out, and after the terminal one the task is over.
     pub fn acknowledge(&mut self, context: &mut Context, task_id: &str, uuid: &[u8]) {
-        let Some(task) = self.tasks.get_mut(task_id) else { return };
-        let next = task.updates.acknowledge(context.now, uuid);
-        let (latest, over) = (task.state, is_terminal(task.state) && task.updates.is_empty());
-        if let Some(status) = next {
-            self.tell(context, status, latest);
-        }
-        if over {
+        let now = context.now;
+        self.with_updates(context, task_id, |updates| updates.acknowledge(now, uuid));
+        if self.tasks.get(task_id).is_some_and(|task| is_terminal(task.state) && task.updates.is_empty()) {
             self.complete(task_id);
         }
     }
 
     /// The scheduler is back: what is outstanding goes out again.
     pub fn resume(&mut self, context: &mut Context) {
-        let resumed = |task: &mut AgentTask| task.updates.resume(context.now).map(|status| (status, task.state));
-        let outstanding: Vec<_> = self.tasks.values_mut().filter_map(resumed).collect();
-        outstanding.into_iter().for_each(|(status, latest)| self.tell(context, status, latest));
+        let now = context.now;
+        for task_id in self.tasks.keys().cloned().collect::<Vec<_>>() {
+            self.with_updates(context, &task_id, |updates| updates.resume(now));
+        }
+    }
+
+    /// What was not acknowledged in time goes out again.
+    pub(super) fn repeat_updates(&mut self, context: &mut Context) {
+        let now = context.now;
+        for task_id in self.retries.due(now) {
+            self.with_updates(context, &task_id, |updates| updates.repeat(now));
+        }
+    }
+
+    /// Does something with the updates of a task, and sends the one that is to be sent then.
+    fn with_updates(
+        &mut self,
+        context: &mut Context,
+        task_id: &str,
+        act: impl FnOnce(&mut Updates) -> Option<v1::TaskStatus>,
+    ) {
+        let Some(task) = self.tasks.get_mut(task_id) else { return };
+        let (sent, latest_state) = (act(&mut task.updates), task.state);
+        self.retries.set(&task_id.to_owned(), task.updates.due());
+        if let Some(status) = sent {
+            let (framework_id, status) = (self.framework_id(), Box::new(status));
+            context.outputs.push_back(Output::Tell(ToMaster::StatusUpdate { framework_id, status, latest_state }));
+        }
     }
 
     fn container_status(&self, nested: Option<String>) -> v1::ContainerStatus {
@@ -127,10 +147,5 @@ impl Record {
             ..Default::default()
         };
         self.update(context, status);
-    }
-
-    pub(super) fn tell(&self, context: &mut Context, status: v1::TaskStatus, latest_state: TaskState) {
-        let (framework_id, status) = (self.framework_id(), Box::new(status));
-        context.outputs.push_back(Output::Tell(ToMaster::StatusUpdate { framework_id, status, latest_state }));
     }
 }
