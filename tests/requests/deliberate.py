@@ -17,6 +17,7 @@ TAKEN: Answer = {"status": 202, "headers": {}, "body": ""}
 
 BLANKS = "Blanks around the value of a header are no part of it (RFC 9110, 5.5)."
 CLOSES = "A server that closes a connection says so (RFC 9112, 9.6). Mesos closes it without a word."
+COUNT = "Mesos writes after a shared volume how often it is in a list, for itself alone."
 CRASH = "The real master crashes."
 METHOD = "Mesos' parser closes the connection at methods that it does not know. A 405 says what is wrong."
 LACKING = "What the embedded cluster does not have is named, instead of being reported as not offered."
@@ -116,12 +117,14 @@ DELIBERATE = {
             times=2,
         ),
         "ACCEPT: a shared volume": task_error(
-            LACKING,
-            "Resource 'disk<SHARED>:32' is invalid: the embedded cluster has no shared volumes and no disk sources",
+            COUNT,
+            "Total resources cpus(allocated: role):0.1; mem(allocated: role):32; disk(allocated: role)(reservations: "
+            "[(DYNAMIC,role,principal)])[p:a]<SHARED>:32 required by task and its executor is more than available "
+            "ports(allocated: role):[31000-32000]; cpus(allocated: role):8; mem(allocated: role):8192; "
+            "disk(allocated: role):20000",
         ),
         "ACCEPT: a disk with a source": task_error(
-            LACKING,
-            "Resource 'disk:32' is invalid: the embedded cluster has no shared volumes and no disk sources",
+            LACKING, "Resource 'disk:32' is invalid: the embedded cluster has no disk sources"
         ),
         "ACCEPT: a resource provider": task_error(
             LACKING, "Resource 'cpus:1' is invalid: the embedded cluster has no resource providers"

@@ -170,15 +170,14 @@ class Stage:
         return found
 
     def _normal_object(self, found: dict[str, Any]) -> dict[str, Any]:
-        return {key: self._normal_value(key, value) for key, value in found.items()}
+        # An agent may tell of an update before it knows the process.
+        return {key: self._normal_value(key, value) for key, value in found.items() if key != "executor_pid"}
 
     def _normal_value(self, key: str, value: Any) -> Any:
         if key == "port" and value == int(self.address.rpartition(":")[2]):
             return "@port"
         if key in {"timestamp", "start_time"} and value != TIMESTAMP:
             return "@time"
-        if key == "executor_pid":
-            return "@pid"
         return "@uuid" if key == "uuid" and value not in UUIDS else value
 
     def head(self, exchange: wire.Exchange) -> Answer:
