@@ -19,6 +19,7 @@ BLANKS = "Blanks around the value of a header are no part of it (RFC 9110, 5.5).
 CLOSES = "A server that closes a connection says so (RFC 9112, 9.6). Mesos closes it without a word."
 COUNT = "Mesos writes after a shared volume how often it is in a list, for itself alone."
 CRASH = "The real master crashes."
+LIMITS = "The embedded cluster bounds what a client can make it hold: docs/embedded-cluster.md has the limits."
 METHOD = "Mesos' parser closes the connection at methods that it does not know. A 405 says what is wrong."
 LACKING = "What the embedded cluster does not have is named, instead of being reported as not offered."
 ORDER = "The order in which Mesos names them is that of a hash table."
@@ -103,6 +104,10 @@ DELIBERATE = {
         "the Origin of a web page": Deliberate(
             SECURITY, refused(403, "Refused: the request comes from a web page of another origin\n")
         ),
+        "gzip of 65 megabytes of blanks": Deliberate(
+            LIMITS, refused(413, "The body is too large: expected at most 67108864 bytes here\n")
+        ),
+        "1100 headers more": Deliberate(LIMITS, {"status": 431, "headers": {"Connection": "close"}, "body": ""}),
         "protobuf: a field of the wrong kind": Deliberate(UNWRITTEN, refused(400, UNPARSED)),
         "protobuf: an unknown type at last": Deliberate(UNWRITTEN, refused(400, NO_TYPE)),
         "protobuf: an id that is not UTF-8": Deliberate(UTF8, {"body": UNPARSED}),
