@@ -44,7 +44,14 @@ class ExecutorDriver:
 @final
 class LocalCluster:
     def __new__(
-        cls, port: int, agents: int, resources: str | None, work_dir: str | None, ip: str, token: str | None
+        cls,
+        port: int,
+        agents: int,
+        resources: str | None,
+        work_dir: str | None,
+        ip: str,
+        token: str | None,
+        containers: str | None,
     ) -> LocalCluster: ...
     @staticmethod
     def from_environment() -> LocalCluster: ...

@@ -117,6 +117,11 @@ def _add_cluster_options(parser: argparse.ArgumentParser, port: int) -> None:
         "--resources", help="each agent's resources, such as 'cpus:8;mem:8192' (default: the machine's own)"
     )
     parser.add_argument("--work-dir", help="the directory of the sandboxes (default: a temporary directory)")
+    parser.add_argument(
+        "--containers",
+        choices=["ignore-image", "docker"],
+        help="run tasks whose container has an image without it, or with Docker or Podman (default: they fail)",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="log the cluster's activity")
 
 
@@ -136,7 +141,9 @@ def _seconds(text: str) -> float:
 
 
 def _cluster(options: argparse.Namespace, **access: str) -> LocalCluster:
-    return LocalCluster(options.port, options.agents, options.resources, options.work_dir, **access)
+    return LocalCluster(
+        options.port, options.agents, options.resources, options.work_dir, containers=options.containers, **access
+    )
 
 
 def _local(options: argparse.Namespace) -> int:

@@ -132,6 +132,9 @@ class LocalCluster:
         the token can use the cluster; this is logged as a warning
     :param token: 16 to 256 letters, digits and characters of ``-._~``. If None, ``REMESOS_LOCAL_TOKEN`` is used, or a
         random token if it is not set
+    :param containers: how tasks run whose container has an image, or volumes of this machine: with ``ignore-image``
+        their commands run without the image, with ``docker`` in containers of Docker or Podman. If None,
+        ``REMESOS_LOCAL_CONTAINERS`` is used. If it is not set, such tasks fail, as on an agent that has neither
     :raises ArgumentTypeError: an argument has the wrong type
     :raises ArgumentValueError: an argument's value is not valid
     :raises AddressInUseError: the port is already in use
@@ -147,6 +150,7 @@ class LocalCluster:
         *,
         ip: str = "127.0.0.1",
         token: str | None = None,
+        containers: str | None = None,
     ) -> None:
         arguments = (
             _number("port", port),
@@ -155,6 +159,7 @@ class LocalCluster:
             _path(work_dir),
             _text("ip", ip),
             None if token is None else _text("token", token),
+            None if containers is None else _text("containers", containers),
         )
         self._start(lambda: _core.LocalCluster(*arguments))
 

@@ -28,7 +28,7 @@ mod world;
 
 pub use cluster::LocalCluster;
 pub use cluster::view::TaskView;
-pub use options::{Options, ip};
+pub use options::{Containers, Options, containers, ip};
 pub use resources::Resources;
 pub use script::Script;
 pub use token::Token;

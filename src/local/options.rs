@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+pub use super::backend::posix::Containers;
 use super::resources::Resources;
 use super::token::Token;
 use crate::environment::variable;
@@ -39,6 +40,10 @@ pub struct Options {
     pub executor_registration_timeout: Period,
     /// How long an executor that is asked to end may take before it is killed, unless it sets another time.
     pub executor_shutdown_grace_period: Period,
+    /// What is done with tasks whose containers want an image.
+    pub containers: Containers,
+    /// The program that runs containers with images, if `containers` says so; `docker` or `podman` if `None`.
+    pub docker: Option<PathBuf>,
     /// Names and addresses, without ports, that the Host of a request may have beside those of loopback.
     pub hosts: Vec<String>,
     /// The most bytes that wait for a subscriber before its stream ends.
@@ -57,6 +62,8 @@ impl Default for Options {
             allocation_interval: ALLOCATION_INTERVAL,
             executor_registration_timeout: REGISTRATION_TIMEOUT,
             executor_shutdown_grace_period: SHUTDOWN_GRACE_PERIOD,
+            containers: Containers::default(),
+            docker: None,
             hosts: Vec::new(),
             queue_max: QUEUE_MAX,
         }
@@ -73,7 +80,7 @@ impl Options {
 
     /// From `MESOS_NUM_SLAVES`, `MESOS_RESOURCES`, `MESOS_WORK_DIR`, `MESOS_ALLOCATION_INTERVAL`,
     /// `MESOS_EXECUTOR_REGISTRATION_TIMEOUT` and `MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD` (`src/local/flags.hpp`, and the
-    /// flags of master and agent, which libmesos reads from the same environment), and from `REMESOS_LOCAL_HOSTS`, names
+    /// flags of master and agent, which libmesos reads from the same environment), `MESOS_DOCKER`, `REMESOS_LOCAL_CONTAINERS`, and from `REMESOS_LOCAL_HOSTS`, names
     /// and addresses with commas between them, `REMESOS_LOCAL_QUEUE_MB`, a number of megabytes, and `REMESOS_LOCAL_TOKEN`.
     ///
     /// Fails, naming the variable, if a value is not valid.
@@ -96,6 +103,10 @@ impl Options {
                 *period = Period::parse(&text).map_err(|e| named(name, &e))?;
             }
         }
+        if let Some(text) = variable("REMESOS_LOCAL_CONTAINERS")? {
+            options.containers = containers(&text).map_err(|e| named("REMESOS_LOCAL_CONTAINERS", &e))?;
+        }
+        options.docker = std::env::var_os("MESOS_DOCKER").filter(|path| !path.is_empty()).map(PathBuf::from);
         if let Some(text) = variable("REMESOS_LOCAL_HOSTS")? {
             options.hosts = hosts(&text).map_err(|e| named("REMESOS_LOCAL_HOSTS", &e))?;
         }
@@ -114,6 +125,16 @@ impl Options {
 pub fn ip(text: &str) -> Result<IpAddr> {
     let address = text.trim().trim_start_matches('[').trim_end_matches(']').parse();
     address.map_err(|_| Error::invalid(format!("'{text}' is not a valid IP address: expected one such as 127.0.0.1")))
+}
+
+/// Reads what is done with tasks whose containers want an image.
+pub fn containers(text: &str) -> Result<Containers> {
+    match text.trim() {
+        "" => Ok(Containers::Unsupported),
+        "ignore-image" => Ok(Containers::IgnoreImage),
+        "docker" => Ok(Containers::Docker),
+        _ => Err(Error::invalid(format!("expected 'ignore-image' or 'docker' as containers, got '{text}'"))),
+    }
 }
 
 /// The numbers of [`Options`], within their bounds.

@@ -29,7 +29,8 @@ pub struct LocalCluster {
 #[pymethods]
 impl LocalCluster {
     #[new]
-    #[pyo3(signature = (port, agents, resources, work_dir, ip, token))]
+    #[expect(clippy::too_many_arguments, reason = "they are the keywords of the Python class")]
+    #[pyo3(signature = (port, agents, resources, work_dir, ip, token, containers))]
     fn new(
         py: Python<'_>,
         port: i64,
@@ -38,12 +39,16 @@ impl LocalCluster {
         work_dir: Option<PathBuf>,
         ip: &str,
         token: Option<&str>,
+        containers: Option<&str>,
     ) -> PyResult<Self> {
         let resources = resources.map(Resources::parse).transpose()?;
         let ip = local::ip(ip)?;
         let mut options = Options { ip, port, agents, resources, work_dir, ..Options::from_environment()? };
         if let Some(token) = token {
             options.token = Some(Token::parse(token)?);
+        }
+        if let Some(containers) = containers {
+            options.containers = local::containers(containers)?;
         }
         start(py, &options)
     }

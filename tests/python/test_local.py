@@ -222,11 +222,9 @@ def test_what_the_embedded_agent_cannot_do_is_said(embedded: LocalCluster) -> No
     scheduler = Recorder()
     with running(embedded.address, scheduler) as driver:
         offer = scheduler.offer()
-        contained, limited = task(offer), task(offer)
-        contained.container.type = mesos_pb2.ContainerInfo.MESOS
+        limited = task(offer)
         limited.limits["cpus"].value = 1
-        driver.launchTasks(offer.id, [contained, limited])
-        assert "containers" in scheduler.state(contained.task_id.value, mesos_pb2.TASK_ERROR).message
+        driver.launchTasks(offer.id, [limited])
         assert "resource limits" in scheduler.state(limited.task_id.value, mesos_pb2.TASK_ERROR).message
 
 

@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::handle::Handle;
 use super::machine::{Job, Machine, Place};
 use crate::clock;
-use crate::local::backend::posix::Posix;
 use crate::local::backend::posix::reaper::{Spawner, Ties};
+use crate::local::backend::posix::{self, Containers, Docker, Posix};
 use crate::local::backend::{Backend, Report};
 use crate::local::master::{self, Master};
 use crate::local::options::Options;
@@ -48,6 +48,10 @@ impl Startup {
         let spawner = Arc::new(runtime.block_on(async { Spawner::start(Ties::None) }).map_err(failed)?);
         listener.set_nonblocking(true).map_err(failed)?;
         let work_dir = WorkDir::make(options.work_dir.as_deref())?;
+        let docker = match options.containers {
+            Containers::Docker => Some(Arc::new(Docker::find(options.docker.clone())?)),
+            Containers::Unsupported | Containers::IgnoreImage => None,
+        };
         let config =
             master::Config { hostname: hostname.clone(), address, allocation_interval: options.allocation_interval };
         let (now, wall) = (clock::now(), clock::timestamp());
@@ -62,8 +66,15 @@ impl Startup {
         for index in 0..agents {
             let work_dir = work_dir::agents(work_dir.path()).join(index.to_string()).join("work");
             let backend = |id: &str| {
-                let backend = Posix::new(id.to_owned(), work_dir, spawner.clone(), sender.clone());
-                Box::new(backend) as Box<dyn Backend>
+                let site = posix::Site {
+                    agent_id: id.to_owned(),
+                    work_dir,
+                    spawner: spawner.clone(),
+                    reports: sender.clone(),
+                    containers: options.containers,
+                    docker: docker.clone(),
+                };
+                Box::new(Posix::new(site)) as Box<dyn Backend>
             };
             machine.add_agent(index, options, &place, backend);
         }

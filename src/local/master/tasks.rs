@@ -63,7 +63,7 @@ pub fn validate(task: &v1::TaskInfo, context: &Context) -> Checked<Use> {
         used = Some(executor);
     }
     fits(&total, context, "task and its executor is")?;
-    unsupported(task, task.executor.as_ref())?;
+    unsupported(task)?;
     Ok(Use { task: resources, executor: used })
 }
 
@@ -78,7 +78,10 @@ pub fn validate_group(
     let mut used = Vec::new();
     for (task, known) in tasks.iter().zip(known) {
         let name = &task.task_id.value;
-        let of_task = of_itself(task, &Context { known: *known, ..*context });
+        let of_task = of_itself(task, &Context { known: *known, ..*context }).and_then(|resources| {
+            Invalid::unless(!is_docker(task.container.as_ref()), "Docker ContainerInfo is not supported on the task")?;
+            Ok(resources)
+        });
         used.push(of_task.map_err(|why| Invalid::new(format!("Task '{name}' is invalid: {why}")))?);
     }
     if let Some(task) = tasks.iter().find(|task| task.executor.as_ref().is_some_and(|own| own != given)) {
@@ -87,6 +90,7 @@ pub fn validate_group(
     }
     let executor = executor(given.clone(), context)?;
     Invalid::unless(given.r#type.is_some(), "'ExecutorInfo.type' must be set")?;
+    Invalid::unless(!is_docker(given.container.as_ref()), "Docker ContainerInfo is not supported on the executor")?;
     let own = Resources::from_proto(&given.resources)?;
     let (id, cpus, mem) = (&given.executor_id.value, own.scalar("cpus"), own.scalar("mem"));
     let less = |what: &str, has: f64, least: f64| {
@@ -97,8 +101,12 @@ pub fn validate_group(
     let mut total = executor.new.clone().unwrap_or_default();
     used.iter().for_each(|resources| total.add(resources));
     fits(&total, context, "task group and its executor are")?;
-    tasks.iter().try_for_each(|task| unsupported(task, Some(given)))?;
+    tasks.iter().try_for_each(unsupported)?;
     Ok((used, executor))
+}
+
+fn is_docker(container: Option<&v1::ContainerInfo>) -> bool {
+    container.is_some_and(|container| container.r#type() == v1::container_info::Type::Docker)
 }
 
 /// What concerns a task alone, whoever runs it.
@@ -166,6 +174,10 @@ fn executor(info: v1::ExecutorInfo, context: &Context) -> Checked<ExecutorUse> {
     Invalid::unless(!negative(grace), "ExecutorInfo's 'shutdown_grace_period' must be non-negative")?;
     let resources = Resources::from_proto(&info.resources)?;
     resources.validate_use().map_err(|why| Invalid::new(format!("Executor uses invalid resources: {why}")))?;
+    let command = info.command.as_ref().map_or(Ok(()), environment);
+    command.map_err(|why| Invalid::new(format!("Executor's `CommandInfo` is invalid: {why}")))?;
+    let container = info.container.as_ref().map_or(Ok(()), container);
+    container.map_err(|why| Invalid::new(format!("Executor's `ContainerInfo` is invalid: {why}")))?;
     Ok(ExecutorUse { info, new: running.is_none().then_some(resources) })
 }
 
@@ -279,8 +291,8 @@ fn container(container: &v1::ContainerInfo) -> Checked {
 
 fn volume(volume: &v1::Volume) -> Checked {
     let given = [volume.host_path.is_some(), volume.image.is_some(), volume.source.is_some()];
-    let several = given.into_iter().filter(|given| *given).count() > 1;
-    Invalid::unless(!several, "Only one of them should be set: 'host_path', 'image' and 'source'")?;
+    let one = given.into_iter().filter(|given| *given).count() == 1;
+    Invalid::unless(one, "Only one of them should be set: 'host_path', 'image' and 'source'")?;
     let Some(source) = &volume.source else {
         return Ok(());
     };
@@ -305,11 +317,6 @@ fn limits(task: &v1::TaskInfo, resources: &Resources) -> Checked {
 }
 
 /// What the real agent can do and the embedded one cannot: better said than silently left out.
-fn unsupported(task: &v1::TaskInfo, executor: Option<&v1::ExecutorInfo>) -> Checked {
-    let contained = task.container.is_some() || executor.is_some_and(|executor| executor.container.is_some());
-    let lacking = [(contained, "containers"), (!task.limits.is_empty(), "resource limits")];
-    match lacking.iter().find(|(used, _)| *used) {
-        Some((_, what)) => Err(Invalid::new(format!("The embedded cluster does not have {what}; a real cluster does"))),
-        None => Ok(()),
-    }
+fn unsupported(task: &v1::TaskInfo) -> Checked {
+    Invalid::unless(task.limits.is_empty(), "The embedded cluster does not have resource limits; a real cluster does")
 }

@@ -22,7 +22,7 @@ use crate::local::task::duration;
 use crate::local::world::World;
 use crate::proto::v1;
 use crate::proto::v1::executor_info::Type;
-use crate::proto::v1::task_status::Source;
+use crate::proto::v1::task_status::{Reason, Source};
 use crate::wire::duration::Period;
 
 /// Where an executor is in its life.
@@ -222,7 +222,11 @@ impl Executor {
     }
 }
 
-/// Why the tasks of a container that could not be started fail.
-fn not_launched(why: &StartError) -> String {
-    format!("Failed to launch container: {why}")
+/// Why the tasks of an executor fail whose container could not be started.
+fn not_launched(why: &StartError) -> (Reason, String) {
+    match why {
+        // No containerizer took it.
+        StartError::NoContainerizer => (Reason::ExecutorTerminated, format!("Abnormal executor termination: {why}")),
+        StartError::Failed(_) => (Reason::ContainerLaunchFailed, format!("Failed to launch container: {why}")),
+    }
 }

@@ -94,11 +94,8 @@ impl Record {
 
     /// What runs here reports as an executor does that is a process of its own.
     pub(super) fn report(&mut self, context: &mut Context, status: v1::TaskStatus) {
-        // Its container never ran: the agent says so.
-        let of_agent = matches!(status.reason(), Reason::ContainerLaunchFailed) && status.reason.is_some();
-        let source = if of_agent { Source::Agent } else { Source::Executor };
         let completed = v1::TaskStatus {
-            source: Some(source.into()),
+            source: Some(Source::Executor.into()),
             executor_id: Some(self.info.executor_id.clone()),
             timestamp: Some(context.world.timestamp(context.now)),
             uuid: Some(context.world.uuid().into_bytes().to_vec()),
