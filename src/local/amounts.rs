@@ -60,7 +60,11 @@ impl Amounts {
                 if amount < 0.0 {
                     return Err(Invalid::new("Invalid scalar resource: value <= 0"));
                 }
-                add_scalar(&mut self.scalars, &name, thousandths(amount)?);
+                let amount = thousandths(amount)?;
+                // Nothing of a resource is as if it were not there.
+                if amount > 0 {
+                    add_scalar(&mut self.scalars, &name, amount);
+                }
             }
             Ok(value::Type::Ranges) => {
                 let ranges = resource.ranges.as_ref().ok_or_else(|| Invalid::new("Invalid ranges resource"))?;

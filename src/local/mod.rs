@@ -12,6 +12,7 @@ pub(crate) mod backend;
 mod cluster;
 mod failures;
 mod host;
+mod ids;
 mod master;
 mod messages;
 mod options;

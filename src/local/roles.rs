@@ -12,8 +12,8 @@ pub fn validate(name: &str) -> Result<(), Invalid> {
     if name == UNRESERVED {
         return Ok(());
     }
+    Invalid::unless(!name.is_empty(), "Role names cannot be the empty string")?;
     let slashes = [
-        (name.is_empty(), "cannot be empty"),
         (name.starts_with('/'), "cannot start with a slash"),
         (name.ends_with('/'), "cannot end with a slash"),
         (name.contains("//"), "cannot contain two adjacent slashes"),
@@ -29,7 +29,7 @@ fn component(name: &str, part: &str) -> Result<(), Invalid> {
     match part {
         "." | ".." | UNRESERVED => Err(Invalid::new(format!("Role '{name}' cannot include '{part}' as a component"))),
         _ if part.starts_with('-') => invalid("starts with a dash"),
-        _ if part.contains(|c: char| c.is_ascii_whitespace() || c == '\u{8}' || c == '\u{b}') => {
+        _ if part.contains(|c: char| c.is_ascii_whitespace() || c == '\u{7f}' || c == '\u{b}') => {
             invalid("contains backspace or whitespace")
         }
         _ => Ok(()),

@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use super::executor::Stage;
 use super::{Agent, ConnectionId, Key, Output, ToMaster};
+use crate::local::ids::uuid;
 use crate::local::refusal::{Invalid, Refusal};
 use crate::proto::v1;
 use crate::proto::v1::TaskState;
+use crate::proto::v1::check_info::Type as CheckType;
 use crate::proto::v1::executor::{Call, Event, call, event};
 use crate::proto::v1::task_status::Source;
-
-const UUID_BYTES: usize = 16;
 
 impl Agent {
     /// SUBSCRIBE on a new stream.
@@ -29,7 +29,7 @@ impl Agent {
             return Ok(());
         }
         for update in subscribe.unacknowledged_updates {
-            self.with(now, Some(key.clone()), |executor, context| executor.update(context, update.status));
+            self.update(now, &key, update.status);
         }
         Ok(())
     }
@@ -46,8 +46,7 @@ impl Agent {
         }
         match call.r#type() {
             call::Type::Update => {
-                let status = call.update.map(|update| update.status).unwrap_or_default();
-                self.with(now, Some(key), |executor, context| executor.update(context, status));
+                self.update(now, &key, call.update.map(|update| update.status).unwrap_or_default());
             }
             // One that is being shut down has nothing to say any more but of its tasks.
             call::Type::Message if stage == Some(Stage::Running) => {
@@ -57,9 +56,25 @@ impl Agent {
                 let message = ToMaster::Message { framework_id, executor_id, agent_id, data };
                 self.outputs.push_back(Output::Tell(message));
             }
+            call::Type::Unknown => return Err(Refusal::new(501, "501 Not Implemented.")),
             _ => {}
         }
         Ok(())
+    }
+
+    /// What an executor tells of a task (`Slave::statusUpdate`). Ignored without a uuid, or if it is about another agent.
+    fn update(&mut self, now: Instant, key: &Key, status: v1::TaskStatus) {
+        let elsewhere = status.agent_id.as_ref().is_some_and(|agent| agent.value != self.config.id);
+        if status.uuid.is_none() || elsewhere {
+            return tracing::warn!(
+                "Ignoring an update of task '{}' without a uuid or of another agent",
+                status.task_id.value
+            );
+        }
+        let timestamp = status.timestamp.unwrap_or_else(|| self.world.timestamp(now));
+        let source = Some(Source::Executor.into());
+        let status = v1::TaskStatus { timestamp: Some(timestamp), source, ..status };
+        self.with(now, Some(key.clone()), |executor, context| executor.update(context, status));
     }
 
     /// A stream ended.
@@ -79,7 +94,7 @@ impl Agent {
     }
 }
 
-/// What is wrong with a call by itself, in the agent's words.
+/// What is wrong with a call by itself, in the agent's words (`validateExecutorCall`).
 pub fn validate(call: &Call) -> Result<(), Invalid> {
     let present = |name: &str, there: bool| Invalid::unless(there, format!("Expecting '{name}' to be present"));
     present("type", call.r#type.is_some())?;
@@ -88,36 +103,33 @@ pub fn validate(call: &Call) -> Result<(), Invalid> {
         call::Type::Message => present("message", call.message.is_some()),
         call::Type::Update => {
             present("update", call.update.is_some())?;
-            call.update.as_ref().map_or(Ok(()), |update| validate_status(&update.status, &call.executor_id))
+            call.update.as_ref().map_or(Ok(()), |update| validate_status(&update.status, call))
         }
         call::Type::Heartbeat | call::Type::Unknown => Ok(()),
     }
 }
 
-fn validate_status(status: &v1::TaskStatus, executor_id: &v1::ExecutorId) -> Result<(), Invalid> {
-    let Some(uuid) = &status.uuid else {
-        return Err(Invalid::new("Expecting 'uuid' to be present"));
+fn validate_status(status: &v1::TaskStatus, call: &Call) -> Result<(), Invalid> {
+    uuid(status.uuid.as_ref().ok_or_else(|| Invalid::new("Expecting 'uuid' to be present"))?)?;
+    let (executor, framework) = (&call.executor_id.value, &call.framework_id.value);
+    let own = status.executor_id.as_ref().map_or(executor, |own| &own.value);
+    let why = format!("ExecutorID in Call: {executor} does not match ExecutorID in TaskStatus: {own}");
+    Invalid::unless(own == executor, why)?;
+    let from = format!("from executor {executor} of framework {framework}");
+    let why = format!("Received Call {from} with invalid source, expecting 'SOURCE_EXECUTOR'");
+    Invalid::unless(status.source.is_some() && status.source() == Source::Executor, why)?;
+    let why = format!("Received TASK_STAGING {from} which is not allowed");
+    Invalid::unless(status.state() != TaskState::TaskStaging, why)?;
+    status.check_status.as_ref().map_or(Ok(()), validate_check_status)
+}
+
+fn validate_check_status(status: &v1::CheckStatusInfo) -> Result<(), Invalid> {
+    let (kind, name, given) = match status.r#type.map(|_| status.r#type()) {
+        None => return Err(Invalid::new("CheckStatusInfo must specify 'type'")),
+        Some(CheckType::Unknown) => return Err(Invalid::new("'UNKNOWN' is not a valid check's status type")),
+        Some(CheckType::Command) => ("COMMAND", "command", status.command.is_some()),
+        Some(CheckType::Http) => ("HTTP", "http", status.http.is_some()),
+        Some(CheckType::Tcp) => ("TCP", "tcp", status.tcp.is_some()),
     };
-    if uuid.len() != UUID_BYTES {
-        return Err(Invalid::new("Not a valid UUID"));
-    }
-    if let Some(own) = status.executor_id.as_ref().filter(|own| *own != executor_id) {
-        let (is, expected) = (&own.value, &executor_id.value);
-        return Err(Invalid::new(format!(
-            "ExecutorID in Call: {expected} does not match ExecutorID in TaskStatus: {is}"
-        )));
-    }
-    if status.source.is_none() || status.source() != Source::Executor {
-        return Err(Invalid::new(format!(
-            "Received Call from executor {} with invalid source, expecting 'SOURCE_EXECUTOR'",
-            executor_id.value
-        )));
-    }
-    if status.state() == TaskState::TaskStaging {
-        return Err(Invalid::new(format!(
-            "Received TASK_STAGING from executor {} which is not allowed",
-            executor_id.value
-        )));
-    }
-    Ok(())
+    Invalid::unless(given, format!("Expecting '{name}' to be set for {kind} check's status"))
 }

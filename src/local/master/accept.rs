@@ -2,9 +2,10 @@
 
 use std::time::Instant;
 
+use super::executors::{self, ExecutorUse};
 use super::framework::{ExecutorRecord, Task};
 use super::tasks::{self, Use};
-use super::{Master, OfferRecord, Output};
+use super::{Master, OfferRecord, Output, resource_rules};
 use crate::local::messages::ToAgent;
 use crate::local::refusal::Invalid;
 use crate::local::resources::Resources;
@@ -27,6 +28,9 @@ impl Master {
         taken.iter().for_each(|offer| remaining.add(&offer.resources));
         for operation in accept.operations {
             match operation.r#type() {
+                operation::Type::Launch | operation::Type::LaunchGroup if operation.id.is_some() => {
+                    self.refuse_id(now, framework_id, &operation);
+                }
                 operation::Type::Launch => {
                     let tasks = operation.launch.unwrap_or_default().task_infos;
                     self.launch(now, framework_id, &first, tasks, &mut remaining);
@@ -39,6 +43,17 @@ impl Master {
             }
         }
         self.refuse(now, framework_id, &first.agent_id, &first.role, remaining, accept.filters.as_ref());
+    }
+
+    /// Tasks tell of themselves, so no feedback can be asked for on their launch.
+    fn refuse_id(&mut self, now: Instant, framework_id: &str, operation: &Operation) {
+        let why = format!("The `id` field cannot be set on {} operations", operation.r#type().as_str_name());
+        for task in operation.launch.iter().flat_map(|launch| &launch.task_infos) {
+            self.report(now, framework_id, task, v1::TaskState::TaskError, Reason::TaskInvalid, &why);
+        }
+        for task in operation.launch_group.iter().flat_map(|group| &group.task_group.tasks) {
+            self.report(now, framework_id, task, v1::TaskState::TaskError, Reason::TaskGroupInvalid, &why);
+        }
     }
 
     /// In the order and with the words of `validation::offer::validate` in `src/master/validation.cpp`.
@@ -100,12 +115,9 @@ impl Master {
         tasks: Vec<v1::TaskInfo>,
         remaining: &mut Resources,
     ) {
-        let used = |task: &v1::TaskInfo| {
-            let of_executor = task.executor.as_ref().map_or(&[][..], |e| &e.resources);
-            Resources::from_proto(&task.resources).and_then(|_| Resources::from_proto(of_executor)).err()
-        };
-        let structure = tasks.iter().find_map(used);
-        for task in tasks {
+        let structure = tasks.iter().find_map(|task| structure(None, task).err());
+        for mut task in tasks {
+            tasks::upgrade(&mut task, &offer.role);
             let checked = match &structure {
                 Some(why) => Err(why.clone()),
                 None => self.check_task(framework_id, offer, &task, remaining),
@@ -140,11 +152,11 @@ impl Master {
         offer: &'a OfferRecord,
         task: &v1::TaskInfo,
         available: &'a Resources,
-    ) -> tasks::Context<'a> {
+    ) -> executors::Context<'a> {
         let framework = self.frameworks.get(framework_id);
         let known = framework.is_some_and(|f| f.tasks.contains_key(&task.task_id.value));
         let executors = framework.map(|f| &f.executors);
-        tasks::Context { framework_id, agent_id: &offer.agent_id, role: &offer.role, known, executors, available }
+        executors::Context { framework_id, agent_id: &offer.agent_id, role: &offer.role, known, executors, available }
     }
 
     /// Tasks are on their way, on an executor that may be new.
@@ -153,7 +165,7 @@ impl Master {
         framework_id: &str,
         offer: &OfferRecord,
         tasks: Vec<(v1::TaskInfo, Resources)>,
-        executor: Option<tasks::ExecutorUse>,
+        executor: Option<ExecutorUse>,
         group: bool,
         remaining: &mut Resources,
     ) {
@@ -162,7 +174,7 @@ impl Master {
         };
         let mut volumes: Vec<_> = tasks.iter().flat_map(|(_, resources)| resources.volumes()).collect();
         let info = executor.as_ref().map(|executor| Box::new(executor.info.clone()));
-        if let Some(tasks::ExecutorUse { info, new: Some(resources) }) = executor {
+        if let Some(ExecutorUse { info, new: Some(resources), .. }) = executor {
             remaining.subtract(&resources);
             volumes.extend(resources.volumes());
             let place = (offer.agent_id.clone(), info.executor_id.value.clone());
@@ -204,14 +216,18 @@ impl Master {
         group: operation::LaunchGroup,
         remaining: &mut Resources,
     ) {
-        let tasks = group.task_group.tasks;
+        let operation::LaunchGroup { mut executor, task_group } = group;
+        let mut tasks = task_group.tasks;
+        let structure = tasks.iter().try_for_each(|task| structure(Some(&executor), task));
+        tasks.iter_mut().for_each(|task| tasks::upgrade(task, &offer.role));
+        tasks::allocate(&mut executor.resources, &offer.role);
         let Some(first) = tasks.first() else {
             return;
         };
         let known = |task: &v1::TaskInfo| self.task_context(framework_id, offer, task, remaining).known;
         let known: Vec<bool> = tasks.iter().map(known).collect();
         let context = self.task_context(framework_id, offer, first, remaining);
-        match tasks::validate_group(&tasks, &known, &group.executor, &context) {
+        match structure.and_then(|()| tasks::validate_group(&tasks, &known, &executor, &context)) {
             Ok((used, executor)) => {
                 let tasks = tasks.into_iter().zip(used).collect();
                 self.run(framework_id, offer, tasks, Some(executor), true, remaining);
@@ -253,4 +269,11 @@ impl Master {
         };
         self.send_update(framework_id, status);
     }
+}
+
+/// Whether the resources of a launch are well-formed (`validateAndUpgradeResources`).
+fn structure(executor: Option<&v1::ExecutorInfo>, task: &v1::TaskInfo) -> Result<(), Invalid> {
+    executor.map_or(Ok(()), |executor| resource_rules::structure(&executor.resources))?;
+    resource_rules::structure(&task.resources)?;
+    task.executor.as_ref().map_or(Ok(()), |executor| resource_rules::structure(&executor.resources))
 }

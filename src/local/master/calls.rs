@@ -117,6 +117,12 @@ impl Master {
             OfFramework::Acknowledge(acknowledge) => self.acknowledge(id, acknowledge),
             OfFramework::Reconcile(reconcile) => self.reconcile(now, id, &reconcile),
             OfFramework::UpdateFramework(update) => return self.update_framework(now, id, *update),
+            OfFramework::AcknowledgeOperationStatus(call) => ignore("operation", [call.operation_id.value]),
+            OfFramework::ReconcileOperations(call) => {
+                ignore("operation", call.operations.into_iter().map(|operation| operation.operation_id.value));
+            }
+            OfFramework::AcceptInverseOffers(call) => ignore("inverse offer", ids(call.inverse_offer_ids)),
+            OfFramework::DeclineInverseOffers(call) => ignore("inverse offer", ids(call.inverse_offer_ids)),
             OfFramework::Ignored(kind) => tracing::debug!("Nothing to do for {kind:?}"),
         }
         Ok(())
@@ -258,6 +264,15 @@ impl Master {
         self.allocate_soon(now);
         Ok(())
     }
+}
+
+/// What a call is about does not exist here.
+fn ignore(what: &str, ids: impl IntoIterator<Item = String>) {
+    ids.into_iter().for_each(|id| tracing::debug!("There is no {what} '{id}'"));
+}
+
+fn ids(offer_ids: Vec<v1::OfferId>) -> impl Iterator<Item = String> {
+    offer_ids.into_iter().map(|id| id.value)
 }
 
 /// On a new SUBSCRIBE user and checkpointing stay as they were, and so does what is unacknowledged.

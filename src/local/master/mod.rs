@@ -5,11 +5,14 @@
 
 mod accept;
 mod calls;
+mod executors;
 mod framework;
 mod maintenance;
 mod operations;
 mod operator;
+mod parts;
 mod reconcile;
+mod resource_rules;
 mod state;
 mod tasks;
 mod validation;
@@ -383,7 +386,9 @@ impl Master {
         let Some(framework) = self.frameworks.get(framework_id) else {
             return;
         };
-        if !framework.has(v1::framework_info::capability::Type::PartitionAware) {
+        // What an executor says is passed on as it is.
+        let own = status.source() != v1::task_status::Source::Executor;
+        if own && !framework.has(v1::framework_info::capability::Type::PartitionAware) {
             status.state = before_partitions(status.state()).into();
         }
         let update = Some(event::Update { status });

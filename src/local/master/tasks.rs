@@ -1,36 +1,14 @@
-//! Which tasks and executors a master refuses, in its words and its order. Follows `task::validate` and
-//! `executor::validate` in `src/master/validation.cpp`, and `src/common/validation.cpp`.
+//! Which tasks a master refuses, in its words and its order. Follows `task::validate` and `task::group::validate` in
+//! `src/master/validation.cpp`.
 
-use std::collections::BTreeMap;
-
-use super::framework::ExecutorRecord;
-use super::validation::id;
+use super::executors::{self, Context, ExecutorUse};
+use super::parts::{Checked, because, negative};
+use super::{parts, resource_rules};
+use crate::local::ids::id;
 use crate::local::refusal::Invalid;
 use crate::local::resources::Resources;
 use crate::proto::v1;
-use crate::proto::v1::environment::variable::Type as VariableType;
-use crate::proto::v1::executor_info::Type as ExecutorType;
-use crate::proto::v1::volume::source::Type as SourceType;
-use crate::proto::v1::{check_info, health_check};
-use crate::wire::json;
-
-/// What an executor has to have (`MIN_CPUS`, `MIN_MEM` in `src/slave/constants.hpp`).
-const MIN_CPUS: f64 = 0.01;
-const MIN_MEM: f64 = 32.0;
-
-type Checked<T = ()> = Result<T, Invalid>;
-
-/// What a task is held against.
-pub struct Context<'a> {
-    pub framework_id: &'a str,
-    pub agent_id: &'a str,
-    pub role: &'a str,
-    /// Whether a task of this id is known already.
-    pub known: bool,
-    /// The framework's executors, by agent and id.
-    pub executors: Option<&'a BTreeMap<(String, String), ExecutorRecord>>,
-    pub available: &'a Resources,
-}
+use crate::proto::v1::health_check::Type as HealthCheckType;
 
 /// What a task takes when it is launched.
 pub struct Use {
@@ -38,31 +16,49 @@ pub struct Use {
     pub executor: Option<ExecutorUse>,
 }
 
-/// The executor of tasks, its framework's id filled in.
-pub struct ExecutorUse {
-    pub info: v1::ExecutorInfo,
-    /// The resources that it takes, if it does not run yet.
-    pub new: Option<Resources>,
+/// Fills in what frameworks may leave out: the role that resources are allocated to, and the type of a health check,
+/// which there was not always.
+pub fn upgrade(task: &mut v1::TaskInfo, role: &str) {
+    allocate(&mut task.resources, role);
+    task.executor.iter_mut().for_each(|executor| allocate(&mut executor.resources, role));
+    if let Some(check) = task.health_check.as_mut().filter(|check| check.r#type.is_none()) {
+        let kinds =
+            [(check.command.is_some(), HealthCheckType::Command), (check.http.is_some(), HealthCheckType::Http)];
+        check.r#type = kinds.iter().find(|(given, _)| *given).map(|(_, kind)| (*kind).into());
+    }
+}
+
+/// Says of resources which role they are allocated to, if they do not.
+pub fn allocate(resources: &mut [v1::Resource], role: &str) {
+    for resource in resources {
+        let allocation = v1::resource::AllocationInfo { role: Some(role.to_owned()) };
+        resource.allocation_info.get_or_insert(allocation);
+    }
 }
 
 /// Whether a task may be launched; what it uses.
 pub fn validate(task: &v1::TaskInfo, context: &Context) -> Checked<Use> {
-    let resources = of_itself(task, context)?;
+    let (resources, role) = of_itself(task, context)?;
     let both = task.command.is_some() == task.executor.is_some();
     Invalid::unless(!both, "Task should have at least one (but not both) of CommandInfo or ExecutorInfo present")?;
     let mut total = resources.clone();
+    let mut roles = vec![role];
     let mut used = None;
     if let Some(given) = &task.executor {
         let framework_id = v1::FrameworkId { value: context.framework_id.into() };
         let framework_id = Some(given.framework_id.clone().unwrap_or(framework_id));
-        let executor = executor(v1::ExecutorInfo { framework_id, ..given.clone() }, context)?;
-        let default = given.r#type() == ExecutorType::Default;
-        Invalid::unless(default || given.command.is_some(), "'ExecutorInfo.command' must be set")?;
-        Invalid::unless(!default, "'ExecutorInfo.type' must be 'CUSTOM'")?;
+        let executor = executors::validate(v1::ExecutorInfo { framework_id, ..given.clone() }, context)?;
+        executors::check_custom(given)?;
         executor.new.iter().for_each(|resources| total.add(resources));
+        roles.push(executor.role.clone());
         used = Some(executor);
     }
-    fits(&total, context, "task and its executor is")?;
+    let all = || task.resources.iter().chain(task.executor.iter().flat_map(|executor| &executor.resources));
+    because(resource_rules::unique_volumes(all()), "Task and its executor use duplicate persistence ID")?;
+    because(resource_rules::no_mix(all()), "Task and its executor mix revocable and non-revocable resources")?;
+    fits(&total, &roles, context, "task and its executor is")?;
+    let shares = task.container.as_ref().is_none_or(shares_cgroups);
+    Invalid::unless(shares, "Only tasks in a task group may have 'share_cgroups' set to 'false'")?;
     unsupported(task)?;
     Ok(Use { task: resources, executor: used })
 }
@@ -75,42 +71,34 @@ pub fn validate_group(
     given: &v1::ExecutorInfo,
     context: &Context,
 ) -> Checked<(Vec<Resources>, ExecutorUse)> {
-    let mut used = Vec::new();
+    let (mut used, mut roles) = (Vec::new(), Vec::new());
     for (task, known) in tasks.iter().zip(known) {
-        let name = &task.task_id.value;
-        let of_task = of_itself(task, &Context { known: *known, ..*context }).and_then(|resources| {
-            Invalid::unless(!is_docker(task.container.as_ref()), "Docker ContainerInfo is not supported on the task")?;
-            Ok(resources)
-        });
-        used.push(of_task.map_err(|why| Invalid::new(format!("Task '{name}' is invalid: {why}")))?);
+        let of_task = of_itself(task, &Context { known: *known, ..*context });
+        let checked = of_task.and_then(|found| of_group(task).map(|()| found));
+        let (resources, role) = because(checked, &format!("Task '{}' is invalid", task.task_id.value))?;
+        used.push(resources);
+        roles.push(role);
     }
-    if let Some(task) = tasks.iter().find(|task| task.executor.as_ref().is_some_and(|own| own != given)) {
-        let (name, id) = (&task.task_id.value, &given.executor_id.value);
-        return Err(Invalid::new(format!("The `ExecutorInfo` of task '{name}' is different from executor '{id}'")));
-    }
-    let executor = executor(given.clone(), context)?;
-    Invalid::unless(given.r#type.is_some(), "'ExecutorInfo.type' must be set")?;
-    Invalid::unless(!is_docker(given.container.as_ref()), "Docker ContainerInfo is not supported on the executor")?;
-    let own = Resources::from_proto(&given.resources)?;
-    let (id, cpus, mem) = (&given.executor_id.value, own.scalar("cpus"), own.scalar("mem"));
-    let less = |what: &str, has: f64, least: f64| {
-        format!("Executor '{id}' uses less {what} ({has}) than the minimum required ({least})")
-    };
-    Invalid::unless(cpus >= MIN_CPUS, less("CPUs", cpus, MIN_CPUS))?;
-    Invalid::unless(mem >= MIN_MEM, less("memory", mem, MIN_MEM))?;
-    let mut total = executor.new.clone().unwrap_or_default();
-    used.iter().for_each(|resources| total.add(resources));
-    fits(&total, context, "task group and its executor are")?;
+    let executor = executors::validate(given.clone(), context)?;
+    executors::check_group(given, tasks)?;
+    roles.push(executor.role.clone());
+    let all = || given.resources.iter().chain(tasks.iter().flat_map(|task| &task.resources));
+    because(resource_rules::unique_volumes(all()), "Task group and executor use duplicate persistence ID")?;
+    because(resource_rules::no_mix(all()), "Task group and executor mix revocable and non-revocable resources")?;
+    let mut total = Resources::default();
+    used.iter().chain(&executor.new).for_each(|resources| total.add(resources));
+    fits(&total, &roles, context, "task group and its executor are")?;
+    let shares = |task: &v1::TaskInfo| task.container.as_ref().is_none_or(shares_cgroups);
+    let same = tasks.windows(2).all(|pair| shares(&pair[0]) == shares(&pair[1]));
+    let why = "If set, the value of 'share_cgroups' must be the same for all tasks in each task group and under a \
+               single executor";
+    Invalid::unless(same, why)?;
     tasks.iter().try_for_each(unsupported)?;
     Ok((used, executor))
 }
 
-fn is_docker(container: Option<&v1::ContainerInfo>) -> bool {
-    container.is_some_and(|container| container.r#type() == v1::container_info::Type::Docker)
-}
-
-/// What concerns a task alone, whoever runs it.
-fn of_itself(task: &v1::TaskInfo, context: &Context) -> Checked<Resources> {
+/// What concerns a task alone, whoever runs it: its resources, and the role that they are allocated to.
+fn of_itself(task: &v1::TaskInfo, context: &Context) -> Checked<(Resources, String)> {
     id(&task.task_id.value)?;
     Invalid::unless(!context.known, format!("Task has duplicate ID: {}", task.task_id.value))?;
     let (agent, expected) = (&task.agent_id.value, context.agent_id);
@@ -118,200 +106,64 @@ fn of_itself(task: &v1::TaskInfo, context: &Context) -> Checked<Resources> {
     let grace = task.kill_policy.as_ref().and_then(|p| p.grace_period.as_ref());
     Invalid::unless(!negative(grace), "Task's 'kill_policy.grace_period' must be non-negative")?;
     Invalid::unless(!negative(task.max_completion_time.as_ref()), "Task's `max_completion_time` must be non-negative")?;
-    let checked = task.check.as_ref().map_or(Ok(()), check);
-    checked.map_err(|why| Invalid::new(format!("Task uses invalid check: {why}")))?;
-    let checked = task.health_check.as_ref().map_or(Ok(()), health_check);
-    checked.map_err(|why| Invalid::new(format!("Task uses invalid health check: {why}")))?;
+    because(task.check.as_ref().map_or(Ok(()), parts::check), "Task uses invalid check")?;
+    because(task.health_check.as_ref().map_or(Ok(()), parts::health_check), "Task uses invalid health check")?;
     Invalid::unless(!task.resources.is_empty(), "Task uses no resources")?;
+    because(resource_rules::usable(&task.resources), "Task uses invalid resources")?;
+    because(resource_rules::unique_volumes(&task.resources), "Task uses duplicate persistence ID")?;
+    let role = because(resource_rules::single_role(&task.resources, context.role), "Invalid task resources")?;
+    because(resource_rules::no_mix(&task.resources), "Task mixes revocable and non-revocable resources")?;
     let resources = Resources::from_proto(&task.resources)?;
-    resources.validate_use().map_err(|why| Invalid::new(format!("Task uses invalid resources: {why}")))?;
-    let command = task.command.as_ref().map_or(Ok(()), environment);
-    command.map_err(|why| Invalid::new(format!("Task's `CommandInfo` is invalid: {why}")))?;
-    let container = task.container.as_ref().map_or(Ok(()), container);
-    container.map_err(|why| Invalid::new(format!("Task's `ContainerInfo` is invalid: {why}")))?;
+    because(task.command.as_ref().map_or(Ok(()), parts::environment), "Task's `CommandInfo` is invalid")?;
+    because(task.container.as_ref().map_or(Ok(()), parts::container), "Task's `ContainerInfo` is invalid")?;
     limits(task, &resources)?;
-    Ok(resources)
+    Ok((resources, role))
 }
 
-fn fits(total: &Resources, context: &Context, by: &str) -> Checked {
+/// What concerns a task of a group.
+fn of_group(task: &v1::TaskInfo) -> Checked {
+    let container = task.container.as_ref();
+    let probed = task.health_check.as_ref().map(v1::HealthCheck::r#type);
+    let networked = container.is_some_and(|container| !container.network_infos.is_empty());
+    let why = "HTTP and TCP health checks are not supported for nested containers not joining parent's network";
+    let remote = matches!(probed, Some(HealthCheckType::Http | HealthCheckType::Tcp));
+    Invalid::unless(!(networked && remote), why)?;
+    let docker = container.is_some_and(|container| container.r#type() == v1::container_info::Type::Docker);
+    Invalid::unless(!docker, "Docker ContainerInfo is not supported on the task")?;
+    let why = "Resource limits may only be set for tasks within a task group when the 'share_cgroups' field is set to \
+               'false'.";
+    Invalid::unless(task.limits.is_empty() || container.is_some_and(|container| !shares_cgroups(container)), why)
+}
+
+fn shares_cgroups(container: &v1::ContainerInfo) -> bool {
+    container.linux_info.as_ref().is_none_or(v1::LinuxInfo::share_cgroups)
+}
+
+/// Whether there is enough, in the role of the offer.
+fn fits(total: &Resources, roles: &[String], context: &Context, by: &str) -> Checked {
+    let other = roles.iter().find(|role| *role != context.role);
     Invalid::unless(
-        context.available.contains(total),
+        other.is_none() && context.available.contains(total),
         format!(
             "Total resources {} required by {by} more than available {}",
-            total.show_allocated(context.role),
+            total.show_allocated(other.map_or(context.role, String::as_str)),
             context.available.show_allocated(context.role)
         ),
     )
 }
 
-fn negative(duration: Option<&v1::DurationInfo>) -> bool {
-    duration.is_some_and(|duration| duration.nanoseconds < 0)
-}
-
-/// An executor, and the resources that it uses if it is new.
-fn executor(info: v1::ExecutorInfo, context: &Context) -> Checked<ExecutorUse> {
-    id(&info.executor_id.value)?;
-    match info.r#type.map(|_| info.r#type()) {
-        Some(ExecutorType::Default) => {
-            Invalid::unless(info.command.is_none(), "'ExecutorInfo.command' must not be set for 'DEFAULT' executor")?;
-        }
-        Some(ExecutorType::Custom) => {
-            Invalid::unless(info.command.is_some(), "'ExecutorInfo.command' must be set for 'CUSTOM' executor")?;
-        }
-        _ => {}
-    }
-    let place = (context.agent_id.to_owned(), info.executor_id.value.clone());
-    let running = context.executors.and_then(|executors| executors.get(&place));
-    if let Some(running) = running {
-        compatible(&info, &running.info)?;
-    }
-    let framework =
-        info.framework_id.as_ref().ok_or_else(|| Invalid::new("'ExecutorInfo.framework_id' must be set"))?;
-    let (actual, expected) = (&framework.value, context.framework_id);
-    let why = format!("ExecutorInfo has an invalid FrameworkID (Actual: {actual} vs Expected: {expected})");
-    Invalid::unless(actual == expected, why)?;
-    let grace = info.shutdown_grace_period.as_ref();
-    Invalid::unless(!negative(grace), "ExecutorInfo's 'shutdown_grace_period' must be non-negative")?;
-    let resources = Resources::from_proto(&info.resources)?;
-    resources.validate_use().map_err(|why| Invalid::new(format!("Executor uses invalid resources: {why}")))?;
-    let command = info.command.as_ref().map_or(Ok(()), environment);
-    command.map_err(|why| Invalid::new(format!("Executor's `CommandInfo` is invalid: {why}")))?;
-    let container = info.container.as_ref().map_or(Ok(()), container);
-    container.map_err(|why| Invalid::new(format!("Executor's `ContainerInfo` is invalid: {why}")))?;
-    Ok(ExecutorUse { info, new: running.is_none().then_some(resources) })
-}
-
-/// An executor of one id is one executor, on one agent.
-fn compatible(info: &v1::ExecutorInfo, running: &v1::ExecutorInfo) -> Checked {
-    const LINE: &str = "------------------------------------------------------------\n";
-    let show =
-        |info: &v1::ExecutorInfo| String::from_utf8_lossy(&json::to_json("mesos.v1.ExecutorInfo", info)).into_owned();
-    Invalid::unless(
-        info == running,
-        format!(
-            "ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID.\n{LINE}\
-             Existing ExecutorInfo:\n{}\n{LINE}Task's ExecutorInfo:\n{}\n{LINE}",
-            show(running),
-            show(info)
-        ),
-    )
-}
-
-fn environment(command: &v1::CommandInfo) -> Checked {
-    for variable in command.environment.iter().flat_map(|e| &e.variables) {
-        let name = &variable.name;
-        let (kind, wanted, unwanted) = match variable.r#type() {
-            VariableType::Secret => ("SECRET", variable.secret.is_some(), variable.value.is_some()),
-            _ => ("VALUE", variable.value.is_some(), variable.secret.is_some()),
-        };
-        let (own, other) = if kind == "SECRET" { ("secret", "value") } else { ("value", "secret") };
-        Invalid::unless(wanted, format!("Environment variable '{name}' of type '{kind}' must have a {own} set"))?;
-        Invalid::unless(
-            !unwanted,
-            format!("Environment variable '{name}' of type '{kind}' must not have a {other} set"),
-        )?;
-    }
-    Ok(())
-}
-
-fn seconds(checks: [(&str, Option<f64>); 4]) -> Checked {
-    let below = checks.iter().find(|(_, seconds)| seconds.is_some_and(|s| s < 0.0));
-    below.map_or(Ok(()), |(name, _)| Err(Invalid::new(format!("Expecting '{name}_seconds' to be non-negative"))))
-}
-
-fn check(check: &v1::CheckInfo) -> Checked {
-    use check_info::Type;
-    let expected = |name: &str, kind: &str| Invalid::new(format!("Expecting '{name}' to be set for {kind} check"));
-    match check.r#type.map(|_| check.r#type()) {
-        None => return Err(Invalid::new("CheckInfo must specify 'type'")),
-        Some(Type::Unknown) => return Err(Invalid::new("'UNKNOWN' is not a valid check type")),
-        Some(Type::Command) => {
-            let command = check.command.as_ref().ok_or_else(|| expected("command", "COMMAND"))?;
-            environment(&command.command)
-                .map_err(|why| Invalid::new(format!("Check's `CommandInfo` is invalid: {why}")))?;
-        }
-        Some(Type::Http) => {
-            let http = check.http.as_ref().ok_or_else(|| expected("http", "HTTP"))?;
-            path(http.path.as_deref(), "HTTP check")?;
-        }
-        Some(Type::Tcp) => drop(check.tcp.as_ref().ok_or_else(|| expected("tcp", "TCP"))?),
-    }
-    let given =
-        [("delay", check.delay_seconds), ("interval", check.interval_seconds), ("timeout", check.timeout_seconds)];
-    seconds([given[0], given[1], given[2], ("", None)])
-}
-
-fn health_check(check: &v1::HealthCheck) -> Checked {
-    use health_check::Type;
-    let expected =
-        |name: &str, kind: &str| Invalid::new(format!("Expecting '{name}' to be set for {kind} health check"));
-    match check.r#type.map(|_| check.r#type()) {
-        None => return Err(Invalid::new("HealthCheck must specify 'type'")),
-        Some(Type::Unknown) => return Err(Invalid::new("'UNKNOWN' is not a valid health check type")),
-        Some(Type::Command) => {
-            let command = check.command.as_ref().ok_or_else(|| expected("command", "COMMAND"))?;
-            environment(command)
-                .map_err(|why| Invalid::new(format!("Health check's `CommandInfo` is invalid: {why}")))?;
-        }
-        Some(Type::Http) => {
-            let http = check.http.as_ref().ok_or_else(|| expected("http", "HTTP"))?;
-            let scheme = http.scheme.as_deref().unwrap_or("http");
-            Invalid::unless(
-                matches!(scheme, "http" | "https"),
-                format!("Unsupported HTTP health check scheme: '{scheme}'"),
-            )?;
-            path(http.path.as_deref(), "HTTP health check")?;
-        }
-        Some(Type::Tcp) => drop(check.tcp.as_ref().ok_or_else(|| expected("tcp", "TCP"))?),
-    }
-    seconds([
-        ("delay", check.delay_seconds),
-        ("grace_period", check.grace_period_seconds),
-        ("interval", check.interval_seconds),
-        ("timeout", check.timeout_seconds),
-    ])
-}
-
-fn path(path: Option<&str>, of: &str) -> Checked {
-    let path = path.unwrap_or("/");
-    Invalid::unless(path.starts_with('/'), format!("The path '{path}' of {of} must start with '/'"))
-}
-
-fn container(container: &v1::ContainerInfo) -> Checked {
-    container
-        .volumes
-        .iter()
-        .try_for_each(|v| volume(v).map_err(|why| Invalid::new(format!("Invalid volume: {why}"))))?;
-    let docker = container.r#type() == v1::container_info::Type::Docker;
-    Invalid::unless(
-        !docker || container.docker.is_some(),
-        "DockerInfo 'docker' is not set for DOCKER typed ContainerInfo",
-    )
-}
-
-fn volume(volume: &v1::Volume) -> Checked {
-    let given = [volume.host_path.is_some(), volume.image.is_some(), volume.source.is_some()];
-    let one = given.into_iter().filter(|given| *given).count() == 1;
-    Invalid::unless(one, "Only one of them should be set: 'host_path', 'image' and 'source'")?;
-    let Some(source) = &volume.source else {
-        return Ok(());
-    };
-    let (missing, name, kind) = match source.r#type() {
-        SourceType::DockerVolume => (source.docker_volume.is_none(), "docker_volume", "DOCKER_VOLUME"),
-        SourceType::HostPath => (source.host_path.is_none(), "host_path", "HOST_PATH"),
-        SourceType::SandboxPath => (source.sandbox_path.is_none(), "sandbox_path", "SANDBOX_PATH"),
-        SourceType::Secret => (source.secret.is_none(), "secret", "SECRET"),
-        _ => (false, "", ""),
-    };
-    Invalid::unless(!missing, format!("'source.{name}' is not set for {kind} volume"))
-}
-
 fn limits(task: &v1::TaskInfo, resources: &Resources) -> Checked {
     let known = task.limits.keys().all(|name| name == "cpus" || name == "mem");
     Invalid::unless(known, "Only cpus and mem may be included in a task's resource limits")?;
-    for (name, shown, of) in [("cpus", "cpu", "cpu"), ("mem", "memory", "memory")] {
-        let below = task.limits.get(name).is_some_and(|limit| limit.value < resources.scalar(name));
-        Invalid::unless(!below, format!("The {shown} limit must be greater than or equal to the {of} request"))?;
+    for (name, title, shown) in [("cpus", "CPU", "cpu"), ("mem", "memory", "memory")] {
+        let Some(limit) = task.limits.get(name) else {
+            continue;
+        };
+        let requested = resources.scalar(name);
+        let why = format!("When a {title} limit is specified, a {title} request must also be specified");
+        Invalid::unless(requested > 0.0, why)?;
+        let why = format!("The {shown} limit must be greater than or equal to the {shown} request");
+        Invalid::unless(limit.value >= requested, why)?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Bodies of requests: read whole before a handler sees them, up to a limit each and one for all that are held at a
 //! time, and not waited for without end.
 
+use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use flate2::bufread::GzDecoder;
 use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -47,9 +49,11 @@ impl Bodies {
 /// while others fill the room for all.
 pub async fn whole(State(bodies): State<Bodies>, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
-    let announced = announced(&head.headers, &body).unwrap_or(bodies.limit).min(bodies.limit);
+    let announced = announced(&head.headers, &body).filter(|_| !is_gzip(&head.headers));
+    let announced = announced.unwrap_or(bodies.limit).min(bodies.limit);
     let room = bodies.room.acquire_many(u32::try_from(announced).unwrap_or(u32::MAX)).await;
-    let response = match read(&head.headers, body, bodies.limit).await {
+    let read = read(&head.headers, body, bodies.limit).await;
+    let response = match read.and_then(|bytes| inflated(&head.headers, bytes, bodies.limit)) {
         Ok(bytes) => next.run(Request::from_parts(head, Body::from(bytes))).await,
         Err(refusal) => refusal.into_response(),
     };
@@ -86,6 +90,31 @@ async fn read(headers: &HeaderMap, mut body: Body, limit: usize) -> Result<Bytes
     Ok(whole.into())
 }
 
+/// Whether a body is compressed. Mesos knows one encoding, by this name alone, and takes all others for none.
+fn is_gzip(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip")
+}
+
+/// A body without its encoding. Fails as the real Mesos does, whatever the path and the method.
+fn inflated(headers: &HeaderMap, bytes: Bytes, limit: usize) -> Result<Bytes, Refusal> {
+    if !is_gzip(headers) {
+        return Ok(bytes);
+    }
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    let mut decoder = GzDecoder::new(&bytes[..]);
+    let mut whole = Vec::new();
+    let outcome = decoder.by_ref().take(most).read_to_end(&mut whole);
+    if whole.len() > limit {
+        return Err(too_large(limit));
+    }
+    let wrong = |why: &str| Refusal::new(500, why);
+    match outcome {
+        Ok(_) if decoder.into_inner().is_empty() => Ok(whole.into()),
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Err(wrong("Failed to decompress body")),
+        _ => Err(wrong("failed to decode body")),
+    }
+}
+
 async fn discard(mut body: Body) {
     // Whatever ends it, the refusal is sent.
     let _ = timeout(DISCARD, async { while let Some(Ok(_)) = body.frame().await {} }).await;
@@ -120,6 +149,18 @@ mod tests {
         let refusal = read(&HeaderMap::new(), Body::from_stream(paced), 5000).await.expect_err("it is too large");
         assert_eq!(refusal.status, 413);
         assert_eq!(refusal.message, "The body is too large: expected at most 5000 bytes here\n");
+    }
+
+    #[test]
+    fn a_body_that_would_inflate_beyond_the_limit_is_refused() {
+        let mut encoder = flate2::bufread::GzEncoder::new(&[0; 5001][..], flate2::Compression::default());
+        let mut compressed = Vec::new();
+        encoder.read_to_end(&mut compressed).expect("memory");
+        let headers = HeaderMap::from_iter([(header::CONTENT_ENCODING, "gzip".parse().expect("a value"))]);
+        let inflate = |limit| inflated(&headers, compressed.clone().into(), limit);
+        assert_eq!(inflate(5001).expect("within the limit").len(), 5001);
+        assert_eq!(inflate(5000).expect_err("it is too large").status, 413);
+        assert_eq!(inflated(&HeaderMap::new(), compressed.clone().into(), 1).expect("not named"), compressed);
     }
 
     #[tokio::test(start_paused = true)]

@@ -24,6 +24,8 @@ use super::peer::Peer;
 const CONNECTIONS_MAX: u64 = 10_000;
 /// From its first byte a head has so long to come; on a new connection, from the beginning.
 const HEAD: Duration = Duration::from_secs(10);
+/// The most headers of a request.
+const HEADERS_MAX: usize = 1000;
 /// A connection without a request is kept so long.
 const IDLE: Duration = Duration::from_secs(120);
 /// After an accept(2) that fails, which is for want of file descriptors.
@@ -140,7 +142,7 @@ async fn attend(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, pe
     };
     let io = TokioIo::new(Noted { socket, connection: connection.clone() });
     tokio::select! {
-        outcome = http1::Builder::new().serve_connection(io, service_fn(answer)) => if let Err(error) = outcome {
+        outcome = http1::Builder::new().max_headers(HEADERS_MAX).serve_connection(io, service_fn(answer)) => if let Err(error) = outcome {
             tracing::debug!("A connection to the embedded cluster ended: {error}");
         },
         () = connection.overdue() => tracing::debug!("A connection to the embedded cluster is closed"),

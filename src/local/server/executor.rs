@@ -11,7 +11,7 @@ use nix::unistd::User;
 use super::Context;
 use super::connections::Connection;
 use super::door::{Caller, unknown};
-use super::stream::{Events, Format, not_allowed, queue, read};
+use super::stream::{Events, Format, not_allowed, not_found, queue, read};
 use crate::local::agent;
 use crate::local::refusal::Refusal;
 use crate::proto::v1::executor::{Call, call};
@@ -87,7 +87,7 @@ async fn answer(
     match outcome.await {
         Some(Some(Ok(()))) => Ok(StatusCode::ACCEPTED.into_response()),
         Some(Some(Err(refusal))) => Err(refusal),
-        Some(None) => Err(Refusal::new(404, "")),
+        Some(None) => Err(not_found()),
         None => Err(Refusal::new(503, "The cluster is stopping")),
     }
 }
@@ -111,7 +111,7 @@ async fn subscribe(
     let events = match opened.await {
         Some(Some(Ok(events))) => events,
         Some(Some(Err(refusal))) => return Err(refusal),
-        Some(None) => return Err(Refusal::new(404, "")),
+        Some(None) => return Err(not_found()),
         None => return Err(Refusal::new(503, "The cluster is stopping")),
     };
     let headers = [(header::CONTENT_TYPE, format.media_type())];

@@ -16,9 +16,11 @@ mod views;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::Uri;
 use axum::routing::{any, get};
 use axum::{Router, middleware};
+use tower_service::Service;
 
 use super::cluster::handle::Handle;
 use super::token::Token;
@@ -52,7 +54,31 @@ pub struct Config {
 pub async fn serve(listener: tokio::net::TcpListener, cluster: Handle, config: Config) {
     let Config { work_dir, token, hosts, queue_max } = config;
     let context = Context { cluster, work_dir: Arc::new(work_dir), queue_max };
-    connections::serve(listener, routes(context, Door::new(token, hosts)), connections::most()).await;
+    let routes = routes(context, Door::new(token, hosts));
+    let resolved = Router::new().fallback(move |mut request: Request| {
+        *request.uri_mut() = resolve(request.uri());
+        routes.clone().call(request)
+    });
+    connections::serve(listener, resolved, connections::most()).await;
+}
+
+/// The path that serves a path: slashes at its ends do not count, and what is below an API is the API's
+/// (`ProcessBase::consume` of libprocess).
+fn resolve(uri: &Uri) -> Uri {
+    let path = uri.path().trim_matches('/');
+    let served = match path.split_once("api/v1/") {
+        Some((above, below)) if above.is_empty() || above.ends_with('/') => {
+            match below.trim_start_matches('/').split('/').next() {
+                Some(name @ ("scheduler" | "executor")) => format!("{above}api/v1/{name}"),
+                _ => format!("{above}api/v1"),
+            }
+        }
+        _ => path.to_owned(),
+    };
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = format!("/{served}{query}").parse().ok();
+    Uri::from_parts(parts).unwrap_or_else(|_| uri.clone())
 }
 
 /// Paths as in Mesos: what the master serves is there with and without `/master`.
@@ -84,9 +110,31 @@ fn routes(context: Context, door: Door) -> Router {
         .route("/", get(views::page))
         .route("/app.js", get(views::script))
         .route("/style.css", get(views::style))
+        .fallback(async || stream::not_found())
         .layer(middleware::from_fn(door::only_known))
         .route("/{agent}/api/v1/executor", executors)
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(Arc::new(door), door::guard))
         .with_state(context)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_resolved() {
+        for (path, served) in [
+            ("/", "/"),
+            ("/state/?a=/b/", "/state?a=/b/"),
+            ("//api/v1/scheduler//", "/api/v1/scheduler"),
+            ("/master/api/v1/scheduler/a/b", "/master/api/v1/scheduler"),
+            ("/slave(1)/api/v1/executor/", "/slave(1)/api/v1/executor"),
+            ("/api/v1/schedulers", "/api/v1"),
+            ("/xapi/v1/scheduler/a", "/xapi/v1/scheduler/a"),
+            ("http://localhost:5050/state/", "http://localhost:5050/state"),
+        ] {
+            assert_eq!(resolve(&path.parse().expect(path)).to_string(), served, "{path}");
+        }
+    }
 }

@@ -49,7 +49,12 @@ async fn answer(
             }
             subscribe(context, connection, *wanted, accepted).await
         }
-        Request::Of(framework_id, request) => call_of(context, stream_id, framework_id, request).await,
+        Request::Of(framework_id, request) => {
+            if matches!(request, OfFramework::ReconcileOperations(_)) {
+                Format::accepted(headers)?;
+            }
+            call_of(context, stream_id, framework_id, request).await
+        }
     }
 }
 

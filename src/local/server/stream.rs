@@ -32,6 +32,11 @@ pub fn not_allowed(methods: &[&str], method: &Method) -> Option<Response> {
     Some((StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, methods.join(", "))], text).into_response())
 }
 
+/// The answer to a path that nothing serves.
+pub fn not_found() -> Refusal {
+    Refusal::new(404, "404 Not Found.")
+}
+
 /// How bodies are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -51,31 +56,55 @@ impl Format {
         if self == Self::Json { Self::ALL[0].1 } else { Self::ALL[1].1 }
     }
 
-    /// The format that a client accepts. JSON if it accepts both, like the real master.
+    /// The format that a client accepts. JSON if it accepts both (`Request::acceptsMediaType`).
     pub fn accepted(headers: &HeaderMap) -> Result<Self, Refusal> {
-        let Some(accept) = headers.get(header::ACCEPT).and_then(|a| a.to_str().ok()) else {
+        let Some(accept) = headers.get(header::ACCEPT) else {
             return Ok(Self::Json);
         };
-        let ranges: Vec<&str> = accept.split(',').filter_map(|range| range.split(';').next()).map(str::trim).collect();
-        let takes = |name: &str| ranges.iter().any(|range| ["*/*", "application/*", name].contains(range));
-        let format = Self::ALL.into_iter().find(|(_, name)| takes(name)).map(|(format, _)| format);
-        format
-            .ok_or_else(|| Refusal::new(406, "Expecting 'Accept' to allow application/json or application/x-protobuf"))
+        let ranges = accept.to_str().unwrap_or_default().to_ascii_lowercase().replace([' ', '\t'], "");
+        let format = Self::ALL.into_iter().find(|(_, name)| accepts(&ranges, name)).map(|(format, _)| format);
+        let why = "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'";
+        format.ok_or_else(|| Refusal::new(406, why))
     }
+
+    /// The format of a body. Parameters are not taken, nor other cases.
+    fn given(headers: &HeaderMap) -> Result<Self, Refusal> {
+        let given = headers.get(header::CONTENT_TYPE);
+        let given = given.ok_or_else(|| Refusal::new(400, "Expecting 'Content-Type' to be present"))?;
+        let why = "Expecting 'Content-Type' of application/json or application/x-protobuf";
+        given.to_str().ok().and_then(Self::of).ok_or_else(|| Refusal::new(415, why))
+    }
+}
+
+/// Whether ranges of media types include one: the most specific that does decides, by its weight.
+fn accepts(ranges: &str, name: &str) -> bool {
+    for wanted in [name, "application/*", "*/*"] {
+        let mut parts = ranges.split(',').map(|range| range.split(';').filter(|part| !part.is_empty()));
+        if let Some(parameters) = parts.find_map(|mut parts| (parts.next() == Some(wanted)).then_some(parts)) {
+            let weights: Vec<_> = parameters.filter_map(|parameter| parameter.strip_prefix("q=")).collect();
+            let [weight] = weights[..] else { return true };
+            return weight.parse().is_ok_and(|weight: f64| weight > 0.0);
+        }
+    }
+    false
 }
 
 /// Reads a call of this kind.
 pub fn read<M: Message + Default>(name: &str, headers: &HeaderMap, body: &[u8]) -> Result<M, Refusal> {
-    let media_type =
-        headers.get(header::CONTENT_TYPE).ok_or_else(|| Refusal::new(400, "Expecting 'Content-Type' to be present"))?;
-    let call = match media_type.to_str().ok().and_then(Format::of) {
-        Some(Format::Json) => json::from_json(name, body),
-        Some(Format::Protobuf) => json::from_protobuf(name, body),
-        None => {
-            return Err(Refusal::new(415, "Expecting 'Content-Type' of application/json or application/x-protobuf"));
+    let bad = |why: String| Refusal::new(400, why);
+    match Format::given(headers)? {
+        Format::Json => {
+            let value = json::parse(body).map_err(|e| bad(e.to_string()))?;
+            json::from_value(name, value).map_err(|e| bad(format!("Failed to convert JSON into Call protobuf: {e}")))
         }
-    };
-    call.map_err(|e| Refusal::new(400, e.to_string()))
+        Format::Protobuf => {
+            json::check_weight(name, body).map_err(|e| bad(e.to_string()))?;
+            json::from_protobuf(name, body).map_err(|e| {
+                tracing::warn!("A body in protobuf is refused: {e}");
+                bad("Failed to parse body into Call protobuf".to_owned())
+            })
+        }
+    }
 }
 
 /// Makes the queue of a stream of such events, whose connection is cut when too much waits.

@@ -1,12 +1,18 @@
 //! Bodies in JSON, as the v1 API takes and gives them: field names as in the proto files, bytes in base64, enums by
 //! name. Follows `3rdparty/stout/include/stout/protobuf.hpp`.
 
+mod message;
+mod proto2;
+mod text;
+
 use prost::Message;
-use prost_reflect::{DeserializeOptions, DynamicMessage, Kind, MessageDescriptor, ReflectMessage, SerializeOptions};
+use prost_reflect::{DynamicMessage, MessageDescriptor, SerializeOptions};
 
 use super::weight;
 use crate::proto;
 use crate::{Error, Result};
+
+pub use text::Value;
 
 /// The most memory that a body may take when it is decoded, in bytes: about that of a RECONCILE of 100,000 tasks.
 const MEMORY_MAX: usize = 256 << 20;
@@ -26,39 +32,87 @@ const JSON_PARTS_MAX: usize = 800_000;
 /// assert!(from_json::<Call>(NAME, b"{").is_err());
 /// # Ok::<(), remesos::Error>(())
 /// ```
+///
+/// # Errors
+///
+/// If the text is not JSON, or does not fit the message, or would take too much memory.
 pub fn from_json<M: Message + Default>(full_name: &str, json: &[u8]) -> Result<M> {
+    from_value(full_name, parse(json)?)
+}
+
+/// Reads a text of JSON.
+///
+/// # Errors
+///
+/// If it is not JSON, or has too many parts.
+pub fn parse(json: &[u8]) -> Result<Value> {
     limit(weight::of_json(json), JSON_PARTS_MAX, "members and elements")?;
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let options = DeserializeOptions::new().deny_unknown_fields(false);
-    let message = DynamicMessage::deserialize_with_options(descriptor(full_name), &mut deserializer, &options)
-        .map_err(|e| Error::invalid(format!("Failed to parse body into JSON: {e}")))?;
+    text::parse(json).map_err(|why| Error::invalid(format!("Failed to parse body into JSON: {why}")))
+}
+
+/// Makes a message from a text of JSON that was read.
+///
+/// # Errors
+///
+/// If it is no object, if a member is of another type than the field of its name, or if a required field is missing.
+pub fn from_value<M: Message + Default>(full_name: &str, value: Value) -> Result<M> {
+    let Value::Object(members) = value else {
+        return Err(Error::invalid("Expecting a JSON object"));
+    };
+    let mut message = DynamicMessage::new(descriptor(full_name));
+    message::fill(&mut message, members).map_err(Error::invalid)?;
     require(&message)?;
     let bytes = message.encode_to_vec();
     drop(message);
-    limit(weight::of_protobuf(&descriptor(full_name), &bytes, MEMORY_MAX), MEMORY_MAX, "bytes of memory")?;
+    check_weight(full_name, &bytes)?;
     M::decode(&bytes[..]).map_err(|e| Error::invalid(format!("Failed to convert JSON into {full_name}: {e}")))
 }
 
-/// Reads a message from its bytes, with the same check for required fields.
-pub fn from_protobuf<M: Message + Default>(full_name: &str, bytes: &[u8]) -> Result<M> {
-    limit(weight::of_protobuf(&descriptor(full_name), bytes, MEMORY_MAX), MEMORY_MAX, "bytes of memory")?;
-    let message = DynamicMessage::decode(descriptor(full_name), bytes)
-        .map_err(|e| Error::invalid(format!("Failed to parse body into {full_name} protobuf: {e}")))?;
-    require(&message)?;
-    drop(message);
-    M::decode(bytes).map_err(|e| Error::invalid(format!("Failed to parse body into {full_name} protobuf: {e}")))
+/// Whether a message may be read from these bytes: it must not take too much memory.
+///
+/// # Errors
+///
+/// If it would take too much memory.
+pub fn check_weight(full_name: &str, bytes: &[u8]) -> Result<()> {
+    limit(weight::of_protobuf(&descriptor(full_name), bytes, MEMORY_MAX), MEMORY_MAX, "bytes of memory")
 }
 
-/// Writes a message as JSON.
+/// Reads a message from its bytes, with the same check for required fields. The caller has checked their weight.
+///
+/// # Errors
+///
+/// If the bytes are no such message, or if a required field is missing.
+pub fn from_protobuf<M: Message + Default>(full_name: &str, bytes: &[u8]) -> Result<M> {
+    let failed = |e| Error::invalid(format!("Failed to parse body into {full_name} protobuf: {e}"));
+    let mut message = DynamicMessage::decode(descriptor(full_name), bytes).map_err(failed)?;
+    if proto2::forget_unknown_enums(&mut message) {
+        require(&message)?;
+        return M::decode(&message.encode_to_vec()[..]).map_err(failed);
+    }
+    require(&message)?;
+    drop(message);
+    M::decode(bytes).map_err(failed)
+}
+
+/// Writes a message as JSON. Fields that are not set are in it if the proto files name a default, as Mesos writes them.
 pub fn to_json<M: Message>(full_name: &str, message: &M) -> Vec<u8> {
     let mut dynamic = DynamicMessage::new(descriptor(full_name));
     dynamic.transcode_from(message).expect("the descriptors are of the same files as the types");
+    proto2::forget_unknown_enums(&mut dynamic);
+    proto2::set_defaults(&mut dynamic);
     let options = SerializeOptions::new().use_proto_field_name(true).stringify_64_bit_integers(false);
     let mut json = Vec::new();
     dynamic
         .serialize_with_options(&mut serde_json::Serializer::new(&mut json), &options)
         .expect("a message is serializable, and a Vec takes all");
     json
+}
+
+/// Writes a message in protobuf's text format, as errors and logs of Mesos do.
+pub fn to_text<M: Message>(full_name: &str, message: &M) -> String {
+    let mut dynamic = DynamicMessage::new(descriptor(full_name));
+    dynamic.transcode_from(message).expect("the descriptors are of the same files as the types");
+    proto2::text(&dynamic, "")
 }
 
 fn limit(found: usize, most: usize, what: &str) -> Result<()> {
@@ -73,30 +127,8 @@ fn descriptor(full_name: &str) -> MessageDescriptor {
 }
 
 fn require(message: &DynamicMessage) -> Result<()> {
-    let mut missing = Vec::new();
-    find_missing(message, "", &mut missing);
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::invalid(format!("Missing required fields: {}", missing.join(", "))))
-    }
-}
-
-fn find_missing(message: &DynamicMessage, path: &str, missing: &mut Vec<String>) {
-    for field in message.descriptor().fields() {
-        let name = format!("{path}{}", field.name());
-        if field.is_required() && !message.has_field(&field) {
-            missing.push(name);
-        } else if matches!(field.kind(), Kind::Message(_)) && message.has_field(&field) && !field.is_map() {
-            match message.get_field(&field).as_ref() {
-                prost_reflect::Value::Message(inner) => find_missing(inner, &format!("{name}."), missing),
-                prost_reflect::Value::List(list) => list.iter().filter_map(|v| v.as_message()).for_each(|inner| {
-                    find_missing(inner, &format!("{name}."), missing);
-                }),
-                _ => {}
-            }
-        }
-    }
+    let missing = proto2::missing(message);
+    if missing.is_empty() { Ok(()) } else { Err(Error::invalid(format!("Missing required fields: {missing}"))) }
 }
 
 #[cfg(test)]
@@ -132,7 +164,7 @@ mod tests {
             (b"\x78\x01".repeat(5_000_000), "unknown"),
             (b"\x7b\x7c".repeat(5_000_000), "groups"),
         ] {
-            let error = from_protobuf::<Call>(NAME, &bytes).expect_err(what).to_string();
+            let error = check_weight(NAME, &bytes).expect_err(what).to_string();
             assert!(error.contains("bytes of memory or more, expected at most 268435456"), "{what}: {error}");
         }
         let json = format!(r#"{{"accept":{{"operations":[{}]}}}}"#, vec!["{}"; 100_000].join(","));
@@ -148,13 +180,14 @@ mod tests {
         let json =
             serde_json::json!({ "type": "RECONCILE", "reconcile": { "tasks": vec![task; 100_000] } }).to_string();
         let reconcile: Call = from_json(NAME, json.as_bytes()).expect("within bounds");
-        assert!(from_protobuf::<Call>(NAME, &reconcile.encode_to_vec()).is_ok());
+        let bytes = reconcile.encode_to_vec();
+        assert!(check_weight(NAME, &bytes).is_ok() && from_protobuf::<Call>(NAME, &bytes).is_ok());
         let text = "{,\\\"[".repeat(1_000_000);
         let uuid = text.clone().into_bytes();
         let acknowledge = crate::proto::v1::scheduler::call::Acknowledge { uuid, ..Default::default() };
         let call =
             Call { acknowledge: Some(acknowledge), r#type: Some(call::Type::Acknowledge.into()), ..Default::default() };
-        assert!(from_protobuf::<Call>(NAME, &call.encode_to_vec()).is_ok());
+        assert!(check_weight(NAME, &call.encode_to_vec()).is_ok());
         let json = serde_json::json!({ "type": "ACKNOWLEDGE", "text": text }).to_string();
         assert!(from_json::<Call>(NAME, json.as_bytes()).is_ok());
     }

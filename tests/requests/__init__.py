@@ -1,0 +1,90 @@
+"""Requests to the APIs of schedulers and executors, held against what the real Mesos answers.
+
+A :class:`Request` of a table (:mod:`tests.requests.scheduler`, :mod:`tests.requests.executor`) is sent to a master in a
+scene of its own: a framework that has subscribed, one that holds an offer, or an executor of a task. Its
+:class:`Answer` is the status, the headers that Mesos sets, the body and what comes on the event streams because of it,
+with everything that differs from run to run replaced by a name. ``recorded.json`` has the real master's answers.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+RECORDED = Path(__file__).resolve().parent / "recorded.json"
+Answer = dict[str, Any]
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Deliberate:
+    """A difference on purpose.
+
+    :param why: the reason
+    :param answer: the parts of the answer that differ, with the embedded cluster's values
+    """
+
+    why: str
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request, with ``@framework`` and other names for the ids of its scene.
+
+    :param name: unique in its table
+    :param call: the call, as JSON; text or bytes are sent as they are
+    :param form: how the call is written, ``json`` or ``protobuf``
+    :param scene: which of the table's scenes it is sent in
+    :param headers: headers beside ``Host``, ``Content-Type`` and ``Content-Length``; the value ``None`` leaves one out
+    :param version: of HTTP
+    :param encode: changes the body
+    :param again: whether the request is sent a second time on its connection, to see whether that is kept
+    :param acknowledged: whether the agent acknowledges an update of the request
+    :param deliberate: the difference that the embedded cluster has on purpose
+    """
+
+    name: str
+    call: Any = None
+    form: str = "json"
+    scene: str = "framework"
+    method: str = "POST"
+    path: str = ""
+    headers: dict[str, str | None] = field(default_factory=dict)
+    version: str = "HTTP/1.1"
+    again: bool = False
+    encode: Any = None
+    acknowledged: bool = False
+    deliberate: Deliberate | None = None
+
+    def expected(self, recorded: dict[str, Answer]) -> Answer:
+        """What the embedded cluster has to answer."""
+        return {**recorded[self.name], **(self.deliberate.answer if self.deliberate else {})}
+
+
+def recorded() -> dict[str, dict[str, Answer]]:
+    """The real master's answers, by API and by the names of requests."""
+    answers: dict[str, dict[str, Answer]] = json.loads(RECORDED.read_text())
+    return answers
+
+
+def differences(expected: Answer, answer: Answer) -> list[str]:
+    """The parts in which an answer is not as expected, a line each."""
+    return [
+        f"{part}: expected {json.dumps(expected.get(part))}\n{'':{len(part)}}       but got {json.dumps(answer.get(part))}"
+        for part in sorted({*expected, *answer})
+        if expected.get(part) != answer.get(part)
+    ]
+
+
+def tables() -> dict[str, list[Request]]:
+    """Every request, by API."""
+    from tests.requests import executor, scheduler
+
+    found = {"scheduler": scheduler.requests(), "executor": executor.requests()}
+    for requests in found.values():
+        names = [request.name for request in requests]
+        assert len(names) == len(set(names)), {name for name in names if names.count(name) > 1}
+    return found
