@@ -17,7 +17,7 @@ from mesos.errors import ArgumentValueError, ClusterError
 from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster
 
-from tests.python.support import Recorder, executor, heard, running, task, task_of, wait_until
+from tests.python.support import Recorder, capable, executor, framework, heard, running, task, task_of, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,6 +110,24 @@ def test_an_executor_in_a_container_that_the_agent_cannot_make(
         assert scheduler.wait("executorLost") == -1
         status = scheduler.wait("statusUpdate")
     assert (status.state, status.message) == (mesos_pb2.TASK_FAILED, why)
+
+
+@pytest.mark.parametrize(("aware", "state"), [(False, mesos_pb2.TASK_LOST), (True, mesos_pb2.TASK_DROPPED)])
+@pytest.mark.parametrize(("name", "shown"), [("cpus", "CPU"), ("mem", "Memory")])
+@pytest.mark.parametrize("custom", [False, True], ids=["command", "executor"])
+def test_a_task_with_resource_limits(
+    master: str, custom: bool, name: str, shown: str, aware: bool, state: mesos_pb2.TaskState
+) -> None:
+    scheduler = Recorder()
+    with running(master, scheduler, framework(capabilities=capable("PARTITION_AWARE") if aware else [])) as driver:
+        offer = scheduler.offer()
+        launched = task_of(offer, executor()) if custom else task(offer)
+        launched.limits[name].value = 1000
+        driver.launchTasks(offer.id, [launched])
+        status = scheduler.state(launched.task_id.value, state)
+    assert (status.source, status.reason) == (mesos_pb2.TaskStatus.SOURCE_SLAVE, mesos_pb2.TaskStatus.REASON_GC_ERROR)
+    assert not status.HasField("executor_id")
+    assert status.message.startswith(f"{shown} limits can only be set on tasks launched in Mesos containers when")
 
 
 def test_a_volume_without_a_path_is_refused(master: str) -> None:
@@ -301,3 +319,19 @@ exec /bin/sh "$@"
     assert run.startswith("run --rm --name mesos-")
     assert run.endswith(" --entrypoint /bin/sh some/image:1 -c exit 4")
     assert last.startswith("ps --all --quiet --filter label=remesos=")
+
+
+def test_remesos_run_takes_containers(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from tests.python.test_containers import docker, end
+sys.exit(end("local", docker("some/image"), "exit 7").message != "Command exited with status 7")
+"""
+    )
+    command = [sys.executable, "-m", "mesos.cli", "run", "--containers", "ignore-image", str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "runs without its image 'some/image'" in done.stderr

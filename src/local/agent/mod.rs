@@ -235,7 +235,10 @@ impl Agent {
             for container in &record.containers {
                 self.containers.remove(container);
             }
-            self.completed.push_back(record);
+            // Else there was never more than its name.
+            if !record.containers.is_empty() {
+                self.completed.push_back(record);
+            }
             if self.completed.len() > MAX_COMPLETED_EXECUTORS {
                 self.completed.pop_front();
             }

@@ -126,9 +126,10 @@ impl Record {
         self.stage
     }
 
-    /// Whether it is gone and nothing waits for an acknowledgement.
+    /// Whether it is gone, or never was, and nothing waits for an acknowledgement.
     pub fn is_over(&self) -> bool {
-        self.stage == Stage::Terminated && (self.abandoned || self.tasks.is_empty())
+        let gone = self.stage == Stage::Terminated || self.containers.is_empty();
+        gone && (self.abandoned || self.tasks.is_empty())
     }
 
     /// Whether a task that was launched reached its executor, provided that none is queued (`Executor::everSentTask`).
