@@ -1,10 +1,12 @@
 """The Rust core. Private: messages are bytes, statuses the numbers of ``mesos.Status``."""
 
-from typing import Any, TypeAlias, final
+from typing import Any, Final, TypeAlias, final
 
 from mesos.interface import mesos_pb2
 
 _Status: TypeAlias = mesos_pb2.Status.ValueType
+
+AGENT_PATH: Final[str]
 
 @final
 class SchedulerDriver:
@@ -43,20 +45,11 @@ class ExecutorDriver:
 
 @final
 class LocalCluster:
-    def __new__(
-        cls,
-        port: int,
-        agents: int,
-        resources: str | None,
-        work_dir: str | None,
-        ip: str,
-        token: str | None,
-        containers: str | None,
-    ) -> LocalCluster: ...
-    @staticmethod
-    def from_environment() -> LocalCluster: ...
+    def __new__(cls, options: dict[str, str]) -> LocalCluster: ...
     @property
     def address(self) -> str: ...
+    @property
+    def agents(self) -> int: ...
     @property
     def link(self) -> str: ...
     @property

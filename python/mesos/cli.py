@@ -12,9 +12,9 @@ import signal
 import sys
 import time
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mesos import _program
+from mesos import _core, _options, _program
 from mesos._console import BROKEN_STATUS, Console, open_standard_files
 from mesos._output import HURRY_SECONDS, POLL_SECONDS, Output
 from mesos._script import Script
@@ -30,6 +30,54 @@ _GRACE_SECONDS = 10.0
 """How long an interrupted script may take to end."""
 _DEFAULT_PORT = 5050
 _USAGE_STATUS = 2
+
+
+_EPILOG = (
+    "Values have the form of Mesos' own flags, and may be file:///path. An option that is not given is taken from the "
+    "variable of Mesos, such as MESOS_OFFER_TIMEOUT for --offer-timeout."
+)
+_OPTIONS: dict[str, dict[str, tuple[str | None, str]]] = {
+    "cluster": {
+        "work_dir": ("DIRECTORY", "the directory of the sandboxes (default: a temporary directory)"),
+        "keep": (
+            "DIRECTORY",
+            "where the sandboxes of the last ten failed tasks are kept; '' for nowhere (default: remesos/failed in "
+            "$XDG_STATE_HOME, or in ~/.local/state)",
+        ),
+    },
+    "agents": {
+        "resources": (
+            "RESOURCES",
+            "each agent's resources, such as 'cpus:8;mem:8192;cpus(role):2', or in JSON; the machine's own cpus, mem, "
+            "disk and ports are added if they are not among them",
+        ),
+        "attributes": ("ATTRIBUTES", "each agent's attributes, such as 'rack:a;level:3'"),
+        "hostname": ("NAME", "the host name of master and agents (default: localhost)"),
+        "domain": ("JSON", "the fault domain of master and agents"),
+        "executor_environment_variables": ("JSON", 'variables of executors and tasks, such as \'{"PATH": "/bin"}\''),
+        "agent_path": (None, "give tasks the PATH of a real agent, without the directory of this Python"),
+        "containers": (
+            "HOW",
+            "run tasks whose container has an image without it (ignore-image), or with Docker or Podman (docker) "
+            "(default: they fail)",
+        ),
+        "executor_registration_timeout": ("DURATION", "how long an executor may take to register (default: 60secs)"),
+        "executor_shutdown_grace_period": ("DURATION", "how long an executor may take to shut down (default: 5secs)"),
+        "max_completed_executors_per_framework": ("NUMBER", "how many completed executors an agent shows"),
+    },
+    "master": {
+        "cluster": ("NAME", "the name of the cluster"),
+        "roles": ("ROLES", "the roles that frameworks may have, such as 'a,b' (default: any)"),
+        "weights": ("WEIGHTS", "the weights of roles, such as 'a=2,b=0.5'"),
+        "allocation_interval": ("DURATION", "the time between batch allocations (default: 1secs)"),
+        "offer_timeout": ("DURATION", "how long an offer stands before it is rescinded (default: for ever)"),
+        "min_allocatable_resources": ("QUANTITIES", "what an offer has at least (default: cpus:0.01|mem:32)"),
+        "max_completed_frameworks": ("NUMBER", "how many completed frameworks are shown (default: 50)"),
+        "max_completed_tasks_per_framework": ("NUMBER", "how many completed tasks of each are shown (default: 1000)"),
+        "authenticate_http_frameworks": (None, "require schedulers to present one of the credentials"),
+        "credentials": ("FILE", "the credentials of schedulers, in Mesos' JSON format"),
+    },
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,15 +121,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"remesos {version('remesos')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    local = commands.add_parser("local", help="run an embedded cluster until Ctrl-C")
+    local = commands.add_parser("local", help="run an embedded cluster until Ctrl-C", epilog=_EPILOG)
     _add_cluster_options(local, _DEFAULT_PORT)
-    local.add_argument(
+    access = local.add_argument_group("access")
+    access.add_argument(
         "--ip",
         default="127.0.0.1",
         help="the address to listen on; other machines can use an address beyond 127.0.0.1 if they have the token "
         "(default: %(default)s)",
     )
-    local.add_argument(
+    access.add_argument(
         "--token",
         help="the token for other users and machines; the list of processes shows it to other users, so prefer the "
         "environment variable REMESOS_LOCAL_TOKEN (default: a random one)",
@@ -91,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser(
         "run",
         help="run a script on a new embedded cluster, whatever master it names",
-        epilog="The exit status is that of the script, or 0 if the script was interrupted and then ended.",
+        epilog="The exit status is that of the script, or 0 if the script was interrupted and then ended. " + _EPILOG,
     )
     _add_cluster_options(run, 0)
     run.add_argument(
@@ -109,20 +158,23 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_cluster_options(parser: argparse.ArgumentParser, port: int) -> None:
-    parser.add_argument(
+    parser.add_argument("-v", "--verbose", action="store_true", help="log the cluster's activity")
+    cluster = parser.add_argument_group("cluster")
+    cluster.add_argument(
         "--port", type=_number, default=port, help=f"the port, or 0 for any free port (default: {port})"
     )
-    parser.add_argument("--agents", type=_number, default=1, help="the number of agents (default: %(default)s)")
-    parser.add_argument(
-        "--resources", help="each agent's resources, such as 'cpus:8;mem:8192' (default: the machine's own)"
-    )
-    parser.add_argument("--work-dir", help="the directory of the sandboxes (default: a temporary directory)")
-    parser.add_argument(
-        "--containers",
-        choices=["ignore-image", "docker"],
-        help="run tasks whose container has an image without it, or with Docker or Podman (default: they fail)",
-    )
-    parser.add_argument("-v", "--verbose", action="store_true", help="log the cluster's activity")
+    cluster.add_argument("--agents", type=_number, help="the number of agents (default: 1)")
+    for title, options in _OPTIONS.items():
+        group = cluster if title == "cluster" else parser.add_argument_group(title)
+        for name, (metavar, text) in options.items():
+            dashed = f"--{name.replace('_', '-')}"
+            switch: dict[str, Any] = {"action": "store_true", "default": None}
+            if metavar is not None:
+                switch = {"metavar": metavar, "type": _number if metavar == "NUMBER" else str}
+            group.add_argument(dashed, dest=name, help=text, **switch)
+            if "_" in name:  # as Mesos writes it
+                hidden = {**switch, "default": argparse.SUPPRESS}
+                group.add_argument(f"--{name}", dest=name, help=argparse.SUPPRESS, **hidden)
 
 
 def _number(text: str) -> int:
@@ -140,18 +192,27 @@ def _seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
 
 
-def _cluster(options: argparse.Namespace, **access: str) -> LocalCluster:
-    return LocalCluster(
-        options.port, options.agents, options.resources, options.work_dir, containers=options.containers, **access
-    )
+def _cluster(options: argparse.Namespace, **own: Any) -> LocalCluster:
+    given = vars(options)
+    names = ["port", "agents", "ip", "token", *(name for group in _OPTIONS.values() for name in group)]
+    arguments = {name: given[name] for name in names if given.get(name) is not None}
+    real_path = arguments.pop("agent_path", False)
+    variable = "MESOS_EXECUTOR_ENVIRONMENT_VARIABLES"
+    if not (real_path or "executor_environment_variables" in arguments or os.environ.get(variable)):
+        path = f"{os.path.dirname(sys.executable)}:{_core.AGENT_PATH}"
+        arguments["executor_environment_variables"] = {"PATH": path}
+    if arguments.get("keep") == "":
+        del arguments["keep"]
+    else:
+        arguments.setdefault("keep", _options.kept())
+    return LocalCluster._with({**arguments, **own})
 
 
 def _local(options: argparse.Namespace) -> int:
     console = Console()
-    access = {} if options.token is None else {"token": options.token}
-    with Stop() as stop, _cluster(options, ip=options.ip, **access) as cluster:
+    with Stop() as stop, _cluster(options) as cluster:
         console.say(
-            f"Mesos master at {cluster.address}, web page at {cluster.url}, {options.agents} agent(s). Ctrl-C to stop."
+            f"Mesos master at {cluster.address}, web page at {cluster.url}, {cluster.agents} agent(s). Ctrl-C to stop."
         )
         console.say(f"Other users and machines need the token: {cluster.link}")
         console.drain(stop, math.inf)
@@ -164,7 +225,8 @@ def _local(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     command = _program.command(options.script, options.is_module, options.arguments)
     console = Console()
-    with Stop() as stop, _cluster(options) as cluster:
+    # Their output is shown anyway.
+    with Stop() as stop, _cluster(options, stderr_in_log=False) as cluster:
         console.say(f"Web page at {cluster.url}")
         console.drain(stop, math.inf)
         output = Output(cluster, console)
@@ -196,9 +258,9 @@ class _Run:
             self._output.show()
             if self._console.wait(POLL_SECONDS, self._stop) or time.monotonic() >= due:
                 status = self._interrupt()
-                self._output.show_last(None)
+                self._output.show_last(self._console, None)
                 return status
-        self._output.show_last(self._stop)
+        self._output.show_last(self._console, self._stop)
         return 128 - code if code < 0 else code
 
     def _interrupt(self) -> int:

@@ -3,94 +3,21 @@
 from __future__ import annotations
 
 import atexit
-import math
-import operator
-import os
-from collections.abc import Mapping
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mesos import _core, _logging
-from mesos.errors import ArgumentTypeError, ArgumentValueError
+from mesos import _core, _logging, _options
+from mesos.errors import ArgumentTypeError
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping
+    from datetime import timedelta
     from types import TracebackType
 
 __all__ = ["LocalCluster", "LocalTask"]
 
-_LARGEST = 2**63 - 1
 atexit.register(_core.shutdown)
-
-
-def _number(name: str, value: Any) -> int:
-    """An int whose bounds the core knows, and which fits into 64 bits."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise ArgumentTypeError(f"expected an int as {name}, got {value!r}")
-    return max(-_LARGEST, min(operator.index(value), _LARGEST))
-
-
-def _resources(value: Any) -> str | None:
-    """Returns resources as text, also if they are a mapping of names to amounts."""
-    if value is None:
-        return None
-    if isinstance(value, Mapping):
-        text = ";".join(f"{_name(name)}:{_amount(name, amount)}" for name, amount in value.items())
-    elif isinstance(value, str):
-        text = value
-    else:
-        raise ArgumentTypeError(
-            "expected a str such as 'cpus:2;mem:1024' or a mapping such as {'cpus': 2, 'mem': 1024} as resources, "
-            f"got {value!r}"
-        )
-    if not text.strip(" ;"):
-        raise ArgumentValueError(f"expected at least one resource as resources, got {value!r}")
-    return text
-
-
-def _name(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ArgumentTypeError(f"expected a str as each name in resources, got {value!r}")
-    if not value.strip() or any(c in ":;" for c in value):
-        raise ArgumentValueError(f"expected a name without ':' and ';' as each name in resources, got {value!r}")
-    return value
-
-
-def _amount(name: str, value: Any) -> str:
-    """Returns an amount as text. Text such as ``[31000-32000]`` is returned unchanged."""
-    if isinstance(value, str):
-        if ";" in value:
-            raise ArgumentValueError(f"expected an amount of one resource as resources[{name!r}], got {value!r}")
-        return value
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise ArgumentTypeError(
-            f"expected a number, or a str such as '[31000-32000]', as resources[{name!r}], got {value!r}"
-        )
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not 0 <= number < math.inf:
-        raise ArgumentValueError(f"expected a finite number from 0 as resources[{name!r}], got {value!r}")
-    return repr(number)
-
-
-def _path(value: Any) -> str | None:
-    if value is None:
-        return None
-    try:
-        path = os.fsdecode(value)
-    except TypeError:
-        raise ArgumentTypeError(f"expected a path as work_dir, got {value!r}") from None
-    if not path or "\0" in path:
-        raise ArgumentValueError(f"expected the path of a directory as work_dir, got {value!r}")
-    return path
-
-
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise ArgumentTypeError(f"expected a str as {name}, got {type(value).__name__}")
-    return value
 
 
 class LocalTask(NamedTuple):
@@ -121,22 +48,51 @@ class LocalCluster:
     ...     cluster.address.startswith("127.0.0.1:")
     True
 
+    What no argument says is taken from the variables that libmesos' ``local``, a master and an agent read: the
+    argument ``offer_timeout`` overrides ``MESOS_OFFER_TIMEOUT``, and so do the others. Text has the form of Mesos' own
+    flags, and may be ``file:///path``.
+
     :param port: the port, or 0 for any free port
-    :param agents: the number of agents, 1 to 1000
+    :param agents: the number of agents, 1 to 1000 (``MESOS_NUM_SLAVES``; default 1)
     :param resources: the resources of each agent, as text such as ``cpus:8;mem:8192;ports:[31000-32000]`` or as a
-        mapping such as ``{"cpus": 8, "mem": 8192, "ports": "[31000-32000]"}`` (mem and disk in MB). If None,
-        ``MESOS_RESOURCES`` is used, or the machine's own resources if it is not set
-    :param work_dir: the directory of the sandboxes. If None, ``MESOS_WORK_DIR`` is used, or a temporary directory,
-        which is removed at the end, if it is not set
+        mapping such as ``{"cpus": 8, "mem": 8192, "ports": "[31000-32000]"}`` (mem and disk in MB), with static
+        reservations as in ``cpus(role)``; or as a list of mappings, or text, with resources in JSON. If cpus, mem,
+        disk or ports are not among them, the machine's own are added, as a real agent does
+    :param work_dir: the directory of the sandboxes; if nothing sets it, a temporary directory, which is removed at the
+        end
     :param ip: the address to listen on. With an address beyond loopback, such as ``0.0.0.0``, other machines that have
         the token can use the cluster; this is logged as a warning
     :param token: 16 to 256 letters, digits and characters of ``-._~``. If None, ``REMESOS_LOCAL_TOKEN`` is used, or a
         random token if it is not set
+    :param attributes: the attributes of each agent, as text such as ``rack:a;level:3`` or as a mapping
+    :param hostname: the host name of master and agents; if nothing sets it, ``localhost``, or the machine's name if the
+        cluster listens on an address beyond loopback
+    :param domain: the fault domain of master and agents, as a mapping or text in JSON:
+        ``{"fault_domain": {"region": {"name": "a"}, "zone": {"name": "b"}}}``
+    :param cluster: the name of the cluster
+    :param roles: the roles that frameworks may have, as text such as ``a,b`` or several str; any if nothing sets it
+    :param weights: the weights of roles, as text such as ``a=2,b=0.5`` or as a mapping
+    :param allocation_interval: the time between batch allocations, as text such as ``500ms``, a number of seconds, or a
+        timedelta (default 1 second)
+    :param offer_timeout: how long an offer stands before it is rescinded; as long as the framework holds it if nothing
+        sets it
+    :param min_allocatable_resources: what an offer has at least: one of several quantities, as in ``cpus:0.01|mem:32``
+    :param authenticate_http_frameworks: whether schedulers need one of ``credentials``
+    :param credentials: secrets by principal, or the path of a file in Mesos' JSON format
+    :param max_completed_frameworks: how many completed frameworks the master shows (default 50)
+    :param max_completed_tasks_per_framework: how many completed tasks the master shows of each framework (default 1000)
+    :param max_completed_executors_per_framework: how many completed executors an agent shows of each framework
+        (default 1000)
+    :param executor_environment_variables: variables of executors and tasks, as a mapping or text in JSON; a ``PATH``
+        here replaces that of an agent
+    :param executor_registration_timeout: how long an executor may take to register (default 60 seconds)
+    :param executor_shutdown_grace_period: how long an executor may take to shut down (default 5 seconds)
     :param containers: how tasks run whose container has an image, or volumes of this machine: with ``ignore-image``
-        their commands run without the image, with ``docker`` in containers of Docker or Podman. If None,
-        ``REMESOS_LOCAL_CONTAINERS`` is used. If it is not set, such tasks fail, as on an agent that has neither
+        their commands run without the image, with ``docker`` in containers of Docker or Podman. If nothing sets it,
+        such tasks fail, as on an agent that has neither
+    :param keep: a directory where the sandboxes of the last ten failed tasks are kept when the cluster ends
     :raises ArgumentTypeError: an argument has the wrong type
-    :raises ArgumentValueError: an argument's value is not valid
+    :raises ArgumentValueError: the value of an argument or a variable is not valid
     :raises AddressInUseError: the port is already in use
     :raises ClusterError: the cluster could not be started
     """
@@ -144,41 +100,63 @@ class LocalCluster:
     def __init__(
         self,
         port: int = 0,
-        agents: int = 1,
-        resources: str | Mapping[str, float | str] | None = None,
+        agents: int | None = None,
+        resources: str | Mapping[str, float | str] | list[Mapping[str, Any]] | None = None,
         work_dir: str | bytes | os.PathLike[str] | os.PathLike[bytes] | None = None,
         *,
         ip: str = "127.0.0.1",
         token: str | None = None,
+        attributes: str | Mapping[str, float | str] | None = None,
+        hostname: str | None = None,
+        domain: str | Mapping[str, Any] | None = None,
+        cluster: str | None = None,
+        roles: str | Iterable[str] | None = None,
+        weights: str | Mapping[str, float] | None = None,
+        allocation_interval: str | float | timedelta | None = None,
+        offer_timeout: str | float | timedelta | None = None,
+        min_allocatable_resources: str | None = None,
+        authenticate_http_frameworks: bool | None = None,
+        credentials: str | os.PathLike[str] | Mapping[str, str] | None = None,
+        max_completed_frameworks: int | None = None,
+        max_completed_tasks_per_framework: int | None = None,
+        max_completed_executors_per_framework: int | None = None,
+        executor_environment_variables: str | Mapping[str, str] | None = None,
+        executor_registration_timeout: str | float | timedelta | None = None,
+        executor_shutdown_grace_period: str | float | timedelta | None = None,
         containers: str | None = None,
+        keep: str | bytes | os.PathLike[str] | os.PathLike[bytes] | None = None,
     ) -> None:
-        arguments = (
-            _number("port", port),
-            _number("agents", agents),
-            _resources(resources),
-            _path(work_dir),
-            _text("ip", ip),
-            None if token is None else _text("token", token),
-            None if containers is None else _text("containers", containers),
-        )
-        self._start(lambda: _core.LocalCluster(*arguments))
+        arguments = dict(locals())
+        del arguments["self"]
+        if port is None:  # which is any other argument's default
+            raise ArgumentTypeError("expected an int as port, got None")
+        self._start(_options.texts(arguments))
 
     @classmethod
     def from_environment(cls) -> LocalCluster:
-        """Starts a cluster from MESOS_NUM_SLAVES, MESOS_RESOURCES and MESOS_WORK_DIR, like libmesos' ``local``."""
+        """Starts a cluster from the variables alone, like libmesos' ``local``."""
+        return cls()
+
+    @classmethod
+    def _with(cls, options: dict[str, Any]) -> LocalCluster:
+        """Starts a cluster with options by name, those that are only for the package among them."""
         cluster = cls.__new__(cls)
-        cluster._start(_core.LocalCluster.from_environment)
+        cluster._start(_options.texts(options))
         return cluster
 
-    def _start(self, make: object) -> None:
+    def _start(self, options: dict[str, str]) -> None:
         _logging.set_level()
-        assert callable(make)
-        self._core: _core.LocalCluster = make()
+        self._core = _core.LocalCluster(options)
 
     @property
     def address(self) -> str:
         """The address of the master for drivers on this machine, as ``127.0.0.1:port``."""
         return self._core.address
+
+    @property
+    def agents(self) -> int:
+        """The number of agents."""
+        return self._core.agents
 
     @property
     def url(self) -> str:

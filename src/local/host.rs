@@ -2,27 +2,20 @@
 
 use std::path::Path;
 
-use super::amounts::SCALAR_MAX;
-use super::resources::Resources;
-use crate::Result;
+use super::resources::Host;
 
 const MEMORY_RESERVE_MB: f64 = 1024.0;
 const DISK_RESERVE_MB: f64 = 5120.0;
 
-/// Cores, memory less 1 GB, the disk of `dir` less 5 GB (half of what is small), ports 31000 to 32000
-/// (`src/slave/containerizer/containerizer.cpp`).
-///
-/// Fails only if the numbers are not valid resources.
-pub fn resources(dir: &Path) -> Result<Resources> {
+/// Cores, memory less 1 GB, the disk of `dir` less 5 GB; half of what is small (`Containerizer::resources` in
+/// `src/slave/containerizer/containerizer.cpp`).
+pub fn look(dir: &Path) -> Host {
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mem = keep(memory_mb(), MEMORY_RESERVE_MB);
-    let disk = keep(disk_mb(dir), DISK_RESERVE_MB);
-    Resources::parse(&format!("cpus:{cpus};mem:{mem};disk:{disk};ports:[31000-32000]"))
+    Host { cpus: cpus as f64, mem: keep(memory_mb(), MEMORY_RESERVE_MB), disk: keep(disk_mb(dir), DISK_RESERVE_MB) }
 }
 
 fn keep(total: f64, reserve: f64) -> f64 {
-    let kept = if total < 2.0 * reserve { total / 2.0 } else { total - reserve };
-    kept.floor().min(SCALAR_MAX)
+    if total < 2.0 * reserve { total / 2.0 } else { total - reserve }
 }
 
 fn memory_mb() -> f64 {

@@ -19,6 +19,16 @@ pub enum ToAgent {
         /// The persistent volumes among their resources, with their roles.
         volumes: Vec<(String, v1::resource::DiskInfo)>,
     },
+    /// An operation whose framework wants to know what became of it (`ApplyOperationMessage`).
+    ApplyOperation {
+        framework_id: String,
+        operation_id: String,
+        uuid: Vec<u8>,
+    },
+    AcknowledgeOperation {
+        uuid: Vec<u8>,
+        status_uuid: Vec<u8>,
+    },
     /// Persistent volumes are given up, with what is in them.
     DestroyVolumes {
         volumes: Vec<(String, v1::resource::DiskInfo)>,
@@ -57,6 +67,8 @@ pub enum ToAgent {
 pub enum ToMaster {
     /// An update that wants to be acknowledged, and the state that the task has reached meanwhile.
     StatusUpdate { framework_id: String, status: Box<v1::TaskStatus>, latest_state: v1::TaskState },
+    /// What became of an operation, which wants to be acknowledged.
+    OperationStatus { framework_id: String, uuid: Vec<u8>, status: Box<v1::OperationStatus> },
     /// An executor ended, with a status as Mesos tells it: as wait(2) gives it, -1 if it is not known.
     ExitedExecutor { framework_id: String, executor_id: String, agent_id: String, status: i32 },
     /// Bytes from an executor; best effort.

@@ -7,12 +7,14 @@
 
 mod agent;
 mod allocator;
-mod amounts;
 pub(crate) mod backend;
 mod cluster;
 mod failures;
 mod host;
 mod ids;
+mod keep;
+#[doc(hidden)]
+pub mod load;
 mod master;
 mod messages;
 mod options;
@@ -22,14 +24,16 @@ mod resources;
 mod roles;
 mod script;
 mod server;
+mod show;
 pub(crate) mod task;
 mod token;
 mod work_dir;
 mod world;
 
+pub use agent::executor::launch::PATH as AGENT_PATH;
 pub use cluster::LocalCluster;
 pub use cluster::view::TaskView;
-pub use options::{Containers, Options, containers, ip};
-pub use resources::Resources;
+pub use options::{Options, ip};
+pub use resources::{Declared, Resources};
 pub use script::Script;
 pub use token::Token;

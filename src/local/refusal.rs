@@ -32,3 +32,9 @@ impl Refusal {
         Self { status, message: message.into() }
     }
 }
+
+impl From<Invalid> for crate::Error {
+    fn from(why: Invalid) -> Self {
+        Self::invalid(why)
+    }
+}

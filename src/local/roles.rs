@@ -5,6 +5,11 @@ use super::refusal::Invalid;
 /// The role of resources that are not reserved.
 pub const UNRESERVED: &str = "*";
 
+/// Whether a role is another one or above it.
+pub fn covers(role: &str, other: &str) -> bool {
+    other.strip_prefix(role).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// Whether this can be a role's name.
 ///
 /// Fails with the words of the real master.

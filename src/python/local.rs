@@ -1,16 +1,15 @@
 //! `mesos._core.LocalCluster`: the embedded cluster.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use pyo3::prelude::*;
 
 use super::scheduler::cluster_stopped;
-use crate::local::{self, Options, Resources, Token};
+use crate::local::{self, Options};
 use crate::per_process::PerProcess;
 
 /// Clusters to stop at the interpreter's exit.
@@ -29,34 +28,8 @@ pub struct LocalCluster {
 #[pymethods]
 impl LocalCluster {
     #[new]
-    #[expect(clippy::too_many_arguments, reason = "they are the keywords of the Python class")]
-    #[pyo3(signature = (port, agents, resources, work_dir, ip, token, containers))]
-    fn new(
-        py: Python<'_>,
-        port: i64,
-        agents: i64,
-        resources: Option<&str>,
-        work_dir: Option<PathBuf>,
-        ip: &str,
-        token: Option<&str>,
-        containers: Option<&str>,
-    ) -> PyResult<Self> {
-        let resources = resources.map(Resources::parse).transpose()?;
-        let ip = local::ip(ip)?;
-        let mut options = Options { ip, port, agents, resources, work_dir, ..Options::from_environment()? };
-        if let Some(token) = token {
-            options.token = Some(Token::parse(token)?);
-        }
-        if let Some(containers) = containers {
-            options.containers = local::containers(containers)?;
-        }
-        start(py, &options)
-    }
-
-    /// A cluster as the environment's `MESOS_*` variables say.
-    #[staticmethod]
-    fn from_environment(py: Python<'_>) -> PyResult<Self> {
-        start(py, &Options::from_environment()?)
+    fn new(py: Python<'_>, options: HashMap<String, OsString>) -> PyResult<Self> {
+        start(py, &Options::new(&options)?)
     }
 
     /// Where this machine reaches it, `127.0.0.1:port` if nothing else was asked for.
@@ -69,6 +42,12 @@ impl LocalCluster {
     #[getter]
     fn link(&self) -> &str {
         self.cluster.link()
+    }
+
+    /// How many agents it has.
+    #[getter]
+    fn agents(&self) -> u32 {
+        self.cluster.agents()
     }
 
     /// What lets in who is neither this user nor root.

@@ -34,6 +34,10 @@ mod _core {
     #[pymodule_export]
     use super::text::{RawBuffer, set_text, wrap_attributes, wrap_init};
 
+    /// The `PATH` that an agent gives executors and tasks.
+    #[pymodule_export]
+    const AGENT_PATH: &str = crate::local::AGENT_PATH;
+
     /// The serialized `FileDescriptorProto` of an embedded proto file. Raises KeyError for an unknown name.
     #[pyfunction]
     fn file_descriptor<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyBytes>> {

@@ -133,7 +133,7 @@ class Lane(abc.ABC):
         if not scenario.needs.get("own"):
             if self._shared is None:
                 self._shared = self.cluster({})
-            _wait_idle(self._shared.address)
+            wait_idle(self._shared.address)
             return _Stage([self._shared.address])
         number = 2 if scenario.needs.get("zookeeper") else 1
         flags = self._flags(scenario)
@@ -275,7 +275,7 @@ class _Stage:
         self._election.lead(self._addresses[int(number) - 1] if int(number) else None)
 
 
-def _wait_idle(address: str) -> None:
+def wait_idle(address: str) -> None:
     """Remove what is left of the frameworks before, and wait until nothing is."""
     until = time.monotonic() + IDLE_SECONDS
     while time.monotonic() < until:

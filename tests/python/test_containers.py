@@ -161,7 +161,7 @@ def test_a_command_runs_without_its_image_and_with_its_volumes(
 
 
 def test_what_containers_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ArgumentValueError, match="expected 'ignore-image' or 'docker' as containers, got 'rkt'"):
+    with pytest.raises(ArgumentValueError, match="containers: expected 'ignore-image' or 'docker', got 'rkt'"):
         LocalCluster(containers="rkt")
     monkeypatch.setenv("REMESOS_LOCAL_CONTAINERS", "lxc")
     with pytest.raises(ArgumentValueError, match="REMESOS_LOCAL_CONTAINERS: .* got 'lxc'"):

@@ -9,7 +9,7 @@ with everything that differs from run to run replaced by a name. ``recorded.json
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ class Request:
     :param encode: changes the body
     :param again: whether the request is sent a second time on its connection, to see whether that is kept
     :param acknowledged: whether the agent acknowledges an update of the request
-    :param deliberate: the difference that the embedded cluster has on purpose
+    :param deliberate: the difference that the embedded cluster has on purpose, from :mod:`tests.requests.deliberate`
     """
 
     name: str
@@ -61,7 +61,11 @@ class Request:
 
     def expected(self, recorded: dict[str, Answer]) -> Answer:
         """What the embedded cluster has to answer."""
-        return {**recorded[self.name], **(self.deliberate.answer if self.deliberate else {})}
+        answer = recorded[self.name]
+        if self.deliberate is None:
+            return answer
+        crashed = answer["status"] == "the master crashes"
+        return {**({} if crashed else answer), **self.deliberate.answer}
 
 
 def recorded() -> dict[str, dict[str, Answer]]:
@@ -82,9 +86,14 @@ def differences(expected: Answer, answer: Answer) -> list[str]:
 def tables() -> dict[str, list[Request]]:
     """Every request, by API."""
     from tests.requests import executor, scheduler
+    from tests.requests.deliberate import DELIBERATE
 
     found = {"scheduler": scheduler.requests(), "executor": executor.requests()}
-    for requests in found.values():
+    for api, requests in found.items():
         names = [request.name for request in requests]
         assert len(names) == len(set(names)), {name for name in names if names.count(name) > 1}
-    return found
+        assert set(DELIBERATE[api]) <= set(names), set(DELIBERATE[api]) - set(names)
+    return {
+        api: [replace(request, deliberate=DELIBERATE[api].get(request.name)) for request in requests]
+        for api, requests in found.items()
+    }

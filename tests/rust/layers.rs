@@ -64,8 +64,8 @@ const STATE_MACHINES: [&str; 6] = [
     "src/local/master",
     "src/local/agent",
     "src/local/task",
-    "src/local/allocator.rs",
-    "src/local/resources.rs",
+    "src/local/allocator",
+    "src/local/resources",
 ];
 
 pub(crate) fn sources(path: &Path) -> Vec<PathBuf> {

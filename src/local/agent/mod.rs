@@ -3,7 +3,8 @@
 //! `handle_master`, `subscribe`, `call`, `handle_backend` and `handle_timeout` take in what happened at `now`; `poll_output` gives out what to do. Follows `src/slave/slave.cpp`.
 
 mod calls;
-mod executor;
+pub mod executor;
+mod operations;
 mod state;
 mod timers;
 mod updates;
@@ -13,6 +14,7 @@ use std::time::Instant;
 
 use self::executor::launch::{self, RoleVolume};
 use self::executor::{Context, Executor};
+use self::operations::Operations;
 use self::timers::Timers;
 use super::backend::{Event, Order};
 use super::messages::{ConnectionId, ToAgent, ToMaster};
@@ -23,7 +25,7 @@ use crate::wire::duration::Period;
 pub use calls::validate;
 pub use executor::{AgentTask, Record, Stage};
 
-/// Executors that are over and still shown with their sandboxes.
+/// Executors that are over and still shown with their sandboxes, of all frameworks.
 const MAX_COMPLETED_EXECUTORS: usize = 1000;
 
 /// What to do.
@@ -52,6 +54,14 @@ pub struct Config {
     pub registration_timeout: Period,
     /// `MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD`.
     pub shutdown_grace_period: Period,
+    /// How many executors of a framework that are over are shown, `MESOS_MAX_COMPLETED_EXECUTORS_PER_FRAMEWORK`.
+    pub max_completed_executors_per_framework: usize,
+    /// What the environment of executors has first, `MESOS_EXECUTOR_ENVIRONMENT_VARIABLES`.
+    pub environment: BTreeMap<String, String>,
+    /// What its `/flags` shows.
+    pub flags: BTreeMap<String, String>,
+    /// When it was started, in seconds since 1970.
+    pub start_time: f64,
 }
 
 /// An executor's place: its framework's id and its own.
@@ -68,6 +78,7 @@ pub struct Agent {
     /// When something is to be done for an executor.
     timers: Timers<Key>,
     completed: VecDeque<Record>,
+    operations: Operations,
     outputs: VecDeque<Output>,
 }
 
@@ -81,6 +92,7 @@ impl Agent {
             containers: HashMap::new(),
             timers: Timers::default(),
             completed: VecDeque::new(),
+            operations: Operations::default(),
             outputs: VecDeque::new(),
         }
     }
@@ -115,7 +127,7 @@ impl Agent {
 
     /// When to call `handle_timeout` at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.first()
+        self.timers.first().into_iter().chain(self.operations.poll_timeout()).min()
     }
 
     /// Takes in what the master says.
@@ -124,6 +136,12 @@ impl Agent {
             ToAgent::Run { framework, executor, tasks, group, role, volumes } => {
                 self.run(now, *framework, executor.map(|e| *e), tasks, group, role, &volumes);
             }
+            ToAgent::ApplyOperation { framework_id, operation_id, uuid } => {
+                let status = operations::finished(&self.config.id, operation_id, self.world.uuid());
+                self.operations.add(now, framework_id.clone(), uuid.clone(), status.clone());
+                self.tell(ToMaster::OperationStatus { framework_id, uuid, status: Box::new(status) });
+            }
+            ToAgent::AcknowledgeOperation { uuid, status_uuid } => self.operations.acknowledge(&uuid, &status_uuid),
             ToAgent::DestroyVolumes { volumes } => {
                 self.outputs.push_back(Output::Order(Order::Destroy { volumes: launch::volumes(&volumes) }));
             }
@@ -142,7 +160,10 @@ impl Agent {
                     executor.record.resume(context);
                 });
             }
-            ToAgent::ShutdownFramework { framework_id } => self.with_each(now, &framework_id, Executor::abandon),
+            ToAgent::ShutdownFramework { framework_id } => {
+                self.operations.forget(&framework_id);
+                self.with_each(now, &framework_id, Executor::abandon);
+            }
             ToAgent::ShutdownExecutor { framework_id, executor_id } => {
                 self.with(now, Some((framework_id, executor_id)), Executor::shut_down);
             }
@@ -162,6 +183,9 @@ impl Agent {
     pub fn handle_timeout(&mut self, now: Instant) {
         for key in self.timers.due(now) {
             self.with(now, Some(key), Executor::handle_timeout);
+        }
+        for (framework_id, uuid, status) in self.operations.repeat(now) {
+            self.tell(ToMaster::OperationStatus { framework_id, uuid, status: Box::new(status) });
         }
     }
 
@@ -185,6 +209,10 @@ impl Agent {
             self.executors.insert(key.clone(), executor);
         }
         self.with(now, Some(key), |executor, context| executor.run(context, tasks, group, volumes));
+    }
+
+    fn tell(&mut self, message: ToMaster) {
+        self.outputs.push_back(Output::Tell(message));
     }
 
     fn key_of_task(&self, framework_id: &str, task_id: &str) -> Option<Key> {
@@ -235,11 +263,17 @@ impl Agent {
             for container in &record.containers {
                 self.containers.remove(container);
             }
-            // Else there was never more than its name.
-            if !record.containers.is_empty() {
-                self.completed.push_back(record);
+            if record.containers.is_empty() {
+                // There was never more than its name.
+                return;
             }
-            if self.completed.len() > MAX_COMPLETED_EXECUTORS {
+            self.completed.push_back(record);
+            let most = self.config.max_completed_executors_per_framework;
+            let same = |executor: &Record| executor.framework.id.as_ref().is_some_and(|id| id.value == key.0);
+            if self.completed.iter().filter(|executor| same(executor)).count() > most {
+                let oldest = self.completed.iter().position(same);
+                oldest.map(|oldest| self.completed.remove(oldest));
+            } else if self.completed.len() > MAX_COMPLETED_EXECUTORS {
                 self.completed.pop_front();
             }
         }

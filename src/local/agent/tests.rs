@@ -37,6 +37,10 @@ fn world() -> World {
         endpoint: "127.0.0.1:1".into(),
         registration_timeout: Period::from_secs(60),
         shutdown_grace_period: Period::from_secs(5),
+        max_completed_executors_per_framework: 1000,
+        environment: std::collections::BTreeMap::new(),
+        flags: std::collections::BTreeMap::new(),
+        start_time: 0.0,
     };
     let now = Instant::now();
     World {

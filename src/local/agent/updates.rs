@@ -8,8 +8,8 @@ use crate::proto::v1;
 use crate::wire::duration::Period;
 
 /// `STATUS_UPDATE_RETRY_INTERVAL_MIN` and `_MAX` in `src/slave/constants.hpp`.
-const RETRY_MIN: Period = Period::from_secs(10);
-const RETRY_MAX: Period = Period::from_secs(600);
+pub(super) const RETRY_MIN: Period = Period::from_secs(10);
+pub(super) const RETRY_MAX: Period = Period::from_secs(600);
 
 /// A queue of updates whose first is outstanding.
 #[derive(Debug, Default)]

@@ -91,7 +91,7 @@ mod tests {
         fn new() -> Self {
             let second = Period::from_secs(1);
             let address = ([127, 0, 0, 1], 5050).into();
-            let config = master::Config { hostname: "h".into(), address, allocation_interval: second };
+            let config = master::Config::new("h".into(), address);
             let now = Instant::now();
             let mut master = Master::new(now, config, World::of_tests(now));
             let info = v1::AgentInfo {
@@ -108,6 +108,10 @@ mod tests {
                 endpoint: "127.0.0.1:1".into(),
                 registration_timeout: second,
                 shutdown_grace_period: second,
+                max_completed_executors_per_framework: 1000,
+                environment: std::collections::BTreeMap::new(),
+                flags: std::collections::BTreeMap::new(),
+                start_time: 0.0,
             };
             let agent = Agent::new(config, World::of_tests(now));
             let framework_info = v1::FrameworkInfo { user: "u".into(), name: "f".into(), ..Default::default() };

@@ -23,6 +23,7 @@ use crate::{Error, Result};
 pub struct LocalCluster {
     address: SocketAddr,
     link: String,
+    agents: u32,
     token: Token,
     handle: Handle,
     stop: Mutex<Option<oneshot::Sender<()>>>,
@@ -41,8 +42,7 @@ impl LocalCluster {
         let bound = listener.local_addr().map_err(|e| Error::cluster(format!("the port is gone: {e}")))?;
         let address = reachable(bound);
         let token = options.token.clone().map_or_else(Token::random, Ok)?;
-        let hostname = nix::unistd::gethostname().map(|h| h.to_string_lossy().into_owned());
-        let hostname = hostname.unwrap_or_else(|_| "localhost".to_owned());
+        let hostname = options.hostname.clone().unwrap_or_else(|| hostname(bound.ip()));
         let link = link(bound, &hostname, &token);
         let (stop, stopped) = oneshot::channel();
         let (ready, outcome) = std::sync::mpsc::channel();
@@ -65,7 +65,7 @@ impl LocalCluster {
             );
         }
         let (stop, thread, process) = (Mutex::new(Some(stop)), Mutex::new(Some(thread)), std::process::id());
-        Ok(Self { address, link, token, handle, stop, thread, process })
+        Ok(Self { address, link, agents: numbers.agents, token, handle, stop, thread, process })
     }
 
     /// Where this machine reaches it.
@@ -76,6 +76,11 @@ impl LocalCluster {
     /// The web page's address with the token, which lets in whoever has it.
     pub fn link(&self) -> &str {
         &self.link
+    }
+
+    /// How many agents it has.
+    pub fn agents(&self) -> u32 {
+        self.agents
     }
 
     /// What lets in who is neither this user nor root.
@@ -129,6 +134,14 @@ fn reachable(bound: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(ip, bound.port())
+}
+
+/// What this machine is called by those who can reach it there. The name of the machine may be an address of loopback where
+/// nothing listens, as on Debian, so nobody but other machines is told it.
+fn hostname(ip: IpAddr) -> String {
+    let own = || nix::unistd::gethostname().ok().map(|name| name.to_string_lossy().into_owned());
+    let own = if ip.is_loopback() { None } else { own() };
+    own.unwrap_or_else(|| "localhost".to_owned())
 }
 
 fn link(bound: SocketAddr, hostname: &str, token: &Token) -> String {

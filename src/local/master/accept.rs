@@ -1,11 +1,14 @@
 //! ACCEPT: offers are used up by operations. Follows `Master::accept` and `Master::_accept`.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::executors::{self, ExecutorUse};
 use super::framework::{ExecutorRecord, Task};
+use super::operations::Remaining;
 use super::tasks::{self, Use};
 use super::{Master, OfferRecord, Output, resource_rules};
+use crate::local::allocator::Was;
 use crate::local::messages::ToAgent;
 use crate::local::refusal::Invalid;
 use crate::local::resources::Resources;
@@ -21,11 +24,15 @@ impl Master {
         let taken: Vec<OfferRecord> = accept.offer_ids.iter().filter_map(|id| self.offers.remove(&id.value)).collect();
         let first = match (valid, taken.first()) {
             (Ok(()), Some(first)) => first.clone(),
-            (Err(why), _) => return self.lose_tasks(now, framework_id, &accept.operations, &why.to_string()),
+            (Err(why), _) => {
+                taken.iter().for_each(|offer| self.recover_offer(offer));
+                return self.lose_tasks(now, framework_id, &accept.operations, &why.to_string());
+            }
             (Ok(()), None) => return,
         };
-        let mut remaining = Resources::default();
-        taken.iter().for_each(|offer| remaining.add(&offer.resources));
+        let mut remaining = Remaining::default();
+        taken.iter().for_each(|offer| remaining.resources.add(&offer.resources));
+        let offered = remaining.resources.clone();
         for operation in accept.operations {
             match operation.r#type() {
                 operation::Type::Launch | operation::Type::LaunchGroup if operation.id.is_some() => {
@@ -39,10 +46,13 @@ impl Master {
                     let group = operation.launch_group.unwrap_or_default();
                     self.launch_group(now, framework_id, &first, group, &mut remaining);
                 }
-                _ => self.operate(framework_id, &first, &operation, &mut remaining),
+                _ => self.operate(framework_id, &first, operation, &mut remaining),
             }
         }
-        self.refuse(now, framework_id, &first.agent_id, &first.role, remaining, accept.filters.as_ref());
+        let (converted, declined) = remaining.settle(&offered);
+        let OfferRecord { agent_id, role, .. } = &first;
+        self.allocator.recover(framework_id, agent_id, role, &converted, Was::Offered);
+        self.refuse(now, framework_id, agent_id, role, declined, accept.filters.as_ref());
     }
 
     /// Tasks tell of themselves, so no feedback can be asked for on their launch.
@@ -104,7 +114,6 @@ impl Master {
         for task in launches.chain(groups) {
             self.report(now, framework_id, task, v1::TaskState::TaskDropped, Reason::InvalidOffers, &message);
         }
-        self.allocate_by_batch(now);
     }
 
     fn launch(
@@ -113,14 +122,14 @@ impl Master {
         framework_id: &str,
         offer: &OfferRecord,
         tasks: Vec<v1::TaskInfo>,
-        remaining: &mut Resources,
+        remaining: &mut Remaining,
     ) {
         let structure = tasks.iter().find_map(|task| structure(None, task).err());
         for mut task in tasks {
             tasks::upgrade(&mut task, &offer.role);
             let checked = match &structure {
                 Some(why) => Err(why.clone()),
-                None => self.check_task(framework_id, offer, &task, remaining),
+                None => self.check_task(framework_id, offer, &task, &remaining.resources),
             };
             match checked {
                 Ok(used) => self.run(framework_id, offer, vec![(task, used.task)], used.executor, false, remaining),
@@ -167,22 +176,27 @@ impl Master {
         tasks: Vec<(v1::TaskInfo, Resources)>,
         executor: Option<ExecutorUse>,
         group: bool,
-        remaining: &mut Resources,
+        remaining: &mut Remaining,
     ) {
         let Some(framework) = self.frameworks.get_mut(framework_id) else {
             return;
         };
         let mut volumes: Vec<_> = tasks.iter().flat_map(|(_, resources)| resources.volumes()).collect();
         let info = executor.as_ref().map(|executor| Box::new(executor.info.clone()));
+        let (agent_id, role) = (&offer.agent_id, &offer.role);
         if let Some(ExecutorUse { info, new: Some(resources), .. }) = executor {
-            remaining.subtract(&resources);
+            let again = remaining.take(&resources);
+            self.allocator.share(framework_id, agent_id, role, &again);
+            self.allocator.use_offered(framework_id, agent_id, role, &resources);
             volumes.extend(resources.volumes());
             let place = (offer.agent_id.clone(), info.executor_id.value.clone());
             framework.executors.insert(place, ExecutorRecord { info, role: offer.role.clone(), resources });
         }
         let mut sent = Vec::new();
         for (mut task, resources) in tasks {
-            remaining.subtract(&resources);
+            let again = remaining.take(&resources);
+            self.allocator.share(framework_id, agent_id, role, &again);
+            self.allocator.use_offered(framework_id, agent_id, role, &resources);
             task.executor = info.as_deref().cloned();
             sent.push(task.clone());
             let record = Task {
@@ -214,7 +228,7 @@ impl Master {
         framework_id: &str,
         offer: &OfferRecord,
         group: operation::LaunchGroup,
-        remaining: &mut Resources,
+        remaining: &mut Remaining,
     ) {
         let operation::LaunchGroup { mut executor, task_group } = group;
         let mut tasks = task_group.tasks;
@@ -224,9 +238,13 @@ impl Master {
         let Some(first) = tasks.first() else {
             return;
         };
-        let known = |task: &v1::TaskInfo| self.task_context(framework_id, offer, task, remaining).known;
-        let known: Vec<bool> = tasks.iter().map(known).collect();
-        let context = self.task_context(framework_id, offer, first, remaining);
+        let mut ids = BTreeSet::new();
+        let available = &remaining.resources;
+        let mut is_known = |task: &v1::TaskInfo| {
+            !ids.insert(task.task_id.value.clone()) || self.task_context(framework_id, offer, task, available).known
+        };
+        let known: Vec<bool> = tasks.iter().map(&mut is_known).collect();
+        let context = self.task_context(framework_id, offer, first, available);
         match structure.and_then(|()| tasks::validate_group(&tasks, &known, &executor, &context)) {
             Ok((used, executor)) => {
                 let tasks = tasks.into_iter().zip(used).collect();

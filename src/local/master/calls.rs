@@ -1,16 +1,18 @@
 //! The calls of the scheduler API. Follows `Master::Http::scheduler` in `src/master/http.cpp`.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::framework::{Connection, Framework};
 use super::validation::OfFramework;
 use super::{HEARTBEAT_INTERVAL, Master, Output, heartbeat, validation};
-use crate::local::allocator::Filter;
+use crate::local::allocator::{Constraints, FrameworkOptions, Was};
 use crate::local::messages::{ConnectionId, ToAgent, is_terminal};
 use crate::local::refusal::{Invalid, Refusal};
 use crate::local::resources::Resources;
-use crate::proto::v1;
-use crate::proto::v1::scheduler::{Event, call, event};
+use crate::local::roles::UNRESERVED;
+use crate::proto::v1::scheduler::{Event, OfferConstraints, call, event};
+use crate::proto::{self, v1};
 
 impl Master {
     /// SUBSCRIBE on a new stream. Returns the stream's id; what is wrong with the framework is told by an ERROR event
@@ -18,25 +20,42 @@ impl Master {
     pub fn subscribe(&mut self, now: Instant, connection: ConnectionId, subscribe: call::Subscribe) -> String {
         let stream_id = self.world.uuid().to_string();
         match self.check_subscribe(&subscribe) {
-            Ok(()) => self.accept_subscription(now, connection, &stream_id, subscribe),
+            Ok(options) => self.accept_subscription(now, connection, &stream_id, subscribe, options),
             Err(why) => self.end_with_error(connection, why.to_string()),
         }
         stream_id
     }
 
-    fn check_subscribe(&self, subscribe: &call::Subscribe) -> Result<(), Invalid> {
+    fn check_subscribe(&self, subscribe: &call::Subscribe) -> Result<FrameworkOptions, Invalid> {
         let info = &subscribe.framework_info;
         validation::framework(info, &subscribe.suppressed_roles)?;
+        self.check_roles(info)?;
         let id = info.id.as_ref().map(|id| id.value.as_str()).unwrap_or_default();
         if self.completed.iter().any(|f| f.id() == id) {
             return Err(Invalid::new("Framework has been removed"));
         }
+        let options = options(&subscribe.suppressed_roles, subscribe.offer_constraints.as_ref())?;
         match self.frameworks.get(id) {
             Some(known) if known.info.principal != info.principal => {
                 Err(Invalid::new("Changing framework's principal is not allowed."))
             }
-            _ => Ok(()),
+            _ => Ok(options),
         }
+    }
+
+    /// Whether the roles of a framework are among those that there are.
+    fn check_roles(&self, info: &v1::FrameworkInfo) -> Result<(), Invalid> {
+        let strange: BTreeSet<_> = proto::roles(info).into_iter().filter(|role| !self.has_role(role)).collect();
+        if strange.is_empty() {
+            return Ok(());
+        }
+        let shown = strange.into_iter().collect::<Vec<_>>().join(", ");
+        Err(Invalid::new(format!("Roles {{ {shown} }} are not present in the master's --roles")))
+    }
+
+    /// Whether there is a role; the default one there always is.
+    pub(super) fn has_role(&self, role: &str) -> bool {
+        self.config.roles.as_ref().is_none_or(|roles| role == UNRESERVED || roles.contains(role))
     }
 
     fn accept_subscription(
@@ -45,26 +64,33 @@ impl Master {
         connection: ConnectionId,
         stream_id: &str,
         subscribe: call::Subscribe,
+        options: FrameworkOptions,
     ) {
         let mut info = subscribe.framework_info;
         let given = info.id.take().map(|id| id.value).filter(|id| !id.is_empty());
         let id = given.unwrap_or_else(|| self.new_framework_id());
         info.id = Some(v1::FrameworkId { value: id.clone() });
+        let connected = self.frameworks.get(&id).is_some_and(|known| known.connection.is_some());
         self.replace_stream(&id);
         let framework = match self.frameworks.remove(&id) {
             Some(known) => {
                 let known = resubscribed(known, info, self.world.timestamp(now));
+                self.allocator.update_framework(now, &id, &known.info, options);
+                if !connected {
+                    self.allocator.activate_framework(now, &id);
+                }
                 self.tell_agents(&ToAgent::UpdateFramework { framework: Box::new(known.info.clone()) });
                 known
             }
-            None => Framework::new(info, self.world.timestamp(now)),
+            None => {
+                self.allocator.add_framework(now, &id, &info, options);
+                Framework::new(info, self.world.timestamp(now))
+            }
         };
         tracing::info!("Subscribed framework '{}' as {id}", framework.info.name);
-        let suppressed = subscribe.suppressed_roles.into_iter().collect();
         let stream =
             Connection { id: connection, stream_id: stream_id.to_owned(), next_heartbeat: now + HEARTBEAT_INTERVAL };
-        self.frameworks
-            .insert(id.clone(), Framework { connection: Some(stream), suppressed, removal_due: None, ..framework });
+        self.frameworks.insert(id.clone(), Framework { connection: Some(stream), removal_due: None, ..framework });
         let subscribed = event::Subscribed {
             framework_id: v1::FrameworkId { value: id },
             heartbeat_interval_seconds: Some(HEARTBEAT_INTERVAL.as_secs_f64()),
@@ -72,7 +98,6 @@ impl Master {
         };
         self.send_to(connection, Event { subscribed: Some(subscribed), ..Event::of(event::Type::Subscribed) });
         self.send_to(connection, heartbeat());
-        self.allocate_soon(now);
     }
 
     /// The newest SUBSCRIBE wins: an older stream is told and ended, its offers are gone without RESCIND.
@@ -117,10 +142,8 @@ impl Master {
             OfFramework::Acknowledge(acknowledge) => self.acknowledge(id, acknowledge),
             OfFramework::Reconcile(reconcile) => self.reconcile(now, id, &reconcile),
             OfFramework::UpdateFramework(update) => return self.update_framework(now, id, *update),
-            OfFramework::AcknowledgeOperationStatus(call) => ignore("operation", [call.operation_id.value]),
-            OfFramework::ReconcileOperations(call) => {
-                ignore("operation", call.operations.into_iter().map(|operation| operation.operation_id.value));
-            }
+            OfFramework::AcknowledgeOperationStatus(acknowledge) => self.acknowledge_operation(id, acknowledge),
+            OfFramework::ReconcileOperations(reconcile) => self.reconcile_operations(id, &reconcile),
             OfFramework::AcceptInverseOffers(call) => ignore("inverse offer", ids(call.inverse_offer_ids)),
             OfFramework::DeclineInverseOffers(call) => ignore("inverse offer", ids(call.inverse_offer_ids)),
             OfFramework::Ignored(kind) => tracing::debug!("Nothing to do for {kind:?}"),
@@ -164,39 +187,31 @@ impl Master {
         resources: Resources,
         filters: Option<&v1::Filters>,
     ) {
-        let interval = self.config.allocation_interval;
-        let duration = Filter::duration(filters.and_then(|f| f.refuse_seconds), interval);
-        let framework = self.frameworks.get_mut(framework_id);
-        if let (Some(framework), Some(duration), false) = (framework, duration, resources.is_empty()) {
-            let (agent_id, role) = (agent_id.to_owned(), role.to_owned());
-            framework.filters.push(Filter { agent_id, role, resources, until: now + duration });
-        }
-        self.allocate_by_batch(now);
+        self.allocator.recover(framework_id, agent_id, role, &resources, Was::Offered);
+        let refuse_seconds = filters.and_then(|filters| filters.refuse_seconds);
+        self.allocator.refuse(now, framework_id, agent_id, role, resources, refuse_seconds);
     }
 
     fn revive(&mut self, now: Instant, framework_id: &str, roles: &[String]) {
-        let Some(framework) = self.frameworks.get_mut(framework_id) else {
+        let Some(framework) = self.frameworks.get(framework_id) else {
             return;
         };
         let known = framework.roles();
         if let Some(unknown) = roles.iter().find(|role| !known.contains(role)) {
             return tracing::warn!("Ignoring REVIVE of {framework_id}: it is not in the role '{unknown}'");
         }
-        let revived = |role: &String| roles.is_empty() || roles.contains(role);
-        framework.suppressed.retain(|role| !revived(role));
-        framework.filters.retain(|filter| !revived(&filter.role));
-        self.allocate_soon(now);
+        self.allocator.revive(now, framework_id, roles);
     }
 
     fn suppress(&mut self, framework_id: &str, roles: &[String]) {
-        let Some(framework) = self.frameworks.get_mut(framework_id) else {
+        let Some(framework) = self.frameworks.get(framework_id) else {
             return;
         };
         let known = framework.roles();
         if let Some(unknown) = roles.iter().find(|role| !known.contains(role)) {
             return tracing::warn!("Ignoring SUPPRESS of {framework_id}: it is not in the role '{unknown}'");
         }
-        framework.suppressed.extend(if roles.is_empty() { known } else { roles.to_vec() });
+        self.allocator.suppress(framework_id, roles);
     }
 
     fn kill(&mut self, now: Instant, framework_id: &str, kill: call::Kill) {
@@ -236,7 +251,7 @@ impl Master {
         if let Some(task) = framework.tasks.get(&task_id) {
             let acknowledged = |s: &v1::TaskStatus| s.uuid.as_deref() == Some(&acknowledge.uuid);
             if task.statuses.iter().any(|s| acknowledged(s) && is_terminal(s.state())) {
-                framework.complete_task(&task_id);
+                framework.complete_task(&task_id, self.config.max_completed_tasks_per_framework);
             }
         }
         let message = ToAgent::Acknowledge { framework_id: framework_id.to_owned(), task_id, uuid: acknowledge.uuid };
@@ -244,24 +259,26 @@ impl Master {
     }
 
     fn update_framework(&mut self, now: Instant, id: &str, update: call::UpdateFramework) -> Result<(), Refusal> {
-        let Some(framework) = self.frameworks.get_mut(id) else {
+        let Some(framework) = self.frameworks.get(id) else {
             return Ok(());
         };
         let info = update.framework_info;
         validation::framework(&info, &update.suppressed_roles)
+            .and_then(|()| self.check_roles(&info))
             .map_err(|why| Refusal::new(400, format!("Supplied FrameworkInfo is not valid: {why}")))?;
         validation::framework_update(&framework.info, &info)
             .map_err(|why| Refusal::new(400, format!("FrameworkInfo update is not valid: {why}")))?;
-        let suppressed: std::collections::BTreeSet<_> = update.suppressed_roles.into_iter().collect();
-        framework.filters.retain(|f| suppressed.contains(&f.role) || !framework.suppressed.contains(&f.role));
-        framework.info = info;
-        framework.suppressed = suppressed;
-        let roles = framework.roles();
+        let options = options(&update.suppressed_roles, update.offer_constraints.as_ref())
+            .map_err(|why| Refusal::new(400, format!("'UpdateFramework.offer_constraints' are not valid: {why}")))?;
+        self.allocator.update_framework(now, id, &info, options);
+        let roles = proto::roles(&info);
+        if let Some(framework) = self.frameworks.get_mut(id) {
+            framework.info = info;
+        }
         let left = self.offers.iter().filter(|(_, o)| o.framework_id == id && !roles.contains(&o.role));
         for offer_id in left.map(|(offer_id, _)| offer_id.clone()).collect::<Vec<_>>() {
             self.rescind(&offer_id);
         }
-        self.allocate_soon(now);
         Ok(())
     }
 }
@@ -275,11 +292,16 @@ fn ids(offer_ids: Vec<v1::OfferId>) -> impl Iterator<Item = String> {
     offer_ids.into_iter().map(|id| id.value)
 }
 
+/// What a framework tells the allocator besides its `FrameworkInfo`.
+fn options(suppressed: &[String], constraints: Option<&OfferConstraints>) -> Result<FrameworkOptions, Invalid> {
+    let constraints = constraints.map(Constraints::new).transpose()?.unwrap_or_default();
+    Ok(FrameworkOptions { suppressed: suppressed.iter().cloned().collect(), constraints })
+}
+
 /// On a new SUBSCRIBE user and checkpointing stay as they were, and so does what is unacknowledged.
 fn resubscribed(mut known: Framework, info: v1::FrameworkInfo, timestamp: f64) -> Framework {
     let (user, checkpoint) = (known.info.user.clone(), known.info.checkpoint);
     known.info = v1::FrameworkInfo { user, checkpoint, ..info };
     known.reregistered_time = Some(timestamp);
-    known.filters.clear();
     known
 }

@@ -1,17 +1,14 @@
 //! A framework and its tasks, as the master keeps them.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
-use crate::local::allocator::Filter;
 use crate::local::messages::{ConnectionId, is_terminal};
 use crate::local::resources::{Format, Resources};
 use crate::proto::v1::framework_info::capability::Type as Capability;
+use crate::proto::v1::offer::Operation;
 use crate::proto::{self, v1};
 use crate::wire::duration::Period;
-
-/// `DEFAULT_MAX_COMPLETED_TASKS_PER_FRAMEWORK`.
-const MAX_COMPLETED_TASKS: usize = 1000;
 
 /// The stream to a subscribed scheduler.
 #[derive(Debug)]
@@ -26,12 +23,12 @@ pub struct Connection {
 pub struct Framework {
     pub info: v1::FrameworkInfo,
     pub connection: Option<Connection>,
-    pub suppressed: BTreeSet<String>,
-    pub filters: Vec<Filter>,
     pub tasks: BTreeMap<String, Task>,
     /// By agent and id.
     pub executors: BTreeMap<(String, String), ExecutorRecord>,
     pub completed_tasks: VecDeque<Task>,
+    /// By id, those that are not acknowledged.
+    pub operations: BTreeMap<String, OperationRecord>,
     pub removal_due: Option<Instant>,
     pub registered_time: f64,
     pub reregistered_time: Option<f64>,
@@ -60,7 +57,36 @@ pub struct Task {
     pub statuses: Vec<v1::TaskStatus>,
 }
 
+/// An operation whose framework has not acknowledged yet what became of it.
+#[derive(Debug)]
+pub struct OperationRecord {
+    pub info: Operation,
+    pub agent_id: String,
+    /// The master's own name for it.
+    pub uuid: Vec<u8>,
+    pub statuses: Vec<v1::OperationStatus>,
+}
+
+impl OperationRecord {
+    /// The last status that the framework was told; the operation is pending if there is none.
+    pub fn latest(&self) -> v1::OperationStatus {
+        // It is sent once, so there is nothing to acknowledge.
+        let last = self.statuses.last().cloned().map(|status| v1::OperationStatus { uuid: None, ..status });
+        last.unwrap_or_else(|| v1::OperationStatus {
+            operation_id: self.info.id.clone(),
+            state: v1::OperationState::OperationPending.into(),
+            agent_id: Some(v1::AgentId { value: self.agent_id.clone() }),
+            ..Default::default()
+        })
+    }
+}
+
 impl Task {
+    /// When its first update was made; nothing is before all else.
+    pub fn started(&self) -> f64 {
+        self.statuses.first().map_or(0.0, |status| status.timestamp())
+    }
+
     /// Takes an update in.
     pub fn update(&mut self, status: &v1::TaskStatus, latest_state: v1::TaskState) {
         self.state = status.state();
@@ -79,11 +105,10 @@ impl Framework {
         Self {
             info,
             connection: None,
-            suppressed: BTreeSet::new(),
-            filters: Vec::new(),
             tasks: BTreeMap::new(),
             executors: BTreeMap::new(),
             completed_tasks: VecDeque::new(),
+            operations: BTreeMap::new(),
             removal_due: None,
             registered_time,
             reregistered_time: None,
@@ -98,6 +123,11 @@ impl Framework {
         let executors = self.executors.iter().filter(move |((agent, _), _)| here(agent));
         let of_tasks = tasks.map(|task| (task.role.as_str(), &task.resources));
         of_tasks.chain(executors.map(|(_, executor)| (executor.role.as_str(), &executor.resources)))
+    }
+
+    /// Its tasks, those that are over last.
+    pub fn all_tasks(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.values().chain(&self.completed_tasks)
     }
 
     /// Its id.
@@ -115,11 +145,6 @@ impl Framework {
         proto::roles(&self.info)
     }
 
-    /// The roles for which it wants offers.
-    pub fn wanting_roles(&self) -> Vec<String> {
-        self.roles().into_iter().filter(|role| !self.suppressed.contains(role)).collect()
-    }
-
     /// How its resources are written.
     pub fn format(&self, role: &str) -> Format {
         Format {
@@ -128,18 +153,17 @@ impl Framework {
         }
     }
 
-    /// The stream is gone; filters go with it.
+    /// The stream is gone.
     pub fn disconnect(&mut self, now: Instant) {
         self.connection = None;
-        self.filters.clear();
         self.removal_due = Some(now + Period::from_seconds(self.info.failover_timeout()).unwrap_or_default());
     }
 
-    /// A terminal update was acknowledged: the task is over.
-    pub fn complete_task(&mut self, task_id: &str) {
+    /// A terminal update was acknowledged: the task is over. So many that are over are remembered at most.
+    pub fn complete_task(&mut self, task_id: &str, most: usize) {
         if let Some(task) = self.tasks.remove(task_id) {
             self.completed_tasks.push_back(task);
-            if self.completed_tasks.len() > MAX_COMPLETED_TASKS {
+            if self.completed_tasks.len() > most {
                 self.completed_tasks.pop_front();
             }
         }
@@ -150,6 +174,7 @@ impl Framework {
         let id = self.id();
         self.unregistered_time = Some(timestamp);
         self.executors.clear();
+        self.operations.clear();
         for (task_id, mut task) in std::mem::take(&mut self.tasks) {
             if !is_terminal(task.state) {
                 let status = v1::TaskStatus {

@@ -28,8 +28,8 @@ impl Master {
         self.schedule = schedule;
         for agent_id in self.agents.keys().cloned().collect::<Vec<_>>() {
             self.rescind_offers_of(&agent_id);
+            self.allocator.reconsider(now, &agent_id);
         }
-        self.allocate_soon(now);
         Ok(())
     }
 

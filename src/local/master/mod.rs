@@ -11,18 +11,20 @@ mod maintenance;
 mod operations;
 mod operator;
 mod parts;
+mod quota;
 mod reconcile;
 mod resource_rules;
 mod state;
 mod tasks;
 mod validation;
+mod weights;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use super::allocator::{self, Candidate};
-use super::messages::{ConnectionId, ToAgent, ToMaster, is_terminal};
+use super::allocator::{self, Allocator, Quantities, Quota, Was};
+use super::messages::{ConnectionId, ToAgent, ToMaster};
 use super::resources::{Format, Resources};
 use super::world::{WallClock, World};
 use crate::proto::v1;
@@ -34,10 +36,18 @@ pub use validation::{OfFramework, Request, call as validate};
 
 /// `DEFAULT_HEARTBEAT_INTERVAL` in `src/master/constants.hpp`.
 const HEARTBEAT_INTERVAL: Period = Period::from_secs(15);
+/// `DEFAULT_ALLOCATION_INTERVAL`.
+const ALLOCATION_INTERVAL: Period = Period::from_secs(1);
+/// Leftovers below both of these are not offered (`MIN_CPUS`, `MIN_MEM`).
+const MIN_CPUS: f64 = 0.01;
+const MIN_MEM: f64 = 32.0;
 /// `DEFAULT_MAX_COMPLETED_FRAMEWORKS`.
-const MAX_COMPLETED_FRAMEWORKS: usize = 50;
+pub const MAX_COMPLETED_FRAMEWORKS: usize = 50;
+/// `DEFAULT_MAX_COMPLETED_TASKS_PER_FRAMEWORK`.
+pub const MAX_COMPLETED_TASKS: usize = 1000;
 /// AGENT_UPDATE, AGENT_DRAINING and QUOTA_V2, which v1 has no name for (`MASTER_CAPABILITIES`).
 const MASTER_CAPABILITIES: [i32; 3] = [1, 2, 3];
+const MASTER_CAPABILITY_NAMES: [&str; 3] = ["AGENT_UPDATE", "AGENT_DRAINING", "QUOTA_V2"];
 /// The version of Mesos whose behaviour this follows.
 pub const MESOS_VERSION: &str = "1.11.0";
 
@@ -60,6 +70,47 @@ pub struct Config {
     pub address: SocketAddr,
     /// Between batch allocations, `MESOS_ALLOCATION_INTERVAL`.
     pub allocation_interval: Period,
+    /// An offer has at least one of these, `MESOS_MIN_ALLOCATABLE_RESOURCES`; none: any offer will do.
+    pub min_allocatable_resources: Vec<Quantities>,
+    /// How long an offer stands before it is rescinded, `MESOS_OFFER_TIMEOUT`; without, as long as it is not answered.
+    pub offer_timeout: Option<Period>,
+    /// What shares are divided by, by role, `MESOS_WEIGHTS`.
+    pub weights: BTreeMap<String, f64>,
+    /// Whether agents with GPUs are for frameworks with GPU_RESOURCES only, `MESOS_FILTER_GPU_RESOURCES`.
+    pub filter_gpu_resources: bool,
+    /// The roles that there are, `MESOS_ROLES`; without, any.
+    pub roles: Option<BTreeSet<String>>,
+    /// Region and zone of the master, `MESOS_DOMAIN`.
+    pub domain: Option<v1::DomainInfo>,
+    /// What the cluster is called, `MESOS_CLUSTER`.
+    pub cluster: Option<String>,
+    /// How many frameworks that are over are remembered, `MESOS_MAX_COMPLETED_FRAMEWORKS`.
+    pub max_completed_frameworks: usize,
+    /// How many tasks that are over are remembered of each, `MESOS_MAX_COMPLETED_TASKS_PER_FRAMEWORK`.
+    pub max_completed_tasks_per_framework: usize,
+    /// What `/flags` shows.
+    pub flags: BTreeMap<String, String>,
+}
+
+impl Config {
+    /// A master there with the defaults of the real one.
+    pub fn new(hostname: String, address: SocketAddr) -> Self {
+        Self {
+            hostname,
+            address,
+            allocation_interval: ALLOCATION_INTERVAL,
+            min_allocatable_resources: vec![Quantities::new([("cpus", MIN_CPUS)]), Quantities::new([("mem", MIN_MEM)])],
+            offer_timeout: None,
+            weights: BTreeMap::new(),
+            filter_gpu_resources: true,
+            roles: None,
+            domain: None,
+            cluster: None,
+            max_completed_frameworks: MAX_COMPLETED_FRAMEWORKS,
+            max_completed_tasks_per_framework: MAX_COMPLETED_TASKS,
+            flags: BTreeMap::new(),
+        }
+    }
 }
 
 /// An agent as the master knows it.
@@ -91,12 +142,18 @@ pub struct Master {
     frameworks: BTreeMap<String, Framework>,
     completed: VecDeque<Framework>,
     offers: BTreeMap<String, OfferRecord>,
+    /// When which offers are rescinded, in this order; some are answered already.
+    expiring: VecDeque<(Instant, String)>,
     /// Agents that an operator marked gone.
     gone: BTreeSet<String>,
     schedule: v1::maintenance::Schedule,
+    /// The weights of roles that were set.
+    weights: BTreeMap<String, f64>,
+    /// The quotas of roles that were set; they may have been set to none.
+    quotas: BTreeMap<String, Quota>,
     next_framework: u64,
     next_offer: u64,
-    next_allocation: Option<Instant>,
+    allocator: Allocator,
     world: World,
     outputs: VecDeque<Output>,
 }
@@ -104,6 +161,15 @@ pub struct Master {
 impl Master {
     /// A master without agents and frameworks, which starts at `now`.
     pub fn new(now: Instant, config: Config, mut world: World) -> Self {
+        let options = allocator::Options {
+            interval: config.allocation_interval,
+            min_allocatable: config.min_allocatable_resources.clone(),
+            weights: config.weights.clone(),
+            filter_gpus: config.filter_gpu_resources,
+            domain: config.domain.clone(),
+        };
+        let weights = options.weights.clone();
+        let allocator = Allocator::new(options, world.random.u64(..));
         Self {
             config,
             id: world.uuid().to_string(),
@@ -112,11 +178,14 @@ impl Master {
             frameworks: BTreeMap::new(),
             completed: VecDeque::new(),
             offers: BTreeMap::new(),
+            expiring: VecDeque::new(),
             gone: BTreeSet::new(),
             schedule: v1::maintenance::Schedule::default(),
+            weights,
+            quotas: BTreeMap::new(),
             next_framework: 0,
             next_offer: 0,
-            next_allocation: None,
+            allocator,
             world,
             outputs: VecDeque::new(),
         }
@@ -131,8 +200,8 @@ impl Master {
     pub fn add_agent(&mut self, now: Instant, info: v1::AgentInfo, total: Resources, path: String) {
         let id = info.id.clone().unwrap_or_default().value;
         let registered_time = self.world.timestamp(now);
+        self.allocator.add_agent(now, &id, info.clone(), total.clone());
         self.agents.insert(id, AgentRecord { info, total, path, registered_time });
-        self.allocate_soon(now);
     }
 
     /// Sets the wall clock.
@@ -149,7 +218,9 @@ impl Master {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let frameworks = self.frameworks.values();
         let heartbeats = frameworks.clone().filter_map(|f| f.connection.as_ref()).map(|c| c.next_heartbeat);
-        heartbeats.chain(frameworks.filter_map(|f| f.removal_due)).chain(self.next_allocation).min()
+        let removals = frameworks.filter_map(|f| f.removal_due);
+        let offers = self.expiring.front().map(|(due, _)| *due);
+        heartbeats.chain(removals).chain(offers).chain(self.allocator.poll_timeout()).min()
     }
 
     /// Does what is due: heartbeats, removals of frameworks that did not come back, allocations.
@@ -165,17 +236,23 @@ impl Master {
         let due = |f: &&Framework| f.removal_due.is_some_and(|due| due <= now);
         let gone: Vec<String> = self.frameworks.values().filter(due).map(Framework::id).collect();
         gone.iter().for_each(|id| self.remove_framework(now, id));
-        if self.next_allocation.is_some_and(|due| due <= now) {
-            self.allocate(now);
+        while let Some((_, offer_id)) = self.expiring.front().filter(|(due, _)| *due <= now) {
+            let offer_id = offer_id.clone();
+            self.expiring.pop_front();
+            self.rescind(&offer_id);
         }
+        self.make_offers(now);
     }
 
     /// Takes in what an agent says.
-    pub fn handle_agent(&mut self, now: Instant, message: ToMaster) {
+    pub fn handle_agent(&mut self, _now: Instant, message: ToMaster) {
         let (framework_id, status, latest_state) = match message {
             ToMaster::StatusUpdate { framework_id, status, latest_state } => (framework_id, status, latest_state),
             ToMaster::ExitedExecutor { framework_id, executor_id, agent_id, status } => {
-                return self.executor_exited(now, &framework_id, executor_id, agent_id, status);
+                return self.executor_exited(&framework_id, executor_id, agent_id, status);
+            }
+            ToMaster::OperationStatus { framework_id, uuid, status } => {
+                return self.operation_updated(&framework_id, &uuid, *status);
             }
             ToMaster::Message { framework_id, executor_id, agent_id, data } => {
                 let agent_id = v1::AgentId { value: agent_id };
@@ -188,24 +265,19 @@ impl Master {
             return;
         };
         if let Some(task) = framework.tasks.get_mut(&status.task_id.value) {
+            let released = task.released;
             task.update(&status, latest_state);
-        }
-        if is_terminal(latest_state) {
-            self.allocate_by_batch(now);
+            if task.released && !released {
+                self.allocator.recover(&framework_id, &task.agent_id, &task.role, &task.resources, Was::Used);
+            }
         }
         self.send_update(&framework_id, *status);
     }
 
-    fn executor_exited(
-        &mut self,
-        now: Instant,
-        framework_id: &str,
-        executor_id: String,
-        agent_id: String,
-        status: i32,
-    ) {
-        if let Some(framework) = self.frameworks.get_mut(framework_id) {
-            framework.executors.remove(&(agent_id.clone(), executor_id.clone()));
+    fn executor_exited(&mut self, framework_id: &str, executor_id: String, agent_id: String, status: i32) {
+        let executors = self.frameworks.get_mut(framework_id).map(|framework| &mut framework.executors);
+        if let Some(ended) = executors.and_then(|all| all.remove(&(agent_id.clone(), executor_id.clone()))) {
+            self.allocator.recover(framework_id, &agent_id, &ended.role, &ended.resources, Was::Used);
         }
         let failure = event::Failure {
             agent_id: Some(v1::AgentId { value: agent_id }),
@@ -213,7 +285,6 @@ impl Master {
             status: Some(status),
         };
         self.send(framework_id, Event { failure: Some(failure), ..Event::of(event::Type::Failure) });
-        self.allocate_by_batch(now);
     }
 
     /// The stream ended: offers go back, and the framework is removed after its failover timeout.
@@ -225,6 +296,7 @@ impl Master {
         let id = framework.id();
         tracing::info!("Framework {id} disconnected");
         framework.disconnect(now);
+        self.allocator.deactivate_framework(&id);
         self.discard_offers(&id);
         self.handle_timeout(now);
     }
@@ -247,10 +319,10 @@ impl Master {
             self.outputs.push_back(Output::Close(connection.id));
         }
         self.completed.push_back(framework);
-        if self.completed.len() > MAX_COMPLETED_FRAMEWORKS {
+        if self.completed.len() > self.config.max_completed_frameworks {
             self.completed.pop_front();
         }
-        self.allocate_by_batch(now);
+        self.allocator.remove_framework(id);
     }
 
     fn tell_agents(&mut self, message: &ToAgent) {
@@ -259,77 +331,35 @@ impl Master {
         }
     }
 
-    fn allocate_soon(&mut self, now: Instant) {
-        self.next_allocation = Some(now);
-    }
-
-    fn allocate_by_batch(&mut self, now: Instant) {
-        self.next_allocation.get_or_insert(now + self.config.allocation_interval);
-    }
-
-    fn allocate(&mut self, now: Instant) {
-        self.frameworks.values_mut().for_each(|f| f.filters.retain(|filter| filter.until > now));
-        let candidates = self.candidates();
-        // Filters end and resources come back at any time: as long as someone wants offers there are batches.
-        self.next_allocation = (!candidates.is_empty()).then(|| now + self.config.allocation_interval);
-        let mut total = Resources::default();
-        self.agents.values().for_each(|agent| total.add(&agent.total));
-        let mut free: Vec<_> = self.agents.keys().map(|id| (id.clone(), self.free(id))).collect();
-        self.world.random.shuffle(&mut free);
-        let frameworks = &self.frameworks;
-        let refuses = |c: &Candidate, agent_id: &str, resources: &Resources| {
-            let filters = frameworks[&c.framework_id].filters.iter();
-            filters.clone().any(|f| f.blocks(agent_id, &c.role, resources, now))
-        };
+    /// Makes the offers that are due.
+    fn make_offers(&mut self, now: Instant) {
         let mut offers: BTreeMap<String, Vec<v1::Offer>> = BTreeMap::new();
-        for allocation in allocator::allocate(&total, free, candidates, refuses) {
+        for allocation in self.allocator.allocate(now) {
             let framework_id = allocation.framework_id.clone();
             offers.entry(framework_id).or_default().push(self.make_offer(allocation));
         }
+        if let Some(timeout) = self.config.offer_timeout {
+            let made = offers.values().flatten().map(|offer| (now + timeout, offer.id.value.clone()));
+            self.expiring.extend(made);
+        }
         for (framework_id, offers) in offers {
             let offers = Some(event::Offers { offers });
-            self.send(&framework_id, Event { offers, ..Event::of(event::Type::Offers) });
+            self.send(&framework_id, Event { r#type: Some(event::Type::Offers.into()), offers, ..Default::default() });
         }
-    }
-
-    fn candidates(&self) -> Vec<Candidate> {
-        let mut held: HashMap<(&str, &str), Resources> = HashMap::new();
-        for (id, framework) in &self.frameworks {
-            for (role, resources) in framework.held(None) {
-                held.entry((id, role)).or_default().add(resources);
-            }
-        }
-        for offer in self.offers.values() {
-            held.entry((&offer.framework_id, &offer.role)).or_default().add(&offer.resources);
-        }
-        let active = self.frameworks.iter().filter(|(_, f)| f.connection.is_some());
-        let wanting = active.flat_map(|(id, f)| f.wanting_roles().into_iter().map(move |role| (id, role)));
-        let candidate = |(id, role): (&String, String)| Candidate {
-            allocated: held.get(&(id.as_str(), role.as_str())).cloned().unwrap_or_default(),
-            framework_id: id.clone(),
-            role,
-        };
-        wanting.map(candidate).collect()
-    }
-
-    /// What of an agent is neither used nor offered.
-    fn free(&self, agent_id: &str) -> Resources {
-        let mut free = self.agents[agent_id].total.clone();
-        free.subtract(&self.used(agent_id));
-        free.subtract(&self.offered(agent_id));
-        free
     }
 
     fn used(&self, agent_id: &str) -> Resources {
-        let mut used = Resources::default();
-        self.frameworks.values().flat_map(|f| f.held(Some(agent_id))).for_each(|(_, resources)| used.add(resources));
-        used
+        self.allocator.used(agent_id)
     }
 
     fn offered(&self, agent_id: &str) -> Resources {
-        let mut offered = Resources::default();
-        self.offers.values().filter(|o| o.agent_id == agent_id).for_each(|o| offered.add(&o.resources));
-        offered
+        self.allocator.offered(agent_id)
+    }
+
+    /// What is offered is available again.
+    fn recover_offer(&mut self, offer: &OfferRecord) {
+        let OfferRecord { framework_id, agent_id, role, resources } = offer;
+        self.allocator.recover(framework_id, agent_id, role, resources, Was::Offered);
     }
 
     fn make_offer(&mut self, allocation: allocator::Allocation) -> v1::Offer {
@@ -339,7 +369,9 @@ impl Master {
         let agent = &self.agents[&agent_id];
         let framework = &self.frameworks[&framework_id];
         let format = framework.format(&role);
-        let executors = framework.executors.keys().filter(|(agent, _)| *agent == agent_id);
+        let first = (agent_id.clone(), String::new());
+        let executors = framework.executors.range(first..).map(|(place, _)| place);
+        let executors = executors.take_while(|(agent, _)| *agent == agent_id);
         let executor_ids = executors.map(|(_, id)| v1::ExecutorId { value: id.clone() }).collect();
         let offer = v1::Offer {
             id: v1::OfferId { value: id.clone() },
@@ -347,12 +379,12 @@ impl Master {
             agent_id: v1::AgentId { value: agent_id.clone() },
             hostname: agent.info.hostname.clone(),
             url: Some(self.agent_url(agent)),
+            domain: agent.info.domain.clone(),
             attributes: agent.info.attributes.clone(),
             allocation_info: allocation_info(&format),
             resources: resources.to_proto(&format),
             executor_ids,
             unavailability: self.unavailability(&agent.info.hostname),
-            ..Default::default()
         };
         self.offers.insert(id, OfferRecord { framework_id, agent_id, role, resources });
         offer
@@ -368,7 +400,13 @@ impl Master {
     }
 
     fn discard_offers(&mut self, framework_id: &str) {
-        self.offers.retain(|_, offer| offer.framework_id != framework_id);
+        let of_framework =
+            |(id, offer): (&String, &OfferRecord)| (offer.framework_id == framework_id).then(|| id.clone());
+        for id in self.offers.iter().filter_map(of_framework).collect::<Vec<_>>() {
+            if let Some(offer) = self.offers.remove(&id) {
+                self.recover_offer(&offer);
+            }
+        }
     }
 
     fn send(&mut self, framework_id: &str, event: Event) {
@@ -409,6 +447,7 @@ impl Master {
             pid: Some(self.pid()),
             hostname: Some(self.config.hostname.clone()),
             version: Some(MESOS_VERSION.to_owned()),
+            domain: self.config.domain.clone(),
             address: Some(v1::Address {
                 hostname: Some(self.config.hostname.clone()),
                 ip: Some(address.ip().to_string()),
@@ -417,7 +456,6 @@ impl Master {
             capabilities: MASTER_CAPABILITIES
                 .map(|number| v1::master_info::Capability { r#type: Some(number) })
                 .to_vec(),
-            ..Default::default()
         }
     }
 

@@ -45,9 +45,66 @@ impl Master {
                 let gone = call.mark_agent_gone.ok_or_else(|| absent("mark_agent_gone"))?;
                 self.mark_gone(now, &gone.agent_id.value).map(|()| None)
             }
+            call::Type::ReserveResources => {
+                let reserve = call.reserve_resources.ok_or_else(|| absent("reserve_resources"))?;
+                self.reserve(now, reserve).map(|()| None)
+            }
+            call::Type::UnreserveResources => {
+                let unreserve = call.unreserve_resources.ok_or_else(|| absent("unreserve_resources"))?;
+                self.unreserve(now, unreserve).map(|()| None)
+            }
+            call::Type::CreateVolumes => {
+                let create = call.create_volumes.ok_or_else(|| absent("create_volumes"))?;
+                self.create_volumes(now, create).map(|()| None)
+            }
+            call::Type::DestroyVolumes => {
+                let destroy = call.destroy_volumes.ok_or_else(|| absent("destroy_volumes"))?;
+                self.destroy_volumes(now, destroy).map(|()| None)
+            }
+            call::Type::GrowVolume => {
+                let grow = call.grow_volume.ok_or_else(|| absent("grow_volume"))?;
+                self.grow_volume(now, grow).map(|()| None)
+            }
+            call::Type::ShrinkVolume => {
+                let shrink = call.shrink_volume.ok_or_else(|| absent("shrink_volume"))?;
+                self.shrink_volume(now, shrink).map(|()| None)
+            }
             call::Type::Teardown => {
                 let teardown = call.teardown.ok_or_else(|| absent("teardown"))?;
                 self.tear_down(now, &teardown.framework_id.value).map(|()| None)
+            }
+            _ => self.sharing_call(call),
+        }
+    }
+
+    /// Weights and quotas.
+    #[allow(deprecated)]
+    fn sharing_call(&mut self, call: Call) -> Result<Option<Response>, Refusal> {
+        match call.r#type() {
+            call::Type::GetWeights => {
+                let weight_infos = self.weights();
+                let get_weights = (!weight_infos.is_empty()).then_some(response::GetWeights { weight_infos });
+                Ok(Some(Response { get_weights, ..of(response::Type::GetWeights) }))
+            }
+            call::Type::UpdateWeights => {
+                let update = call.update_weights.ok_or_else(|| absent("update_weights"))?;
+                self.update_weights(&update.weight_infos).map(|()| None)
+            }
+            call::Type::GetQuota => {
+                let get_quota = Some(response::GetQuota { status: self.quota_status() });
+                Ok(Some(Response { get_quota, ..of(response::Type::GetQuota) }))
+            }
+            call::Type::UpdateQuota => {
+                let update = call.update_quota.ok_or_else(|| absent("update_quota"))?;
+                self.update_quota(&update).map(|()| None)
+            }
+            call::Type::SetQuota => {
+                let set = call.set_quota.ok_or_else(|| absent("set_quota"))?;
+                self.set_quota(&set.quota_request).map(|()| None)
+            }
+            call::Type::RemoveQuota => {
+                let remove = call.remove_quota.ok_or_else(|| absent("remove_quota"))?;
+                self.remove_quota(&remove.role).map(|()| None)
             }
             other => {
                 let name = other.as_str_name();
@@ -74,10 +131,10 @@ impl Master {
         tracing::info!("Agent {agent_id} is marked gone");
         self.gone.insert(agent_id.to_owned());
         self.rescind_offers_of(agent_id);
+        self.allocator.remove_agent(agent_id);
         for framework_id in self.frameworks.keys().cloned().collect::<Vec<_>>() {
             self.lose_agent(now, &framework_id, agent_id);
         }
-        self.allocate_soon(now);
         Ok(())
     }
 
@@ -89,7 +146,8 @@ impl Master {
         let reason = if aware { Reason::AgentRemovedByOperator } else { Reason::AgentRemoved };
         let here = framework.tasks.values().filter(|task| task.agent_id == agent_id);
         let lost: Vec<v1::TaskInfo> = here.map(|task| task.info.clone()).collect();
-        lost.iter().for_each(|task| framework.complete_task(&task.task_id.value));
+        let most = self.config.max_completed_tasks_per_framework;
+        lost.iter().for_each(|task| framework.complete_task(&task.task_id.value, most));
         framework.executors.retain(|(agent, _), _| agent != agent_id);
         for task in &lost {
             let state = v1::TaskState::TaskGoneByOperator;
@@ -117,6 +175,7 @@ impl Master {
     /// Rescinds an offer, if it is still outstanding.
     pub(super) fn rescind(&mut self, offer_id: &str) {
         if let Some(offer) = self.offers.remove(offer_id) {
+            self.recover_offer(&offer);
             let mut event = Event::of(event::Type::Rescind);
             event.rescind = Some(event::Rescind { offer_id: v1::OfferId { value: offer_id.to_owned() } });
             self.send(&offer.framework_id, event);

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+mod sharing;
+
 use super::*;
 use crate::local::messages::ToMaster;
 use crate::local::refusal::Refusal;
@@ -18,9 +20,15 @@ struct World {
     told: Vec<(String, ToAgent)>,
 }
 
+fn config() -> Config {
+    Config::new("h".into(), ([127, 0, 0, 1], 5050).into())
+}
+
 fn world(agents: u32) -> World {
-    let config =
-        Config { hostname: "h".into(), address: ([127, 0, 0, 1], 5050).into(), allocation_interval: SECOND.into() };
+    world_with(agents, config())
+}
+
+fn world_with(agents: u32, config: Config) -> World {
     let now = Instant::now();
     let mut master = Master::new(now, config, world::World::of_tests(now));
     for n in 0..agents {
@@ -77,6 +85,11 @@ impl World {
         self.events = rest;
         let mine: Vec<(ConnectionId, Event)> = mine;
         mine.into_iter().filter_map(|(_, e)| e.offers).flat_map(|o| o.offers).collect()
+    }
+
+    fn take_rescinded(&mut self) -> Vec<String> {
+        let rescinded = |(_, e): &(ConnectionId, Event)| e.rescind.clone().map(|rescind| rescind.offer_id.value);
+        self.events.iter().filter_map(rescinded).collect()
     }
 
     fn take_updates(&mut self) -> Vec<v1::TaskStatus> {
@@ -239,12 +252,42 @@ fn the_newest_subscription_wins() {
     let second = world.subscribe(2, again);
     assert_eq!(first.0, second.0);
     assert_eq!(world.closed, [1]);
-    assert_eq!(world.take_offers(2).len(), 1, "what the first was offered is free");
+    assert_eq!(world.take_offers(2).len(), 0, "what the first was offered is free, for the next batch");
+    world.pass(SECOND);
+    assert_eq!(world.take_offers(2).len(), 1);
     let refused = world.call(&first, Call { r#type: Some(call::Type::Revive.into()), ..Default::default() });
     assert_eq!(refused.expect_err("an old stream").status, 400);
     world.master.disconnected(world.now, 1);
     world.pump();
     assert!(world.master.frameworks[&second.0].connection.is_some(), "the old stream's end changes nothing");
+}
+
+#[test]
+fn an_offer_that_is_not_answered_in_time_is_rescinded() {
+    let mut world = world_with(1, Config { offer_timeout: Some((3 * SECOND).into()), ..config() });
+    let framework = world.subscribe(1, info("a"));
+    let offer = world.take_offers(1).remove(0);
+    world.pass(2 * SECOND);
+    assert_eq!(world.take_rescinded(), [""; 0]);
+    world.pass(SECOND);
+    assert_eq!(world.take_rescinded().concat(), offer.id.value);
+    assert_eq!(world.take_offers(1).len(), 1, "it is free again");
+    world.call(&framework, launch(&offer, "t")).expect("accepted");
+    assert_eq!(world.take_updates()[0].state(), v1::TaskState::TaskLost);
+}
+
+#[test]
+#[allow(deprecated)]
+fn only_the_master_s_roles_may_be_taken() {
+    let roles = Some(BTreeSet::from(["a".to_owned()]));
+    let mut world = world_with(1, Config { roles, ..config() });
+    let in_role = |role: &str| v1::FrameworkInfo { role: Some(role.into()), ..info("f") };
+    world.subscribe(1, in_role("b"));
+    let error = world.events.iter().find_map(|(_, e)| e.error.clone()).expect("refused");
+    assert_eq!(error.message, "Roles { b } are not present in the master's --roles");
+    world.subscribe(2, in_role("a"));
+    world.subscribe(3, in_role("*"));
+    assert_eq!(world.closed, [1]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use prost::Message;
 use super::Context;
 use super::door::only_type;
 use super::stream::{Format, not_allowed, read};
+use crate::local::cluster::machine::Machine;
 use crate::local::refusal::Refusal;
 use crate::proto::v1::FrameworkId;
 use crate::proto::v1::maintenance::Schedule;
@@ -72,12 +73,18 @@ pub async fn maintenance(context: State<Context>, method: Method, headers: Heade
     answer.await.unwrap_or_else(|refusal: Refusal| refusal.into_response())
 }
 
-async fn ask(context: &Context, call: Call) -> Result<Option<master::Response>, Refusal> {
-    let outcome = context.cluster.ask(move |machine, now| machine.master.operator_call(now, call)).await;
+pub(super) async fn ask(context: &Context, call: Call) -> Result<Option<master::Response>, Refusal> {
+    let answer = move |machine: &mut Machine, now| {
+        let answer = machine.master.operator_call(now, call);
+        // Frameworks hear of it before the operator does.
+        machine.route(now);
+        answer
+    };
+    let outcome = context.cluster.ask(answer).await;
     outcome.ok_or_else(|| Refusal::new(503, "The cluster is stopping"))?
 }
 
-fn of(kind: call::Type) -> Call {
+pub(super) fn of(kind: call::Type) -> Call {
     Call { r#type: Some(kind.into()), ..Default::default() }
 }
 
@@ -90,6 +97,6 @@ fn written(format: Format, response: &master::Response) -> Response {
     }
 }
 
-fn in_json(body: Vec<u8>) -> Response {
+pub(super) fn in_json(body: Vec<u8>) -> Response {
     ([(header::CONTENT_TYPE, Format::Json.media_type())], body).into_response()
 }

@@ -6,7 +6,8 @@ use crate::local::backend::{Launch, Sandbox, Volume};
 use crate::local::task::duration;
 use crate::proto::v1;
 
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// The `PATH` of executors and tasks (`os::host_default_path`).
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// `RECOVERY_TIMEOUT` and `EXECUTOR_REREGISTER_TIMEOUT` in `src/slave/constants.hpp`.
 const RECOVERY_TIMEOUT: &str = "15mins";
 const SUBSCRIPTION_BACKOFF_MAX: &str = "2secs";
@@ -25,7 +26,7 @@ pub fn volumes(volumes: &[RoleVolume]) -> Vec<Volume> {
 }
 
 /// What starts an executor, or a task of it with a directory of its own. The agent's own environment is not inherited;
-/// the backend adds the variables that name the sandbox.
+/// the backend adds the variables that name the sandbox. Of two of one name the later one counts.
 pub fn launch(
     config: &Config,
     executor: &Record,
@@ -37,20 +38,22 @@ pub fn launch(
 ) -> Launch {
     let grace = executor.info.shutdown_grace_period.as_ref().map_or(config.shutdown_grace_period, duration);
     let checkpoint = executor.framework.checkpoint();
-    let mut environment: Vec<(String, String)> = [
-        ("LIBPROCESS_PORT", "0".to_owned()),
-        ("MESOS_AGENT_ENDPOINT", config.endpoint.clone()),
-        ("MESOS_CHECKPOINT", u8::from(checkpoint).to_string()),
-        ("MESOS_EXECUTOR_ID", executor.info.executor_id.value.clone()),
-        ("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", grace.to_string()),
-        ("MESOS_FRAMEWORK_ID", executor.framework_id()),
-        ("MESOS_HTTP_COMMAND_EXECUTOR", "0".to_owned()),
-        ("MESOS_SLAVE_ID", config.id.clone()),
-        ("MESOS_SLAVE_PID", format!("{}@{}", config.path, config.endpoint)),
-        ("PATH", PATH.to_owned()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into();
+    let mut environment = vec![("PATH".to_owned(), PATH.to_owned())];
+    environment.extend(config.environment.clone());
+    environment.extend(
+        [
+            ("LIBPROCESS_PORT", "0".to_owned()),
+            ("MESOS_AGENT_ENDPOINT", config.endpoint.clone()),
+            ("MESOS_CHECKPOINT", u8::from(checkpoint).to_string()),
+            ("MESOS_EXECUTOR_ID", executor.info.executor_id.value.clone()),
+            ("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", grace.to_string()),
+            ("MESOS_FRAMEWORK_ID", executor.framework_id()),
+            ("MESOS_HTTP_COMMAND_EXECUTOR", "0".to_owned()),
+            ("MESOS_SLAVE_ID", config.id.clone()),
+            ("MESOS_SLAVE_PID", format!("{}@{}", config.path, config.endpoint)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    );
     if checkpoint {
         environment.push(("MESOS_RECOVERY_TIMEOUT".to_owned(), RECOVERY_TIMEOUT.to_owned()));
         environment.push(("MESOS_SUBSCRIPTION_BACKOFF_MAX".to_owned(), SUBSCRIPTION_BACKOFF_MAX.to_owned()));

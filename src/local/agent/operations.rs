@@ -1,0 +1,70 @@
+//! What became of operations, told to their schedulers until they acknowledge it. Follows
+//! `src/status_update_manager/operation.hpp`.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use uuid::Uuid;
+
+use super::updates::{RETRY_MAX, RETRY_MIN};
+use crate::proto::v1;
+use crate::wire::duration::Period;
+
+/// The statuses that wait for an acknowledgement, by the operation's uuid.
+#[derive(Debug, Default)]
+pub struct Operations(BTreeMap<Vec<u8>, Outstanding>);
+
+#[derive(Debug)]
+struct Outstanding {
+    framework_id: String,
+    status: v1::OperationStatus,
+    due: Instant,
+    interval: Period,
+}
+
+impl Operations {
+    /// Keeps a status that was sent.
+    pub fn add(&mut self, now: Instant, framework_id: String, uuid: Vec<u8>, status: v1::OperationStatus) {
+        self.0.insert(uuid, Outstanding { framework_id, status, due: now + RETRY_MIN, interval: RETRY_MIN });
+    }
+
+    /// Takes an acknowledgement. One of another status is ignored.
+    pub fn acknowledge(&mut self, uuid: &[u8], status_uuid: &[u8]) {
+        let is_it = |status: &v1::OperationStatus| status.uuid.as_ref().is_some_and(|uuid| uuid.value == status_uuid);
+        if self.0.get(uuid).is_some_and(|outstanding| is_it(&outstanding.status)) {
+            self.0.remove(uuid);
+        }
+    }
+
+    /// Forgets those of a framework that is removed.
+    pub fn forget(&mut self, framework_id: &str) {
+        self.0.retain(|_, outstanding| outstanding.framework_id != framework_id);
+    }
+
+    /// When to call `repeat` at the latest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.0.values().map(|outstanding| outstanding.due).min()
+    }
+
+    /// The statuses that are due to be sent again, with their frameworks' ids and the operations' uuids.
+    pub fn repeat(&mut self, now: Instant) -> Vec<(String, Vec<u8>, v1::OperationStatus)> {
+        let mut due = Vec::new();
+        for (uuid, outstanding) in self.0.iter_mut().filter(|(_, outstanding)| outstanding.due <= now) {
+            outstanding.interval = (outstanding.interval * 2).min(RETRY_MAX);
+            outstanding.due = now + outstanding.interval;
+            due.push((outstanding.framework_id.clone(), uuid.clone(), outstanding.status.clone()));
+        }
+        due
+    }
+}
+
+/// The status of an operation that was done, which an operation on an agent's own resources is at once.
+pub fn finished(agent_id: &str, operation_id: String, uuid: Uuid) -> v1::OperationStatus {
+    v1::OperationStatus {
+        operation_id: Some(v1::OperationId { value: operation_id }),
+        state: v1::OperationState::OperationFinished.into(),
+        uuid: Some(v1::Uuid { value: uuid.into_bytes().to_vec() }),
+        agent_id: Some(v1::AgentId { value: agent_id.to_owned() }),
+        ..Default::default()
+    }
+}

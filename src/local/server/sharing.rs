@@ -1,0 +1,112 @@
+//! The endpoints `/weights` and `/quota`, which are older than the calls of the operator API and do the same. Follows
+//! `src/master/weights_handler.cpp` and `src/master/quota_handler.cpp`.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+
+use super::Context;
+use super::door::only_type;
+use super::operator::{ask, in_json, of};
+use super::stream::not_allowed;
+use crate::local::refusal::Refusal;
+use crate::proto::v1::master::{Call, call};
+use crate::proto::v1::quota::{QuotaRequest, QuotaStatus};
+use crate::wire::json;
+
+const WEIGHTS: &str = "mesos.v1.master.Call.UpdateWeights";
+const WEIGHT: &str = "mesos.v1.WeightInfo";
+const QUOTA_REQUEST: &str = "mesos.v1.quota.QuotaRequest";
+const QUOTA_STATUS: &str = "mesos.v1.quota.QuotaStatus";
+
+/// `/weights`: the calls GET_WEIGHTS and UPDATE_WEIGHTS, with the list of weights alone.
+pub async fn weights(context: State<Context>, method: Method, body: Bytes) -> Response {
+    if let Some(answer) = not_allowed(&["GET", "PUT"], &method) {
+        return answer;
+    }
+    let answer = async {
+        if method == Method::GET {
+            let response = ask(&context, of(call::Type::GetWeights)).await?.unwrap_or_default();
+            let infos = response.get_weights.unwrap_or_default().weight_infos;
+            let list = infos.iter().map(|info| json::to_json(WEIGHT, info)).collect::<Vec<_>>().join(&b',');
+            return Ok(in_json([b"[".as_slice(), &list, b"]"].concat()));
+        }
+        let update_weights = Some(weights_in(&body)?);
+        let call = Call { update_weights, ..of(call::Type::UpdateWeights) };
+        ask(&context, call).await.map(|_| StatusCode::OK.into_response())
+    };
+    answer.await.unwrap_or_else(|refusal: Refusal| refusal.into_response())
+}
+
+fn weights_in(body: &[u8]) -> Result<call::UpdateWeights, Refusal> {
+    let text = String::from_utf8_lossy(body);
+    let refused = |what: &str, why: &str| Refusal::new(400, format!("Failed to {what} '{text}': {why}"));
+    let parsed =
+        serde_json::from_slice(body).map_err(|e| refused("parse update weights request JSON", &e.to_string()))?;
+    let Value::Array(_) = parsed else {
+        return Err(refused("parse update weights request JSON", "Unexpected JSON type parsed"));
+    };
+    let call = serde_json::json!({ "weight_infos": parsed }).to_string();
+    json::from_json(WEIGHTS, call.as_bytes())
+        .map_err(|e| refused("convert weights JSON array to protobuf", &e.to_string()))
+}
+
+/// `/quota`: the calls GET_QUOTA and SET_QUOTA, with the status and the request alone.
+#[allow(deprecated)]
+pub async fn quota(context: State<Context>, method: Method, headers: HeaderMap, body: Bytes) -> Response {
+    if let Some(answer) = not_allowed(&["GET", "POST", "DELETE"], &method) {
+        return answer;
+    }
+    let answer = async {
+        match method {
+            Method::GET => {
+                let response = ask(&context, of(call::Type::GetQuota)).await?.unwrap_or_default();
+                let status: QuotaStatus = response.get_quota.unwrap_or_default().status;
+                Ok(in_json(json::to_json(QUOTA_STATUS, &status)))
+            }
+            Method::DELETE => Err(Refusal::new(
+                400,
+                "Failed to parse remove quota request for path '/master/quota': expected 3 tokens, found 2 tokens",
+            )),
+            _ => {
+                only_type(&headers, "application/json")?;
+                let set_quota = Some(call::SetQuota { quota_request: quota_in(&body)? });
+                ask(&context, Call { set_quota, ..of(call::Type::SetQuota) })
+                    .await
+                    .map(|_| StatusCode::OK.into_response())
+            }
+        }
+    };
+    answer.await.unwrap_or_else(|refusal: Refusal| refusal.into_response())
+}
+
+fn quota_in(body: &[u8]) -> Result<QuotaRequest, Refusal> {
+    let text = String::from_utf8_lossy(body);
+    let refused = |what: &str, why: &str| Refusal::new(400, format!("Failed to {what} JSON '{text}': {why}"));
+    let parsed = serde_json::from_slice(body).map_err(|e| refused("parse set quota request", &e.to_string()))?;
+    let Value::Object(_) = parsed else {
+        return Err(refused("parse set quota request", "Unexpected JSON type parsed"));
+    };
+    json::from_json(QUOTA_REQUEST, body).map_err(|e| refused("validate set quota request", &e.to_string()))
+}
+
+/// `/quota/ROLE`: removes the quota of a role; with another method as `/quota`.
+pub async fn quota_of(
+    context: State<Context>,
+    method: Method,
+    Path(role): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if method != Method::DELETE {
+        return quota(context, method, headers, body).await;
+    }
+    let removed = context.cluster.ask(move |machine, _| machine.master.remove_quota_of_path(&role)).await;
+    match removed {
+        Some(Ok(())) => StatusCode::OK.into_response(),
+        Some(Err(refusal)) => refusal.into_response(),
+        None => Refusal::new(503, "The cluster is stopping").into_response(),
+    }
+}
