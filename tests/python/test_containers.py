@@ -229,6 +229,31 @@ def test_a_command_runs_in_its_image(
     assert (status.state, status.message) == (mesos_pb2.TASK_FAILED, "Command exited with status 3")
 
 
+def test_a_persistent_volume_is_mounted_in_an_image(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MESOS_DOCKER", engine)
+    volume = mesos_pb2.Resource(name="disk", type=mesos_pb2.Value.SCALAR, role="r")
+    volume.scalar.value = 10
+    volume.disk.persistence.id = "v"
+    volume.disk.volume.container_path = "kept"
+    volume.disk.volume.mode = mesos_pb2.Volume.RW
+    scheduler, operation = Recorder(), mesos_pb2.Offer.Operation
+    with (
+        LocalCluster(containers="docker", resources="cpus:4;mem:1000;disk(r):100") as cluster,
+        running(cluster.address, scheduler, framework(role="r")) as driver,
+    ):
+        offer = scheduler.offer()
+        create = operation(type=operation.CREATE, create=operation.Create(volumes=[volume]))
+        for command, image in (("echo something > kept/file", "remesos-test"), ("grep something kept/file", "")):
+            launched = task(offer, command)
+            launched.resources.append(volume)
+            launched.container.CopyFrom(mesos(image))
+            launch = operation(type=operation.LAUNCH, launch=operation.Launch(task_infos=[launched]))
+            driver.acceptOffers([offer.id], [create, launch] if image else [launch], mesos_pb2.Filters())
+            scheduler.state(launched.task_id.value, mesos_pb2.TASK_FINISHED)
+            if image:
+                offer = scheduler.offer(lambda o: any(r.disk.HasField("persistence") for r in o.resources))
+
+
 def test_a_task_in_an_image_is_killed(with_docker: LocalCluster, engine: str) -> None:
     for command, message in (
         ("trap 'exit 9' TERM; touch ready; while true; do sleep 0.1; done", "Command exited with status 9"),
