@@ -314,11 +314,15 @@ impl Agent {
             for container in &record.containers {
                 self.containers.remove(container);
             }
+            if record.containers.is_empty() {
+                // There was never more than its name.
+                return;
+            }
             self.completed.push_back(record);
             let most = self.config.max_completed_executors_per_framework;
-            let of_framework = self.completed.iter().filter(|executor| executor.framework_id() == key.0);
-            if of_framework.count() > most {
-                let oldest = self.completed.iter().position(|executor| executor.framework_id() == key.0);
+            let same = |executor: &Record| executor.framework.id.as_ref().is_some_and(|id| id.value == key.0);
+            if self.completed.iter().filter(|executor| same(executor)).count() > most {
+                let oldest = self.completed.iter().position(same);
                 oldest.map(|oldest| self.completed.remove(oldest));
             } else if self.completed.len() > MAX_COMPLETED_EXECUTORS {
                 self.completed.pop_front();

@@ -109,11 +109,8 @@ impl Record {
 
     /// What runs here reports as an executor does that is a process of its own.
     pub(super) fn report(&mut self, context: &mut Context, status: v1::TaskStatus) {
-        // Its container never ran: the agent says so.
-        let of_agent = matches!(status.reason(), Reason::ContainerLaunchFailed) && status.reason.is_some();
-        let source = if of_agent { Source::Agent } else { Source::Executor };
         let completed = v1::TaskStatus {
-            source: Some(source.into()),
+            source: Some(Source::Executor.into()),
             executor_id: Some(self.info.executor_id.clone()),
             timestamp: Some(context.world.timestamp(context.now)),
             uuid: Some(context.world.uuid().into_bytes().to_vec()),
@@ -139,6 +136,12 @@ impl Record {
         self.tell_for(context, task, TaskState::TaskDropped, Reason::ExecutorTerminated, &why);
     }
 
+    /// A task is not even given to an executor.
+    pub(super) fn drop_task(&mut self, context: &mut Context, task: &v1::TaskInfo, why: &str) {
+        let status = self.made(context, task, TaskState::TaskDropped, Reason::GcError, why);
+        self.update(context, v1::TaskStatus { executor_id: None, ..status });
+    }
+
     /// The agent reports on a task by itself.
     pub(super) fn tell_for(
         &mut self,
@@ -148,9 +151,21 @@ impl Record {
         reason: Reason,
         why: &str,
     ) {
+        let status = self.made(context, task, state, reason, why);
+        self.update(context, status);
+    }
+
+    fn made(
+        &self,
+        context: &mut Context,
+        task: &v1::TaskInfo,
+        state: TaskState,
+        reason: Reason,
+        why: &str,
+    ) -> v1::TaskStatus {
         let aware = has_capability(&self.framework, v1::framework_info::capability::Type::PartitionAware);
         let state = if state == TaskState::TaskDropped && !aware { TaskState::TaskLost } else { state };
-        let status = v1::TaskStatus {
+        v1::TaskStatus {
             task_id: task.task_id.clone(),
             state: state.into(),
             source: Some(Source::Agent.into()),
@@ -160,7 +175,6 @@ impl Record {
             timestamp: Some(context.world.timestamp(context.now)),
             uuid: Some(context.world.uuid().into_bytes().to_vec()),
             ..Default::default()
-        };
-        self.update(context, status);
+        }
     }
 }
