@@ -61,6 +61,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benches/flood.py
 	$(BIN)/python benches/classic.py
 	$(BIN)/python benches/executors.py
+	cargo bench --quiet --no-default-features --bench allocation
 
 stubs: $(VENV)/.developed
 	$(BIN)/python tools/generate_stubs.py

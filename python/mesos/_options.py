@@ -29,6 +29,14 @@ def texts(arguments: Mapping[str, Any]) -> dict[str, str]:
     return {name: _READERS[name](name, value) for name, value in arguments.items() if value is not None}
 
 
+def kept() -> str | None:
+    """Returns where the sandboxes of failed tasks are kept if nobody says so."""
+    if "REMESOS_LOCAL_KEEP" in os.environ:
+        return None
+    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(state, "remesos", "failed")
+
+
 def _number(name: str, value: Any) -> str:
     """An int whose bounds the core knows, and which fits into 64 bits."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
@@ -200,4 +208,5 @@ _READERS: dict[str, Callable[[str, Any], str]] = {
     "executor_registration_timeout": _duration,
     "executor_shutdown_grace_period": _duration,
     "keep": _path,
+    "stderr_in_log": _switch,
 }

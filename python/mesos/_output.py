@@ -1,4 +1,4 @@
-"""Shows the output of an embedded cluster's tasks for ``remesos run``. Reads files of sandboxes in bounded parts.
+"""Shows the output of an embedded cluster's tasks. Reads files of sandboxes in bounded parts.
 
 A task controls its sandbox: its files may be replaced by anything, and may grow faster than they can be shown.
 """
@@ -13,7 +13,7 @@ import os
 import re
 import stat
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mesos._console import visible
 
@@ -40,10 +40,23 @@ _ID_SHOWN = 8
 _OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
+class Writer(Protocol):
+    """Where output goes: a console, or streams."""
+
+    def say(self, text: str) -> None:
+        """Writes a message of ours, as a line."""
+
+    def write(self, text: str, error: bool) -> None:
+        """Writes text to standard output or to standard error."""
+
+    def has_room(self) -> bool:
+        """Returns whether more should be written."""
+
+
 class Output:
     """Shows tasks' output as it is written. Each line is prefixed with its task, or the executor that tasks share."""
 
-    def __init__(self, cluster: LocalCluster, console: Console) -> None:
+    def __init__(self, cluster: LocalCluster, console: Writer) -> None:
         self._cluster, self._console = cluster, console
         self._tails: dict[Path, list[_Tail]] = {}
         self._turn = 0
@@ -71,19 +84,20 @@ class Output:
             self._turn += 1
         return True
 
-    def show_last(self, stop: Stop | None) -> None:
+    def show_last(self, console: Console, stop: Stop | None) -> None:
         """Shows the output that tasks write while they end. Waits for tasks at most a second.
 
+        :param console: what this was made with
         :param stop: ends this early; if None, does not wait for a slow reader
         """
         until = time.monotonic() + _END_SECONDS
         self.show()
         while not all(map(_is_terminal, self.states.values())) and time.monotonic() < until:
-            if self._console.wait(POLL_SECONDS, stop):
+            if console.wait(POLL_SECONDS, stop):
                 break
             self.show()
         until = time.monotonic() + HURRY_SECONDS if stop is None else math.inf
-        while not self.show(last=True) and self._console.drain(stop, until - time.monotonic()):
+        while not self.show(last=True) and console.drain(stop, until - time.monotonic()):
             pass
         for tails in self._tails.values():
             for tail in tails:
@@ -99,7 +113,7 @@ class Output:
 class _Tail:
     """One file of a sandbox. Each read continues after the previous one."""
 
-    def __init__(self, sandbox: Path, name: str, mark: str, console: Console) -> None:
+    def __init__(self, sandbox: Path, name: str, mark: str, console: Writer) -> None:
         self._sandbox, self._name, self._mark, self._console = sandbox, name, visible(mark), console
         self._decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
         self._at = self._left_out = 0

@@ -14,7 +14,7 @@ import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from mesos import _core, _program
+from mesos import _core, _options, _program
 from mesos._console import BROKEN_STATUS, Console, open_standard_files
 from mesos._output import HURRY_SECONDS, POLL_SECONDS, Output
 from mesos._script import Script
@@ -39,7 +39,11 @@ _EPILOG = (
 _OPTIONS: dict[str, dict[str, tuple[str | None, str]]] = {
     "cluster": {
         "work_dir": ("DIRECTORY", "the directory of the sandboxes (default: a temporary directory)"),
-        "keep": ("DIRECTORY", "where the sandboxes of the last ten failed tasks are kept (default: {keep})"),
+        "keep": (
+            "DIRECTORY",
+            "where the sandboxes of the last ten failed tasks are kept; '' for nowhere (default: remesos/failed in "
+            "$XDG_STATE_HOME, or in ~/.local/state)",
+        ),
     },
     "agents": {
         "resources": (
@@ -183,7 +187,7 @@ def _seconds(text: str) -> float:
     raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
 
 
-def _cluster(options: argparse.Namespace) -> LocalCluster:
+def _cluster(options: argparse.Namespace, **own: Any) -> LocalCluster:
     given = vars(options)
     names = ["port", "agents", "ip", "token", *(name for group in _OPTIONS.values() for name in group)]
     arguments = {name: given[name] for name in names if given.get(name) is not None}
@@ -192,7 +196,11 @@ def _cluster(options: argparse.Namespace) -> LocalCluster:
     if not (real_path or "executor_environment_variables" in arguments or os.environ.get(variable)):
         path = f"{os.path.dirname(sys.executable)}:{_core.AGENT_PATH}"
         arguments["executor_environment_variables"] = {"PATH": path}
-    return LocalCluster(**arguments)
+    if arguments.get("keep") == "":
+        del arguments["keep"]
+    else:
+        arguments.setdefault("keep", _options.kept())
+    return LocalCluster._with({**arguments, **own})
 
 
 def _local(options: argparse.Namespace) -> int:
@@ -212,7 +220,8 @@ def _local(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     command = _program.command(options.script, options.is_module, options.arguments)
     console = Console()
-    with Stop() as stop, _cluster(options) as cluster:
+    # Their output is shown anyway.
+    with Stop() as stop, _cluster(options, stderr_in_log=False) as cluster:
         console.say(f"Web page at {cluster.url}")
         console.drain(stop, math.inf)
         output = Output(cluster, console)
@@ -244,9 +253,9 @@ class _Run:
             self._output.show()
             if self._console.wait(POLL_SECONDS, self._stop) or time.monotonic() >= due:
                 status = self._interrupt()
-                self._output.show_last(None)
+                self._output.show_last(self._console, None)
                 return status
-        self._output.show_last(self._stop)
+        self._output.show_last(self._console, self._stop)
         return 128 - code if code < 0 else code
 
     def _interrupt(self) -> int:

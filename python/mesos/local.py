@@ -133,6 +133,13 @@ class LocalCluster:
         """Starts a cluster from the variables alone, like libmesos' ``local``."""
         return cls()
 
+    @classmethod
+    def _with(cls, options: dict[str, Any]) -> LocalCluster:
+        """Starts a cluster with options by name, those that are only for the package among them."""
+        cluster = cls.__new__(cls)
+        cluster._start(_options.texts(options))
+        return cluster
+
     def _start(self, options: dict[str, str]) -> None:
         _logging.set_level()
         self._core = _core.LocalCluster(options)

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::cluster::view::TaskView;
+use super::keep::Failed;
 use crate::proto::v1;
 use crate::proto::v1::TaskState;
 use crate::proto::v1::task_status::Reason;
@@ -20,14 +21,26 @@ const REMEMBERED: usize = 1000;
 #[derive(Debug, Default)]
 pub struct Failures {
     told: VecDeque<Vec<u8>>,
+    /// Whether the end of stderr is told, which somebody may show anyway.
+    shows_stderr: bool,
+    failed: Failed,
 }
 
 impl Failures {
+    /// Tells of failures, and adds them to those whose sandboxes may be kept.
+    pub fn new(shows_stderr: bool, failed: Failed) -> Self {
+        Self { shows_stderr, failed, ..Self::default() }
+    }
+
     /// Logs an update that goes to a framework if it tells of a failure, and did not go before. `find` gives the task,
     /// if an agent knows it.
     pub fn tell(&mut self, status: &v1::TaskStatus, find: impl FnOnce() -> Option<TaskView>) {
         if is_failure(status) && self.is_new(status.uuid()) {
-            tracing::warn!("{}", describe(status, find().as_ref()));
+            let task = find();
+            tracing::warn!("{}", describe(status, task.as_ref(), self.shows_stderr));
+            if let Some(task) = task {
+                self.failed.add(&task.id, &task.sandbox);
+            }
         }
     }
 
@@ -54,13 +67,16 @@ fn is_failure(status: &v1::TaskStatus) -> bool {
         && status.reason.is_none_or(|reason| reason != i32::from(Reason::Reconciliation))
 }
 
-fn describe(status: &v1::TaskStatus, task: Option<&TaskView>) -> String {
+fn describe(status: &v1::TaskStatus, task: Option<&TaskView>, shows_stderr: bool) -> String {
     let why = status.message.as_deref().unwrap_or("no reason was given");
     let said =
         format!("Task '{}' ended in {}: {}", plain(&status.task_id.value), status.state().as_str_name(), plain(why));
     let Some(task) = task else { return said };
     let (framework, sandbox) = (plain(&task.framework), task.sandbox.display());
     let said = format!("{said}. Framework: '{framework}', sandbox: {sandbox}");
+    if !shows_stderr {
+        return said;
+    }
     match last_lines(&task.sandbox.join("stderr")) {
         lines if lines.is_empty() => format!("{said}, nothing on stderr"),
         lines => format!("{said}, stderr ends with:\n    {}", lines.join("\n    ")),
@@ -157,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_described_on_one_line_but_for_its_stderr() {
-        let said = describe(&update(TaskState::TaskError, 1), None);
+        let said = describe(&update(TaskState::TaskError, 1), None, true);
         assert_eq!(said, "Task '' ended in TASK_ERROR: why\\nnot");
     }
 }

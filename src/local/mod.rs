@@ -12,6 +12,9 @@ mod cluster;
 mod failures;
 mod host;
 mod ids;
+mod keep;
+#[doc(hidden)]
+pub mod load;
 mod master;
 mod messages;
 mod options;
@@ -21,6 +24,7 @@ mod resources;
 mod roles;
 mod script;
 mod server;
+mod show;
 pub(crate) mod task;
 mod token;
 mod work_dir;

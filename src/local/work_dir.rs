@@ -62,6 +62,11 @@ impl WorkDir {
         Ok(Self { path, temporary: Some(Temporary { _lock: lock, remover }) })
     }
 
+    /// Whether it is removed at the end.
+    pub fn is_temporary(&self) -> bool {
+        self.temporary.is_some()
+    }
+
     /// Where it is, without symbolic links.
     pub fn path(&self) -> &Path {
         &self.path

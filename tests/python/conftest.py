@@ -124,10 +124,12 @@ def master(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in list(os.environ):
         if name.startswith(("MESOS_", "LIBPROCESS_")) or name == "REMESOS_MASTER":
             monkeypatch.delenv(name)
+    # Where sandboxes of failed tasks are kept.
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
 
 
 @pytest.fixture

@@ -284,7 +284,8 @@ def test_what_tools_and_the_web_page_read(embedded: LocalCluster) -> None:
         assert mine["resources"]["cpus"] == 0.1
         slave = next(s for s in state["slaves"] if s["id"] == mine["slave_id"])
         agent = get(embedded, f"/{slave['pid'].partition('@')[0]}/state")
-        [executors] = [f["executors"] + f["completed_executors"] for f in agent["frameworks"]]
+        frameworks = agent["frameworks"] + agent["completed_frameworks"]
+        [executors] = [f["executors"] + f["completed_executors"] for f in frameworks]
         path = urllib.parse.quote(executors[0]["directory"] + "/stdout")
         assert get(embedded, f"/files/read?path={path}&offset=0") == {"offset": 0, "data": "hello\n"}
         assert get(embedded, f"/files/read?path={path}&offset=-1") == {"offset": 6, "data": ""}

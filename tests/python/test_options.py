@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
+import itertools
 import json
 import logging
 import subprocess
@@ -16,7 +19,7 @@ from mesos.errors import ArgumentTypeError, ArgumentValueError
 from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster
 
-from tests.apache_mesos import ApacheMesos
+from tests.apache_mesos import ApacheMesos, credentials
 from tests.python.support import Recorder, capable, filters, framework, running, task, wait_until
 
 if TYPE_CHECKING:
@@ -67,7 +70,7 @@ RESOURCES = [
                 {
                     "name": "ports",
                     "type": "RANGES",
-                    "ranges": {"range": [{"begin": 1, "end": 3}, {"begin": 4, "end": 9}]},
+                    "ranges": {"range": [{"begin": 1, "end": 3}, {"begin": 5, "end": 9}]},
                 },
                 {"name": "cpus", "type": "SCALAR", "scalar": {"value": 3}, "role": "r"},
             ]
@@ -353,3 +356,59 @@ def test_completed_frameworks_and_tasks_are_bounded() -> None:
         )
         [shown] = get(cluster.address, "/state")["completed_frameworks"]
         assert len(shown["completed_tasks"]) <= 3
+
+
+SUBSCRIBE = {"type": "SUBSCRIBE", "subscribe": {"framework_info": {"user": "u", "name": "f"}}}
+
+
+def answered(address: str, credential: str | None, principal: str | None) -> tuple[int, str, str | None]:
+    """The status, the body or what kind of event comes first, and what the answer wants."""
+    info = {**SUBSCRIBE["subscribe"]["framework_info"], **({"principal": principal} if principal else {})}  # type: ignore[index]
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    if credential:
+        headers["Authorization"] = f"Basic {base64.b64encode(credential.encode()).decode()}"
+    connection = http.client.HTTPConnection(address, timeout=10)
+    body = json.dumps({"type": "SUBSCRIBE", "subscribe": {"framework_info": info}})
+    connection.request("POST", "/api/v1/scheduler", body, headers)
+    response = connection.getresponse()
+    if response.status == 200:
+        text = json.loads(response.read(int(response.readline())))["type"]
+    else:
+        text = response.read().decode()
+    wanted = response.headers["WWW-Authenticate"]
+    connection.close()
+    return response.status, text, wanted
+
+
+def test_frameworks_authenticate_as_with_the_real_one(apache_home: Path, tmp_path: Path) -> None:
+    path = credentials(tmp_path / "credentials", "alice", "sesame")["MESOS_CREDENTIALS"]
+    asked = list(
+        itertools.product([None, "alice:wrong", "bob:sesame", "alice", "alice:sesame"], [None, "alice", "bob"])
+    )
+    flags = {
+        "MESOS_AUTHENTICATE_HTTP_FRAMEWORKS": "true",
+        "MESOS_HTTP_FRAMEWORK_AUTHENTICATORS": "basic",
+        "MESOS_CREDENTIALS": path,
+    }
+    with ApacheMesos(apache_home, tmp_path / "real", flags=flags) as real:
+        expected = [answered(real.address, *each) for each in asked]
+    with LocalCluster(authenticate_http_frameworks=True, credentials=path) as cluster:
+        assert [answered(cluster.address, *each) for each in asked] == expected
+
+
+def test_drivers_authenticate() -> None:
+    credential = mesos_pb2.Credential(principal="alice", secret="sesame")
+    scheduler = Recorder()
+    with (
+        LocalCluster(authenticate_http_frameworks=True, credentials={"alice": "sesame"}) as cluster,
+        running(cluster.address, scheduler, framework(principal="alice"), credential=credential) as driver,
+    ):
+        offer = scheduler.offer()
+        launched = task(offer)
+        driver.launchTasks(offer.id, [launched])
+        scheduler.state(launched.task_id.value, mesos_pb2.TASK_FINISHED)
+
+
+def test_the_token_is_a_secret_too() -> None:
+    with LocalCluster(authenticate_http_frameworks=True, credentials={}, token="0123456789abcdef") as cluster:
+        assert answered(cluster.address, "anyone:0123456789abcdef", "alice")[:2] == (200, "SUBSCRIBED")

@@ -108,3 +108,21 @@ def test_the_sandbox_is_there(embedded: LocalCluster, caplog: pytest.LogCaptureF
         (said,) = failures(caplog, 1)
         sandbox = Path(said.partition("sandbox: ")[2].partition(",")[0])
         assert "kept" in os.listdir(sandbox)
+
+
+def test_a_cluster_keeps_sandboxes_only_if_it_is_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    for keep in (None, tmp_path / "kept"):
+        scheduler = Recorder()
+        with LocalCluster(keep=keep) as cluster, running(cluster.address, scheduler) as driver:
+            offer = scheduler.offer()
+            failed = task(offer, "echo why >&2; exit 3")
+            driver.launchTasks(offer.id, [failed])
+            scheduler.state(failed.task_id.value, mesos_pb2.TASK_FAILED)
+        assert [path.name for path in tmp_path.iterdir()] == ([] if keep is None else ["kept"])
+    [sandbox] = (tmp_path / "kept").iterdir()
+    assert (sandbox / "stderr").read_text() == "why\n"
+    assert sandbox.stat().st_mode & 0o777 == 0o700
+    wait_until(lambda: str(sandbox) in caplog.text, "where it is kept is logged")

@@ -195,3 +195,82 @@ def test_a_writer_of_a_fifo_in_the_place_of_its_output_is_left_alone(script: str
 def test_a_file_that_a_task_empties_is_read_from_its_beginning(script: str) -> None:
     lines = shown(run(script, "echo before; sleep 1; : > stdout; sleep 1; echo x"))
     assert lines == ["[task0] before", "[task0] x"]
+
+
+def kept(directory: Path) -> list[Path]:
+    return sorted(directory.iterdir()) if directory.exists() else []
+
+
+def test_the_output_of_a_failed_task_is_shown_once_and_its_sandbox_is_kept(script: str, tmp_path: Path) -> None:
+    environment = {"XDG_STATE_HOME": str(tmp_path / "state")}
+    done = run(script, "echo unique line >&2; exit 3", "echo fine", environment=environment)
+    assert done.returncode == 0
+    assert done.stderr.count(b"unique line") == 1
+    assert b"Task 'task0' ended in TASK_FAILED: Command exited with status 3" in done.stderr
+    [sandbox] = kept(tmp_path / "state" / "remesos" / "failed")
+    assert f"Task 'task0' failed; its sandbox is kept in {sandbox}".encode() in done.stderr
+    assert (sandbox / "stderr").read_text() == "unique line\n"
+
+
+def test_where_sandboxes_are_kept_can_be_said(script: str, tmp_path: Path) -> None:
+    environment = {"XDG_STATE_HOME": str(tmp_path / "state")}
+    for arguments, expected in ((["--keep", str(tmp_path / "kept")], 1), (["--keep", ""], 0)):
+        command = [*REMESOS, "run", *arguments, script, "exit 3"]
+        subprocess.run(command, env={**os.environ, **environment}, capture_output=True, timeout=60, check=True)
+        assert len(kept(tmp_path / "kept")) == 1
+        assert kept(tmp_path / "state") == [], expected
+
+
+def test_only_the_last_ten_are_kept(script: str, tmp_path: Path) -> None:
+    for _ in range(2):
+        command = [*REMESOS, "run", "--keep", str(tmp_path / "kept"), script, *["exit 3"] * 7]
+        subprocess.run(command, capture_output=True, timeout=60, check=True)
+    names = [path.name.partition("-")[2] for path in kept(tmp_path / "kept")]
+    assert len(names) == 10
+    assert len({name[3:] for name in names[3:]}) == 7, "all of the second run"
+
+
+def test_python_programs_are_found(script: str) -> None:
+    command = "python -c 'import mesos; print(1)'; printf '#!/usr/bin/env python\\nprint(2)\\n' > p; chmod +x p; ./p"
+    assert shown(run(script, f'{command}; case "$PATH" in *:/usr/sbin:*) echo 3;; esac')) == [
+        "[task0] 1",
+        "[task0] 2",
+        "[task0] 3",
+    ]
+    done = subprocess.run(
+        [*REMESOS, "run", "--agent-path", script, "echo $PATH"], capture_output=True, timeout=60, check=True
+    )
+    assert b"[task0] /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n" in done.stdout
+
+
+def run_locally(script: str, *commands: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Runs the script by itself, so that it starts the cluster."""
+    command = [sys.executable, script, *commands]
+    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, timeout=60, check=True)
+
+
+def test_a_local_master_shows_the_tasks_output(script: str, tmp_path: Path) -> None:
+    done = run_locally(script, "echo hello; echo oops >&2; exit 3", "seq 10000", XDG_STATE_HOME=str(tmp_path))
+    lines = done.stdout.decode().splitlines()
+    assert [line for line in lines if line.startswith("[task1]")] == [f"[task1] {n}" for n in range(1, 10001)]
+    assert "[task0] hello" in lines
+    assert b"[task0] oops\n" in done.stderr
+    # A program that configures no logging has warnings on standard error too.
+    assert b"Task 'task0' ended in TASK_FAILED: Command exited with status 3" in done.stderr
+    assert b"stderr ends with:\n    oops\n" in done.stderr
+    [sandbox] = kept(tmp_path / "remesos" / "failed")
+    assert f"its sandbox is kept in {sandbox}".encode() in done.stderr
+
+
+def test_a_quiet_local_master_does_not(script: str) -> None:
+    source = Path(script).read_text().replace('"local"', '"localquiet"')
+    Path(script).write_text(source)
+    done = run_locally(script, "echo hello")
+    assert done.stdout == b""
+
+
+@pytest.mark.parametrize("closed", ["sys.stdout.close()", "os.close(1)", "sys.stdout = None", "sys.stdout = Broken()"])
+def test_a_local_master_without_standard_output(script: str, closed: str) -> None:
+    source = "import os, sys\nclass Broken:\n  def write(self, text): raise OSError\n  def flush(self): pass\n" + closed
+    Path(script).write_text(source + Path(script).read_text())
+    run_locally(script, "echo hello; seq 1000; echo finished >&2")

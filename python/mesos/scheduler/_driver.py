@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Self
 
+    from mesos._follower import Follower
     from mesos.local import LocalCluster
 
 atexit.register(_core.shutdown)
@@ -80,6 +81,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         self._scheduler = scheduler
         self._implicit = bool(implicitAcknowledgements)
         self._cluster: LocalCluster | None = None
+        self._follower: Follower | None = None
         _logging.set_level()
         found = self._find_master(master)
         self._core: _core.SchedulerDriver = _core.SchedulerDriver(info, found, pair, suppressed)
@@ -94,9 +96,12 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
             _logging.log.warning("Using the master %s, from REMESOS_MASTER, instead of %s", *shown)
             master = override
         if master in ("local", "localquiet"):
+            from mesos import _options
+            from mesos._follower import Follower
             from mesos.local import LocalCluster
 
-            self._cluster = LocalCluster.from_environment()
+            self._cluster = LocalCluster._with({"keep": _options.kept()})
+            self._follower = None if master == "localquiet" else Follower(self._cluster)
             return self._cluster.address
         named: str = master
         return named
@@ -114,6 +119,13 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         _callbacks.check(self._scheduler, _callbacks.SCHEDULER, "scheduler")
         _logging.set_level()
         return self._core.start(self, self._scheduler, self._implicit)
+
+    def join(self, *, check: bool = False, timeout: float | None = None) -> mesos_pb2.Status.ValueType:
+        try:
+            return super().join(check=check, timeout=timeout)
+        finally:
+            if self._follower is not None and self._core.status() != mesos_pb2.DRIVER_RUNNING:
+                self._follower.end()
 
     def stop(self, failover: bool = False) -> mesos_pb2.Status.ValueType:
         """Stops the driver.

@@ -58,6 +58,10 @@ pub struct Config {
     pub max_completed_executors_per_framework: usize,
     /// What the environment of executors has first, `MESOS_EXECUTOR_ENVIRONMENT_VARIABLES`.
     pub environment: BTreeMap<String, String>,
+    /// What its `/flags` shows.
+    pub flags: BTreeMap<String, String>,
+    /// When it was started, in seconds since 1970.
+    pub start_time: f64,
 }
 
 /// An executor's place: its framework's id and its own.

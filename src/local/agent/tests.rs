@@ -39,6 +39,8 @@ fn world() -> World {
         shutdown_grace_period: Period::from_secs(5),
         max_completed_executors_per_framework: 1000,
         environment: std::collections::BTreeMap::new(),
+        flags: std::collections::BTreeMap::new(),
+        start_time: 0.0,
     };
     let now = Instant::now();
     World {

@@ -110,6 +110,8 @@ mod tests {
                 shutdown_grace_period: second,
                 max_completed_executors_per_framework: 1000,
                 environment: std::collections::BTreeMap::new(),
+                flags: std::collections::BTreeMap::new(),
+                start_time: 0.0,
             };
             let agent = Agent::new(config, World::of_tests(now));
             let framework_info = v1::FrameworkInfo { user: "u".into(), name: "f".into(), ..Default::default() };

@@ -47,7 +47,7 @@ pub struct Place {
 
 impl Machine {
     /// A machine without agents, whose clock is that of its master.
-    pub fn new(master: Master, clock: WallClock) -> Self {
+    pub fn new(failures: Failures, master: Master, clock: WallClock) -> Self {
         Self {
             master,
             clock,
@@ -56,7 +56,7 @@ impl Machine {
             executors: HashMap::new(),
             next_connection: 0,
             backends: BTreeMap::new(),
-            failures: Failures::default(),
+            failures,
         }
     }
 
@@ -109,7 +109,7 @@ impl Machine {
         let info = v1::AgentInfo {
             hostname: place.hostname.clone(),
             port: Some(place.address.port().into()),
-            resources: place.resources.to_proto(&Format::default()),
+            resources: place.resources.to_proto(&Format { reservation_refinement: true, ..Format::default() }),
             attributes: options.attributes.clone(),
             domain: options.domain.clone(),
             id: Some(v1::AgentId { value: id.clone() }),
@@ -123,6 +123,8 @@ impl Machine {
             shutdown_grace_period: options.executor_shutdown_grace_period,
             max_completed_executors_per_framework: options.max_completed_executors_per_framework,
             environment: options.executor_environment_variables.clone(),
+            flags: options.flags_of_agent(place.address.port()),
+            start_time: clock::timestamp(),
         };
         self.master.add_agent(clock::now(), info, place.resources.clone(), path);
         self.backends.insert(id.clone(), backend(&id));

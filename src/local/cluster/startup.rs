@@ -1,6 +1,7 @@
 //! What the cluster's thread begins with: its work directory, its spawner, master and agents, and its server.
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
@@ -11,6 +12,8 @@ use crate::clock;
 use crate::local::backend::posix::Posix;
 use crate::local::backend::posix::reaper::{Spawner, Ties};
 use crate::local::backend::{Backend, Report};
+use crate::local::failures::Failures;
+use crate::local::keep::Failed;
 use crate::local::master::{self, Master};
 use crate::local::options::Options;
 use crate::local::token::Token;
@@ -41,6 +44,7 @@ fn config(options: &Options, hostname: String, address: SocketAddr) -> master::C
         cluster: options.cluster.clone(),
         max_completed_frameworks: options.max_completed_frameworks,
         max_completed_tasks_per_framework: options.max_completed_tasks_per_framework,
+        flags: options.flags_of_master(address.port()),
         ..defaults
     }
 }
@@ -50,6 +54,9 @@ pub struct Startup {
     runtime: tokio::runtime::Runtime,
     listener: TcpListener,
     work_dir: WorkDir,
+    /// Where sandboxes of failed tasks are kept.
+    keep: Option<PathBuf>,
+    failed: Failed,
     machine: Machine,
     reports: mpsc::UnboundedReceiver<Report>,
     server: server::Config,
@@ -69,7 +76,8 @@ impl Startup {
         let (now, wall) = (clock::now(), clock::timestamp());
         let wall_clock = WallClock::new(now, wall);
         let master = Master::new(now, config, World::new(wall_clock, clock::seed()));
-        let mut machine = Machine::new(master, wall_clock);
+        let failed = Failed::default();
+        let mut machine = Machine::new(Failures::new(options.stderr_in_log, failed.clone()), master, wall_clock);
         let host = host::look(work_dir.path());
         for (given, meant) in options.resources.misspelt() {
             tracing::warn!(
@@ -89,9 +97,14 @@ impl Startup {
             };
             machine.add_agent(index, options, &place, backend);
         }
-        let server =
-            server::Config { work_dir: work_dir.path().to_owned(), token, hosts, queue_max: options.queue_max };
-        Ok(Self { runtime, listener, work_dir, machine, reports, server })
+        let server = server::Config {
+            work_dir: work_dir.path().to_owned(),
+            token,
+            hosts,
+            queue_max: options.queue_max,
+            credentials: options.credentials.clone().filter(|_| options.authenticate_http_frameworks),
+        };
+        Ok(Self { runtime, listener, work_dir, keep: options.keep.clone(), failed, machine, reports, server })
     }
 
     /// Runs the cluster until it is stopped. Calls `ready` when the port answers.
@@ -102,7 +115,7 @@ impl Startup {
         stopped: oneshot::Receiver<()>,
         ready: impl FnOnce(),
     ) {
-        let Self { runtime, listener, work_dir, machine, reports, server } = self;
+        let Self { runtime, listener, work_dir, keep, failed, machine, reports, server } = self;
         runtime.block_on(async {
             match tokio::net::TcpListener::from_std(listener) {
                 Ok(listener) => drop(tokio::spawn(server::serve(listener, handle, server))),
@@ -116,6 +129,9 @@ impl Startup {
         });
         // Tasks and connections end with the runtime, and only then goes the directory that they use.
         drop(runtime);
+        if let Some(keep) = keep.filter(|_| work_dir.is_temporary()) {
+            failed.keep(&keep);
+        }
         drop(work_dir);
     }
 }

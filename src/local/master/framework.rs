@@ -82,6 +82,11 @@ impl OperationRecord {
 }
 
 impl Task {
+    /// When its first update was made; nothing is before all else.
+    pub fn started(&self) -> f64 {
+        self.statuses.first().map_or(0.0, |status| status.timestamp())
+    }
+
     /// Takes an update in.
     pub fn update(&mut self, status: &v1::TaskStatus, latest_state: v1::TaskState) {
         self.state = status.state();
@@ -118,6 +123,11 @@ impl Framework {
         let executors = self.executors.iter().filter(move |((agent, _), _)| here(agent));
         let of_tasks = tasks.map(|task| (task.role.as_str(), &task.resources));
         of_tasks.chain(executors.map(|(_, executor)| (executor.role.as_str(), &executor.resources)))
+    }
+
+    /// Its tasks, those that are over last.
+    pub fn all_tasks(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.values().chain(&self.completed_tasks)
     }
 
     /// Its id.

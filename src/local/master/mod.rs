@@ -47,6 +47,7 @@ pub const MAX_COMPLETED_FRAMEWORKS: usize = 50;
 pub const MAX_COMPLETED_TASKS: usize = 1000;
 /// AGENT_UPDATE, AGENT_DRAINING and QUOTA_V2, which v1 has no name for (`MASTER_CAPABILITIES`).
 const MASTER_CAPABILITIES: [i32; 3] = [1, 2, 3];
+const MASTER_CAPABILITY_NAMES: [&str; 3] = ["AGENT_UPDATE", "AGENT_DRAINING", "QUOTA_V2"];
 /// The version of Mesos whose behaviour this follows.
 pub const MESOS_VERSION: &str = "1.11.0";
 
@@ -87,6 +88,8 @@ pub struct Config {
     pub max_completed_frameworks: usize,
     /// How many tasks that are over are remembered of each, `MESOS_MAX_COMPLETED_TASKS_PER_FRAMEWORK`.
     pub max_completed_tasks_per_framework: usize,
+    /// What `/flags` shows.
+    pub flags: BTreeMap<String, String>,
 }
 
 impl Config {
@@ -105,6 +108,7 @@ impl Config {
             cluster: None,
             max_completed_frameworks: MAX_COMPLETED_FRAMEWORKS,
             max_completed_tasks_per_framework: MAX_COMPLETED_TASKS,
+            flags: BTreeMap::new(),
         }
     }
 }
@@ -365,7 +369,9 @@ impl Master {
         let agent = &self.agents[&agent_id];
         let framework = &self.frameworks[&framework_id];
         let format = framework.format(&role);
-        let executors = framework.executors.keys().filter(|(agent, _)| *agent == agent_id);
+        let first = (agent_id.clone(), String::new());
+        let executors = framework.executors.range(first..).map(|(place, _)| place);
+        let executors = executors.take_while(|(agent, _)| *agent == agent_id);
         let executor_ids = executors.map(|(_, id)| v1::ExecutorId { value: id.clone() }).collect();
         let offer = v1::Offer {
             id: v1::OfferId { value: id.clone() },
@@ -418,7 +424,9 @@ impl Master {
         let Some(framework) = self.frameworks.get(framework_id) else {
             return;
         };
-        if !framework.has(v1::framework_info::capability::Type::PartitionAware) {
+        // What an executor says is passed on as it is.
+        let own = status.source() != v1::task_status::Source::Executor;
+        if own && !framework.has(v1::framework_info::capability::Type::PartitionAware) {
             status.state = before_partitions(status.state()).into();
         }
         let update = Some(event::Update { status });
@@ -439,6 +447,7 @@ impl Master {
             pid: Some(self.pid()),
             hostname: Some(self.config.hostname.clone()),
             version: Some(MESOS_VERSION.to_owned()),
+            domain: self.config.domain.clone(),
             address: Some(v1::Address {
                 hostname: Some(self.config.hostname.clone()),
                 ip: Some(address.ip().to_string()),
@@ -447,7 +456,6 @@ impl Master {
             capabilities: MASTER_CAPABILITIES
                 .map(|number| v1::master_info::Capability { r#type: Some(number) })
                 .to_vec(),
-            ..Default::default()
         }
     }
 

@@ -71,7 +71,11 @@ pub struct Options {
     pub max_completed_executors_per_framework: usize,
     /// The environment of executors and tasks besides what an agent sets.
     pub executor_environment_variables: BTreeMap<String, String>,
-    /// Where the sandboxes of tasks that failed are kept.
+    /// The text of the options that were given, by name.
+    pub given: BTreeMap<&'static str, String>,
+    /// Whether the log has the end of a failed task's stderr.
+    pub stderr_in_log: bool,
+    /// Where the sandboxes of tasks that failed are kept, if they would be removed.
     pub keep: Option<PathBuf>,
     /// The directory of the sandboxes; a temporary one, removed at the end, if `None`.
     pub work_dir: Option<PathBuf>,
@@ -109,6 +113,8 @@ impl Default for Options {
             max_completed_tasks_per_framework: MAX_COMPLETED_TASKS,
             max_completed_executors_per_framework: MAX_COMPLETED_EXECUTORS,
             executor_environment_variables: BTreeMap::new(),
+            given: BTreeMap::new(),
+            stderr_in_log: true,
             keep: None,
             work_dir: None,
             allocation_interval: ALLOCATION_INTERVAL,
@@ -125,7 +131,7 @@ type Setting = (&'static str, &'static str, fn(&mut Options, &str) -> Result<()>
 
 /// The flags of libmesos' `local` (`src/local/flags.hpp`), of masters and of agents, which it reads from the same
 /// environment, and what is our own.
-const SETTINGS: [Setting; 24] = [
+const SETTINGS: [Setting; 25] = [
     ("port", "", |o, text| set(&mut o.port, whole(text))),
     ("ip", "", |o, text| set(&mut o.ip, ip(text))),
     ("agents", "MESOS_NUM_SLAVES", |o, text| set(&mut o.agents, agents(text))),
@@ -167,6 +173,7 @@ const SETTINGS: [Setting; 24] = [
     }),
     ("hosts", "REMESOS_LOCAL_HOSTS", |o, text| set(&mut o.hosts, hosts(text))),
     ("queue_mb", "REMESOS_LOCAL_QUEUE_MB", |o, text| set(&mut o.queue_max, megabytes(text))),
+    ("stderr_in_log", "", |o, text| set(&mut o.stderr_in_log, flags::switch(text))),
     ("token", "REMESOS_LOCAL_TOKEN", |o, text| set(&mut o.token, Token::parse(text).map(Some))),
 ];
 
@@ -187,7 +194,11 @@ impl Options {
             };
             if let Some(text) = text {
                 let text = if name == "credentials" { Ok(text) } else { flags::fetched(&text) };
-                let done = text.map_err(Error::from).and_then(|text| read(&mut options, &text));
+                let done = text.map_err(Error::from).and_then(|text| {
+                    read(&mut options, &text)?;
+                    options.given.insert(name, text);
+                    Ok(())
+                });
                 done.map_err(|error| named(source, &error))?;
             }
         }
@@ -211,6 +222,65 @@ impl Options {
     /// Fails, naming the number and its bounds, if one is not.
     pub fn validate(&self) -> Result<Numbers> {
         Ok(Numbers { port: within("port", self.port, &PORTS)?, agents: within("agents", self.agents, &AGENTS)? })
+    }
+
+    /// What a master shows of its flags: those that decide how this one works.
+    pub fn flags_of_master(&self, port: u16) -> BTreeMap<String, String> {
+        const NAMES: [&str; 11] = [
+            "allocation_interval",
+            "authenticate_http_frameworks",
+            "cluster",
+            "domain",
+            "hostname",
+            "max_completed_frameworks",
+            "max_completed_tasks_per_framework",
+            "min_allocatable_resources",
+            "offer_timeout",
+            "roles",
+            "weights",
+        ];
+        let defaults = [
+            ("allocation_interval", self.allocation_interval.to_string()),
+            ("allocator", "hierarchical".to_owned()),
+            ("authenticate_http_frameworks", self.authenticate_http_frameworks.to_string()),
+            ("filter_gpu_resources", "true".to_owned()),
+            ("framework_sorter", "drf".to_owned()),
+            ("max_completed_frameworks", self.max_completed_frameworks.to_string()),
+            ("max_completed_tasks_per_framework", self.max_completed_tasks_per_framework.to_string()),
+            ("min_allocatable_resources", "cpus:0.01|mem:32".to_owned()),
+            ("port", port.to_string()),
+            ("role_sorter", "drf".to_owned()),
+        ];
+        self.flags(defaults.into(), &NAMES)
+    }
+
+    /// What an agent shows of its flags.
+    pub fn flags_of_agent(&self, port: u16) -> BTreeMap<String, String> {
+        const NAMES: [&str; 7] = [
+            "attributes",
+            "domain",
+            "executor_environment_variables",
+            "executor_registration_timeout",
+            "executor_shutdown_grace_period",
+            "hostname",
+            "resources",
+        ];
+        let defaults = [
+            ("containerizers", "mesos".to_owned()),
+            ("default_role", "*".to_owned()),
+            ("executor_registration_timeout", self.executor_registration_timeout.to_string()),
+            ("executor_shutdown_grace_period", self.executor_shutdown_grace_period.to_string()),
+            ("launcher", "posix".to_owned()),
+            ("max_completed_executors_per_framework", self.max_completed_executors_per_framework.to_string()),
+            ("port", port.to_string()),
+        ];
+        self.flags(defaults.into(), &NAMES)
+    }
+
+    fn flags(&self, defaults: Vec<(&str, String)>, names: &[&str]) -> BTreeMap<String, String> {
+        let given = self.given.iter().filter(|(name, _)| names.contains(name));
+        let given = given.map(|(name, text)| (*name, text.clone()));
+        defaults.into_iter().chain(given).map(|(name, text)| (name.to_owned(), text)).collect()
     }
 
     /// What options have to do with one another.

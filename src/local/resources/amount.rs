@@ -42,10 +42,14 @@ impl Amount {
         Ok(Self::Scalar(thousandths(number)?))
     }
 
+    /// A number, which is within the bounds of what there can be.
+    pub fn of(number: f64) -> Self {
+        Self::Scalar(thousandths(number.clamp(0.0, SCALAR_MAX)).unwrap_or_default())
+    }
+
     /// A number without its fraction.
-    #[expect(clippy::cast_possible_truncation, reason = "a cast of a float stays within 64 bits")]
     pub fn whole(number: f64) -> Self {
-        Self::Scalar((number.clamp(0.0, SCALAR_MAX).floor() * THOUSANDTHS) as i64)
+        Self::of(number.floor())
     }
 
     /// Takes the amount of a message; fails with the words of `Resources::validate`.

@@ -165,6 +165,11 @@ impl Resources {
         self.only(|kind| kind.reservations.last().is_some_and(|r| roles::covers(role, &r.role)))
     }
 
+    /// What is not reserved.
+    pub fn unreserved(&self) -> Self {
+        self.only(|kind| kind.reservations.is_empty())
+    }
+
     /// What may not be revoked.
     pub fn not_revocable(&self) -> Self {
         self.only(|kind| !kind.revocable)
@@ -216,7 +221,7 @@ impl Resources {
     }
 
     /// These without any reservation.
-    pub fn unreserved(&self) -> Self {
+    pub fn without_reservations(&self) -> Self {
         self.changed(|kind| kind.reservations.clear())
     }
 
@@ -311,7 +316,9 @@ impl Entry {
     }
 
     fn is_like(&self, other: &Self) -> bool {
-        self.name == other.name && self.amount.is_like(&other.amount) && self.kind == other.kind
+        // A volume is taken as a whole.
+        let whole = self.kind.volume.is_none() || self.kind.shared || self.amount == other.amount;
+        self.name == other.name && self.amount.is_like(&other.amount) && self.kind == other.kind && whole
     }
 }
 

@@ -9,6 +9,7 @@ mod executor;
 mod files;
 mod operator;
 mod peer;
+mod principals;
 mod scheduler;
 mod sharing;
 mod stream;
@@ -24,9 +25,11 @@ use axum::{Router, middleware};
 use tower_service::Service;
 
 use super::cluster::handle::Handle;
+use super::options::Credentials;
 use super::token::Token;
 use body::Bodies;
 use door::Door;
+use principals::Guard;
 
 /// What the routes share.
 #[derive(Clone)]
@@ -49,13 +52,16 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// The most bytes that wait for a subscriber before its stream ends.
     pub queue_max: usize,
+    /// What schedulers have to present; nothing if `None`.
+    pub credentials: Option<Credentials>,
 }
 
 /// Serves until its task ends.
 pub async fn serve(listener: tokio::net::TcpListener, cluster: Handle, config: Config) {
-    let Config { work_dir, token, hosts, queue_max } = config;
+    let Config { work_dir, token, hosts, queue_max, credentials } = config;
+    let guard = Guard { credentials: credentials.map(Arc::new), token: token.clone() };
     let context = Context { cluster, work_dir: Arc::new(work_dir), queue_max };
-    let routes = routes(context, Door::new(token, hosts));
+    let routes = routes(context, Door::new(token, hosts), guard);
     let resolved = Router::new().fallback(move |mut request: Request| {
         *request.uri_mut() = resolve(request.uri());
         routes.clone().call(request)
@@ -83,15 +89,18 @@ fn resolve(uri: &Uri) -> Uri {
 }
 
 /// Paths as in Mesos: what the master serves is there with and without `/master`.
-fn routes(context: Context, door: Door) -> Router {
+fn routes(context: Context, door: Door, guard: Guard) -> Router {
     let (calls, others) = Bodies::limits();
     let calls = middleware::from_fn_with_state(calls, body::whole);
     let others = middleware::from_fn_with_state(others, body::whole);
     let executors = any(executor::handle).layer(calls.clone());
     let executors = executors.layer(middleware::from_fn_with_state(context.clone(), executor::admit));
+    let schedulers = middleware::from_fn_with_state(guard, principals::authenticate);
     let master = Router::new()
-        .route("/api/v1/scheduler", any(scheduler::handle).layer(calls))
+        .route("/api/v1/scheduler", any(scheduler::handle).layer(calls).layer(schedulers))
         .route("/state", get(views::state))
+        .route("/state-summary", get(views::summary))
+        .route("/flags", get(views::flags))
         .route("/slaves", get(views::slaves))
         .route("/frameworks", get(views::frameworks))
         .route("/tasks", get(views::tasks))
@@ -108,6 +117,7 @@ fn routes(context: Context, door: Door) -> Router {
         .nest("/master", master)
         .route("/version", get(views::version))
         .route("/{agent}/state", get(views::agent_state))
+        .route("/{agent}/flags", get(views::agent_flags))
         .route("/files/read", get(files::read))
         .route("/files/browse", get(files::browse))
         .route("/files/download", get(files::download))

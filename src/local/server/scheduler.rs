@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::Context;
 use super::connections::Connection;
+use super::principals::Authenticated;
 use super::stream::{Events, Format, not_allowed, queue, read};
 use crate::local::master::{self, OfFramework, Request};
 use crate::local::refusal::Refusal;
@@ -21,16 +22,20 @@ const EVENT: &str = "mesos.v1.scheduler.Event";
 pub async fn handle(
     State(context): State<Context>,
     Extension(connection): Extension<Connection>,
+    Extension(authenticated): Extension<Authenticated>,
     method: Method,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    answer(&context, connection, &method, &headers, &body).await.unwrap_or_else(IntoResponse::into_response)
+    answer(&context, connection, &authenticated, &method, &headers, &body)
+        .await
+        .unwrap_or_else(IntoResponse::into_response)
 }
 
 async fn answer(
     context: &Context,
     connection: Connection,
+    authenticated: &Authenticated,
     method: &Method,
     headers: &HeaderMap,
     body: &[u8],
@@ -43,6 +48,7 @@ async fn answer(
     let stream_id = headers.get(STREAM_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
     match master::validate(call).map_err(invalid)? {
         Request::Subscribe(wanted) => {
+            authenticated.check(&wanted.framework_info)?;
             let accepted = Format::accepted(headers)?;
             if stream_id.is_some() {
                 return Err(Refusal::new(400, "Subscribe calls should not include the 'Mesos-Stream-Id' header"));

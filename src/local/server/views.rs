@@ -17,7 +17,26 @@ pub async fn state(context: State<Context>) -> Response {
 
 /// `/slaves`.
 pub async fn slaves(context: State<Context>) -> Response {
-    look(&context, |machine| json!({ "slaves": machine.master.slaves(), "recovered_slaves": [] })).await
+    look(&context, |machine| machine.master.slaves()).await
+}
+
+/// `/state-summary`.
+pub async fn summary(context: State<Context>) -> Response {
+    look(&context, |machine| machine.master.summary()).await
+}
+
+/// `/flags`.
+pub async fn flags(context: State<Context>) -> Response {
+    look(&context, |machine| machine.master.flags()).await
+}
+
+/// `/slave(N)/flags`.
+pub async fn agent_flags(context: State<Context>, Path(path): Path<String>) -> Response {
+    let found = context.cluster.ask(move |machine, _| machine.agent_at(&path).map(|agent| agent.flags()));
+    match found.await {
+        Some(Some(flags)) => Json(flags).into_response(),
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 /// `/frameworks`.

@@ -102,9 +102,10 @@ function frameworkView(cluster, id) {
 async function sandbox(cluster, task) {
   const agent = cluster.slaves.find((slave) => slave.id === task.slave_id);
   const known = await get(`${agent.pid.split("@")[0]}/state`);
-  const framework = known.frameworks.find((f) => f.id === task.framework_id);
-  const executors = framework ? [...framework.executors, ...framework.completed_executors] : [];
-  return executors.find((executor) => [...executor.tasks, ...executor.completed_tasks].some((t) => t.id === task.id))?.directory;
+  const frameworks = allFrameworks(known).filter((f) => f.id === task.framework_id);
+  const executors = frameworks.flatMap((f) => [...f.executors, ...f.completed_executors]);
+  const tasks = (executor) => [...executor.tasks, ...executor.queued_tasks, ...executor.completed_tasks];
+  return executors.find((executor) => tasks(executor).some((t) => t.id === task.id))?.directory;
 }
 
 async function tail(path) {

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::launch::RoleVolume;
 use super::{Context, Record, Runner, Stage, not_launched};
 use crate::local::backend::Event;
+use crate::local::resources::Amount;
 use crate::local::task::{OWN_GRACE, TaskProcess};
 use crate::proto::v1;
 use crate::proto::v1::task_status::Reason;
@@ -91,14 +92,39 @@ impl Runner for Command {
     }
 }
 
+/// What the program that runs a command task uses besides the task (`DEFAULT_EXECUTOR_CPUS`, `DEFAULT_EXECUTOR_MEM`).
+const ALLOWANCE: [(&str, f64); 2] = [("cpus", 0.1), ("mem", 32.0)];
+
+fn scalar((name, value): (&str, f64)) -> v1::Resource {
+    Amount::of(value).fill(v1::Resource { name: name.to_owned(), ..Default::default() })
+}
+
 /// What the agent makes of a command task (`Slave::getExecutorInfo`).
 #[allow(deprecated)]
 pub fn executor_info(task: &v1::TaskInfo) -> v1::ExecutorInfo {
     let id = &task.task_id.value;
     v1::ExecutorInfo {
         executor_id: v1::ExecutorId { value: id.clone() },
-        name: Some(format!("Command Executor (Task: {id})")),
+        name: Some(format!("Command Executor (Task: {id}) (Command: {})", shown(task.command.as_ref()))),
         source: Some(id.clone()),
+        labels: task.labels.clone(),
+        resources: ALLOWANCE.map(scalar).into(),
         ..Default::default()
+    }
+}
+
+/// The beginning of a command.
+fn shown(command: Option<&v1::CommandInfo>) -> String {
+    const LONGEST: usize = 15;
+    let Some(command) = command else { return "NO COMMAND".to_owned() };
+    let cut = |text: String| match text.chars().count() {
+        count if count > LONGEST => format!("{}...", text.chars().take(LONGEST.saturating_sub(3)).collect::<String>()),
+        _ => text,
+    };
+    match (command.shell(), &command.value) {
+        (true, None) => "NO COMMAND".to_owned(),
+        (false, None) => "NO EXECUTABLE".to_owned(),
+        (true, Some(value)) => format!("sh -c '{}'", cut(value.clone())),
+        (false, Some(value)) => format!("[{}]", cut(format!("{value}, {}", command.arguments.join(", ")))),
     }
 }

@@ -24,6 +24,8 @@ pub struct AgentTask {
     /// The latest state that its executor told of.
     pub state: TaskState,
     pub updates: Updates,
+    /// The last update of each state.
+    pub statuses: Vec<v1::TaskStatus>,
     /// Its own container, within the executor's; `None` if it runs in that one.
     pub container: Option<String>,
     /// Whether it was launched, and not made up by its executor.
@@ -38,6 +40,7 @@ impl AgentTask {
             info,
             state: TaskState::TaskStaging,
             updates: Updates::default(),
+            statuses: Vec::new(),
             container: None,
             launched,
             reported: false,

@@ -32,6 +32,10 @@ impl Record {
             status.container_status = Some(self.container_status(nested));
         }
         let (now, task_id) = (context.now, status.task_id.value.clone());
+        if let Some(task) = self.tasks.get_mut(&task_id) {
+            task.statuses.retain(|known| known.state != status.state);
+            task.statuses.push(v1::TaskStatus { data: None, ..status.clone() });
+        }
         self.with_updates(context, &task_id, |updates| updates.push(now, status));
     }
 
