@@ -12,6 +12,8 @@ use crate::clock;
 const MOST: usize = 10;
 /// No more of one is copied to another file system. Within one it is moved, however large.
 const COPIED_BYTES: u64 = 64 << 20;
+/// So many names are tried for one.
+const NAMES_TRIED: usize = 100;
 const NAME_CHARACTERS: usize = 40;
 
 /// The last tasks that failed, with their sandboxes.
@@ -41,8 +43,14 @@ impl Failed {
             return tracing::warn!("Cannot keep sandboxes in {}: {error}", directory.display());
         }
         let now = clock::timestamp() * 1000.0;
-        for (number, (task_id, sandbox)) in failed.iter().enumerate() {
-            let kept = directory.join(name(now, number, task_id));
+        let mut number = 0_u32;
+        for (task_id, sandbox) in &failed {
+            let names = std::iter::from_fn(|| {
+                number = number.saturating_add(1);
+                Some(directory.join(name(now, number, task_id)))
+            });
+            // Another cluster may have kept something in the same millisecond.
+            let Some(kept) = names.take(NAMES_TRIED).find(|path| !path.exists()) else { continue };
             match keep(sandbox, &kept) {
                 Ok(()) => tracing::warn!("Task '{task_id}' failed; its sandbox is kept in {}", kept.display()),
                 Err(error) => tracing::warn!("Cannot keep the sandbox of task '{task_id}': {error}"),
@@ -53,10 +61,10 @@ impl Failed {
 }
 
 /// Names sort by time, which has thirteen digits in milliseconds.
-fn name(now: f64, number: usize, task_id: &str) -> String {
+fn name(now: f64, number: u32, task_id: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     let id: String = task_id.chars().take(NAME_CHARACTERS).map(plain).collect();
-    format!("{now:013.0}-{number:02}-{id}")
+    format!("{now:013.0}-{number:03}-{id}")
 }
 
 fn keep(sandbox: &Path, kept: &Path) -> std::io::Result<()> {

@@ -17,6 +17,7 @@ mod keep;
 pub mod load;
 mod master;
 mod messages;
+mod metrics;
 mod options;
 mod queue;
 mod refusal;

@@ -227,7 +227,7 @@ def test_only_the_last_ten_are_kept(script: str, tmp_path: Path) -> None:
         subprocess.run(command, capture_output=True, timeout=60, check=True)
     names = [path.name.partition("-")[2] for path in kept(tmp_path / "kept")]
     assert len(names) == 10
-    assert len({name[3:] for name in names[3:]}) == 7, "all of the second run"
+    assert len({name[4:] for name in names[3:]}) == 7, "all of the second run"
 
 
 def test_python_programs_are_found(script: str) -> None:

@@ -37,11 +37,11 @@ impl Agent {
             "capabilities": show::AGENT_CAPABILITIES,
             "resources": show::resources(&total),
             "reserved_resources": show::reserved(&total),
-            "unreserved_resources": show::resources(&total.unreserved()),
+            "unreserved_resources": show::resources(&total.not_reserved()),
             "reserved_resources_full": show::reserved_full(&total),
-            "unreserved_resources_full": show::full(&total.unreserved(), None),
+            "unreserved_resources_full": show::full(&total.not_reserved(), None),
             "reserved_resources_allocated": show::reserved(&used),
-            "unreserved_resources_allocated": show::resources(&used.unreserved()),
+            "unreserved_resources_allocated": show::resources(&used.not_reserved()),
             "resource_providers": [],
             "attributes": show::attributes(&info.attributes),
             "master_hostname": info.hostname,
@@ -146,7 +146,7 @@ fn queued_task(record: &Record, task: &AgentTask) -> Value {
 }
 
 /// What an executor and its tasks that are not over hold (`Executor::allocatedResources`).
-fn held(record: &Record) -> Resources {
+pub(super) fn held(record: &Record) -> Resources {
     let mut held = resources(&record.info.resources);
     let live = record.tasks.values().filter(|task| !is_terminal(task.state));
     live.for_each(|task| held.add(&resources(&task.info.resources)));
@@ -154,6 +154,6 @@ fn held(record: &Record) -> Resources {
 }
 
 /// The master has checked them.
-fn resources(list: &[v1::Resource]) -> Resources {
+pub(super) fn resources(list: &[v1::Resource]) -> Resources {
     Resources::from_proto(list).unwrap_or_default()
 }

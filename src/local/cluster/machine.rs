@@ -15,6 +15,7 @@ use crate::local::backend::{Backend, Report, Sandbox};
 use crate::local::failures::Failures;
 use crate::local::master::{self, Master};
 use crate::local::messages::ConnectionId;
+use crate::local::metrics::Metrics;
 use crate::local::options::Options;
 use crate::local::queue;
 use crate::local::resources::{Format, Resources};
@@ -129,6 +130,13 @@ impl Machine {
         self.master.add_agent(clock::now(), info, place.resources.clone(), path);
         self.backends.insert(id.clone(), backend(&id));
         self.agents.insert(id, Agent::new(config, World::new(self.clock, clock::seed())));
+    }
+
+    /// `/metrics/snapshot` of the process that master and agents share.
+    pub fn metrics(&self, now: Instant) -> Metrics {
+        let mut metrics = self.master.metrics(now);
+        metrics.extend(agent::metrics::of(self.agents.values(), self.clock.timestamp(now)));
+        metrics
     }
 
     /// Every task, over or not.

@@ -125,6 +125,11 @@ impl Framework {
         of_tasks.chain(executors.map(|(_, executor)| (executor.role.as_str(), &executor.resources)))
     }
 
+    /// Its tasks that are not completed.
+    pub fn live_tasks(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.values()
+    }
+
     /// Its tasks, those that are over last.
     pub fn all_tasks(&self) -> impl Iterator<Item = &Task> {
         self.tasks.values().chain(&self.completed_tasks)

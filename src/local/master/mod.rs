@@ -5,9 +5,12 @@
 
 mod accept;
 mod calls;
+mod draining;
 mod executors;
 mod framework;
+mod inverse_offers;
 mod maintenance;
+mod metrics;
 mod operations;
 mod operator;
 mod parts;
@@ -24,7 +27,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::allocator::{self, Allocator, Quantities, Quota, Was};
-use super::messages::{ConnectionId, ToAgent, ToMaster};
+use super::messages::{ConnectionId, ToAgent, ToMaster, is_terminal};
 use super::resources::{Format, Resources};
 use super::world::{WallClock, World};
 use crate::proto::v1;
@@ -32,6 +35,7 @@ use crate::proto::v1::scheduler::{Event, event};
 use crate::wire::duration::Period;
 
 pub use framework::Framework;
+use inverse_offers::InverseOffers;
 pub use validation::{OfFramework, Request, call as validate};
 
 /// `DEFAULT_HEARTBEAT_INTERVAL` in `src/master/constants.hpp`.
@@ -121,6 +125,10 @@ pub struct AgentRecord {
     /// The last part of its URL, `slave(1)`.
     pub path: String,
     pub registered_time: f64,
+    /// Whether its resources are kept from frameworks.
+    pub deactivated: bool,
+    /// How far it is drained of tasks.
+    pub drain: Option<v1::DrainInfo>,
 }
 
 /// Resources on their way to a framework.
@@ -138,6 +146,7 @@ pub struct Master {
     config: Config,
     id: String,
     start_time: f64,
+    counters: metrics::Counters,
     agents: BTreeMap<String, AgentRecord>,
     frameworks: BTreeMap<String, Framework>,
     completed: VecDeque<Framework>,
@@ -152,6 +161,7 @@ pub struct Master {
     /// The quotas of roles that were set; they may have been set to none.
     quotas: BTreeMap<String, Quota>,
     next_framework: u64,
+    inverse_offers: InverseOffers,
     next_offer: u64,
     allocator: Allocator,
     world: World,
@@ -174,6 +184,7 @@ impl Master {
             config,
             id: world.uuid().to_string(),
             start_time: world.timestamp(now),
+            counters: metrics::Counters::default(),
             agents: BTreeMap::new(),
             frameworks: BTreeMap::new(),
             completed: VecDeque::new(),
@@ -184,6 +195,7 @@ impl Master {
             weights,
             quotas: BTreeMap::new(),
             next_framework: 0,
+            inverse_offers: InverseOffers::default(),
             next_offer: 0,
             allocator,
             world,
@@ -199,9 +211,11 @@ impl Master {
     /// Takes an agent in. Its resources are on offer from now on.
     pub fn add_agent(&mut self, now: Instant, info: v1::AgentInfo, total: Resources, path: String) {
         let id = info.id.clone().unwrap_or_default().value;
+        self.counters.count("master/messages_register_slave");
+        self.counters.count("master/slave_registrations");
         let registered_time = self.world.timestamp(now);
         self.allocator.add_agent(now, &id, info.clone(), total.clone());
-        self.agents.insert(id, AgentRecord { info, total, path, registered_time });
+        self.agents.insert(id, AgentRecord { info, total, path, registered_time, deactivated: false, drain: None });
     }
 
     /// Sets the wall clock.
@@ -255,18 +269,24 @@ impl Master {
                 return self.operation_updated(&framework_id, &uuid, *status);
             }
             ToMaster::Message { framework_id, executor_id, agent_id, data } => {
+                self.counters.count("master/messages_executor_to_framework");
                 let agent_id = v1::AgentId { value: agent_id };
                 let executor_id = v1::ExecutorId { value: executor_id };
                 let message = Some(event::Message { agent_id, executor_id, data });
                 return self.send(&framework_id, Event { message, ..Event::of(event::Type::Message) });
             }
         };
+        self.counters.count("master/messages_status_update");
+        self.counters.count("master/valid_status_updates");
         let Some(framework) = self.frameworks.get_mut(&framework_id) else {
             return;
         };
         if let Some(task) = framework.tasks.get_mut(&status.task_id.value) {
-            let released = task.released;
+            let (released, was_over) = (task.released, is_terminal(task.state));
             task.update(&status, latest_state);
+            if is_terminal(task.state) && !was_over {
+                self.counters.count_end(task.state);
+            }
             if task.released && !released {
                 self.allocator.recover(&framework_id, &task.agent_id, &task.role, &task.resources, Was::Used);
             }
@@ -275,6 +295,7 @@ impl Master {
     }
 
     fn executor_exited(&mut self, framework_id: &str, executor_id: String, agent_id: String, status: i32) {
+        self.counters.count("master/messages_exited_executor");
         let executors = self.frameworks.get_mut(framework_id).map(|framework| &mut framework.executors);
         if let Some(ended) = executors.and_then(|all| all.remove(&(agent_id.clone(), executor_id.clone()))) {
             self.allocator.recover(framework_id, &agent_id, &ended.role, &ended.resources, Was::Used);
@@ -344,8 +365,10 @@ impl Master {
         }
         for (framework_id, offers) in offers {
             let offers = Some(event::Offers { offers });
-            self.send(&framework_id, Event { r#type: Some(event::Type::Offers.into()), offers, ..Default::default() });
+            self.send(&framework_id, Event { offers, ..Event::of(event::Type::Offers) });
         }
+        let asked = self.allocator.take_asked();
+        self.make_inverse_offers(asked);
     }
 
     fn used(&self, agent_id: &str) -> Resources {
@@ -362,9 +385,14 @@ impl Master {
         self.allocator.recover(framework_id, agent_id, role, resources, Was::Offered);
     }
 
-    fn make_offer(&mut self, allocation: allocator::Allocation) -> v1::Offer {
+    fn new_offer_id(&mut self) -> String {
         let id = format!("{}-O{}", self.id, self.next_offer);
         self.next_offer = self.next_offer.saturating_add(1);
+        id
+    }
+
+    fn make_offer(&mut self, allocation: allocator::Allocation) -> v1::Offer {
+        let id = self.new_offer_id();
         let allocator::Allocation { framework_id, role, agent_id, resources } = allocation;
         let agent = &self.agents[&agent_id];
         let framework = &self.frameworks[&framework_id];
@@ -400,6 +428,7 @@ impl Master {
     }
 
     fn discard_offers(&mut self, framework_id: &str) {
+        self.discard_inverse_offers(framework_id);
         let of_framework =
             |(id, offer): (&String, &OfferRecord)| (offer.framework_id == framework_id).then(|| id.clone());
         for id in self.offers.iter().filter_map(of_framework).collect::<Vec<_>>() {
@@ -421,6 +450,7 @@ impl Master {
     }
 
     fn send_update(&mut self, framework_id: &str, mut status: v1::TaskStatus) {
+        self.counters.count_made_up(&status);
         let Some(framework) = self.frameworks.get(framework_id) else {
             return;
         };

@@ -72,7 +72,7 @@ impl Master {
         let slave = |(id, agent): (&String, &AgentRecord)| {
             let mut json = self.agent_json(id, agent);
             json["reserved_resources_full"] = show::reserved_full(&agent.total);
-            json["unreserved_resources_full"] = show::full(&agent.total.unreserved(), None);
+            json["unreserved_resources_full"] = show::full(&agent.total.not_reserved(), None);
             let used = self.frameworks.values().flat_map(|framework| framework.held(Some(id)));
             json["used_resources_full"] = full_by_role(used);
             let offers = self.offers.values().filter(|offer| offer.agent_id == *id);
@@ -141,7 +141,7 @@ impl Master {
             "used_resources": show::resources(&self.used(id)),
             "offered_resources": show::resources(&self.offered(id)),
             "reserved_resources": show::reserved(&agent.total),
-            "unreserved_resources": show::resources(&agent.total.unreserved()),
+            "unreserved_resources": show::resources(&agent.total.not_reserved()),
             "active": true,
             "deactivated": false,
             "version": MESOS_VERSION,

@@ -166,7 +166,7 @@ impl Resources {
     }
 
     /// What is not reserved.
-    pub fn unreserved(&self) -> Self {
+    pub fn not_reserved(&self) -> Self {
         self.only(|kind| kind.reservations.is_empty())
     }
 

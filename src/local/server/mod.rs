@@ -116,6 +116,7 @@ fn routes(context: Context, door: Door, guard: Guard) -> Router {
         .merge(master.clone())
         .nest("/master", master)
         .route("/version", get(views::version))
+        .route("/metrics/snapshot", get(views::metrics))
         .route("/{agent}/state", get(views::agent_state))
         .route("/{agent}/flags", get(views::agent_flags))
         .route("/files/read", get(files::read))

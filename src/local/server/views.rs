@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use crate::local::cluster::machine::Machine;
+use crate::local::host;
 use crate::local::master::MESOS_VERSION;
 
 /// `/state`.
@@ -55,6 +56,17 @@ pub async fn agent_state(context: State<Context>, Path(path): Path<String>) -> R
     match found.await {
         Some(Some(state)) => Json(state).into_response(),
         _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// `/metrics/snapshot`.
+pub async fn metrics(context: State<Context>) -> Response {
+    match context.cluster.ask(|machine, now| machine.metrics(now)).await {
+        Some(mut metrics) => {
+            metrics.extend(host::metrics());
+            Json(metrics).into_response()
+        }
+        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
 

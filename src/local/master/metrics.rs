@@ -1,0 +1,157 @@
+//! What `/metrics/snapshot` shows of the master. Follows `src/master/metrics.cpp`.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::validation::OfFramework;
+use super::{Framework, Master};
+use crate::local::messages::is_terminal;
+use crate::local::metrics::{Metrics, add_resources};
+use crate::local::resources::Resources;
+use crate::proto::v1::TaskState;
+use crate::proto::v1::task_status::Reason;
+use crate::proto::v1::{self, scheduler::call};
+
+/// Counters that are there before anything has happened.
+const COUNTERS: [&str; 32] = [
+    "master/invalid_status_update_acknowledgements",
+    "master/invalid_status_updates",
+    "master/messages_decline_offers",
+    "master/messages_executor_to_framework",
+    "master/messages_exited_executor",
+    "master/messages_framework_to_executor",
+    "master/messages_kill_task",
+    "master/messages_launch_tasks",
+    "master/messages_reconcile_operations",
+    "master/messages_reconcile_tasks",
+    "master/messages_register_framework",
+    "master/messages_register_slave",
+    "master/messages_reregister_framework",
+    "master/messages_resource_request",
+    "master/messages_revive_offers",
+    "master/messages_status_update",
+    "master/messages_status_update_acknowledgement",
+    "master/messages_suppress_offers",
+    "master/messages_unregister_framework",
+    "master/slave_registrations",
+    "master/slave_removals",
+    "master/slave_reregistrations",
+    "master/tasks_dropped",
+    "master/tasks_error",
+    "master/tasks_failed",
+    "master/tasks_finished",
+    "master/tasks_gone",
+    "master/tasks_gone_by_operator",
+    "master/tasks_killed",
+    "master/tasks_lost",
+    "master/valid_status_update_acknowledgements",
+    "master/valid_status_updates",
+];
+/// States of tasks that are not over, with the names of what counts them.
+const ACTIVE: [(TaskState, &str); 5] = [
+    (TaskState::TaskStaging, "master/tasks_staging"),
+    (TaskState::TaskStarting, "master/tasks_starting"),
+    (TaskState::TaskRunning, "master/tasks_running"),
+    (TaskState::TaskKilling, "master/tasks_killing"),
+    (TaskState::TaskUnreachable, "master/tasks_unreachable"),
+];
+
+/// How often what happened.
+#[derive(Debug)]
+pub struct Counters(BTreeMap<&'static str, u64>);
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self(COUNTERS.into_iter().map(|name| (name, 0)).collect())
+    }
+}
+
+impl Counters {
+    /// Something has happened.
+    pub fn count(&mut self, name: &'static str) {
+        let counter = self.0.entry(name).or_default();
+        *counter = counter.saturating_add(1);
+    }
+
+    /// A scheduler has made this call.
+    pub fn count_call(&mut self, request: &OfFramework) {
+        let name = match request {
+            OfFramework::Teardown => "master/messages_unregister_framework",
+            OfFramework::Accept(_) => "master/messages_launch_tasks",
+            OfFramework::Decline(_) => "master/messages_decline_offers",
+            OfFramework::Revive(_) => "master/messages_revive_offers",
+            OfFramework::Suppress(_) => "master/messages_suppress_offers",
+            OfFramework::Kill(_) => "master/messages_kill_task",
+            OfFramework::Acknowledge(_) => {
+                self.count("master/valid_status_update_acknowledgements");
+                "master/messages_status_update_acknowledgement"
+            }
+            OfFramework::Reconcile(_) => "master/messages_reconcile_tasks",
+            OfFramework::ReconcileOperations(_) => "master/messages_reconcile_operations",
+            OfFramework::Message(_) => "master/messages_framework_to_executor",
+            OfFramework::Ignored(call::Type::Request) => "master/messages_resource_request",
+            _ => return,
+        };
+        self.count(name);
+    }
+
+    /// A task has ended, or never began.
+    pub fn count_end(&mut self, state: TaskState) {
+        self.count(match state {
+            TaskState::TaskFinished => "master/tasks_finished",
+            TaskState::TaskFailed => "master/tasks_failed",
+            TaskState::TaskKilled => "master/tasks_killed",
+            TaskState::TaskLost => "master/tasks_lost",
+            TaskState::TaskError => "master/tasks_error",
+            TaskState::TaskDropped => "master/tasks_dropped",
+            TaskState::TaskGone => "master/tasks_gone",
+            TaskState::TaskGoneByOperator => "master/tasks_gone_by_operator",
+            _ => return,
+        });
+    }
+
+    /// An update of the master's own goes to a framework.
+    pub fn count_made_up(&mut self, status: &v1::TaskStatus) {
+        let is_answer = status.reason == Some(Reason::Reconciliation.into());
+        if status.uuid.is_none() && !is_answer && is_terminal(status.state()) {
+            self.count_end(status.state());
+        }
+    }
+}
+
+impl Master {
+    /// What is counted, and how much there is of what.
+    pub fn metrics(&self, now: Instant) -> Metrics {
+        let mut metrics: Metrics =
+            self.counters.0.iter().map(|(name, count)| ((*name).to_owned(), *count as f64)).collect();
+        let mut set = |name: &str, value: f64| {
+            metrics.insert(format!("master/{name}"), value);
+        };
+        let connected = self.frameworks.values().filter(|framework| framework.connection.is_some()).count() as f64;
+        let agents = self.agents.len() as f64;
+        set("elected", 1.0);
+        set("uptime_secs", self.world.timestamp(now) - self.start_time);
+        set("frameworks_active", connected);
+        set("frameworks_connected", connected);
+        set("frameworks_disconnected", self.frameworks.len() as f64 - connected);
+        set("frameworks_inactive", self.frameworks.len() as f64 - connected);
+        set("slaves_active", agents);
+        set("slaves_connected", agents);
+        for name in ["slaves_disconnected", "slaves_inactive", "slaves_unreachable", "dropped_messages"] {
+            set(name, 0.0);
+        }
+        for name in ["event_queue_dispatches", "event_queue_http_requests", "event_queue_messages"] {
+            set(name, 0.0);
+        }
+        set("outstanding_offers", self.offers.len() as f64);
+        let tasks = || self.frameworks.values().flat_map(Framework::live_tasks);
+        for (state, name) in ACTIVE {
+            metrics.insert(name.to_owned(), tasks().filter(|task| task.state == state).count() as f64);
+        }
+        let (mut total, mut used) = (Resources::default(), Resources::default());
+        self.agents.values().for_each(|agent| total.add(&agent.total));
+        self.frameworks.values().flat_map(|f| f.held(None)).for_each(|(_, resources)| used.add(resources));
+        add_resources(&mut metrics, "master", &total, &used);
+        metrics
+    }
+}
