@@ -15,7 +15,6 @@ from typing import Any
 
 RECORDED = Path(__file__).resolve().parent / "recorded.json"
 Answer = dict[str, Any]
-Headers = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
