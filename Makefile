@@ -11,7 +11,7 @@ FOR := $(shell test -t 0 || echo --for 30)
 LIBC ?= gnu
 PLATFORM := $(if $(filter musl,$(LIBC)),musllinux_1_2,manylinux2014)
 
-.PHONY: hello test test-quick lint wheels docs conformance bench stubs licenses clean
+.PHONY: hello test test-quick lint wheels docs conformance allocation bench stubs licenses clean
 
 hello: $(VENV)/.installed
 	$(BIN)/remesos run $(FOR) examples/hello_world.py
@@ -53,10 +53,15 @@ docs: $(VENV)/.developed
 conformance: $(VENV)/.developed
 	$(BIN)/python -m tests.conformance
 
+# The real Mesos and the embedded cluster side by side: who is offered what, and when.
+allocation: $(VENV)/.developed
+	$(BIN)/python -m tests.allocation
+
 bench: $(VENV)/.installed
 	$(BIN)/python benches/flood.py
 	$(BIN)/python benches/classic.py
 	$(BIN)/python benches/executors.py
+	cargo bench --quiet --no-default-features --bench allocation
 
 stubs: $(VENV)/.developed
 	$(BIN)/python tools/generate_stubs.py

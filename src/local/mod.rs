@@ -13,6 +13,8 @@ mod failures;
 mod host;
 mod ids;
 mod keep;
+#[doc(hidden)]
+pub mod load;
 mod master;
 mod messages;
 mod metrics;

@@ -77,6 +77,16 @@ class Offer:
         return made
 
 
+def task_on(offer: Offer, resources: str | list[dict[str, Any]], task: str, **fields: Any) -> dict[str, Any]:
+    """A task on the agent of an offer."""
+    wanted = amounts(resources, **offer.allocation) if isinstance(resources, str) else resources
+    return {"name": task, "task_id": {"value": task}, "agent_id": offer.agent_id, "resources": wanted, **fields}
+
+
+def launching(*tasks: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "LAUNCH", "launch": {"task_infos": list(tasks)}}
+
+
 @dataclass
 class Seen:
     """An event that a framework got, and when."""
@@ -227,10 +237,8 @@ class Framework:
         wait: str = "TASK_RUNNING",
     ) -> None:
         """Launches a task, and waits until it is in a state."""
-        wanted = amounts(resources, **offer.allocation) if isinstance(resources, str) else resources
-        made = {"name": task, "task_id": {"value": task}, "agent_id": offer.agent_id, "resources": wanted}
-        made["command"] = {"value": command}
-        self.accept([offer], {"type": "LAUNCH", "launch": {"task_infos": [made]}}, seconds=seconds)
+        made = task_on(offer, resources, task, command={"value": command})
+        self.accept([offer], launching(made), seconds=seconds)
         self.wait_for(task, wait)
 
     def kill(self, task: str = "t") -> None:

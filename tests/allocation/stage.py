@@ -23,6 +23,8 @@ PHASE = 0.35
 SETTLED = 0.45
 # How much later than foreseen a batch allocation may be.
 DRIFT = 0.15
+# How much later than asked this process may wake up for its observations to mean something.
+LATE = 0.1
 WHEN = {0: "at once: ", 1: "at the next batch: "}
 
 
@@ -56,9 +58,10 @@ class Stage:
         self._agents: dict[str, int] = {}
         self._told: dict[int, int] = {}
         self._batch = 0.0
+        self.disturbed = False
 
     def perform(self) -> list[str]:
-        """Plays; the trace."""
+        """Plays; the trace. ``disturbed`` says whether the machine was too busy for it to mean something."""
         try:
             self._find_batch()
             self._scenario.play(self)
@@ -119,7 +122,7 @@ class Stage:
         if not timed:
             self._skip_batches()
         begin = self._batch + PHASE * INTERVAL
-        _sleep_until(begin + intervals * INTERVAL)
+        self._sleep_until(begin + intervals * INTERVAL)
         buckets: dict[int, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
         for framework in self.frameworks:
             for seen in self._new(framework):
@@ -140,7 +143,7 @@ class Stage:
 
     def quiet(self, intervals: int = 1) -> None:
         """Lets batch allocations pass without a word."""
-        _sleep_until(self._batch + (intervals + PHASE) * INTERVAL)
+        self._sleep_until(self._batch + (intervals + PHASE) * INTERVAL)
         self._batch += intervals * INTERVAL
         for framework in self.frameworks:
             self._new(framework)
@@ -208,12 +211,17 @@ class Stage:
         metronome.wait_for_offers()
         self._batch = metronome.seen[-1].at
         metronome.call("TEARDOWN")
-        _sleep_until(self._batch + PHASE * INTERVAL)
+        self._sleep_until(self._batch + PHASE * INTERVAL)
 
     def _skip_batches(self) -> None:
         """Begins anew, at the last batch allocation that has been."""
         passed = int((time.monotonic() - self._batch) / INTERVAL)
         self._batch += passed * INTERVAL
+
+    def _sleep_until(self, moment: float) -> None:
+        time.sleep(max(0, moment - time.monotonic()))
+        if time.monotonic() > moment + LATE * INTERVAL:
+            self.disturbed = True
 
     def _leave(self) -> None:
         for framework in self.frameworks:
@@ -268,7 +276,3 @@ def _range(one: dict[str, int]) -> str:
 
 def _reservation(one: dict[str, Any]) -> str:
     return f"{one['type'].lower()}:{one['role']}" + (f":by-{one['principal']}" if "principal" in one else "")
-
-
-def _sleep_until(moment: float) -> None:
-    time.sleep(max(0, moment - time.monotonic()))

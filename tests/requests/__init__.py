@@ -9,7 +9,7 @@ with everything that differs from run to run replaced by a name. ``recorded.json
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,11 @@ class Request:
     :param form: how the call is written, ``json`` or ``protobuf``
     :param scene: which of the table's scenes it is sent in
     :param headers: headers beside ``Host``, ``Content-Type`` and ``Content-Length``; the value ``None`` leaves one out
+    :param version: of HTTP
+    :param encode: changes the body
     :param again: whether the request is sent a second time on its connection, to see whether that is kept
-    :param deliberate: the difference that the embedded cluster has on purpose
+    :param acknowledged: whether the agent acknowledges an update of the request
+    :param deliberate: the difference that the embedded cluster has on purpose, from :mod:`tests.requests.deliberate`
     """
 
     name: str
@@ -53,11 +56,16 @@ class Request:
     version: str = "HTTP/1.1"
     again: bool = False
     encode: Any = None
+    acknowledged: bool = False
     deliberate: Deliberate | None = None
 
     def expected(self, recorded: dict[str, Answer]) -> Answer:
         """What the embedded cluster has to answer."""
-        return {**recorded[self.name], **(self.deliberate.answer if self.deliberate else {})}
+        answer = recorded[self.name]
+        if self.deliberate is None:
+            return answer
+        crashed = answer["status"] == "the master crashes"
+        return {**({} if crashed else answer), **self.deliberate.answer}
 
 
 def recorded() -> dict[str, dict[str, Answer]]:
@@ -78,9 +86,14 @@ def differences(expected: Answer, answer: Answer) -> list[str]:
 def tables() -> dict[str, list[Request]]:
     """Every request, by API."""
     from tests.requests import executor, scheduler
+    from tests.requests.deliberate import DELIBERATE
 
     found = {"scheduler": scheduler.requests(), "executor": executor.requests()}
-    for requests in found.values():
+    for api, requests in found.items():
         names = [request.name for request in requests]
         assert len(names) == len(set(names)), {name for name in names if names.count(name) > 1}
-    return found
+        assert set(DELIBERATE[api]) <= set(names), set(DELIBERATE[api]) - set(names)
+    return {
+        api: [replace(request, deliberate=DELIBERATE[api].get(request.name)) for request in requests]
+        for api, requests in found.items()
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gzip
 import json
@@ -34,8 +35,10 @@ HEADERS = (
     "WWW-Authenticate",
 )
 FENCE = "fence"
+FENCE_DATA = base64.b64encode(FENCE.encode()).decode()
 # What requests themselves say.
 TIMESTAMP = 1.5
+SHUTDOWN = {"type": "SHUTDOWN"}
 UUIDS = {"", "AAEC", "AAECAwQFRgeICQoLDA0ODw=="}
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -174,6 +177,8 @@ class Stage:
             return "@port"
         if key in {"timestamp", "start_time"} and value != TIMESTAMP:
             return "@time"
+        if key == "executor_pid":
+            return "@pid"
         return "@uuid" if key == "uuid" and value not in UUIDS else value
 
     def head(self, exchange: wire.Exchange) -> Answer:
@@ -326,14 +331,14 @@ class ExecutorStage(Stage):
             events = stream.records(self.api)
             while next(events)["type"] != "LAUNCH":
                 pass
-            yield lambda exchange: self._told(framework, exchange, events)
+            yield lambda exchange: self._told(framework, exchange, events, request)
             stream.close()
 
     @contextlib.contextmanager
     def launched(self, request: Request) -> Iterator[Callable[[wire.Exchange], Answer]]:
         """With an executor that has not subscribed yet."""
         with self._launched() as framework:
-            yield lambda exchange: self._told(framework, exchange, iter(()))
+            yield lambda exchange: self._told(framework, exchange, iter(()), request)
 
     @contextlib.contextmanager
     def _launched(self) -> Iterator[Framework]:
@@ -378,43 +383,63 @@ class ExecutorStage(Stage):
         ids = {"framework_id": {"value": self._names["@framework"]}, "executor_id": {"value": self._names["@executor"]}}
         return {"type": kind, **ids, **fields}
 
-    def _told(self, framework: Framework, exchange: wire.Exchange, events: Iterator[dict[str, Any]]) -> Answer:
+    def _told(
+        self, framework: Framework, exchange: wire.Exchange, events: Iterator[dict[str, Any]], request: Request
+    ) -> Answer:
         """What the executor and its scheduler are told until a message from each to the other has arrived."""
+        own = exchange.records(self.api) if self.is_stream(exchange) else None
         answer: Answer = {}
-        for name, stream in (
-            ("events", exchange.records(self.api) if self.is_stream(exchange) else iter(())),
-            ("told", events),
-        ):
-            if name == "events" and not self.is_stream(exchange):
-                continue
-            came = self._until_message(framework, stream)
-            if came:
-                answer[name] = came
-        return {**answer, **self._scheduler_told(framework)}
+        if request.acknowledged and exchange.status in {200, 202}:
+            # Messages overtake updates.
+            answer["acknowledged"] = until(is_acknowledged, own or events)
+        if own:
+            # So they do tasks that wait for an executor's first subscription.
+            first = until(lambda event: event["type"] == "LAUNCH", own) if request.scene == "launched" else []
+            answer["events"] = [*first, *self._until_message(framework, own)]
+        answer["told"] = self._until_message(framework, events)
+        if answer.get("events", [])[-1:] == [SHUTDOWN]:
+            answer["scheduler"] = until(lambda event: event["type"] == "UPDATE", framework.events)
+        else:
+            answer["scheduler"] = self._scheduler_told(framework)
+        return {name: came for name, came in answer.items() if came}
 
     def _until_message(self, framework: Framework, stream: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
-        message = {
-            "agent_id": {"value": self._names["@agent"]},
-            "executor_id": {"value": self._names["@executor"]},
-            "data": "ZmVuY2U=",
-        }
-        framework.call("MESSAGE", message=message)
-        came = []
-        for event in stream:
-            if event["type"] == "MESSAGE" and event["message"]["data"] == message["data"]:
-                return came
-            came.append(event)
-        return [*came, {"type": "(the stream ends)"}]
+        agent, executor = {"value": self._names["@agent"]}, {"value": self._names["@executor"]}
+        framework.call("MESSAGE", message={"agent_id": agent, "executor_id": executor, "data": FENCE_DATA})
+        return [
+            event for event in until(lambda event: is_fence(event) or event == SHUTDOWN, stream) if not is_fence(event)
+        ]
 
-    def _scheduler_told(self, framework: Framework) -> Answer:
-        exchange = wire.post(self.address, self.path, self._call("MESSAGE", message={"data": "ZmVuY2U="}))
+    def _scheduler_told(self, framework: Framework) -> list[dict[str, Any]]:
+        exchange = wire.post(self.address, self.path, self._call("MESSAGE", message={"data": FENCE_DATA}))
         exchange.body()
         exchange.close()
         if exchange.status != 202:
-            return {}
-        is_fence = lambda e: e["type"] == "MESSAGE" and e["message"]["data"] == "ZmVuY2U="  # noqa: E731
-        came = [e for e in framework.since(is_fence) if e["type"] not in {"HEARTBEAT", "OFFERS"}]
-        return {"scheduler": came} if came else {}
+            return []
+        return [event for event in until(is_fence, framework.events) if not is_fence(event)]
+
+
+def until(is_last: Callable[[dict[str, Any]], bool], stream: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The events of a stream that do not come by the clock, up to this one."""
+    came = []
+    for event in stream:
+        if event["type"] not in {"HEARTBEAT", "OFFERS"}:
+            came.append(event)
+        if is_last(event):
+            return came
+    return [*came, {"type": "(the stream ends)"}]
+
+
+def is_acknowledged(event: dict[str, Any]) -> bool:
+    """Whether an event acknowledges the update of a request."""
+    found: bool = event["type"] == "ACKNOWLEDGED" and event["acknowledged"]["uuid"] in UUIDS
+    return found
+
+
+def is_fence(event: dict[str, Any]) -> bool:
+    """Whether an event is the message that everything before it has arrived."""
+    found: bool = event["type"] == "MESSAGE" and event["message"]["data"] == FENCE_DATA
+    return found
 
 
 def scalar(name: str, value: float, **fields: Any) -> dict[str, Any]:

@@ -29,7 +29,7 @@ impl Agent {
             return Ok(());
         }
         for update in subscribe.unacknowledged_updates {
-            self.with(now, Some(key.clone()), |executor, context| executor.update(context, update.status));
+            self.update(now, &key, update.status);
         }
         Ok(())
     }
@@ -46,8 +46,7 @@ impl Agent {
         }
         match call.r#type() {
             call::Type::Update => {
-                let status = call.update.map(|update| update.status).unwrap_or_default();
-                self.with(now, Some(key), |executor, context| executor.update(context, status));
+                self.update(now, &key, call.update.map(|update| update.status).unwrap_or_default());
             }
             // One that is being shut down has nothing to say any more but of its tasks.
             call::Type::Message if stage == Some(Stage::Running) => {
@@ -57,10 +56,25 @@ impl Agent {
                 let message = ToMaster::Message { framework_id, executor_id, agent_id, data };
                 self.outputs.push_back(Output::Tell(message));
             }
-            call::Type::Unknown => return Err(Refusal::new(501, "")),
+            call::Type::Unknown => return Err(Refusal::new(501, "501 Not Implemented.")),
             _ => {}
         }
         Ok(())
+    }
+
+    /// What an executor tells of a task (`Slave::statusUpdate`). Ignored without a uuid, or if it is about another agent.
+    fn update(&mut self, now: Instant, key: &Key, status: v1::TaskStatus) {
+        let elsewhere = status.agent_id.as_ref().is_some_and(|agent| agent.value != self.config.id);
+        if status.uuid.is_none() || elsewhere {
+            return tracing::warn!(
+                "Ignoring an update of task '{}' without a uuid or of another agent",
+                status.task_id.value
+            );
+        }
+        let timestamp = status.timestamp.unwrap_or_else(|| self.world.timestamp(now));
+        let source = Some(Source::Executor.into());
+        let status = v1::TaskStatus { timestamp: Some(timestamp), source, ..status };
+        self.with(now, Some(key.clone()), |executor, context| executor.update(context, status));
     }
 
     /// A stream ended.

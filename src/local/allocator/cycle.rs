@@ -33,6 +33,8 @@ enum Stage {
 /// What one framework could be offered of one agent.
 struct Portion {
     resources: Resources,
+    /// The scalars among them.
+    quantities: Quantities,
     /// What of it counts towards the role's guarantees.
     guaranteed: Quantities,
     /// What of it counts towards the role's quota.
@@ -97,36 +99,43 @@ impl Allocator {
     ) {
         let clients = self.clients.get_mut(role).map(|clients| clients.sort(&self.total)).unwrap_or_default();
         let mut available = self.agents[agent_id].available.available_to(role);
+        let mut held = Quantities::of(&available);
+        // Many frameworks may refuse the same portion.
+        let mut portions: BTreeMap<(bool, bool, bool), Option<Portion>> = BTreeMap::new();
         for framework_id in clients {
             if available.is_empty() || (stage == Stage::Guarantees && cycle.unsatisfied(role, quota).is_empty()) {
                 return;
             }
             let (agent, framework) = (&self.agents[agent_id], &self.frameworks[&framework_id]);
             let excluded = framework.constraints.exclude(role, &agent.info) || !self.capable(framework, agent);
-            if excluded || !self.allocatable(&available, role, framework) {
+            if excluded || !self.allocatable(&held, role, framework) {
                 continue;
             }
-            let understood = available.understood_by(framework.refinement, framework.revocable, framework.shared);
-            let understood = cycle.not_shared_yet(agent_id, understood);
-            let Some(portion) = cycle.portion(&understood, role, quota, stage) else {
+            let understands = (framework.refinement, framework.revocable, framework.shared);
+            let portion = portions.entry(understands).or_insert_with(|| {
+                let understood = available.understood_by(framework.refinement, framework.revocable, framework.shared);
+                cycle.portion(&cycle.not_shared_yet(agent_id, understood), role, quota, stage)
+            });
+            let Some(portion) = portion.as_ref().filter(|portion| !portion.resources.is_empty()) else {
                 continue;
             };
             let refused = framework.filters.block(role, agent_id, &portion.resources, now);
-            if refused || !self.allocatable(&portion.resources, role, framework) {
+            if refused || !self.allocatable(&portion.quantities, role, framework) {
                 continue;
             }
             self.track(&framework_id, agent_id, role, &portion.resources);
-            available = self.agents[agent_id].available.available_to(role);
             cycle.share(agent_id, &portion.resources);
             cycle.offer(&framework_id, agent_id, role, portion);
+            portions.clear();
+            available = self.agents[agent_id].available.available_to(role);
+            held = Quantities::of(&available);
         }
     }
 
-    /// Whether these resources are enough to be offered at all.
-    fn allocatable(&self, resources: &Resources, role: &str, framework: &Framework) -> bool {
+    /// Whether this is enough to be offered at all.
+    fn allocatable(&self, held: &Quantities, role: &str, framework: &Framework) -> bool {
         let least = framework.min_allocatable.get(role).unwrap_or(&self.options.min_allocatable);
-        let held = || Quantities::of(resources);
-        !resources.is_empty() && (least.is_empty() || least.iter().any(|quantities| held().contains(quantities)))
+        least.is_empty() || least.iter().any(|quantities| held.contains(quantities))
     }
 
     /// Whether a framework knows what to do with an agent of this kind.
@@ -189,7 +198,8 @@ impl Cycle {
         charged.add(&Quantities::of(&more));
         resources.add(&guaranteed);
         resources.add(&more);
-        Some(Portion { resources, guaranteed: Quantities::of(&guaranteed), charged })
+        let quantities = Quantities::of(&resources);
+        Some(Portion { resources, quantities, guaranteed: Quantities::of(&guaranteed), charged })
     }
 
     fn within_limits(&self, role: &str, limits: &Limits, guaranteed: &Resources) -> Limits {
@@ -198,7 +208,7 @@ impl Cycle {
         limits.less(&used)
     }
 
-    fn offer(&mut self, framework_id: &str, agent_id: &str, role: &str, portion: Portion) {
+    fn offer(&mut self, framework_id: &str, agent_id: &str, role: &str, portion: &Portion) {
         if let Some(consumed) = self.consumed.get_mut(role) {
             consumed.add(&portion.charged);
         }
@@ -207,14 +217,15 @@ impl Cycle {
         let same = |offer: &&mut Allocation| {
             offer.framework_id == framework_id && offer.agent_id == agent_id && offer.role == role
         };
-        // Both stages may give to the same framework: that is one offer.
-        match self.offers.iter_mut().find(same).filter(|_| !self.consumed.is_empty()) {
+        // Both stages may give to the same framework, if there are two: that is one offer.
+        let two = !self.consumed.is_empty();
+        match self.offers.iter_mut().find(|offer| two && same(offer)) {
             Some(offer) => offer.resources.add(&portion.resources),
             None => self.offers.push(Allocation {
                 framework_id: framework_id.to_owned(),
                 role: role.to_owned(),
                 agent_id: agent_id.to_owned(),
-                resources: portion.resources,
+                resources: portion.resources.clone(),
             }),
         }
     }

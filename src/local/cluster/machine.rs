@@ -110,7 +110,7 @@ impl Machine {
         let info = v1::AgentInfo {
             hostname: place.hostname.clone(),
             port: Some(place.address.port().into()),
-            resources: place.resources.to_proto(&Format::default()),
+            resources: place.resources.to_proto(&Format { reservation_refinement: true, ..Format::default() }),
             attributes: options.attributes.clone(),
             domain: options.domain.clone(),
             id: Some(v1::AgentId { value: id.clone() }),

@@ -1,12 +1,13 @@
 //! ACCEPT: offers are used up by operations. Follows `Master::accept` and `Master::_accept`.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::executors::ExecutorUse;
+use super::executors::{self, ExecutorUse};
 use super::framework::{ExecutorRecord, Task};
 use super::operations::Remaining;
 use super::tasks::{self, Use};
-use super::{Master, OfferRecord, Output, parts, resource_rules};
+use super::{Master, OfferRecord, Output, resource_rules};
 use crate::local::allocator::Was;
 use crate::local::messages::ToAgent;
 use crate::local::refusal::Invalid;
@@ -160,11 +161,11 @@ impl Master {
         offer: &'a OfferRecord,
         task: &v1::TaskInfo,
         available: &'a Resources,
-    ) -> parts::Context<'a> {
+    ) -> executors::Context<'a> {
         let framework = self.frameworks.get(framework_id);
         let known = framework.is_some_and(|f| f.tasks.contains_key(&task.task_id.value));
         let executors = framework.map(|f| &f.executors);
-        parts::Context { framework_id, agent_id: &offer.agent_id, role: &offer.role, known, executors, available }
+        executors::Context { framework_id, agent_id: &offer.agent_id, role: &offer.role, known, executors, available }
     }
 
     /// Tasks are on their way, on an executor that may be new.
@@ -237,9 +238,13 @@ impl Master {
         let Some(first) = tasks.first() else {
             return;
         };
-        let known = |task: &v1::TaskInfo| self.task_context(framework_id, offer, task, &remaining.resources).known;
-        let known: Vec<bool> = tasks.iter().map(known).collect();
-        let context = self.task_context(framework_id, offer, first, &remaining.resources);
+        let mut ids = BTreeSet::new();
+        let available = &remaining.resources;
+        let mut is_known = |task: &v1::TaskInfo| {
+            !ids.insert(task.task_id.value.clone()) || self.task_context(framework_id, offer, task, available).known
+        };
+        let known: Vec<bool> = tasks.iter().map(&mut is_known).collect();
+        let context = self.task_context(framework_id, offer, first, available);
         match structure.and_then(|()| tasks::validate_group(&tasks, &known, &executor, &context)) {
             Ok((used, executor)) => {
                 let tasks = tasks.into_iter().zip(used).collect();

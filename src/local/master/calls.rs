@@ -274,7 +274,7 @@ impl Master {
         validation::framework_update(&framework.info, &info)
             .map_err(|why| Refusal::new(400, format!("FrameworkInfo update is not valid: {why}")))?;
         let options = options(&update.suppressed_roles, update.offer_constraints.as_ref())
-            .map_err(|why| Refusal::new(400, why.to_string()))?;
+            .map_err(|why| Refusal::new(400, format!("'UpdateFramework.offer_constraints' are not valid: {why}")))?;
         self.allocator.update_framework(now, id, &info, options);
         let roles = proto::roles(&info);
         if let Some(framework) = self.frameworks.get_mut(id) {

@@ -1,7 +1,10 @@
 //! Which executors a master refuses, in its words and its order. Follows `executor::validate` in
 //! `src/master/validation.cpp`.
 
-use super::parts::{Checked, Context, because, negative};
+use std::collections::BTreeMap;
+
+use super::framework::ExecutorRecord;
+use super::parts::{Checked, because, negative};
 use super::validation::{STREAM_DIGITS, general};
 use super::{parts, resource_rules};
 use crate::local::ids::id;
@@ -16,6 +19,18 @@ use crate::wire::json;
 const MIN_CPUS: f64 = 0.01;
 const MIN_MEM: f64 = 32.0;
 const MEGABYTE: f64 = 1_048_576.0;
+
+/// What a task and its executor are held against.
+pub struct Context<'a> {
+    pub framework_id: &'a str,
+    pub agent_id: &'a str,
+    pub role: &'a str,
+    /// Whether a task of this id is known already.
+    pub known: bool,
+    /// The framework's executors, by agent and id.
+    pub executors: Option<&'a BTreeMap<(String, String), ExecutorRecord>>,
+    pub available: &'a Resources,
+}
 
 /// The executor of tasks, its framework's id filled in.
 pub struct ExecutorUse {

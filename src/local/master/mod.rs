@@ -381,7 +381,9 @@ impl Master {
         let agent = &self.agents[&agent_id];
         let framework = &self.frameworks[&framework_id];
         let format = framework.format(&role);
-        let executors = framework.executors.keys().filter(|(agent, _)| *agent == agent_id);
+        let first = (agent_id.clone(), String::new());
+        let executors = framework.executors.range(first..).map(|(place, _)| place);
+        let executors = executors.take_while(|(agent, _)| *agent == agent_id);
         let executor_ids = executors.map(|(_, id)| v1::ExecutorId { value: id.clone() }).collect();
         let offer = v1::Offer {
             id: v1::OfferId { value: id.clone() },
@@ -435,7 +437,9 @@ impl Master {
         let Some(framework) = self.frameworks.get(framework_id) else {
             return;
         };
-        if !framework.has(v1::framework_info::capability::Type::PartitionAware) {
+        // What an executor says is passed on as it is.
+        let own = status.source() != v1::task_status::Source::Executor;
+        if own && !framework.has(v1::framework_info::capability::Type::PartitionAware) {
             status.state = before_partitions(status.state()).into();
         }
         let update = Some(event::Update { status });

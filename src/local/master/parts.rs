@@ -1,30 +1,15 @@
 //! What tasks and executors consist of, and what is wrong with it. Follows `src/common/validation.cpp`: its checks, in
 //! its order and its words.
 
-use std::collections::BTreeMap;
-
-use super::framework::ExecutorRecord;
 use crate::local::refusal::Invalid;
-use crate::local::resources::Resources;
 use crate::proto::v1;
 use crate::proto::v1::environment::variable::Type as VariableType;
 use crate::proto::v1::secret::Type as SecretType;
 use crate::proto::v1::volume::source::Type as SourceType;
 use crate::proto::v1::{check_info, health_check};
 
+/// What was checked, or what is wrong.
 pub type Checked<T = ()> = Result<T, Invalid>;
-
-/// What a task is held against.
-pub struct Context<'a> {
-    pub framework_id: &'a str,
-    pub agent_id: &'a str,
-    pub role: &'a str,
-    /// Whether a task of this id is known already.
-    pub known: bool,
-    /// The framework's executors, by agent and id.
-    pub executors: Option<&'a BTreeMap<(String, String), ExecutorRecord>>,
-    pub available: &'a Resources,
-}
 
 /// Puts words before what is wrong.
 pub fn because<T>(checked: Checked<T>, of: &str) -> Checked<T> {

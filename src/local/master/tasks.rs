@@ -1,8 +1,8 @@
 //! Which tasks a master refuses, in its words and its order. Follows `task::validate` and `task::group::validate` in
 //! `src/master/validation.cpp`.
 
-use super::executors::{self, ExecutorUse};
-use super::parts::{Checked, Context, because, negative};
+use super::executors::{self, Context, ExecutorUse};
+use super::parts::{Checked, because, negative};
 use super::{parts, resource_rules};
 use crate::local::ids::id;
 use crate::local::refusal::Invalid;

@@ -221,7 +221,7 @@ impl Resources {
     }
 
     /// These without any reservation.
-    pub fn unreserved(&self) -> Self {
+    pub fn without_reservations(&self) -> Self {
         self.changed(|kind| kind.reservations.clear())
     }
 
@@ -316,7 +316,9 @@ impl Entry {
     }
 
     fn is_like(&self, other: &Self) -> bool {
-        self.name == other.name && self.amount.is_like(&other.amount) && self.kind == other.kind
+        // A volume is taken as a whole.
+        let whole = self.kind.volume.is_none() || self.kind.shared || self.amount == other.amount;
+        self.name == other.name && self.amount.is_like(&other.amount) && self.kind == other.kind && whole
     }
 }
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tests.allocation.client import amounts
+from tests.allocation.client import amounts, launching, task_on
 from tests.allocation.scenarios import scenario
 from tests.python.support import EXECUTORS
 
@@ -120,21 +121,19 @@ def a_task_that_is_refused_costs_nothing(stage: Stage) -> None:
     stage.step("a launches more than there is")
 
 
-def on_an_executor(stage: Stage, executor: str = "cpus:1;mem:64") -> dict[str, Any]:
-    """A task of an executor with resources of its own."""
-    info = {"executor_id": {"value": "e"}, "resources": amounts(executor, allocation_info={"role": "*"})}
-    info["command"] = {"value": f"exec {sys.executable} {EXECUTORS / 'scripted.py'} plain"}
-    return {"type": "CUSTOM", **info}
-
-
 @scenario(agents=1)
 def an_executor_outlives_its_task(stage: Stage) -> None:
     a = stage.framework("a")
     stage.step("a subscribes")
     offer = a.held()[0]
-    task = {"name": "t", "task_id": {"value": "t"}, "agent_id": offer.agent_id, "data": "cnVubmluZw=="}
-    task.update(resources=amounts("cpus:2;mem:64", **offer.allocation), executor=on_an_executor(stage))
-    a.accept([offer], {"type": "LAUNCH", "launch": {"task_infos": [task]}})
+    executor = {
+        "type": "CUSTOM",
+        "executor_id": {"value": "e"},
+        "resources": amounts("cpus:1;mem:64", **offer.allocation),
+        "command": {"value": f"exec {sys.executable} {EXECUTORS / 'scripted.py'} plain"},
+    }
+    words = base64.b64encode(b"running").decode()
+    a.accept([offer], launching(task_on(offer, "cpus:2;mem:64", "t", data=words, executor=executor)))
     a.wait_for("t", "TASK_RUNNING")
     stage.step("a runs a task on an executor of its own", timed=False)
     a.kill()

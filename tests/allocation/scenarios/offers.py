@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.allocation.client import amounts, scalar
+from tests.allocation.client import amounts, launching, scalar, task_on
 from tests.allocation.scenarios import scenario
 from tests.allocation.scenarios.fairness import decline_all
 
@@ -19,7 +19,7 @@ DOMAIN = '{"fault_domain":{"region":{"name":"r"},"zone":{"name":"z"}}}'
 def contents(offer: Offer) -> dict[str, Any]:
     """All of an offer but what differs from cluster to cluster."""
     masked = {"id", "framework_id", "agent_id"}
-    made = {key: "..." if key in masked else value for key, value in offer.whole.items()}
+    made: dict[str, Any] = {key: "..." if key in masked else value for key, value in offer.whole.items()}
     made["url"] = {**made["url"], "address": "...", "path": made["url"]["path"].replace("2", "1")}
     return made
 
@@ -180,13 +180,6 @@ def offers_of_one_agent_are_used_together(stage: Stage) -> None:
     a.wait_for("t", "TASK_KILLED")
     stage.step("it is killed", timed=False)
     offers = a.held()
-    made = {
-        "name": "u",
-        "task_id": {"value": "u"},
-        "agent_id": offers[0].agent_id,
-        "command": {"value": "exec sleep 9"},
-    }
-    made["resources"] = amounts("cpus:7;mem:64", **offers[0].allocation)
-    a.accept(offers, {"type": "LAUNCH", "launch": {"task_infos": [made]}})
+    a.accept(offers, launching(task_on(offers[0], "cpus:7;mem:64", "u", command={"value": "exec sleep 9"})))
     a.wait_for("u", "TASK_RUNNING")
     stage.step("a runs a task on two offers", timed=False)

@@ -31,10 +31,11 @@ impl Record {
             let nested = task.container.clone();
             status.container_status = Some(self.container_status(nested));
         }
-        let task = self.tasks.get_mut(&status.task_id.value).expect("inserted above");
-        task.statuses.retain(|known| known.state != status.state);
-        task.statuses.push(v1::TaskStatus { data: None, ..status.clone() });
         let (now, task_id) = (context.now, status.task_id.value.clone());
+        if let Some(task) = self.tasks.get_mut(&task_id) {
+            task.statuses.retain(|known| known.state != status.state);
+            task.statuses.push(v1::TaskStatus { data: None, ..status.clone() });
+        }
         self.with_updates(context, &task_id, |updates| updates.push(now, status));
     }
 

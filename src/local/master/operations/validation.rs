@@ -181,10 +181,9 @@ fn reserve(reserve: &operation::Reserve, origin: &Origin) -> Checked<Vec<Convers
         let invalid = |why| Invalid::new(format!("Invalid reservation resources: {why}"));
         resource_rules::single_role(&reserve.resources, origin.role()).map_err(invalid)?;
     }
-    if let Some(before) = source {
-        return Ok(vec![Conversion { before, after: Resources::from_proto(&reserve.resources)? }]);
-    }
-    each(&reserve.resources, |after| Conversion { before: after.without_reservation(), after })
+    let after = Resources::from_proto(&reserve.resources)?;
+    let before = source.unwrap_or_else(|| after.without_reservation());
+    Ok(vec![Conversion { before, after }])
 }
 
 /// The resources whose reservation is to be changed, if the operation does that.
@@ -195,7 +194,7 @@ fn source_of(reserve: &operation::Reserve) -> Checked<Option<Resources>> {
     let invalid = |why| Invalid::new(format!("Invalid source: {why}"));
     valid(&reserve.source).map_err(invalid)?;
     let (source, target) = (Resources::from_proto(&reserve.source)?, Resources::from_proto(&reserve.resources)?);
-    let (from, to) = (source.unreserved(), target.unreserved());
+    let (from, to) = (source.without_reservations(), target.without_reservations());
     Invalid::unless(
         from == to,
         format!("Source and target resources should refer to identical resource quantities: {from} vs. {to}"),

@@ -49,7 +49,7 @@ def every_call_inside_resource_offers(stage):
     driver.end()
 
 
-@scenario
+@scenario(apart=True)
 def every_call_inside_status_update(stage):
     driver = to_each_callback(stage, "statusUpdate", once(lambda driver, *_: every_call(driver)))
     for _ in range(2):

@@ -78,7 +78,7 @@ def an_executor_of_a_framework_that_checkpoints(stage):
     driver.end()
 
 
-@scenario
+@scenario(apart=True)
 def tasks_share_an_executor(stage):
     driver, offer = begun(stage)
     driver.launchTasks(offer.id, [task(offer, name, "running finished", executor()) for name in "abc"])
@@ -420,7 +420,7 @@ def reconciliation_of_an_executor_s_tasks(stage):
     driver.end()
 
 
-@scenario
+@scenario(apart=True)
 def a_group_on_an_executor_of_its_own(stage):
     driver, offer = begun(stage)
     made = executor(type=mesos_pb2.ExecutorInfo.CUSTOM)
@@ -437,7 +437,7 @@ def a_group_on_an_executor_of_its_own(stage):
     driver.end()
 
 
-@scenario
+@scenario(apart=True)
 def a_command_task_beside_an_executor(stage):
     driver, offer = begun(stage)
     command = mesos_pb2.TaskInfo(name="command")

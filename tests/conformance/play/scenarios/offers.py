@@ -191,7 +191,7 @@ def the_rest_of_a_launch_is_offered_again(stage):
     driver.end()
 
 
-@scenario
+@scenario(apart=True)
 def accept_launches_several_times(stage):
     driver = stage.driver(framework())
     driver.begin()

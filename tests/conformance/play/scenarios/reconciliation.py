@@ -6,7 +6,7 @@ from stage import scenario
 AWARE = [("plain", []), ("PARTITION_AWARE", ["PARTITION_AWARE"])]
 
 
-@scenario
+@scenario(apart=True)
 def implicit_reconciliation(stage):
     driver = stage.driver(framework())
     driver.begin()

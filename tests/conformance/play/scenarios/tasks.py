@@ -7,7 +7,7 @@ from stage import scenario
 ENDS = ["exit 0", "exit 3", "kill -9 $$", "kill -15 $$"]
 
 
-@scenario
+@scenario(apart=True)
 def tasks_end(stage):
     driver = stage.driver(framework())
     driver.begin()
@@ -121,7 +121,7 @@ def stop_kills_tasks_without_updates(stage):
     stage.note("afterwards: %s" % " ".join(str(t["state"]) for t in tasks))
 
 
-@scenario
+@scenario(apart=True)
 def many_tasks_at_once(stage):
     driver = stage.driver(framework())
     driver.begin()

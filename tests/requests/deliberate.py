@@ -1,0 +1,148 @@
+"""Where the embedded cluster answers otherwise than the real master on purpose, and why.
+
+An entry has the parts of the answer that differ, as the embedded cluster gives them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.requests import Deliberate
+
+if TYPE_CHECKING:
+    from tests.requests import Answer
+
+TEXT = {"Content-Type": "text/plain; charset=utf-8"}
+TAKEN: Answer = {"status": 202, "headers": {}, "body": ""}
+
+BLANKS = "Blanks around the value of a header are no part of it (RFC 9110, 5.5)."
+CLOSES = "A server that closes a connection says so (RFC 9112, 9.6). Mesos closes it without a word."
+CRASH = "The real master crashes."
+METHOD = "Mesos' parser closes the connection at methods that it does not know. A 405 says what is wrong."
+LACKING = "What the embedded cluster does not have is named, instead of being reported as not offered."
+ORDER = "The order in which Mesos names them is that of a hash table."
+UNWRITTEN = (
+    "No library writes such bytes for these messages. To take them, Mesos reads over what it does not understand."
+)
+UTF8 = "A string of protobuf is UTF-8. Mesos would pass other bytes on in JSON that cannot be read."
+SECURITY = (
+    "The embedded cluster runs commands for whoever reaches its port: docs/embedded-cluster.md has what it refuses."
+)
+TRAILERS = "Mesos takes trailers, which HTTP has (RFC 9112, 7.1.2), for a broken body."
+OPERATOR = "The embedded cluster's agents have no operator API, on which this path lands."
+UNKNOWN_TASK = "Mesos' agent never acknowledges an update of a task that it does not know, so the executor sends it again and again."
+
+
+def refused(status: int, body: str, **headers: str) -> Answer:
+    return {"status": status, "headers": {**headers, **TEXT}, "body": body}
+
+
+def method(name: str) -> Deliberate:
+    body = f"405 Method Not Allowed. Expecting one of {{ 'POST' }}, but received '{name}'."
+    return Deliberate(METHOD, refused(405, body, Allow="POST"))
+
+
+def closes(**headers: str) -> Deliberate:
+    return Deliberate(CLOSES, {"headers": {"Connection": "close", **headers}})
+
+
+def told(message: str) -> dict[str, Any]:
+    """A TASK_ERROR of the scene's task."""
+    status = {
+        "task_id": {"value": "task"},
+        "agent_id": {"value": "@agent"},
+        "state": "TASK_ERROR",
+        "source": "SOURCE_MASTER",
+        "message": message,
+        "timestamp": "@time",
+    }
+    return {"type": "UPDATE", "update": {"status": status}}
+
+
+def task_error(why: str, message: str, reason: str = "REASON_TASK_INVALID", times: int = 1) -> Deliberate:
+    event = told(message)
+    event["update"]["status"]["reason"] = reason
+    return Deliberate(why, {**TAKEN, "told": [event] * times})
+
+
+def duplicates(body: bool) -> Deliberate:
+    message = "'FrameworkInfo.roles' contains duplicate items: { a, b }"
+    if body:
+        return Deliberate(ORDER, {"body": f"Supplied FrameworkInfo is not valid: {message}"})
+    events = [{"type": "ERROR", "error": {"message": message}}, {"type": "(the stream ends)"}]
+    return Deliberate(ORDER, {"events": events})
+
+
+STREAM = {"Content-Type": "application/json", "Mesos-Stream-Id": "@stream"}
+NOT_HERE = "The Host 'example.org' is not this cluster: expected localhost, an address of loopback, or a host in REMESOS_LOCAL_HOSTS\n"
+NO_TYPE = "Failed to validate scheduler::Call: Expecting 'type' to be present"
+NO_ID = "Failed to validate scheduler::Call: Expecting 'framework_id' to be present"
+UNPARSED = "Failed to parse body into Call protobuf"
+
+DELIBERATE = {
+    "scheduler": {
+        "the method post": method("post"),
+        "the method LONGMETHODNAME": method("LONGMETHODNAME"),
+        "the Content-Type ' application/json '": Deliberate(BLANKS, TAKEN),
+        "SUPPRESS with a stream id and a blank": Deliberate(BLANKS, TAKEN),
+        "gzip with a blank": Deliberate(BLANKS, {"body": NO_ID}),
+        "Connection: close": closes(),
+        "Connection: Close": closes(),
+        "Connection: close, TE": closes(),
+        "SUBSCRIBE with Connection: close": closes(**STREAM, **{"Transfer-Encoding": "chunked"}),
+        "a bad call with Connection: close": closes(**TEXT),
+        "a wrong method with Connection: close": closes(Allow="POST", **TEXT),
+        "HTTP/1.0 with keep-alive": Deliberate(
+            "A server of HTTP/1.0 says that it keeps a connection. Mesos keeps it without a word.",
+            {"headers": {"Connection": "keep-alive"}},
+        ),
+        "SUBSCRIBE in HTTP/1.0": Deliberate("HTTP/1.0 has no chunks.", {"headers": STREAM}),
+        "chunks with trailers": Deliberate(TRAILERS, TAKEN),
+        "the Host of another machine": Deliberate(SECURITY, refused(421, NOT_HERE)),
+        "the Origin of a web page": Deliberate(
+            SECURITY, refused(403, "Refused: the request comes from a web page of another origin\n")
+        ),
+        "protobuf: a field of the wrong kind": Deliberate(UNWRITTEN, refused(400, UNPARSED)),
+        "protobuf: an unknown type at last": Deliberate(UNWRITTEN, refused(400, NO_TYPE)),
+        "protobuf: an id that is not UTF-8": Deliberate(UTF8, {"body": UNPARSED}),
+        "protobuf: an id that is not UTF-8 and long": Deliberate(UTF8, {"body": UNPARSED}),
+        "SUBSCRIBE with roles twice and thrice": duplicates(body=False),
+        "UPDATE_FRAMEWORK with roles twice and thrice": duplicates(body=True),
+        "ACCEPT: a resource of type TEXT": task_error(CRASH, "Resource 'cpus:' is invalid: Unsupported resource type"),
+        "ACCEPT: a group with a task id twice": task_error(
+            CRASH,
+            "Task 'task' is invalid: Task has duplicate ID: task",
+            reason="REASON_TASK_GROUP_INVALID",
+            times=2,
+        ),
+        "ACCEPT: a shared volume": task_error(
+            LACKING,
+            "Resource 'disk<SHARED>:32' is invalid: the embedded cluster has no shared volumes and no disk sources",
+        ),
+        "ACCEPT: a disk with a source": task_error(
+            LACKING,
+            "Resource 'disk:32' is invalid: the embedded cluster has no shared volumes and no disk sources",
+        ),
+        "ACCEPT: a resource provider": task_error(
+            LACKING, "Resource 'cpus:1' is invalid: the embedded cluster has no resource providers"
+        ),
+    },
+    "executor": {
+        "MESSAGE with a path of another name": Deliberate(OPERATOR, refused(404, "404 Not Found.")),
+        "MESSAGE with Connection: close": closes(),
+        **{
+            f"UPDATE of {task}": Deliberate(
+                UNKNOWN_TASK,
+                {
+                    "told": [
+                        {
+                            "type": "ACKNOWLEDGED",
+                            "acknowledged": {"task_id": {"value": task_id}, "uuid": "AAECAwQFRgeICQoLDA0ODw=="},
+                        }
+                    ]
+                },
+            )
+            for task, task_id in (("an unknown task", "x"), ("an empty task id", ""))
+        },
+    },
+}
