@@ -11,7 +11,7 @@ FOR := $(shell test -t 0 || echo --for 30)
 LIBC ?= gnu
 PLATFORM := $(if $(filter musl,$(LIBC)),musllinux_1_2,manylinux2014)
 
-.PHONY: hello test test-quick lint wheels docs conformance allocation bench stubs licenses clean
+.PHONY: hello test test-quick lint wheels docs conformance allocation requests bench stubs licenses clean
 
 hello: $(VENV)/.installed
 	$(BIN)/remesos run $(FOR) examples/hello_world.py
@@ -56,6 +56,10 @@ conformance: $(VENV)/.developed
 # The real Mesos and the embedded cluster side by side: who is offered what, and when.
 allocation: $(VENV)/.developed
 	$(BIN)/python -m tests.allocation
+
+# The real Mesos and the embedded cluster side by side: what their APIs answer.
+requests: $(VENV)/.developed
+	$(BIN)/python -m tests.requests
 
 bench: $(VENV)/.installed
 	$(BIN)/python benches/flood.py

@@ -47,7 +47,8 @@ pub fn run(variables: &Variables) -> Result<()> {
     runtime.block_on(async {
         let spawner = Spawner::start(Ties::Streams);
         let spawner = spawner.map_err(|e| Error::connection("cannot start").caused_by(e))?;
-        let surroundings = Surroundings { directory, environment, identity: None, spawner: Arc::new(spawner) };
+        let surroundings =
+            Surroundings { directory, environment, identity: None, spawner: Arc::new(spawner), inside: None };
         let executor = CommandExecutor {
             driver: driver.clone(),
             surroundings,
@@ -161,7 +162,7 @@ impl CommandExecutor {
             }
             Err(why) => {
                 let why = format!("Failed to launch the task: {why}");
-                self.with_task(|task, _| task.failed(Reason::CommandExecutorFailed, why));
+                self.with_task(|task, _| task.failed(Some(Reason::CommandExecutorFailed), why));
             }
         }
     }

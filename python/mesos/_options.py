@@ -207,6 +207,7 @@ _READERS: dict[str, Callable[[str, Any], str]] = {
     "executor_environment_variables": _object,
     "executor_registration_timeout": _duration,
     "executor_shutdown_grace_period": _duration,
+    "containers": _text,
     "keep": _path,
     "stderr_in_log": _switch,
 }

@@ -56,6 +56,11 @@ _OPTIONS: dict[str, dict[str, tuple[str | None, str]]] = {
         "domain": ("JSON", "the fault domain of master and agents"),
         "executor_environment_variables": ("JSON", 'variables of executors and tasks, such as \'{"PATH": "/bin"}\''),
         "agent_path": (None, "give tasks the PATH of a real agent, without the directory of this Python"),
+        "containers": (
+            "HOW",
+            "run tasks whose container has an image without it (ignore-image), or with Docker or Podman (docker) "
+            "(default: they fail)",
+        ),
         "executor_registration_timeout": ("DURATION", "how long an executor may take to register (default: 60secs)"),
         "executor_shutdown_grace_period": ("DURATION", "how long an executor may take to shut down (default: 5secs)"),
         "max_completed_executors_per_framework": ("NUMBER", "how many completed executors an agent shows"),

@@ -87,6 +87,9 @@ class LocalCluster:
         here replaces that of an agent
     :param executor_registration_timeout: how long an executor may take to register (default 60 seconds)
     :param executor_shutdown_grace_period: how long an executor may take to shut down (default 5 seconds)
+    :param containers: how tasks run whose container has an image, or volumes of this machine: with ``ignore-image``
+        their commands run without the image, with ``docker`` in containers of Docker or Podman. If nothing sets it,
+        such tasks fail, as on an agent that has neither
     :param keep: a directory where the sandboxes of the last ten failed tasks are kept when the cluster ends
     :raises ArgumentTypeError: an argument has the wrong type
     :raises ArgumentValueError: the value of an argument or a variable is not valid
@@ -120,6 +123,7 @@ class LocalCluster:
         executor_environment_variables: str | Mapping[str, str] | None = None,
         executor_registration_timeout: str | float | timedelta | None = None,
         executor_shutdown_grace_period: str | float | timedelta | None = None,
+        containers: str | None = None,
         keep: str | bytes | os.PathLike[str] | os.PathLike[bytes] | None = None,
     ) -> None:
         arguments = dict(locals())

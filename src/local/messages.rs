@@ -29,6 +29,11 @@ pub enum ToAgent {
         uuid: Vec<u8>,
         status_uuid: Vec<u8>,
     },
+    /// Kill all tasks, each within the grace period at most (`DrainSlaveMessage`).
+    Drain {
+        max_grace_period: Option<v1::DurationInfo>,
+        mark_gone: bool,
+    },
     /// Persistent volumes are given up, with what is in them.
     DestroyVolumes {
         volumes: Vec<(String, v1::resource::DiskInfo)>,

@@ -46,6 +46,7 @@ SLOW = {
     "test_plain_clients",
     "test_proxies",
     "test_replies",
+    "test_requests",
     "test_resilience",
     "test_task_output",
     "test_trees",

@@ -707,12 +707,12 @@ def test_a_uri_that_cannot_be_had_is_told(
         command = launched.executor.command if custom else launched.command
         command.uris.add(**uri)
         driver.launchTasks(offer.id, [launched])
+        if custom:
+            assert scheduler.wait("executorLost") == -1
         failed = scheduler.state(launched.task_id.value, mesos_pb2.TASK_FAILED)
         assert failed.reason == mesos_pb2.TaskStatus.REASON_CONTAINER_LAUNCH_FAILED
         assert f"failed to fetch '{uri['value']}': " in failed.message
         assert why in failed.message
-        if custom:
-            assert scheduler.wait("executorLost") == -1
 
 
 def test_a_task_is_killed_while_its_uris_are_fetched(embedded: LocalCluster) -> None:

@@ -221,18 +221,6 @@ def test_tasks_are_killed_with_their_sessions_and_zombies_are_not_left(embedded:
         wait_until(lambda: not alive(child), "what the task left behind is gone")
 
 
-def test_what_the_embedded_agent_cannot_do_is_said(embedded: LocalCluster) -> None:
-    scheduler = Recorder()
-    with running(embedded.address, scheduler) as driver:
-        offer = scheduler.offer()
-        contained, limited = task(offer), task(offer)
-        contained.container.type = mesos_pb2.ContainerInfo.MESOS
-        limited.limits["cpus"].value = 1
-        driver.launchTasks(offer.id, [contained, limited])
-        assert "containers" in scheduler.state(contained.task_id.value, mesos_pb2.TASK_ERROR).message
-        assert "resource limits" in scheduler.state(limited.task_id.value, mesos_pb2.TASK_ERROR).message
-
-
 def test_a_program_that_is_not_there_is_a_failed_launch(embedded: LocalCluster) -> None:
     scheduler = Recorder()
     with running(embedded.address, scheduler) as driver:

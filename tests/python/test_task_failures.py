@@ -89,13 +89,14 @@ def test_a_failure_is_logged_once_however_often_it_is_told(
         scheduler.state(failed.task_id.value, mesos_pb2.TASK_FAILED)
         driver.stop(failover=True)
     info.id.CopyFrom(offer.framework_id)
-    successor = Recorder()
+    offers: list[mesos_pb2.Offer] = []
+    successor = Recorder(resourceOffers=lambda _, offered: offers.extend(offered))
     with running(embedded.address, successor, info) as driver:
-        again = successor.offer()
         successor.state(failed.task_id.value, mesos_pb2.TASK_FAILED)
         driver.reconcileTasks([mesos_pb2.TaskStatus(task_id=failed.task_id, state=mesos_pb2.TASK_RUNNING)])
         successor.wait("statusUpdate")
-        driver.launchTasks(again.id, [task(again, "exit 2")])
+        wait_until(lambda: offers, "there is an offer")
+        driver.launchTasks(offers[0].id, [task(offers[0], "exit 2")])
         said = failures(caplog, 2)
     assert [each.partition(". ")[0].rpartition(" ")[2] for each in said] == ["1", "2"]
 

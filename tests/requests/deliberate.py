@@ -17,7 +17,9 @@ TAKEN: Answer = {"status": 202, "headers": {}, "body": ""}
 
 BLANKS = "Blanks around the value of a header are no part of it (RFC 9110, 5.5)."
 CLOSES = "A server that closes a connection says so (RFC 9112, 9.6). Mesos closes it without a word."
+COUNT = "Mesos writes after a shared volume how often it is in a list, for itself alone."
 CRASH = "The real master crashes."
+LIMITS = "The embedded cluster bounds what a client can make it hold: docs/embedded-cluster.md has the limits."
 METHOD = "Mesos' parser closes the connection at methods that it does not know. A 405 says what is wrong."
 LACKING = "What the embedded cluster does not have is named, instead of being reported as not offered."
 ORDER = "The order in which Mesos names them is that of a hash table."
@@ -102,6 +104,10 @@ DELIBERATE = {
         "the Origin of a web page": Deliberate(
             SECURITY, refused(403, "Refused: the request comes from a web page of another origin\n")
         ),
+        "gzip of 65 megabytes of blanks": Deliberate(
+            LIMITS, refused(413, "The body is too large: expected at most 67108864 bytes here\n")
+        ),
+        "1100 headers more": Deliberate(LIMITS, {"status": 431, "headers": {"Connection": "close"}, "body": ""}),
         "protobuf: a field of the wrong kind": Deliberate(UNWRITTEN, refused(400, UNPARSED)),
         "protobuf: an unknown type at last": Deliberate(UNWRITTEN, refused(400, NO_TYPE)),
         "protobuf: an id that is not UTF-8": Deliberate(UTF8, {"body": UNPARSED}),
@@ -116,12 +122,14 @@ DELIBERATE = {
             times=2,
         ),
         "ACCEPT: a shared volume": task_error(
-            LACKING,
-            "Resource 'disk<SHARED>:32' is invalid: the embedded cluster has no shared volumes and no disk sources",
+            COUNT,
+            "Total resources cpus(allocated: role):0.1; mem(allocated: role):32; disk(allocated: role)(reservations: "
+            "[(DYNAMIC,role,principal)])[p:a]<SHARED>:32 required by task and its executor is more than available "
+            "ports(allocated: role):[31000-32000]; cpus(allocated: role):8; mem(allocated: role):8192; "
+            "disk(allocated: role):20000",
         ),
         "ACCEPT: a disk with a source": task_error(
-            LACKING,
-            "Resource 'disk:32' is invalid: the embedded cluster has no shared volumes and no disk sources",
+            LACKING, "Resource 'disk:32' is invalid: the embedded cluster has no disk sources"
         ),
         "ACCEPT: a resource provider": task_error(
             LACKING, "Resource 'cpus:1' is invalid: the embedded cluster has no resource providers"

@@ -66,10 +66,7 @@ class Framework:
     def call(self, kind: str, **fields: Any) -> int | str:
         """Send a call; the response's status."""
         call = {"type": kind, "framework_id": {"value": self.id}, **fields}
-        exchange = wire.post(self._address, SCHEDULER, call, Mesos_Stream_Id=self.stream_id)
-        exchange.body()
-        exchange.close()
-        return exchange.status
+        return wire.post(self._address, SCHEDULER, call, Mesos_Stream_Id=self.stream_id).finish()
 
     def since(self, is_fence: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
         """The events until one that was asked for last, or the end of the stream."""
@@ -87,8 +84,8 @@ class Framework:
 
     def leave(self) -> None:
         """Tear the framework down."""
-        self.call("TEARDOWN")
-        self.stream.close()
+        with contextlib.closing(self.stream):
+            self.call("TEARDOWN")
 
 
 def status(event: dict[str, Any]) -> dict[str, Any]:
@@ -170,15 +167,14 @@ class Stage:
         return found
 
     def _normal_object(self, found: dict[str, Any]) -> dict[str, Any]:
-        return {key: self._normal_value(key, value) for key, value in found.items()}
+        # An agent may tell of an update before it knows the process.
+        return {key: self._normal_value(key, value) for key, value in found.items() if key != "executor_pid"}
 
     def _normal_value(self, key: str, value: Any) -> Any:
         if key == "port" and value == int(self.address.rpartition(":")[2]):
             return "@port"
         if key in {"timestamp", "start_time"} and value != TIMESTAMP:
             return "@time"
-        if key == "executor_pid":
-            return "@pid"
         return "@uuid" if key == "uuid" and value not in UUIDS else value
 
     def head(self, exchange: wire.Exchange) -> Answer:
@@ -328,11 +324,11 @@ class ExecutorStage(Stage):
         """With an executor that has subscribed."""
         with self._launched() as framework:
             stream = wire.post(self.address, self.path, self._call("SUBSCRIBE", subscribe={}))
-            events = stream.records(self.api)
-            while next(events)["type"] != "LAUNCH":
-                pass
-            yield lambda exchange: self._told(framework, exchange, events, request)
-            stream.close()
+            with contextlib.closing(stream):
+                events = stream.records(self.api)
+                while next(events)["type"] != "LAUNCH":
+                    pass
+                yield lambda exchange: self._told(framework, exchange, events, request)
 
     @contextlib.contextmanager
     def launched(self, request: Request) -> Iterator[Callable[[wire.Exchange], Answer]]:
@@ -411,10 +407,7 @@ class ExecutorStage(Stage):
         ]
 
     def _scheduler_told(self, framework: Framework) -> list[dict[str, Any]]:
-        exchange = wire.post(self.address, self.path, self._call("MESSAGE", message={"data": FENCE_DATA}))
-        exchange.body()
-        exchange.close()
-        if exchange.status != 202:
+        if wire.post(self.address, self.path, self._call("MESSAGE", message={"data": FENCE_DATA})).finish() != 202:
             return []
         return [event for event in until(is_fence, framework.events) if not is_fence(event)]
 

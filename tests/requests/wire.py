@@ -56,6 +56,12 @@ class Exchange:
                     event = EVENTS[api].FromString(data)
                     yield json_format.MessageToDict(event, preserving_proto_field_name=True)
 
+    def finish(self) -> int | str:
+        """Read the body, and close the connection; the status."""
+        with contextlib.closing(self):
+            self.body()
+        return self.status
+
     def close(self) -> None:
         """Close the connection."""
         if self.response is not None:
@@ -67,9 +73,13 @@ def send(address: str, request: bytes) -> Exchange:
     """Send bytes on a connection of their own, and read the head of a response."""
     host, _, port = address.rpartition(":")
     connection = socket.create_connection((host, int(port)), timeout=SECONDS)
-    with contextlib.suppress(ConnectionError):
-        connection.sendall(request)
-    return Exchange(connection, respond(connection, request.split(b" ", 1)[0].decode()))
+    try:
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(request)
+        return Exchange(connection, respond(connection, request.split(b" ", 1)[0].decode()))
+    except BaseException:
+        connection.close()
+        raise
 
 
 def respond(connection: socket.socket, method: str) -> http.client.HTTPResponse | None:

@@ -21,6 +21,8 @@ use super::backend::{Event, Order};
 use super::messages::{ConnectionId, ToAgent, ToMaster};
 use super::world::{WallClock, World};
 use crate::proto::v1;
+use crate::proto::v1::TaskState;
+use crate::proto::v1::task_status::Reason;
 use crate::wire::duration::Period;
 
 pub use calls::validate;
@@ -68,6 +70,25 @@ pub struct Config {
 /// An executor's place: its framework's id and its own.
 type Key = (String, String);
 
+/// An agent's tasks are being killed.
+#[derive(Debug, Clone, Copy)]
+pub struct Draining {
+    /// Whether the agent is marked gone when they are.
+    mark_gone: bool,
+}
+
+impl Draining {
+    /// How a task that is killed is reported (`Slave::statusUpdate`).
+    pub fn report(self, status: &mut v1::TaskStatus, aware_of_partitions: bool) {
+        if matches!(status.state(), TaskState::TaskKilling | TaskState::TaskKilled) {
+            status.set_reason(Reason::AgentDraining);
+            if self.mark_gone && aware_of_partitions {
+                status.set_state(TaskState::TaskGoneByOperator);
+            }
+        }
+    }
+}
+
 /// The state machine.
 #[derive(Debug)]
 pub struct Agent {
@@ -80,6 +101,8 @@ pub struct Agent {
     timers: Timers<Key>,
     completed: VecDeque<Record>,
     operations: Operations,
+    /// While its tasks are killed, whether the agent is then gone.
+    draining: Option<Draining>,
     outputs: VecDeque<Output>,
 }
 
@@ -94,6 +117,7 @@ impl Agent {
             timers: Timers::default(),
             completed: VecDeque::new(),
             operations: Operations::default(),
+            draining: None,
             outputs: VecDeque::new(),
         }
     }
@@ -143,6 +167,7 @@ impl Agent {
                 self.tell(ToMaster::OperationStatus { framework_id, uuid, status: Box::new(status) });
             }
             ToAgent::AcknowledgeOperation { uuid, status_uuid } => self.operations.acknowledge(&uuid, &status_uuid),
+            ToAgent::Drain { max_grace_period, mark_gone } => self.drain(now, max_grace_period, mark_gone),
             ToAgent::DestroyVolumes { volumes } => {
                 self.outputs.push_back(Output::Order(Order::Destroy { volumes: launch::volumes(&volumes) }));
             }
@@ -212,6 +237,23 @@ impl Agent {
         self.with(now, Some(key), |executor, context| executor.run(context, tasks, group, volumes));
     }
 
+    /// Kills all tasks (`Slave::drain`). Each has its own grace period, but at most this one.
+    fn drain(&mut self, now: Instant, most: Option<v1::DurationInfo>, mark_gone: bool) {
+        if self.executors.is_empty() && self.operations.is_empty() {
+            return;
+        }
+        self.draining = Some(Draining { mark_gone });
+        for key in self.executors.keys().cloned().collect::<Vec<_>>() {
+            self.with(now, Some(key), |executor, context| {
+                for (task_id, own) in executor.record.kill_policies() {
+                    let longer = |most: &v1::DurationInfo| own.is_none_or(|own| most.nanoseconds < own.nanoseconds);
+                    let policy = most.filter(longer).map(|most| v1::KillPolicy { grace_period: Some(most) });
+                    executor.kill(context, &task_id, policy.as_ref());
+                }
+            });
+        }
+    }
+
     fn tell(&mut self, message: ToMaster) {
         self.outputs.push_back(Output::Tell(message));
     }
@@ -247,7 +289,13 @@ impl Agent {
         let key = key?;
         let executor = self.executors.get_mut(&key)?;
         let known = executor.record.containers.len();
-        let mut context = Context { config: &self.config, now, world: &mut self.world, outputs: &mut self.outputs };
+        let mut context = Context {
+            config: &self.config,
+            now,
+            draining: self.draining,
+            world: &mut self.world,
+            outputs: &mut self.outputs,
+        };
         let outcome = act(executor, &mut context);
         let started = executor.record.containers.iter().skip(known);
         self.containers.extend(started.map(|container| (container.clone(), key.clone())));
@@ -261,14 +309,20 @@ impl Agent {
     fn retire(&mut self, key: &Key) {
         self.timers.set(key, None);
         if let Some(Executor { record, .. }) = self.executors.remove(key) {
+            // All is drained (`Slave::updateDrainStatus`).
+            self.draining = self.draining.filter(|_| !self.executors.is_empty());
             for container in &record.containers {
                 self.containers.remove(container);
             }
+            if record.containers.is_empty() {
+                // There was never more than its name.
+                return;
+            }
             self.completed.push_back(record);
             let most = self.config.max_completed_executors_per_framework;
-            let of_framework = self.completed.iter().filter(|executor| executor.framework_id() == key.0);
-            if of_framework.count() > most {
-                let oldest = self.completed.iter().position(|executor| executor.framework_id() == key.0);
+            let same = |executor: &Record| executor.framework.id.as_ref().is_some_and(|id| id.value == key.0);
+            if self.completed.iter().filter(|executor| same(executor)).count() > most {
+                let oldest = self.completed.iter().position(same);
                 oldest.map(|oldest| self.completed.remove(oldest));
             } else if self.completed.len() > MAX_COMPLETED_EXECUTORS {
                 self.completed.pop_front();

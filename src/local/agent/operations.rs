@@ -36,6 +36,11 @@ impl Operations {
         }
     }
 
+    /// Whether none waits for an acknowledgement.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Forgets those of a framework that is removed.
     pub fn forget(&mut self, framework_id: &str) {
         self.0.retain(|_, outstanding| outstanding.framework_id != framework_id);

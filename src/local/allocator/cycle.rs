@@ -43,9 +43,9 @@ struct Portion {
 
 impl Allocator {
     /// Shares out what is available of these agents.
-    pub(super) fn share_out(&mut self, now: Instant, candidates: BTreeSet<Arc<str>>) -> Vec<Allocation> {
+    pub(super) fn share_out(&mut self, now: Instant, candidates: &BTreeSet<Arc<str>>) -> Vec<Allocation> {
         let offerable = |id: &Arc<str>| self.agents.get(id).is_some_and(|a| a.active && !a.available.is_empty());
-        let mut agents: Vec<_> = candidates.into_iter().filter(offerable).collect();
+        let mut agents: Vec<_> = candidates.iter().filter(|id| offerable(id)).cloned().collect();
         let mut cycle = self.cycle();
         if self.ledger.quotas().values().any(|quota| !quota.guarantees.is_empty()) {
             self.random.shuffle(&mut agents);
@@ -101,7 +101,7 @@ impl Allocator {
         let mut available = self.agents[agent_id].available.available_to(role);
         let mut held = Quantities::of(&available);
         // Many frameworks may refuse the same portion.
-        let mut portions: BTreeMap<(bool, bool, bool), Option<Portion>> = BTreeMap::new();
+        let mut portions: BTreeMap<[bool; 3], Option<Portion>> = BTreeMap::new();
         for framework_id in clients {
             if available.is_empty() || (stage == Stage::Guarantees && cycle.unsatisfied(role, quota).is_empty()) {
                 return;
@@ -111,8 +111,7 @@ impl Allocator {
             if excluded || !self.allocatable(&held, role, framework) {
                 continue;
             }
-            let understands = (framework.refinement, framework.revocable, framework.shared);
-            let portion = portions.entry(understands).or_insert_with(|| {
+            let portion = portions.entry(framework.understands()).or_insert_with(|| {
                 let understood = available.understood_by(framework.refinement, framework.revocable, framework.shared);
                 cycle.portion(&cycle.not_shared_yet(agent_id, understood), role, quota, stage)
             });

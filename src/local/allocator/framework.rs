@@ -69,6 +69,11 @@ impl Framework {
         self.active && self.roles.iter().any(|role| !self.suppressed.contains(role))
     }
 
+    /// Which kinds of resources it understands.
+    pub fn understands(&self) -> [bool; 3] {
+        [self.refinement, self.revocable, self.shared]
+    }
+
     /// Forgets what it refused of an agent.
     pub fn forget_agent(&mut self, agent_id: &str) {
         self.filters.forget_agent(agent_id);
@@ -143,6 +148,7 @@ impl Allocator {
         framework.active = false;
         framework.filters.clear();
         framework.roles.clone().iter().for_each(|role| self.turn(id, role, false));
+        self.forget_inverse_refusals(id);
     }
 
     /// A framework wants no offers in these roles, or, if there are none, in any.
@@ -164,6 +170,7 @@ impl Allocator {
                 framework.filters.forget_role(&role);
             }
         }
+        self.forget_inverse_refusals(id);
         self.want_all(now);
     }
 

@@ -9,6 +9,7 @@ mod cycle;
 mod filters;
 mod framework;
 mod ledger;
+mod maintenance;
 mod pattern;
 mod quantities;
 mod sorter;
@@ -29,6 +30,7 @@ use framework::Framework;
 pub use framework::Options as FrameworkOptions;
 use ledger::Ledger;
 pub use ledger::Quota;
+use maintenance::Maintenance;
 pub use quantities::{Limits, Quantities};
 use sorter::Sorter;
 
@@ -78,6 +80,7 @@ pub struct Allocator {
     clients: BTreeMap<String, Sorter>,
     /// Agents that the next allocation concerns.
     candidates: BTreeSet<Arc<str>>,
+    asked: Vec<(String, String)>,
     due: Option<Instant>,
     next_batch: Option<Instant>,
     random: fastrand::Rng,
@@ -95,6 +98,7 @@ struct Agent {
     available: Resources,
     /// Offered or used, by framework and role.
     held: BTreeMap<Arc<str>, BTreeMap<String, Held>>,
+    maintenance: Option<Maintenance>,
 }
 
 /// What a framework has of an agent in a role.
@@ -140,6 +144,7 @@ impl Allocator {
             ledger: Ledger::default(),
             clients: BTreeMap::new(),
             candidates: BTreeSet::new(),
+            asked: Vec::new(),
             due: None,
             next_batch: None,
             random: fastrand::Rng::with_seed(seed),
@@ -154,7 +159,8 @@ impl Allocator {
         self.total_changed();
         let (offered, used) = (Resources::default(), Resources::default());
         let (available, held) = (total.clone(), BTreeMap::new());
-        self.agents.insert(id.into(), Agent { info, active: true, total, offered, used, available, held });
+        self.agents
+            .insert(id.into(), Agent { info, active: true, total, offered, used, available, held, maintenance: None });
         self.want_agent(now, id);
     }
 
@@ -177,7 +183,6 @@ impl Allocator {
     }
 
     /// Whether an agent's resources are offered.
-    #[cfg_attr(not(test), expect(dead_code, reason = "agents cannot be deactivated yet"))]
     pub fn set_agent_active(&mut self, id: &str, active: bool) {
         if let Some(agent) = self.agents.get_mut(id) {
             agent.active = active;
@@ -327,7 +332,7 @@ impl Allocator {
     pub fn poll_timeout(&self) -> Option<Instant> {
         // As long as someone wants offers there are batches: filters end and resources come back at any time.
         let wanted = self.frameworks.values().any(Framework::wants_offers);
-        [self.due, self.next_batch.filter(|_| wanted)].into_iter().flatten().min()
+        [self.due, self.next_batch.filter(|_| wanted || self.plans_maintenance())].into_iter().flatten().min()
     }
 
     /// The offers to make now, none if nothing is due.
@@ -341,7 +346,14 @@ impl Allocator {
         self.due = None;
         let candidates = std::mem::take(&mut self.candidates);
         self.frameworks.values_mut().for_each(|framework| framework.filters.expire(now));
-        self.share_out(now, candidates)
+        let offers = self.share_out(now, &candidates);
+        self.asked = self.ask_back(now, &candidates);
+        offers
+    }
+
+    /// The frameworks that the last allocation found to ask for agents, with the ids of these.
+    pub fn take_asked(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.asked)
     }
 
     /// Whether a batch is due, which it is no longer.

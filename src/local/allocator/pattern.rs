@@ -32,8 +32,9 @@ impl Pattern {
     /// Fails, in RE2's words, if it is not one of RE2's or too large.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let wrong = |why: &str| Invalid::new(format!("Failed to construct regex from pattern '{text}': {why}"));
-        let ast = ast::parse::Parser::new().parse(text).map_err(|error| wrong(&in_words(text, &error)))?;
-        let meant = ast::visit(&ast, Dialect::of(text)).map_err(|why| wrong(&why))?;
+        let plain = with_braces_escaped(text);
+        let ast = ast::parse::Parser::new().parse(&plain).map_err(|error| wrong(&in_words(&plain, &error)))?;
+        let meant = ast::visit(&ast, Dialect::of(&plain)).map_err(|why| wrong(&why))?;
         let hir = regex_syntax::parse(&meant).map_err(|error| wrong(&class_in_words(&meant, &error)))?;
         let size = steps(&hir).saturating_add(PROGRAM_FRAME);
         if size > PROGRAM_TOO_LARGE {
@@ -55,6 +56,39 @@ impl Pattern {
 
 fn part(text: &str, begin: usize, end: usize) -> &str {
     text.get(begin..end).unwrap_or_default()
+}
+
+/// The pattern with a backslash before each brace that starts neither a number of repetitions nor a name: to RE2 it stands
+/// for itself.
+fn with_braces_escaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        let length = match next {
+            '\\' if rest.starts_with("\\p{") || rest.starts_with("\\P{") || rest.starts_with("\\x{") => 3,
+            '\\' => rest.chars().nth(1).map_or(1, |escaped| escaped.len_utf8().saturating_add(1)),
+            _ => next.len_utf8(),
+        };
+        if next == '{' && !repeats(rest) {
+            plain.push('\\');
+        }
+        let (taken, left) = rest.split_at(length);
+        plain.push_str(taken);
+        rest = left;
+    }
+    plain
+}
+
+/// Whether this starts with `{2}`, `{2,}` or `{2,3}`.
+fn repeats(text: &str) -> bool {
+    let Some((inside, _)) = text.strip_prefix('{').and_then(|rest| rest.split_once('}')) else {
+        return false;
+    };
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match inside.split_once(',') {
+        Some((least, most)) => number(least) && (most.is_empty() || number(most)),
+        None => number(inside),
+    }
 }
 
 /// What RE2 says of an error.
@@ -211,6 +245,9 @@ mod tests {
     #[test]
     fn patterns_are_for_whole_texts() {
         let pattern = Pattern::new("a|b.*").expect("valid");
+        for (text, of) in [("a{5", "a{5"), ("a{,3}", "a{,3}"), (r"\{x\}{2}", "{x}}"), (r"\p{Greek}{2}", "αβ")] {
+            assert!(Pattern::new(text).expect(text).matches(of), "{text}");
+        }
         let digits = Pattern::new(r"[\d-]+\s\W").expect("valid");
         assert!(digits.matches("0-9 ä") && !digits.matches("٣ ä") && !digits.matches("3 a"));
         assert!(pattern.matches("a") && pattern.matches("bcd") && !pattern.matches("ab") && !pattern.matches("xb"));

@@ -367,3 +367,80 @@ fn sums_come_back_to_where_they_began() {
     assert!(world.allocator.clients.is_empty());
     assert_eq!(world.allocator.agents["S0"].available, parse("cpus:4;mem:400"));
 }
+
+/// What was offered or is used, for a check of the sums.
+#[derive(Default)]
+struct Holdings(Vec<(Allocation, Was)>);
+
+impl Holdings {
+    fn sum(&self, wanted: impl Fn(&Allocation) -> bool) -> Resources {
+        let mut sum = Resources::default();
+        self.0.iter().filter(|(held, _)| wanted(held)).for_each(|(held, _)| sum.add(&held.resources));
+        sum
+    }
+
+    fn check(&self, allocator: &Allocator) {
+        for (id, agent) in &allocator.agents {
+            let mut free = agent.total.clone();
+            free.subtract(&self.sum(|held| held.agent_id == **id));
+            assert_eq!(Quantities::of(&agent.available), Quantities::of(&free));
+        }
+        assert_eq!(allocator.roles.allocated_to_all(), &Quantities::of(&self.sum(|_| true)));
+        for role in ["a", "a/x", "b"] {
+            let held = self.sum(|held| roles::covers(role, &held.role));
+            assert_eq!(allocator.ledger.held(role), Quantities::of(&held), "{role}");
+        }
+    }
+}
+
+#[test]
+fn sums_stay_right_whatever_happens() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut world = world(&["cpus:8;mem:800"; 3]);
+    let mut holdings = Holdings::default();
+    let sets: [&[&str]; 4] = [&["a"], &["a/x", "b"], &["a", "a/x"], &["b"]];
+    for step in 0..2000 {
+        let framework = format!("f{}", random.u32(0..4));
+        let known = world.allocator.frameworks.contains_key(&*framework);
+        let info = info(sets[random.usize(..sets.len())], &[]);
+        match random.u32(0..12) {
+            0 if known => {
+                world.allocator.remove_framework(&framework);
+                holdings.0.retain(|(held, _)| held.framework_id != framework);
+            }
+            1 if known => world.allocator.update_framework(world.now, &framework, &info, FrameworkOptions::default()),
+            2 if known => world.allocator.suppress(&framework, &[]),
+            3 if known => world.allocator.revive(world.now, &framework, &[]),
+            4 => {
+                let agent = format!("S{}", random.u32(0..3));
+                world.allocator.remove_agent(&agent);
+                holdings.0.retain(|(held, _)| held.agent_id != agent);
+                world.allocator.add_agent(world.now, &agent, v1::AgentInfo::default(), parse("cpus:8;mem:800"));
+            }
+            5 | 6 => {
+                world.now += SECOND;
+                let offers = world.allocator.allocate(world.now);
+                holdings.0.extend(offers.into_iter().map(|offer| (offer, Was::Offered)));
+            }
+            7..=9 if !holdings.0.is_empty() => {
+                let (held, was) = holdings.0.swap_remove(random.usize(..holdings.0.len()));
+                let Allocation { framework_id, role, agent_id, resources } = &held;
+                let part = parse("cpus:1;mem:50");
+                if was == Was::Offered && resources.contains(&part) {
+                    world.allocator.use_offered(framework_id, agent_id, role, &part);
+                    let mut rest = resources.clone();
+                    rest.subtract(&part);
+                    world.allocator.recover(framework_id, agent_id, role, &rest, Was::Offered);
+                    holdings.0.push((Allocation { resources: part, ..held.clone() }, Was::Used));
+                } else {
+                    world.allocator.recover(framework_id, agent_id, role, resources, was);
+                }
+            }
+            _ if !known => world.allocator.add_framework(world.now, &framework, &info, FrameworkOptions::default()),
+            _ => {}
+        }
+        if step % 10 == 0 {
+            holdings.check(&world.allocator);
+        }
+    }
+}

@@ -62,19 +62,25 @@ impl Event {
 
 /// Why a container could not be started, in words for whoever launched the task.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct StartError(String);
+pub enum StartError {
+    /// Nothing here runs containers of its type.
+    #[error("unknown container")]
+    NoContainerizer,
+    /// It was tried.
+    #[error("{0}")]
+    Failed(String),
+}
 
 impl StartError {
     /// Says why.
     pub fn new(why: impl Into<String>) -> Self {
-        Self(why.into())
+        Self::Failed(why.into())
     }
 }
 
 impl From<std::io::Error> for StartError {
     fn from(error: std::io::Error) -> Self {
-        Self(error.to_string())
+        Self::Failed(error.to_string())
     }
 }
 
@@ -91,6 +97,8 @@ pub struct Launch {
     pub container: String,
     pub sandbox: Sandbox,
     pub command: v1::CommandInfo,
+    /// The image and the volumes of this machine that it wants.
+    pub container_info: Option<v1::ContainerInfo>,
     /// The command's own variables among them.
     pub environment: Vec<(String, String)>,
     /// Whom it runs as, if this process may decide that.

@@ -9,8 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::handle::Handle;
 use super::machine::{Job, Machine, Place};
 use crate::clock;
-use crate::local::backend::posix::Posix;
 use crate::local::backend::posix::reaper::{Spawner, Ties};
+use crate::local::backend::posix::{self, Containers, Docker, Posix};
 use crate::local::backend::{Backend, Report};
 use crate::local::failures::Failures;
 use crate::local::keep::Failed;
@@ -72,6 +72,10 @@ impl Startup {
         let spawner = Arc::new(runtime.block_on(async { Spawner::start(Ties::None) }).map_err(failed)?);
         listener.set_nonblocking(true).map_err(failed)?;
         let work_dir = WorkDir::make(options.work_dir.as_deref())?;
+        let docker = match options.containers {
+            Containers::Docker => Some(Arc::new(Docker::find(options.docker.clone())?)),
+            Containers::Unsupported | Containers::IgnoreImage => None,
+        };
         let config = config(options, hostname.clone(), address);
         let (now, wall) = (clock::now(), clock::timestamp());
         let wall_clock = WallClock::new(now, wall);
@@ -92,8 +96,15 @@ impl Startup {
         for index in 0..agents {
             let work_dir = work_dir::agents(work_dir.path()).join(index.to_string()).join("work");
             let backend = |id: &str| {
-                let backend = Posix::new(id.to_owned(), work_dir, spawner.clone(), sender.clone());
-                Box::new(backend) as Box<dyn Backend>
+                let site = posix::Site {
+                    agent_id: id.to_owned(),
+                    work_dir,
+                    spawner: spawner.clone(),
+                    reports: sender.clone(),
+                    containers: options.containers,
+                    docker: docker.clone(),
+                };
+                Box::new(Posix::new(site)) as Box<dyn Backend>
             };
             machine.add_agent(index, options, &place, backend);
         }

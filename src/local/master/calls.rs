@@ -11,6 +11,7 @@ use crate::local::messages::{ConnectionId, ToAgent, is_terminal};
 use crate::local::refusal::{Invalid, Refusal};
 use crate::local::resources::Resources;
 use crate::local::roles::UNRESERVED;
+use crate::proto::v1::allocator::inverse_offer_status::Status;
 use crate::proto::v1::scheduler::{Event, OfferConstraints, call, event};
 use crate::proto::{self, v1};
 
@@ -144,13 +145,17 @@ impl Master {
             OfFramework::Kill(kill) => self.kill(now, id, kill),
             OfFramework::Shutdown(shutdown) => self.shut_down_executor(id, shutdown),
             OfFramework::Message(message) => self.pass_message(id, message),
-            OfFramework::Acknowledge(acknowledge) => self.acknowledge(id, acknowledge),
+            OfFramework::Acknowledge(acknowledge) => self.acknowledge(now, id, acknowledge),
             OfFramework::Reconcile(reconcile) => self.reconcile(now, id, &reconcile),
             OfFramework::UpdateFramework(update) => return self.update_framework(now, id, *update),
-            OfFramework::AcknowledgeOperationStatus(acknowledge) => self.acknowledge_operation(id, acknowledge),
+            OfFramework::AcknowledgeOperationStatus(acknowledge) => self.acknowledge_operation(now, id, acknowledge),
             OfFramework::ReconcileOperations(reconcile) => self.reconcile_operations(id, &reconcile),
-            OfFramework::AcceptInverseOffers(call) => ignore("inverse offer", ids(call.inverse_offer_ids)),
-            OfFramework::DeclineInverseOffers(call) => ignore("inverse offer", ids(call.inverse_offer_ids)),
+            OfFramework::AcceptInverseOffers(call) => {
+                self.answer_inverse_offers(now, id, &call.inverse_offer_ids, Status::Accept, call.filters.as_ref());
+            }
+            OfFramework::DeclineInverseOffers(call) => {
+                self.answer_inverse_offers(now, id, &call.inverse_offer_ids, Status::Decline, call.filters.as_ref());
+            }
             OfFramework::Ignored(kind) => tracing::debug!("Nothing to do for {kind:?}"),
         }
         Ok(())
@@ -248,7 +253,7 @@ impl Master {
         self.outputs.push_back(Output::Tell(message.agent_id.value, to_agent));
     }
 
-    fn acknowledge(&mut self, framework_id: &str, acknowledge: call::Acknowledge) {
+    fn acknowledge(&mut self, now: Instant, framework_id: &str, acknowledge: call::Acknowledge) {
         let Some(framework) = self.frameworks.get_mut(framework_id) else {
             return;
         };
@@ -260,7 +265,8 @@ impl Master {
             }
         }
         let message = ToAgent::Acknowledge { framework_id: framework_id.to_owned(), task_id, uuid: acknowledge.uuid };
-        self.outputs.push_back(Output::Tell(acknowledge.agent_id.value, message));
+        self.outputs.push_back(Output::Tell(acknowledge.agent_id.value.clone(), message));
+        self.check_drained(now, &acknowledge.agent_id.value);
     }
 
     fn update_framework(&mut self, now: Instant, id: &str, update: call::UpdateFramework) -> Result<(), Refusal> {
@@ -286,15 +292,6 @@ impl Master {
         }
         Ok(())
     }
-}
-
-/// What a call is about does not exist here.
-fn ignore(what: &str, ids: impl IntoIterator<Item = String>) {
-    ids.into_iter().for_each(|id| tracing::debug!("There is no {what} '{id}'"));
-}
-
-fn ids(offer_ids: Vec<v1::OfferId>) -> impl Iterator<Item = String> {
-    offer_ids.into_iter().map(|id| id.value)
 }
 
 /// What a framework tells the allocator besides its `FrameworkInfo`.

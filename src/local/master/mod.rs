@@ -5,8 +5,10 @@
 
 mod accept;
 mod calls;
+mod draining;
 mod executors;
 mod framework;
+mod inverse_offers;
 mod maintenance;
 mod metrics;
 mod operations;
@@ -33,6 +35,7 @@ use crate::proto::v1::scheduler::{Event, event};
 use crate::wire::duration::Period;
 
 pub use framework::Framework;
+use inverse_offers::InverseOffers;
 pub use validation::{OfFramework, Request, call as validate};
 
 /// `DEFAULT_HEARTBEAT_INTERVAL` in `src/master/constants.hpp`.
@@ -122,6 +125,10 @@ pub struct AgentRecord {
     /// The last part of its URL, `slave(1)`.
     pub path: String,
     pub registered_time: f64,
+    /// Whether its resources are kept from frameworks.
+    pub deactivated: bool,
+    /// How far it is drained of tasks.
+    pub drain: Option<v1::DrainInfo>,
 }
 
 /// Resources on their way to a framework.
@@ -154,6 +161,7 @@ pub struct Master {
     /// The quotas of roles that were set; they may have been set to none.
     quotas: BTreeMap<String, Quota>,
     next_framework: u64,
+    inverse_offers: InverseOffers,
     next_offer: u64,
     allocator: Allocator,
     world: World,
@@ -187,6 +195,7 @@ impl Master {
             weights,
             quotas: BTreeMap::new(),
             next_framework: 0,
+            inverse_offers: InverseOffers::default(),
             next_offer: 0,
             allocator,
             world,
@@ -206,7 +215,7 @@ impl Master {
         self.counters.count("master/slave_registrations");
         let registered_time = self.world.timestamp(now);
         self.allocator.add_agent(now, &id, info.clone(), total.clone());
-        self.agents.insert(id, AgentRecord { info, total, path, registered_time });
+        self.agents.insert(id, AgentRecord { info, total, path, registered_time, deactivated: false, drain: None });
     }
 
     /// Sets the wall clock.
@@ -356,8 +365,10 @@ impl Master {
         }
         for (framework_id, offers) in offers {
             let offers = Some(event::Offers { offers });
-            self.send(&framework_id, Event { r#type: Some(event::Type::Offers.into()), offers, ..Default::default() });
+            self.send(&framework_id, Event { offers, ..Event::of(event::Type::Offers) });
         }
+        let asked = self.allocator.take_asked();
+        self.make_inverse_offers(asked);
     }
 
     fn used(&self, agent_id: &str) -> Resources {
@@ -374,9 +385,14 @@ impl Master {
         self.allocator.recover(framework_id, agent_id, role, resources, Was::Offered);
     }
 
-    fn make_offer(&mut self, allocation: allocator::Allocation) -> v1::Offer {
+    fn new_offer_id(&mut self) -> String {
         let id = format!("{}-O{}", self.id, self.next_offer);
         self.next_offer = self.next_offer.saturating_add(1);
+        id
+    }
+
+    fn make_offer(&mut self, allocation: allocator::Allocation) -> v1::Offer {
+        let id = self.new_offer_id();
         let allocator::Allocation { framework_id, role, agent_id, resources } = allocation;
         let agent = &self.agents[&agent_id];
         let framework = &self.frameworks[&framework_id];
@@ -412,6 +428,7 @@ impl Master {
     }
 
     fn discard_offers(&mut self, framework_id: &str) {
+        self.discard_inverse_offers(framework_id);
         let of_framework =
             |(id, offer): (&String, &OfferRecord)| (offer.framework_id == framework_id).then(|| id.clone());
         for id in self.offers.iter().filter_map(of_framework).collect::<Vec<_>>() {

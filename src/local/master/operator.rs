@@ -41,6 +41,22 @@ impl Master {
                 let update = call.update_maintenance_schedule.ok_or_else(|| absent("update_maintenance_schedule"))?;
                 self.update_maintenance_schedule(now, update.schedule).map(|()| None)
             }
+            call::Type::GetMaintenanceStatus => {
+                let get_maintenance_status = Some(response::GetMaintenanceStatus { status: self.maintenance_status() });
+                Ok(Some(Response { get_maintenance_status, ..of(response::Type::GetMaintenanceStatus) }))
+            }
+            call::Type::DrainAgent => {
+                let drain = call.drain_agent.ok_or_else(|| absent("drain_agent"))?;
+                self.drain(now, drain).map(|()| None)
+            }
+            call::Type::DeactivateAgent => {
+                let deactivate = call.deactivate_agent.ok_or_else(|| absent("deactivate_agent"))?;
+                self.deactivate(&deactivate).map(|()| None)
+            }
+            call::Type::ReactivateAgent => {
+                let reactivate = call.reactivate_agent.ok_or_else(|| absent("reactivate_agent"))?;
+                self.reactivate(now, &reactivate).map(|()| None)
+            }
             call::Type::MarkAgentGone => {
                 let gone = call.mark_agent_gone.ok_or_else(|| absent("mark_agent_gone"))?;
                 self.mark_gone(now, &gone.agent_id.value).map(|()| None)
@@ -123,7 +139,7 @@ impl Master {
     }
 
     /// Removes an agent for good (`Master::Http::_markAgentGone`). Does nothing if it is already marked gone.
-    fn mark_gone(&mut self, now: Instant, agent_id: &str) -> Result<(), Refusal> {
+    pub(super) fn mark_gone(&mut self, now: Instant, agent_id: &str) -> Result<(), Refusal> {
         if self.agents.remove(agent_id).is_none() {
             let known = self.gone.contains(agent_id);
             return if known { Ok(()) } else { Err(Refusal::new(404, format!("Agent '{agent_id}' not found"))) };

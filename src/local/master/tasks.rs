@@ -59,7 +59,6 @@ pub fn validate(task: &v1::TaskInfo, context: &Context) -> Checked<Use> {
     fits(&total, &roles, context, "task and its executor is")?;
     let shares = task.container.as_ref().is_none_or(shares_cgroups);
     Invalid::unless(shares, "Only tasks in a task group may have 'share_cgroups' set to 'false'")?;
-    unsupported(task, task.executor.as_ref())?;
     Ok(Use { task: resources, executor: used })
 }
 
@@ -93,7 +92,6 @@ pub fn validate_group(
     let why = "If set, the value of 'share_cgroups' must be the same for all tasks in each task group and under a \
                single executor";
     Invalid::unless(same, why)?;
-    tasks.iter().try_for_each(|task| unsupported(task, Some(given)))?;
     Ok((used, executor))
 }
 
@@ -166,14 +164,4 @@ fn limits(task: &v1::TaskInfo, resources: &Resources) -> Checked {
         Invalid::unless(limit.value >= requested, why)?;
     }
     Ok(())
-}
-
-/// What the real agent can do and the embedded one cannot: better said than silently left out.
-fn unsupported(task: &v1::TaskInfo, executor: Option<&v1::ExecutorInfo>) -> Checked {
-    let contained = task.container.is_some() || executor.is_some_and(|executor| executor.container.is_some());
-    let lacking = [(contained, "containers"), (!task.limits.is_empty(), "resource limits")];
-    match lacking.iter().find(|(used, _)| *used) {
-        Some((_, what)) => Err(Invalid::new(format!("The embedded cluster does not have {what}; a real cluster does"))),
-        None => Ok(()),
-    }
 }

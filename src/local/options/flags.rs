@@ -7,6 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::local::allocator::Quantities;
+use crate::local::backend::posix::Containers;
 use crate::local::refusal::Invalid;
 use crate::local::resources::Amount;
 use crate::local::roles::{self, UNRESERVED};
@@ -139,6 +140,15 @@ pub fn switch(text: &str) -> Parsed<bool> {
         "true" | "1" => Ok(true),
         "false" | "0" => Ok(false),
         _ => Err(Invalid::new("expected true or false")),
+    }
+}
+
+/// What is done with tasks whose containers want an image: `ignore-image` or `docker`.
+pub fn containers(text: &str) -> Parsed<Containers> {
+    match text.trim() {
+        "ignore-image" => Ok(Containers::IgnoreImage),
+        "docker" => Ok(Containers::Docker),
+        _ => Err(Invalid::new(format!("expected 'ignore-image' or 'docker', got '{text}'"))),
     }
 }
 

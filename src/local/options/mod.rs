@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::allocator::Quantities;
+use super::backend::posix::Containers;
 use super::master::{MAX_COMPLETED_FRAMEWORKS, MAX_COMPLETED_TASKS};
 use super::resources::Declared;
 use super::token::Token;
@@ -85,6 +86,10 @@ pub struct Options {
     pub executor_registration_timeout: Period,
     /// How long an executor that is asked to end may take before it is killed, unless it sets another time.
     pub executor_shutdown_grace_period: Period,
+    /// What is done with tasks whose containers want an image.
+    pub containers: Containers,
+    /// The program that runs containers with images, if `containers` says so; `docker` or `podman` if `None`.
+    pub docker: Option<PathBuf>,
     /// Names and addresses, without ports, that the Host of a request may have beside those of loopback.
     pub hosts: Vec<String>,
     /// The most bytes that wait for a subscriber before its stream ends.
@@ -120,6 +125,8 @@ impl Default for Options {
             allocation_interval: ALLOCATION_INTERVAL,
             executor_registration_timeout: REGISTRATION_TIMEOUT,
             executor_shutdown_grace_period: SHUTDOWN_GRACE_PERIOD,
+            containers: Containers::default(),
+            docker: None,
             hosts: Vec::new(),
             queue_max: QUEUE_MAX,
         }
@@ -131,7 +138,7 @@ type Setting = (&'static str, &'static str, fn(&mut Options, &str) -> Result<()>
 
 /// The flags of libmesos' `local` (`src/local/flags.hpp`), of masters and of agents, which it reads from the same
 /// environment, and what is our own.
-const SETTINGS: [Setting; 25] = [
+const SETTINGS: [Setting; 26] = [
     ("port", "", |o, text| set(&mut o.port, whole(text))),
     ("ip", "", |o, text| set(&mut o.ip, ip(text))),
     ("agents", "MESOS_NUM_SLAVES", |o, text| set(&mut o.agents, agents(text))),
@@ -171,6 +178,7 @@ const SETTINGS: [Setting; 25] = [
     ("executor_shutdown_grace_period", "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", |o, text| {
         set(&mut o.executor_shutdown_grace_period, Period::parse(text))
     }),
+    ("containers", "REMESOS_LOCAL_CONTAINERS", |o, text| set(&mut o.containers, flags::containers(text))),
     ("hosts", "REMESOS_LOCAL_HOSTS", |o, text| set(&mut o.hosts, hosts(text))),
     ("queue_mb", "REMESOS_LOCAL_QUEUE_MB", |o, text| set(&mut o.queue_max, megabytes(text))),
     ("stderr_in_log", "", |o, text| set(&mut o.stderr_in_log, flags::switch(text))),
@@ -208,6 +216,7 @@ impl Options {
         };
         options.work_dir = path("work_dir", "MESOS_WORK_DIR");
         options.keep = path("keep", "REMESOS_LOCAL_KEEP");
+        options.docker = path("docker", "MESOS_DOCKER");
         options.check()?;
         Ok(options)
     }

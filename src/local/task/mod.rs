@@ -114,9 +114,9 @@ impl TaskProcess {
     }
 
     /// The process could not be started.
-    pub fn failed(&mut self, reason: Reason, why: String) {
+    pub fn failed(&mut self, reason: Option<Reason>, why: String) {
         self.stage = Stage::Gone;
-        self.report(TaskState::TaskFailed, Some(reason), Some(why));
+        self.report(TaskState::TaskFailed, reason, Some(why));
     }
 
     /// The task's processes are gone; how its command ended.

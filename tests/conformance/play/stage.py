@@ -2,7 +2,8 @@
 #
 # A trace has sections, so that what comes in no order of its own does not make two traces differ: a driver's calls, and
 # its callbacks. If a scenario's tasks are told of by several processes, or each by a stream of updates that waits for its
-# own acknowledgements, it is marked with `apart`, and each task's updates are a section of their own.
+# own acknowledgements, or beside framework messages, which may overtake updates, it is marked with `apart`, and each
+# task's updates are a section of their own.
 
 from __future__ import print_function
 

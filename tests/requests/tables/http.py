@@ -181,6 +181,9 @@ def encodings() -> list[Request]:
         Request("an empty Content-Encoding", SUPPRESS, headers={name: ""}),
         Request("gzip of a SUBSCRIBE", SUBSCRIBE, scene="nobody", encode=zipped, headers={name: "gzip"}),
         Request("gzip of a megabyte of blanks", "", encode=lambda _: zipped(b" " * (1 << 20)), headers={name: "gzip"}),
+        Request(
+            "gzip of 65 megabytes of blanks", "", encode=lambda _: zipped(b" " * (65 << 20)), headers={name: "gzip"}
+        ),
         Request("a wrong type in gzip that is none", SUPPRESS, headers={name: "gzip", "Content-Type": "text/plain"}),
         Request("GET with gzip that is none", SUPPRESS, method="GET", headers={name: "gzip"}),
     ]
@@ -242,7 +245,7 @@ def heads() -> list[Request]:
     return [
         *(
             Request(f"{count} headers more", SUPPRESS, headers=many(count))
-            for count in (50, 93, 94, 95, 96, 100, 150, 300)
+            for count in (50, 93, 94, 95, 96, 100, 150, 300, 1100)
         ),
         *(
             Request(f"a header of {size} bytes", SUPPRESS, headers=many(1, size))

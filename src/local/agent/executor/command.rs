@@ -8,7 +8,6 @@ use crate::local::backend::Event;
 use crate::local::resources::Amount;
 use crate::local::task::{OWN_GRACE, TaskProcess};
 use crate::proto::v1;
-use crate::proto::v1::task_status::Reason;
 use crate::wire::duration::Period;
 
 /// Runs one task, in the executor's own container.
@@ -38,8 +37,9 @@ impl Runner for Command {
         _group: bool,
         volumes: &[RoleVolume],
     ) {
-        let command = tasks.into_iter().next().and_then(|task| task.command).unwrap_or_default();
-        record.start_container(context, &self.container, record.sandbox(), &command, volumes);
+        let Some(v1::TaskInfo { command, container, .. }) = tasks.into_iter().next() else { return };
+        let command = command.unwrap_or_default();
+        record.start_container(context, &self.container, record.sandbox(), &command, container, volumes);
     }
 
     fn handle_backend(&mut self, record: &mut Record, context: &mut Context, event: Event) {
@@ -56,9 +56,8 @@ impl Runner for Command {
             }
             Event::Failed { why, .. } => {
                 record.stage = Stage::Terminated;
-                self.drive(record, context, |process, _| {
-                    process.failed(Reason::ContainerLaunchFailed, not_launched(&why));
-                });
+                let (reason, why) = not_launched(&why);
+                record.fail(context, reason, &why);
             }
             Event::Ended { exit, .. } => {
                 record.stage = Stage::Terminated;

@@ -152,7 +152,14 @@ impl Runner for Custom {
             self.registration_due = Some(context.now + context.config.registration_timeout);
             let command = record.info.command.clone().unwrap_or_default();
             let container = record.container.clone();
-            return record.start_container(context, &container, record.sandbox(), &command, volumes);
+            return record.start_container(
+                context,
+                &container,
+                record.sandbox(),
+                &command,
+                record.info.container.clone(),
+                volumes,
+            );
         }
         if !volumes.is_empty() {
             context.order(Order::AddVolumes { sandbox: record.sandbox(), volumes: launch::volumes(volumes) });
@@ -164,7 +171,7 @@ impl Runner for Custom {
         match event {
             Happening::Started { process, .. } => record.pid = Some(process),
             Happening::Failed { why, .. } => {
-                self.cause.get_or_insert((Reason::ContainerLaunchFailed, not_launched(&why)));
+                self.cause.get_or_insert_with(|| not_launched(&why));
                 self.terminated(record, context, &Exit::Unknown);
             }
             Happening::Ended { exit, .. } => self.terminated(record, context, &exit),

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::launch::RoleVolume;
-use super::{Context, Record, Runner, Stage, not_launched};
+use super::{Context, Record, Runner, Stage};
 use crate::local::agent::timers::Timers;
 use crate::local::backend::{Event, Exit};
 use crate::local::task::{OWN_GRACE, TaskProcess};
 use crate::proto::v1;
 use crate::proto::v1::TaskState;
-use crate::proto::v1::task_status::Reason;
 use crate::wire::duration::Period;
 
 /// Runs tasks in containers within the executor's, which has no process of its own.
@@ -81,7 +80,7 @@ impl Runner for Group {
             kept.container = Some(container.clone());
             let sandbox = record.sandbox_of(&record.tasks[&task.task_id.value]);
             let command = task.command.clone().unwrap_or_default();
-            record.start_container(context, &container, sandbox, &command, volumes);
+            record.start_container(context, &container, sandbox, &command, task.container.clone(), volumes);
             let task_id = task.task_id.value.clone();
             let process = TaskProcess::new(task, record.tells_killing());
             self.members.insert(container, Member { task_id, process, group: group.clone() });
@@ -96,7 +95,8 @@ impl Runner for Group {
             }),
             Event::Failed { container, why } => {
                 self.drive(record, context, &container, |process, _| {
-                    process.failed(Reason::ContainerLaunchFailed, not_launched(&why));
+                    process.starting();
+                    process.failed(None, why.to_string());
                 });
                 self.ended(record, context, &container);
             }

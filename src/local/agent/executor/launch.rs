@@ -33,6 +33,7 @@ pub fn launch(
     container: &str,
     sandbox: Sandbox,
     command: &v1::CommandInfo,
+    container_info: Option<v1::ContainerInfo>,
     wanted: &[RoleVolume],
 ) -> Launch {
     let grace = executor.info.shutdown_grace_period.as_ref().map_or(config.shutdown_grace_period, duration);
@@ -65,6 +66,7 @@ pub fn launch(
         container: container.to_owned(),
         sandbox,
         command: command.clone(),
+        container_info,
         environment,
         user: user(&executor.framework, Some(command)).map(str::to_owned),
         volumes: volumes(wanted),

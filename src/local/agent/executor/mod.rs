@@ -16,13 +16,14 @@ use std::time::Instant;
 use self::launch::RoleVolume;
 pub use self::record::{AgentTask, Record};
 use self::{command::Command, custom::Custom, group::Group};
-use super::{Config, ConnectionId, Output};
+use super::{Config, ConnectionId, Draining, Output};
 use crate::local::backend::{Event, Order, StartError, Stop};
 use crate::local::task::duration;
 use crate::local::world::World;
 use crate::proto::v1;
+use crate::proto::v1::container_info::Type as ContainerType;
 use crate::proto::v1::executor_info::Type;
-use crate::proto::v1::task_status::Source;
+use crate::proto::v1::task_status::{Reason, Source};
 use crate::wire::duration::Period;
 
 /// Where an executor is in its life.
@@ -41,6 +42,7 @@ pub enum Stage {
 pub struct Context<'a> {
     pub config: &'a Config,
     pub now: Instant,
+    pub draining: Option<Draining>,
     pub world: &'a mut World,
     pub outputs: &'a mut VecDeque<Output>,
 }
@@ -125,6 +127,9 @@ impl Executor {
             return tasks.iter().for_each(|task| self.record.lose(context, task));
         }
         self.record.add(&tasks);
+        if let Some(why) = limited(&tasks) {
+            return tasks.iter().for_each(|task| self.record.drop_task(context, task, why));
+        }
         self.runner.run(&mut self.record, context, tasks, group, volumes);
     }
 
@@ -222,7 +227,31 @@ impl Executor {
     }
 }
 
-/// Why the tasks of a container that could not be started fail.
-fn not_launched(why: &StartError) -> String {
-    format!("Failed to launch container: {why}")
+/// What an agent without the isolators of cgroups says of tasks with resource limits
+/// (`Slave::validateResourceLimitsAndIsolators`).
+fn limited(tasks: &[v1::TaskInfo]) -> Option<&'static str> {
+    let docker = |task: &v1::TaskInfo| task.container.as_ref().is_some_and(|c| c.r#type() == ContainerType::Docker);
+    let others = || tasks.iter().filter(|task| !docker(task));
+    let limits = [
+        (
+            "cpus",
+            "CPU limits can only be set on tasks launched in Mesos containers when the agent has loaded the \
+             'cgroups/cpu' isolator",
+        ),
+        (
+            "mem",
+            "Memory limits can only be set on tasks launched in Mesos containers when the agent has loaded the \
+             'cgroups/mem' isolator",
+        ),
+    ];
+    limits.iter().find(|(name, _)| others().any(|task| task.limits.contains_key(*name))).map(|(_, why)| *why)
+}
+
+/// Why the tasks of an executor fail whose container could not be started.
+fn not_launched(why: &StartError) -> (Reason, String) {
+    match why {
+        // No containerizer took it.
+        StartError::NoContainerizer => (Reason::ExecutorTerminated, format!("Abnormal executor termination: {why}")),
+        StartError::Failed(_) => (Reason::ContainerLaunchFailed, format!("Failed to launch container: {why}")),
+    }
 }

@@ -129,9 +129,10 @@ impl Record {
         self.stage
     }
 
-    /// Whether it is gone and nothing waits for an acknowledgement.
+    /// Whether it is gone, or never was, and nothing waits for an acknowledgement.
     pub fn is_over(&self) -> bool {
-        self.stage == Stage::Terminated && (self.abandoned || self.tasks.is_empty())
+        let gone = self.stage == Stage::Terminated || self.containers.is_empty();
+        gone && (self.abandoned || self.tasks.is_empty())
     }
 
     /// Whether a task that was launched reached its executor, provided that none is queued (`Executor::everSentTask`).
@@ -156,9 +157,10 @@ impl Record {
         container: &str,
         sandbox: Sandbox,
         command: &v1::CommandInfo,
+        container_info: Option<v1::ContainerInfo>,
         volumes: &[RoleVolume],
     ) {
-        let launch = launch(context.config, self, container, sandbox, command, volumes);
+        let launch = launch(context.config, self, container, sandbox, command, container_info, volumes);
         self.containers.push(container.to_owned());
         context.order(Order::Start(Box::new(launch)));
     }
@@ -204,9 +206,14 @@ impl Record {
             status: exit.wait_status(),
         }));
         let (reason, why) = cause.unwrap_or((Reason::ExecutorTerminated, "Executor terminated".to_owned()));
+        self.fail(context, reason, &why);
+    }
+
+    /// Its tasks fail, as the agent says.
+    pub(super) fn fail(&mut self, context: &mut Context, reason: Reason, why: &str) {
         let live = self.tasks.values().filter(|task| !is_terminal(task.state));
         for task in live.map(|task| task.info.clone()).collect::<Vec<_>>() {
-            self.tell_for(context, &task, TaskState::TaskFailed, reason, &why);
+            self.tell_for(context, &task, TaskState::TaskFailed, reason, why);
         }
     }
 

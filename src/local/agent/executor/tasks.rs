@@ -5,12 +5,16 @@ use super::{AgentTask, Context, Output, Record, Stage};
 use crate::local::agent::updates::Updates;
 use crate::local::messages::{ToMaster, is_terminal};
 use crate::proto::v1::TaskState;
+use crate::proto::v1::framework_info::capability::Type as Capability;
 use crate::proto::v1::task_status::{Reason, Source};
 use crate::proto::{has_capability, v1};
 
 impl Record {
     /// The executor, or the agent for it, reports on a task.
     pub fn update(&mut self, context: &mut Context, mut status: v1::TaskStatus) {
+        if let Some(draining) = context.draining {
+            draining.report(&mut status, has_capability(&self.framework, Capability::PartitionAware));
+        }
         let uuid = status.uuid.clone().unwrap_or_default();
         if self.abandoned {
             let known = self.tasks.get_mut(&status.task_id.value).filter(|task| !is_terminal(task.state));
@@ -37,6 +41,13 @@ impl Record {
             task.statuses.push(v1::TaskStatus { data: None, ..status.clone() });
         }
         self.with_updates(context, &task_id, |updates| updates.push(now, status));
+    }
+
+    /// The tasks that are not over, with their own grace periods.
+    pub fn kill_policies(&self) -> Vec<(String, Option<v1::DurationInfo>)> {
+        let policy = |task: &AgentTask| task.info.kill_policy.and_then(|policy| policy.grace_period);
+        let live = self.tasks.iter().filter(|(_, task)| !is_terminal(task.state));
+        live.map(|(task_id, task)| (task_id.clone(), policy(task))).collect()
     }
 
     /// An acknowledgement; the next update goes out, and after the terminal one the task is over.
@@ -98,11 +109,8 @@ impl Record {
 
     /// What runs here reports as an executor does that is a process of its own.
     pub(super) fn report(&mut self, context: &mut Context, status: v1::TaskStatus) {
-        // Its container never ran: the agent says so.
-        let of_agent = matches!(status.reason(), Reason::ContainerLaunchFailed) && status.reason.is_some();
-        let source = if of_agent { Source::Agent } else { Source::Executor };
         let completed = v1::TaskStatus {
-            source: Some(source.into()),
+            source: Some(Source::Executor.into()),
             executor_id: Some(self.info.executor_id.clone()),
             timestamp: Some(context.world.timestamp(context.now)),
             uuid: Some(context.world.uuid().into_bytes().to_vec()),
@@ -128,6 +136,12 @@ impl Record {
         self.tell_for(context, task, TaskState::TaskDropped, Reason::ExecutorTerminated, &why);
     }
 
+    /// A task is not even given to an executor.
+    pub(super) fn drop_task(&mut self, context: &mut Context, task: &v1::TaskInfo, why: &str) {
+        let status = self.made(context, task, TaskState::TaskDropped, Reason::GcError, why);
+        self.update(context, v1::TaskStatus { executor_id: None, ..status });
+    }
+
     /// The agent reports on a task by itself.
     pub(super) fn tell_for(
         &mut self,
@@ -137,9 +151,21 @@ impl Record {
         reason: Reason,
         why: &str,
     ) {
+        let status = self.made(context, task, state, reason, why);
+        self.update(context, status);
+    }
+
+    fn made(
+        &self,
+        context: &mut Context,
+        task: &v1::TaskInfo,
+        state: TaskState,
+        reason: Reason,
+        why: &str,
+    ) -> v1::TaskStatus {
         let aware = has_capability(&self.framework, v1::framework_info::capability::Type::PartitionAware);
         let state = if state == TaskState::TaskDropped && !aware { TaskState::TaskLost } else { state };
-        let status = v1::TaskStatus {
+        v1::TaskStatus {
             task_id: task.task_id.clone(),
             state: state.into(),
             source: Some(Source::Agent.into()),
@@ -149,7 +175,6 @@ impl Record {
             timestamp: Some(context.world.timestamp(context.now)),
             uuid: Some(context.world.uuid().into_bytes().to_vec()),
             ..Default::default()
-        };
-        self.update(context, status);
+        }
     }
 }

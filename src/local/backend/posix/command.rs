@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::docker::Docker;
 use super::reaper::{Identity, Output, Program, Spawner, Terminal};
 use crate::local::backend::StartError;
 use crate::proto::v1;
@@ -17,6 +18,15 @@ pub struct Surroundings {
     /// Whom they run as, if not as this process.
     pub identity: Option<Identity>,
     pub spawner: Arc<Spawner>,
+    /// The container with an image that they run in, if it is one.
+    pub inside: Option<Inside>,
+}
+
+/// A container of Docker's.
+#[derive(Debug, Clone)]
+pub struct Inside {
+    pub docker: Arc<Docker>,
+    pub container: String,
 }
 
 /// What a command runs: a shell, or a program with its arguments, `argv[0]` included; one with a slash in its relative

@@ -9,18 +9,23 @@ use nix::unistd::{Gid, Uid, User};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
 
-use super::command::{Surroundings, program};
+use super::command::{Inside, Surroundings, program};
+use super::docker::Docker;
+use super::image::{self, Containers, Plan};
 use super::reaper::{Ending, Identity, Output, Reaper, Spawner};
 use super::{Event, Launch, Probe, Report, Stop, Subject, exit, fetcher, prober, sandbox};
 use crate::local::backend::StartError;
 
-/// Where an agent's containers are, and who is told of them.
+/// Where an agent's containers are, what runs them, and who is told of them.
 #[derive(Debug)]
 pub struct Site {
     pub agent_id: String,
     pub work_dir: PathBuf,
     pub spawner: Arc<Spawner>,
     pub reports: UnboundedSender<Report>,
+    pub containers: Containers,
+    /// Runs containers with an image, if `containers` says so.
+    pub docker: Option<Arc<Docker>>,
 }
 
 impl Site {
@@ -53,7 +58,7 @@ pub async fn run(site: Arc<Site>, launch: Box<Launch>, mut wishes: UnboundedRece
             status = ending.wait() => break status,
             Some(_) = probes.join_next() => {}
             wish = wishes.recv() => match wish {
-                Some(Wish::Stop(how)) => reaper.signal(signal(how)),
+                Some(Wish::Stop(how)) => stop(&reaper, surroundings.inside.as_ref(), how).await,
                 Some(Wish::Probe(subject, probe)) => {
                     let (site, container, surroundings) = (site.clone(), container.clone(), surroundings.clone());
                     probes.spawn(async move {
@@ -69,6 +74,18 @@ pub async fn run(site: Arc<Site>, launch: Box<Launch>, mut wishes: UnboundedRece
     site.tell(Event::Ended { container, exit: exit(status) });
 }
 
+/// Docker's containers are not among the processes of their client, which ends with them; until there is one, the client
+/// itself is to end.
+async fn stop(reaper: &Reaper, inside: Option<&Inside>, how: Stop) {
+    let killed = match inside {
+        Some(Inside { docker, container }) => docker.kill(container, how).await,
+        None => false,
+    };
+    if !killed {
+        reaper.signal(signal(how));
+    }
+}
+
 /// The signal that asks a process to end, or kills it.
 pub fn signal(how: Stop) -> Signal {
     match how {
@@ -81,7 +98,12 @@ async fn start(site: &Site, launch: &Launch) -> Result<(Reaper, Ending, Surround
     let directory = sandbox::directory(&site.work_dir, &site.agent_id, &launch.sandbox);
     sandbox::make(&directory)
         .map_err(|e| StartError::new(format!("cannot make the sandbox {}: {e}", directory.display())))?;
+    let plan = image::plan(launch.container_info.as_ref(), site.containers, &directory)?;
     sandbox::mount(&site.work_dir, &directory, &launch.volumes)?;
+    if let Plan::Processes(links) = &plan {
+        image::link(links, &directory)?;
+        tell_of_ignored_image(launch, site.containers);
+    }
     fetcher::fetch(&launch.command.uris, &directory).await?;
     let identity = launch.user.as_deref().map_or(Ok(None), identity)?;
     if let Some(identity) = &identity {
@@ -92,10 +114,27 @@ async fn start(site: &Site, launch: &Launch) -> Result<(Reaper, Ending, Surround
     let places = places.map(|(name, path)| (name.into(), path.clone().into_os_string()));
     let others = launch.environment.iter().map(|(name, value)| (name.into(), value.into()));
     let environment = places.into_iter().chain(others).collect();
-    let surroundings = Surroundings { directory, environment, identity, spawner: site.spawner.clone() };
-    let program = program(&launch.command, &surroundings, Output::Files)?;
+    let mut surroundings =
+        Surroundings { directory, environment, identity, spawner: site.spawner.clone(), inside: None };
+    let program = match (plan, &site.docker) {
+        (Plan::Image(image), Some(docker)) => {
+            let program = docker.run(&image, launch, &site.work_dir, &surroundings.directory)?;
+            surroundings.inside = Some(Inside { docker: docker.clone(), container: launch.container.clone() });
+            program
+        }
+        (Plan::Image(_), None) => return Err(StartError::NoContainerizer),
+        (Plan::Processes(_), _) => program(&launch.command, &surroundings, Output::Files)?,
+    };
     let (reaper, ending) = surroundings.spawner.spawn(&program).await?;
     Ok((reaper, ending, surroundings))
+}
+
+fn tell_of_ignored_image(launch: &Launch, containers: Containers) {
+    let image = launch.container_info.as_ref().and_then(image::name);
+    if let Some(image) = image.filter(|_| containers == Containers::IgnoreImage) {
+        let task = launch.sandbox.task_id.as_ref().unwrap_or(&launch.sandbox.executor_id);
+        tracing::warn!("'{task}' runs without its image '{image}', as a process of this machine");
+    }
 }
 
 /// Only root may run processes as someone else; others run all as themselves.

@@ -9,18 +9,21 @@ use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use self::container::{Site, Wish};
-use self::reaper::Spawner;
+use self::container::Wish;
 use super::{Backend, Event, Exit, Launch, Order, Probe, Report, Sandbox, Stop, Subject, Volume};
 
 pub mod command;
 mod container;
+mod docker;
 mod fetcher;
+mod image;
 pub mod prober;
 pub mod reaper;
 mod sandbox;
 
-pub use container::signal;
+pub use container::{Site, signal};
+pub use docker::Docker;
+pub use image::Containers;
 
 /// The containers of one agent. When it is dropped they are killed; the end of the spawner waits for that.
 #[derive(Debug)]
@@ -31,9 +34,9 @@ pub struct Posix {
 }
 
 impl Posix {
-    /// A backend without containers for this agent, whose directory is `work_dir`. To be used within a Tokio runtime.
-    pub fn new(agent_id: String, work_dir: PathBuf, spawner: Arc<Spawner>, reports: UnboundedSender<Report>) -> Self {
-        Self { site: Arc::new(Site { agent_id, work_dir, spawner, reports }), containers: HashMap::new() }
+    /// A backend without containers. To be used within a Tokio runtime.
+    pub fn new(site: Site) -> Self {
+        Self { site: Arc::new(site), containers: HashMap::new() }
     }
 
     fn start(&mut self, launch: Box<Launch>) {

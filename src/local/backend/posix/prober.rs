@@ -4,7 +4,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use super::command::{Surroundings, program};
+use super::command::{Inside, Surroundings, program};
 use super::reaper::Output;
 use crate::local::backend::{Outcome, Probe, ProbeKind};
 use crate::proto::v1;
@@ -28,12 +28,17 @@ pub async fn probe(probe: Probe, surroundings: Surroundings) -> Outcome {
 
 /// Its processes are a container of its own: all of them are killed when the command ends, or this is dropped.
 async fn run(info: &v1::CommandInfo, surroundings: &Surroundings) -> Outcome {
-    let mut program = match program(info, surroundings, Output::Nowhere) {
-        Ok(program) => program,
-        Err(why) => return Outcome::Failed(why.to_string()),
+    let program = match &surroundings.inside {
+        Some(Inside { docker, container }) => docker.exec(container, info, &surroundings.directory),
+        None => match program(info, surroundings, Output::Nowhere) {
+            Ok(mut program) => {
+                let variables = info.environment.iter().flat_map(|e| &e.variables);
+                program.environment.extend(variables.map(|v| (v.name.clone().into(), v.value().into())));
+                program
+            }
+            Err(why) => return Outcome::Failed(why.to_string()),
+        },
     };
-    let variables = info.environment.iter().flat_map(|e| &e.variables);
-    program.environment.extend(variables.map(|v| (v.name.clone().into(), v.value().into())));
     match surroundings.spawner.spawn(&program).await {
         Ok((_reaper, mut ending)) => match ending.wait().await.map(ExitStatus::from_raw).and_then(|s| s.code()) {
             Some(code) => Outcome::Exited(code),

@@ -1,6 +1,8 @@
 //! What becomes of operations that have an id: their frameworks are told until they acknowledge it. Follows
 //! `Master::updateOperationStatus`, `acknowledgeOperationStatus` and `reconcileOperations`.
 
+use std::time::Instant;
+
 use super::Master;
 use crate::local::master::Output;
 use crate::local::master::framework::OperationRecord;
@@ -56,6 +58,7 @@ impl Master {
     /// ACKNOWLEDGE_OPERATION_STATUS.
     pub(in crate::local::master) fn acknowledge_operation(
         &mut self,
+        now: Instant,
         framework_id: &str,
         acknowledge: call::AcknowledgeOperationStatus,
     ) {
@@ -80,7 +83,8 @@ impl Master {
             framework.operations.remove(&operation_id);
         }
         let message = ToAgent::AcknowledgeOperation { uuid, status_uuid: acknowledge.uuid };
-        self.outputs.push_back(Output::Tell(agent_id, message));
+        self.outputs.push_back(Output::Tell(agent_id.clone(), message));
+        self.check_drained(now, &agent_id);
     }
 
     /// RECONCILE_OPERATIONS, implicit and explicit.

@@ -247,7 +247,7 @@ def one_of_two_tasks_is_killed_before_their_executor_subscribes(stage):
     driver.end()
 
 
-@scenario
+@scenario(apart=True)
 def framework_messages_of_any_bytes(stage):
     driver, offer = begun(stage)
     driver.launchTasks(offer.id, [task(offer, "t", "running say:unasked", executor())])

@@ -1,0 +1,95 @@
+//! Agents that are deactivated, and drained of their tasks. Follows `Master::Http::_drainAgent`, `_deactivateAgent`,
+//! `_reactivateAgent` and `Master::checkAndTransitionDrainingAgent`.
+
+use std::time::Instant;
+
+use super::{Master, Output};
+use crate::local::messages::ToAgent;
+use crate::local::refusal::Refusal;
+use crate::proto::v1;
+use crate::proto::v1::DrainState;
+use crate::proto::v1::master::call;
+
+impl Master {
+    /// DRAIN_AGENT: its tasks are killed, and it is deactivated.
+    pub(super) fn drain(&mut self, now: Instant, drain: call::DrainAgent) -> Result<(), Refusal> {
+        let agent_id = drain.agent_id.value;
+        let hostname = self.agents.get(&agent_id).map(|agent| agent.info.hostname.clone()).ok_or_else(unknown)?;
+        if self.unavailability(&hostname).is_some() {
+            let machine = format!("{hostname} ({})", self.config.address.ip());
+            let why = format!("Agent {agent_id} is part of a maintenance schedule under Machine {machine}");
+            return Err(Refusal::new(400, why));
+        }
+        let agent = self.agents.get_mut(&agent_id).ok_or_else(unknown)?;
+        let max_grace_period = drain.max_grace_period.map(|period| v1::DurationInfo {
+            nanoseconds: period.seconds.saturating_mul(1_000_000_000).saturating_add(period.nanos.into()),
+        });
+        let config = v1::DrainConfig { max_grace_period, mark_gone: drain.mark_gone };
+        let mark_gone = config.mark_gone();
+        agent.drain = Some(v1::DrainInfo { state: DrainState::Draining.into(), config });
+        tracing::info!("Draining agent {agent_id}");
+        self.deactivate_agent(&agent_id);
+        let message = ToAgent::Drain { max_grace_period, mark_gone };
+        self.outputs.push_back(Output::Tell(agent_id.clone(), message));
+        self.check_drained(now, &agent_id);
+        Ok(())
+    }
+
+    /// DEACTIVATE_AGENT: it is offered to nobody, and its tasks go on.
+    pub(super) fn deactivate(&mut self, deactivate: &call::DeactivateAgent) -> Result<(), Refusal> {
+        let agent_id = &deactivate.agent_id.value;
+        if !self.agents.contains_key(agent_id) {
+            return Err(unknown());
+        }
+        self.deactivate_agent(agent_id);
+        Ok(())
+    }
+
+    /// REACTIVATE_AGENT: a deactivated or drained agent is offered again.
+    pub(super) fn reactivate(&mut self, now: Instant, reactivate: &call::ReactivateAgent) -> Result<(), Refusal> {
+        let agent_id = &reactivate.agent_id.value;
+        let agent = self.agents.get_mut(agent_id).filter(|agent| agent.deactivated);
+        let agent = agent.ok_or_else(|| Refusal::new(400, "Agent is not deactivated"))?;
+        if agent.drain.as_ref().is_some_and(|drain| drain.state() == DrainState::Draining) {
+            return Err(Refusal::new(400, "Agent is still in the DRAINING state"));
+        }
+        agent.deactivated = false;
+        agent.drain = None;
+        self.allocator.set_agent_active(agent_id, true);
+        self.allocator.reconsider(now, agent_id);
+        Ok(())
+    }
+
+    fn deactivate_agent(&mut self, agent_id: &str) {
+        if let Some(agent) = self.agents.get_mut(agent_id) {
+            agent.deactivated = true;
+        }
+        self.allocator.set_agent_active(agent_id, false);
+        self.rescind_offers_of(agent_id);
+        self.rescind_inverse_offers_of(agent_id);
+    }
+
+    /// An agent without tasks and operations is drained.
+    pub(super) fn check_drained(&mut self, now: Instant, agent_id: &str) {
+        let draining = |drain: &&mut v1::DrainInfo| drain.state() == DrainState::Draining;
+        let busy = self.frameworks.values().any(|framework| {
+            let here = |id: &str| id == agent_id;
+            framework.tasks.values().any(|task| here(&task.agent_id))
+                || framework.operations.values().any(|operation| here(&operation.agent_id))
+        });
+        let agent = self.agents.get_mut(agent_id);
+        let Some(drain) = agent.and_then(|agent| agent.drain.as_mut()).filter(draining).filter(|_| !busy) else {
+            return;
+        };
+        drain.set_state(DrainState::Drained);
+        tracing::info!("Agent {agent_id} is drained");
+        if drain.config.mark_gone() {
+            // The agent is there, so nothing can be refused.
+            let _ = self.mark_gone(now, agent_id);
+        }
+    }
+}
+
+fn unknown() -> Refusal {
+    Refusal::new(400, "Unknown agent")
+}
