@@ -199,6 +199,7 @@ _READERS: dict[str, Callable[[str, Any], str]] = {
     "allocation_interval": _duration,
     "offer_timeout": _duration,
     "min_allocatable_resources": _text,
+    "filter_gpu_resources": _switch,
     "authenticate_http_frameworks": _switch,
     "credentials": _credentials,
     "max_completed_frameworks": _number,

@@ -74,6 +74,7 @@ _OPTIONS: dict[str, dict[str, tuple[str | None, str]]] = {
         "min_allocatable_resources": ("QUANTITIES", "what an offer has at least (default: cpus:0.01|mem:32)"),
         "max_completed_frameworks": ("NUMBER", "how many completed frameworks are shown (default: 50)"),
         "max_completed_tasks_per_framework": ("NUMBER", "how many completed tasks of each are shown (default: 1000)"),
+        "filter_gpu_resources": ("BOOL", "offer GPUs only to frameworks with GPU_RESOURCES (default: true)"),
         "authenticate_http_frameworks": (None, "require schedulers to present one of the credentials"),
         "credentials": ("FILE", "the credentials of schedulers, in Mesos' JSON format"),
     },

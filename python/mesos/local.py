@@ -77,6 +77,8 @@ class LocalCluster:
     :param offer_timeout: how long an offer stands before it is rescinded; as long as the framework holds it if nothing
         sets it
     :param min_allocatable_resources: what an offer has at least: one of several quantities, as in ``cpus:0.01|mem:32``
+    :param filter_gpu_resources: whether agents with GPUs are offered only to frameworks with the capability
+        GPU_RESOURCES (default True)
     :param authenticate_http_frameworks: whether schedulers need one of ``credentials``
     :param credentials: secrets by principal, or the path of a file in Mesos' JSON format
     :param max_completed_frameworks: how many completed frameworks the master shows (default 50)
@@ -115,6 +117,7 @@ class LocalCluster:
         allocation_interval: str | float | timedelta | None = None,
         offer_timeout: str | float | timedelta | None = None,
         min_allocatable_resources: str | None = None,
+        filter_gpu_resources: bool | None = None,
         authenticate_http_frameworks: bool | None = None,
         credentials: str | os.PathLike[str] | Mapping[str, str] | None = None,
         max_completed_frameworks: int | None = None,

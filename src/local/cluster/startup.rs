@@ -41,6 +41,7 @@ fn config(options: &Options, hostname: String, address: SocketAddr) -> master::C
         weights: options.weights.clone(),
         roles: options.roles.clone(),
         domain: options.domain.clone(),
+        filter_gpu_resources: options.filter_gpu_resources,
         cluster: options.cluster.clone(),
         max_completed_frameworks: options.max_completed_frameworks,
         max_completed_tasks_per_framework: options.max_completed_tasks_per_framework,

@@ -62,6 +62,8 @@ pub struct Options {
     pub min_allocatable_resources: Option<Vec<Quantities>>,
     /// Whether schedulers have to present one of `credentials`.
     pub authenticate_http_frameworks: bool,
+    /// Whether agents with GPUs are offered only to frameworks with GPU_RESOURCES.
+    pub filter_gpu_resources: bool,
     /// Who may subscribe.
     pub credentials: Option<Credentials>,
     /// How many frameworks that are over the master shows.
@@ -113,6 +115,7 @@ impl Default for Options {
             offer_timeout: None,
             min_allocatable_resources: None,
             authenticate_http_frameworks: false,
+            filter_gpu_resources: true,
             credentials: None,
             max_completed_frameworks: MAX_COMPLETED_FRAMEWORKS,
             max_completed_tasks_per_framework: MAX_COMPLETED_TASKS,
@@ -138,7 +141,7 @@ type Setting = (&'static str, &'static str, fn(&mut Options, &str) -> Result<()>
 
 /// The flags of libmesos' `local` (`src/local/flags.hpp`), of masters and of agents, which it reads from the same
 /// environment, and what is our own.
-const SETTINGS: [Setting; 26] = [
+const SETTINGS: [Setting; 27] = [
     ("port", "", |o, text| set(&mut o.port, whole(text))),
     ("ip", "", |o, text| set(&mut o.ip, ip(text))),
     ("agents", "MESOS_NUM_SLAVES", |o, text| set(&mut o.agents, agents(text))),
@@ -155,6 +158,9 @@ const SETTINGS: [Setting; 26] = [
     ("offer_timeout", "MESOS_OFFER_TIMEOUT", |o, text| set(&mut o.offer_timeout, Period::parse(text).map(Some))),
     ("min_allocatable_resources", "MESOS_MIN_ALLOCATABLE_RESOURCES", |o, text| {
         set(&mut o.min_allocatable_resources, flags::min_allocatable(text).map(Some))
+    }),
+    ("filter_gpu_resources", "MESOS_FILTER_GPU_RESOURCES", |o, text| {
+        set(&mut o.filter_gpu_resources, flags::switch(text))
     }),
     ("authenticate_http_frameworks", "MESOS_AUTHENTICATE_HTTP_FRAMEWORKS", |o, text| {
         set(&mut o.authenticate_http_frameworks, flags::switch(text))
@@ -252,7 +258,7 @@ impl Options {
             ("allocation_interval", self.allocation_interval.to_string()),
             ("allocator", "hierarchical".to_owned()),
             ("authenticate_http_frameworks", self.authenticate_http_frameworks.to_string()),
-            ("filter_gpu_resources", "true".to_owned()),
+            ("filter_gpu_resources", self.filter_gpu_resources.to_string()),
             ("framework_sorter", "drf".to_owned()),
             ("max_completed_frameworks", self.max_completed_frameworks.to_string()),
             ("max_completed_tasks_per_framework", self.max_completed_tasks_per_framework.to_string()),
