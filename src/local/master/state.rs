@@ -143,11 +143,12 @@ impl Master {
             "reserved_resources": show::reserved(&agent.total),
             "unreserved_resources": show::resources(&agent.total.not_reserved()),
             "active": true,
-            "deactivated": false,
+            "deactivated": agent.deactivated,
             "version": MESOS_VERSION,
             "capabilities": show::AGENT_CAPABILITIES,
         });
         show::add(&mut json, "domain", agent.info.domain.as_ref().map(show::domain));
+        show::add(&mut json, "drain_info", agent.drain.as_ref().map(|info| show::message("mesos.v1.DrainInfo", info)));
         json
     }
 
