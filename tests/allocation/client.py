@@ -143,15 +143,17 @@ class Framework:
         connection.request("POST", "/api/v1/scheduler", json.dumps(call), JSON)
         response = connection.getresponse()
         if response.status != 200:
-            return response.status, response.read().decode()
+            with contextlib.closing(connection):
+                return response.status, response.read().decode()
         self._stream_id = response.headers["Mesos-Stream-Id"]
         first = self._record(response)
         if first is not None and first["type"] == "SUBSCRIBED":
             self.framework_id = first["subscribed"]["framework_id"]
             self._socket.settimeout(None)
-            threading.Thread(target=self._listen, args=(response,), daemon=True).start()
+            threading.Thread(target=self._listen, args=(connection, response), daemon=True).start()
             return 200, ""
-        return 200, str(first)
+        with contextlib.closing(connection), contextlib.closing(response):
+            return 200, str(first)
 
     def _record(self, response: http.client.HTTPResponse) -> dict[str, Any] | None:
         line = response.readline()
@@ -160,8 +162,9 @@ class Framework:
         event: dict[str, Any] = json.loads(response.read(int(line)))
         return event
 
-    def _listen(self, response: http.client.HTTPResponse) -> None:
-        with contextlib.suppress(OSError, ValueError, AttributeError, http.client.HTTPException):
+    def _listen(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
+        broken = contextlib.suppress(OSError, ValueError, AttributeError, http.client.HTTPException)
+        with broken, contextlib.closing(connection), contextlib.closing(response):
             while (event := self._record(response)) is not None:
                 self._take(event)
         self._take({"type": "CLOSED"})
