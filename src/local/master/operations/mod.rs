@@ -51,9 +51,13 @@ impl Master {
         &mut self,
         framework_id: &str,
         offer: &OfferRecord,
-        operation: Operation,
+        mut operation: Operation,
         remaining: &mut Remaining,
     ) {
+        if let Err(why) = structure(&operation) {
+            return self.drop_operation(framework_id, &operation, &why);
+        }
+        validation::allocate(&mut operation, &offer.role);
         match self.convert(framework_id, offer, &operation, remaining) {
             Ok(conversions) => {
                 self.rescind_destroyed(&offer.agent_id, operation.r#type(), &conversions);
@@ -74,13 +78,6 @@ impl Master {
         operation: &Operation,
         remaining: &mut Remaining,
     ) -> Result<Vec<Conversion>, Invalid> {
-        validation::structure(operation)
-            .and_then(|()| {
-                let updates = operation.reserve.as_ref().is_some_and(|reserve| !reserve.source.is_empty());
-                let why = "Reservation updates are not yet implemented for the scheduler API.";
-                Invalid::unless(!updates, why)
-            })
-            .map_err(|why| Invalid::new(format!("Operation attempted with invalid resources: {why}")))?;
         let (Some(framework), Some(agent)) = (self.frameworks.get(framework_id), self.agents.get(&offer.agent_id))
         else {
             return Err(Invalid::new("the framework or the agent is gone"));
@@ -138,4 +135,11 @@ impl Master {
             self.outputs.push_back(Output::Tell(agent_id.to_owned(), ToAgent::DestroyVolumes { volumes }));
         }
     }
+}
+
+fn structure(operation: &Operation) -> Result<(), Invalid> {
+    let updates = operation.reserve.as_ref().is_some_and(|reserve| !reserve.source.is_empty());
+    let why = "Reservation updates are not yet implemented for the scheduler API.";
+    let checked = validation::structure(operation).and_then(|()| Invalid::unless(!updates, why));
+    checked.map_err(|why| Invalid::new(format!("Operation attempted with invalid resources: {why}")))
 }

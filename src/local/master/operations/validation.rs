@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::local::master::resource_rules;
+use crate::local::master::{resource_rules, tasks};
 use crate::local::refusal::Invalid;
 use crate::local::resources::Resources;
 use crate::proto::v1::framework_info::capability::Type as Capability;
@@ -98,6 +98,22 @@ pub fn structure(operation: &Operation) -> Checked {
     }
 }
 
+/// Allocates the resources of an operation to the role of the offer, unless they say otherwise
+/// (`protobuf::injectAllocationInfo`).
+pub fn allocate(operation: &mut Operation, role: &str) {
+    let Operation { reserve, unreserve, create, destroy, grow_volume, shrink_volume, .. } = operation;
+    let lists = reserve.iter_mut().map(|o| &mut o.resources[..]);
+    let lists = lists.chain(unreserve.iter_mut().map(|o| &mut o.resources[..]));
+    let lists = lists.chain(create.iter_mut().map(|o| &mut o.volumes[..]));
+    let lists = lists.chain(destroy.iter_mut().map(|o| &mut o.volumes[..]));
+    let lists = lists.chain(shrink_volume.iter_mut().map(|o| std::slice::from_mut(&mut o.volume)));
+    lists.for_each(|list| tasks::allocate(list, role));
+    if let Some(o) = grow_volume {
+        tasks::allocate(std::slice::from_mut(&mut o.volume), role);
+        tasks::allocate(std::slice::from_mut(&mut o.addition), role);
+    }
+}
+
 /// What an operation does, one conversion after the other.
 ///
 /// # Errors
@@ -110,8 +126,8 @@ pub fn conversions(operation: &Operation, origin: &Origin, place: &Place) -> Che
         Type::Unreserve => operation.unreserve.as_ref().map(|o| unreserve(o, origin)),
         Type::Create => operation.create.as_ref().map(|o| create(o, origin, place)),
         Type::Destroy => operation.destroy.as_ref().map(|o| destroy(o, place)),
-        Type::GrowVolume => operation.grow_volume.as_ref().map(grow),
-        Type::ShrinkVolume => operation.shrink_volume.as_ref().map(shrink),
+        Type::GrowVolume => operation.grow_volume.as_ref().map(|o| grow(o, origin)),
+        Type::ShrinkVolume => operation.shrink_volume.as_ref().map(|o| shrink(o, origin)),
         Type::CreateDisk => Some(Err(Invalid::new("'source' is not managed by a resource provider"))),
         Type::DestroyDisk => Some(Err(Invalid::new("'source' is not managed by a resource provider"))),
         Type::Launch | Type::LaunchGroup | Type::Unknown => None,
@@ -123,9 +139,11 @@ fn one(resource: &Resource) -> Checked<Resources> {
     Resources::from_proto(std::slice::from_ref(resource))
 }
 
-/// `resource::validate`.
+/// `resource::validate`, and `validateSingleResourceProvider`, which finds no provider if there are no resources.
 fn valid(resources: &[Resource]) -> Checked {
-    resource_rules::usable(resources).map_err(|why| Invalid::new(format!("Invalid resources: {why}")))
+    let nothing = "The resources have multiple resource providers: ";
+    let checked = resource_rules::usable(resources).and_then(|()| Invalid::unless(!resources.is_empty(), nothing));
+    checked.map_err(|why| Invalid::new(format!("Invalid resources: {why}")))
 }
 
 fn reserve(reserve: &operation::Reserve, origin: &Origin) -> Checked<Vec<Conversion>> {
@@ -222,7 +240,7 @@ fn unreserve(unreserve: &operation::Unreserve, origin: &Origin) -> Checked<Vec<C
 
 fn create(create: &operation::Create, origin: &Origin, place: &Place) -> Checked<Vec<Conversion>> {
     valid(&create.volumes)?;
-    volumes(&create.volumes).map_err(|why| Invalid::new(format!("Not a persistent volume: {why}")))?;
+    volumes(&create.volumes, origin).map_err(|why| Invalid::new(format!("Not a persistent volume: {why}")))?;
     let known = place.total.volumes();
     let mut ids: BTreeSet<(String, String)> = known.into_iter().map(|(role, disk)| (role, id(&disk))).collect();
     for (role, disk) in Resources::from_proto(&create.volumes)?.volumes() {
@@ -267,7 +285,8 @@ fn create(create: &operation::Create, origin: &Origin, place: &Place) -> Checked
 
 fn destroy(destroy: &operation::Destroy, place: &Place) -> Checked<Vec<Conversion>> {
     valid(&destroy.volumes)?;
-    volumes(&destroy.volumes).map_err(|why| Invalid::new(format!("Not a persistent volume: {why}")))?;
+    volumes(&destroy.volumes, &Origin::Operator)
+        .map_err(|why| Invalid::new(format!("Not a persistent volume: {why}")))?;
     for volume in &destroy.volumes {
         let volume = one(volume)?;
         Invalid::unless(place.total.contains(&volume), "Persistent volumes not found")?;
@@ -276,7 +295,7 @@ fn destroy(destroy: &operation::Destroy, place: &Place) -> Checked<Vec<Conversio
     each(&destroy.volumes, |before| Conversion { after: before.without_volumes(), before })
 }
 
-fn grow(grow: &operation::GrowVolume) -> Checked<Vec<Conversion>> {
+fn grow(grow: &operation::GrowVolume, origin: &Origin) -> Checked<Vec<Conversion>> {
     let (volume, addition) = (&grow.volume, &grow.addition);
     let field = |name: &'static str| {
         move |why| Invalid::new(format!("Invalid resource in the 'GrowVolume.{name}' field: {why}"))
@@ -284,7 +303,7 @@ fn grow(grow: &operation::GrowVolume) -> Checked<Vec<Conversion>> {
     let whole = one(volume).map_err(field("volume"))?;
     let added = one(addition).map_err(field("addition"))?;
     Invalid::unless(!added.is_empty(), "The size of 'GrowVolume.addition' field must be greater than zero")?;
-    volumes(std::slice::from_ref(volume))
+    volumes(std::slice::from_ref(volume), origin)
         .map_err(|why| Invalid::new(format!("Invalid persistent volume in the 'GrowVolume.volume' field: {why}")))?;
     Invalid::unless(volume.shared.is_none(), "Growing a shared persistent volume is not supported")?;
     Invalid::unless(
@@ -297,7 +316,7 @@ fn grow(grow: &operation::GrowVolume) -> Checked<Vec<Conversion>> {
     Ok(vec![Conversion { before, after }])
 }
 
-fn shrink(shrink: &operation::ShrinkVolume) -> Checked<Vec<Conversion>> {
+fn shrink(shrink: &operation::ShrinkVolume, origin: &Origin) -> Checked<Vec<Conversion>> {
     let volume = &shrink.volume;
     let invalid = |why| Invalid::new(format!("Invalid resource in the 'ShrinkVolume.volume' field: {why}"));
     let before = one(volume).map_err(invalid)?;
@@ -307,7 +326,7 @@ fn shrink(shrink: &operation::ShrinkVolume) -> Checked<Vec<Conversion>> {
         scalar(volume) > subtract,
         "Value of 'ShrinkVolume.subtract' must be smaller than the size of 'ShrinkVolume.volume'",
     )?;
-    volumes(std::slice::from_ref(volume))
+    volumes(std::slice::from_ref(volume), origin)
         .map_err(|why| Invalid::new(format!("Invalid persistent volume in the 'ShrinkVolume.volume' field: {why}")))?;
     Invalid::unless(volume.shared.is_none(), "Shrinking a shared persistent volume is not supported")?;
     let mut after = resized(volume, scalar(volume) - subtract)?;
@@ -336,18 +355,15 @@ fn is_volume(resource: &Resource) -> bool {
 }
 
 /// `validatePersistentVolume`.
-fn volumes(resources: &[Resource]) -> Checked {
+fn volumes(resources: &[Resource], origin: &Origin) -> Checked {
     for resource in resources {
         let disk = resource.disk.as_ref();
-        let disk = disk.ok_or_else(|| Invalid::new(format!("Resource {} does not have DiskInfo", show(resource))))?;
+        let shown = origin.show_one(resource)?;
+        let disk = disk.ok_or_else(|| Invalid::new(format!("Resource {shown} does not have DiskInfo")))?;
         Invalid::unless(disk.persistence.is_some(), "'persistence' is not set in DiskInfo")?;
         let volume = disk.volume.as_ref();
         let volume = volume.ok_or_else(|| Invalid::new("Expecting 'volume' to be set for persistent volume"))?;
         Invalid::unless(volume.mode() != v1::volume::Mode::Ro, "Read-only persistent volume not supported")?;
     }
     Ok(())
-}
-
-fn show(resource: &Resource) -> String {
-    one(resource).map(|resources| resources.to_string()).unwrap_or_default()
 }
