@@ -11,6 +11,7 @@ import pytest
 from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster
 
+from tests.allocation.client import Framework, post
 from tests.apache_mesos import ApacheMesos
 from tests.python.support import Recorder, capable, executor, filters, framework, running, task, task_of, wait_until
 
@@ -179,6 +180,27 @@ def test_dynamic_reservations_are_shown() -> None:
         [slave] = get(cluster.address, "/state")["slaves"]
     assert slave["reserved_resources"] == {"r": {"cpus": 1, "gpus": 0, "mem": 0, "disk": 0}}
     assert (slave["resources"]["cpus"], slave["unreserved_resources"]["cpus"]) == (4, 3)
+
+
+def test_deactivated_agents_and_offer_constraints_are_shown(master: str) -> None:
+    constraint = {"selector": {"attribute_name": "rack"}, "predicate": {"exists": {}}}
+    constraints = {"role_constraints": {"x": {"groups": [{"attribute_constraints": [constraint]}]}}}
+    picky = Framework(master, "picky", ("x",), subscribe={"offer_constraints": constraints})
+    picky.connect()
+    agent = get(master, "/state")["slaves"][0]["id"]
+    try:
+        assert post(master, "/api/v1", {"type": "DEACTIVATE_AGENT", "deactivate_agent": {"agent_id": {"value": agent}}})
+        state = get(master, "/state")
+        assert {shown["id"] == agent: (shown["active"], shown["deactivated"]) for shown in state["slaves"]} == {
+            True: (False, True),
+            False: (True, False),
+        }
+        assert (state["activated_slaves"], state["deactivated_slaves"]) == (1, 1)
+        shown = next(shown for shown in state["frameworks"] if shown["name"] == "picky")
+        assert shown["offer_constraints"] == constraints
+    finally:
+        post(master, "/api/v1", {"type": "REACTIVATE_AGENT", "reactivate_agent": {"agent_id": {"value": agent}}})
+        picky.call("TEARDOWN")
 
 
 def test_metrics_have_the_real_one_s_names_and_values(

@@ -73,3 +73,43 @@ pub fn finished(agent_id: &str, operation_id: String, uuid: Uuid) -> v1::Operati
         ..Default::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_status_is_repeated_until_it_is_acknowledged() {
+        let mut now = Instant::now();
+        let mut operations = Operations::default();
+        let status = finished("S0", "o".into(), Uuid::from_u128(1));
+        operations.add(now, "f".into(), vec![7; 16], status.clone());
+        for seconds in [10, 20, 40, 80, 160, 320, 600, 600] {
+            let due = operations.poll_timeout().expect("outstanding");
+            assert_eq!(due - now, Duration::from_secs(seconds));
+            assert_eq!(operations.repeat(due - Duration::from_millis(1)), []);
+            assert_eq!(operations.repeat(due), [("f".to_owned(), vec![7; 16], status.clone())]);
+            now = due;
+        }
+        operations.acknowledge(&[7; 16], &[0; 16]);
+        assert!(!operations.is_empty(), "that was another status");
+        operations.acknowledge(&[7; 16], Uuid::from_u128(1).as_bytes());
+        assert!(operations.is_empty() && operations.poll_timeout().is_none());
+    }
+
+    #[test]
+    fn a_framework_that_is_removed_is_told_nothing_more() {
+        let now = Instant::now();
+        let mut operations = Operations::default();
+        for framework_id in ["a", "b"] {
+            let uuid = framework_id.as_bytes().to_vec();
+            operations.add(now, framework_id.into(), uuid, finished("S0", "o".into(), Uuid::nil()));
+        }
+        operations.forget("a");
+        let due = operations.poll_timeout().expect("b's");
+        let frameworks: Vec<_> = operations.repeat(due).into_iter().map(|(framework_id, ..)| framework_id).collect();
+        assert_eq!(frameworks, ["b"]);
+    }
+}

@@ -71,6 +71,7 @@ impl Master {
         subscribe: call::Subscribe,
         options: FrameworkOptions,
     ) {
+        let offer_constraints = subscribe.offer_constraints;
         let mut info = subscribe.framework_info;
         let given = info.id.take().map(|id| id.value).filter(|id| !id.is_empty());
         let id = given.unwrap_or_else(|| self.new_framework_id());
@@ -95,7 +96,10 @@ impl Master {
         tracing::info!("Subscribed framework '{}' as {id}", framework.info.name);
         let stream =
             Connection { id: connection, stream_id: stream_id.to_owned(), next_heartbeat: now + HEARTBEAT_INTERVAL };
-        self.frameworks.insert(id.clone(), Framework { connection: Some(stream), removal_due: None, ..framework });
+        self.frameworks.insert(
+            id.clone(),
+            Framework { connection: Some(stream), removal_due: None, offer_constraints, ..framework },
+        );
         let subscribed = event::Subscribed {
             framework_id: v1::FrameworkId { value: id },
             heartbeat_interval_seconds: Some(HEARTBEAT_INTERVAL.as_secs_f64()),
@@ -285,6 +289,7 @@ impl Master {
         let roles = proto::roles(&info);
         if let Some(framework) = self.frameworks.get_mut(id) {
             framework.info = info;
+            framework.offer_constraints = update.offer_constraints;
         }
         let left = self.offers.iter().filter(|(_, o)| o.framework_id == id && !roles.contains(&o.role));
         for offer_id in left.map(|(offer_id, _)| offer_id.clone()).collect::<Vec<_>>() {

@@ -7,6 +7,7 @@ use crate::local::messages::{ConnectionId, is_terminal};
 use crate::local::resources::{Format, Resources};
 use crate::proto::v1::framework_info::capability::Type as Capability;
 use crate::proto::v1::offer::Operation;
+use crate::proto::v1::scheduler::OfferConstraints;
 use crate::proto::{self, v1};
 use crate::wire::duration::Period;
 
@@ -27,6 +28,7 @@ pub struct Framework {
     /// By agent and id.
     pub executors: BTreeMap<(String, String), ExecutorRecord>,
     pub completed_tasks: VecDeque<Task>,
+    pub offer_constraints: Option<OfferConstraints>,
     /// By id, those that are not acknowledged.
     pub operations: BTreeMap<String, OperationRecord>,
     pub removal_due: Option<Instant>,
@@ -108,6 +110,7 @@ impl Framework {
             tasks: BTreeMap::new(),
             executors: BTreeMap::new(),
             completed_tasks: VecDeque::new(),
+            offer_constraints: None,
             operations: BTreeMap::new(),
             removal_due: None,
             registered_time,

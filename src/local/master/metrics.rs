@@ -135,9 +135,11 @@ impl Master {
         set("frameworks_connected", connected);
         set("frameworks_disconnected", self.frameworks.len() as f64 - connected);
         set("frameworks_inactive", self.frameworks.len() as f64 - connected);
-        set("slaves_active", agents);
+        let inactive = self.agents.values().filter(|agent| agent.deactivated).count() as f64;
+        set("slaves_active", agents - inactive);
+        set("slaves_inactive", inactive);
         set("slaves_connected", agents);
-        for name in ["slaves_disconnected", "slaves_inactive", "slaves_unreachable", "dropped_messages"] {
+        for name in ["slaves_disconnected", "slaves_unreachable", "dropped_messages"] {
             set(name, 0.0);
         }
         for name in ["event_queue_dispatches", "event_queue_http_requests", "event_queue_messages"] {

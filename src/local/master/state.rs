@@ -28,6 +28,7 @@ const COUNTED: [TaskState; 10] = [
 impl Master {
     /// `/state`.
     pub fn state(&self) -> Value {
+        let deactivated = self.agents.values().filter(|agent| agent.deactivated).count();
         let leader = json!({
             "id": self.id, "pid": self.pid(), "port": self.config.address.port(), "hostname": self.config.hostname,
         });
@@ -42,8 +43,8 @@ impl Master {
             "pid": self.pid(),
             "hostname": self.config.hostname,
             "capabilities": MASTER_CAPABILITY_NAMES,
-            "activated_slaves": self.agents.len(),
-            "deactivated_slaves": 0,
+            "activated_slaves": self.agents.len().saturating_sub(deactivated),
+            "deactivated_slaves": deactivated,
             "unreachable_slaves": 0,
             "leader": self.pid(),
             "leader_info": leader,
@@ -142,7 +143,7 @@ impl Master {
             "offered_resources": show::resources(&self.offered(id)),
             "reserved_resources": show::reserved(&agent.total),
             "unreserved_resources": show::resources(&agent.total.not_reserved()),
-            "active": true,
+            "active": !agent.deactivated,
             "deactivated": agent.deactivated,
             "version": MESOS_VERSION,
             "capabilities": show::AGENT_CAPABILITIES,
@@ -216,7 +217,9 @@ impl Master {
         };
         json["executors"] = framework.executors.iter().map(executor).collect();
         show::add(&mut json, "labels", framework.info.labels.as_ref().map(show::labels));
-        json["offer_constraints"] = json!({});
+        let constraints = framework.offer_constraints.as_ref();
+        let constraints = constraints.map(|given| show::message("mesos.v1.scheduler.OfferConstraints", given));
+        json["offer_constraints"] = constraints.unwrap_or_else(|| json!({}));
         json
     }
 }
