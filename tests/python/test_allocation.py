@@ -41,7 +41,15 @@ def on_the_embedded(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fi
 def on_the_real(
     apache_home: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> dict[str, list[str]]:
-    return played(Real(tmp_path_factory.mktemp("real"), apache_home), request, "test_the_record_is_right")
+    traces = played(Real(tmp_path_factory.mktemp("real"), apache_home), request, "test_the_record_is_right")
+    # Its allocator is a thread of its own, so that a rare order of events may not be in the record. What is not as
+    # recorded is played again: a record that is wrong differs twice.
+    doubtful = [scenario for scenario in ALL if differences(RECORD[scenario.name], traces.get(scenario.name, []))]
+    again = [scenario for scenario in doubtful if scenario.name in traces]
+    if again:
+        lane = Real(tmp_path_factory.mktemp("again"), apache_home)
+        lane.play(again, lambda scenario, trace: traces.update({scenario.name: trace}))
+    return traces
 
 
 @pytest.mark.timeout(LANE_SECONDS)
