@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use super::allocator::Quantities;
 use super::backend::posix::Containers;
-use super::master::{MAX_COMPLETED_FRAMEWORKS, MAX_COMPLETED_TASKS};
+use super::master::{ALLOCATION_INTERVAL, MAX_COMPLETED_FRAMEWORKS, MAX_COMPLETED_TASKS};
 use super::resources::Declared;
 use super::token::Token;
 use crate::environment::variable;
@@ -20,7 +20,6 @@ use crate::{Error, Result};
 
 pub use flags::Credentials;
 
-const ALLOCATION_INTERVAL: Period = Period::from_secs(1);
 const AGENTS: RangeInclusive<i64> = 1..=1000;
 const PORTS: RangeInclusive<i64> = 0..=65535;
 const QUEUE_MAX: usize = 256 << 20;
