@@ -33,7 +33,7 @@ enum Predicate {
 enum Subject<'a> {
     Nothing,
     Text(&'a str),
-    /// An attribute that is no text: constraints on text do not concern it.
+    /// An attribute that is not text: constraints on text do not apply to it.
     Other,
 }
 

@@ -111,8 +111,11 @@ struct Held {
 impl Held {
     /// What of further resources counts towards its share: a shared volume only once.
     fn counted(&self, resources: &Resources) -> Quantities {
-        let mut counted = resources.clone();
         let shared = resources.shared();
+        if shared.is_empty() {
+            return Quantities::of(resources);
+        }
+        let mut counted = resources.clone();
         counted.subtract(&shared.also_in(&self.offered));
         counted.subtract(&shared.also_in(&self.used));
         Quantities::of(&counted)
@@ -123,8 +126,8 @@ impl Agent {
     fn reckon(&mut self) {
         // A shared volume is there however many use it.
         self.available = self.total.clone();
-        self.available.subtract(&self.offered.exclusive());
-        self.available.subtract(&self.used.exclusive());
+        self.available.subtract_exclusive(&self.offered);
+        self.available.subtract_exclusive(&self.used);
     }
 
     fn has_gpus(&self) -> bool {
@@ -356,7 +359,7 @@ impl Allocator {
         std::mem::take(&mut self.asked)
     }
 
-    /// Whether a batch is due, which it is no longer.
+    /// Returns whether a batch was due, and sets when the next one is.
     fn skip_batches(&mut self, now: Instant) -> bool {
         let due = self.next_batch.filter(|due| *due <= now);
         if let Some(due) = due {

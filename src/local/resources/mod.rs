@@ -113,12 +113,19 @@ impl Resources {
 
     /// Takes away what of `other` is in here.
     pub fn subtract(&mut self, other: &Self) {
-        for less in &other.entries {
-            if let Some(at) = self.entries.iter().position(|entry| entry.is_like(less)) {
-                self.entries[at].amount.subtract(&less.amount);
-                if self.entries[at].amount.is_empty() {
-                    self.entries.swap_remove(at);
-                }
+        other.entries.iter().for_each(|less| self.subtract_entry(less));
+    }
+
+    /// Takes away what of `other` only one task at a time can use: shared volumes stay for others.
+    pub fn subtract_exclusive(&mut self, other: &Self) {
+        other.entries.iter().filter(|less| !less.kind.shared).for_each(|less| self.subtract_entry(less));
+    }
+
+    fn subtract_entry(&mut self, less: &Entry) {
+        if let Some(at) = self.entries.iter().position(|entry| entry.is_like(less)) {
+            self.entries[at].amount.subtract(&less.amount);
+            if self.entries[at].amount.is_empty() {
+                self.entries.swap_remove(at);
             }
         }
     }
@@ -126,11 +133,6 @@ impl Resources {
     /// What a framework in this role may be offered: what nobody reserved, and what is kept for it or a role above.
     pub fn available_to(&self, role: &str) -> Self {
         self.only(|kind| kind.reservations.last().is_none_or(|r| roles::covers(&r.role, role)))
-    }
-
-    /// What only one task at a time can use: all but shared volumes, which stay available to others.
-    pub fn exclusive(&self) -> Self {
-        self.only(|kind| !kind.shared)
     }
 
     /// The shared volumes.

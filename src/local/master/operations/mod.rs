@@ -26,7 +26,7 @@ pub struct Remaining {
 impl Remaining {
     /// Takes out what a task or an executor uses. Returns the shared volumes that another one of this ACCEPT uses too.
     pub fn take(&mut self, resources: &Resources) -> Resources {
-        self.resources.subtract(&resources.exclusive());
+        self.resources.subtract_exclusive(resources);
         let shared = resources.shared();
         let again = shared.also_in(&self.shared);
         self.shared.add(&shared);
