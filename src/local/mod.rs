@@ -33,6 +33,10 @@ mod world;
 
 pub use agent::executor::launch::PATH as AGENT_PATH;
 pub use cluster::LocalCluster;
+#[doc(hidden)]
+pub use cluster::machine::Machine;
+#[doc(hidden)]
+pub use cluster::network::UpdateFaults;
 pub use cluster::view::TaskView;
 pub use options::{Options, ip};
 pub use resources::{Declared, Resources};

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use pyo3::prelude::*;
 
+use super::faults::Faults;
 use super::scheduler::cluster_stopped;
 use crate::local::{self, Options};
 use crate::per_process::PerProcess;
@@ -61,6 +62,11 @@ impl LocalCluster {
         let tasks = py.detach(|| self.cluster.tasks());
         // Not as a path: PyO3 makes that by calling Python code (see `guarded.rs`).
         tasks.into_iter().map(|t| (t.framework, t.id, t.state.as_str_name(), t.sandbox.into_os_string())).collect()
+    }
+
+    /// What can go wrong in it on request.
+    fn faults(&self) -> Faults {
+        Faults(Arc::clone(&self.cluster))
     }
 
     fn stop(&self, py: Python<'_>) {

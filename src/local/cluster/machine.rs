@@ -1,6 +1,6 @@
 //! Routes the outputs of master, agents and backends to one another, and keeps their time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -8,10 +8,12 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
+use super::faults::Answers;
+use super::network::Network;
 use super::view::TaskView;
 use crate::clock;
 use crate::local::agent::{self, Agent};
-use crate::local::backend::{Backend, Report, Sandbox};
+use crate::local::backend::{Backend, Order, Report, Sandbox};
 use crate::local::failures::Failures;
 use crate::local::master::{self, Master};
 use crate::local::messages::ConnectionId;
@@ -29,7 +31,9 @@ pub type Job = Box<dyn FnOnce(&mut Machine, Instant) + Send>;
 
 /// Master, agents and their surroundings, on the cluster's thread.
 pub struct Machine {
+    /// The master.
     pub master: Master,
+    /// The agents, by id.
     pub agents: BTreeMap<String, Agent>,
     streams: HashMap<ConnectionId, queue::Sender<Event>>,
     executors: HashMap<ConnectionId, queue::Sender<executor::Event>>,
@@ -37,6 +41,12 @@ pub struct Machine {
     backends: BTreeMap<String, Box<dyn Backend>>,
     failures: Failures,
     clock: WallClock,
+    pub(super) network: Network,
+    pub(super) answers: Answers,
+    /// Agents that are to register for the first time.
+    pub(super) new_agents: BTreeSet<String>,
+    /// Agents whose place others took, with where their files are.
+    former: Vec<(Agent, Box<dyn Backend>)>,
 }
 
 /// What the agents of a cluster share.
@@ -58,6 +68,10 @@ impl Machine {
             next_connection: 0,
             backends: BTreeMap::new(),
             failures,
+            network: Network::new(clock::seed()),
+            answers: Answers::default(),
+            new_agents: BTreeSet::new(),
+            former: Vec::new(),
         }
     }
 
@@ -105,7 +119,7 @@ impl Machine {
         place: &Place,
         backend: impl FnOnce(&str) -> Box<dyn Backend>,
     ) {
-        let id = format!("{}-S{index}", self.master.id());
+        let id = self.master.new_agent_id();
         let path = format!("slave({})", index.saturating_add(1));
         let info = v1::AgentInfo {
             hostname: place.hostname.clone(),
@@ -125,11 +139,40 @@ impl Machine {
             max_completed_executors_per_framework: options.max_completed_executors_per_framework,
             environment: options.executor_environment_variables.clone(),
             flags: options.flags_of_agent(place.address.port()),
+            reregistration_timeout: agent::REREGISTRATION_TIMEOUT,
             start_time: clock::timestamp(),
         };
         self.master.add_agent(clock::now(), info, place.resources.clone(), path);
         self.backends.insert(id.clone(), backend(&id));
-        self.agents.insert(id, Agent::new(config, World::new(self.clock, clock::seed())));
+        self.agents.insert(id, Agent::new(config, World::new(self.clock, clock::seed()), place.resources.clone()));
+    }
+
+    /// Puts an agent that lost all its memory in the place of this one, whose containers end.
+    pub(super) fn replace_agent(&mut self, now: Instant, id: &str, new_id: &str) {
+        let (Some(mut former), Some(mut backend)) = (self.agents.remove(id), self.backends.remove(id)) else { return };
+        former.perish(now);
+        while let Some(output) = former.poll_output() {
+            match output {
+                agent::Output::Order(order) => backend.handle(order),
+                agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
+                agent::Output::Tell(_) | agent::Output::Send(..) => {}
+            }
+        }
+        let (config, total) = (former.config().clone(), former.declared().clone());
+        let info = Self::renamed(&config.info, new_id);
+        let config = agent::Config { info, id: new_id.to_owned(), ..config };
+        let agent = Agent::new(config, World::new(self.clock, self.network.random.u64(..)), total);
+        self.backends.insert(new_id.to_owned(), backend.like(new_id));
+        self.agents.insert(new_id.to_owned(), agent);
+        self.new_agents.insert(new_id.to_owned());
+        self.former.push((former, backend));
+    }
+
+    /// Gives an order to the backend of an agent.
+    pub(super) fn order(&mut self, agent_id: &str, order: Order) {
+        if let Some(backend) = self.backends.get_mut(agent_id) {
+            backend.handle(order);
+        }
     }
 
     /// `/metrics/snapshot` of the process that master and agents share.
@@ -145,7 +188,8 @@ impl Machine {
     }
 
     fn all_tasks(&self) -> impl Iterator<Item = (&Agent, &agent::Record, &agent::AgentTask)> {
-        let executors = self.agents.values().flat_map(|agent| agent.executors().map(move |each| (agent, each)));
+        let agents = self.former.iter().map(|(agent, _)| agent).chain(self.agents.values());
+        let executors = agents.flat_map(|agent| agent.executors().map(move |each| (agent, each)));
         executors.flat_map(|(agent, executor)| executor.all_tasks().map(move |task| (agent, executor, task)))
     }
 
@@ -159,7 +203,9 @@ impl Machine {
     }
 
     fn files(&self, agent_id: &str, sandbox: &Sandbox) -> PathBuf {
-        self.backends.get(agent_id).map(|backend| backend.files(sandbox)).unwrap_or_default()
+        let former = self.former.iter().find(|(agent, _)| agent.config().id == agent_id);
+        let backend = self.backends.get(agent_id).or(former.map(|(_, backend)| backend));
+        backend.map(|backend| backend.files(sandbox)).unwrap_or_default()
     }
 
     /// What the agent at `/slave(N)` shows of itself.
@@ -208,12 +254,14 @@ impl Machine {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        self.agents.values().filter_map(Agent::poll_timeout).chain(self.master.poll_timeout()).min()
+        let agents = self.agents.values().filter_map(Agent::poll_timeout);
+        agents.chain(self.master.poll_timeout()).chain(self.next_on_network()).min()
     }
 
     fn handle_timeouts(&mut self, now: Instant) {
         self.master.handle_timeout(now);
         self.agents.values_mut().for_each(|agent| agent.handle_timeout(now));
+        self.handle_network(now);
     }
 
     fn take_report(&mut self, now: Instant, report: Report) {
@@ -264,7 +312,8 @@ impl Machine {
             }
             master::Output::Close(connection) => drop(self.streams.remove(&connection)),
             master::Output::Tell(agent_id, message) => {
-                if let Some(agent) = self.agents.get_mut(&agent_id) {
+                let message = self.network.carry_to_agent(&agent_id, message);
+                if let (Some(message), Some(agent)) = (message, self.agents.get_mut(&agent_id)) {
                     agent.handle_master(now, message);
                 }
             }
@@ -274,7 +323,11 @@ impl Machine {
     fn do_for_agent(&mut self, now: Instant, agent_id: &str, output: agent::Output) {
         let Some(backend) = self.backends.get_mut(agent_id) else { return };
         match output {
-            agent::Output::Tell(message) => self.master.handle_agent(now, message),
+            agent::Output::Tell(message) => {
+                for message in self.network.carry_to_master(now, agent_id, message) {
+                    self.master.handle_agent(now, message);
+                }
+            }
             agent::Output::Send(connection, event) => {
                 let lost = self.executors.get(&connection).is_some_and(|stream| !stream.send(&event));
                 if lost {
@@ -282,7 +335,13 @@ impl Machine {
                 }
             }
             agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
-            agent::Output::Order(order) => backend.handle(order),
+            agent::Output::Order(order) => {
+                let full = self.network.full.contains(agent_id).then(|| Self::out_of_space(agent_id, &order)).flatten();
+                match (full, self.agents.get_mut(agent_id)) {
+                    (Some(failed), Some(agent)) => agent.handle_backend(now, failed),
+                    _ => backend.handle(order),
+                }
+            }
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Runs master and agents on one thread: starts them, stops them, and says where they are.
 
+pub mod faults;
 pub mod handle;
 pub mod machine;
+pub mod network;
 mod startup;
 pub mod view;
 
