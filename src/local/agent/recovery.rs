@@ -205,7 +205,7 @@ fn disk_exceeded(record: &Record) -> Cause {
     let of_tasks = record.tasks.values().flat_map(|task| &task.info.resources);
     let disk = |resource: &&v1::Resource| resource.name == "disk" && resource.disk.is_none();
     let all = record.info.resources.iter().chain(of_tasks).filter(disk);
-    let quota: f64 = all.filter_map(|resource| resource.scalar.as_ref()).map(|scalar| scalar.value).sum();
+    let quota = all.filter_map(|resource| resource.scalar.as_ref()).fold(0.0, |sum, scalar| sum + scalar.value);
     let why = format!("Disk usage ({}MB) exceeds quota ({quota}MB)", quota + 1.0);
     Cause::new(Reason::ContainerLimitationDisk, why)
 }
