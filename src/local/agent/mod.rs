@@ -19,6 +19,7 @@ use self::operations::Operations;
 use self::timers::Timers;
 use super::backend::{Event, Order};
 use super::messages::{ConnectionId, ToAgent, ToMaster};
+use super::resources::Resources;
 use super::world::{WallClock, World};
 use crate::proto::v1;
 use crate::proto::v1::TaskState;
@@ -135,6 +136,22 @@ impl Agent {
     /// Executors, living and over.
     pub fn executors(&self) -> impl Iterator<Item = &Record> {
         self.completed.iter().chain(self.executors.values().map(|executor| &executor.record))
+    }
+
+    /// Executors with these ids of framework and executor; an executor may be started again after it has ended.
+    pub fn executors_named<'a>(&'a self, framework_id: &str, executor_id: &'a str) -> impl Iterator<Item = &'a Record> {
+        let key = (framework_id.to_owned(), executor_id.to_owned());
+        let living = self.executors.get(&key).map(|executor| &executor.record);
+        let is_named = move |executor: &&Record| {
+            executor.info.executor_id.value == key.1
+                && executor.framework.id.as_ref().is_some_and(|id| id.value == key.0)
+        };
+        living.into_iter().chain(self.completed.iter().rev().filter(is_named))
+    }
+
+    /// What it was registered with.
+    pub fn total(&self) -> Resources {
+        state::resources(&self.config.info.resources)
     }
 
     /// The users of the custom executors that have not ended: of all, or of the one with these ids of framework and

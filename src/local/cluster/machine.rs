@@ -27,16 +27,31 @@ use crate::proto::v1::scheduler::Event;
 /// Something to do on the cluster's thread.
 pub type Job = Box<dyn FnOnce(&mut Machine, Instant) + Send>;
 
+/// What somebody waits for. Returns whether there is nothing left to wait for.
+pub type Waiter = Box<dyn FnMut(&Machine) -> bool + Send>;
+
 /// Master, agents and their surroundings, on the cluster's thread.
 pub struct Machine {
     pub master: Master,
     pub agents: BTreeMap<String, Agent>,
+    /// Agents that will not come back, the first to leave first.
+    pub departed: Vec<Departed>,
     streams: HashMap<ConnectionId, queue::Sender<Event>>,
     executors: HashMap<ConnectionId, queue::Sender<executor::Event>>,
     next_connection: ConnectionId,
     backends: BTreeMap<String, Box<dyn Backend>>,
     failures: Failures,
     clock: WallClock,
+    pub(super) waiters: Vec<Waiter>,
+}
+
+/// An agent that has left, whose tasks and their files can still be looked at.
+pub struct Departed {
+    pub agent: Agent,
+    /// `killed` or `removed`.
+    pub how: &'static str,
+    /// Knows where the files are.
+    pub backend: Box<dyn Backend>,
 }
 
 /// What the agents of a cluster share.
@@ -53,11 +68,13 @@ impl Machine {
             master,
             clock,
             agents: BTreeMap::new(),
+            departed: Vec::new(),
             streams: HashMap::new(),
             executors: HashMap::new(),
             next_connection: 0,
             backends: BTreeMap::new(),
             failures,
+            waiters: Vec::new(),
         }
     }
 
@@ -139,27 +156,16 @@ impl Machine {
         metrics
     }
 
-    /// Every task, over or not.
-    pub fn tasks(&self) -> Vec<TaskView> {
-        self.all_tasks().map(|(agent, executor, task)| self.view(agent, executor, task)).collect()
-    }
-
     fn all_tasks(&self) -> impl Iterator<Item = (&Agent, &agent::Record, &agent::AgentTask)> {
         let executors = self.agents.values().flat_map(|agent| agent.executors().map(move |each| (agent, each)));
         executors.flat_map(|(agent, executor)| executor.all_tasks().map(move |task| (agent, executor, task)))
     }
 
-    fn view(&self, agent: &Agent, executor: &agent::Record, task: &agent::AgentTask) -> TaskView {
-        TaskView {
-            framework: executor.framework.name.clone(),
-            id: task.info.task_id.value.clone(),
-            state: task.state,
-            sandbox: self.files(&agent.config().id, &executor.sandbox_of(task)),
-        }
-    }
-
-    fn files(&self, agent_id: &str, sandbox: &Sandbox) -> PathBuf {
-        self.backends.get(agent_id).map(|backend| backend.files(sandbox)).unwrap_or_default()
+    /// Where the files of a sandbox are.
+    pub(super) fn files(&self, agent_id: &str, sandbox: &Sandbox) -> PathBuf {
+        let departed = || self.departed.iter().find(|departed| departed.agent.config().id == agent_id);
+        let backend = self.backends.get(agent_id).or_else(|| departed().map(|departed| &departed.backend));
+        backend.map(|backend| backend.files(sandbox)).unwrap_or_default()
     }
 
     /// What the agent at `/slave(N)` shows of itself.
@@ -180,7 +186,7 @@ impl Machine {
     }
 
     /// Runs until no handle is left.
-    pub async fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>, mut reports: mpsc::UnboundedReceiver<Report>) {
+    pub async fn run(&mut self, mut jobs: mpsc::UnboundedReceiver<Job>, mut reports: mpsc::UnboundedReceiver<Report>) {
         loop {
             let now = self.now();
             self.route(now);
@@ -189,7 +195,7 @@ impl Machine {
                 job = jobs.recv() => match job {
                     Some(job) => {
                         let now = self.now();
-                        job(&mut self, now);
+                        job(self, now);
                     }
                     None => return,
                 },
@@ -225,7 +231,7 @@ impl Machine {
     /// The task of an agent that gave this update.
     fn reported_by(&self, status: &v1::TaskStatus) -> Option<TaskView> {
         let found = self.all_tasks().find(|(_, _, task)| task.updates.knows(status.uuid()));
-        found.map(|(agent, executor, task)| self.view(agent, executor, task))
+        found.map(|(agent, executor, task)| self.task_view(agent, executor, task, None))
     }
 
     /// Carries messages until nobody has anything left to say.
@@ -243,7 +249,7 @@ impl Machine {
                 self.do_for_agent(now, &agent_id, output);
             }
             if quiet {
-                return;
+                return self.tell_waiters();
             }
         }
     }

@@ -18,6 +18,7 @@ mod parts;
 mod quota;
 mod reconcile;
 mod resource_rules;
+mod seen;
 mod state;
 mod tasks;
 mod validation;
