@@ -37,7 +37,11 @@ pub use cluster::LocalCluster;
 pub use cluster::machine::Machine;
 #[doc(hidden)]
 pub use cluster::network::UpdateFaults;
-pub use cluster::view::TaskView;
+/// What is shown of a cluster.
+pub mod view {
+    pub use super::cluster::view::{AgentView, FrameworkView, OfferView, TaskKey, TaskView};
+    pub use super::cluster::waiting::Waited;
+}
 pub use options::{Options, ip};
 pub use resources::{Declared, Resources};
 pub use script::Script;

@@ -154,6 +154,17 @@ impl Agent {
         self.completed.iter().chain(self.executors.values().map(|executor| &executor.record))
     }
 
+    /// Executors with these ids of framework and executor; an executor may be started again after it has ended.
+    pub fn executors_named<'a>(&'a self, framework_id: &str, executor_id: &'a str) -> impl Iterator<Item = &'a Record> {
+        let key = (framework_id.to_owned(), executor_id.to_owned());
+        let living = self.executors.get(&key).map(|executor| &executor.record);
+        let is_named = move |executor: &&Record| {
+            executor.info.executor_id.value == key.1
+                && executor.framework.id.as_ref().is_some_and(|id| id.value == key.0)
+        };
+        living.into_iter().chain(self.completed.iter().rev().filter(is_named))
+    }
+
     /// The users of the custom executors that have not ended: of all, or of the one with these ids of framework and
     /// executor.
     pub fn users(&self, wanted: Option<&(String, String)>) -> impl Iterator<Item = &str> {

@@ -29,12 +29,17 @@ use crate::proto::v1::scheduler::Event;
 /// Something to do on the cluster's thread.
 pub type Job = Box<dyn FnOnce(&mut Machine, Instant) + Send>;
 
+/// What somebody waits for. Returns whether there is nothing left to wait for.
+pub type Waiter = Box<dyn FnMut(&Machine) -> bool + Send>;
+
 /// Master, agents and their surroundings, on the cluster's thread.
 pub struct Machine {
     /// The master.
     pub master: Master,
     /// The agents, by id.
     pub agents: BTreeMap<String, Agent>,
+    /// Agents that will not come back, the first to leave first.
+    pub departed: Vec<Departed>,
     streams: HashMap<ConnectionId, queue::Sender<Event>>,
     executors: HashMap<ConnectionId, queue::Sender<executor::Event>>,
     next_connection: ConnectionId,
@@ -45,8 +50,16 @@ pub struct Machine {
     pub(super) answers: Answers,
     /// Agents that are to register for the first time.
     pub(super) new_agents: BTreeSet<String>,
-    /// Agents whose place others took, with where their files are.
-    former: Vec<(Agent, Box<dyn Backend>)>,
+    pub(super) waiters: Vec<Waiter>,
+}
+
+/// An agent that has left, whose tasks and their files can still be looked at.
+pub struct Departed {
+    pub agent: Agent,
+    /// `killed` or `removed`.
+    pub how: &'static str,
+    /// Knows where the files are.
+    pub backend: Box<dyn Backend>,
 }
 
 /// What the agents of a cluster share.
@@ -63,6 +76,7 @@ impl Machine {
             master,
             clock,
             agents: BTreeMap::new(),
+            departed: Vec::new(),
             streams: HashMap::new(),
             executors: HashMap::new(),
             next_connection: 0,
@@ -71,7 +85,7 @@ impl Machine {
             network: Network::new(clock::seed()),
             answers: Answers::default(),
             new_agents: BTreeSet::new(),
-            former: Vec::new(),
+            waiters: Vec::new(),
         }
     }
 
@@ -165,7 +179,7 @@ impl Machine {
         self.backends.insert(new_id.to_owned(), backend.like(new_id));
         self.agents.insert(new_id.to_owned(), agent);
         self.new_agents.insert(new_id.to_owned());
-        self.former.push((former, backend));
+        self.departed.push(Departed { agent: former, how: "removed", backend });
     }
 
     /// Gives an order to the backend of an agent.
@@ -182,29 +196,15 @@ impl Machine {
         metrics
     }
 
-    /// Every task, over or not.
-    pub fn tasks(&self) -> Vec<TaskView> {
-        self.all_tasks().map(|(agent, executor, task)| self.view(agent, executor, task)).collect()
-    }
-
     fn all_tasks(&self) -> impl Iterator<Item = (&Agent, &agent::Record, &agent::AgentTask)> {
-        let agents = self.former.iter().map(|(agent, _)| agent).chain(self.agents.values());
-        let executors = agents.flat_map(|agent| agent.executors().map(move |each| (agent, each)));
+        let executors = self.agents.values().flat_map(|agent| agent.executors().map(move |each| (agent, each)));
         executors.flat_map(|(agent, executor)| executor.all_tasks().map(move |task| (agent, executor, task)))
     }
 
-    fn view(&self, agent: &Agent, executor: &agent::Record, task: &agent::AgentTask) -> TaskView {
-        TaskView {
-            framework: executor.framework.name.clone(),
-            id: task.info.task_id.value.clone(),
-            state: task.state,
-            sandbox: self.files(&agent.config().id, &executor.sandbox_of(task)),
-        }
-    }
-
-    fn files(&self, agent_id: &str, sandbox: &Sandbox) -> PathBuf {
-        let former = self.former.iter().find(|(agent, _)| agent.config().id == agent_id);
-        let backend = self.backends.get(agent_id).or(former.map(|(_, backend)| backend));
+    /// Where the files of a sandbox are.
+    pub(super) fn files(&self, agent_id: &str, sandbox: &Sandbox) -> PathBuf {
+        let departed = || self.departed.iter().find(|departed| departed.agent.config().id == agent_id);
+        let backend = self.backends.get(agent_id).or_else(|| departed().map(|departed| &departed.backend));
         backend.map(|backend| backend.files(sandbox)).unwrap_or_default()
     }
 
@@ -226,7 +226,7 @@ impl Machine {
     }
 
     /// Runs until no handle is left.
-    pub async fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>, mut reports: mpsc::UnboundedReceiver<Report>) {
+    pub async fn run(&mut self, mut jobs: mpsc::UnboundedReceiver<Job>, mut reports: mpsc::UnboundedReceiver<Report>) {
         loop {
             let now = self.now();
             self.route(now);
@@ -235,7 +235,7 @@ impl Machine {
                 job = jobs.recv() => match job {
                     Some(job) => {
                         let now = self.now();
-                        job(&mut self, now);
+                        job(self, now);
                     }
                     None => return,
                 },
@@ -273,7 +273,7 @@ impl Machine {
     /// The task of an agent that gave this update.
     fn reported_by(&self, status: &v1::TaskStatus) -> Option<TaskView> {
         let found = self.all_tasks().find(|(_, _, task)| task.updates.knows(status.uuid()));
-        found.map(|(agent, executor, task)| self.view(agent, executor, task))
+        found.map(|(agent, executor, task)| self.task_view(agent, executor, task, None))
     }
 
     /// Carries messages until nobody has anything left to say.
@@ -291,7 +291,7 @@ impl Machine {
                 self.do_for_agent(now, &agent_id, output);
             }
             if quiet {
-                return;
+                return self.tell_waiters();
             }
         }
     }

@@ -20,6 +20,7 @@ mod quota;
 mod reconcile;
 mod reregistration;
 mod resource_rules;
+mod seen;
 mod state;
 mod tasks;
 mod validation;

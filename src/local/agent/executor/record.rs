@@ -133,6 +133,11 @@ impl Record {
         self.completed.iter().chain(self.tasks.values())
     }
 
+    /// A task of it, over or not.
+    pub fn task(&self, id: &str) -> Option<&AgentTask> {
+        self.tasks.get(id).or_else(|| self.completed.iter().rev().find(|task| task.info.task_id.value == id))
+    }
+
     /// Its own sandbox.
     pub fn sandbox(&self) -> Sandbox {
         Sandbox {
