@@ -33,7 +33,15 @@ mod world;
 
 pub use agent::executor::launch::PATH as AGENT_PATH;
 pub use cluster::LocalCluster;
-pub use cluster::view::TaskView;
+#[doc(hidden)]
+pub use cluster::machine::Machine;
+#[doc(hidden)]
+pub use cluster::network::UpdateFaults;
+/// What is shown of a cluster.
+pub mod view {
+    pub use super::cluster::view::{AgentView, FrameworkView, OfferView, TaskKey, TaskView};
+    pub use super::cluster::waiting::Waited;
+}
 pub use options::{Options, ip};
 pub use resources::{Declared, Resources};
 pub use script::Script;

@@ -4,6 +4,7 @@
 mod dispatcher;
 mod errors;
 mod executor;
+mod faults;
 mod guarded;
 mod local;
 mod logging;
@@ -23,6 +24,8 @@ mod _core {
 
     #[pymodule_export]
     use super::executor::ExecutorDriver;
+    #[pymodule_export]
+    use super::faults::Faults;
     #[pymodule_export]
     use super::local::LocalCluster;
     #[pymodule_export]

@@ -43,11 +43,12 @@ fn world() -> World {
         max_completed_executors_per_framework: 1000,
         environment: std::collections::BTreeMap::new(),
         flags: std::collections::BTreeMap::new(),
+        reregistration_timeout: REREGISTRATION_TIMEOUT,
         start_time: 0.0,
     };
     let now = Instant::now();
     World {
-        agent: Agent::new(config, world::World::of_tests(now)),
+        agent: Agent::new(config, world::World::of_tests(now), Resources::default()),
         now,
         container: String::new(),
         containers: vec![],

@@ -39,6 +39,8 @@ use sorter::Sorter;
 pub struct Options {
     /// Between batches.
     pub interval: Period,
+    /// Whether what tasks and executors give back is offered at once. A real master waits for the next batch.
+    pub on_recovery: bool,
     /// An offer has at least one of these; none: any offer will do.
     pub min_allocatable: Vec<Quantities>,
     /// Weights by role, 1 for others.
@@ -256,6 +258,12 @@ impl Allocator {
         self.track(&framework_id.into(), agent_id, role, shared);
     }
 
+    /// A framework uses these resources of an agent that came back.
+    pub fn hold(&mut self, framework_id: &str, agent_id: &str, role: &str, resources: &Resources) {
+        self.track(&framework_id.into(), agent_id, role, resources);
+        self.use_offered(framework_id, agent_id, role, resources);
+    }
+
     /// Resources are available again.
     pub fn recover(&mut self, framework_id: &str, agent_id: &str, role: &str, resources: &Resources, was: Was) {
         let Some(agent) = self.agents.get_mut(agent_id).filter(|_| !resources.is_empty()) else {
@@ -287,6 +295,14 @@ impl Allocator {
             clients.unallocated(framework_id, &quantities);
         }
         self.leave_role_if_idle(framework_id, role);
+    }
+
+    /// A task or an executor gave something of an agent back, which is offered at once if that is chosen. What frameworks
+    /// decline waits for the next batch in any case, or they would be offered it without end.
+    pub fn given_back(&mut self, now: Instant, agent_id: &str) {
+        if self.options.on_recovery {
+            self.want_agent(now, agent_id);
+        }
     }
 
     /// A role is weighed anew. What is offered already stays with whom it is offered to.

@@ -18,6 +18,9 @@ pub trait Backend: Debug {
 
     /// Where the files of a sandbox can be read on this machine, its logs `stdout` and `stderr` among them.
     fn files(&self, sandbox: &Sandbox) -> PathBuf;
+
+    /// A backend of the same kind and on the same machine, for the agent that takes the place of this one's.
+    fn like(&self, agent_id: &str) -> Box<dyn Backend>;
 }
 
 /// What an agent wants of its backend.
@@ -27,6 +30,8 @@ pub enum Order {
     Start(Box<Launch>),
     /// End all processes of a container. Has no effect on one that has ended.
     Stop { container: String, how: Stop },
+    /// The command of a container gets a signal that its agent did not ask for.
+    Signal { container: String, signal: i32 },
     /// Look how the task in a container is: `Probed`, unless the container ends before.
     Probe { container: String, subject: Subject, probe: Box<Probe> },
     /// Put further volumes into a sandbox.

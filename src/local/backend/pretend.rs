@@ -46,6 +46,9 @@ impl Backend for Pretend {
                 };
                 self.end(&container, Exit::Signaled { number, name: name.to_owned(), core_dumped: false });
             }
+            Order::Signal { container, signal } => {
+                self.end(&container, Exit::Signaled { number: signal, name: signal.to_string(), core_dumped: false });
+            }
             Order::Probe { container, subject, .. } => {
                 let seen = self.outcome.clone().map(|outcome| Event::Probed { container, subject, outcome });
                 self.events.extend(seen);
@@ -57,6 +60,10 @@ impl Backend for Pretend {
 
     fn files(&self, sandbox: &Sandbox) -> PathBuf {
         PathBuf::from(&sandbox.run)
+    }
+
+    fn like(&self, _agent_id: &str) -> Box<dyn Backend> {
+        Box::new(Self::default())
     }
 }
 
@@ -100,7 +107,7 @@ mod tests {
                 ..Default::default()
             };
             let total = Resources::parse("cpus:4;mem:400").expect("valid");
-            master.add_agent(now, info.clone(), total, "slave(1)".into());
+            master.add_agent(now, info.clone(), total.clone(), "slave(1)".into());
             let config = agent::Config {
                 info,
                 id: "S0".into(),
@@ -111,9 +118,10 @@ mod tests {
                 max_completed_executors_per_framework: 1000,
                 environment: std::collections::BTreeMap::new(),
                 flags: std::collections::BTreeMap::new(),
+                reregistration_timeout: agent::REREGISTRATION_TIMEOUT,
                 start_time: 0.0,
             };
-            let agent = Agent::new(config, World::of_tests(now));
+            let agent = Agent::new(config, World::of_tests(now), total.clone());
             let framework_info = v1::FrameworkInfo { user: "u".into(), name: "f".into(), ..Default::default() };
             let subscribe = call::Subscribe { framework_info, ..Default::default() };
             let stream_id = master.subscribe(now, 1, subscribe);

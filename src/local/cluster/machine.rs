@@ -1,6 +1,6 @@
 //! Routes the outputs of master, agents and backends to one another, and keeps their time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -8,10 +8,12 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
+use super::faults::Answers;
+use super::network::Network;
 use super::view::TaskView;
 use crate::clock;
 use crate::local::agent::{self, Agent};
-use crate::local::backend::{Backend, Report, Sandbox};
+use crate::local::backend::{Backend, Order, Report, Sandbox};
 use crate::local::failures::Failures;
 use crate::local::master::{self, Master};
 use crate::local::messages::ConnectionId;
@@ -27,16 +29,37 @@ use crate::proto::v1::scheduler::Event;
 /// Something to do on the cluster's thread.
 pub type Job = Box<dyn FnOnce(&mut Machine, Instant) + Send>;
 
+/// What somebody waits for. Returns whether there is nothing left to wait for.
+pub type Waiter = Box<dyn FnMut(&Machine) -> bool + Send>;
+
 /// Master, agents and their surroundings, on the cluster's thread.
 pub struct Machine {
+    /// The master.
     pub master: Master,
+    /// The agents, by id.
     pub agents: BTreeMap<String, Agent>,
+    /// Agents that will not come back, the first to leave first.
+    pub departed: Vec<Departed>,
     streams: HashMap<ConnectionId, queue::Sender<Event>>,
     executors: HashMap<ConnectionId, queue::Sender<executor::Event>>,
     next_connection: ConnectionId,
     backends: BTreeMap<String, Box<dyn Backend>>,
     failures: Failures,
     clock: WallClock,
+    pub(super) network: Network,
+    pub(super) answers: Answers,
+    /// Agents that are to register for the first time.
+    pub(super) new_agents: BTreeSet<String>,
+    pub(super) waiters: Vec<Waiter>,
+}
+
+/// An agent that has left, whose tasks and their files can still be looked at.
+pub struct Departed {
+    pub agent: Agent,
+    /// `killed` or `removed`.
+    pub how: &'static str,
+    /// Knows where the files are.
+    pub backend: Box<dyn Backend>,
 }
 
 /// What the agents of a cluster share.
@@ -53,11 +76,16 @@ impl Machine {
             master,
             clock,
             agents: BTreeMap::new(),
+            departed: Vec::new(),
             streams: HashMap::new(),
             executors: HashMap::new(),
             next_connection: 0,
             backends: BTreeMap::new(),
             failures,
+            network: Network::new(clock::seed()),
+            answers: Answers::default(),
+            new_agents: BTreeSet::new(),
+            waiters: Vec::new(),
         }
     }
 
@@ -105,7 +133,7 @@ impl Machine {
         place: &Place,
         backend: impl FnOnce(&str) -> Box<dyn Backend>,
     ) {
-        let id = format!("{}-S{index}", self.master.id());
+        let id = self.master.new_agent_id();
         let path = format!("slave({})", index.saturating_add(1));
         let info = v1::AgentInfo {
             hostname: place.hostname.clone(),
@@ -125,11 +153,40 @@ impl Machine {
             max_completed_executors_per_framework: options.max_completed_executors_per_framework,
             environment: options.executor_environment_variables.clone(),
             flags: options.flags_of_agent(place.address.port()),
+            reregistration_timeout: agent::REREGISTRATION_TIMEOUT,
             start_time: clock::timestamp(),
         };
         self.master.add_agent(clock::now(), info, place.resources.clone(), path);
         self.backends.insert(id.clone(), backend(&id));
-        self.agents.insert(id, Agent::new(config, World::new(self.clock, clock::seed())));
+        self.agents.insert(id, Agent::new(config, World::new(self.clock, clock::seed()), place.resources.clone()));
+    }
+
+    /// Puts an agent that lost all its memory in the place of this one, whose containers end.
+    pub(super) fn replace_agent(&mut self, now: Instant, id: &str, new_id: &str) {
+        let (Some(mut former), Some(mut backend)) = (self.agents.remove(id), self.backends.remove(id)) else { return };
+        former.perish(now);
+        while let Some(output) = former.poll_output() {
+            match output {
+                agent::Output::Order(order) => backend.handle(order),
+                agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
+                agent::Output::Tell(_) | agent::Output::Send(..) => {}
+            }
+        }
+        let (config, total) = (former.config().clone(), former.declared().clone());
+        let info = Self::renamed(&config.info, new_id);
+        let config = agent::Config { info, id: new_id.to_owned(), ..config };
+        let agent = Agent::new(config, World::new(self.clock, self.network.random.u64(..)), total);
+        self.backends.insert(new_id.to_owned(), backend.like(new_id));
+        self.agents.insert(new_id.to_owned(), agent);
+        self.new_agents.insert(new_id.to_owned());
+        self.departed.push(Departed { agent: former, how: "removed", backend });
+    }
+
+    /// Gives an order to the backend of an agent.
+    pub(super) fn order(&mut self, agent_id: &str, order: Order) {
+        if let Some(backend) = self.backends.get_mut(agent_id) {
+            backend.handle(order);
+        }
     }
 
     /// `/metrics/snapshot` of the process that master and agents share.
@@ -139,27 +196,16 @@ impl Machine {
         metrics
     }
 
-    /// Every task, over or not.
-    pub fn tasks(&self) -> Vec<TaskView> {
-        self.all_tasks().map(|(agent, executor, task)| self.view(agent, executor, task)).collect()
-    }
-
     fn all_tasks(&self) -> impl Iterator<Item = (&Agent, &agent::Record, &agent::AgentTask)> {
         let executors = self.agents.values().flat_map(|agent| agent.executors().map(move |each| (agent, each)));
         executors.flat_map(|(agent, executor)| executor.all_tasks().map(move |task| (agent, executor, task)))
     }
 
-    fn view(&self, agent: &Agent, executor: &agent::Record, task: &agent::AgentTask) -> TaskView {
-        TaskView {
-            framework: executor.framework.name.clone(),
-            id: task.info.task_id.value.clone(),
-            state: task.state,
-            sandbox: self.files(&agent.config().id, &executor.sandbox_of(task)),
-        }
-    }
-
-    fn files(&self, agent_id: &str, sandbox: &Sandbox) -> PathBuf {
-        self.backends.get(agent_id).map(|backend| backend.files(sandbox)).unwrap_or_default()
+    /// Where the files of a sandbox are.
+    pub(super) fn files(&self, agent_id: &str, sandbox: &Sandbox) -> PathBuf {
+        let departed = || self.departed.iter().find(|departed| departed.agent.config().id == agent_id);
+        let backend = self.backends.get(agent_id).or_else(|| departed().map(|departed| &departed.backend));
+        backend.map(|backend| backend.files(sandbox)).unwrap_or_default()
     }
 
     /// What the agent at `/slave(N)` shows of itself.
@@ -180,7 +226,7 @@ impl Machine {
     }
 
     /// Runs until no handle is left.
-    pub async fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>, mut reports: mpsc::UnboundedReceiver<Report>) {
+    pub async fn run(&mut self, mut jobs: mpsc::UnboundedReceiver<Job>, mut reports: mpsc::UnboundedReceiver<Report>) {
         loop {
             let now = self.now();
             self.route(now);
@@ -189,7 +235,7 @@ impl Machine {
                 job = jobs.recv() => match job {
                     Some(job) => {
                         let now = self.now();
-                        job(&mut self, now);
+                        job(self, now);
                     }
                     None => return,
                 },
@@ -208,12 +254,14 @@ impl Machine {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        self.agents.values().filter_map(Agent::poll_timeout).chain(self.master.poll_timeout()).min()
+        let agents = self.agents.values().filter_map(Agent::poll_timeout);
+        agents.chain(self.master.poll_timeout()).chain(self.next_on_network()).min()
     }
 
     fn handle_timeouts(&mut self, now: Instant) {
         self.master.handle_timeout(now);
         self.agents.values_mut().for_each(|agent| agent.handle_timeout(now));
+        self.handle_network(now);
     }
 
     fn take_report(&mut self, now: Instant, report: Report) {
@@ -225,7 +273,7 @@ impl Machine {
     /// The task of an agent that gave this update.
     fn reported_by(&self, status: &v1::TaskStatus) -> Option<TaskView> {
         let found = self.all_tasks().find(|(_, _, task)| task.updates.knows(status.uuid()));
-        found.map(|(agent, executor, task)| self.view(agent, executor, task))
+        found.map(|(agent, executor, task)| self.task_view(agent, executor, task, None))
     }
 
     /// Carries messages until nobody has anything left to say.
@@ -243,7 +291,7 @@ impl Machine {
                 self.do_for_agent(now, &agent_id, output);
             }
             if quiet {
-                return;
+                return self.tell_waiters();
             }
         }
     }
@@ -264,7 +312,8 @@ impl Machine {
             }
             master::Output::Close(connection) => drop(self.streams.remove(&connection)),
             master::Output::Tell(agent_id, message) => {
-                if let Some(agent) = self.agents.get_mut(&agent_id) {
+                let message = self.network.carry_to_agent(&agent_id, message);
+                if let (Some(message), Some(agent)) = (message, self.agents.get_mut(&agent_id)) {
                     agent.handle_master(now, message);
                 }
             }
@@ -274,7 +323,11 @@ impl Machine {
     fn do_for_agent(&mut self, now: Instant, agent_id: &str, output: agent::Output) {
         let Some(backend) = self.backends.get_mut(agent_id) else { return };
         match output {
-            agent::Output::Tell(message) => self.master.handle_agent(now, message),
+            agent::Output::Tell(message) => {
+                for message in self.network.carry_to_master(now, agent_id, message) {
+                    self.master.handle_agent(now, message);
+                }
+            }
             agent::Output::Send(connection, event) => {
                 let lost = self.executors.get(&connection).is_some_and(|stream| !stream.send(&event));
                 if lost {
@@ -282,7 +335,13 @@ impl Machine {
                 }
             }
             agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
-            agent::Output::Order(order) => backend.handle(order),
+            agent::Output::Order(order) => {
+                let full = self.network.full.contains(agent_id).then(|| Self::out_of_space(agent_id, &order)).flatten();
+                match (full, self.agents.get_mut(agent_id)) {
+                    (Some(failed), Some(agent)) => agent.handle_backend(now, failed),
+                    _ => backend.handle(order),
+                }
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::handle::Handle;
 use super::machine::{Job, Machine, Place};
+use super::remains::Remains;
 use crate::clock;
 use crate::local::backend::posix::reaper::{Spawner, Ties};
 use crate::local::backend::posix::{self, Containers, Docker, Posix};
@@ -36,6 +37,7 @@ fn config(options: &Options, hostname: String, address: SocketAddr) -> master::C
     let least = options.min_allocatable_resources.clone();
     master::Config {
         allocation_interval: options.allocation_interval,
+        allocate_on_recovery: options.allocate_on_recovery,
         min_allocatable_resources: least.unwrap_or(defaults.min_allocatable_resources),
         offer_timeout: options.offer_timeout,
         weights: options.weights.clone(),
@@ -119,15 +121,15 @@ impl Startup {
         Ok(Self { runtime, listener, work_dir, keep: options.keep.clone(), failed, machine, reports, server })
     }
 
-    /// Runs the cluster until it is stopped. Calls `ready` when the port answers.
+    /// Runs the cluster until it is stopped, and returns what remains of it. Calls `ready` when the port answers.
     pub fn run(
         self,
         handle: Handle,
         jobs: mpsc::UnboundedReceiver<Job>,
         stopped: oneshot::Receiver<()>,
         ready: impl FnOnce(),
-    ) {
-        let Self { runtime, listener, work_dir, keep, failed, machine, reports, server } = self;
+    ) -> Remains {
+        let Self { runtime, listener, work_dir, keep, failed, mut machine, reports, server } = self;
         runtime.block_on(async {
             match tokio::net::TcpListener::from_std(listener) {
                 Ok(listener) => drop(tokio::spawn(server::serve(listener, handle, server))),
@@ -139,11 +141,15 @@ impl Startup {
                 _ = stopped => {}
             }
         });
+        let view = machine.view();
         // Tasks and connections end with the runtime, and only then goes the directory that they use.
+        drop(machine);
         drop(runtime);
+        let remains = Remains::new(view, work_dir.is_temporary());
         if let Some(keep) = keep.filter(|_| work_dir.is_temporary()) {
             failed.keep(&keep);
         }
         drop(work_dir);
+        remains
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::launch::RoleVolume;
-use super::{Context, Record, Runner, Stage, not_launched};
-use crate::local::backend::Event;
+use super::{Cause, Context, Record, Runner, Stage, not_launched};
+use crate::local::backend::{Event, Order, Stop};
 use crate::local::resources::Amount;
 use crate::local::task::{OWN_GRACE, TaskProcess};
 use crate::proto::v1;
@@ -56,8 +56,7 @@ impl Runner for Command {
             }
             Event::Failed { why, .. } => {
                 record.stage = Stage::Terminated;
-                let (reason, why) = not_launched(&why);
-                record.fail(context, reason, &why);
+                record.fail(context, not_launched(&why));
             }
             Event::Ended { exit, .. } => {
                 record.stage = Stage::Terminated;
@@ -76,6 +75,12 @@ impl Runner for Command {
         } else {
             self.drive(record, context, |process, now| process.kill(now, policy));
         }
+    }
+
+    fn kill_executor(&mut self, record: &mut Record, context: &mut Context, cause: Cause) {
+        record.stage = Stage::Terminated;
+        context.order(Order::Stop { container: self.container.clone(), how: Stop::Kill });
+        record.fail(context, cause);
     }
 
     fn shut_down(&mut self, record: &mut Record, context: &mut Context, grace: Period) {

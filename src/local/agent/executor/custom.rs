@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::launch::{self, RoleVolume};
-use super::{ConnectionId, Context, Output, Record, Runner, Stage, not_launched};
+use super::{Cause, ConnectionId, Context, Output, Record, Runner, Stage, not_launched};
 use crate::local::backend::{Event as Happening, Exit, Order, Stop};
 use crate::proto::v1;
 use crate::proto::v1::TaskState;
@@ -20,7 +20,7 @@ pub struct Custom {
     registration_due: Option<Instant>,
     kill_due: Option<Instant>,
     /// Why its tasks fail when it ends.
-    cause: Option<(Reason, String)>,
+    cause: Option<Cause>,
 }
 
 /// Tasks that wait for their executor; those of a group go together.
@@ -76,6 +76,18 @@ impl Custom {
     /// A stream ended.
     pub fn disconnected(&mut self, connection: ConnectionId) {
         self.connection.take_if(|current| *current == connection);
+    }
+
+    /// The agent's process is another one: the executor is to subscribe again, and tasks that waited for it are lost.
+    pub fn agent_restarted(&mut self, record: &mut Record, context: &mut Context) {
+        if let Some(connection) = self.connection.take() {
+            context.outputs.push_back(Output::Close(connection));
+        }
+        self.registration_due = None;
+        self.queued.clear();
+        if record.stage == Stage::Running {
+            record.stage = Stage::Registering;
+        }
     }
 
     /// A task that was sent on a stream that broke may never have come.
@@ -191,6 +203,11 @@ impl Runner for Custom {
         }
     }
 
+    fn kill_executor(&mut self, record: &mut Record, context: &mut Context, cause: Cause) {
+        self.cause = Some(cause);
+        context.order(Order::Stop { container: record.container.clone(), how: Stop::Kill });
+    }
+
     fn shut_down(&mut self, record: &mut Record, context: &mut Context, grace: Period) {
         self.registration_due = None;
         self.send(context, Event::of(event::Type::Shutdown));
@@ -208,7 +225,7 @@ impl Runner for Custom {
         if self.registration_due.take_if(|due| *due <= now).is_some() {
             let timeout = context.config.registration_timeout;
             let why = format!("Executor did not register within {timeout}");
-            self.cause = Some((Reason::ExecutorRegistrationTimeout, why));
+            self.cause = Some(Cause::new(Reason::ExecutorRegistrationTimeout, why));
             record.stage = Stage::Terminating;
             self.kill_due = Some(now);
         }

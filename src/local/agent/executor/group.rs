@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::launch::RoleVolume;
-use super::{Context, Record, Runner, Stage};
+use super::{Cause, Context, Record, Runner, Stage};
 use crate::local::agent::timers::Timers;
-use crate::local::backend::{Event, Exit};
+use crate::local::backend::{Event, Exit, Order, Stop};
 use crate::local::task::{OWN_GRACE, TaskProcess};
 use crate::proto::v1;
 use crate::proto::v1::TaskState;
@@ -115,6 +115,15 @@ impl Runner for Group {
         for other in member.map(|member| member.group.clone()).unwrap_or_default() {
             self.kill_one(record, context, &other, policy);
         }
+    }
+
+    fn kill_executor(&mut self, record: &mut Record, context: &mut Context, cause: Cause) {
+        for container in std::mem::take(&mut self.members).into_keys() {
+            self.timers.set(&container, None);
+            context.order(Order::Stop { container, how: Stop::Kill });
+        }
+        let exit = Exit::Signaled { number: 9, name: "Killed".to_owned(), core_dumped: false };
+        record.terminated(context, &exit, Some(cause));
     }
 
     fn shut_down(&mut self, record: &mut Record, context: &mut Context, grace: Period) {

@@ -14,13 +14,15 @@ use std::fmt::Debug;
 use std::time::Instant;
 
 use self::launch::RoleVolume;
-pub use self::record::{AgentTask, Record};
+pub use self::record::{AgentTask, Cause, Record};
 use self::{command::Command, custom::Custom, group::Group};
 use super::{Config, ConnectionId, Draining, Output};
 use crate::local::backend::{Event, Order, StartError, Stop};
+use crate::local::messages::is_terminal;
 use crate::local::task::duration;
 use crate::local::world::World;
 use crate::proto::v1;
+use crate::proto::v1::TaskState;
 use crate::proto::v1::container_info::Type as ContainerType;
 use crate::proto::v1::executor_info::Type;
 use crate::proto::v1::task_status::{Reason, Source};
@@ -71,6 +73,9 @@ trait Runner: Debug {
 
     /// Kills a task; the tasks of a group together.
     fn kill(&mut self, record: &mut Record, context: &mut Context, task_id: &str, policy: Option<&v1::KillPolicy>);
+
+    /// The executor's own process is killed, and with it all that it runs.
+    fn kill_executor(&mut self, record: &mut Record, context: &mut Context, cause: Cause);
 
     /// Ends everything, within `grace`.
     fn shut_down(&mut self, record: &mut Record, context: &mut Context, grace: Period);
@@ -163,6 +168,36 @@ impl Executor {
         self.handle_timeout(context);
     }
 
+    /// The executor is killed at once, or what it runs goes beyond its limits; its tasks end for this cause.
+    pub fn kill_executor(&mut self, context: &mut Context, cause: Cause) {
+        if self.record.stage != Stage::Terminated && !self.record.containers.is_empty() {
+            self.runner.kill_executor(&mut self.record, context, cause);
+        }
+    }
+
+    /// The agent's process is another one, which recovered this executor.
+    pub fn agent_restarted(&mut self, context: &mut Context) {
+        if let Some(custom) = self.runner.custom() {
+            custom.agent_restarted(&mut self.record, context);
+        }
+    }
+
+    /// Whether it did not subscribe again in time (`Slave::reregisterExecutorTimeout`).
+    pub fn is_unsubscribed(&self) -> bool {
+        self.record.is_custom() && self.record.stage == Stage::Registering
+    }
+
+    /// Nobody knows of it any more: its containers are killed, and nothing is told of its tasks.
+    pub fn forget(&mut self, context: &mut Context) {
+        self.record.abandon();
+        self.record.stage = Stage::Terminated;
+        let live = self.record.tasks.values_mut().filter(|task| !is_terminal(task.state));
+        live.for_each(|task| task.state = TaskState::TaskKilled);
+        for container in self.record.containers.clone() {
+            context.order(Order::Stop { container, how: Stop::Kill });
+        }
+    }
+
     /// The framework is removed: end, and tell nobody.
     pub fn abandon(&mut self, context: &mut Context) {
         self.record.abandon();
@@ -248,10 +283,14 @@ fn limited(tasks: &[v1::TaskInfo]) -> Option<&'static str> {
 }
 
 /// Why the tasks of an executor fail whose container could not be started.
-fn not_launched(why: &StartError) -> (Reason, String) {
+fn not_launched(why: &StartError) -> Cause {
     match why {
         // No containerizer took it.
-        StartError::NoContainerizer => (Reason::ExecutorTerminated, format!("Abnormal executor termination: {why}")),
-        StartError::Failed(_) => (Reason::ContainerLaunchFailed, format!("Failed to launch container: {why}")),
+        StartError::NoContainerizer => {
+            Cause::new(Reason::ExecutorTerminated, format!("Abnormal executor termination: {why}"))
+        }
+        StartError::Failed(_) => {
+            Cause::new(Reason::ContainerLaunchFailed, format!("Failed to launch container: {why}"))
+        }
     }
 }

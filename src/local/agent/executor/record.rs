@@ -34,7 +34,32 @@ pub struct AgentTask {
     pub(super) reported: bool,
 }
 
+/// Why the tasks of an executor end with it, and in which state.
+#[derive(Debug)]
+pub struct Cause {
+    pub state: TaskState,
+    pub reason: Reason,
+    pub why: String,
+}
+
+impl Cause {
+    /// The tasks fail.
+    pub fn new(reason: Reason, why: impl Into<String>) -> Self {
+        Self { state: TaskState::TaskFailed, reason, why: why.into() }
+    }
+
+    /// Nothing more is known than that the executor ended.
+    pub fn terminated() -> Self {
+        Self::new(Reason::ExecutorTerminated, "Executor terminated")
+    }
+}
+
 impl AgentTask {
+    /// Whether the master launched it, and its executor did not make it up.
+    pub fn is_launched(&self) -> bool {
+        self.launched
+    }
+
     pub(super) fn new(info: v1::TaskInfo, launched: bool) -> Self {
         Self {
             info,
@@ -106,6 +131,11 @@ impl Record {
     /// Its tasks, those that are over first.
     pub fn all_tasks(&self) -> impl Iterator<Item = &AgentTask> {
         self.completed.iter().chain(self.tasks.values())
+    }
+
+    /// A task of it, over or not.
+    pub fn task(&self, id: &str) -> Option<&AgentTask> {
+        self.tasks.get(id).or_else(|| self.completed.iter().rev().find(|task| task.info.task_id.value == id))
     }
 
     /// Its own sandbox.
@@ -192,7 +222,7 @@ impl Record {
     }
 
     /// The executor is gone: what its tasks had still to do fails (`Slave::executorTerminated`).
-    pub(super) fn terminated(&mut self, context: &mut Context, exit: &Exit, cause: Option<(Reason, String)>) {
+    pub(super) fn terminated(&mut self, context: &mut Context, exit: &Exit, cause: Option<Cause>) {
         self.stage = Stage::Terminated;
         if self.abandoned {
             let live = self.tasks.values_mut().filter(|task| !is_terminal(task.state));
@@ -205,15 +235,14 @@ impl Record {
             agent_id: context.config.id.clone(),
             status: exit.wait_status(),
         }));
-        let (reason, why) = cause.unwrap_or((Reason::ExecutorTerminated, "Executor terminated".to_owned()));
-        self.fail(context, reason, &why);
+        self.fail(context, cause.unwrap_or_else(Cause::terminated));
     }
 
     /// Its tasks fail, as the agent says.
-    pub(super) fn fail(&mut self, context: &mut Context, reason: Reason, why: &str) {
+    pub(super) fn fail(&mut self, context: &mut Context, Cause { state, reason, why }: Cause) {
         let live = self.tasks.values().filter(|task| !is_terminal(task.state));
         for task in live.map(|task| task.info.clone()).collect::<Vec<_>>() {
-            self.tell_for(context, &task, TaskState::TaskFailed, reason, why);
+            self.tell_for(context, &task, state, reason, &why);
         }
     }
 

@@ -75,6 +75,7 @@ impl Backend for Posix {
         match order {
             Order::Start(launch) => self.start(launch),
             Order::Stop { container, how } => self.wish(&container, Wish::Stop(how)),
+            Order::Signal { container, signal } => self.wish(&container, Wish::Signal(signal)),
             Order::Probe { container, subject, probe } => self.wish(&container, Wish::Probe(subject, *probe)),
             Order::AddVolumes { sandbox, volumes } => self.add_volumes(&sandbox, &volumes),
             Order::Destroy { volumes } => volumes.iter().for_each(|volume| self.destroy(volume)),
@@ -83,6 +84,10 @@ impl Backend for Posix {
 
     fn files(&self, sandbox: &Sandbox) -> PathBuf {
         sandbox::directory(&self.site.work_dir, &self.site.agent_id, sandbox)
+    }
+
+    fn like(&self, agent_id: &str) -> Box<dyn Backend> {
+        Box::new(Self::new(Site { agent_id: agent_id.to_owned(), ..(*self.site).clone() }))
     }
 }
 

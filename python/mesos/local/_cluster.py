@@ -1,13 +1,14 @@
-"""The embedded cluster: a master, its agents and a web page in this process, for one machine."""
+"""``LocalCluster``: starts and stops an embedded cluster, and shows what is in it."""
 
 from __future__ import annotations
 
 import atexit
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mesos import _core, _logging, _options
+from mesos._faults import ClusterFaults
 from mesos.errors import ArgumentTypeError
+from mesos.local._views import LocalAgent, LocalFramework, LocalOffer, LocalTask
 
 if TYPE_CHECKING:
     import os
@@ -15,25 +16,12 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from types import TracebackType
 
-__all__ = ["LocalCluster", "LocalTask"]
+_T = TypeVar("_T")
 
 atexit.register(_core.shutdown)
 
 
-class LocalTask(NamedTuple):
-    """A task of an embedded cluster."""
-
-    framework: str
-    """The framework's name."""
-    id: str
-    """The task's id."""
-    state: str
-    """The name of its state, such as ``TASK_RUNNING``."""
-    sandbox: Path
-    """Its sandbox, which contains ``stdout`` and ``stderr``."""
-
-
-class LocalCluster:
+class LocalCluster(ClusterFaults):
     """A Mesos cluster on a port of this machine.
 
     It runs until :meth:`stop`, the end of a ``with`` block, or the end of the process.
@@ -74,6 +62,8 @@ class LocalCluster:
     :param weights: the weights of roles, as text such as ``a=2,b=0.5`` or as a mapping
     :param allocation_interval: the time between batch allocations, as text such as ``500ms``, a number of seconds, or a
         timedelta (default 1 second)
+    :param allocate_on_recovery: whether the resources of a task that ended are offered at once (default), instead of
+        with the next batch as the real Mesos does
     :param offer_timeout: how long an offer stands before it is rescinded; as long as the framework holds it if nothing
         sets it
     :param min_allocatable_resources: what an offer has at least: one of several quantities, as in ``cpus:0.01|mem:32``
@@ -115,6 +105,7 @@ class LocalCluster:
         roles: str | Iterable[str] | None = None,
         weights: str | Mapping[str, float] | None = None,
         allocation_interval: str | float | timedelta | None = None,
+        allocate_on_recovery: bool | None = None,
         offer_timeout: str | float | timedelta | None = None,
         min_allocatable_resources: str | None = None,
         filter_gpu_resources: bool | None = None,
@@ -133,12 +124,12 @@ class LocalCluster:
         del arguments["self"]
         if port is None:  # which is any other argument's default
             raise ArgumentTypeError("expected an int as port, got None")
-        self._start(_options.texts(arguments))
+        self._start(_options.texts(_options.with_defaults(arguments)))
 
     @classmethod
     def from_environment(cls) -> LocalCluster:
         """Starts a cluster from the variables alone, like libmesos' ``local``."""
-        return cls()
+        return cls._with({})
 
     @classmethod
     def _with(cls, options: dict[str, Any]) -> LocalCluster:
@@ -155,11 +146,6 @@ class LocalCluster:
     def address(self) -> str:
         """The address of the master for drivers on this machine, as ``127.0.0.1:port``."""
         return self._core.address
-
-    @property
-    def agents(self) -> int:
-        """The number of agents."""
-        return self._core.agents
 
     @property
     def url(self) -> str:
@@ -180,17 +166,64 @@ class LocalCluster:
         """
         return self._core.token
 
-    def tasks(self) -> list[LocalTask]:
-        """Returns every running task, and the last 1000 completed tasks of each agent."""
-        return [LocalTask(name, task, state, Path(sandbox)) for name, task, state, sandbox in self._core.tasks()]
+    @property
+    def agents(self) -> list[LocalAgent]:
+        """Every agent, in the order in which they were added; those that are gone are last."""
+        return [LocalAgent(self, seen) for seen in self._core.agents()]
 
-    def stop(self) -> None:
+    @property
+    def frameworks(self) -> list[LocalFramework]:
+        """Every framework that the master knows, the completed ones last."""
+        return [LocalFramework(self, seen) for seen in self._core.frameworks()]
+
+    @property
+    def tasks(self) -> list[LocalTask]:
+        """Every task that is not over, and the last 1000 completed tasks of each agent."""
+        return [LocalTask(self, seen) for seen in self._core.tasks()]
+
+    @property
+    def offers(self) -> list[LocalOffer]:
+        """Every offer that a framework has and has not answered."""
+        return [LocalOffer(self, seen) for seen in self._core.offers()]
+
+    def agent(self, agent_id: str) -> LocalAgent:
+        """Returns the agent with an id.
+
+        :raises LookupError: there is none
+        """
+        return self._found("agent", agent_id, [agent for agent in self.agents if agent.id == agent_id])
+
+    def framework(self, id_or_name: str) -> LocalFramework:
+        """Returns the framework with an id or a name. Of several with one name it is the last that registered.
+
+        :raises LookupError: there is none
+        """
+        found = [each for each in self.frameworks if id_or_name in (each.id, each.name)]
+        return self._found("framework", id_or_name, found)
+
+    def task(self, task_id: str) -> LocalTask:
+        """Returns the task with an id. Of several with one id it is one that is not over, if there is one.
+
+        :raises LookupError: there is none
+        """
+        found = [task for task in self.tasks if task.id == task_id]
+        return self._found("task", task_id, [task for task in found if not task.is_over] or found)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the cluster has stopped."""
+        return self._core.is_stopped()
+
+    def stop(self, *, drivers: bool = True) -> None:
         """Kills all tasks and closes the port. Has no effect on a stopped cluster.
 
-        The drivers of this process that use the cluster are disconnected. If no other cluster of this process listens
-        on the port within three seconds, they are aborted and their ``error()`` is called.
+        Views, such as :attr:`tasks`, and the output of tasks show what was there then.
+
+        :param drivers: whether the drivers of this process that use the cluster are stopped first. Their status is
+            DRIVER_STOPPED, and those that still ran are named in a warning in the log. If false, they are disconnected
+            and try to reach a master again, such as another cluster on the same port
         """
-        self._core.stop()
+        self._core.stop(drivers)
 
     def __enter__(self) -> LocalCluster:
         return self
@@ -202,3 +235,11 @@ class LocalCluster:
 
     def __repr__(self) -> str:
         return f"<LocalCluster {self.url}>"
+
+    def _found(self, kind: str, wanted: str, found: list[_T]) -> _T:
+        """Returns the last of what was found."""
+        if not isinstance(wanted, str):
+            raise ArgumentTypeError(f"expected a str as the id of the {kind}, got {wanted!r}")
+        if not found:
+            raise LookupError(f"{self!r} has no {kind} {wanted!r}")
+        return found[-1]
