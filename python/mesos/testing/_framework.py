@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from mesos._failures import Failure
 from mesos.errors import ArgumentValueError
 from mesos.interface import SchedulerDriver, mesos_pb2
 from mesos.scheduler import MesosSchedulerDriver
+from mesos.testing._clock import Changes
 from mesos.testing._recording import Call, brief, recording
 
 if TYPE_CHECKING:
@@ -18,10 +17,6 @@ if TYPE_CHECKING:
 
     from mesos.testing._story import Story
 
-REAL_SECONDS = 30.0
-"""How long a wait takes at most, unless the test says otherwise."""
-VIRTUAL_SECONDS = 3600.0
-"""The same on a cluster whose clock skips."""
 _ENDS = {"FINISHED", "FAILED", "KILLED", "ERROR", "LOST", "DROPPED", "GONE", "GONE_BY_OPERATOR"}
 _TERMINAL = {mesos_pb2.TaskState.Value(f"TASK_{name}") for name in _ENDS}
 
@@ -39,7 +34,9 @@ class Callback:
 class Framework:
     """A framework that :meth:`Mesos.start` started."""
 
-    def __init__(self, scheduler: Any, info: mesos_pb2.FrameworkInfo, master: Any, story: Story, **options: Any) -> None:
+    def __init__(
+        self, scheduler: Any, info: mesos_pb2.FrameworkInfo, master: Any, story: Story, **options: Any
+    ) -> None:
         self.scheduler = scheduler
         """The scheduler, as it was passed to ``start``."""
         self.name: str = info.name
@@ -47,13 +44,12 @@ class Framework:
         self.callbacks: list[Callback] = []
         """The callbacks that have returned, in order."""
         self._story = story
-        self._changed = threading.Condition()
+        self._changes = Changes()
         self._in_callback = False
         self._failure = _Kept()
         self._taken = False
         self.driver: MesosSchedulerDriver = _WatchedDriver(self, scheduler, info, master, **options)
         """Its driver, which callbacks receive too."""
-        self.driver.start()
 
     @property
     def id(self) -> str | None:
@@ -137,7 +133,7 @@ class Framework:
         """
         what = what or getattr(condition, "__name__", None) or repr(condition)
         clock = self._story.clock
-        limit = timeout if timeout is not None else VIRTUAL_SECONDS if clock.skips else REAL_SECONDS
+        limit = clock.limit if timeout is None else timeout
         outcome: list[Any] = []
 
         def over() -> bool:
@@ -149,12 +145,14 @@ class Framework:
                         outcome.append((value, None))
                     elif self._has_ended():
                         status = mesos_pb2.Status.Name(self.driver._core.status())
-                        outcome.append((None, AssertionError(f"{self.name} did not see {what}: its driver is {status}")))
+                        outcome.append(
+                            (None, AssertionError(f"{self.name} did not see {what}: its driver is {status}"))
+                        )
                 except BaseException as error:
                     outcome.append((None, error))
             return bool(outcome)
 
-        if not clock.wait(self._changed, over, limit):
+        if not clock.wait(self._changes, over, limit):
             seen = ", ".join(map(repr, self.callbacks[-5:])) or "nothing"
             raise AssertionError(f"{self.name} did not see {what} within {limit:g} seconds; it saw last: {seen}")
         value, error = outcome[0]
@@ -208,10 +206,9 @@ class Framework:
             self._fail(name, error)
             raise
         finally:
-            with self._changed:
-                self.callbacks.append(made)
-                self._in_callback = False
-                self._changed.notify_all()
+            self.callbacks.append(made)
+            self._in_callback = False
+            self._changes.tell()
         return returned
 
     def _fail(self, name: str, error: BaseException) -> None:
@@ -220,10 +217,6 @@ class Framework:
 
     def _note_call(self, call: Call) -> None:
         self._story.add(self.name, f"-> {call!r}")
-
-    def _notify(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
 
     def __repr__(self) -> str:
         return f"<Framework {self.name!r} {mesos_pb2.Status.Name(self.driver._core.status())}>"
@@ -288,7 +281,7 @@ class _Note:
         self._driver._framework._note_call(self._call)
 
     def __exit__(self, *_: object) -> None:
-        self._driver._framework._notify()
+        self._driver._framework._changes.tell()
 
 
 def framework_info(scheduler: Any, info: mesos_pb2.FrameworkInfo | None, fields: dict[str, Any]) -> Any:
@@ -302,36 +295,3 @@ def framework_info(scheduler: Any, info: mesos_pb2.FrameworkInfo | None, fields:
         made.capabilities.append(kind(type=kind.Type.Value(each)) if isinstance(each, str) else each)
     made.MergeFrom(mesos_pb2.FrameworkInfo(**{"user": made.user, "name": made.name, **fields}))
     return made
-
-
-class RealClock:
-    """The clock of the world."""
-
-    skips = False
-
-    def now(self) -> float:
-        """Returns seconds since the epoch."""
-        return time.time()
-
-    def wait(self, changed: threading.Condition, over: Callable[[], bool], seconds: float) -> bool:
-        """Waits until something is over, which is looked at whenever ``changed`` is notified. Returns whether it is."""
-        with changed:
-            return changed.wait_for(over, seconds)
-
-
-class ClusterClock:
-    """The clock of a cluster that skips the time in which nothing is to be done."""
-
-    skips = True
-
-    def __init__(self, cluster: Any) -> None:
-        self._cluster = cluster
-
-    def now(self) -> float:
-        """Returns seconds since the epoch."""
-        seconds: float = self._cluster.time()
-        return seconds
-
-    def wait(self, changed: threading.Condition, over: Callable[[], bool], seconds: float) -> bool:
-        """Lets the cluster's time pass until something is over. Returns whether it is."""
-        raise NotImplementedError
