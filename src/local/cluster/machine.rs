@@ -1,7 +1,6 @@
 //! Routes the outputs of master, agents and backends to one another, and keeps their time.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -9,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
 use super::faults::Answers;
+use super::maker::{Made, Maker};
 use super::network::Network;
 use super::view::TaskView;
 use crate::clock;
@@ -18,9 +18,8 @@ use crate::local::failures::Failures;
 use crate::local::master::{self, Master};
 use crate::local::messages::ConnectionId;
 use crate::local::metrics::Metrics;
-use crate::local::options::Options;
+use crate::local::options::AgentOptions;
 use crate::local::queue;
-use crate::local::resources::{Format, Resources};
 use crate::local::world::{WallClock, World};
 use crate::proto::v1;
 use crate::proto::v1::executor;
@@ -46,6 +45,7 @@ pub struct Machine {
     backends: BTreeMap<String, Box<dyn Backend>>,
     failures: Failures,
     clock: WallClock,
+    pub(super) maker: Maker,
     pub(super) network: Network,
     pub(super) answers: Answers,
     /// Agents that are to register for the first time.
@@ -62,17 +62,11 @@ pub struct Departed {
     pub backend: Box<dyn Backend>,
 }
 
-/// What the agents of a cluster share.
-pub struct Place {
-    pub hostname: String,
-    pub resources: Resources,
-    pub address: SocketAddr,
-}
-
 impl Machine {
     /// A machine without agents, whose clock is that of its master.
-    pub fn new(failures: Failures, master: Master, clock: WallClock) -> Self {
+    pub fn new(failures: Failures, master: Master, clock: WallClock, maker: Maker) -> Self {
         Self {
+            maker,
             master,
             clock,
             agents: BTreeMap::new(),
@@ -125,40 +119,14 @@ impl Machine {
         self.agents.values_mut().find(|agent| agent.config().path == path)
     }
 
-    /// Adds an agent with its backend, and registers it at the master.
-    pub fn add_agent(
-        &mut self,
-        index: u32,
-        options: &Options,
-        place: &Place,
-        backend: impl FnOnce(&str) -> Box<dyn Backend>,
-    ) {
-        let id = self.master.new_agent_id();
-        let path = format!("slave({})", index.saturating_add(1));
-        let info = v1::AgentInfo {
-            hostname: place.hostname.clone(),
-            port: Some(place.address.port().into()),
-            resources: place.resources.to_proto(&Format { reservation_refinement: true, ..Format::default() }),
-            attributes: options.attributes.clone(),
-            domain: options.domain.clone(),
-            id: Some(v1::AgentId { value: id.clone() }),
-        };
-        let config = agent::Config {
-            info: info.clone(),
-            id: id.clone(),
-            path: path.clone(),
-            endpoint: place.address.to_string(),
-            registration_timeout: options.executor_registration_timeout,
-            shutdown_grace_period: options.executor_shutdown_grace_period,
-            max_completed_executors_per_framework: options.max_completed_executors_per_framework,
-            environment: options.executor_environment_variables.clone(),
-            flags: options.flags_of_agent(place.address.port()),
-            reregistration_timeout: agent::REREGISTRATION_TIMEOUT,
-            start_time: clock::timestamp(),
-        };
-        self.master.add_agent(clock::now(), info, place.resources.clone(), path);
-        self.backends.insert(id.clone(), backend(&id));
-        self.agents.insert(id, Agent::new(config, World::new(self.clock, clock::seed()), place.resources.clone()));
+    /// Starts an agent, and registers it at the master. Returns its id.
+    pub fn add_agent(&mut self, now: Instant, wanted: &AgentOptions) -> String {
+        let Made { config, total, backend } = self.maker.make(self.master.new_agent_id(), wanted);
+        let id = config.id.clone();
+        self.master.add_agent(now, config.info.clone(), total.clone(), config.path.clone());
+        self.backends.insert(id.clone(), backend);
+        self.agents.insert(id.clone(), Agent::new(config, World::new(self.clock, clock::seed()), total));
+        id
     }
 
     /// Puts an agent that lost all its memory in the place of this one, whose containers end.
