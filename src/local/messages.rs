@@ -1,6 +1,10 @@
 //! What the embedded master and its agents say to one another: the messages of `src/messages/messages.proto`, inside
 //! one process.
 
+use std::sync::Arc;
+
+use super::backend::Run;
+pub use super::states::is_terminal;
 use crate::proto::v1;
 
 /// The number of a stream that a scheduler or an executor subscribed with, given by the server.
@@ -18,6 +22,8 @@ pub enum ToAgent {
         role: String,
         /// The persistent volumes among their resources, with their roles.
         volumes: Vec<(String, v1::resource::DiskInfo)>,
+        /// What is pretended of each task in place of running it; none if the list is shorter.
+        runs: Vec<Option<Arc<Run>>>,
     },
     /// An operation whose framework wants to know what became of it (`ApplyOperationMessage`).
     ApplyOperation {
@@ -78,13 +84,4 @@ pub enum ToMaster {
     ExitedExecutor { framework_id: String, executor_id: String, agent_id: String, status: i32 },
     /// Bytes from an executor; best effort.
     Message { framework_id: String, executor_id: String, agent_id: String, data: Vec<u8> },
-}
-
-/// Whether a task in this state is over (`src/common/protobuf_utils.cpp`, `isTerminalState`).
-pub fn is_terminal(state: v1::TaskState) -> bool {
-    use v1::TaskState::*;
-    matches!(
-        state,
-        TaskFinished | TaskFailed | TaskKilled | TaskLost | TaskError | TaskDropped | TaskGone | TaskGoneByOperator
-    )
 }

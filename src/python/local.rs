@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use pyo3::prelude::*;
 
 use super::scheduler::cluster_stopped;
+use super::simulation;
 use crate::local::{self, Options};
 use crate::per_process::PerProcess;
 
@@ -28,8 +29,10 @@ pub struct LocalCluster {
 #[pymethods]
 impl LocalCluster {
     #[new]
-    fn new(py: Python<'_>, options: HashMap<String, OsString>) -> PyResult<Self> {
-        start(py, &Options::new(&options)?)
+    #[pyo3(signature = (options, simulate=None))]
+    fn new(py: Python<'_>, options: HashMap<String, OsString>, simulate: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let simulate = simulate.map(simulation::simulate);
+        start(py, &Options { simulate, ..Options::new(&options)? })
     }
 
     /// Where this machine reaches it, `127.0.0.1:port` if nothing else was asked for.

@@ -1,6 +1,6 @@
 //! Routes the outputs of master, agents and backends to one another, and keeps their time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -8,13 +8,14 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
+use super::agents::Agents;
 use super::view::TaskView;
 use crate::clock;
 use crate::local::agent::{self, Agent};
-use crate::local::backend::{Backend, Report, Sandbox};
+use crate::local::backend::{Backend, Report, Sandbox, Simulate};
 use crate::local::failures::Failures;
 use crate::local::master::{self, Master};
-use crate::local::messages::ConnectionId;
+use crate::local::messages::{ConnectionId, ToAgent};
 use crate::local::metrics::Metrics;
 use crate::local::options::Options;
 use crate::local::queue;
@@ -30,12 +31,13 @@ pub type Job = Box<dyn FnOnce(&mut Machine, Instant) + Send>;
 /// Master, agents and their surroundings, on the cluster's thread.
 pub struct Machine {
     pub master: Master,
-    pub agents: BTreeMap<String, Agent>,
+    pub agents: Agents,
     streams: HashMap<ConnectionId, queue::Sender<Event>>,
     executors: HashMap<ConnectionId, queue::Sender<executor::Event>>,
     next_connection: ConnectionId,
-    backends: BTreeMap<String, Box<dyn Backend>>,
     failures: Failures,
+    /// Says of each task how it goes, if it is not to be run.
+    pub simulate: Option<Simulate>,
     clock: WallClock,
 }
 
@@ -52,12 +54,12 @@ impl Machine {
         Self {
             master,
             clock,
-            agents: BTreeMap::new(),
+            agents: Agents::default(),
             streams: HashMap::new(),
             executors: HashMap::new(),
             next_connection: 0,
-            backends: BTreeMap::new(),
             failures,
+            simulate: None,
         }
     }
 
@@ -94,7 +96,7 @@ impl Machine {
 
     /// The agent at `/slave(N)`.
     pub fn agent_at(&mut self, path: &str) -> Option<&mut Agent> {
-        self.agents.values_mut().find(|agent| agent.config().path == path)
+        self.agents.at_mut(path)
     }
 
     /// Adds an agent with its backend, and registers it at the master.
@@ -128,8 +130,8 @@ impl Machine {
             start_time: clock::timestamp(),
         };
         self.master.add_agent(clock::now(), info, place.resources.clone(), path);
-        self.backends.insert(id.clone(), backend(&id));
-        self.agents.insert(id, Agent::new(config, World::new(self.clock, clock::seed())));
+        let backend = backend(&id);
+        self.agents.insert(Agent::new(config, World::new(self.clock, clock::seed())), backend);
     }
 
     /// `/metrics/snapshot` of the process that master and agents share.
@@ -159,12 +161,12 @@ impl Machine {
     }
 
     fn files(&self, agent_id: &str, sandbox: &Sandbox) -> PathBuf {
-        self.backends.get(agent_id).map(|backend| backend.files(sandbox)).unwrap_or_default()
+        self.agents.backend(agent_id).map(|backend| backend.files(sandbox)).unwrap_or_default()
     }
 
     /// What the agent at `/slave(N)` shows of itself.
     pub fn agent_state(&self, path: &str) -> Option<serde_json::Value> {
-        let agent = self.agents.values().find(|agent| agent.config().path == path)?;
+        let agent = self.agents.at(path)?;
         Some(agent.state(|sandbox| self.files(&agent.config().id, sandbox)))
     }
 
@@ -208,12 +210,12 @@ impl Machine {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        self.agents.values().filter_map(Agent::poll_timeout).chain(self.master.poll_timeout()).min()
+        self.agents.poll_timeout().into_iter().chain(self.master.poll_timeout()).min()
     }
 
     fn handle_timeouts(&mut self, now: Instant) {
         self.master.handle_timeout(now);
-        self.agents.values_mut().for_each(|agent| agent.handle_timeout(now));
+        self.agents.handle_timeout(now);
     }
 
     fn take_report(&mut self, now: Instant, report: Report) {
@@ -224,8 +226,8 @@ impl Machine {
 
     /// The task of an agent that gave this update.
     fn reported_by(&self, status: &v1::TaskStatus) -> Option<TaskView> {
-        let found = self.all_tasks().find(|(_, _, task)| task.updates.knows(status.uuid()));
-        found.map(|(agent, executor, task)| self.view(agent, executor, task))
+        let agent = self.agents.get(&status.agent_id.as_ref()?.value)?;
+        agent.reported(status).map(|(executor, task)| self.view(agent, executor, task))
     }
 
     /// Carries messages until nobody has anything left to say.
@@ -236,16 +238,30 @@ impl Machine {
                 quiet = false;
                 self.do_for_master(now, output);
             }
-            let agents = self.agents.iter_mut();
-            let outputs = agents.filter_map(|(id, agent)| Some((id.clone(), agent.poll_output()?)));
-            for (agent_id, output) in outputs.collect::<Vec<_>>() {
-                quiet = false;
-                self.do_for_agent(now, &agent_id, output);
+            // Each says one thing, and then the master has its say again.
+            for agent_id in self.agents.touched() {
+                quiet &= !self.hear_agent(now, &agent_id);
             }
             if quiet {
                 return;
             }
         }
+    }
+
+    /// Does what an agent says next; false if it has nothing left to say.
+    fn hear_agent(&mut self, now: Instant, agent_id: &str) -> bool {
+        let said = self.agents.get_mut(agent_id).and_then(Agent::poll_output);
+        if let Some(output) = said {
+            self.do_for_agent(now, agent_id, output);
+            return true;
+        }
+        let happened = self.agents.backend_mut(agent_id).and_then(|backend| backend.poll_event());
+        if let Some(event) = happened {
+            self.take_report(now, Report { agent_id: agent_id.to_owned(), event });
+            return true;
+        }
+        self.agents.settle(agent_id);
+        false
     }
 
     fn do_for_master(&mut self, now: Instant, output: master::Output) {
@@ -263,7 +279,8 @@ impl Machine {
                 }
             }
             master::Output::Close(connection) => drop(self.streams.remove(&connection)),
-            master::Output::Tell(agent_id, message) => {
+            master::Output::Tell(agent_id, mut message) => {
+                self.describe(&mut message);
                 if let Some(agent) = self.agents.get_mut(&agent_id) {
                     agent.handle_master(now, message);
                 }
@@ -271,8 +288,14 @@ impl Machine {
         }
     }
 
+    /// Finds out how the tasks go that an agent is to run.
+    fn describe(&self, message: &mut ToAgent) {
+        if let (Some(simulate), ToAgent::Run { tasks, runs, .. }) = (&self.simulate, message) {
+            *runs = simulate.ask(tasks);
+        }
+    }
+
     fn do_for_agent(&mut self, now: Instant, agent_id: &str, output: agent::Output) {
-        let Some(backend) = self.backends.get_mut(agent_id) else { return };
         match output {
             agent::Output::Tell(message) => self.master.handle_agent(now, message),
             agent::Output::Send(connection, event) => {
@@ -282,7 +305,11 @@ impl Machine {
                 }
             }
             agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
-            agent::Output::Order(order) => backend.handle(order),
+            agent::Output::Order(order) => {
+                if let Some(backend) = self.agents.backend_mut(agent_id) {
+                    backend.handle(now, order);
+                }
+            }
         }
     }
 }
