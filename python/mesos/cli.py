@@ -231,6 +231,9 @@ def _run(options: argparse.Namespace) -> int:
     with Stop() as stop, _cluster(options, stderr_in_log=False) as cluster:
         console.say(f"Web page at {cluster.url}")
         console.drain(stop, math.inf)
+        # An interpreter that is interrupted while it starts would report that as an error of its own.
+        if console.is_broken() or stop.number is not None:
+            return BROKEN_STATUS if console.is_broken() else 0
         output = Output(cluster, console)
         script = Script(command, {**os.environ, "REMESOS_MASTER": cluster.address, "PYTHONUNBUFFERED": "1"})
         try:
