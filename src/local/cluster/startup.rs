@@ -12,6 +12,7 @@ use super::remains::Remains;
 use crate::clock;
 use crate::local::backend::posix::reaper::{Spawner, Ties};
 use crate::local::backend::posix::{self, Containers, Docker, Posix};
+use crate::local::backend::simulated::Simulated;
 use crate::local::backend::{Backend, Report};
 use crate::local::failures::Failures;
 use crate::local::keep::Failed;
@@ -85,6 +86,7 @@ impl Startup {
         let master = Master::new(now, config, World::new(wall_clock, clock::seed()));
         let failed = Failed::default();
         let mut machine = Machine::new(Failures::new(options.stderr_in_log, failed.clone()), master, wall_clock);
+        machine.simulate.clone_from(&options.simulate);
         let host = host::look(work_dir.path());
         for (given, meant) in options.resources.misspelt() {
             tracing::warn!(
@@ -107,7 +109,8 @@ impl Startup {
                     containers: options.containers,
                     docker: docker.clone(),
                 };
-                Box::new(Posix::new(site)) as Box<dyn Backend>
+                let real = Box::new(Posix::new(site)) as Box<dyn Backend>;
+                if options.simulate.is_some() { Box::new(Simulated::new(real)) } else { real }
             };
             machine.add_agent(index, options, &place, backend);
         }
