@@ -11,9 +11,8 @@ from mesos.errors import ClusterError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mesos._core import Faults
-    from mesos._core import LocalCluster as Core
-    from mesos.local import LocalCluster
+    from mesos import _core as core
+    from mesos.local._cluster import LocalCluster
 
 __all__ = ["AgentFaults", "ClusterFaults", "FrameworkFaults", "OfferFaults", "TaskFaults"]
 
@@ -32,9 +31,8 @@ class _Handle:
     _cluster: LocalCluster
 
     @property
-    def _faults(self) -> Faults:
-        faults: Faults = self._cluster._core.faults()
-        return faults
+    def _faults(self) -> core.Faults:
+        return self._cluster._core.faults()
 
 
 class FrameworkFaults(_Handle):
@@ -169,6 +167,7 @@ class AgentFaults(_Handle):
         self._faults.drain_agent(self.id, grace, mark_gone)
 
     def deactivate(self) -> None:
+        """Offer the agent to nobody; its tasks go on: DEACTIVATE_AGENT (``Master::Http::_deactivateAgent``)."""
         self._faults.deactivate_agent(self.id)
 
     def reactivate(self) -> None:
@@ -203,19 +202,18 @@ class AgentFaults(_Handle):
 class ClusterFaults:
     """What can happen to a cluster."""
 
-    _core: Core
+    _core: core.LocalCluster
 
     @property
-    def _faults(self) -> Faults:
-        faults: Faults = self._core.faults()
-        return faults
+    def _faults(self) -> core.Faults:
+        return self._core.faults()
 
     def restart_master(self, *, memory: bool = True) -> None:
         """Kill the master's process, and start it again.
 
-        It stands for a crash or an upgrade of the master. The streams of frameworks end, and the new master has
-        another id. It knows neither frameworks nor tasks nor offers: frameworks subscribe again with their ids, and
-        agents register again within a second, with their tasks (``Master::recover``, ``Master::__reregisterSlave``,
+        It stands for a crash or an upgrade of the master. The streams of frameworks end, and the new master has another
+        id. It knows neither frameworks nor tasks nor offers: frameworks subscribe again with their ids, and agents
+        register again within a second, with their tasks (``Master::recover``, ``Master::__reregisterSlave``,
         ``Master::recoverFramework`` in ``src/master/master.cpp``). Reconciliation has no answer for tasks of an agent
         that did not register yet.
 

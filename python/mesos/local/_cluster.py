@@ -5,16 +5,19 @@ from __future__ import annotations
 import atexit
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mesos import _core, _logging, _options
+from mesos import _core, _logging, _options, _simulation
 from mesos._faults import ClusterFaults
 from mesos.errors import ArgumentTypeError
 from mesos.local._views import LocalAgent, LocalFramework, LocalOffer, LocalTask
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import timedelta
     from types import TracebackType
+
+    from mesos._simulation import Run
+    from mesos.interface import mesos_pb2
 
 _T = TypeVar("_T")
 
@@ -84,6 +87,10 @@ class LocalCluster(ClusterFaults):
         their commands run without the image, with ``docker`` in containers of Docker or Podman. If nothing sets it,
         such tasks fail, as on an agent that has neither
     :param keep: a directory where the sandboxes of the last ten failed tasks are kept when the cluster ends
+    :param simulate: how tasks go that are described instead of run: a :class:`Run` for all, or a callable that gets a
+        ``mesos_pb2.TaskInfo`` and returns a ``Run``, or None if the task is to be run. It is called on the cluster's
+        thread and must not use the cluster or a driver. If it raises an exception, the task fails with its text. A
+        custom executor is not started if its first task is described; then all its tasks have to be
     :raises ArgumentTypeError: an argument has the wrong type
     :raises ArgumentValueError: the value of an argument or a variable is not valid
     :raises AddressInUseError: the port is already in use
@@ -120,12 +127,13 @@ class LocalCluster(ClusterFaults):
         executor_shutdown_grace_period: str | float | timedelta | None = None,
         containers: str | None = None,
         keep: str | bytes | os.PathLike[str] | os.PathLike[bytes] | None = None,
+        simulate: Run | Callable[[mesos_pb2.TaskInfo], Run | None] | None = None,
     ) -> None:
         arguments = dict(locals())
-        del arguments["self"]
+        del arguments["self"], arguments["simulate"]
         if port is None:  # which is any other argument's default
             raise ArgumentTypeError("expected an int as port, got None")
-        self._start(_options.texts(_options.with_defaults(arguments)))
+        self._start(_options.texts(_options.with_defaults(arguments)), simulate)
 
     @classmethod
     def from_environment(cls) -> LocalCluster:
@@ -139,9 +147,10 @@ class LocalCluster(ClusterFaults):
         cluster._start(_options.texts(options))
         return cluster
 
-    def _start(self, options: dict[str, str]) -> None:
+    def _start(self, options: dict[str, str], simulate: Any = None) -> None:
         _logging.set_level()
-        self._core = _core.LocalCluster(options)
+        self._simulation = _simulation.simulation(simulate)
+        self._core = _core.LocalCluster(options, _simulation.to_core(self._simulation))
 
     @property
     def address(self) -> str:

@@ -1,5 +1,6 @@
 //! Runs master and agents on one thread: starts them, stops them, and says where they are.
 
+pub mod agents;
 pub mod faults;
 pub mod handle;
 mod look;

@@ -13,6 +13,7 @@ use super::remains::Remains;
 use crate::clock;
 use crate::local::backend::posix::reaper::{Spawner, Ties};
 use crate::local::backend::posix::{self, Containers, Docker, Posix};
+use crate::local::backend::simulated::Simulated;
 use crate::local::backend::{Backend, Report};
 use crate::local::failures::Failures;
 use crate::local::keep::Failed;
@@ -89,7 +90,7 @@ impl Startup {
         let hosts = options.hosts.iter().cloned().chain(own).collect();
         let host = host::look(work_dir.path());
         let agents = work_dir::agents(work_dir.path());
-        let containers = options.containers;
+        let (containers, simulated) = (options.containers, options.simulate.is_some());
         let backend = move |id: &str, number: u32| {
             let site = posix::Site {
                 agent_id: id.to_owned(),
@@ -99,7 +100,8 @@ impl Startup {
                 containers,
                 docker: docker.clone(),
             };
-            Box::new(Posix::new(site)) as Box<dyn Backend>
+            let real = Box::new(Posix::new(site)) as Box<dyn Backend>;
+            if simulated { Box::new(Simulated::new(real)) } else { real }
         };
         for (given, meant) in options.resources.misspelt() {
             tracing::warn!(
@@ -109,6 +111,7 @@ impl Startup {
         let maker = Maker::new(options.clone(), hostname, host, address, Box::new(backend));
         let failures = Failures::new(options.stderr_in_log, failed.clone());
         let mut machine = Machine::new(failures, master, wall_clock, maker);
+        machine.simulate.clone_from(&options.simulate);
         for wanted in &options.agents {
             machine.add_agent(now, wanted);
         }
