@@ -1,5 +1,6 @@
 """The Rust core. Private: messages are bytes, statuses the numbers of ``mesos.Status``."""
 
+from collections.abc import Callable
 from typing import Any, Final, TypeAlias, final
 
 from mesos.interface import mesos_pb2
@@ -70,7 +71,9 @@ class Faults:
 
 @final
 class LocalCluster:
-    def __new__(cls, options: dict[str, str]) -> LocalCluster: ...
+    def __new__(
+        cls, options: dict[str, str], simulate: Run | Callable[[list[bytes]], list[Run | None]] | None = None
+    ) -> LocalCluster: ...
     @property
     def address(self) -> str: ...
     @property
@@ -90,6 +93,24 @@ class LocalCluster:
 
 class RawBuffer:
     """Gives the buffer of a subclass' attribute ``_raw``."""
+
+@final
+class Run:
+    def __new__(
+        cls,
+        *,
+        error: str | None,
+        start: float,
+        seconds: float | None,
+        exit_status: int,
+        signal: tuple[int, str] | None,
+        stdout: str,
+        stderr: str,
+        statuses: list[tuple[float, bytes]],
+        health: list[tuple[float, bool]],
+        checks: list[tuple[float, int]],
+        stop: float | None,
+    ) -> Run: ...
 
 @final
 class Script:

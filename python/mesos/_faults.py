@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import signal as signals
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mesos.errors import ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mesos import _core
+    from mesos import _core as core
+    from mesos.local._cluster import LocalCluster
 
 __all__ = ["AgentFaults", "ClusterFaults", "FrameworkFaults", "OfferFaults", "TaskFaults"]
 
@@ -27,12 +28,11 @@ class _Handle:
     """What all handles have."""
 
     id: str
-    _cluster: Any
+    _cluster: LocalCluster
 
     @property
-    def _faults(self) -> _core.Faults:
-        faults: _core.Faults = self._cluster._core.faults()
-        return faults
+    def _faults(self) -> core.Faults:
+        return self._cluster._core.faults()
 
 
 class FrameworkFaults(_Handle):
@@ -41,8 +41,8 @@ class FrameworkFaults(_Handle):
     def disconnect(self) -> None:
         """Break the connection of the framework's stream.
 
-        It stands for a proxy, a firewall or a network that drops a connection. The master rescinds nothing, offers go to
-        others, and the framework is removed after its failover timeout unless it subscribes again
+        It stands for a proxy, a firewall or a network that drops a connection. The master rescinds nothing, offers go
+        to others, and the framework is removed after its failover timeout unless it subscribes again
         (``Master::exited(FrameworkID, ...)`` in ``src/master/master.cpp``). The driver calls ``disconnected`` and
         subscribes again.
 
@@ -66,8 +66,8 @@ class OfferFaults(_Handle):
         """Take the offer back.
 
         It stands for an agent that is deactivated, an offer timeout, or an operator who reserves resources
-        (``Master::rescindOffer``). The framework is sent RESCIND. An ACCEPT that is on its way comes too late: its tasks
-        are lost.
+        (``Master::rescindOffer``). The framework is sent RESCIND. An ACCEPT that is on its way comes too late: its
+        tasks are lost.
 
         :raises ClusterError: if the offer was already answered or rescinded
         """
@@ -114,9 +114,9 @@ class AgentFaults(_Handle):
         """Cut the network between the master and the agent. Its tasks go on.
 
         It stands for a partition of the network. The agent answers no pings and is unreachable when five of them, 15
-        seconds apart, were not answered (``SlaveObserver`` and ``Master::markUnreachable`` in ``src/master/master.cpp``):
-        after 75 to 90 seconds. Its tasks become TASK_UNREACHABLE, or TASK_LOST for frameworks without the capability
-        PARTITION_AWARE, offers are rescinded, and ``slaveLost`` is called.
+        seconds apart, were not answered (``SlaveObserver`` and ``Master::markUnreachable`` in
+        ``src/master/master.cpp``): after 75 to 90 seconds. Its tasks become TASK_UNREACHABLE, or TASK_LOST for
+        frameworks without the capability PARTITION_AWARE, offers are rescinded, and ``slaveLost`` is called.
 
         :param at_once: whether the pings have already been missed, so that the agent is unreachable now
         :raises ClusterError: if there is no such agent
@@ -140,8 +140,8 @@ class AgentFaults(_Handle):
         It stands for a crash or an upgrade of the agent. Offers are rescinded, and tasks of frameworks without
         checkpointing are lost (``Master::exited``). With memory the agent recovers the executors of frameworks with
         checkpointing, gives them two seconds to subscribe again, and registers with its id (``Slave::recover`` in
-        ``src/slave/slave.cpp``). Tasks of executors that did not subscribe are TASK_GONE, tasks whose launch was lost are
-        TASK_DROPPED; both are TASK_LOST without PARTITION_AWARE. Without memory, as with a new disk, another agent
+        ``src/slave/slave.cpp``). Tasks of executors that did not subscribe are TASK_GONE, tasks whose launch was lost
+        are TASK_DROPPED; both are TASK_LOST without PARTITION_AWARE. Without memory, as with a new disk, another agent
         registers at the same address, and all tasks of the former one are TASK_LOST (``Master::_registerSlave``).
 
         :param memory: whether the agent's work directory is kept
@@ -167,7 +167,7 @@ class AgentFaults(_Handle):
         self._faults.drain_agent(self.id, grace, mark_gone)
 
     def deactivate(self) -> None:
-        """Stop offering the agent's resources; its tasks go on: DEACTIVATE_AGENT (``Master::Http::_deactivateAgent``)."""
+        """Offer the agent to nobody; its tasks go on: DEACTIVATE_AGENT (``Master::Http::_deactivateAgent``)."""
         self._faults.deactivate_agent(self.id)
 
     def reactivate(self) -> None:
@@ -202,12 +202,11 @@ class AgentFaults(_Handle):
 class ClusterFaults:
     """What can happen to a cluster."""
 
-    _core: Any
+    _core: core.LocalCluster
 
     @property
-    def _faults(self) -> _core.Faults:
-        faults: _core.Faults = self._core.faults()
-        return faults
+    def _faults(self) -> core.Faults:
+        return self._core.faults()
 
     def restart_master(self, *, memory: bool = True) -> None:
         """Kill the master's process, and start it again.
@@ -215,8 +214,8 @@ class ClusterFaults:
         It stands for a crash or an upgrade of the master. The streams of frameworks end, and the new master has another
         id. It knows neither frameworks nor tasks nor offers: frameworks subscribe again with their ids, and agents
         register again within a second, with their tasks (``Master::recover``, ``Master::__reregisterSlave``,
-        ``Master::recoverFramework`` in ``src/master/master.cpp``). Reconciliation has no answer for tasks of an agent that
-        did not register yet.
+        ``Master::recoverFramework`` in ``src/master/master.cpp``). Reconciliation has no answer for tasks of an agent
+        that did not register yet.
 
         :param memory: whether the registry is kept, which has agents, weights, quotas and the maintenance schedule
         """

@@ -1,7 +1,11 @@
 //! What the embedded master and its agents say to one another: the messages of `src/messages/messages.proto`, inside
 //! one process.
 
+use std::sync::Arc;
+
+use super::backend::Run;
 use super::resources::Resources;
+pub use super::states::is_terminal;
 use crate::proto::v1;
 
 /// The number of a stream that a scheduler or an executor subscribed with, given by the server.
@@ -19,6 +23,8 @@ pub enum ToAgent {
         role: String,
         /// The persistent volumes among their resources, with their roles.
         volumes: Vec<(String, v1::resource::DiskInfo)>,
+        /// What is pretended of each task in place of running it; none if the list is shorter.
+        runs: Vec<Option<Arc<Run>>>,
     },
     /// An operation whose framework wants to know what became of it (`ApplyOperationMessage`).
     ApplyOperation {
@@ -137,13 +143,4 @@ pub enum ToMaster {
     Reregister(Box<Reregistration>),
     /// An agent ends in order, and its tasks with it (`UnregisterSlaveMessage`).
     Unregister { agent_id: String },
-}
-
-/// Whether a task in this state is over (`src/common/protobuf_utils.cpp`, `isTerminalState`).
-pub fn is_terminal(state: v1::TaskState) -> bool {
-    use v1::TaskState::*;
-    matches!(
-        state,
-        TaskFinished | TaskFailed | TaskKilled | TaskLost | TaskError | TaskDropped | TaskGone | TaskGoneByOperator
-    )
 }

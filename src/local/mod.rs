@@ -26,12 +26,15 @@ mod roles;
 mod script;
 mod server;
 mod show;
+mod states;
 pub(crate) mod task;
+mod timers;
 mod token;
 mod work_dir;
 mod world;
 
 pub use agent::executor::launch::PATH as AGENT_PATH;
+pub use backend::{Exit, Run, Simulate};
 pub use cluster::LocalCluster;
 #[doc(hidden)]
 pub use cluster::machine::Machine;

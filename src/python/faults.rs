@@ -67,7 +67,7 @@ impl Faults {
         task_id: String,
         signal: i32,
     ) -> PyResult<bool> {
-        self.disturb(py, move |machine, _| machine.signal_task(&agent_id, &framework_id, &task_id, signal))
+        self.disturb(py, move |machine, now| machine.signal_task(now, &agent_id, &framework_id, &task_id, signal))
     }
 
     fn kill_executor(&self, py: Python<'_>, agent_id: String, framework_id: String, task_id: String) -> PyResult<bool> {

@@ -12,6 +12,7 @@ use pyo3::types::PyBytes;
 use super::dispatcher::SIGNAL_CHECK;
 use super::faults::Faults;
 use super::scheduler::stop_drivers_of;
+use super::simulation;
 use crate::clock;
 use crate::local::view::{AgentView, FrameworkView, OfferView, TaskKey, TaskView, Waited};
 use crate::local::{self, Options};
@@ -32,8 +33,10 @@ pub struct LocalCluster {
 #[pymethods]
 impl LocalCluster {
     #[new]
-    fn new(py: Python<'_>, options: HashMap<String, OsString>) -> PyResult<Self> {
-        start(py, &Options::new(&options)?)
+    #[pyo3(signature = (options, simulate=None))]
+    fn new(py: Python<'_>, options: HashMap<String, OsString>, simulate: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let simulate = simulate.map(simulation::simulate);
+        start(py, &Options { simulate, ..Options::new(&options)? })
     }
 
     /// Where this machine reaches it, `127.0.0.1:port` if nothing else was asked for.

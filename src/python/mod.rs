@@ -10,6 +10,7 @@ mod local;
 mod logging;
 mod scheduler;
 mod script;
+mod simulation;
 mod text;
 mod threads;
 
@@ -34,6 +35,8 @@ mod _core {
     use super::scheduler::SchedulerDriver;
     #[pymodule_export]
     use super::script::Script;
+    #[pymodule_export]
+    use super::simulation::Run;
     #[pymodule_export]
     use super::text::{RawBuffer, set_text, wrap_attributes, wrap_init};
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import atexit
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mesos import _core, _logging, _options
+from mesos import _core, _logging, _options, _simulation
 from mesos._faults import ClusterFaults
 from mesos.errors import ArgumentTypeError
 from mesos.local._views import LocalAgent, LocalFramework, LocalOffer, LocalTask
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import timedelta
     from types import TracebackType
+
+    from mesos._simulation import Run
+    from mesos.interface import mesos_pb2
 
 _T = TypeVar("_T")
 
@@ -41,7 +44,8 @@ class LocalCluster(ClusterFaults):
     flags, and may be ``file:///path``.
 
     :param port: the port, or 0 for any free port
-    :param agents: the number of agents, 1 to 1000 (``MESOS_NUM_SLAVES``; default 1)
+    :param agents: the number of agents, 1 to 1000 (``MESOS_NUM_SLAVES``; default 1), or a list of mappings, one for
+        each agent, with any of ``resources``, ``attributes``, ``hostname`` and ``domain`` in which it differs
     :param resources: the resources of each agent, as text such as ``cpus:8;mem:8192;ports:[31000-32000]`` or as a
         mapping such as ``{"cpus": 8, "mem": 8192, "ports": "[31000-32000]"}`` (mem and disk in MB), with static
         reservations as in ``cpus(role)``; or as a list of mappings, or text, with resources in JSON. If cpus, mem,
@@ -61,7 +65,7 @@ class LocalCluster(ClusterFaults):
     :param roles: the roles that frameworks may have, as text such as ``a,b`` or several str; any if nothing sets it
     :param weights: the weights of roles, as text such as ``a=2,b=0.5`` or as a mapping
     :param allocation_interval: the time between batch allocations, as text such as ``500ms``, a number of seconds, or a
-        timedelta (default 1 second)
+        timedelta (default 50 milliseconds; ``master="local"`` and the command line have Mesos' 1 second)
     :param allocate_on_recovery: whether the resources of a task that ended are offered at once (default), instead of
         with the next batch as the real Mesos does
     :param offer_timeout: how long an offer stands before it is rescinded; as long as the framework holds it if nothing
@@ -83,6 +87,10 @@ class LocalCluster(ClusterFaults):
         their commands run without the image, with ``docker`` in containers of Docker or Podman. If nothing sets it,
         such tasks fail, as on an agent that has neither
     :param keep: a directory where the sandboxes of the last ten failed tasks are kept when the cluster ends
+    :param simulate: how tasks go that are described instead of run: a :class:`Run` for all, or a callable that gets a
+        ``mesos_pb2.TaskInfo`` and returns a ``Run``, or None if the task is to be run. It is called on the cluster's
+        thread and must not use the cluster or a driver. If it raises an exception, the task fails with its text. A
+        custom executor is not started if its first task is described; then all its tasks have to be
     :raises ArgumentTypeError: an argument has the wrong type
     :raises ArgumentValueError: the value of an argument or a variable is not valid
     :raises AddressInUseError: the port is already in use
@@ -92,7 +100,7 @@ class LocalCluster(ClusterFaults):
     def __init__(
         self,
         port: int = 0,
-        agents: int | None = None,
+        agents: int | Sequence[Mapping[str, Any]] | None = None,
         resources: str | Mapping[str, float | str] | list[Mapping[str, Any]] | None = None,
         work_dir: str | bytes | os.PathLike[str] | os.PathLike[bytes] | None = None,
         *,
@@ -119,12 +127,13 @@ class LocalCluster(ClusterFaults):
         executor_shutdown_grace_period: str | float | timedelta | None = None,
         containers: str | None = None,
         keep: str | bytes | os.PathLike[str] | os.PathLike[bytes] | None = None,
+        simulate: Run | Callable[[mesos_pb2.TaskInfo], Run | None] | None = None,
     ) -> None:
         arguments = dict(locals())
-        del arguments["self"]
+        del arguments["self"], arguments["simulate"]
         if port is None:  # which is any other argument's default
             raise ArgumentTypeError("expected an int as port, got None")
-        self._start(_options.texts(_options.with_defaults(arguments)))
+        self._start(_options.texts(_options.with_defaults(arguments)), simulate)
 
     @classmethod
     def from_environment(cls) -> LocalCluster:
@@ -138,9 +147,10 @@ class LocalCluster(ClusterFaults):
         cluster._start(_options.texts(options))
         return cluster
 
-    def _start(self, options: dict[str, str]) -> None:
+    def _start(self, options: dict[str, str], simulate: Any = None) -> None:
         _logging.set_level()
-        self._core = _core.LocalCluster(options)
+        self._simulation = _simulation.simulation(simulate)
+        self._core = _core.LocalCluster(options, _simulation.to_core(self._simulation))
 
     @property
     def address(self) -> str:

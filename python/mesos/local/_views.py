@@ -84,8 +84,9 @@ class LocalAgent(AgentFaults, _View):
     attributes: dict[str, float | str]
     """Its attributes by name."""
     state: str
-    """``active``, or what keeps it from being offered: ``deactivated``, ``draining``, ``drained``, ``disconnected`` if it
-    is about to register again, ``unreachable``, or, if the master does not have it any more, ``gone``, ``removed`` or ``killed``."""
+    """``active``, or what keeps it from being offered: ``deactivated``, ``draining``, ``drained``, ``disconnected`` if
+    it is about to register again, ``unreachable``, or, if the master does not have it any more, ``gone``, ``removed``
+    or ``killed``."""
 
     def _take(self, seen: tuple[Any, ...]) -> None:
         self.id, self.hostname, resources, attributes, self.state = seen

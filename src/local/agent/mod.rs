@@ -8,20 +8,20 @@ pub mod metrics;
 mod operations;
 mod recovery;
 mod state;
-mod timers;
 mod updates;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use self::executor::launch::{self, RoleVolume};
 use self::executor::{Context, Executor};
 use self::operations::Operations;
-use self::timers::Timers;
 use self::updates::Updates;
-use super::backend::{Event, Order};
+use super::backend::{Event, Order, Run};
 use super::messages::{ConnectionId, ToAgent, ToMaster};
 use super::resources::Resources;
+use super::timers::Timers;
 use super::world::{WallClock, World};
 use crate::proto::v1;
 use crate::proto::v1::TaskState;
@@ -165,6 +165,13 @@ impl Agent {
         living.into_iter().chain(self.completed.iter().rev().filter(is_named))
     }
 
+    /// The task that gave this update and its executor, as long as the update is not acknowledged.
+    pub fn reported(&self, status: &v1::TaskStatus) -> Option<(&Record, &AgentTask)> {
+        let records = self.executors.values().map(|executor| &executor.record);
+        let mut found = records.filter_map(|record| Some((record, record.tasks.get(&status.task_id.value)?)));
+        found.find(|(_, task)| task.updates.knows(status.uuid()))
+    }
+
     /// The users of the custom executors that have not ended: of all, or of the one with these ids of framework and
     /// executor.
     pub fn users(&self, wanted: Option<&(String, String)>) -> impl Iterator<Item = &str> {
@@ -188,8 +195,8 @@ impl Agent {
     /// Takes in what the master says.
     pub fn handle_master(&mut self, now: Instant, message: ToAgent) {
         match message {
-            ToAgent::Run { framework, executor, tasks, group, role, volumes } => {
-                self.run(now, *framework, executor.map(|e| *e), tasks, group, role, &volumes);
+            ToAgent::Run { framework, executor, tasks, group, role, volumes, runs } => {
+                self.run(now, *framework, executor.map(|e| *e), tasks, runs, group, role, &volumes);
             }
             ToAgent::ApplyOperation { framework_id, operation_id, uuid } => {
                 let status = operations::finished(&self.config.id, operation_id, self.world.uuid());
@@ -266,6 +273,7 @@ impl Agent {
         framework: v1::FrameworkInfo,
         info: Option<v1::ExecutorInfo>,
         tasks: Vec<v1::TaskInfo>,
+        runs: Vec<Option<Arc<Run>>>,
         group: bool,
         role: String,
         volumes: &[RoleVolume],
@@ -275,10 +283,11 @@ impl Agent {
         let executor_id = info.as_ref().map_or(&first.task_id.value, |info| &info.executor_id.value);
         let key = (framework_id, executor_id.clone());
         if !self.executors.contains_key(&key) {
-            let executor = Executor::new(self.world.uuid().to_string(), framework, info, role, first);
+            let simulated = runs.first().is_some_and(Option::is_some);
+            let executor = Executor::new(self.world.uuid().to_string(), framework, info, role, first, simulated);
             self.executors.insert(key.clone(), executor);
         }
-        self.with(now, Some(key), |executor, context| executor.run(context, tasks, group, volumes));
+        self.with(now, Some(key), |executor, context| executor.run(context, tasks, runs, group, volumes));
     }
 
     /// Kills all tasks (`Slave::drain`). Each has its own grace period, but at most this one.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
+use std::time::Instant;
 
 use super::{Backend, Event, Exit, Launch, Order, Outcome, Sandbox, Stop, Volume};
 
@@ -31,11 +32,12 @@ impl Pretend {
 }
 
 impl Backend for Pretend {
-    fn handle(&mut self, order: Order) {
+    fn handle(&mut self, _now: Instant, order: Order) {
         match order {
             Order::Start(launch) => {
                 self.processes += 1;
-                self.events.push_back(Event::Started { container: launch.container.clone(), process: self.processes });
+                self.events
+                    .push_back(Event::Started { container: launch.container.clone(), process: Some(self.processes) });
                 self.volumes.extend(launch.volumes.clone());
                 self.running.insert(launch.container.clone(), *launch);
             }
@@ -53,6 +55,7 @@ impl Backend for Pretend {
                 let seen = self.outcome.clone().map(|outcome| Event::Probed { container, subject, outcome });
                 self.events.extend(seen);
             }
+            Order::Write { .. } => {}
             Order::AddVolumes { volumes, .. } => self.volumes.extend(volumes),
             Order::Destroy { volumes } => self.volumes.retain(|known| !volumes.contains(known)),
         }
@@ -70,7 +73,7 @@ impl Backend for Pretend {
 /// A master and an agent without any processes, network, or clock.
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use super::*;
     use crate::local::agent::{self, Agent};
@@ -170,7 +173,7 @@ mod tests {
         fn do_for_agent(&mut self, output: agent::Output) {
             match output {
                 agent::Output::Tell(message) => self.master.handle_agent(self.now, message),
-                agent::Output::Order(order) => self.backend.handle(order),
+                agent::Output::Order(order) => self.backend.handle(self.now, order),
                 agent::Output::Send(..) | agent::Output::Close(_) => {}
             }
         }

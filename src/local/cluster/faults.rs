@@ -85,11 +85,18 @@ impl Machine {
 
     /// The process of a task gets a signal from outside of Mesos, as from the kernel if memory runs out
     /// (`CommandExecutor::reaped`). Returns false if the task does not run.
-    pub fn signal_task(&mut self, agent_id: &str, framework_id: &str, task_id: &str, signal: i32) -> bool {
+    pub fn signal_task(
+        &mut self,
+        now: Instant,
+        agent_id: &str,
+        framework_id: &str,
+        task_id: &str,
+        signal: i32,
+    ) -> bool {
         let container = self.agents.get(agent_id).and_then(|agent| agent.container_of(framework_id, task_id));
         let Some(container) = container.map(str::to_owned) else { return false };
         tracing::info!("Fault: the process of task '{task_id}' gets signal {signal}");
-        self.order(agent_id, Order::Signal { container, signal });
+        self.order(now, agent_id, Order::Signal { container, signal });
         true
     }
 
@@ -103,7 +110,7 @@ impl Machine {
     /// `max_agent_ping_timeouts` the agent is unreachable (`SlaveObserver`). Its tasks go on. With `at_once` that time is
     /// over already. Returns false if there is no such agent.
     pub fn disconnect_agent(&mut self, now: Instant, agent_id: &str, at_once: bool) -> bool {
-        if !self.agents.contains_key(agent_id) {
+        if self.agents.get(agent_id).is_none() {
             return false;
         }
         tracing::info!("Fault: agent {agent_id} cannot be reached");

@@ -1,26 +1,26 @@
 //! Routes the outputs of master, agents and backends to one another, and keeps their time.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::SocketAddr;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
+use super::agents::Agents;
 use super::faults::Answers;
+use super::maker::{Made, Maker};
 use super::network::Network;
 use super::view::TaskView;
 use crate::clock;
 use crate::local::agent::{self, Agent};
-use crate::local::backend::{Backend, Order, Report, Sandbox};
+use crate::local::backend::{Backend, Order, Report, Sandbox, Simulate};
 use crate::local::failures::Failures;
 use crate::local::master::{self, Master};
-use crate::local::messages::ConnectionId;
+use crate::local::messages::{ConnectionId, ToAgent};
 use crate::local::metrics::Metrics;
-use crate::local::options::Options;
+use crate::local::options::AgentOptions;
 use crate::local::queue;
-use crate::local::resources::{Format, Resources};
 use crate::local::world::{WallClock, World};
 use crate::proto::v1;
 use crate::proto::v1::executor;
@@ -37,15 +37,17 @@ pub struct Machine {
     /// The master.
     pub master: Master,
     /// The agents, by id.
-    pub agents: BTreeMap<String, Agent>,
+    pub agents: Agents,
     /// Agents that will not come back, the first to leave first.
     pub departed: Vec<Departed>,
     streams: HashMap<ConnectionId, queue::Sender<Event>>,
     executors: HashMap<ConnectionId, queue::Sender<executor::Event>>,
     next_connection: ConnectionId,
-    backends: BTreeMap<String, Box<dyn Backend>>,
     failures: Failures,
+    /// Says of each task how it goes, if it is not to be run.
+    pub simulate: Option<Simulate>,
     clock: WallClock,
+    pub(super) maker: Maker,
     pub(super) network: Network,
     pub(super) answers: Answers,
     /// Agents that are to register for the first time.
@@ -62,30 +64,24 @@ pub struct Departed {
     pub backend: Box<dyn Backend>,
 }
 
-/// What the agents of a cluster share.
-pub struct Place {
-    pub hostname: String,
-    pub resources: Resources,
-    pub address: SocketAddr,
-}
-
 impl Machine {
     /// A machine without agents, whose clock is that of its master.
-    pub fn new(failures: Failures, master: Master, clock: WallClock) -> Self {
+    pub fn new(failures: Failures, master: Master, clock: WallClock, maker: Maker) -> Self {
         Self {
+            maker,
             master,
             clock,
-            agents: BTreeMap::new(),
+            agents: Agents::default(),
             departed: Vec::new(),
             streams: HashMap::new(),
             executors: HashMap::new(),
             next_connection: 0,
-            backends: BTreeMap::new(),
             failures,
             network: Network::new(clock::seed()),
             answers: Answers::default(),
             new_agents: BTreeSet::new(),
             waiters: Vec::new(),
+            simulate: None,
         }
     }
 
@@ -122,52 +118,26 @@ impl Machine {
 
     /// The agent at `/slave(N)`.
     pub fn agent_at(&mut self, path: &str) -> Option<&mut Agent> {
-        self.agents.values_mut().find(|agent| agent.config().path == path)
+        self.agents.at_mut(path)
     }
 
-    /// Adds an agent with its backend, and registers it at the master.
-    pub fn add_agent(
-        &mut self,
-        index: u32,
-        options: &Options,
-        place: &Place,
-        backend: impl FnOnce(&str) -> Box<dyn Backend>,
-    ) {
-        let id = self.master.new_agent_id();
-        let path = format!("slave({})", index.saturating_add(1));
-        let info = v1::AgentInfo {
-            hostname: place.hostname.clone(),
-            port: Some(place.address.port().into()),
-            resources: place.resources.to_proto(&Format { reservation_refinement: true, ..Format::default() }),
-            attributes: options.attributes.clone(),
-            domain: options.domain.clone(),
-            id: Some(v1::AgentId { value: id.clone() }),
-        };
-        let config = agent::Config {
-            info: info.clone(),
-            id: id.clone(),
-            path: path.clone(),
-            endpoint: place.address.to_string(),
-            registration_timeout: options.executor_registration_timeout,
-            shutdown_grace_period: options.executor_shutdown_grace_period,
-            max_completed_executors_per_framework: options.max_completed_executors_per_framework,
-            environment: options.executor_environment_variables.clone(),
-            flags: options.flags_of_agent(place.address.port()),
-            reregistration_timeout: agent::REREGISTRATION_TIMEOUT,
-            start_time: clock::timestamp(),
-        };
-        self.master.add_agent(clock::now(), info, place.resources.clone(), path);
-        self.backends.insert(id.clone(), backend(&id));
-        self.agents.insert(id, Agent::new(config, World::new(self.clock, clock::seed()), place.resources.clone()));
+    /// Starts an agent, and registers it at the master. Returns its id.
+    pub fn add_agent(&mut self, now: Instant, wanted: &AgentOptions) -> String {
+        let Made { config, total, backend } = self.maker.make(self.master.new_agent_id(), wanted);
+        let id = config.id.clone();
+        self.master.add_agent(now, config.info.clone(), total.clone(), config.path.clone());
+        let world = World::new(self.clock, clock::seed());
+        self.agents.insert(Agent::new(config, world, total), backend);
+        id
     }
 
     /// Puts an agent that lost all its memory in the place of this one, whose containers end.
     pub(super) fn replace_agent(&mut self, now: Instant, id: &str, new_id: &str) {
-        let (Some(mut former), Some(mut backend)) = (self.agents.remove(id), self.backends.remove(id)) else { return };
+        let Some((mut former, mut backend)) = self.agents.remove(id) else { return };
         former.perish(now);
         while let Some(output) = former.poll_output() {
             match output {
-                agent::Output::Order(order) => backend.handle(order),
+                agent::Output::Order(order) => backend.handle(now, order),
                 agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
                 agent::Output::Tell(_) | agent::Output::Send(..) => {}
             }
@@ -176,16 +146,15 @@ impl Machine {
         let info = Self::renamed(&config.info, new_id);
         let config = agent::Config { info, id: new_id.to_owned(), ..config };
         let agent = Agent::new(config, World::new(self.clock, self.network.random.u64(..)), total);
-        self.backends.insert(new_id.to_owned(), backend.like(new_id));
-        self.agents.insert(new_id.to_owned(), agent);
+        self.agents.insert(agent, backend.like(new_id));
         self.new_agents.insert(new_id.to_owned());
         self.departed.push(Departed { agent: former, how: "removed", backend });
     }
 
     /// Gives an order to the backend of an agent.
-    pub(super) fn order(&mut self, agent_id: &str, order: Order) {
-        if let Some(backend) = self.backends.get_mut(agent_id) {
-            backend.handle(order);
+    pub(super) fn order(&mut self, now: Instant, agent_id: &str, order: Order) {
+        if let Some(backend) = self.agents.backend_mut(agent_id) {
+            backend.handle(now, order);
         }
     }
 
@@ -196,21 +165,16 @@ impl Machine {
         metrics
     }
 
-    fn all_tasks(&self) -> impl Iterator<Item = (&Agent, &agent::Record, &agent::AgentTask)> {
-        let executors = self.agents.values().flat_map(|agent| agent.executors().map(move |each| (agent, each)));
-        executors.flat_map(|(agent, executor)| executor.all_tasks().map(move |task| (agent, executor, task)))
-    }
-
     /// Where the files of a sandbox are.
     pub(super) fn files(&self, agent_id: &str, sandbox: &Sandbox) -> PathBuf {
         let departed = || self.departed.iter().find(|departed| departed.agent.config().id == agent_id);
-        let backend = self.backends.get(agent_id).or_else(|| departed().map(|departed| &departed.backend));
+        let backend = self.agents.backend(agent_id).or_else(|| departed().map(|departed| &*departed.backend));
         backend.map(|backend| backend.files(sandbox)).unwrap_or_default()
     }
 
     /// What the agent at `/slave(N)` shows of itself.
     pub fn agent_state(&self, path: &str) -> Option<serde_json::Value> {
-        let agent = self.agents.values().find(|agent| agent.config().path == path)?;
+        let agent = self.agents.at(path)?;
         Some(agent.state(|sandbox| self.files(&agent.config().id, sandbox)))
     }
 
@@ -254,13 +218,13 @@ impl Machine {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let agents = self.agents.values().filter_map(Agent::poll_timeout);
+        let agents = self.agents.poll_timeout().into_iter();
         agents.chain(self.master.poll_timeout()).chain(self.next_on_network()).min()
     }
 
     fn handle_timeouts(&mut self, now: Instant) {
         self.master.handle_timeout(now);
-        self.agents.values_mut().for_each(|agent| agent.handle_timeout(now));
+        self.agents.handle_timeout(now);
         self.handle_network(now);
     }
 
@@ -272,8 +236,8 @@ impl Machine {
 
     /// The task of an agent that gave this update.
     fn reported_by(&self, status: &v1::TaskStatus) -> Option<TaskView> {
-        let found = self.all_tasks().find(|(_, _, task)| task.updates.knows(status.uuid()));
-        found.map(|(agent, executor, task)| self.task_view(agent, executor, task, None))
+        let agent = self.agents.get(&status.agent_id.as_ref()?.value)?;
+        agent.reported(status).map(|(executor, task)| self.task_view(agent, executor, task, None))
     }
 
     /// Carries messages until nobody has anything left to say.
@@ -284,16 +248,30 @@ impl Machine {
                 quiet = false;
                 self.do_for_master(now, output);
             }
-            let agents = self.agents.iter_mut();
-            let outputs = agents.filter_map(|(id, agent)| Some((id.clone(), agent.poll_output()?)));
-            for (agent_id, output) in outputs.collect::<Vec<_>>() {
-                quiet = false;
-                self.do_for_agent(now, &agent_id, output);
+            // Each says one thing, and then the master has its say again.
+            for agent_id in self.agents.touched() {
+                quiet &= !self.hear_agent(now, &agent_id);
             }
             if quiet {
                 return self.tell_waiters();
             }
         }
+    }
+
+    /// Does what an agent says next; false if it has nothing left to say.
+    fn hear_agent(&mut self, now: Instant, agent_id: &str) -> bool {
+        let said = self.agents.get_mut(agent_id).and_then(Agent::poll_output);
+        if let Some(output) = said {
+            self.do_for_agent(now, agent_id, output);
+            return true;
+        }
+        let happened = self.agents.backend_mut(agent_id).and_then(|backend| backend.poll_event());
+        if let Some(event) = happened {
+            self.take_report(now, Report { agent_id: agent_id.to_owned(), event });
+            return true;
+        }
+        self.agents.settle(agent_id);
+        false
     }
 
     fn do_for_master(&mut self, now: Instant, output: master::Output) {
@@ -311,7 +289,8 @@ impl Machine {
                 }
             }
             master::Output::Close(connection) => drop(self.streams.remove(&connection)),
-            master::Output::Tell(agent_id, message) => {
+            master::Output::Tell(agent_id, mut message) => {
+                self.describe(&mut message);
                 let message = self.network.carry_to_agent(&agent_id, message);
                 if let (Some(message), Some(agent)) = (message, self.agents.get_mut(&agent_id)) {
                     agent.handle_master(now, message);
@@ -320,8 +299,14 @@ impl Machine {
         }
     }
 
+    /// Finds out how the tasks go that an agent is to run.
+    fn describe(&self, message: &mut ToAgent) {
+        if let (Some(simulate), ToAgent::Run { tasks, runs, .. }) = (&self.simulate, message) {
+            *runs = simulate.ask(tasks);
+        }
+    }
+
     fn do_for_agent(&mut self, now: Instant, agent_id: &str, output: agent::Output) {
-        let Some(backend) = self.backends.get_mut(agent_id) else { return };
         match output {
             agent::Output::Tell(message) => {
                 for message in self.network.carry_to_master(now, agent_id, message) {
@@ -337,9 +322,12 @@ impl Machine {
             agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
             agent::Output::Order(order) => {
                 let full = self.network.full.contains(agent_id).then(|| Self::out_of_space(agent_id, &order)).flatten();
-                match (full, self.agents.get_mut(agent_id)) {
-                    (Some(failed), Some(agent)) => agent.handle_backend(now, failed),
-                    _ => backend.handle(order),
+                if let Some(failed) = full {
+                    if let Some(agent) = self.agents.get_mut(agent_id) {
+                        agent.handle_backend(now, failed);
+                    }
+                } else if let Some(backend) = self.agents.backend_mut(agent_id) {
+                    backend.handle(now, order);
                 }
             }
         }

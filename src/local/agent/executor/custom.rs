@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::launch::{self, RoleVolume};
+use super::launch::{self, RoleVolume, Start};
 use super::{Cause, ConnectionId, Context, Output, Record, Runner, Stage, not_launched};
 use crate::local::backend::{Event as Happening, Exit, Order, Stop};
 use crate::proto::v1;
@@ -163,15 +163,10 @@ impl Runner for Custom {
         if record.containers.is_empty() {
             self.registration_due = Some(context.now + context.config.registration_timeout);
             let command = record.info.command.clone().unwrap_or_default();
-            let container = record.container.clone();
-            return record.start_container(
-                context,
-                &container,
-                record.sandbox(),
-                &command,
-                record.info.container.clone(),
-                volumes,
-            );
+            let (container, sandbox) = (record.container.clone(), record.sandbox());
+            let container_info = record.info.container.clone();
+            let start = Start { container: &container, sandbox, command, container_info, volumes, run: None };
+            return record.start_container(context, start);
         }
         if !volumes.is_empty() {
             context.order(Order::AddVolumes { sandbox: record.sandbox(), volumes: launch::volumes(volumes) });
@@ -181,14 +176,14 @@ impl Runner for Custom {
 
     fn handle_backend(&mut self, record: &mut Record, context: &mut Context, event: Happening) {
         match event {
-            Happening::Started { process, .. } => record.pid = Some(process),
+            Happening::Started { process, .. } => record.pid = process,
             Happening::Failed { why, .. } => {
                 self.cause.get_or_insert_with(|| not_launched(&why));
                 self.terminated(record, context, &Exit::Unknown);
             }
             Happening::Ended { exit, .. } => self.terminated(record, context, &exit),
-            // Its checks are its own affair.
-            Happening::Probed { .. } => {}
+            // It tells of its tasks by itself, and their checks are its own affair.
+            Happening::Reported { .. } | Happening::Probed { .. } => {}
         }
     }
 

@@ -1,5 +1,5 @@
 //! An executor on an agent, with its tasks. What all executors have is a [`Record`]; what runs the tasks is a [`Runner`],
-//! of which there are three: `custom`, `command` and `group`. Follows `Executor` and its callers in
+//! of which there are four: `custom`, `command`, `group` and `simulated`. Follows `Executor` and its callers in
 //! `src/slave/slave.cpp`.
 
 mod command;
@@ -7,17 +7,19 @@ mod custom;
 mod group;
 pub mod launch;
 mod record;
+mod simulated;
 mod tasks;
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Instant;
 
 use self::launch::RoleVolume;
 pub use self::record::{AgentTask, Cause, Record};
-use self::{command::Command, custom::Custom, group::Group};
+use self::{command::Command, custom::Custom, group::Group, simulated::Simulated};
 use super::{Config, ConnectionId, Draining, Output};
-use crate::local::backend::{Event, Order, StartError, Stop};
+use crate::local::backend::{Event, Order, Run, StartError, Stop};
 use crate::local::messages::is_terminal;
 use crate::local::task::duration;
 use crate::local::world::World;
@@ -101,13 +103,14 @@ pub struct Executor {
 
 impl Executor {
     /// An executor in a new container, which the first call of `run` starts. Without `info` it is the one of a command
-    /// task.
+    /// task. A custom one whose tasks are `simulated` has no process.
     pub fn new(
         container: String,
         framework: v1::FrameworkInfo,
         info: Option<v1::ExecutorInfo>,
         role: String,
         task: &v1::TaskInfo,
+        simulated: bool,
     ) -> Self {
         let kind = info.as_ref().map(v1::ExecutorInfo::r#type);
         let custom = kind.is_some_and(|kind| kind != Type::Default);
@@ -116,6 +119,7 @@ impl Executor {
         let runner: Box<dyn Runner> = match kind {
             None => Box::new(Command::new(&record, task)),
             Some(Type::Default) => Box::new(Group::default()),
+            Some(_) if simulated => Box::new(Simulated::default()),
             Some(_) => Box::new(Custom::default()),
         };
         Self { record, runner }
@@ -127,11 +131,18 @@ impl Executor {
     }
 
     /// Takes tasks in; the first ones start the executor.
-    pub fn run(&mut self, context: &mut Context, tasks: Vec<v1::TaskInfo>, group: bool, volumes: &[RoleVolume]) {
+    pub fn run(
+        &mut self,
+        context: &mut Context,
+        tasks: Vec<v1::TaskInfo>,
+        runs: Vec<Option<Arc<Run>>>,
+        group: bool,
+        volumes: &[RoleVolume],
+    ) {
         if self.is_ending() {
             return tasks.iter().for_each(|task| self.record.lose(context, task));
         }
-        self.record.add(&tasks);
+        self.record.add(&tasks, runs);
         if let Some(why) = limited(&tasks) {
             return tasks.iter().for_each(|task| self.record.drop_task(context, task, why));
         }

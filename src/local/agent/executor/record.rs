@@ -1,15 +1,16 @@
 //! What an agent keeps of an executor, whatever runs its tasks.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::launch::{RoleVolume, launch};
+use super::launch::{Start, launch};
 use super::{Context, Stage};
-use crate::local::agent::timers::Timers;
 use crate::local::agent::updates::Updates;
-use crate::local::backend::{Exit, Order, Sandbox};
+use crate::local::backend::{Exit, Order, Run, Sandbox};
 use crate::local::messages::{ToMaster, is_terminal};
 use crate::local::task::{Action, TaskProcess};
+use crate::local::timers::Timers;
 use crate::proto::v1::TaskState;
 use crate::proto::v1::task_status::Reason;
 use crate::proto::{has_capability, v1};
@@ -28,6 +29,8 @@ pub struct AgentTask {
     pub statuses: Vec<v1::TaskStatus>,
     /// Its own container, within the executor's; `None` if it runs in that one.
     pub container: Option<String>,
+    /// What is pretended in place of running it.
+    pub(super) run: Option<Arc<Run>>,
     /// Whether it was launched, and not made up by its executor.
     pub(super) launched: bool,
     /// Whether its executor told of it.
@@ -67,6 +70,7 @@ impl AgentTask {
             updates: Updates::default(),
             statuses: Vec::new(),
             container: None,
+            run: None,
             launched,
             reported: false,
         }
@@ -175,23 +179,17 @@ impl Record {
         has_capability(&self.framework, v1::framework_info::capability::Type::TaskKillingState)
     }
 
-    pub(super) fn add(&mut self, tasks: &[v1::TaskInfo]) {
-        for info in tasks {
-            self.tasks.insert(info.task_id.value.clone(), AgentTask::new(info.clone(), true));
+    pub(super) fn add(&mut self, tasks: &[v1::TaskInfo], runs: Vec<Option<Arc<Run>>>) {
+        let runs = runs.into_iter().chain(std::iter::repeat(None));
+        for (info, run) in tasks.iter().zip(runs) {
+            let task = AgentTask { run, ..AgentTask::new(info.clone(), true) };
+            self.tasks.insert(info.task_id.value.clone(), task);
         }
     }
 
-    pub(super) fn start_container(
-        &mut self,
-        context: &mut Context,
-        container: &str,
-        sandbox: Sandbox,
-        command: &v1::CommandInfo,
-        container_info: Option<v1::ContainerInfo>,
-        volumes: &[RoleVolume],
-    ) {
-        let launch = launch(context.config, self, container, sandbox, command, container_info, volumes);
-        self.containers.push(container.to_owned());
+    pub(super) fn start_container(&mut self, context: &mut Context, start: Start) {
+        self.containers.push(start.container.to_owned());
+        let launch = launch(context.config, self, start);
         context.order(Order::Start(Box::new(launch)));
     }
 

@@ -50,7 +50,7 @@ pub async fn run(site: Arc<Site>, launch: Box<Launch>, mut wishes: UnboundedRece
         Ok(started) => started,
         Err(why) => return site.tell(Event::Failed { container, why }),
     };
-    let process = reaper.first().as_raw().cast_unsigned();
+    let process = Some(reaper.first().as_raw().cast_unsigned());
     site.tell(Event::Started { container: container.clone(), process });
     // Those under way end with the container.
     let mut probes = JoinSet::new();
