@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mesos._failures import Failure
 from mesos.errors import ArgumentValueError
 from mesos.interface import SchedulerDriver, mesos_pb2
+from mesos.local import LocalCluster
 from mesos.scheduler import MesosSchedulerDriver
 from mesos.testing._clock import Changes
 from mesos.testing._recording import Call, brief, recording
@@ -42,7 +43,7 @@ class Framework:
         self.name: str = info.name
         """The framework's name."""
         self.callbacks: list[Callback] = []
-        """The callbacks that have returned, in order."""
+        """The callbacks that were made and have returned, in order."""
         self._story = story
         self._changes = Changes()
         self._in_callback = False
@@ -106,7 +107,8 @@ class Framework:
                 raise AssertionError(f"the task {task_id!r} ended with {brief(updates[-1])}, not in {state}")
             return status
 
-        return self.wait_until(found, timeout, what=what)
+        status: mesos_pb2.TaskStatus = self.wait_until(found, timeout, what=what)
+        return status
 
     def wait_for_callback(self, name: str, timeout: float | None = None, *, count: int = 1) -> Callback:
         """Waits until a callback, such as ``reregistered``, was made a number of times, and returns the last of these.
@@ -120,7 +122,9 @@ class Framework:
             made = [callback for callback in self.callbacks if callback.name == name]
             return made[count - 1] if len(made) >= count else None
 
-        return self.wait_until(found, timeout, what=name if count == 1 else f"{count} times {name}")
+        what = name if count == 1 else f"{count} times {name}"
+        callback: Callback = self.wait_until(found, timeout, what=what)
+        return callback
 
     def wait_until(self, condition: Callable[[], Any], timeout: float | None = None, *, what: str | None = None) -> Any:
         """Waits until a condition is true, and returns its value. It is looked at after each callback.
@@ -262,9 +266,9 @@ class _WatchedDriver(MesosSchedulerDriver):
         finally:
             self._scheduler = scheduler
 
-    def _find_master(self, master: Any) -> str:
+    def _find_master(self, master: Any) -> tuple[str, LocalCluster | None]:
         # The test's cluster, whatever REMESOS_MASTER is.
-        return str(getattr(master, "address", master))
+        return master.address, master if isinstance(master, LocalCluster) else None
 
     def _recording(self, call: Call) -> _Note:
         return _Note(self, call)

@@ -45,8 +45,8 @@ class Mesos:
     :param cluster: the cluster to use, which is left running: a :class:`mesos.local.LocalCluster`, or the address of a
         master. If None, the master of the environment variable ``REMESOS_TEST_MASTER``, or a new cluster
     :param leaks: whether the test fails if it leaves something behind
-    :param options: those of :class:`mesos.local.LocalCluster` for the new cluster. A test with options is skipped if the
-        cluster is that of ``REMESOS_TEST_MASTER``
+    :param options: those of :class:`mesos.local.LocalCluster` for the new cluster. A test with options is skipped if
+        the cluster is that of ``REMESOS_TEST_MASTER``
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class Mesos:
             # What was stopped for a failover stays otherwise.
             left = {each.id for each in self.cluster.frameworks}
             for framework in self.frameworks:
-                if framework.id in left:
+                if framework.id is not None and framework.id in left:
                     with contextlib.suppress(OSError):
                         self.cluster.tear_down(framework.id)
 

@@ -80,8 +80,8 @@ class ScriptRunner:
     ) -> ScriptResult:
         """Runs a program until it ends. What it has started in its process group ends with it.
 
-        :param script: a Python file, a directory or archive with ``__main__.py``, or ``-m``, with a module's name as the
-            first argument
+        :param script: a Python file, a directory or archive with ``__main__.py``, or ``-m``, with a module's name as
+            the first argument
         :param timeout: how many seconds it may take
         :param input: text for its standard input, which is empty otherwise
         :param env: variables for its environment, besides those of this process
