@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_LOOK_SECONDS = 0.05
+"""How often a condition is looked at if nothing tells of a change, as of the end of a driver."""
+
 
 class Changes:
     """Tells waiting tests that something has happened.
@@ -31,10 +34,10 @@ class Changes:
             self._number += 1
             self._condition.notify_all()
 
-    def wait(self, number: int, seconds: float) -> bool:
-        """Waits until there were more changes than this number. Returns whether there were."""
+    def wait(self, number: int, seconds: float) -> None:
+        """Waits until there were more changes than this number, at most so many seconds."""
         with self._condition:
-            return self._condition.wait_for(lambda: self._number > number, seconds)
+            self._condition.wait_for(lambda: self._number > number, seconds)
 
 
 class RealClock:
@@ -48,14 +51,19 @@ class RealClock:
         return time.time()
 
     def wait(self, changes: Changes, over: Callable[[], bool], seconds: float) -> bool:
-        """Waits until something is over, which is looked at after each change. Returns whether it is."""
+        """Waits until something is over, which is looked at after each change and now and then.
+
+        :returns: whether it is over
+        """
         until = time.monotonic() + seconds
         while True:
             number = changes.number
             if over():
                 return True
-            if not changes.wait(number, until - time.monotonic()):
-                return over()
+            left = until - time.monotonic()
+            if left <= 0:
+                return False
+            changes.wait(number, min(left, _LOOK_SECONDS))
 
 
 class SkippingClock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mesos import _callbacks
 from mesos._failures import Failure
 from mesos.errors import ArgumentValueError
 from mesos.interface import SchedulerDriver, mesos_pb2
@@ -127,7 +128,8 @@ class Framework:
         return callback
 
     def wait_until(self, condition: Callable[[], Any], timeout: float | None = None, *, what: str | None = None) -> Any:
-        """Waits until a condition is true, and returns its value. It is looked at after each callback.
+        """Waits until a condition is true, and returns its value. It is looked at after each callback and call, and
+        twenty times a second.
 
         :param condition: a function without arguments, which must not change anything
         :param timeout: as for :meth:`wait_for`
@@ -147,11 +149,8 @@ class Framework:
                     value = condition()
                     if value:
                         outcome.append((value, None))
-                    elif self._has_ended():
-                        status = mesos_pb2.Status.Name(self.driver._core.status())
-                        outcome.append(
-                            (None, AssertionError(f"{self.name} did not see {what}: its driver is {status}"))
-                        )
+                    elif self._failure.exception is not None or self._has_ended():
+                        outcome.append((None, AssertionError(f"{self.name} did not see {what}: {self._end()}")))
                 except BaseException as error:
                     outcome.append((None, error))
             return bool(outcome)
@@ -188,6 +187,11 @@ class Framework:
         if error is not None and not taken:
             raise error.with_traceback(self._failure.origin)
 
+    def _end(self) -> str:
+        error = self._failure.exception
+        status = mesos_pb2.Status.Name(self.driver._core.status())
+        return f"its driver is {status}" if error is None else f"{error!r} aborted its driver"
+
     def _has_ended(self) -> bool:
         # A callback that stops the driver is still to be counted.
         return not self._in_callback and self.driver._core.status() != mesos_pb2.DRIVER_RUNNING
@@ -217,7 +221,8 @@ class Framework:
 
     def _fail(self, name: str, error: BaseException) -> None:
         self._failure.note(error)
-        self._story.add(self.name, f"!! {name} raised {brief(repr(error))}")
+        first = str(error).partition("\n")[0]
+        self._story.add(self.name, f"!! {name} raised {type(error).__name__}: {first}")
 
     def _note_call(self, call: Call) -> None:
         self._story.add(self.name, f"-> {call!r}")
@@ -258,13 +263,13 @@ class _WatchedDriver(MesosSchedulerDriver):
         self._framework = framework
         super().__init__(scheduler, info, master, **options)
         self._failure = framework._failure
+        # The core looks the callbacks up here.
+        self._scheduler = _Watched(framework)
 
     def start(self) -> mesos_pb2.Status.ValueType:
-        scheduler, self._scheduler = self._scheduler, _Watched(self._framework)
-        try:
-            return super().start()
-        finally:
-            self._scheduler = scheduler
+        # The real driver does this too, but with what stands for the scheduler.
+        _callbacks.check(self._framework.scheduler, _callbacks.SCHEDULER, "scheduler")
+        return super().start()
 
     def _find_master(self, master: Any) -> tuple[str, LocalCluster | None]:
         # The test's cluster, whatever REMESOS_MASTER is.

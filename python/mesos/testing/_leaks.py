@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mesos import _driver
-from mesos.interface import mesos_pb2
+from mesos.interface import SchedulerDriver, mesos_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ class Leaks:
 
     def __init__(self) -> None:
         self._threads, self._processes = set(threading.enumerate()), set(_children())
-        self._drivers = set(map(id, _running_drivers()))
+        self._drivers = set(map(id, list(_driver.DRIVERS)))
 
     def left(self, frameworks: Callable[[], list[str]]) -> list[str]:
         """Returns what has come since and is still there, in words. Waits a moment for what is about to end.
@@ -47,12 +47,17 @@ class Leaks:
         ]
         children = _children()
         processes = [f"the process {pid} ({children[pid]})" for pid in children if pid not in self._processes]
-        drivers = [f"the driver {driver!r}" for driver in _running_drivers() if id(driver) not in self._drivers]
+        drivers = [f"the driver {driver!r}" for driver in self._drivers_in(mesos_pb2.DRIVER_RUNNING)]
         return threads + processes + drivers
 
+    def stop_aborted(self) -> None:
+        """Stops the drivers that were aborted: until then, the master has their frameworks."""
+        for driver in self._drivers_in(mesos_pb2.DRIVER_ABORTED):
+            driver._core.stop(False)
 
-def _running_drivers() -> list[_driver.Driver]:
-    return [driver for driver in list(_driver.DRIVERS) if driver._core.status() == mesos_pb2.DRIVER_RUNNING]
+    def _drivers_in(self, status: int) -> list[_driver.Driver]:
+        found = [driver for driver in list(_driver.DRIVERS) if id(driver) not in self._drivers]
+        return [driver for driver in found if isinstance(driver, SchedulerDriver) and driver._core.status() == status]
 
 
 def _children() -> dict[int, str]:

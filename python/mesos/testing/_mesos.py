@@ -69,7 +69,7 @@ class Mesos:
         self._clock = SkippingClock(self.cluster) if skips else RealClock()
         self._story = Story(self.cluster, self._clock)
         self._leaks = Leaks() if leaks else None
-        self._failures: list[tuple[Any, BaseException]] = []
+        self._failures: list[BaseException] = []
         self._is_closed = False
         _failures.WATCHERS.append(self._note)
 
@@ -113,7 +113,7 @@ class Mesos:
         return str(self._story)
 
     def check(self) -> None:
-        """Raises the first exception of a callback that the test has not received."""
+        """Raises the first exception that the test has not received: of a callback, or of a description of tasks."""
         errors: list[BaseException] = []
         for framework in self.frameworks:
             try:
@@ -121,7 +121,11 @@ class Mesos:
             except BaseException as error:
                 errors.append(error)
         others, self._failures = self._failures, []
-        errors += [error for _, error in others]
+        errors += others
+        simulation = getattr(self.cluster, "_simulation", None)
+        if simulation is not None:
+            errors += simulation.errors
+            simulation.errors.clear()
         if errors:
             for other in errors[1:]:
                 errors[0].add_note(f"Another callback raised {other!r}")
@@ -138,7 +142,10 @@ class Mesos:
         self._is_closed = True
         try:
             self._stop_frameworks()
-            left = self._leaks.left(self._frameworks_left) if self._leaks else []
+            left: list[str] = []
+            if self._leaks:
+                self._leaks.stop_aborted()
+                left = self._leaks.left(self._frameworks_left)
         finally:
             _failures.WATCHERS.remove(self._note)
             if self._is_own:
@@ -166,9 +173,9 @@ class Mesos:
         left = [each for each in self.cluster.frameworks if not each.completed and each.id not in own]
         return [f"the framework {framework.name!r} with the id {framework.id}" for framework in left]
 
-    def _note(self, driver: Any, error: BaseException) -> None:
+    def _note(self, _: Any, error: BaseException) -> None:
         """Keeps an exception of a callback, whose driver the test has created itself."""
-        self._failures.append((driver, error))
+        self._failures.append(error)
 
     def __enter__(self) -> Self:
         return self
