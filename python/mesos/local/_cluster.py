@@ -12,7 +12,7 @@ from mesos.local._views import LocalAgent, LocalFramework, LocalOffer, LocalTask
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import timedelta
     from types import TracebackType
 
@@ -44,7 +44,8 @@ class LocalCluster(ClusterFaults):
     flags, and may be ``file:///path``.
 
     :param port: the port, or 0 for any free port
-    :param agents: the number of agents, 1 to 1000 (``MESOS_NUM_SLAVES``; default 1)
+    :param agents: the number of agents, 1 to 1000 (``MESOS_NUM_SLAVES``; default 1), or a list of mappings, one for
+        each agent, with any of ``resources``, ``attributes``, ``hostname`` and ``domain`` in which it differs
     :param resources: the resources of each agent, as text such as ``cpus:8;mem:8192;ports:[31000-32000]`` or as a
         mapping such as ``{"cpus": 8, "mem": 8192, "ports": "[31000-32000]"}`` (mem and disk in MB), with static
         reservations as in ``cpus(role)``; or as a list of mappings, or text, with resources in JSON. If cpus, mem,
@@ -64,7 +65,7 @@ class LocalCluster(ClusterFaults):
     :param roles: the roles that frameworks may have, as text such as ``a,b`` or several str; any if nothing sets it
     :param weights: the weights of roles, as text such as ``a=2,b=0.5`` or as a mapping
     :param allocation_interval: the time between batch allocations, as text such as ``500ms``, a number of seconds, or a
-        timedelta (default 1 second)
+        timedelta (default 50 milliseconds; ``master="local"`` and the command line have Mesos' 1 second)
     :param allocate_on_recovery: whether the resources of a task that ended are offered at once (default), instead of
         with the next batch as the real Mesos does
     :param offer_timeout: how long an offer stands before it is rescinded; as long as the framework holds it if nothing
@@ -99,7 +100,7 @@ class LocalCluster(ClusterFaults):
     def __init__(
         self,
         port: int = 0,
-        agents: int | None = None,
+        agents: int | Sequence[Mapping[str, Any]] | None = None,
         resources: str | Mapping[str, float | str] | list[Mapping[str, Any]] | None = None,
         work_dir: str | bytes | os.PathLike[str] | os.PathLike[bytes] | None = None,
         *,

@@ -1,7 +1,6 @@
 //! Routes the outputs of master, agents and backends to one another, and keeps their time.
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -10,6 +9,7 @@ use tokio::time::sleep_until;
 
 use super::agents::Agents;
 use super::faults::Answers;
+use super::maker::{Made, Maker};
 use super::network::Network;
 use super::view::TaskView;
 use crate::clock;
@@ -19,9 +19,8 @@ use crate::local::failures::Failures;
 use crate::local::master::{self, Master};
 use crate::local::messages::{ConnectionId, ToAgent};
 use crate::local::metrics::Metrics;
-use crate::local::options::Options;
+use crate::local::options::AgentOptions;
 use crate::local::queue;
-use crate::local::resources::{Format, Resources};
 use crate::local::world::{WallClock, World};
 use crate::proto::v1;
 use crate::proto::v1::executor;
@@ -48,6 +47,7 @@ pub struct Machine {
     /// Says of each task how it goes, if it is not to be run.
     pub simulate: Option<Simulate>,
     clock: WallClock,
+    pub(super) maker: Maker,
     pub(super) network: Network,
     pub(super) answers: Answers,
     /// Agents that are to register for the first time.
@@ -64,17 +64,11 @@ pub struct Departed {
     pub backend: Box<dyn Backend>,
 }
 
-/// What the agents of a cluster share.
-pub struct Place {
-    pub hostname: String,
-    pub resources: Resources,
-    pub address: SocketAddr,
-}
-
 impl Machine {
     /// A machine without agents, whose clock is that of its master.
-    pub fn new(failures: Failures, master: Master, clock: WallClock) -> Self {
+    pub fn new(failures: Failures, master: Master, clock: WallClock, maker: Maker) -> Self {
         Self {
+            maker,
             master,
             clock,
             agents: Agents::default(),
@@ -127,41 +121,14 @@ impl Machine {
         self.agents.at_mut(path)
     }
 
-    /// Adds an agent with its backend, and registers it at the master.
-    pub fn add_agent(
-        &mut self,
-        index: u32,
-        options: &Options,
-        place: &Place,
-        backend: impl FnOnce(&str) -> Box<dyn Backend>,
-    ) {
-        let id = self.master.new_agent_id();
-        let path = format!("slave({})", index.saturating_add(1));
-        let info = v1::AgentInfo {
-            hostname: place.hostname.clone(),
-            port: Some(place.address.port().into()),
-            resources: place.resources.to_proto(&Format { reservation_refinement: true, ..Format::default() }),
-            attributes: options.attributes.clone(),
-            domain: options.domain.clone(),
-            id: Some(v1::AgentId { value: id.clone() }),
-        };
-        let config = agent::Config {
-            info: info.clone(),
-            id: id.clone(),
-            path: path.clone(),
-            endpoint: place.address.to_string(),
-            registration_timeout: options.executor_registration_timeout,
-            shutdown_grace_period: options.executor_shutdown_grace_period,
-            max_completed_executors_per_framework: options.max_completed_executors_per_framework,
-            environment: options.executor_environment_variables.clone(),
-            flags: options.flags_of_agent(place.address.port()),
-            reregistration_timeout: agent::REREGISTRATION_TIMEOUT,
-            start_time: clock::timestamp(),
-        };
-        self.master.add_agent(clock::now(), info, place.resources.clone(), path);
-        let backend = backend(&id);
+    /// Starts an agent, and registers it at the master. Returns its id.
+    pub fn add_agent(&mut self, now: Instant, wanted: &AgentOptions) -> String {
+        let Made { config, total, backend } = self.maker.make(self.master.new_agent_id(), wanted);
+        let id = config.id.clone();
+        self.master.add_agent(now, config.info.clone(), total.clone(), config.path.clone());
         let world = World::new(self.clock, clock::seed());
-        self.agents.insert(Agent::new(config, world, place.resources.clone()), backend);
+        self.agents.insert(Agent::new(config, world, total), backend);
+        id
     }
 
     /// Puts an agent that lost all its memory in the place of this one, whose containers end.

@@ -5,6 +5,7 @@ pub mod faults;
 pub mod handle;
 mod look;
 pub mod machine;
+pub mod maker;
 pub mod network;
 mod remains;
 mod startup;
@@ -56,8 +57,8 @@ impl LocalCluster {
     ///
     /// Fails if the port is in use, the working directory cannot be made, or a thread or process cannot be started.
     pub fn start(options: &Options) -> Result<Self> {
-        let numbers = options.validate()?;
-        let listener = listen(SocketAddr::new(options.ip, numbers.port))?;
+        let port = options.checked_port()?;
+        let listener = listen(SocketAddr::new(options.ip, port))?;
         let bound = listener.local_addr().map_err(|e| Error::cluster(format!("the port is gone: {e}")))?;
         let address = reachable(bound);
         let token = options.token.clone().map_or_else(Token::random, Ok)?;
@@ -67,7 +68,7 @@ impl LocalCluster {
         let (ready, outcome) = std::sync::mpsc::channel();
         let (handle, receiver) = Handle::new();
         let (options, server_handle) = (options.clone(), handle.clone());
-        let site = Site { agents: numbers.agents, bound, address, hostname, token: token.clone() };
+        let site = Site { bound, address, hostname, token: token.clone() };
         let thread = std::thread::Builder::new()
             .name("mesos-local".to_owned())
             .spawn(move || match Startup::prepare(&options, listener, site) {
