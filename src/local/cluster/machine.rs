@@ -116,6 +116,11 @@ impl Machine {
         self.agents.values_mut().for_each(|agent| agent.disconnected(connection));
     }
 
+    /// Ends the stream of an executor.
+    pub(super) fn end_executor_stream(&mut self, connection: ConnectionId) {
+        self.executors.remove(&connection);
+    }
+
     /// The agent at `/slave(N)`.
     pub fn agent_at(&mut self, path: &str) -> Option<&mut Agent> {
         self.agents.at_mut(path)
@@ -133,22 +138,14 @@ impl Machine {
 
     /// Puts an agent that lost all its memory in the place of this one, whose containers end.
     pub(super) fn replace_agent(&mut self, now: Instant, id: &str, new_id: &str) {
-        let Some((mut former, mut backend)) = self.agents.remove(id) else { return };
-        former.perish(now);
-        while let Some(output) = former.poll_output() {
-            match output {
-                agent::Output::Order(order) => backend.handle(now, order),
-                agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
-                agent::Output::Tell(_) | agent::Output::Send(..) => {}
-            }
-        }
-        let (config, total) = (former.config().clone(), former.declared().clone());
+        let Some(former) = self.dismiss(now, id, "removed") else { return };
+        let (config, total) = (former.agent.config().clone(), former.agent.declared().clone());
+        let backend = former.backend.like(new_id);
         let info = Self::renamed(&config.info, new_id);
         let config = agent::Config { info, id: new_id.to_owned(), ..config };
         let agent = Agent::new(config, World::new(self.clock, self.network.random.u64(..)), total);
-        self.agents.insert(agent, backend.like(new_id));
+        self.agents.insert(agent, backend);
         self.new_agents.insert(new_id.to_owned());
-        self.departed.push(Departed { agent: former, how: "removed", backend });
     }
 
     /// Gives an order to the backend of an agent.
@@ -319,7 +316,7 @@ impl Machine {
                     self.executors.remove(&connection);
                 }
             }
-            agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
+            agent::Output::Close(connection) => self.end_executor_stream(connection),
             agent::Output::Order(order) => {
                 let full = self.network.full.contains(agent_id).then(|| Self::out_of_space(agent_id, &order)).flatten();
                 if let Some(failed) = full {
