@@ -61,6 +61,7 @@ def test_an_agent_that_is_killed_takes_its_tasks_with_it(cluster: LocalCluster, 
         driver.launchTasks(offer.id, [launched])
         pid = scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING).container_status.executor_pid
         agent, ran = cluster.agent(offer.slave_id.value), cluster.task(launched.task_id.value)
+        wait_until(lambda: ran.stdout() == "said\n", "the task has written")
         agent.kill(at_once=True)
         assert agent.state == cluster.agent(agent.id).state == "killed"
         expected = "TASK_UNREACHABLE" if aware else "TASK_LOST"
@@ -98,6 +99,7 @@ def test_an_agent_that_is_removed_unregisters(cluster: LocalCluster) -> None:
         driver.launchTasks(offer.id, [launched])
         pid = scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING).container_status.executor_pid
         agent = cluster.agent(offer.slave_id.value)
+        wait_until(lambda: cluster.task(launched.task_id.value).stdout() == "said\n", "the task has written")
         agent.remove()
         assert agent.state == "removed"
         status = scheduler.state(launched.task_id.value, mesos_pb2.TASK_LOST)
