@@ -6,10 +6,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
-use tokio::time::sleep_until;
 
 use super::view::TaskView;
-use crate::clock;
+use crate::clock::Clock;
 use crate::local::agent::{self, Agent};
 use crate::local::backend::{Backend, Report, Sandbox};
 use crate::local::failures::Failures;
@@ -36,6 +35,8 @@ pub struct Machine {
     next_connection: ConnectionId,
     backends: BTreeMap<String, Box<dyn Backend>>,
     failures: Failures,
+    /// What is asked for the time.
+    time: Clock,
     clock: WallClock,
 }
 
@@ -47,10 +48,11 @@ pub struct Place {
 }
 
 impl Machine {
-    /// A machine without agents, whose clock is that of its master.
-    pub fn new(failures: Failures, master: Master, clock: WallClock) -> Self {
+    /// A machine without agents, whose wall clock is that of its master.
+    pub fn new(failures: Failures, master: Master, time: Clock, clock: WallClock) -> Self {
         Self {
             master,
+            time,
             clock,
             agents: BTreeMap::new(),
             streams: HashMap::new(),
@@ -125,11 +127,11 @@ impl Machine {
             max_completed_executors_per_framework: options.max_completed_executors_per_framework,
             environment: options.executor_environment_variables.clone(),
             flags: options.flags_of_agent(place.address.port()),
-            start_time: clock::timestamp(),
+            start_time: self.time.timestamp(),
         };
-        self.master.add_agent(clock::now(), info, place.resources.clone(), path);
+        self.master.add_agent(self.time.now(), info, place.resources.clone(), path);
         self.backends.insert(id.clone(), backend(&id));
-        self.agents.insert(id, Agent::new(config, World::new(self.clock, clock::seed())));
+        self.agents.insert(id, Agent::new(config, World::new(self.clock, self.time.seed())));
     }
 
     /// `/metrics/snapshot` of the process that master and agents share.
@@ -170,7 +172,7 @@ impl Machine {
 
     /// The time now. Sets the wall clocks if they are off.
     fn now(&mut self) -> Instant {
-        let (now, wall) = (clock::now(), clock::timestamp());
+        let (now, wall) = (self.time.now(), self.time.timestamp());
         if self.clock.is_off(now, wall) {
             self.clock = WallClock::new(now, wall);
             self.master.set_clock(self.clock);
@@ -185,7 +187,9 @@ impl Machine {
             let now = self.now();
             self.route(now);
             let deadline = self.next_timeout();
+            let time = self.time.clone();
             tokio::select! {
+                biased;
                 job = jobs.recv() => match job {
                     Some(job) => {
                         let now = self.now();
@@ -198,7 +202,7 @@ impl Machine {
                     self.take_report(now, report);
                 }
                 () = async { match deadline {
-                    Some(at) => sleep_until(at.into()).await,
+                    Some(at) => time.sleep_until(at).await,
                     None => std::future::pending().await,
                 } } => {}
             }

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::handle::Handle;
 use super::machine::{Job, Machine, Place};
-use crate::clock;
+use crate::clock::Clock;
 use crate::local::backend::posix::reaper::{Spawner, Ties};
 use crate::local::backend::posix::{self, Containers, Docker, Posix};
 use crate::local::backend::{Backend, Report};
@@ -78,11 +78,12 @@ impl Startup {
             Containers::Unsupported | Containers::IgnoreImage => None,
         };
         let config = config(options, hostname.clone(), address);
-        let (now, wall) = (clock::now(), clock::timestamp());
+        let time = Clock::real();
+        let (now, wall) = (time.now(), time.timestamp());
         let wall_clock = WallClock::new(now, wall);
-        let master = Master::new(now, config, World::new(wall_clock, clock::seed()));
+        let master = Master::new(now, config, World::new(wall_clock, time.seed()));
         let failed = Failed::default();
-        let mut machine = Machine::new(Failures::new(options.stderr_in_log, failed.clone()), master, wall_clock);
+        let mut machine = Machine::new(Failures::new(options.stderr_in_log, failed.clone()), master, time, wall_clock);
         let host = host::look(work_dir.path());
         for (given, meant) in options.resources.misspelt() {
             tracing::warn!(
