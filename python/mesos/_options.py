@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 _LARGEST = 2**63 - 1
 _NANOSECONDS = 10**9
 
+#: What ``LocalCluster`` does unless an argument or the variable says otherwise, while ``"local"`` and the command line do
+#: what Mesos does: the variable and the value, by the option's name.
+_FOR_PYTHON: dict[str, tuple[str, Any]] = {
+    "allocate_on_recovery": ("REMESOS_LOCAL_ALLOCATE_ON_RECOVERY", True),
+}
+
 
 def texts(arguments: Mapping[str, Any]) -> dict[str, str]:
     """Returns the arguments that are not None as text, by name.
@@ -27,6 +33,12 @@ def texts(arguments: Mapping[str, Any]) -> dict[str, str]:
     :raises ArgumentValueError: an argument has no text
     """
     return {name: _READERS[name](name, value) for name, value in arguments.items() if value is not None}
+
+
+def with_defaults(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the arguments with the defaults of ``LocalCluster`` in place of None."""
+    defaults = {name: value for name, (variable, value) in _FOR_PYTHON.items() if variable not in os.environ}
+    return {name: defaults.get(name) if value is None else value for name, value in arguments.items()}
 
 
 def kept() -> str | None:
@@ -197,6 +209,7 @@ _READERS: dict[str, Callable[[str, Any], str]] = {
     "roles": _roles,
     "weights": _weights,
     "allocation_interval": _duration,
+    "allocate_on_recovery": _switch,
     "offer_timeout": _duration,
     "min_allocatable_resources": _text,
     "filter_gpu_resources": _switch,

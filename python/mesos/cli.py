@@ -70,6 +70,7 @@ _OPTIONS: dict[str, dict[str, tuple[str | None, str]]] = {
         "roles": ("ROLES", "the roles that frameworks may have, such as 'a,b' (default: any)"),
         "weights": ("WEIGHTS", "the weights of roles, such as 'a=2,b=0.5'"),
         "allocation_interval": ("DURATION", "the time between batch allocations (default: 1secs)"),
+        "allocate_on_recovery": ("BOOL", "offer the resources of a task that ended at once (default: false)"),
         "offer_timeout": ("DURATION", "how long an offer stands before it is rescinded (default: for ever)"),
         "min_allocatable_resources": ("QUANTITIES", "what an offer has at least (default: cpus:0.01|mem:32)"),
         "max_completed_frameworks": ("NUMBER", "how many completed frameworks are shown (default: 50)"),
@@ -230,6 +231,9 @@ def _run(options: argparse.Namespace) -> int:
     with Stop() as stop, _cluster(options, stderr_in_log=False) as cluster:
         console.say(f"Web page at {cluster.url}")
         console.drain(stop, math.inf)
+        # An interpreter that is interrupted while it starts would report that as an error of its own.
+        if console.is_broken() or stop.number is not None:
+            return BROKEN_STATUS if console.is_broken() else 0
         output = Output(cluster, console)
         script = Script(command, {**os.environ, "REMESOS_MASTER": cluster.address, "PYTHONUNBUFFERED": "1"})
         try:

@@ -74,6 +74,8 @@ class LocalCluster:
     :param weights: the weights of roles, as text such as ``a=2,b=0.5`` or as a mapping
     :param allocation_interval: the time between batch allocations, as text such as ``500ms``, a number of seconds, or a
         timedelta (default 1 second)
+    :param allocate_on_recovery: whether the resources of a task that ended are offered at once (default), instead of
+        with the next batch as the real Mesos does
     :param offer_timeout: how long an offer stands before it is rescinded; as long as the framework holds it if nothing
         sets it
     :param min_allocatable_resources: what an offer has at least: one of several quantities, as in ``cpus:0.01|mem:32``
@@ -115,6 +117,7 @@ class LocalCluster:
         roles: str | Iterable[str] | None = None,
         weights: str | Mapping[str, float] | None = None,
         allocation_interval: str | float | timedelta | None = None,
+        allocate_on_recovery: bool | None = None,
         offer_timeout: str | float | timedelta | None = None,
         min_allocatable_resources: str | None = None,
         filter_gpu_resources: bool | None = None,
@@ -133,12 +136,12 @@ class LocalCluster:
         del arguments["self"]
         if port is None:  # which is any other argument's default
             raise ArgumentTypeError("expected an int as port, got None")
-        self._start(_options.texts(arguments))
+        self._start(_options.texts(_options.with_defaults(arguments)))
 
     @classmethod
     def from_environment(cls) -> LocalCluster:
         """Starts a cluster from the variables alone, like libmesos' ``local``."""
-        return cls()
+        return cls._with({})
 
     @classmethod
     def _with(cls, options: dict[str, Any]) -> LocalCluster:

@@ -253,7 +253,8 @@ class EmbeddedLane(Lane):
         own = {name: value for name, value in flags.items() if name.startswith("MESOS_EXECUTOR_")}
         os.environ.update(own)
         try:
-            return LocalCluster(agents=AGENTS, resources=RESOURCES, work_dir=tempfile.mkdtemp(dir=self._work_dir))
+            work_dir = tempfile.mkdtemp(dir=self._work_dir)
+            return LocalCluster(agents=AGENTS, resources=RESOURCES, work_dir=work_dir, allocate_on_recovery=False)
         finally:
             for name in own:
                 del os.environ[name]

@@ -136,7 +136,7 @@ def alive(pid: int) -> bool:
     return False
 
 
-def wait_until(true: Any, what: str, seconds: float = 10) -> None:
+def wait_until(true: Any, what: str, seconds: float = WAIT_SECONDS) -> None:
     """For what happens in another process and has no event."""
     until = time.monotonic() + seconds
     while not true():

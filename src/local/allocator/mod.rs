@@ -39,6 +39,8 @@ use sorter::Sorter;
 pub struct Options {
     /// Between batches.
     pub interval: Period,
+    /// Whether what tasks and executors give back is offered at once. A real master waits for the next batch.
+    pub on_recovery: bool,
     /// An offer has at least one of these; none: any offer will do.
     pub min_allocatable: Vec<Quantities>,
     /// Weights by role, 1 for others.
@@ -287,6 +289,14 @@ impl Allocator {
             clients.unallocated(framework_id, &quantities);
         }
         self.leave_role_if_idle(framework_id, role);
+    }
+
+    /// A task or an executor gave something of an agent back, which is offered at once if that is chosen. What frameworks
+    /// decline waits for the next batch in any case, or they would be offered it without end.
+    pub fn given_back(&mut self, now: Instant, agent_id: &str) {
+        if self.options.on_recovery {
+            self.want_agent(now, agent_id);
+        }
     }
 
     /// A role is weighed anew. What is offered already stays with whom it is offered to.

@@ -31,6 +31,7 @@ fn limits(text: &str) -> Limits {
 fn world(agents: &[&str]) -> World {
     let options = Options {
         interval: SECOND.into(),
+        on_recovery: false,
         min_allocatable: vec![quantities("cpus:0.01"), quantities("mem:32")],
         weights: BTreeMap::new(),
         filter_gpus: true,
@@ -319,6 +320,23 @@ fn inactive_agents_and_frameworks_are_left_out() {
     assert_eq!(world.next_batch(), [""; 0]);
     world.allocator.activate_framework(world.now, "a");
     assert_eq!(world.offers().len(), 2);
+}
+
+#[test]
+fn what_a_task_gives_back_is_offered_at_once_only_if_that_is_chosen() {
+    for chosen in [false, true] {
+        let mut world = world(&["cpus:4;mem:400", "cpus:4;mem:400"]);
+        world.allocator.options.on_recovery = chosen;
+        world.add("f", "*");
+        world.take("f", "cpus:4;mem:400");
+        world.now += SECOND / 10;
+        world.allocator.recover("f", "S1", "*", &parse("cpus:1;mem:100"), Was::Used);
+        world.allocator.given_back(world.now, "S1");
+        let expected: &[&str] = if chosen { &["f * S1 cpus:1; mem:100"] } else { &[] };
+        let due = world.allocator.poll_timeout().is_some_and(|due| due <= world.now);
+        assert_eq!((due, world.offers()), (chosen, expected.iter().map(|&text| text.to_owned()).collect()));
+        assert_eq!(world.offers(), [""; 0], "what is declined after that waits for the next batch");
+    }
 }
 
 #[test]

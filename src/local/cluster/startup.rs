@@ -36,6 +36,7 @@ fn config(options: &Options, hostname: String, address: SocketAddr) -> master::C
     let least = options.min_allocatable_resources.clone();
     master::Config {
         allocation_interval: options.allocation_interval,
+        allocate_on_recovery: options.allocate_on_recovery,
         min_allocatable_resources: least.unwrap_or(defaults.min_allocatable_resources),
         offer_timeout: options.offer_timeout,
         weights: options.weights.clone(),

@@ -25,6 +25,8 @@ pub struct Config {
     pub address: SocketAddr,
     /// Between batch allocations, `MESOS_ALLOCATION_INTERVAL`.
     pub allocation_interval: Period,
+    /// Whether what tasks give back is offered at once, not with the next batch.
+    pub allocate_on_recovery: bool,
     /// An offer has at least one of these, `MESOS_MIN_ALLOCATABLE_RESOURCES`; none: any offer will do.
     pub min_allocatable_resources: Vec<Quantities>,
     /// How long an offer stands before it is rescinded, `MESOS_OFFER_TIMEOUT`; without, as long as it is not answered.
@@ -54,6 +56,7 @@ impl Config {
             hostname,
             address,
             allocation_interval: ALLOCATION_INTERVAL,
+            allocate_on_recovery: false,
             min_allocatable_resources: vec![Quantities::new([("cpus", MIN_CPUS)]), Quantities::new([("mem", MIN_MEM)])],
             offer_timeout: None,
             weights: BTreeMap::new(),

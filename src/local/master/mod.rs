@@ -115,6 +115,7 @@ impl Master {
     pub fn new(now: Instant, config: Config, mut world: World) -> Self {
         let options = allocator::Options {
             interval: config.allocation_interval,
+            on_recovery: config.allocate_on_recovery,
             min_allocatable: config.min_allocatable_resources.clone(),
             weights: config.weights.clone(),
             filter_gpus: config.filter_gpu_resources,
@@ -201,11 +202,11 @@ impl Master {
     }
 
     /// Takes in what an agent says.
-    pub fn handle_agent(&mut self, _now: Instant, message: ToMaster) {
+    pub fn handle_agent(&mut self, now: Instant, message: ToMaster) {
         let (framework_id, status, latest_state) = match message {
             ToMaster::StatusUpdate { framework_id, status, latest_state } => (framework_id, status, latest_state),
             ToMaster::ExitedExecutor { framework_id, executor_id, agent_id, status } => {
-                return self.executor_exited(&framework_id, executor_id, agent_id, status);
+                return self.executor_exited(now, &framework_id, executor_id, agent_id, status);
             }
             ToMaster::OperationStatus { framework_id, uuid, status } => {
                 return self.operation_updated(&framework_id, &uuid, *status);
@@ -231,16 +232,25 @@ impl Master {
             }
             if task.released && !released {
                 self.allocator.recover(&framework_id, &task.agent_id, &task.role, &task.resources, Was::Used);
+                self.allocator.given_back(now, &task.agent_id);
             }
         }
         self.send_update(&framework_id, *status);
     }
 
-    fn executor_exited(&mut self, framework_id: &str, executor_id: String, agent_id: String, status: i32) {
+    fn executor_exited(
+        &mut self,
+        now: Instant,
+        framework_id: &str,
+        executor_id: String,
+        agent_id: String,
+        status: i32,
+    ) {
         self.counters.count("master/messages_exited_executor");
         let executors = self.frameworks.get_mut(framework_id).map(|framework| &mut framework.executors);
         if let Some(ended) = executors.and_then(|all| all.remove(&(agent_id.clone(), executor_id.clone()))) {
             self.allocator.recover(framework_id, &agent_id, &ended.role, &ended.resources, Was::Used);
+            self.allocator.given_back(now, &agent_id);
         }
         let failure = event::Failure {
             agent_id: Some(v1::AgentId { value: agent_id }),

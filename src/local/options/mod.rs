@@ -83,6 +83,8 @@ pub struct Options {
     pub work_dir: Option<PathBuf>,
     /// Between batch allocations.
     pub allocation_interval: Period,
+    /// Whether what tasks give back is offered at once, not with the next batch.
+    pub allocate_on_recovery: bool,
     /// An executor has so long to subscribe.
     pub executor_registration_timeout: Period,
     /// How long an executor that is asked to end may take before it is killed, unless it sets another time.
@@ -125,6 +127,7 @@ impl Default for Options {
             keep: None,
             work_dir: None,
             allocation_interval: ALLOCATION_INTERVAL,
+            allocate_on_recovery: false,
             executor_registration_timeout: REGISTRATION_TIMEOUT,
             executor_shutdown_grace_period: SHUTDOWN_GRACE_PERIOD,
             containers: Containers::default(),
@@ -140,7 +143,7 @@ type Setting = (&'static str, &'static str, fn(&mut Options, &str) -> Result<()>
 
 /// The flags of libmesos' `local` (`src/local/flags.hpp`), of masters and of agents, which it reads from the same
 /// environment, and what is our own.
-const SETTINGS: [Setting; 27] = [
+const SETTINGS: [Setting; 28] = [
     ("port", "", |o, text| set(&mut o.port, whole(text))),
     ("ip", "", |o, text| set(&mut o.ip, ip(text))),
     ("agents", "MESOS_NUM_SLAVES", |o, text| set(&mut o.agents, agents(text))),
@@ -153,6 +156,9 @@ const SETTINGS: [Setting; 27] = [
     ("weights", "MESOS_WEIGHTS", |o, text| set(&mut o.weights, flags::weights(text))),
     ("allocation_interval", "MESOS_ALLOCATION_INTERVAL", |o, text| {
         set(&mut o.allocation_interval, Period::parse(text))
+    }),
+    ("allocate_on_recovery", "REMESOS_LOCAL_ALLOCATE_ON_RECOVERY", |o, text| {
+        set(&mut o.allocate_on_recovery, flags::switch(text))
     }),
     ("offer_timeout", "MESOS_OFFER_TIMEOUT", |o, text| set(&mut o.offer_timeout, Period::parse(text).map(Some))),
     ("min_allocatable_resources", "MESOS_MIN_ALLOCATABLE_RESOURCES", |o, text| {
