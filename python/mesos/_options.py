@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _LARGEST = 2**63 - 1
 _NANOSECONDS = 10**9
 
-#: What ``LocalCluster`` does unless an argument or the variable says otherwise, while ``"local"`` and the command line do
-#: what Mesos does: the variable and the value, by the option's name.
+#: What ``LocalCluster`` does unless an argument or a variable says otherwise: the variable and the value, by the name
+#: of the option. ``"local"`` and the command line do what Mesos does.
 _FOR_PYTHON: dict[str, tuple[str, Any]] = {
     "allocate_on_recovery": ("REMESOS_LOCAL_ALLOCATE_ON_RECOVERY", True),
 }

@@ -69,7 +69,7 @@ class Output:
         :param last: show only what the files contain now, so that repeated calls come to an end
         """
         over: dict[Path, bool] = {}
-        for task in self._cluster.tasks():
+        for task in self._cluster.tasks:
             self.states[task.id, task.sandbox] = task.state
             # An executor that tasks share may receive another task as long as it runs.
             over[task.sandbox] = last or (task.id == _owner(task.sandbox) and _is_terminal(task.state))

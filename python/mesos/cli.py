@@ -214,7 +214,8 @@ def _local(options: argparse.Namespace) -> int:
     console = Console()
     with Stop() as stop, _cluster(options) as cluster:
         console.say(
-            f"Mesos master at {cluster.address}, web page at {cluster.url}, {cluster.agents} agent(s). Ctrl-C to stop."
+            f"Mesos master at {cluster.address}, web page at {cluster.url}, {len(cluster.agents)} agent(s). "
+            "Ctrl-C to stop."
         )
         console.say(f"Other users and machines need the token: {cluster.link}")
         console.drain(stop, math.inf)

@@ -12,6 +12,8 @@ __all__ = [
     "DriverTimeoutError",
     "MesosError",
     "MesosWarning",
+    "TaskStateError",
+    "TaskTimeoutError",
 ]
 
 
@@ -45,6 +47,14 @@ class ClusterError(MesosError, RuntimeError):
 
 class AddressInUseError(ClusterError, OSError):
     """The port for the embedded cluster is already in use."""
+
+
+class TaskStateError(MesosError, RuntimeError):
+    """A task of an embedded cluster ended, and was not in the state that somebody waited for."""
+
+
+class TaskTimeoutError(MesosError, TimeoutError):
+    """A task of an embedded cluster has not been in the state that somebody waits for."""
 
 
 class MesosWarning(UserWarning):

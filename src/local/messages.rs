@@ -1,6 +1,11 @@
 //! What the embedded master and its agents say to one another: the messages of `src/messages/messages.proto`, inside
 //! one process.
 
+use std::sync::Arc;
+
+use super::backend::Run;
+use super::resources::Resources;
+pub use super::states::is_terminal;
 use crate::proto::v1;
 
 /// The number of a stream that a scheduler or an executor subscribed with, given by the server.
@@ -18,6 +23,8 @@ pub enum ToAgent {
         role: String,
         /// The persistent volumes among their resources, with their roles.
         volumes: Vec<(String, v1::resource::DiskInfo)>,
+        /// What is pretended of each task in place of running it; none if the list is shorter.
+        runs: Vec<Option<Arc<Run>>>,
     },
     /// An operation whose framework wants to know what became of it (`ApplyOperationMessage`).
     ApplyOperation {
@@ -65,6 +72,60 @@ pub enum ToAgent {
         executor_id: String,
         data: Vec<u8>,
     },
+    /// What the agent has after operations on its resources, which it is to remember (`CheckpointResourcesMessage`).
+    Checkpoint {
+        total: Box<Resources>,
+    },
+    /// The agent is registered again. It is to answer for tasks that it did not name (`SlaveReregisteredMessage`).
+    Reregistered {
+        unknown: Vec<UnknownTask>,
+    },
+    /// The agent is to end, with all its executors (`ShutdownMessage`).
+    Shutdown,
+}
+
+/// A task that the master knows and the agent did not name when it registered again.
+#[derive(Debug, Clone)]
+pub struct UnknownTask {
+    pub framework_id: String,
+    pub task_id: String,
+    /// Whether the framework has the capability PARTITION_AWARE.
+    pub partition_aware: bool,
+}
+
+/// What an agent that was registered before has and runs (`ReregisterSlaveMessage`).
+#[derive(Debug, Clone)]
+pub struct Reregistration {
+    pub info: v1::AgentInfo,
+    /// The last part of its URL, `slave(1)`.
+    pub path: String,
+    pub total: Resources,
+    /// The frameworks of its executors.
+    pub frameworks: Vec<v1::FrameworkInfo>,
+    /// The executors that the frameworks launched.
+    pub executors: Vec<KnownExecutor>,
+    pub tasks: Vec<KnownTask>,
+}
+
+/// An executor that an agent runs.
+#[derive(Debug, Clone)]
+pub struct KnownExecutor {
+    pub framework_id: String,
+    pub info: v1::ExecutorInfo,
+    pub role: String,
+}
+
+/// A task that an agent runs, or whose last update is not acknowledged.
+#[derive(Debug, Clone)]
+pub struct KnownTask {
+    pub framework_id: String,
+    pub info: v1::TaskInfo,
+    pub role: String,
+    /// The state of the last update that was sent.
+    pub told: v1::TaskState,
+    /// The state that it has reached.
+    pub state: v1::TaskState,
+    pub statuses: Vec<v1::TaskStatus>,
 }
 
 /// From an agent to the master.
@@ -78,13 +139,8 @@ pub enum ToMaster {
     ExitedExecutor { framework_id: String, executor_id: String, agent_id: String, status: i32 },
     /// Bytes from an executor; best effort.
     Message { framework_id: String, executor_id: String, agent_id: String, data: Vec<u8> },
-}
-
-/// Whether a task in this state is over (`src/common/protobuf_utils.cpp`, `isTerminalState`).
-pub fn is_terminal(state: v1::TaskState) -> bool {
-    use v1::TaskState::*;
-    matches!(
-        state,
-        TaskFinished | TaskFailed | TaskKilled | TaskLost | TaskError | TaskDropped | TaskGone | TaskGoneByOperator
-    )
+    /// An agent that was registered before wants to be again.
+    Reregister(Box<Reregistration>),
+    /// An agent ends in order, and its tasks with it (`UnregisterSlaveMessage`).
+    Unregister { agent_id: String },
 }

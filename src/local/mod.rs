@@ -26,14 +26,25 @@ mod roles;
 mod script;
 mod server;
 mod show;
+mod states;
 pub(crate) mod task;
+mod timers;
 mod token;
 mod work_dir;
 mod world;
 
 pub use agent::executor::launch::PATH as AGENT_PATH;
+pub use backend::{Exit, Run, Simulate};
 pub use cluster::LocalCluster;
-pub use cluster::view::TaskView;
+#[doc(hidden)]
+pub use cluster::machine::Machine;
+#[doc(hidden)]
+pub use cluster::network::UpdateFaults;
+/// What is shown of a cluster.
+pub mod view {
+    pub use super::cluster::view::{AgentView, FrameworkView, OfferView, TaskKey, TaskView};
+    pub use super::cluster::waiting::Waited;
+}
 pub use options::{Options, ip};
 pub use resources::{Declared, Resources};
 pub use script::Script;

@@ -48,6 +48,11 @@ impl World {
         Self { clock, random: fastrand::Rng::with_seed(seed) }
     }
 
+    /// A world for another state machine that takes the place of this one.
+    pub fn fork(&mut self) -> Self {
+        Self { clock: self.clock, random: self.random.fork() }
+    }
+
     /// A world for tests, which is the same in each.
     #[cfg(test)]
     pub fn of_tests(now: Instant) -> Self {

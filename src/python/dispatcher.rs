@@ -23,7 +23,7 @@ use crate::{Error, clock};
 /// The name of each thread that makes callbacks.
 const THREAD: &str = "mesos-callbacks";
 /// `join` looks for signals this often.
-const SIGNAL_CHECK: Duration = Duration::from_millis(50);
+pub const SIGNAL_CHECK: Duration = Duration::from_millis(50);
 
 static THREADS: PerProcess<Mutex<Vec<Thread>>> = PerProcess::new();
 /// The interpreter is about to exit: exceptions of callbacks are ignored from now on.

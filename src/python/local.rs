@@ -1,22 +1,27 @@
 //! `mesos._core.LocalCluster`: the embedded cluster.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
-use super::scheduler::cluster_stopped;
+use super::dispatcher::SIGNAL_CHECK;
+use super::faults::Faults;
+use super::scheduler::stop_drivers_of;
+use super::simulation;
+use crate::clock;
+use crate::local::view::{AgentView, FrameworkView, OfferView, TaskKey, TaskView, Waited};
 use crate::local::{self, Options};
 use crate::per_process::PerProcess;
+use crate::proto::v1;
+use crate::wire::duration::Period;
 
 /// Clusters to stop at the interpreter's exit.
 static CLUSTERS: PerProcess<Mutex<Vec<Weak<local::LocalCluster>>>> = PerProcess::new();
-
-/// Where the clusters of this process listen.
-static ADDRESSES: PerProcess<Mutex<HashSet<SocketAddr>>> = PerProcess::new();
 
 /// An embedded cluster that runs until it is stopped or let go.
 #[pyclass(frozen, module = "mesos._core")]
@@ -28,8 +33,10 @@ pub struct LocalCluster {
 #[pymethods]
 impl LocalCluster {
     #[new]
-    fn new(py: Python<'_>, options: HashMap<String, OsString>) -> PyResult<Self> {
-        start(py, &Options::new(&options)?)
+    #[pyo3(signature = (options, simulate=None))]
+    fn new(py: Python<'_>, options: HashMap<String, OsString>, simulate: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let simulate = simulate.map(simulation::simulate);
+        start(py, &Options { simulate, ..Options::new(&options)? })
     }
 
     /// Where this machine reaches it, `127.0.0.1:port` if nothing else was asked for.
@@ -44,59 +51,124 @@ impl LocalCluster {
         self.cluster.link()
     }
 
-    /// How many agents it has.
-    #[getter]
-    fn agents(&self) -> u32 {
-        self.cluster.agents()
-    }
-
     /// What lets in who is neither this user nor root.
     #[getter]
     fn token(&self) -> &str {
         self.cluster.token().as_str()
     }
 
-    /// Every task: framework's name, id, state's name, sandbox.
-    fn tasks(&self, py: Python<'_>) -> Vec<(String, String, &'static str, OsString)> {
-        let tasks = py.detach(|| self.cluster.tasks());
-        // Not as a path: PyO3 makes that by calling Python code (see `guarded.rs`).
-        tasks.into_iter().map(|t| (t.framework, t.id, t.state.as_str_name(), t.sandbox.into_os_string())).collect()
+    /// Every agent.
+    fn agents(&self, py: Python<'_>) -> Vec<AgentTuple> {
+        let agents = py.detach(|| self.cluster.agents());
+        let agent = |a: AgentView| (a.id, a.hostname, a.resources.to_string(), a.attributes.to_string(), a.state);
+        agents.into_iter().map(agent).collect()
     }
 
-    fn stop(&self, py: Python<'_>) {
-        py.detach(|| self.stop_once());
+    /// What can go wrong in it on request.
+    fn faults(&self) -> Faults {
+        Faults(Arc::clone(&self.cluster))
+    }
+
+    /// Every framework.
+    fn frameworks(&self, py: Python<'_>) -> Vec<FrameworkTuple> {
+        let frameworks = py.detach(|| self.cluster.frameworks());
+        let framework = |f: FrameworkView| (f.id, f.name, f.roles, f.principal, f.connected, f.completed);
+        frameworks.into_iter().map(framework).collect()
+    }
+
+    /// Every task.
+    fn tasks(&self, py: Python<'_>) -> Vec<Task> {
+        py.detach(|| self.cluster.tasks()).into_iter().map(task).collect()
+    }
+
+    /// A task by the ids of its framework, its agent, its executor and its own.
+    fn task(&self, py: Python<'_>, key: Key) -> Option<Task> {
+        py.detach(|| self.cluster.task(&task_key(key))).map(task)
+    }
+
+    /// Every offer that is not answered: id, framework's id, agent's id, role, resources in JSON.
+    fn offers(&self, py: Python<'_>) -> Vec<(String, String, String, String, String)> {
+        let offers = py.detach(|| self.cluster.offers());
+        let offer = |o: OfferView| (o.id, o.framework_id, o.agent_id, o.role, o.resources.to_string());
+        offers.into_iter().map(offer).collect()
+    }
+
+    /// Waits until a task has been in a state, or is over. The task; None after so many seconds, or if the cluster stops.
+    fn wait_for_task(&self, py: Python<'_>, key: Key, state: &str, seconds: f64) -> PyResult<Option<Task>> {
+        let (key, state) = (task_key(key), v1::TaskState::from_str_name(state).unwrap_or_default());
+        let until = clock::now() + Period::from_seconds(seconds).unwrap_or_default();
+        loop {
+            let left = until.saturating_duration_since(clock::now());
+            match py.detach(|| self.cluster.wait_for_task(&key, state, left.min(SIGNAL_CHECK))) {
+                Waited::Found(found) => return Ok(Some(task(found))),
+                Waited::Stopped => return Ok(None),
+                Waited::TimedOut => py.check_signals()?,
+            }
+            if left.is_zero() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The end of a file that a task wrote.
+    fn output<'py>(&self, py: Python<'py>, path: OsString) -> Bound<'py, PyBytes> {
+        let data = py.detach(|| self.cluster.output(Path::new(&path)));
+        PyBytes::new(py, &data)
+    }
+
+    fn is_stopped(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.cluster.ask(|_, _| ()).is_none())
+    }
+
+    /// Stops the cluster; first its drivers, if that is wanted.
+    fn stop(&self, py: Python<'_>, drivers: bool) {
+        py.detach(|| self.stop_once(drivers));
     }
 }
 
+/// An agent: id, host name, resources and attributes in JSON, state.
+type AgentTuple = (String, String, String, String, &'static str);
+/// A framework: id, name, roles, principal, whether it is connected, whether it is completed.
+type FrameworkTuple = (String, String, Vec<String>, Option<String>, bool, bool);
+/// A task: the ids of its framework, its agent, its executor and its own; its name, its framework's name, its state, the
+/// states that its executor reported, its sandbox.
+type Task = (Key, String, String, &'static str, Vec<&'static str>, OsString);
+/// The ids of a task's framework, its agent, its executor and its own.
+type Key = (String, String, String, String);
+
+fn task(view: TaskView) -> Task {
+    let key = (view.framework_id, view.agent_id, view.executor_id, view.id);
+    let states = view.states.iter().map(v1::TaskState::as_str_name).collect();
+    // Not as a path: PyO3 makes that by calling Python code (see `guarded.rs`).
+    (key, view.name, view.framework, view.state.as_str_name(), states, view.sandbox.into_os_string())
+}
+
+fn task_key((framework_id, agent_id, executor_id, id): Key) -> TaskKey {
+    TaskKey { framework_id, agent_id, executor_id, id }
+}
+
 impl LocalCluster {
-    /// Stops the cluster, and tells the drivers of this process whose master it was.
-    fn stop_once(&self) {
-        if !self.stopped.swap(true, Ordering::SeqCst) {
-            let address = self.cluster.address();
-            self.cluster.stop();
-            addresses().remove(&address);
-            cluster_stopped(address, |address| addresses().contains(&address));
+    /// Stops the cluster; first the drivers of this process whose master it is, if that is wanted.
+    fn stop_once(&self, drivers: bool) {
+        if !self.stopped.swap(true, Ordering::SeqCst) && drivers && !self.cluster.is_inherited() {
+            stop_drivers_of(self.cluster.address());
         }
+        self.cluster.stop();
     }
 }
 
 impl Drop for LocalCluster {
     fn drop(&mut self) {
-        self.stop_once();
+        self.stop_once(true);
     }
 }
 
 fn start(py: Python<'_>, options: &Options) -> PyResult<LocalCluster> {
     let cluster = Arc::new(py.detach(|| local::LocalCluster::start(options))?);
-    addresses().insert(cluster.address());
     let mut clusters = CLUSTERS.get().lock().unwrap_or_else(PoisonError::into_inner);
     clusters.retain(|cluster| cluster.strong_count() > 0);
     clusters.push(Arc::downgrade(&cluster));
     Ok(LocalCluster { cluster, stopped: AtomicBool::new(false) })
-}
-
-fn addresses() -> MutexGuard<'static, HashSet<SocketAddr>> {
-    ADDRESSES.get().lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Stops the clusters that still run.

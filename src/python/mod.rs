@@ -4,11 +4,13 @@
 mod dispatcher;
 mod errors;
 mod executor;
+mod faults;
 mod guarded;
 mod local;
 mod logging;
 mod scheduler;
 mod script;
+mod simulation;
 mod text;
 mod threads;
 
@@ -24,6 +26,8 @@ mod _core {
     #[pymodule_export]
     use super::executor::ExecutorDriver;
     #[pymodule_export]
+    use super::faults::Faults;
+    #[pymodule_export]
     use super::local::LocalCluster;
     #[pymodule_export]
     use super::logging::set_log_level;
@@ -31,6 +35,8 @@ mod _core {
     use super::scheduler::SchedulerDriver;
     #[pymodule_export]
     use super::script::Script;
+    #[pymodule_export]
+    use super::simulation::Run;
     #[pymodule_export]
     use super::text::{RawBuffer, set_text, wrap_attributes, wrap_init};
 

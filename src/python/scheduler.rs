@@ -11,15 +11,11 @@ use pyo3::types::{PyBytes, PyList, PyWeakrefReference};
 
 use super::dispatcher::{self, Callbacks, Dispatcher, Exit, parse};
 use super::guarded;
-use crate::Error;
 use crate::driver::{self, Credential, Options, Status};
 use crate::per_process::PerProcess;
 use crate::session::scheduler::{Callback, SchedulerSession};
 use crate::wire::scheduler::{Call, FrameworkMessage, call};
 use crate::wire::views::{StatusView, Wrapped};
-
-/// An embedded cluster that is stopped may be started again within this time, as by tests of a master's failover.
-const RESTART: Duration = Duration::from_secs(3);
 
 /// The drivers of this process, for those whose master is an embedded cluster of this process.
 static DRIVERS: PerProcess<Mutex<Vec<Weak<driver::SchedulerDriver>>>> = PerProcess::new();
@@ -203,23 +199,18 @@ impl Drop for SchedulerDriver {
     }
 }
 
-/// Aborts the drivers whose master was the embedded one at this address, with an error, unless `is_back` says a little
-/// later that there is another one.
-pub fn cluster_stopped(address: SocketAddr, is_back: fn(SocketAddr) -> bool) {
+/// Stops the running drivers of this process whose master is the embedded one at this address, since it is about to stop.
+pub fn stop_drivers_of(address: SocketAddr) {
     let drivers = DRIVERS.get().lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let of_it = drivers.iter().filter_map(Weak::upgrade).filter(|driver| driver.is_of(address));
-    let left: Vec<_> = of_it.map(|driver| Arc::downgrade(&driver)).collect();
-    if left.is_empty() {
-        return;
-    }
-    driver::later(RESTART, move || {
-        if !is_back(address) {
-            let left = left.iter().filter_map(Weak::upgrade);
-            left.for_each(|driver| {
-                driver.fail(Error::cluster(format!("The embedded cluster at {address} was stopped")))
-            });
+    for driver in drivers.iter().filter_map(Weak::upgrade).filter(|driver| driver.is_of(address)) {
+        if driver.status() == Status::Running {
+            driver.stop(true);
+            let name = driver.name();
+            tracing::warn!(
+                "The embedded cluster at {address} stops, and so does the driver of framework '{name}', which still ran"
+            );
         }
-    });
+    }
 }
 
 impl SchedulerDriver {

@@ -438,7 +438,7 @@ def stdout(embedded: LocalCluster) -> Iterator[str]:
         launched = task(offer, "echo hello")
         driver.launchTasks(offer.id, [launched])
         scheduler.state(launched.task_id.value, mesos_pb2.TASK_FINISHED)
-        yield str(embedded.tasks()[0].sandbox / "stdout")
+        yield str(embedded.tasks[0].sandbox / "stdout")
 
 
 @pytest.mark.parametrize(

@@ -245,7 +245,7 @@ def test_the_token_is_in_no_log_of_requests_and_no_task_s_environment(
             made = task(offer, "env; cat /proc/self/environ")
             driver.launchTasks(offer.id, [made])
             scheduler.state(made.task_id.value, mesos_pb2.TASK_FINISHED)
-            (ran,) = cluster.tasks()
+            (ran,) = cluster.tasks
             told = (ran.sandbox / "stdout").read_text()
             assert "MESOS_SANDBOX" in told
             assert TOKEN not in told
@@ -327,8 +327,8 @@ def test_the_user_of_an_executor_is_answered_to_by_that_executor_s_api_alone(tmp
             made.command.value, made.command.user = f'exec {python} -c "$CODE"', "nobody"
             made.command.environment.variables.add(name="CODE", value=EXECUTOR)
             driver.launchTasks(offer.id, [task_of(offer, made)])
-            wait_until(lambda: len(cluster.tasks()) == 1, "the task is there")
-            output = cluster.tasks()[0].sandbox / "stdout"
+            wait_until(lambda: len(cluster.tasks) == 1, "the task is there")
+            output = cluster.tasks[0].sandbox / "stdout"
             wait_until(lambda: output.exists() and output.read_text().endswith("\n"), "the executor has subscribed")
             assert output.read_text() == f"{NOBODY} 401 401 200\n"
 
@@ -340,7 +340,7 @@ def test_nobody_else_reads_what_tasks_write(monkeypatch: pytest.MonkeyPatch, tmp
     with LocalCluster(work_dir=work_dir) as cluster:
         assert_runs_a_task(cluster.address)
         top = work_dir or next(tmp_path.glob("remesos-*"))
-        sandbox = cluster.tasks()[0].sandbox
+        sandbox = cluster.tasks[0].sandbox
         others = stat.S_IRWXG | stat.S_IRWXO
         assert sandbox.stat().st_mode & others == 0
         passed = [top, *(directory for directory in sandbox.parents if top in directory.parents)]
@@ -358,7 +358,7 @@ def test_a_task_of_another_user_reaches_its_sandbox_and_no_other() -> None:
             root = task(offer, "echo secret > mine; sleep 60")
             driver.launchTasks(offer.id, [root])
             scheduler.state(root.task_id.value, mesos_pb2.TASK_RUNNING)
-            secret = cluster.tasks()[0].sandbox / "mine"
+            secret = cluster.tasks[0].sandbox / "mine"
             wait_until(secret.exists, "it is written")
             script = f"""
                 id -u; cd /; echo here > "$MESOS_SANDBOX/file" && cat "$MESOS_SANDBOX/file"
@@ -370,7 +370,7 @@ def test_a_task_of_another_user_reaches_its_sandbox_and_no_other() -> None:
             other.command.user = "nobody"
             driver.launchTasks(offer.id, [other])
             scheduler.state(other.task_id.value, mesos_pb2.TASK_FINISHED)
-            sandbox = next(ran.sandbox for ran in cluster.tasks() if ran.id == other.task_id.value)
+            sandbox = next(ran.sandbox for ran in cluster.tasks if ran.id == other.task_id.value)
             assert (sandbox / "stdout").read_text().split() == [str(NOBODY), "here", "refused", "refused"]
 
 
@@ -401,7 +401,7 @@ def test_a_directory_that_is_there_is_taken_and_what_is_in_it_is_kept_private(tm
     (tmp_path / "link").symlink_to(work_dir)
     with LocalCluster(work_dir=tmp_path / "link") as cluster:
         assert_runs_a_task(cluster.address)
-        assert cluster.tasks()[0].sandbox.is_relative_to(work_dir)
+        assert cluster.tasks[0].sandbox.is_relative_to(work_dir)
         assert (work_dir / "agents").stat().st_mode & 0o777 == (0o711 if os.geteuid() == 0 else 0o700)
 
 

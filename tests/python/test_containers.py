@@ -222,7 +222,7 @@ def test_a_command_runs_in_its_image(
     container = volume(volume(make("remesos-test"), "/data", tmp_path), "own", "made")
     command = "cat /data/there; test -e /usr && exit 5; test -e $MESOS_SANDBOX/own && touch $MESOS_SANDBOX/written"
     assert end(with_docker.address, container, command).state == mesos_pb2.TASK_FINISHED
-    (done,) = with_docker.tasks()
+    (done,) = with_docker.tasks
     assert (done.sandbox / "stdout").read_text() == "something"
     assert (done.sandbox / "written").exists()
     status = end(with_docker.address, make("remesos-test"), "exit 3")
@@ -267,7 +267,7 @@ def test_a_task_in_an_image_is_killed(with_docker: LocalCluster, engine: str) ->
             launched.container.CopyFrom(mesos("remesos-test"))
             driver.launchTasks(offer.id, [launched])
             scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING)
-            (sandbox,) = (t.sandbox for t in with_docker.tasks() if t.id == launched.task_id.value)
+            (sandbox,) = (t.sandbox for t in with_docker.tasks if t.id == launched.task_id.value)
             wait_until((sandbox / "ready").exists, "the command runs")
             driver.killTask(launched.task_id)
             assert scheduler.state(launched.task_id.value, mesos_pb2.TASK_KILLED).message == message

@@ -674,7 +674,7 @@ def test_uris_are_fetched_into_the_sandbox(embedded: LocalCluster, tmp_path: Pat
         )
         driver.launchTasks(offer.id, [launched])
         scheduler.state(launched.task_id.value, mesos_pb2.TASK_FINISHED)
-        (shown,) = embedded.tasks()
+        (shown,) = embedded.tasks
         assert (shown.sandbox / "stdout").read_text() == "ran\na copya copytzover httpover http"
         assert "Fetched" in (shown.sandbox / "stderr").read_text()
 
@@ -739,7 +739,7 @@ def test_a_command_runs_as_its_user(embedded: LocalCluster) -> None:
         failed = scheduler.state(unknown.task_id.value, mesos_pb2.TASK_FAILED)
         assert "Failed to get user information for 'no such user'" in failed.message
         scheduler.state(launched.task_id.value, mesos_pb2.TASK_FINISHED)
-        shown = next(shown for shown in embedded.tasks() if shown.id == launched.task_id.value)
+        shown = next(shown for shown in embedded.tasks if shown.id == launched.task_id.value)
         assert (shown.sandbox / "stdout").read_text() == "nobody\n"
 
 
@@ -772,7 +772,7 @@ def test_a_group_finishes_task_by_task_and_its_executor_with_it(embedded: LocalC
         assert len(set(finished.values())) == 1, "one container holds those of the tasks"
         assert all(finished.values())
         until("the executor is over", lambda: lost(scheduler) == [0])
-        texts = {(shown.sandbox / "stdout").read_text() for shown in embedded.tasks()}
+        texts = {(shown.sandbox / "stdout").read_text() for shown in embedded.tasks}
         assert texts == {"one\n", "two\n"}
 
 
@@ -820,4 +820,4 @@ def test_a_group_is_launched_whole_or_not_at_all(embedded: LocalCluster) -> None
         for name in names:
             refused = scheduler.state(name, mesos_pb2.TASK_ERROR)
             assert refused.reason == mesos_pb2.TaskStatus.REASON_TASK_GROUP_INVALID
-        assert embedded.tasks() == []
+        assert embedded.tasks == []

@@ -158,7 +158,7 @@ def test_stopping_kills_tasks_closes_the_port_and_removes_what_was_temporary() -
         launched = task(offer, "sleep 600 & echo $! > child; wait")
         driver.launchTasks(offer.id, [launched])
         pid = scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING).container_status.executor_pid
-        [shown] = cluster.tasks()
+        [shown] = cluster.tasks
         assert (shown.framework, shown.id, shown.state) == ("test", launched.task_id.value, "TASK_RUNNING")
         wait_until(
             lambda: (shown.sandbox / "child").exists() and (shown.sandbox / "child").read_text().strip(), "a child"
@@ -171,7 +171,7 @@ def test_stopping_kills_tasks_closes_the_port_and_removes_what_was_temporary() -
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", int(cluster.address.partition(":")[2])), timeout=30)
         assert not shown.sandbox.exists()
-        assert cluster.tasks() == []
+        assert cluster.tasks == [shown]
 
 
 @pytest.mark.parametrize("ending", ["SIGKILL", "SIGTERM", "os._exit(3)", "sys.exit()", "raise RuntimeError"])
@@ -217,7 +217,7 @@ def test_tasks_are_killed_with_their_sessions_and_zombies_are_not_left(embedded:
         launched = task(offer, "sleep 600 & echo $! > child; exit 0")
         driver.launchTasks(offer.id, [launched])
         scheduler.state(launched.task_id.value, mesos_pb2.TASK_FINISHED)
-        child = int((embedded.tasks()[0].sandbox / "child").read_text())
+        child = int((embedded.tasks[0].sandbox / "child").read_text())
         wait_until(lambda: not alive(child), "what the task left behind is gone")
 
 
@@ -244,7 +244,7 @@ def test_the_environment_of_a_task_is_that_of_an_agent_and_not_ours(
         launched = task(offer, "/usr/bin/env")
         driver.launchTasks(offer.id, [launched])
         scheduler.state(launched.task_id.value, mesos_pb2.TASK_FINISHED)
-        sandbox = embedded.tasks()[0].sandbox
+        sandbox = embedded.tasks[0].sandbox
     variables = dict(line.split("=", 1) for line in (sandbox / "stdout").read_text().splitlines())
     assert "OURS" not in variables
     assert variables["MESOS_SANDBOX"] == str(sandbox)
@@ -324,7 +324,7 @@ def sandbox_of(cluster: LocalCluster, command: str) -> Path:
         launched = task(offer, command)
         driver.launchTasks(offer.id, [launched])
         scheduler.state(launched.task_id.value, mesos_pb2.TASK_FINISHED)
-        return cluster.tasks()[0].sandbox
+        return cluster.tasks[0].sandbox
 
 
 def peak_kb() -> int:

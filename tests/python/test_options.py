@@ -310,7 +310,7 @@ def test_the_environment_of_executors(tmp_path: Path) -> None:
         launched = task(offer, "echo $PATH $MINE $MESOS_SLAVE_ID")
         driver.launchTasks(offer.id, [launched])
         scheduler.state(launched.task_id.value, mesos_pb2.TASK_FINISHED)
-        said = (cluster.tasks()[0].sandbox / "stdout").read_text()
+        said = (cluster.tasks[0].sandbox / "stdout").read_text()
     assert said == f"/special:/usr/bin:/bin x {offer.slave_id.value}\n"
 
 

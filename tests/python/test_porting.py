@@ -415,7 +415,7 @@ class TestForks:
         with LocalCluster() as cluster:
             child = os.fork()
             if child == 0:
-                assert cluster.tasks() == []
+                assert cluster.tasks == []
                 cluster.stop()
                 sys.exit(0)
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -36,7 +36,7 @@ def test_a_command_that_fails(embedded: LocalCluster, caplog: pytest.LogCaptureF
         driver.killTask(killed.task_id)
         scheduler.state(killed.task_id.value, mesos_pb2.TASK_KILLED)
         (said,) = failures(caplog, 1)
-        sandbox = next(t.sandbox for t in embedded.tasks() if t.id == failed.task_id.value)
+        sandbox = next(t.sandbox for t in embedded.tasks if t.id == failed.task_id.value)
         assert said.splitlines() == [
             f"Task '{failed.task_id.value}' ended in TASK_FAILED: Command exited with status 3. "
             f"Framework: 'fails\\n', sandbox: {sandbox}, stderr ends with:",

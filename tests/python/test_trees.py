@@ -70,7 +70,7 @@ def python(code: str, path: Path) -> str:
 
 def started(cluster: LocalCluster) -> list[int]:
     """The processes of FAMILY in the only task, which has written all of them."""
-    output = cluster.tasks()[0].sandbox / "stdout"
+    output = cluster.tasks[0].sandbox / "stdout"
     wait_until(lambda: output.exists() and output.read_text().endswith("\n"), "the family is there")
     return [int(pid) for pid in output.read_text().split()]
 
@@ -154,7 +154,7 @@ def test_tasks_start_with_no_signal_blocked_or_ignored() -> None:
             launched = task(offer, "grep -E '^Sig(Blk|Ign)' /proc/self/status")
             driver.launchTasks(offer.id, [launched])
             scheduler.state(launched.task_id.value, mesos_pb2.TASK_FINISHED)
-            seen = (cluster.tasks()[0].sandbox / "stdout").read_text().split()
+            seen = (cluster.tasks[0].sandbox / "stdout").read_text().split()
         kept_by_libc = (1 << 31) | (1 << 32)  # signals 32 and 33, which no program can set
         assert seen[::2] == ["SigBlk:", "SigIgn:"]
         assert [int(mask, 16) & ~kept_by_libc for mask in seen[1::2]] == [0, 0]

@@ -208,7 +208,7 @@ def test_an_embedded_master_that_goes_and_comes_back(tmp_path: Path) -> None:
     first = LocalCluster(port)
     with running(f"127.0.0.1:{port}", scheduler):
         scheduler.offer()
-        first.stop()
+        first.stop(drivers=False)
         scheduler.wait("disconnected")
         with LocalCluster(port):
             scheduler.wait("reregistered", seconds=90)

@@ -35,15 +35,16 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
     >>> from mesos.interface import Scheduler
     >>> from mesos.local import LocalCluster
     >>> info = mesos_pb2.FrameworkInfo(user="", name="example")
-    >>> with LocalCluster() as cluster, MesosSchedulerDriver(Scheduler(), info, cluster.address) as driver:
+    >>> with LocalCluster() as cluster, MesosSchedulerDriver(Scheduler(), info, cluster) as driver:
     ...     driver.start() == mesos_pb2.DRIVER_RUNNING
     True
 
     :param scheduler: receives the callbacks; any object with the methods of :class:`mesos.interface.Scheduler`
     :param framework: the framework's info. If its user or host name is empty, the driver fills it in
     :param master: ``host:port``, ``http(s)://host:port``, ``zk://[user:password@]h1:p1,h2:p2/path``,
-        ``file:///path`` (a file that contains one of the others) or ``local``, which starts a cluster in this process.
-        If set, the environment variable ``REMESOS_MASTER`` overrides it, and this may be None
+        ``file:///path`` (a file that contains one of the others), ``local``, which starts a cluster in this process, or
+        a :class:`mesos.local.LocalCluster`. If set, the environment variable ``REMESOS_MASTER`` overrides it, and this
+        may be None
     :param implicitAcknowledgements: whether a status update is acknowledged when ``statusUpdate`` returns
     :param credential: sent as HTTP Basic. Also accepted as the fourth argument, its position before Mesos 0.22
     :param suppressedRoles: the roles that receive no offers until they are revived
@@ -57,7 +58,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         self,
         scheduler: Any,
         framework: mesos_pb2.FrameworkInfo,
-        master: str | None,
+        master: str | LocalCluster | None,
         implicitAcknowledgements: bool | int | mesos_pb2.Credential = True,
         credential: mesos_pb2.Credential | None = None,
         suppressedRoles: Iterable[str] | None = None,
@@ -80,13 +81,18 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
             pair = (parsed.principal, parsed.secret)
         self._scheduler = scheduler
         self._implicit = bool(implicitAcknowledgements)
-        self._cluster: LocalCluster | None = None
         self._follower: Follower | None = None
         _logging.set_level()
-        found = self._find_master(master)
+        found, cluster = self._find_master(master)
+        # When this is freed, the core is freed before its cluster.
         self._core: _core.SchedulerDriver = _core.SchedulerDriver(info, found, pair, suppressed)
+        self._cluster = cluster
 
-    def _find_master(self, master: Any) -> str:
+    def _find_master(self, master: Any) -> tuple[str, LocalCluster | None]:
+        """Returns the master's address, and its cluster if that is embedded."""
+        cluster = master if isinstance(getattr(master, "_core", None), _core.LocalCluster) else None
+        if cluster is not None:
+            master = cluster.address
         override = _arguments.text(os.environ.get("REMESOS_MASTER", ""), "REMESOS_MASTER")
         # A script that reads its master with os.getenv passes None if the variable is not set.
         if master is not None or not override:
@@ -94,17 +100,16 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         if override and override != master:
             shown = [_core.redacted(str(each)) for each in (override, master)]
             _logging.log.warning("Using the master %s, from REMESOS_MASTER, instead of %s", *shown)
-            master = override
+            master, cluster = override, None
         if master in ("local", "localquiet"):
             from mesos import _options
             from mesos._follower import Follower
             from mesos.local import LocalCluster
 
-            self._cluster = LocalCluster._with({"keep": _options.kept()})
-            self._follower = None if master == "localquiet" else Follower(self._cluster)
-            return self._cluster.address
-        named: str = master
-        return named
+            cluster = LocalCluster._with({"keep": _options.kept()})
+            self._follower = None if master == "localquiet" else Follower(cluster)
+            master = cluster.address
+        return master, cluster
 
     def start(self) -> mesos_pb2.Status.ValueType:
         """Starts the driver; a driver can be started only once. Does not wait for the master.

@@ -6,19 +6,22 @@ mod calls;
 pub mod executor;
 pub mod metrics;
 mod operations;
+mod recovery;
 mod state;
-mod timers;
 mod updates;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use self::executor::launch::{self, RoleVolume};
 use self::executor::{Context, Executor};
 use self::operations::Operations;
-use self::timers::Timers;
-use super::backend::{Event, Order};
+use self::updates::Updates;
+use super::backend::{Event, Order, Run};
 use super::messages::{ConnectionId, ToAgent, ToMaster};
+use super::resources::Resources;
+use super::timers::Timers;
 use super::world::{WallClock, World};
 use crate::proto::v1;
 use crate::proto::v1::TaskState;
@@ -30,6 +33,8 @@ pub use executor::{AgentTask, Record, Stage};
 
 /// Executors that are over and still shown with their sandboxes, of all frameworks.
 const MAX_COMPLETED_EXECUTORS: usize = 1000;
+/// `EXECUTOR_REREGISTRATION_TIMEOUT` in `src/slave/constants.hpp`.
+pub const REREGISTRATION_TIMEOUT: Period = Period::from_secs(2);
 
 /// What to do.
 #[derive(Debug)]
@@ -63,6 +68,9 @@ pub struct Config {
     pub environment: BTreeMap<String, String>,
     /// What its `/flags` shows.
     pub flags: BTreeMap<String, String>,
+    /// How long executors may take to subscribe again to an agent that was restarted,
+    /// `MESOS_EXECUTOR_REREGISTRATION_TIMEOUT`.
+    pub reregistration_timeout: Period,
     /// When it was started, in seconds since 1970.
     pub start_time: f64,
 }
@@ -103,14 +111,23 @@ pub struct Agent {
     operations: Operations,
     /// While its tasks are killed, whether the agent is then gone.
     draining: Option<Draining>,
+    /// What it has, after operations on it.
+    total: Resources,
+    /// What it says of tasks that it does not know, by framework and task.
+    disowned: BTreeMap<Key, Updates>,
+    /// While it recovers, when it kills executors that have not subscribed again.
+    recovering: Option<Instant>,
     outputs: VecDeque<Output>,
 }
 
 impl Agent {
     /// An agent without executors.
-    pub fn new(config: Config, world: World) -> Self {
+    pub fn new(config: Config, world: World, total: Resources) -> Self {
         Self {
             config,
+            total,
+            disowned: BTreeMap::new(),
+            recovering: None,
             world,
             executors: BTreeMap::new(),
             containers: HashMap::new(),
@@ -137,6 +154,24 @@ impl Agent {
         self.completed.iter().chain(self.executors.values().map(|executor| &executor.record))
     }
 
+    /// Executors with these ids of framework and executor; an executor may be started again after it has ended.
+    pub fn executors_named<'a>(&'a self, framework_id: &str, executor_id: &'a str) -> impl Iterator<Item = &'a Record> {
+        let key = (framework_id.to_owned(), executor_id.to_owned());
+        let living = self.executors.get(&key).map(|executor| &executor.record);
+        let is_named = move |executor: &&Record| {
+            executor.info.executor_id.value == key.1
+                && executor.framework.id.as_ref().is_some_and(|id| id.value == key.0)
+        };
+        living.into_iter().chain(self.completed.iter().rev().filter(is_named))
+    }
+
+    /// The task that gave this update and its executor, as long as the update is not acknowledged.
+    pub fn reported(&self, status: &v1::TaskStatus) -> Option<(&Record, &AgentTask)> {
+        let records = self.executors.values().map(|executor| &executor.record);
+        let mut found = records.filter_map(|record| Some((record, record.tasks.get(&status.task_id.value)?)));
+        found.find(|(_, task)| task.updates.knows(status.uuid()))
+    }
+
     /// The users of the custom executors that have not ended: of all, or of the one with these ids of framework and
     /// executor.
     pub fn users(&self, wanted: Option<&(String, String)>) -> impl Iterator<Item = &str> {
@@ -152,14 +187,16 @@ impl Agent {
 
     /// When to call `handle_timeout` at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.first().into_iter().chain(self.operations.poll_timeout()).min()
+        let disowned = self.disowned.values().filter_map(Updates::due);
+        let others = self.operations.poll_timeout().into_iter().chain(self.recovering);
+        self.timers.first().into_iter().chain(others).chain(disowned).min()
     }
 
     /// Takes in what the master says.
     pub fn handle_master(&mut self, now: Instant, message: ToAgent) {
         match message {
-            ToAgent::Run { framework, executor, tasks, group, role, volumes } => {
-                self.run(now, *framework, executor.map(|e| *e), tasks, group, role, &volumes);
+            ToAgent::Run { framework, executor, tasks, group, role, volumes, runs } => {
+                self.run(now, *framework, executor.map(|e| *e), tasks, runs, group, role, &volumes);
             }
             ToAgent::ApplyOperation { framework_id, operation_id, uuid } => {
                 let status = operations::finished(&self.config.id, operation_id, self.world.uuid());
@@ -175,10 +212,12 @@ impl Agent {
                 let key = self.key_of_task(&framework_id, &task_id);
                 self.with(now, key, |executor, context| executor.kill(context, &task_id, kill_policy.as_ref()));
             }
-            ToAgent::Acknowledge { framework_id, task_id, uuid } => {
-                let key = self.key_of_task(&framework_id, &task_id);
-                self.with(now, key, |executor, context| executor.record.acknowledge(context, &task_id, &uuid));
-            }
+            ToAgent::Acknowledge { framework_id, task_id, uuid } => match self.key_of_task(&framework_id, &task_id) {
+                None => self.acknowledge_disowned(now, (framework_id, task_id), &uuid),
+                key => {
+                    self.with(now, key, |executor, context| executor.record.acknowledge(context, &task_id, &uuid));
+                }
+            },
             ToAgent::UpdateFramework { framework } => {
                 let id = framework.id.clone().unwrap_or_default().value;
                 self.with_each(now, &id, |executor, context| {
@@ -196,6 +235,9 @@ impl Agent {
             ToAgent::Message { framework_id, executor_id, data } => {
                 self.with(now, Some((framework_id, executor_id)), |executor, context| executor.message(context, data));
             }
+            ToAgent::Checkpoint { total } => self.total = *total,
+            ToAgent::Reregistered { unknown } => self.reregistered(now, unknown),
+            ToAgent::Shutdown => self.shut_down(now),
         }
     }
 
@@ -210,7 +252,16 @@ impl Agent {
         for key in self.timers.due(now) {
             self.with(now, Some(key), Executor::handle_timeout);
         }
-        for (framework_id, uuid, status) in self.operations.repeat(now) {
+        let repeated = self.operations.repeat(now);
+        self.tell_operations(repeated);
+        self.repeat_disowned(now);
+        if self.recovering.take_if(|due| *due <= now).is_some() {
+            self.kill_unsubscribed(now);
+        }
+    }
+
+    fn tell_operations(&mut self, statuses: Vec<(String, Vec<u8>, v1::OperationStatus)>) {
+        for (framework_id, uuid, status) in statuses {
             self.tell(ToMaster::OperationStatus { framework_id, uuid, status: Box::new(status) });
         }
     }
@@ -222,6 +273,7 @@ impl Agent {
         framework: v1::FrameworkInfo,
         info: Option<v1::ExecutorInfo>,
         tasks: Vec<v1::TaskInfo>,
+        runs: Vec<Option<Arc<Run>>>,
         group: bool,
         role: String,
         volumes: &[RoleVolume],
@@ -231,10 +283,11 @@ impl Agent {
         let executor_id = info.as_ref().map_or(&first.task_id.value, |info| &info.executor_id.value);
         let key = (framework_id, executor_id.clone());
         if !self.executors.contains_key(&key) {
-            let executor = Executor::new(self.world.uuid().to_string(), framework, info, role, first);
+            let simulated = runs.first().is_some_and(Option::is_some);
+            let executor = Executor::new(self.world.uuid().to_string(), framework, info, role, first, simulated);
             self.executors.insert(key.clone(), executor);
         }
-        self.with(now, Some(key), |executor, context| executor.run(context, tasks, group, volumes));
+        self.with(now, Some(key), |executor, context| executor.run(context, tasks, runs, group, volumes));
     }
 
     /// Kills all tasks (`Slave::drain`). Each has its own grace period, but at most this one.

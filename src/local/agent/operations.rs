@@ -36,6 +36,15 @@ impl Operations {
         }
     }
 
+    /// The statuses that wait, for a master that is back; they are sent again at once.
+    pub fn resume(&mut self, now: Instant) -> Vec<(String, Vec<u8>, v1::OperationStatus)> {
+        for outstanding in self.0.values_mut() {
+            (outstanding.interval, outstanding.due) = (RETRY_MIN, now + RETRY_MIN);
+        }
+        let all = self.0.iter();
+        all.map(|(uuid, it)| (it.framework_id.clone(), uuid.clone(), it.status.clone())).collect()
+    }
+
     /// Whether none waits for an acknowledgement.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -43,11 +43,12 @@ fn world() -> World {
         max_completed_executors_per_framework: 1000,
         environment: std::collections::BTreeMap::new(),
         flags: std::collections::BTreeMap::new(),
+        reregistration_timeout: REREGISTRATION_TIMEOUT,
         start_time: 0.0,
     };
     let now = Instant::now();
     World {
-        agent: Agent::new(config, world::World::of_tests(now)),
+        agent: Agent::new(config, world::World::of_tests(now), Resources::default()),
         now,
         container: String::new(),
         containers: vec![],
@@ -91,6 +92,7 @@ impl World {
             group: false,
             role: "*".into(),
             volumes: vec![],
+            runs: vec![],
         });
     }
 
@@ -110,6 +112,7 @@ impl World {
             group: kind == v1::executor_info::Type::Default,
             role: "*".into(),
             volumes: vec![],
+            runs: vec![],
         });
     }
 
@@ -156,7 +159,7 @@ impl World {
 
     fn launched(&mut self) {
         let container = self.container.clone();
-        self.agent.handle_backend(self.now, Event::Started { container, process: 42 });
+        self.agent.handle_backend(self.now, Event::Started { container, process: Some(42) });
         self.pump();
     }
 
@@ -434,7 +437,7 @@ fn a_group_ends_with_the_first_task_that_does_not_finish() {
     world.run_on(Group, &["a", "b", "c"]);
     let containers = world.containers.clone();
     for container in &containers {
-        world.agent.handle_backend(world.now, Event::Started { container: container.clone(), process: 1 });
+        world.agent.handle_backend(world.now, Event::Started { container: container.clone(), process: Some(1) });
     }
     world.pump();
     world.ended(&containers[0], Exit::Exited(0));

@@ -64,6 +64,11 @@ impl Updates {
         self.retry.map(|(due, _)| due)
     }
 
+    /// The state of the last update that was sent and not acknowledged.
+    pub fn outstanding(&self) -> Option<v1::TaskState> {
+        self.queue.front().map(v1::TaskStatus::state)
+    }
+
     /// Whether nothing waits for an acknowledgement.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty()

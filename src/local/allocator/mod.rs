@@ -258,6 +258,12 @@ impl Allocator {
         self.track(&framework_id.into(), agent_id, role, shared);
     }
 
+    /// A framework uses these resources of an agent that came back.
+    pub fn hold(&mut self, framework_id: &str, agent_id: &str, role: &str, resources: &Resources) {
+        self.track(&framework_id.into(), agent_id, role, resources);
+        self.use_offered(framework_id, agent_id, role, resources);
+    }
+
     /// Resources are available again.
     pub fn recover(&mut self, framework_id: &str, agent_id: &str, role: &str, resources: &Resources, was: Was) {
         let Some(agent) = self.agents.get_mut(agent_id).filter(|_| !resources.is_empty()) else {

@@ -3,6 +3,8 @@
 
 use std::fmt::Debug;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
 
 use crate::proto::v1;
 use crate::wire::duration::Period;
@@ -10,14 +12,31 @@ use crate::wire::duration::Period;
 pub mod posix;
 #[cfg(test)]
 mod pretend;
+pub mod simulated;
 
 /// Runs the containers of one agent.
 pub trait Backend: Debug {
     /// Does what its agent wants. What comes of it is an [`Event`], later.
-    fn handle(&mut self, order: Order);
+    fn handle(&mut self, now: Instant, order: Order);
 
     /// Where the files of a sandbox can be read on this machine, its logs `stdout` and `stderr` among them.
     fn files(&self, sandbox: &Sandbox) -> PathBuf;
+
+    /// A backend of the same kind and on the same machine, for the agent that takes the place of this one's.
+    fn like(&self, agent_id: &str) -> Box<dyn Backend>;
+
+    /// What came of an order, if this backend does not send [`Report`]s.
+    fn poll_event(&mut self) -> Option<Event> {
+        None
+    }
+
+    /// When to call `handle_timeout` at the latest.
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Does what is due.
+    fn handle_timeout(&mut self, _now: Instant) {}
 }
 
 /// What an agent wants of its backend.
@@ -27,8 +46,12 @@ pub enum Order {
     Start(Box<Launch>),
     /// End all processes of a container. Has no effect on one that has ended.
     Stop { container: String, how: Stop },
+    /// The command of a container gets a signal that its agent did not ask for.
+    Signal { container: String, signal: i32 },
     /// Look how the task in a container is: `Probed`, unless the container ends before.
     Probe { container: String, subject: Subject, probe: Box<Probe> },
+    /// Append to the logs of a sandbox.
+    Write { sandbox: Sandbox, stdout: String, stderr: String },
     /// Put further volumes into a sandbox.
     AddVolumes { sandbox: Sandbox, volumes: Vec<Volume> },
     /// Remove persistent volumes with all that is in them.
@@ -38,8 +61,10 @@ pub enum Order {
 /// What came of something that a backend was asked for.
 #[derive(Debug)]
 pub enum Event {
-    /// A container runs, its command in this process.
-    Started { container: String, process: u32 },
+    /// A container runs, its command in this process, if there is one.
+    Started { container: String, process: Option<u32> },
+    /// The task in a container tells of itself; ids, uuid, source and time are the agent's to fill in.
+    Reported { container: String, status: Box<v1::TaskStatus> },
     /// A container could not be started, and why.
     Failed { container: String, why: StartError },
     /// All processes of a container are gone; how its command ended.
@@ -53,6 +78,7 @@ impl Event {
     pub fn container(&self) -> &str {
         match self {
             Self::Started { container, .. }
+            | Self::Reported { container, .. }
             | Self::Failed { container, .. }
             | Self::Ended { container, .. }
             | Self::Probed { container, .. } => container,
@@ -104,6 +130,75 @@ pub struct Launch {
     /// Whom it runs as, if this process may decide that.
     pub user: Option<String>,
     pub volumes: Vec<Volume>,
+    /// What is pretended in place of running it.
+    pub run: Option<Arc<Run>>,
+}
+
+/// How a task goes that is described instead of run. All times but the first count from the start of its command.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Why it cannot be started; nothing else counts then.
+    pub error: Option<String>,
+    /// How long it takes to start.
+    pub start: Period,
+    /// How long it runs; until it is ended if `None`.
+    pub duration: Option<Period>,
+    /// How it ends if nobody ends it.
+    pub exit: Exit,
+    /// What it writes as soon as it runs.
+    pub stdout: String,
+    /// The same, on standard error.
+    pub stderr: String,
+    /// What it tells of itself, and when, in order.
+    pub statuses: Vec<(Period, v1::TaskStatus)>,
+    /// What health checks find, and from when, in order; `true` before that.
+    pub health: Vec<(Period, bool)>,
+    /// What its check finds, and from when, in order: an exit status, an HTTP status, or for TCP 0 if it can be
+    /// connected to; 0, or for HTTP 200, before that.
+    pub checks: Vec<(Period, i32)>,
+    /// How long it takes to end when it is asked to; it does not if `None`.
+    pub stop: Option<Period>,
+}
+
+/// Says of tasks how they go; `None` of one that is to be run.
+#[derive(Clone)]
+pub struct Simulate(Arc<Describe>);
+
+type Describe = dyn Fn(&[v1::TaskInfo]) -> Vec<Option<Arc<Run>>> + Send + Sync;
+
+impl Simulate {
+    /// Has a function say it, on the cluster's thread.
+    pub fn new(describe: impl Fn(&[v1::TaskInfo]) -> Vec<Option<Arc<Run>>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(describe))
+    }
+
+    /// Asks how tasks go.
+    pub fn ask(&self, tasks: &[v1::TaskInfo]) -> Vec<Option<Arc<Run>>> {
+        (self.0)(tasks)
+    }
+}
+
+impl Debug for Simulate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Simulate").finish_non_exhaustive()
+    }
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self {
+            error: None,
+            start: Period::ZERO,
+            duration: Some(Period::ZERO),
+            exit: Exit::Exited(0),
+            stdout: String::new(),
+            stderr: String::new(),
+            statuses: Vec::new(),
+            health: Vec::new(),
+            checks: Vec::new(),
+            stop: Some(Period::ZERO),
+        }
+    }
 }
 
 /// The directory of an executor's run, or of a task within it.
@@ -148,7 +243,14 @@ pub enum Exit {
     /// With this status.
     Exited(i32),
     /// By a signal, whose name is as `strsignal(3)` gives it.
-    Signaled { number: i32, name: String, core_dumped: bool },
+    Signaled {
+        /// The signal's number.
+        number: i32,
+        /// Its name.
+        name: String,
+        /// Whether there is a core dump.
+        core_dumped: bool,
+    },
     /// It is not known.
     Unknown,
 }

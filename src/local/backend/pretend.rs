@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
+use std::time::Instant;
 
 use super::{Backend, Event, Exit, Launch, Order, Outcome, Sandbox, Stop, Volume};
 
@@ -31,11 +32,12 @@ impl Pretend {
 }
 
 impl Backend for Pretend {
-    fn handle(&mut self, order: Order) {
+    fn handle(&mut self, _now: Instant, order: Order) {
         match order {
             Order::Start(launch) => {
                 self.processes += 1;
-                self.events.push_back(Event::Started { container: launch.container.clone(), process: self.processes });
+                self.events
+                    .push_back(Event::Started { container: launch.container.clone(), process: Some(self.processes) });
                 self.volumes.extend(launch.volumes.clone());
                 self.running.insert(launch.container.clone(), *launch);
             }
@@ -46,10 +48,14 @@ impl Backend for Pretend {
                 };
                 self.end(&container, Exit::Signaled { number, name: name.to_owned(), core_dumped: false });
             }
+            Order::Signal { container, signal } => {
+                self.end(&container, Exit::Signaled { number: signal, name: signal.to_string(), core_dumped: false });
+            }
             Order::Probe { container, subject, .. } => {
                 let seen = self.outcome.clone().map(|outcome| Event::Probed { container, subject, outcome });
                 self.events.extend(seen);
             }
+            Order::Write { .. } => {}
             Order::AddVolumes { volumes, .. } => self.volumes.extend(volumes),
             Order::Destroy { volumes } => self.volumes.retain(|known| !volumes.contains(known)),
         }
@@ -58,12 +64,16 @@ impl Backend for Pretend {
     fn files(&self, sandbox: &Sandbox) -> PathBuf {
         PathBuf::from(&sandbox.run)
     }
+
+    fn like(&self, _agent_id: &str) -> Box<dyn Backend> {
+        Box::new(Self::default())
+    }
 }
 
 /// A master and an agent without any processes, network, or clock.
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use super::*;
     use crate::local::agent::{self, Agent};
@@ -100,7 +110,7 @@ mod tests {
                 ..Default::default()
             };
             let total = Resources::parse("cpus:4;mem:400").expect("valid");
-            master.add_agent(now, info.clone(), total, "slave(1)".into());
+            master.add_agent(now, info.clone(), total.clone(), "slave(1)".into());
             let config = agent::Config {
                 info,
                 id: "S0".into(),
@@ -111,9 +121,10 @@ mod tests {
                 max_completed_executors_per_framework: 1000,
                 environment: std::collections::BTreeMap::new(),
                 flags: std::collections::BTreeMap::new(),
+                reregistration_timeout: agent::REREGISTRATION_TIMEOUT,
                 start_time: 0.0,
             };
-            let agent = Agent::new(config, World::of_tests(now));
+            let agent = Agent::new(config, World::of_tests(now), total.clone());
             let framework_info = v1::FrameworkInfo { user: "u".into(), name: "f".into(), ..Default::default() };
             let subscribe = call::Subscribe { framework_info, ..Default::default() };
             let stream_id = master.subscribe(now, 1, subscribe);
@@ -162,7 +173,7 @@ mod tests {
         fn do_for_agent(&mut self, output: agent::Output) {
             match output {
                 agent::Output::Tell(message) => self.master.handle_agent(self.now, message),
-                agent::Output::Order(order) => self.backend.handle(order),
+                agent::Output::Order(order) => self.backend.handle(self.now, order),
                 agent::Output::Send(..) | agent::Output::Close(_) => {}
             }
         }

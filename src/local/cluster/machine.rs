@@ -1,19 +1,22 @@
 //! Routes the outputs of master, agents and backends to one another, and keeps their time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
 
+use super::agents::Agents;
+use super::faults::Answers;
+use super::network::Network;
 use super::view::TaskView;
 use crate::clock::Clock;
 use crate::local::agent::{self, Agent};
-use crate::local::backend::{Backend, Report, Sandbox};
+use crate::local::backend::{Backend, Order, Report, Sandbox, Simulate};
 use crate::local::failures::Failures;
 use crate::local::master::{self, Master};
-use crate::local::messages::ConnectionId;
+use crate::local::messages::{ConnectionId, ToAgent};
 use crate::local::metrics::Metrics;
 use crate::local::options::Options;
 use crate::local::queue;
@@ -26,18 +29,40 @@ use crate::proto::v1::scheduler::Event;
 /// Something to do on the cluster's thread.
 pub type Job = Box<dyn FnOnce(&mut Machine, Instant) + Send>;
 
+/// What somebody waits for. Returns whether there is nothing left to wait for.
+pub type Waiter = Box<dyn FnMut(&Machine) -> bool + Send>;
+
 /// Master, agents and their surroundings, on the cluster's thread.
 pub struct Machine {
+    /// The master.
     pub master: Master,
-    pub agents: BTreeMap<String, Agent>,
+    /// The agents, by id.
+    pub agents: Agents,
+    /// Agents that will not come back, the first to leave first.
+    pub departed: Vec<Departed>,
     streams: HashMap<ConnectionId, queue::Sender<Event>>,
     executors: HashMap<ConnectionId, queue::Sender<executor::Event>>,
     next_connection: ConnectionId,
-    backends: BTreeMap<String, Box<dyn Backend>>,
     failures: Failures,
     /// What is asked for the time.
     time: Clock,
+    /// Says of each task how it goes, if it is not to be run.
+    pub simulate: Option<Simulate>,
     clock: WallClock,
+    pub(super) network: Network,
+    pub(super) answers: Answers,
+    /// Agents that are to register for the first time.
+    pub(super) new_agents: BTreeSet<String>,
+    pub(super) waiters: Vec<Waiter>,
+}
+
+/// An agent that has left, whose tasks and their files can still be looked at.
+pub struct Departed {
+    pub agent: Agent,
+    /// `killed` or `removed`.
+    pub how: &'static str,
+    /// Knows where the files are.
+    pub backend: Box<dyn Backend>,
 }
 
 /// What the agents of a cluster share.
@@ -51,15 +76,20 @@ impl Machine {
     /// A machine without agents, whose wall clock is that of its master.
     pub fn new(failures: Failures, master: Master, time: Clock, clock: WallClock) -> Self {
         Self {
+            network: Network::new(time.seed()),
             master,
             time,
             clock,
-            agents: BTreeMap::new(),
+            agents: Agents::default(),
+            departed: Vec::new(),
             streams: HashMap::new(),
             executors: HashMap::new(),
             next_connection: 0,
-            backends: BTreeMap::new(),
             failures,
+            answers: Answers::default(),
+            new_agents: BTreeSet::new(),
+            waiters: Vec::new(),
+            simulate: None,
         }
     }
 
@@ -96,7 +126,7 @@ impl Machine {
 
     /// The agent at `/slave(N)`.
     pub fn agent_at(&mut self, path: &str) -> Option<&mut Agent> {
-        self.agents.values_mut().find(|agent| agent.config().path == path)
+        self.agents.at_mut(path)
     }
 
     /// Adds an agent with its backend, and registers it at the master.
@@ -107,7 +137,7 @@ impl Machine {
         place: &Place,
         backend: impl FnOnce(&str) -> Box<dyn Backend>,
     ) {
-        let id = format!("{}-S{index}", self.master.id());
+        let id = self.master.new_agent_id();
         let path = format!("slave({})", index.saturating_add(1));
         let info = v1::AgentInfo {
             hostname: place.hostname.clone(),
@@ -127,11 +157,40 @@ impl Machine {
             max_completed_executors_per_framework: options.max_completed_executors_per_framework,
             environment: options.executor_environment_variables.clone(),
             flags: options.flags_of_agent(place.address.port()),
+            reregistration_timeout: agent::REREGISTRATION_TIMEOUT,
             start_time: self.time.timestamp(),
         };
         self.master.add_agent(self.time.now(), info, place.resources.clone(), path);
-        self.backends.insert(id.clone(), backend(&id));
-        self.agents.insert(id, Agent::new(config, World::new(self.clock, self.time.seed())));
+        let backend = backend(&id);
+        let world = World::new(self.clock, self.time.seed());
+        self.agents.insert(Agent::new(config, world, place.resources.clone()), backend);
+    }
+
+    /// Puts an agent that lost all its memory in the place of this one, whose containers end.
+    pub(super) fn replace_agent(&mut self, now: Instant, id: &str, new_id: &str) {
+        let Some((mut former, mut backend)) = self.agents.remove(id) else { return };
+        former.perish(now);
+        while let Some(output) = former.poll_output() {
+            match output {
+                agent::Output::Order(order) => backend.handle(now, order),
+                agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
+                agent::Output::Tell(_) | agent::Output::Send(..) => {}
+            }
+        }
+        let (config, total) = (former.config().clone(), former.declared().clone());
+        let info = Self::renamed(&config.info, new_id);
+        let config = agent::Config { info, id: new_id.to_owned(), ..config };
+        let agent = Agent::new(config, World::new(self.clock, self.network.random.u64(..)), total);
+        self.agents.insert(agent, backend.like(new_id));
+        self.new_agents.insert(new_id.to_owned());
+        self.departed.push(Departed { agent: former, how: "removed", backend });
+    }
+
+    /// Gives an order to the backend of an agent.
+    pub(super) fn order(&mut self, now: Instant, agent_id: &str, order: Order) {
+        if let Some(backend) = self.agents.backend_mut(agent_id) {
+            backend.handle(now, order);
+        }
     }
 
     /// `/metrics/snapshot` of the process that master and agents share.
@@ -141,32 +200,16 @@ impl Machine {
         metrics
     }
 
-    /// Every task, over or not.
-    pub fn tasks(&self) -> Vec<TaskView> {
-        self.all_tasks().map(|(agent, executor, task)| self.view(agent, executor, task)).collect()
-    }
-
-    fn all_tasks(&self) -> impl Iterator<Item = (&Agent, &agent::Record, &agent::AgentTask)> {
-        let executors = self.agents.values().flat_map(|agent| agent.executors().map(move |each| (agent, each)));
-        executors.flat_map(|(agent, executor)| executor.all_tasks().map(move |task| (agent, executor, task)))
-    }
-
-    fn view(&self, agent: &Agent, executor: &agent::Record, task: &agent::AgentTask) -> TaskView {
-        TaskView {
-            framework: executor.framework.name.clone(),
-            id: task.info.task_id.value.clone(),
-            state: task.state,
-            sandbox: self.files(&agent.config().id, &executor.sandbox_of(task)),
-        }
-    }
-
-    fn files(&self, agent_id: &str, sandbox: &Sandbox) -> PathBuf {
-        self.backends.get(agent_id).map(|backend| backend.files(sandbox)).unwrap_or_default()
+    /// Where the files of a sandbox are.
+    pub(super) fn files(&self, agent_id: &str, sandbox: &Sandbox) -> PathBuf {
+        let departed = || self.departed.iter().find(|departed| departed.agent.config().id == agent_id);
+        let backend = self.agents.backend(agent_id).or_else(|| departed().map(|departed| &*departed.backend));
+        backend.map(|backend| backend.files(sandbox)).unwrap_or_default()
     }
 
     /// What the agent at `/slave(N)` shows of itself.
     pub fn agent_state(&self, path: &str) -> Option<serde_json::Value> {
-        let agent = self.agents.values().find(|agent| agent.config().path == path)?;
+        let agent = self.agents.at(path)?;
         Some(agent.state(|sandbox| self.files(&agent.config().id, sandbox)))
     }
 
@@ -182,7 +225,7 @@ impl Machine {
     }
 
     /// Runs until no handle is left.
-    pub async fn run(mut self, mut jobs: mpsc::UnboundedReceiver<Job>, mut reports: mpsc::UnboundedReceiver<Report>) {
+    pub async fn run(&mut self, mut jobs: mpsc::UnboundedReceiver<Job>, mut reports: mpsc::UnboundedReceiver<Report>) {
         loop {
             let now = self.now();
             self.route(now);
@@ -193,7 +236,7 @@ impl Machine {
                 job = jobs.recv() => match job {
                     Some(job) => {
                         let now = self.now();
-                        job(&mut self, now);
+                        job(self, now);
                     }
                     None => return,
                 },
@@ -212,12 +255,14 @@ impl Machine {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        self.agents.values().filter_map(Agent::poll_timeout).chain(self.master.poll_timeout()).min()
+        let agents = self.agents.poll_timeout().into_iter();
+        agents.chain(self.master.poll_timeout()).chain(self.next_on_network()).min()
     }
 
     fn handle_timeouts(&mut self, now: Instant) {
         self.master.handle_timeout(now);
-        self.agents.values_mut().for_each(|agent| agent.handle_timeout(now));
+        self.agents.handle_timeout(now);
+        self.handle_network(now);
     }
 
     fn take_report(&mut self, now: Instant, report: Report) {
@@ -228,8 +273,8 @@ impl Machine {
 
     /// The task of an agent that gave this update.
     fn reported_by(&self, status: &v1::TaskStatus) -> Option<TaskView> {
-        let found = self.all_tasks().find(|(_, _, task)| task.updates.knows(status.uuid()));
-        found.map(|(agent, executor, task)| self.view(agent, executor, task))
+        let agent = self.agents.get(&status.agent_id.as_ref()?.value)?;
+        agent.reported(status).map(|(executor, task)| self.task_view(agent, executor, task, None))
     }
 
     /// Carries messages until nobody has anything left to say.
@@ -240,16 +285,30 @@ impl Machine {
                 quiet = false;
                 self.do_for_master(now, output);
             }
-            let agents = self.agents.iter_mut();
-            let outputs = agents.filter_map(|(id, agent)| Some((id.clone(), agent.poll_output()?)));
-            for (agent_id, output) in outputs.collect::<Vec<_>>() {
-                quiet = false;
-                self.do_for_agent(now, &agent_id, output);
+            // Each says one thing, and then the master has its say again.
+            for agent_id in self.agents.touched() {
+                quiet &= !self.hear_agent(now, &agent_id);
             }
             if quiet {
-                return;
+                return self.tell_waiters();
             }
         }
+    }
+
+    /// Does what an agent says next; false if it has nothing left to say.
+    fn hear_agent(&mut self, now: Instant, agent_id: &str) -> bool {
+        let said = self.agents.get_mut(agent_id).and_then(Agent::poll_output);
+        if let Some(output) = said {
+            self.do_for_agent(now, agent_id, output);
+            return true;
+        }
+        let happened = self.agents.backend_mut(agent_id).and_then(|backend| backend.poll_event());
+        if let Some(event) = happened {
+            self.take_report(now, Report { agent_id: agent_id.to_owned(), event });
+            return true;
+        }
+        self.agents.settle(agent_id);
+        false
     }
 
     fn do_for_master(&mut self, now: Instant, output: master::Output) {
@@ -267,18 +326,30 @@ impl Machine {
                 }
             }
             master::Output::Close(connection) => drop(self.streams.remove(&connection)),
-            master::Output::Tell(agent_id, message) => {
-                if let Some(agent) = self.agents.get_mut(&agent_id) {
+            master::Output::Tell(agent_id, mut message) => {
+                self.describe(&mut message);
+                let message = self.network.carry_to_agent(&agent_id, message);
+                if let (Some(message), Some(agent)) = (message, self.agents.get_mut(&agent_id)) {
                     agent.handle_master(now, message);
                 }
             }
         }
     }
 
+    /// Finds out how the tasks go that an agent is to run.
+    fn describe(&self, message: &mut ToAgent) {
+        if let (Some(simulate), ToAgent::Run { tasks, runs, .. }) = (&self.simulate, message) {
+            *runs = simulate.ask(tasks);
+        }
+    }
+
     fn do_for_agent(&mut self, now: Instant, agent_id: &str, output: agent::Output) {
-        let Some(backend) = self.backends.get_mut(agent_id) else { return };
         match output {
-            agent::Output::Tell(message) => self.master.handle_agent(now, message),
+            agent::Output::Tell(message) => {
+                for message in self.network.carry_to_master(now, agent_id, message) {
+                    self.master.handle_agent(now, message);
+                }
+            }
             agent::Output::Send(connection, event) => {
                 let lost = self.executors.get(&connection).is_some_and(|stream| !stream.send(&event));
                 if lost {
@@ -286,7 +357,16 @@ impl Machine {
                 }
             }
             agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
-            agent::Output::Order(order) => backend.handle(order),
+            agent::Output::Order(order) => {
+                let full = self.network.full.contains(agent_id).then(|| Self::out_of_space(agent_id, &order)).flatten();
+                if let Some(failed) = full {
+                    if let Some(agent) = self.agents.get_mut(agent_id) {
+                        agent.handle_backend(now, failed);
+                    }
+                } else if let Some(backend) = self.agents.backend_mut(agent_id) {
+                    backend.handle(now, order);
+                }
+            }
         }
     }
 }

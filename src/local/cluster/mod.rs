@@ -1,33 +1,52 @@
 //! Runs master and agents on one thread: starts them, stops them, and says where they are.
 
+pub mod agents;
+pub mod faults;
 pub mod handle;
+mod look;
 pub mod machine;
+pub mod network;
+mod remains;
 mod startup;
 pub mod view;
+pub mod waiting;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::sync::Mutex;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use self::handle::Handle;
+use self::machine::Machine;
+use self::remains::Remains;
 use self::startup::{Site, Startup};
-use self::view::TaskView;
+use self::view::{AgentView, FrameworkView, OfferView, TaskKey, TaskView, View};
+use self::waiting::Waited;
+use super::messages::is_terminal;
 use super::options::Options;
 use super::token::Token;
+use crate::proto::v1;
 use crate::{Error, Result};
+
+/// The cluster's thread, or what is left of it.
+#[derive(Debug)]
+enum Life {
+    Running(JoinHandle<Remains>),
+    Stopped(Remains),
+}
 
 /// A running embedded cluster. Dropping it stops it.
 #[derive(Debug)]
 pub struct LocalCluster {
     address: SocketAddr,
     link: String,
-    agents: u32,
     token: Token,
     handle: Handle,
     stop: Mutex<Option<oneshot::Sender<()>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    life: Mutex<Life>,
     /// The process that has the thread: a forked child has not.
     process: u32,
 }
@@ -53,7 +72,10 @@ impl LocalCluster {
             .name("mesos-local".to_owned())
             .spawn(move || match Startup::prepare(&options, listener, site) {
                 Ok(startup) => startup.run(server_handle, receiver, stopped, || drop(ready.send(Ok(())))),
-                Err(error) => drop(ready.send(Err(error))),
+                Err(error) => {
+                    drop(ready.send(Err(error)));
+                    Remains::default()
+                }
             })
             .map_err(|e| Error::cluster(format!("cannot start the cluster's thread: {e}")))?;
         outcome.recv().map_err(|_| Error::cluster("the cluster's thread ended while it started"))??;
@@ -64,8 +86,8 @@ impl LocalCluster {
                  as this user. The link with the token is {link}"
             );
         }
-        let (stop, thread, process) = (Mutex::new(Some(stop)), Mutex::new(Some(thread)), std::process::id());
-        Ok(Self { address, link, agents: numbers.agents, token, handle, stop, thread, process })
+        let (stop, life) = (Mutex::new(Some(stop)), Mutex::new(Life::Running(thread)));
+        Ok(Self { address, link, token, handle, stop, life, process: std::process::id() })
     }
 
     /// Where this machine reaches it.
@@ -78,28 +100,89 @@ impl LocalCluster {
         &self.link
     }
 
-    /// How many agents it has.
-    pub fn agents(&self) -> u32 {
-        self.agents
-    }
-
     /// What lets in who is neither this user nor root.
     pub fn token(&self) -> &Token {
         &self.token
     }
 
-    fn is_inherited(&self) -> bool {
+    /// Whether another process started it, of which this one is a fork.
+    pub fn is_inherited(&self) -> bool {
         self.process != std::process::id()
     }
 
-    /// Every task, over or not. Blocks for a moment; empty if the cluster is stopped, and in a forked child.
-    pub fn tasks(&self) -> Vec<TaskView> {
+    /// Does something on the cluster's thread, and waits for it. `None` if the cluster is stopped, and in a forked child.
+    pub fn ask<T: Send + 'static>(&self, job: impl FnOnce(&mut Machine, Instant) -> T + Send + 'static) -> Option<T> {
         if self.is_inherited() {
-            return Vec::new();
+            return None;
         }
         let (reply, answer) = std::sync::mpsc::channel();
-        self.handle.tell(move |machine, _| drop(reply.send(machine.tasks())));
-        answer.recv().unwrap_or_default()
+        self.handle.tell(move |machine, now| drop(reply.send(job(machine, now))));
+        answer.recv().ok()
+    }
+
+    /// Looks at the cluster, or at what could be seen when it stopped. Nothing can be seen in a forked child.
+    fn look<T: Send + 'static>(
+        &self,
+        now: impl FnOnce(&Machine) -> T + Send + 'static,
+        then: impl FnOnce(&View) -> T,
+    ) -> T {
+        if self.is_inherited() {
+            return then(&View::default());
+        }
+        match self.ask(|machine, _| now(machine)) {
+            Some(seen) => seen,
+            None => self.with_remains(|remains| then(&remains.view)),
+        }
+    }
+
+    fn with_remains<T>(&self, look: impl FnOnce(&Remains) -> T) -> T {
+        match &*self.life.lock().unwrap_or_else(PoisonError::into_inner) {
+            Life::Stopped(remains) => look(remains),
+            // Its thread panicked.
+            Life::Running(_) => look(&Remains::default()),
+        }
+    }
+
+    /// Every agent, those that are gone last.
+    pub fn agents(&self) -> Vec<AgentView> {
+        self.look(Machine::agent_views, |view| view.agents.clone())
+    }
+
+    /// Every framework, the completed ones last.
+    pub fn frameworks(&self) -> Vec<FrameworkView> {
+        self.look(Machine::framework_views, |view| view.frameworks.clone())
+    }
+
+    /// Every task that an agent remembers, over or not.
+    pub fn tasks(&self) -> Vec<TaskView> {
+        self.look(Machine::tasks, |view| view.tasks.clone())
+    }
+
+    /// A task, if its agent remembers it.
+    pub fn task(&self, key: &TaskKey) -> Option<TaskView> {
+        let (now, then) = (key.clone(), key);
+        self.look(move |machine| machine.task(&now), |view| view.tasks.iter().rev().find(|task| task.is(then)).cloned())
+    }
+
+    /// Every offer that is not answered.
+    pub fn offers(&self) -> Vec<OfferView> {
+        self.look(Machine::offer_views, |view| view.offers.clone())
+    }
+
+    /// Waits at most so long until a task has been in a state, or is over.
+    pub fn wait_for_task(&self, key: &TaskKey, state: v1::TaskState, at_most: Duration) -> Waited<TaskView> {
+        if self.is_inherited() {
+            return Waited::Stopped;
+        }
+        let key = key.clone();
+        let is_there = move |task: &TaskView| task.states.contains(&state) || is_terminal(task.state);
+        waiting::wait(&self.handle, at_most, move |machine| machine.task(&key).filter(&is_there))
+    }
+
+    /// The end of what a task wrote to `stdout` or `stderr`, also if its sandbox was removed with the cluster.
+    pub fn output(&self, path: &Path) -> Vec<u8> {
+        let is_running = !self.is_inherited() && self.ask(|_, _| ()).is_some();
+        if is_running { remains::output(path) } else { self.with_remains(|remains| remains.output(path)) }
     }
 
     /// Kills all tasks, closes the port, and removes what was temporary. Stopping twice does nothing, and a forked
@@ -108,15 +191,20 @@ impl LocalCluster {
         if self.is_inherited() {
             return;
         }
-        let lock = |e: std::sync::PoisonError<_>| e.into_inner();
-        if let Some(stop) = self.stop.lock().unwrap_or_else(lock).take() {
+        if let Some(stop) = self.stop.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // The thread may have ended by itself.
             let _ = stop.send(());
         }
-        let thread = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("The embedded cluster's thread panicked");
-        }
+        // Whoever looks meanwhile waits for what remains.
+        let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *life, Life::Stopped(Remains::default()));
+        *life = match before {
+            Life::Running(thread) => Life::Stopped(thread.join().unwrap_or_else(|_| {
+                tracing::error!("The embedded cluster's thread panicked");
+                Remains::default()
+            })),
+            stopped => stopped,
+        };
     }
 }
 

@@ -8,9 +8,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::handle::Handle;
 use super::machine::{Job, Machine, Place};
+use super::remains::Remains;
 use crate::clock::Clock;
 use crate::local::backend::posix::reaper::{Spawner, Ties};
 use crate::local::backend::posix::{self, Containers, Docker, Posix};
+use crate::local::backend::simulated::Simulated;
 use crate::local::backend::{Backend, Report};
 use crate::local::failures::Failures;
 use crate::local::keep::Failed;
@@ -85,6 +87,7 @@ impl Startup {
         let master = Master::new(now, config, World::new(wall_clock, time.seed()));
         let failed = Failed::default();
         let mut machine = Machine::new(Failures::new(options.stderr_in_log, failed.clone()), master, time, wall_clock);
+        machine.simulate.clone_from(&options.simulate);
         let host = host::look(work_dir.path());
         for (given, meant) in options.resources.misspelt() {
             tracing::warn!(
@@ -107,7 +110,8 @@ impl Startup {
                     containers: options.containers,
                     docker: docker.clone(),
                 };
-                Box::new(Posix::new(site)) as Box<dyn Backend>
+                let real = Box::new(Posix::new(site)) as Box<dyn Backend>;
+                if options.simulate.is_some() { Box::new(Simulated::new(real)) } else { real }
             };
             machine.add_agent(index, options, &place, backend);
         }
@@ -121,15 +125,15 @@ impl Startup {
         Ok(Self { runtime, listener, work_dir, keep: options.keep.clone(), failed, machine, reports, server })
     }
 
-    /// Runs the cluster until it is stopped. Calls `ready` when the port answers.
+    /// Runs the cluster until it is stopped, and returns what remains of it. Calls `ready` when the port answers.
     pub fn run(
         self,
         handle: Handle,
         jobs: mpsc::UnboundedReceiver<Job>,
         stopped: oneshot::Receiver<()>,
         ready: impl FnOnce(),
-    ) {
-        let Self { runtime, listener, work_dir, keep, failed, machine, reports, server } = self;
+    ) -> Remains {
+        let Self { runtime, listener, work_dir, keep, failed, mut machine, reports, server } = self;
         runtime.block_on(async {
             match tokio::net::TcpListener::from_std(listener) {
                 Ok(listener) => drop(tokio::spawn(server::serve(listener, handle, server))),
@@ -141,11 +145,15 @@ impl Startup {
                 _ = stopped => {}
             }
         });
+        let view = machine.view();
         // Tasks and connections end with the runtime, and only then goes the directory that they use.
+        drop(machine);
         drop(runtime);
+        let remains = Remains::new(view, work_dir.is_temporary());
         if let Some(keep) = keep.filter(|_| work_dir.is_temporary()) {
             failed.keep(&keep);
         }
         drop(work_dir);
+        remains
     }
 }

@@ -217,6 +217,7 @@ impl Master {
             group,
             role: offer.role.clone(),
             volumes,
+            runs: Vec::new(),
         };
         self.outputs.push_back(Output::Tell(offer.agent_id.clone(), message));
     }

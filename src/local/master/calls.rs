@@ -98,7 +98,7 @@ impl Master {
             Connection { id: connection, stream_id: stream_id.to_owned(), next_heartbeat: now + HEARTBEAT_INTERVAL };
         self.frameworks.insert(
             id.clone(),
-            Framework { connection: Some(stream), removal_due: None, offer_constraints, ..framework },
+            Framework { connection: Some(stream), removal_due: None, offer_constraints, recovered: false, ..framework },
         );
         let subscribed = event::Subscribed {
             framework_id: v1::FrameworkId { value: id },
@@ -237,6 +237,11 @@ impl Master {
         };
         if kill.agent_id.is_some_and(|agent| agent.value != task.agent_id) {
             return tracing::warn!("Ignoring KILL of '{task_id}': it is on another agent");
+        }
+        if let Some(agent) = self.agents.get_mut(&task.agent_id).filter(|agent| !agent.connected) {
+            tracing::warn!("Cannot kill '{task_id}' now: its agent is disconnected");
+            agent.killed.insert((framework_id.to_owned(), task_id));
+            return;
         }
         let message =
             ToAgent::KillTask { framework_id: framework_id.to_owned(), task_id, kill_policy: kill.kill_policy };

@@ -17,6 +17,11 @@ pub const MAX_COMPLETED_FRAMEWORKS: usize = 50;
 /// `DEFAULT_MAX_COMPLETED_TASKS_PER_FRAMEWORK`.
 pub const MAX_COMPLETED_TASKS: usize = 1000;
 
+/// `DEFAULT_AGENT_PING_TIMEOUT`, `DEFAULT_MAX_AGENT_PING_TIMEOUTS` and `MIN_AGENT_REREGISTER_TIMEOUT`.
+const AGENT_PING_TIMEOUT: Period = Period::from_secs(15);
+const MAX_AGENT_PING_TIMEOUTS: u32 = 5;
+const AGENT_REREGISTER_TIMEOUT: Period = Period::from_secs(600);
+
 /// Where and how the master runs.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -45,6 +50,12 @@ pub struct Config {
     pub max_completed_frameworks: usize,
     /// How many tasks that are over are remembered of each, `MESOS_MAX_COMPLETED_TASKS_PER_FRAMEWORK`.
     pub max_completed_tasks_per_framework: usize,
+    /// How long an agent may take to answer a ping, and when it is pinged again, `MESOS_AGENT_PING_TIMEOUT`.
+    pub agent_ping_timeout: Period,
+    /// After so many unanswered pings an agent is unreachable, `MESOS_MAX_AGENT_PING_TIMEOUTS`.
+    pub max_agent_ping_timeouts: u32,
+    /// How long an agent may take to register again, `MESOS_AGENT_REREGISTER_TIMEOUT`.
+    pub agent_reregister_timeout: Period,
     /// What `/flags` shows.
     pub flags: BTreeMap<String, String>,
 }
@@ -66,6 +77,9 @@ impl Config {
             cluster: None,
             max_completed_frameworks: MAX_COMPLETED_FRAMEWORKS,
             max_completed_tasks_per_framework: MAX_COMPLETED_TASKS,
+            agent_ping_timeout: AGENT_PING_TIMEOUT,
+            max_agent_ping_timeouts: MAX_AGENT_PING_TIMEOUTS,
+            agent_reregister_timeout: AGENT_REREGISTER_TIMEOUT,
             flags: BTreeMap::new(),
         }
     }

@@ -55,7 +55,8 @@ impl Master {
         }
         agent.deactivated = false;
         agent.drain = None;
-        self.allocator.set_agent_active(agent_id, true);
+        let connected = agent.connected;
+        self.allocator.set_agent_active(agent_id, connected);
         self.allocator.reconsider(now, agent_id);
         Ok(())
     }

@@ -28,6 +28,8 @@ pub struct Framework {
     /// By agent and id.
     pub executors: BTreeMap<(String, String), ExecutorRecord>,
     pub completed_tasks: VecDeque<Task>,
+    /// Tasks of unreachable agents, which may come back.
+    pub unreachable_tasks: BTreeMap<String, Task>,
     pub offer_constraints: Option<OfferConstraints>,
     /// By id, those that are not acknowledged.
     pub operations: BTreeMap<String, OperationRecord>,
@@ -35,6 +37,8 @@ pub struct Framework {
     pub registered_time: f64,
     pub reregistered_time: Option<f64>,
     pub unregistered_time: Option<f64>,
+    /// Whether it is known from an agent alone, and has not subscribed to this master yet.
+    pub recovered: bool,
 }
 
 /// An executor of the framework's own, as long as it lives.
@@ -110,12 +114,14 @@ impl Framework {
             tasks: BTreeMap::new(),
             executors: BTreeMap::new(),
             completed_tasks: VecDeque::new(),
+            unreachable_tasks: BTreeMap::new(),
             offer_constraints: None,
             operations: BTreeMap::new(),
             removal_due: None,
             registered_time,
             reregistered_time: None,
             unregistered_time: None,
+            recovered: false,
         }
     }
 
@@ -135,7 +141,7 @@ impl Framework {
 
     /// Its tasks, those that are over last.
     pub fn all_tasks(&self) -> impl Iterator<Item = &Task> {
-        self.tasks.values().chain(&self.completed_tasks)
+        self.tasks.values().chain(self.unreachable_tasks.values()).chain(&self.completed_tasks)
     }
 
     /// Its id.
@@ -170,10 +176,15 @@ impl Framework {
     /// A terminal update was acknowledged: the task is over. So many that are over are remembered at most.
     pub fn complete_task(&mut self, task_id: &str, most: usize) {
         if let Some(task) = self.tasks.remove(task_id) {
-            self.completed_tasks.push_back(task);
-            if self.completed_tasks.len() > most {
-                self.completed_tasks.pop_front();
-            }
+            self.add_completed(task, most);
+        }
+    }
+
+    /// A task is over, so many of which are remembered at most.
+    pub fn add_completed(&mut self, task: Task, most: usize) {
+        self.completed_tasks.push_back(task);
+        if self.completed_tasks.len() > most {
+            self.completed_tasks.pop_front();
         }
     }
 
@@ -183,6 +194,8 @@ impl Framework {
         self.unregistered_time = Some(timestamp);
         self.executors.clear();
         self.operations.clear();
+        let unreachable = std::mem::take(&mut self.unreachable_tasks);
+        self.completed_tasks.extend(unreachable.into_values());
         for (task_id, mut task) in std::mem::take(&mut self.tasks) {
             if !is_terminal(task.state) {
                 let status = v1::TaskStatus {

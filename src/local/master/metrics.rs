@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use super::Master;
 use super::validation::OfFramework;
-use super::{Framework, Master};
 use crate::local::messages::is_terminal;
 use crate::local::metrics::{Metrics, add_resources};
 use crate::local::resources::Resources;
@@ -13,7 +13,7 @@ use crate::proto::v1::task_status::Reason;
 use crate::proto::v1::{self, scheduler::call};
 
 /// Counters that are there before anything has happened.
-const COUNTERS: [&str; 32] = [
+const COUNTERS: [&str; 40] = [
     "master/invalid_status_update_acknowledgements",
     "master/invalid_status_updates",
     "master/messages_decline_offers",
@@ -27,15 +27,23 @@ const COUNTERS: [&str; 32] = [
     "master/messages_register_framework",
     "master/messages_register_slave",
     "master/messages_reregister_framework",
+    "master/messages_reregister_slave",
     "master/messages_resource_request",
     "master/messages_revive_offers",
     "master/messages_status_update",
     "master/messages_status_update_acknowledgement",
     "master/messages_suppress_offers",
     "master/messages_unregister_framework",
+    "master/messages_unregister_slave",
+    "master/recovery_slave_removals",
     "master/slave_registrations",
     "master/slave_removals",
+    "master/slave_removals/reason_registered",
+    "master/slave_removals/reason_unhealthy",
+    "master/slave_removals/reason_unregistered",
     "master/slave_reregistrations",
+    "master/slave_unreachable_completed",
+    "master/slave_unreachable_scheduled",
     "master/tasks_dropped",
     "master/tasks_error",
     "master/tasks_failed",
@@ -135,18 +143,19 @@ impl Master {
         set("frameworks_connected", connected);
         set("frameworks_disconnected", self.frameworks.len() as f64 - connected);
         set("frameworks_inactive", self.frameworks.len() as f64 - connected);
-        let inactive = self.agents.values().filter(|agent| agent.deactivated).count() as f64;
+        let inactive = self.agents.values().filter(|agent| !agent.is_active()).count() as f64;
         set("slaves_active", agents - inactive);
         set("slaves_inactive", inactive);
-        set("slaves_connected", agents);
-        for name in ["slaves_disconnected", "slaves_unreachable", "dropped_messages"] {
-            set(name, 0.0);
-        }
+        let disconnected = self.agents.values().filter(|agent| !agent.connected).count() as f64;
+        set("slaves_connected", agents - disconnected);
+        set("slaves_disconnected", disconnected);
+        set("slaves_unreachable", self.absent.unreachable.len() as f64);
+        set("dropped_messages", 0.0);
         for name in ["event_queue_dispatches", "event_queue_http_requests", "event_queue_messages"] {
             set(name, 0.0);
         }
         set("outstanding_offers", self.offers.len() as f64);
-        let tasks = || self.frameworks.values().flat_map(Framework::live_tasks);
+        let tasks = || self.frameworks.values().flat_map(|f| f.live_tasks().chain(f.unreachable_tasks.values()));
         for (state, name) in ACTIVE {
             metrics.insert(name.to_owned(), tasks().filter(|task| task.state == state).count() as f64);
         }

@@ -4,6 +4,7 @@
 //! `poll_output` gives out what to do, `poll_timeout` when to come back. Follows `src/master/master.cpp`.
 
 mod accept;
+mod agents;
 mod calls;
 mod config;
 mod draining;
@@ -17,7 +18,9 @@ mod operator;
 mod parts;
 mod quota;
 mod reconcile;
+mod reregistration;
 mod resource_rules;
+mod seen;
 mod state;
 mod tasks;
 mod validation;
@@ -35,6 +38,7 @@ use crate::proto::v1;
 use crate::proto::v1::scheduler::{Event, event};
 use crate::wire::duration::Period;
 
+use agents::Absent;
 pub use config::{ALLOCATION_INTERVAL, Config, MAX_COMPLETED_FRAMEWORKS, MAX_COMPLETED_TASKS};
 pub use framework::Framework;
 use inverse_offers::InverseOffers;
@@ -71,6 +75,12 @@ pub struct AgentRecord {
     pub deactivated: bool,
     /// How far it is drained of tasks.
     pub drain: Option<v1::DrainInfo>,
+    /// Whether its connection stands; if not, it is to register again.
+    pub connected: bool,
+    /// It is pinged at regular intervals since then.
+    pub pinged_since: Instant,
+    /// The tasks, each with its framework, that are to be killed when it is connected again.
+    pub killed: BTreeSet<(String, String)>,
 }
 
 /// Resources on their way to a framework.
@@ -95,14 +105,18 @@ pub struct Master {
     offers: BTreeMap<String, OfferRecord>,
     /// When which offers are rescinded, in this order; some are answered already.
     expiring: VecDeque<(Instant, String)>,
-    /// Agents that an operator marked gone.
-    gone: BTreeSet<String>,
+    absent: Absent,
+    /// When agents that answer no pings are unreachable.
+    silent: BTreeMap<String, Instant>,
+    /// When disconnected agents that have not registered again are unreachable.
+    disconnected: BTreeMap<String, Instant>,
     schedule: v1::maintenance::Schedule,
     /// The weights of roles that were set.
     weights: BTreeMap<String, f64>,
     /// The quotas of roles that were set; they may have been set to none.
     quotas: BTreeMap<String, Quota>,
     next_framework: u64,
+    next_agent: u64,
     inverse_offers: InverseOffers,
     next_offer: u64,
     allocator: Allocator,
@@ -133,11 +147,14 @@ impl Master {
             completed: VecDeque::new(),
             offers: BTreeMap::new(),
             expiring: VecDeque::new(),
-            gone: BTreeSet::new(),
+            absent: Absent::default(),
+            silent: BTreeMap::new(),
+            disconnected: BTreeMap::new(),
             schedule: v1::maintenance::Schedule::default(),
             weights,
             quotas: BTreeMap::new(),
             next_framework: 0,
+            next_agent: 0,
             inverse_offers: InverseOffers::default(),
             next_offer: 0,
             allocator,
@@ -158,7 +175,21 @@ impl Master {
         self.counters.count("master/slave_registrations");
         let registered_time = self.world.timestamp(now);
         self.allocator.add_agent(now, &id, info.clone(), total.clone());
-        self.agents.insert(id, AgentRecord { info, total, path, registered_time, deactivated: false, drain: None });
+        if self.unavailability(&info.hostname).is_some() {
+            self.allocator.set_maintenance(now, &id, true);
+        }
+        let record = AgentRecord {
+            info,
+            total,
+            path,
+            registered_time,
+            deactivated: false,
+            drain: None,
+            connected: true,
+            pinged_since: now,
+            killed: BTreeSet::new(),
+        };
+        self.agents.insert(id, record);
     }
 
     /// Sets the wall clock.
@@ -177,7 +208,8 @@ impl Master {
         let heartbeats = frameworks.clone().filter_map(|f| f.connection.as_ref()).map(|c| c.next_heartbeat);
         let removals = frameworks.filter_map(|f| f.removal_due);
         let offers = self.expiring.front().map(|(due, _)| *due);
-        heartbeats.chain(removals).chain(offers).chain(self.allocator.poll_timeout()).min()
+        let agents = self.next_unreachable();
+        heartbeats.chain(removals).chain(offers).chain(agents).chain(self.allocator.poll_timeout()).min()
     }
 
     /// Does what is due: heartbeats, removals of frameworks that did not come back, allocations.
@@ -193,6 +225,7 @@ impl Master {
         let due = |f: &&Framework| f.removal_due.is_some_and(|due| due <= now);
         let gone: Vec<String> = self.frameworks.values().filter(due).map(Framework::id).collect();
         gone.iter().for_each(|id| self.remove_framework(now, id));
+        self.find_unreachable(now);
         while let Some((_, offer_id)) = self.expiring.front().filter(|(due, _)| *due <= now) {
             let offer_id = offer_id.clone();
             self.expiring.pop_front();
@@ -218,6 +251,8 @@ impl Master {
                 let message = Some(event::Message { agent_id, executor_id, data });
                 return self.send(&framework_id, Event { message, ..Event::of(event::Type::Message) });
             }
+            ToMaster::Reregister(agent) => return self.reregister(now, *agent),
+            ToMaster::Unregister { agent_id } => return self.unregister(now, &agent_id),
         };
         self.counters.count("master/messages_status_update");
         self.counters.count("master/valid_status_updates");

@@ -2,14 +2,11 @@
 
 use std::time::Instant;
 
-use super::{MESOS_VERSION, Master, Output};
-use crate::local::messages::ToAgent;
+use super::{MESOS_VERSION, Master};
 use crate::local::refusal::Refusal;
 use crate::proto::v1;
-use crate::proto::v1::framework_info::capability::Type as Capability;
 use crate::proto::v1::master::{Call, Response, call, response};
 use crate::proto::v1::scheduler::{Event, event};
-use crate::proto::v1::task_status::Reason;
 
 impl Master {
     /// Carries out a call. Calls that only change something have no response.
@@ -140,44 +137,19 @@ impl Master {
 
     /// Removes an agent for good (`Master::Http::_markAgentGone`). Does nothing if it is already marked gone.
     pub(super) fn mark_gone(&mut self, now: Instant, agent_id: &str) -> Result<(), Refusal> {
-        if self.agents.remove(agent_id).is_none() {
-            let known = self.gone.contains(agent_id);
-            return if known { Ok(()) } else { Err(Refusal::new(404, format!("Agent '{agent_id}' not found"))) };
+        let absent = &self.absent;
+        let known = self.agents.contains_key(agent_id)
+            || absent.unreachable.contains_key(agent_id)
+            || absent.recovered.contains_key(agent_id);
+        if absent.gone.contains(agent_id) {
+            return Ok(());
+        }
+        if !known {
+            return Err(Refusal::new(404, format!("Agent '{agent_id}' not found")));
         }
         tracing::info!("Agent {agent_id} is marked gone");
-        self.gone.insert(agent_id.to_owned());
-        self.rescind_offers_of(agent_id);
-        self.allocator.remove_agent(agent_id);
-        for framework_id in self.frameworks.keys().cloned().collect::<Vec<_>>() {
-            self.lose_agent(now, &framework_id, agent_id);
-        }
+        self.set_gone(now, agent_id);
         Ok(())
-    }
-
-    fn lose_agent(&mut self, now: Instant, framework_id: &str, agent_id: &str) {
-        let Some(framework) = self.frameworks.get_mut(framework_id) else {
-            return;
-        };
-        let aware = framework.has(Capability::PartitionAware);
-        let reason = if aware { Reason::AgentRemovedByOperator } else { Reason::AgentRemoved };
-        let here = framework.tasks.values().filter(|task| task.agent_id == agent_id);
-        let lost: Vec<v1::TaskInfo> = here.map(|task| task.info.clone()).collect();
-        let most = self.config.max_completed_tasks_per_framework;
-        lost.iter().for_each(|task| framework.complete_task(&task.task_id.value, most));
-        framework.executors.retain(|(agent, _), _| agent != agent_id);
-        for task in &lost {
-            let state = v1::TaskState::TaskGoneByOperator;
-            self.report(now, framework_id, task, state, reason, "Agent has been marked gone");
-        }
-        if !lost.is_empty() {
-            let shutdown = ToAgent::ShutdownFramework { framework_id: framework_id.to_owned() };
-            self.outputs.push_back(Output::Tell(agent_id.to_owned(), shutdown));
-        }
-        let failure =
-            event::Failure { agent_id: Some(v1::AgentId { value: agent_id.to_owned() }), ..Default::default() };
-        let mut event = Event::of(event::Type::Failure);
-        event.failure = Some(failure);
-        self.send(framework_id, event);
     }
 
     /// Rescinds every offer of an agent.

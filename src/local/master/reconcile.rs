@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::Master;
+use super::agents::time_info;
 use super::framework::Task;
 use crate::proto::v1;
 use crate::proto::v1::scheduler::call;
@@ -17,7 +18,7 @@ impl Master {
             framework.tasks.values().map(latest).collect()
         } else {
             let known = |task: &call::reconcile::Task| framework.tasks.get(&task.task_id.value).map(latest);
-            reconcile.tasks.iter().map(|task| known(task).unwrap_or_else(|| self.unknown(task))).collect()
+            reconcile.tasks.iter().filter_map(|task| known(task).or_else(|| self.unknown(task))).collect()
         };
         let timestamp = Some(self.world.timestamp(now));
         for status in answers {
@@ -25,16 +26,26 @@ impl Master {
         }
     }
 
-    fn unknown(&self, task: &call::reconcile::Task) -> v1::TaskStatus {
-        let agent_known = task.agent_id.as_ref().is_some_and(|id| self.agents.contains_key(&id.value));
-        let (state, message) = if task.agent_id.as_ref().is_some_and(|id| self.gone.contains(&id.value)) {
-            (v1::TaskState::TaskGoneByOperator, "Reconciliation: Task is gone")
-        } else if agent_known {
+    /// What is said of a task that is not known; nothing if its agent may have it and did not come back yet.
+    fn unknown(&self, task: &call::reconcile::Task) -> Option<v1::TaskStatus> {
+        let agent_id = task.agent_id.as_ref().map(|id| id.value.as_str());
+        let absent = &self.absent;
+        let awaited = agent_id.map_or(!absent.recovered.is_empty(), |id| absent.recovered.contains_key(id));
+        if awaited {
+            return None;
+        }
+        let since = agent_id.and_then(|id| absent.unreachable.get(id)).map(|(_, since)| time_info(*since));
+        let (state, message) = if agent_id.is_some_and(|id| self.agents.contains_key(id)) {
             (v1::TaskState::TaskGone, "Reconciliation: Task is unknown to the agent")
+        } else if since.is_some() {
+            (v1::TaskState::TaskUnreachable, "Reconciliation: Task is unreachable")
+        } else if agent_id.is_some_and(|id| absent.gone.contains(id)) {
+            (v1::TaskState::TaskGoneByOperator, "Reconciliation: Task is gone")
         } else {
             (v1::TaskState::TaskUnknown, "Reconciliation: Task is unknown")
         };
-        answer(task.task_id.clone(), task.agent_id.clone(), state, message)
+        let status = answer(task.task_id.clone(), task.agent_id.clone(), state, message);
+        Some(v1::TaskStatus { unreachable_time: since, ..status })
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::agents::Admitted;
 use super::framework::{Framework, Task};
 use super::{AgentRecord, MASTER_CAPABILITY_NAMES, MESOS_VERSION, Master};
 use crate::local::messages::is_terminal;
@@ -28,7 +29,7 @@ const COUNTED: [TaskState; 10] = [
 impl Master {
     /// `/state`.
     pub fn state(&self) -> Value {
-        let deactivated = self.agents.values().filter(|agent| agent.deactivated).count();
+        let deactivated = self.agents.values().filter(|agent| !agent.is_active()).count();
         let leader = json!({
             "id": self.id, "pid": self.pid(), "port": self.config.address.port(), "hostname": self.config.hostname,
         });
@@ -45,12 +46,12 @@ impl Master {
             "capabilities": MASTER_CAPABILITY_NAMES,
             "activated_slaves": self.agents.len().saturating_sub(deactivated),
             "deactivated_slaves": deactivated,
-            "unreachable_slaves": 0,
+            "unreachable_slaves": self.absent.unreachable.len(),
             "leader": self.pid(),
             "leader_info": leader,
             "flags": self.config.flags,
             "slaves": self.agents.iter().map(|(id, agent)| self.agent_json(id, agent)).collect::<Vec<_>>(),
-            "recovered_slaves": [],
+            "recovered_slaves": self.recovered_json(),
             "frameworks": self.frameworks.values().map(|f| self.framework_json(f)).collect::<Vec<_>>(),
             "completed_frameworks": self.completed.iter().map(|f| self.framework_json(f)).collect::<Vec<_>>(),
             "orphan_tasks": [],
@@ -80,7 +81,20 @@ impl Master {
             json["offered_resources_full"] = full_by_role(offers.map(|offer| (offer.role.as_str(), &offer.resources)));
             json
         };
-        json!({ "slaves": self.agents.iter().map(slave).collect::<Vec<_>>(), "recovered_slaves": [] })
+        json!({ "slaves": self.agents.iter().map(slave).collect::<Vec<_>>(), "recovered_slaves": self.recovered_json() })
+    }
+
+    /// The agents that were registered with an earlier master, and are not yet with this one.
+    fn recovered_json(&self) -> Value {
+        let slave = |(id, known): (&String, &Admitted)| {
+            json!({
+                "id": id,
+                "hostname": known.info.hostname,
+                "port": self.config.address.port(),
+                "attributes": show::attributes(&known.info.attributes),
+            })
+        };
+        self.absent.recovered.iter().map(slave).collect()
     }
 
     /// `/state-summary`.
@@ -143,7 +157,7 @@ impl Master {
             "offered_resources": show::resources(&self.offered(id)),
             "reserved_resources": show::reserved(&agent.total),
             "unreserved_resources": show::resources(&agent.total.not_reserved()),
-            "active": !agent.deactivated,
+            "active": agent.is_active(),
             "deactivated": agent.deactivated,
             "version": MESOS_VERSION,
             "capabilities": show::AGENT_CAPABILITIES,
@@ -165,7 +179,7 @@ impl Master {
             "webui_url": framework.info.webui_url(),
             "active": framework.connection.is_some(),
             "connected": framework.connection.is_some(),
-            "recovered": false,
+            "recovered": framework.recovered,
         })
     }
 
@@ -196,7 +210,7 @@ impl Master {
         let (name, roles) = show::roles(&framework.info);
         json[name] = roles;
         json["tasks"] = tasks(&mut live.into_iter().chain(done));
-        json["unreachable_tasks"] = json!([]);
+        json["unreachable_tasks"] = tasks(&mut framework.unreachable_tasks.values());
         json["completed_tasks"] = tasks(&mut framework.completed_tasks.iter());
         let offers = self.offers.iter().filter(|(_, offer)| offer.framework_id == id);
         json["offers"] = offers

@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::allocator::Quantities;
+use super::backend::Simulate;
 use super::backend::posix::Containers;
 use super::master::{ALLOCATION_INTERVAL, MAX_COMPLETED_FRAMEWORKS, MAX_COMPLETED_TASKS};
 use super::resources::Declared;
@@ -95,6 +96,8 @@ pub struct Options {
     pub docker: Option<PathBuf>,
     /// Names and addresses, without ports, that the Host of a request may have beside those of loopback.
     pub hosts: Vec<String>,
+    /// Says of each task how it goes, if it is not to be run. Not among the texts.
+    pub simulate: Option<Simulate>,
     /// The most bytes that wait for a subscriber before its stream ends.
     pub queue_max: usize,
 }
@@ -133,6 +136,7 @@ impl Default for Options {
             containers: Containers::default(),
             docker: None,
             hosts: Vec::new(),
+            simulate: None,
             queue_max: QUEUE_MAX,
         }
     }

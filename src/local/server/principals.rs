@@ -55,11 +55,14 @@ pub async fn authenticate(State(guard): State<Guard>, request: Request, next: Ne
     }
     match principal(credentials, request.headers()) {
         Some(principal) => passed(request, next, Some(principal)).await,
-        None => {
-            let realm = [(header::WWW_AUTHENTICATE, "Basic realm=\"mesos-master-scheduler\"")];
-            (StatusCode::UNAUTHORIZED, realm, "401 Unauthorized.").into_response()
-        }
+        None => unauthorized(),
     }
+}
+
+/// The answer to a scheduler that has to present a credential.
+pub fn unauthorized() -> Response {
+    let realm = [(header::WWW_AUTHENTICATE, "Basic realm=\"mesos-master-scheduler\"")];
+    (StatusCode::UNAUTHORIZED, realm, "401 Unauthorized.").into_response()
 }
 
 async fn passed(mut request: Request, next: Next, principal: Option<String>) -> Response {

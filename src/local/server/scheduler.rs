@@ -71,8 +71,10 @@ async fn call_of(
     request: OfFramework,
 ) -> Result<Response, Refusal> {
     let done = if matches!(request, OfFramework::UpdateFramework(_)) { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let outcome =
-        context.cluster.ask(move |machine, now| machine.master.call(now, stream_id.as_deref(), &framework_id, request));
+    let outcome = context.cluster.ask(move |machine, now| {
+        machine.refusal(now, None)?;
+        machine.master.call(now, stream_id.as_deref(), &framework_id, request)
+    });
     match outcome.await {
         Some(Ok(())) => Ok(done.into_response()),
         Some(Err(refusal)) => Err(refusal),
@@ -89,12 +91,14 @@ async fn subscribe(
     let cluster = context.cluster.clone();
     let (sender, events) = queue(context.queue_max, EVENT, format, connection);
     let opened = context.cluster.ask(move |machine, now| {
+        let id = subscribe.framework_info.id.as_ref().map(|id| id.value.as_str());
+        machine.refusal(now, id)?;
         let connection = machine.open_stream(sender);
         let stream_id = machine.master.subscribe(now, connection, subscribe);
         let left = move || cluster.tell(move |machine, now| machine.close_stream(now, connection));
-        (stream_id, Events::new(events, left))
+        Ok((stream_id, Events::new(events, left)))
     });
-    let (stream_id, events) = opened.await.ok_or_else(|| Refusal::new(503, "The cluster is stopping"))?;
+    let (stream_id, events) = opened.await.unwrap_or_else(|| Err(Refusal::new(503, "The cluster is stopping")))?;
     let headers = [(header::CONTENT_TYPE.as_str(), format.media_type()), (STREAM_ID, stream_id.as_str())];
     Ok((headers, events.body()).into_response())
 }

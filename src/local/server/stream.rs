@@ -11,13 +11,18 @@ use futures_util::Stream;
 use prost::Message;
 
 use super::connections::Connection;
+use super::principals;
 use crate::local::queue;
 use crate::local::refusal::Refusal;
 use crate::wire::{json, recordio};
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST), self.message).into_response()
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_REQUEST);
+        match status {
+            StatusCode::UNAUTHORIZED => principals::unauthorized(),
+            _ => (status, self.message).into_response(),
+        }
     }
 }
 

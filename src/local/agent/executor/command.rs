@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::launch::RoleVolume;
-use super::{Context, Record, Runner, Stage, not_launched};
-use crate::local::backend::Event;
+use super::launch::{RoleVolume, Start};
+use super::{Cause, Context, Record, Runner, Stage, not_launched};
+use crate::local::backend::{Event, Order, Stop};
 use crate::local::resources::Amount;
 use crate::local::task::{OWN_GRACE, TaskProcess};
 use crate::proto::v1;
@@ -37,15 +37,19 @@ impl Runner for Command {
         _group: bool,
         volumes: &[RoleVolume],
     ) {
-        let Some(v1::TaskInfo { command, container, .. }) = tasks.into_iter().next() else { return };
-        let command = command.unwrap_or_default();
-        record.start_container(context, &self.container, record.sandbox(), &command, container, volumes);
+        let Some(v1::TaskInfo { task_id, command, container: container_info, .. }) = tasks.into_iter().next() else {
+            return;
+        };
+        let (command, sandbox) = (command.unwrap_or_default(), record.sandbox());
+        let run = record.tasks.get_mut(&task_id.value).and_then(|task| task.run.take());
+        let start = Start { container: &self.container, sandbox, command, container_info, volumes, run };
+        record.start_container(context, start);
     }
 
     fn handle_backend(&mut self, record: &mut Record, context: &mut Context, event: Event) {
         match event {
             Event::Started { process, .. } => {
-                record.pid = Some(process);
+                record.pid = process;
                 if record.stage == Stage::Registering {
                     record.stage = Stage::Running;
                 }
@@ -56,12 +60,16 @@ impl Runner for Command {
             }
             Event::Failed { why, .. } => {
                 record.stage = Stage::Terminated;
-                let (reason, why) = not_launched(&why);
-                record.fail(context, reason, &why);
+                record.fail(context, not_launched(&why));
             }
             Event::Ended { exit, .. } => {
                 record.stage = Stage::Terminated;
                 self.drive(record, context, |process, _| process.exited(&exit));
+            }
+            Event::Reported { status, .. } => {
+                // Its executor has its name.
+                let task_id = v1::TaskId { value: record.info.executor_id.value.clone() };
+                record.report(context, v1::TaskStatus { task_id, ..*status });
             }
             Event::Probed { subject, outcome, .. } => {
                 self.drive(record, context, |process, now| process.probed(now, subject, &outcome));
@@ -76,6 +84,12 @@ impl Runner for Command {
         } else {
             self.drive(record, context, |process, now| process.kill(now, policy));
         }
+    }
+
+    fn kill_executor(&mut self, record: &mut Record, context: &mut Context, cause: Cause) {
+        record.stage = Stage::Terminated;
+        context.order(Order::Stop { container: self.container.clone(), how: Stop::Kill });
+        record.fail(context, cause);
     }
 
     fn shut_down(&mut self, record: &mut Record, context: &mut Context, grace: Period) {

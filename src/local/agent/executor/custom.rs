@@ -3,8 +3,8 @@
 
 use std::time::Instant;
 
-use super::launch::{self, RoleVolume};
-use super::{ConnectionId, Context, Output, Record, Runner, Stage, not_launched};
+use super::launch::{self, RoleVolume, Start};
+use super::{Cause, ConnectionId, Context, Output, Record, Runner, Stage, not_launched};
 use crate::local::backend::{Event as Happening, Exit, Order, Stop};
 use crate::proto::v1;
 use crate::proto::v1::TaskState;
@@ -20,7 +20,7 @@ pub struct Custom {
     registration_due: Option<Instant>,
     kill_due: Option<Instant>,
     /// Why its tasks fail when it ends.
-    cause: Option<(Reason, String)>,
+    cause: Option<Cause>,
 }
 
 /// Tasks that wait for their executor; those of a group go together.
@@ -76,6 +76,18 @@ impl Custom {
     /// A stream ended.
     pub fn disconnected(&mut self, connection: ConnectionId) {
         self.connection.take_if(|current| *current == connection);
+    }
+
+    /// The agent's process is another one: the executor is to subscribe again, and tasks that waited for it are lost.
+    pub fn agent_restarted(&mut self, record: &mut Record, context: &mut Context) {
+        if let Some(connection) = self.connection.take() {
+            context.outputs.push_back(Output::Close(connection));
+        }
+        self.registration_due = None;
+        self.queued.clear();
+        if record.stage == Stage::Running {
+            record.stage = Stage::Registering;
+        }
     }
 
     /// A task that was sent on a stream that broke may never have come.
@@ -151,15 +163,10 @@ impl Runner for Custom {
         if record.containers.is_empty() {
             self.registration_due = Some(context.now + context.config.registration_timeout);
             let command = record.info.command.clone().unwrap_or_default();
-            let container = record.container.clone();
-            return record.start_container(
-                context,
-                &container,
-                record.sandbox(),
-                &command,
-                record.info.container.clone(),
-                volumes,
-            );
+            let (container, sandbox) = (record.container.clone(), record.sandbox());
+            let container_info = record.info.container.clone();
+            let start = Start { container: &container, sandbox, command, container_info, volumes, run: None };
+            return record.start_container(context, start);
         }
         if !volumes.is_empty() {
             context.order(Order::AddVolumes { sandbox: record.sandbox(), volumes: launch::volumes(volumes) });
@@ -169,14 +176,14 @@ impl Runner for Custom {
 
     fn handle_backend(&mut self, record: &mut Record, context: &mut Context, event: Happening) {
         match event {
-            Happening::Started { process, .. } => record.pid = Some(process),
+            Happening::Started { process, .. } => record.pid = process,
             Happening::Failed { why, .. } => {
                 self.cause.get_or_insert_with(|| not_launched(&why));
                 self.terminated(record, context, &Exit::Unknown);
             }
             Happening::Ended { exit, .. } => self.terminated(record, context, &exit),
-            // Its checks are its own affair.
-            Happening::Probed { .. } => {}
+            // It tells of its tasks by itself, and their checks are its own affair.
+            Happening::Reported { .. } | Happening::Probed { .. } => {}
         }
     }
 
@@ -189,6 +196,11 @@ impl Runner for Custom {
             let kill = event::Kill { task_id, kill_policy: policy.cloned() };
             self.send(context, Event { kill: Some(kill), ..Event::of(event::Type::Kill) });
         }
+    }
+
+    fn kill_executor(&mut self, record: &mut Record, context: &mut Context, cause: Cause) {
+        self.cause = Some(cause);
+        context.order(Order::Stop { container: record.container.clone(), how: Stop::Kill });
     }
 
     fn shut_down(&mut self, record: &mut Record, context: &mut Context, grace: Period) {
@@ -208,7 +220,7 @@ impl Runner for Custom {
         if self.registration_due.take_if(|due| *due <= now).is_some() {
             let timeout = context.config.registration_timeout;
             let why = format!("Executor did not register within {timeout}");
-            self.cause = Some((Reason::ExecutorRegistrationTimeout, why));
+            self.cause = Some(Cause::new(Reason::ExecutorRegistrationTimeout, why));
             record.stage = Stage::Terminating;
             self.kill_due = Some(now);
         }

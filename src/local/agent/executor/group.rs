@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::launch::RoleVolume;
-use super::{Context, Record, Runner, Stage};
-use crate::local::agent::timers::Timers;
-use crate::local::backend::{Event, Exit};
+use super::launch::{RoleVolume, Start};
+use super::{Cause, Context, Record, Runner, Stage};
+use crate::local::backend::{Event, Exit, Order, Stop};
 use crate::local::task::{OWN_GRACE, TaskProcess};
+use crate::local::timers::Timers;
 use crate::proto::v1;
 use crate::proto::v1::TaskState;
 use crate::wire::duration::Period;
@@ -78,9 +78,11 @@ impl Runner for Group {
             let container = context.world.uuid().to_string();
             let Some(kept) = record.tasks.get_mut(&task.task_id.value) else { continue };
             kept.container = Some(container.clone());
+            let run = kept.run.take();
             let sandbox = record.sandbox_of(&record.tasks[&task.task_id.value]);
-            let command = task.command.clone().unwrap_or_default();
-            record.start_container(context, &container, sandbox, &command, task.container.clone(), volumes);
+            let (command, container_info) = (task.command.clone().unwrap_or_default(), task.container.clone());
+            let start = Start { container: &container, sandbox, command, container_info, volumes, run };
+            record.start_container(context, start);
             let task_id = task.task_id.value.clone();
             let process = TaskProcess::new(task, record.tells_killing());
             self.members.insert(container, Member { task_id, process, group: group.clone() });
@@ -104,6 +106,12 @@ impl Runner for Group {
                 self.drive(record, context, &container, |process, _| process.exited(&exit));
                 self.ended(record, context, &container);
             }
+            Event::Reported { container, status } => {
+                if let Some(member) = self.members.get(&container) {
+                    let task_id = v1::TaskId { value: member.task_id.clone() };
+                    record.report(context, v1::TaskStatus { task_id, ..*status });
+                }
+            }
             Event::Probed { container, subject, outcome } => {
                 self.drive(record, context, &container, |process, now| process.probed(now, subject, &outcome));
             }
@@ -115,6 +123,15 @@ impl Runner for Group {
         for other in member.map(|member| member.group.clone()).unwrap_or_default() {
             self.kill_one(record, context, &other, policy);
         }
+    }
+
+    fn kill_executor(&mut self, record: &mut Record, context: &mut Context, cause: Cause) {
+        for container in std::mem::take(&mut self.members).into_keys() {
+            self.timers.set(&container, None);
+            context.order(Order::Stop { container, how: Stop::Kill });
+        }
+        let exit = Exit::Signaled { number: 9, name: "Killed".to_owned(), core_dumped: false };
+        record.terminated(context, &exit, Some(cause));
     }
 
     fn shut_down(&mut self, record: &mut Record, context: &mut Context, grace: Period) {

@@ -1,8 +1,10 @@
 //! What an agent's containers are started with. Follows `executorEnvironment` in `src/slave/slave.cpp` and
 //! `src/slave/paths.cpp`.
 
+use std::sync::Arc;
+
 use super::{Config, Record};
-use crate::local::backend::{Launch, Sandbox, Volume};
+use crate::local::backend::{Launch, Run, Sandbox, Volume};
 use crate::local::task::duration;
 use crate::proto::v1;
 
@@ -25,17 +27,28 @@ pub fn volumes(volumes: &[RoleVolume]) -> Vec<Volume> {
     volumes.iter().map(volume).collect()
 }
 
+/// A container to start, in the agent's words.
+pub struct Start<'a> {
+    pub container: &'a str,
+    pub sandbox: Sandbox,
+    pub command: v1::CommandInfo,
+    pub container_info: Option<v1::ContainerInfo>,
+    pub volumes: &'a [RoleVolume],
+    /// What is pretended in place of running it.
+    pub run: Option<Arc<Run>>,
+}
+
 /// What starts an executor, or a task of it with a directory of its own. The agent's own environment is not inherited;
 /// the backend adds the variables that name the sandbox. Of two of one name the later one counts.
-pub fn launch(
-    config: &Config,
-    executor: &Record,
-    container: &str,
-    sandbox: Sandbox,
-    command: &v1::CommandInfo,
-    container_info: Option<v1::ContainerInfo>,
-    wanted: &[RoleVolume],
-) -> Launch {
+pub fn launch(config: &Config, executor: &Record, start: Start) -> Launch {
+    let Start { container, sandbox, command, container_info, volumes: wanted, run } = start;
+    let environment = if run.is_some() { Vec::new() } else { environment(config, executor, &command) };
+    let user = user(&executor.framework, Some(&command)).map(str::to_owned);
+    let (container, volumes) = (container.to_owned(), volumes(wanted));
+    Launch { container, sandbox, command, container_info, environment, user, volumes, run }
+}
+
+fn environment(config: &Config, executor: &Record, command: &v1::CommandInfo) -> Vec<(String, String)> {
     let grace = executor.info.shutdown_grace_period.as_ref().map_or(config.shutdown_grace_period, duration);
     let checkpoint = executor.framework.checkpoint();
     let mut environment = vec![("PATH".to_owned(), PATH.to_owned())];
@@ -62,15 +75,7 @@ pub fn launch(
         environment.push(("MESOS_ALLOCATION_ROLE".to_owned(), executor.role.clone()));
     }
     environment.extend(command.environment.iter().flat_map(|e| &e.variables).map(variable));
-    Launch {
-        container: container.to_owned(),
-        sandbox,
-        command: command.clone(),
-        container_info,
-        environment,
-        user: user(&executor.framework, Some(command)).map(str::to_owned),
-        volumes: volumes(wanted),
-    }
+    environment
 }
 
 /// Whom a command runs as, if the framework says so.

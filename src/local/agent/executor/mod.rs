@@ -1,5 +1,5 @@
 //! An executor on an agent, with its tasks. What all executors have is a [`Record`]; what runs the tasks is a [`Runner`],
-//! of which there are three: `custom`, `command` and `group`. Follows `Executor` and its callers in
+//! of which there are four: `custom`, `command`, `group` and `simulated`. Follows `Executor` and its callers in
 //! `src/slave/slave.cpp`.
 
 mod command;
@@ -7,20 +7,24 @@ mod custom;
 mod group;
 pub mod launch;
 mod record;
+mod simulated;
 mod tasks;
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Instant;
 
 use self::launch::RoleVolume;
-pub use self::record::{AgentTask, Record};
-use self::{command::Command, custom::Custom, group::Group};
+pub use self::record::{AgentTask, Cause, Record};
+use self::{command::Command, custom::Custom, group::Group, simulated::Simulated};
 use super::{Config, ConnectionId, Draining, Output};
-use crate::local::backend::{Event, Order, StartError, Stop};
+use crate::local::backend::{Event, Order, Run, StartError, Stop};
+use crate::local::messages::is_terminal;
 use crate::local::task::duration;
 use crate::local::world::World;
 use crate::proto::v1;
+use crate::proto::v1::TaskState;
 use crate::proto::v1::container_info::Type as ContainerType;
 use crate::proto::v1::executor_info::Type;
 use crate::proto::v1::task_status::{Reason, Source};
@@ -72,6 +76,9 @@ trait Runner: Debug {
     /// Kills a task; the tasks of a group together.
     fn kill(&mut self, record: &mut Record, context: &mut Context, task_id: &str, policy: Option<&v1::KillPolicy>);
 
+    /// The executor's own process is killed, and with it all that it runs.
+    fn kill_executor(&mut self, record: &mut Record, context: &mut Context, cause: Cause);
+
     /// Ends everything, within `grace`.
     fn shut_down(&mut self, record: &mut Record, context: &mut Context, grace: Period);
 
@@ -96,13 +103,14 @@ pub struct Executor {
 
 impl Executor {
     /// An executor in a new container, which the first call of `run` starts. Without `info` it is the one of a command
-    /// task.
+    /// task. A custom one whose tasks are `simulated` has no process.
     pub fn new(
         container: String,
         framework: v1::FrameworkInfo,
         info: Option<v1::ExecutorInfo>,
         role: String,
         task: &v1::TaskInfo,
+        simulated: bool,
     ) -> Self {
         let kind = info.as_ref().map(v1::ExecutorInfo::r#type);
         let custom = kind.is_some_and(|kind| kind != Type::Default);
@@ -111,6 +119,7 @@ impl Executor {
         let runner: Box<dyn Runner> = match kind {
             None => Box::new(Command::new(&record, task)),
             Some(Type::Default) => Box::new(Group::default()),
+            Some(_) if simulated => Box::new(Simulated::default()),
             Some(_) => Box::new(Custom::default()),
         };
         Self { record, runner }
@@ -122,11 +131,18 @@ impl Executor {
     }
 
     /// Takes tasks in; the first ones start the executor.
-    pub fn run(&mut self, context: &mut Context, tasks: Vec<v1::TaskInfo>, group: bool, volumes: &[RoleVolume]) {
+    pub fn run(
+        &mut self,
+        context: &mut Context,
+        tasks: Vec<v1::TaskInfo>,
+        runs: Vec<Option<Arc<Run>>>,
+        group: bool,
+        volumes: &[RoleVolume],
+    ) {
         if self.is_ending() {
             return tasks.iter().for_each(|task| self.record.lose(context, task));
         }
-        self.record.add(&tasks);
+        self.record.add(&tasks, runs);
         if let Some(why) = limited(&tasks) {
             return tasks.iter().for_each(|task| self.record.drop_task(context, task, why));
         }
@@ -161,6 +177,36 @@ impl Executor {
         self.runner.shut_down(&mut self.record, context, grace);
         self.record.stage = Stage::Terminating;
         self.handle_timeout(context);
+    }
+
+    /// The executor is killed at once, or what it runs goes beyond its limits; its tasks end for this cause.
+    pub fn kill_executor(&mut self, context: &mut Context, cause: Cause) {
+        if self.record.stage != Stage::Terminated && !self.record.containers.is_empty() {
+            self.runner.kill_executor(&mut self.record, context, cause);
+        }
+    }
+
+    /// The agent's process is another one, which recovered this executor.
+    pub fn agent_restarted(&mut self, context: &mut Context) {
+        if let Some(custom) = self.runner.custom() {
+            custom.agent_restarted(&mut self.record, context);
+        }
+    }
+
+    /// Whether it did not subscribe again in time (`Slave::reregisterExecutorTimeout`).
+    pub fn is_unsubscribed(&self) -> bool {
+        self.record.is_custom() && self.record.stage == Stage::Registering
+    }
+
+    /// Nobody knows of it any more: its containers are killed, and nothing is told of its tasks.
+    pub fn forget(&mut self, context: &mut Context) {
+        self.record.abandon();
+        self.record.stage = Stage::Terminated;
+        let live = self.record.tasks.values_mut().filter(|task| !is_terminal(task.state));
+        live.for_each(|task| task.state = TaskState::TaskKilled);
+        for container in self.record.containers.clone() {
+            context.order(Order::Stop { container, how: Stop::Kill });
+        }
     }
 
     /// The framework is removed: end, and tell nobody.
@@ -248,10 +294,14 @@ fn limited(tasks: &[v1::TaskInfo]) -> Option<&'static str> {
 }
 
 /// Why the tasks of an executor fail whose container could not be started.
-fn not_launched(why: &StartError) -> (Reason, String) {
+fn not_launched(why: &StartError) -> Cause {
     match why {
         // No containerizer took it.
-        StartError::NoContainerizer => (Reason::ExecutorTerminated, format!("Abnormal executor termination: {why}")),
-        StartError::Failed(_) => (Reason::ContainerLaunchFailed, format!("Failed to launch container: {why}")),
+        StartError::NoContainerizer => {
+            Cause::new(Reason::ExecutorTerminated, format!("Abnormal executor termination: {why}"))
+        }
+        StartError::Failed(_) => {
+            Cause::new(Reason::ContainerLaunchFailed, format!("Failed to launch container: {why}"))
+        }
     }
 }

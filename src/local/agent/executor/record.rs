@@ -1,15 +1,16 @@
 //! What an agent keeps of an executor, whatever runs its tasks.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::launch::{RoleVolume, launch};
+use super::launch::{Start, launch};
 use super::{Context, Stage};
-use crate::local::agent::timers::Timers;
 use crate::local::agent::updates::Updates;
-use crate::local::backend::{Exit, Order, Sandbox};
+use crate::local::backend::{Exit, Order, Run, Sandbox};
 use crate::local::messages::{ToMaster, is_terminal};
 use crate::local::task::{Action, TaskProcess};
+use crate::local::timers::Timers;
 use crate::proto::v1::TaskState;
 use crate::proto::v1::task_status::Reason;
 use crate::proto::{has_capability, v1};
@@ -28,13 +29,40 @@ pub struct AgentTask {
     pub statuses: Vec<v1::TaskStatus>,
     /// Its own container, within the executor's; `None` if it runs in that one.
     pub container: Option<String>,
+    /// What is pretended in place of running it.
+    pub(super) run: Option<Arc<Run>>,
     /// Whether it was launched, and not made up by its executor.
     pub(super) launched: bool,
     /// Whether its executor told of it.
     pub(super) reported: bool,
 }
 
+/// Why the tasks of an executor end with it, and in which state.
+#[derive(Debug)]
+pub struct Cause {
+    pub state: TaskState,
+    pub reason: Reason,
+    pub why: String,
+}
+
+impl Cause {
+    /// The tasks fail.
+    pub fn new(reason: Reason, why: impl Into<String>) -> Self {
+        Self { state: TaskState::TaskFailed, reason, why: why.into() }
+    }
+
+    /// Nothing more is known than that the executor ended.
+    pub fn terminated() -> Self {
+        Self::new(Reason::ExecutorTerminated, "Executor terminated")
+    }
+}
+
 impl AgentTask {
+    /// Whether the master launched it, and its executor did not make it up.
+    pub fn is_launched(&self) -> bool {
+        self.launched
+    }
+
     pub(super) fn new(info: v1::TaskInfo, launched: bool) -> Self {
         Self {
             info,
@@ -42,6 +70,7 @@ impl AgentTask {
             updates: Updates::default(),
             statuses: Vec::new(),
             container: None,
+            run: None,
             launched,
             reported: false,
         }
@@ -108,6 +137,11 @@ impl Record {
         self.completed.iter().chain(self.tasks.values())
     }
 
+    /// A task of it, over or not.
+    pub fn task(&self, id: &str) -> Option<&AgentTask> {
+        self.tasks.get(id).or_else(|| self.completed.iter().rev().find(|task| task.info.task_id.value == id))
+    }
+
     /// Its own sandbox.
     pub fn sandbox(&self) -> Sandbox {
         Sandbox {
@@ -145,23 +179,17 @@ impl Record {
         has_capability(&self.framework, v1::framework_info::capability::Type::TaskKillingState)
     }
 
-    pub(super) fn add(&mut self, tasks: &[v1::TaskInfo]) {
-        for info in tasks {
-            self.tasks.insert(info.task_id.value.clone(), AgentTask::new(info.clone(), true));
+    pub(super) fn add(&mut self, tasks: &[v1::TaskInfo], runs: Vec<Option<Arc<Run>>>) {
+        let runs = runs.into_iter().chain(std::iter::repeat(None));
+        for (info, run) in tasks.iter().zip(runs) {
+            let task = AgentTask { run, ..AgentTask::new(info.clone(), true) };
+            self.tasks.insert(info.task_id.value.clone(), task);
         }
     }
 
-    pub(super) fn start_container(
-        &mut self,
-        context: &mut Context,
-        container: &str,
-        sandbox: Sandbox,
-        command: &v1::CommandInfo,
-        container_info: Option<v1::ContainerInfo>,
-        volumes: &[RoleVolume],
-    ) {
-        let launch = launch(context.config, self, container, sandbox, command, container_info, volumes);
-        self.containers.push(container.to_owned());
+    pub(super) fn start_container(&mut self, context: &mut Context, start: Start) {
+        self.containers.push(start.container.to_owned());
+        let launch = launch(context.config, self, start);
         context.order(Order::Start(Box::new(launch)));
     }
 
@@ -192,7 +220,7 @@ impl Record {
     }
 
     /// The executor is gone: what its tasks had still to do fails (`Slave::executorTerminated`).
-    pub(super) fn terminated(&mut self, context: &mut Context, exit: &Exit, cause: Option<(Reason, String)>) {
+    pub(super) fn terminated(&mut self, context: &mut Context, exit: &Exit, cause: Option<Cause>) {
         self.stage = Stage::Terminated;
         if self.abandoned {
             let live = self.tasks.values_mut().filter(|task| !is_terminal(task.state));
@@ -205,15 +233,14 @@ impl Record {
             agent_id: context.config.id.clone(),
             status: exit.wait_status(),
         }));
-        let (reason, why) = cause.unwrap_or((Reason::ExecutorTerminated, "Executor terminated".to_owned()));
-        self.fail(context, reason, &why);
+        self.fail(context, cause.unwrap_or_else(Cause::terminated));
     }
 
     /// Its tasks fail, as the agent says.
-    pub(super) fn fail(&mut self, context: &mut Context, reason: Reason, why: &str) {
+    pub(super) fn fail(&mut self, context: &mut Context, Cause { state, reason, why }: Cause) {
         let live = self.tasks.values().filter(|task| !is_terminal(task.state));
         for task in live.map(|task| task.info.clone()).collect::<Vec<_>>() {
-            self.tell_for(context, &task, TaskState::TaskFailed, reason, why);
+            self.tell_for(context, &task, state, reason, &why);
         }
     }
 

@@ -164,7 +164,8 @@ impl Record {
         why: &str,
     ) -> v1::TaskStatus {
         let aware = has_capability(&self.framework, v1::framework_info::capability::Type::PartitionAware);
-        let state = if state == TaskState::TaskDropped && !aware { TaskState::TaskLost } else { state };
+        let lost = !aware && matches!(state, TaskState::TaskDropped | TaskState::TaskGone);
+        let state = if lost { TaskState::TaskLost } else { state };
         v1::TaskStatus {
             task_id: task.task_id.clone(),
             state: state.into(),

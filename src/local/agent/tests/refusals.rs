@@ -55,6 +55,7 @@ fn a_task_with_resource_limits_is_dropped_and_forgotten() {
         group: false,
         role: "*".into(),
         volumes: vec![],
+        runs: vec![],
     });
     let last = world.updates.last().expect("an update");
     assert_eq!((last.state(), last.reason(), last.source()), (TaskLost, Reason::GcError, Source::Agent));

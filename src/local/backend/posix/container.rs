@@ -17,7 +17,7 @@ use super::{Event, Launch, Probe, Report, Stop, Subject, exit, fetcher, prober, 
 use crate::local::backend::StartError;
 
 /// Where an agent's containers are, what runs them, and who is told of them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Site {
     pub agent_id: String,
     pub work_dir: PathBuf,
@@ -39,6 +39,7 @@ impl Site {
 #[derive(Debug)]
 pub enum Wish {
     Stop(Stop),
+    Signal(i32),
     Probe(Subject, Probe),
 }
 
@@ -49,7 +50,7 @@ pub async fn run(site: Arc<Site>, launch: Box<Launch>, mut wishes: UnboundedRece
         Ok(started) => started,
         Err(why) => return site.tell(Event::Failed { container, why }),
     };
-    let process = reaper.first().as_raw().cast_unsigned();
+    let process = Some(reaper.first().as_raw().cast_unsigned());
     site.tell(Event::Started { container: container.clone(), process });
     // Those under way end with the container.
     let mut probes = JoinSet::new();
@@ -59,6 +60,11 @@ pub async fn run(site: Arc<Site>, launch: Box<Launch>, mut wishes: UnboundedRece
             Some(_) = probes.join_next() => {}
             wish = wishes.recv() => match wish {
                 Some(Wish::Stop(how)) => stop(&reaper, surroundings.inside.as_ref(), how).await,
+                // Not through Docker: its client passes signals on.
+                Some(Wish::Signal(number)) => match Signal::try_from(number) {
+                    Ok(signal) => reaper.signal(signal),
+                    Err(error) => tracing::warn!("Signal {number} cannot be sent: {error}"),
+                },
                 Some(Wish::Probe(subject, probe)) => {
                     let (site, container, surroundings) = (site.clone(), container.clone(), surroundings.clone());
                     probes.spawn(async move {

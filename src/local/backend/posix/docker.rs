@@ -263,6 +263,7 @@ mod tests {
         let sandbox = Sandbox { framework_id: "f".into(), executor_id: "e".into(), run: "r".into(), task_id: None };
         let environment = [("PATH", "/bin"), ("MESOS_SLAVE_ID", "S0")].map(|(name, value)| (name.into(), value.into()));
         let launch = Launch {
+            run: None,
             container: "c".into(),
             sandbox,
             command,

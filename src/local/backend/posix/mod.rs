@@ -2,8 +2,11 @@
 //! `reaper`. All IO of the agents is here. Follows `src/launcher/posix/` and `src/slave/paths.cpp`.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
@@ -60,6 +63,18 @@ impl Posix {
         }
     }
 
+    fn write(&self, sandbox: &Sandbox, logs: [(&str, &str); 2]) {
+        let directory = self.files(sandbox);
+        let append = |(name, text): (&str, &str)| {
+            let mut log = File::options().create(true).append(true).open(directory.join(name))?;
+            log.write_all(text.as_bytes())
+        };
+        let written = sandbox::make(&directory).and_then(|()| logs.into_iter().try_for_each(append));
+        if let Err(error) = written {
+            tracing::warn!("Cannot write the logs in {}: {error}", directory.display());
+        }
+    }
+
     fn destroy(&self, volume: &Volume) {
         let directory = sandbox::volume(&self.site.work_dir, volume);
         if let Err(error) = std::fs::remove_dir_all(&directory)
@@ -71,11 +86,15 @@ impl Posix {
 }
 
 impl Backend for Posix {
-    fn handle(&mut self, order: Order) {
+    fn handle(&mut self, _now: Instant, order: Order) {
         match order {
             Order::Start(launch) => self.start(launch),
             Order::Stop { container, how } => self.wish(&container, Wish::Stop(how)),
+            Order::Signal { container, signal } => self.wish(&container, Wish::Signal(signal)),
             Order::Probe { container, subject, probe } => self.wish(&container, Wish::Probe(subject, *probe)),
+            Order::Write { sandbox, stdout, stderr } => {
+                self.write(&sandbox, [("stdout", &stdout), ("stderr", &stderr)])
+            }
             Order::AddVolumes { sandbox, volumes } => self.add_volumes(&sandbox, &volumes),
             Order::Destroy { volumes } => volumes.iter().for_each(|volume| self.destroy(volume)),
         }
@@ -83,6 +102,10 @@ impl Backend for Posix {
 
     fn files(&self, sandbox: &Sandbox) -> PathBuf {
         sandbox::directory(&self.site.work_dir, &self.site.agent_id, sandbox)
+    }
+
+    fn like(&self, agent_id: &str) -> Box<dyn Backend> {
+        Box::new(Self::new(Site { agent_id: agent_id.to_owned(), ..(*self.site).clone() }))
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::Master;
 use crate::local::master::Output;
+use crate::local::master::agents::Departure;
 use crate::local::master::framework::OperationRecord;
 use crate::local::messages::ToAgent;
 use crate::local::refusal::Invalid;
@@ -109,14 +110,42 @@ impl Master {
     }
 
     fn unknown_operation(&self, operation: &call::reconcile_operations::Operation) -> v1::OperationStatus {
-        let gone = operation.agent_id.as_ref().is_some_and(|id| self.gone.contains(&id.value));
-        let (state, why) = if gone {
+        let absent = &self.absent;
+        let agent_id = operation.agent_id.as_ref().map(|id| id.value.as_str());
+        let is = |known: &dyn Fn(&str) -> bool| agent_id.is_some_and(known);
+        let (state, why) = if is(&|id| absent.recovered.contains_key(id)) {
+            (OperationState::OperationRecovering, "Reconciliation: Agent is recovered but has not re-registered")
+        } else if is(&|id| absent.unreachable.contains_key(id)) {
+            (OperationState::OperationUnreachable, "Reconciliation: Agent is unreachable")
+        } else if is(&|id| absent.gone.contains(id)) {
             (OperationState::OperationGoneByOperator, "Reconciliation: Agent marked gone by operator")
+        } else if agent_id.is_none() {
+            (OperationState::OperationUnknown, "Reconciliation: Operation is unknown and no 'agent_id' was provided")
+        } else if is(&|id| !self.agents.contains_key(id)) {
+            (OperationState::OperationUnknown, "Reconciliation: Both operation and agent are unknown")
         } else {
             (OperationState::OperationUnknown, "Reconciliation: Operation is unknown")
         };
         let status = status(operation.operation_id.clone(), state, operation.agent_id.clone(), why);
         v1::OperationStatus { resource_provider_id: operation.resource_provider_id.clone(), ..status }
+    }
+
+    /// Tells frameworks once that their operations on an agent went with it (`sendBulkOperationFeedback`).
+    pub(in crate::local::master) fn tell_of_operations(&mut self, agent_id: &str, how: Departure) {
+        let (state, why) = match how {
+            Departure::Unreachable => (OperationState::OperationUnreachable, "Agent was marked unreachable"),
+            Departure::Gone => (OperationState::OperationGoneByOperator, "Agent has been marked gone"),
+            Departure::Removed => return,
+        };
+        let mut told = Vec::new();
+        for (framework_id, framework) in &self.frameworks {
+            let here = framework.operations.iter().filter(|(_, operation)| operation.agent_id == agent_id);
+            told.extend(here.map(|(id, _)| (framework_id.clone(), id.clone())));
+        }
+        for (framework_id, operation_id) in told {
+            let agent_id = Some(v1::AgentId { value: agent_id.to_owned() });
+            self.tell_operation(&framework_id, status(v1::OperationId { value: operation_id }, state, agent_id, why));
+        }
     }
 
     fn tell_operation(&mut self, framework_id: &str, status: v1::OperationStatus) {

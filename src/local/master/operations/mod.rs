@@ -130,6 +130,8 @@ impl Master {
             agent.total.subtract(before);
             agent.total.add(after);
         }
+        let checkpoint = ToAgent::Checkpoint { total: Box::new(agent.total.clone()) };
+        self.outputs.push_back(Output::Tell(agent_id.to_owned(), checkpoint));
         if kind == Type::Destroy {
             let volumes = conversions.iter().flat_map(|conversion| conversion.before.volumes()).collect();
             self.outputs.push_back(Output::Tell(agent_id.to_owned(), ToAgent::DestroyVolumes { volumes }));

@@ -1,39 +1,30 @@
-"""The embedded cluster: a master, its agents and a web page in this process, for one machine."""
+"""``LocalCluster``: starts and stops an embedded cluster, and shows what is in it."""
 
 from __future__ import annotations
 
 import atexit
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from mesos import _core, _logging, _options
+from mesos import _core, _logging, _options, _simulation
+from mesos._faults import ClusterFaults
 from mesos.errors import ArgumentTypeError
+from mesos.local._views import LocalAgent, LocalFramework, LocalOffer, LocalTask
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import timedelta
     from types import TracebackType
 
-__all__ = ["LocalCluster", "LocalTask"]
+    from mesos._simulation import Run
+    from mesos.interface import mesos_pb2
+
+_T = TypeVar("_T")
 
 atexit.register(_core.shutdown)
 
 
-class LocalTask(NamedTuple):
-    """A task of an embedded cluster."""
-
-    framework: str
-    """The framework's name."""
-    id: str
-    """The task's id."""
-    state: str
-    """The name of its state, such as ``TASK_RUNNING``."""
-    sandbox: Path
-    """Its sandbox, which contains ``stdout`` and ``stderr``."""
-
-
-class LocalCluster:
+class LocalCluster(ClusterFaults):
     """A Mesos cluster on a port of this machine.
 
     It runs until :meth:`stop`, the end of a ``with`` block, or the end of the process.
@@ -95,6 +86,10 @@ class LocalCluster:
         their commands run without the image, with ``docker`` in containers of Docker or Podman. If nothing sets it,
         such tasks fail, as on an agent that has neither
     :param keep: a directory where the sandboxes of the last ten failed tasks are kept when the cluster ends
+    :param simulate: how tasks go that are described instead of run: a :class:`Run` for all, or a callable that gets a
+        ``mesos_pb2.TaskInfo`` and returns a ``Run``, or None if the task is to be run. It is called on the cluster's
+        thread and must not use the cluster or a driver. If it raises an exception, the task fails with its text. A
+        custom executor is not started if its first task is described; then all its tasks have to be
     :raises ArgumentTypeError: an argument has the wrong type
     :raises ArgumentValueError: the value of an argument or a variable is not valid
     :raises AddressInUseError: the port is already in use
@@ -131,12 +126,13 @@ class LocalCluster:
         executor_shutdown_grace_period: str | float | timedelta | None = None,
         containers: str | None = None,
         keep: str | bytes | os.PathLike[str] | os.PathLike[bytes] | None = None,
+        simulate: Run | Callable[[mesos_pb2.TaskInfo], Run | None] | None = None,
     ) -> None:
         arguments = dict(locals())
-        del arguments["self"]
+        del arguments["self"], arguments["simulate"]
         if port is None:  # which is any other argument's default
             raise ArgumentTypeError("expected an int as port, got None")
-        self._start(_options.texts(_options.with_defaults(arguments)))
+        self._start(_options.texts(_options.with_defaults(arguments)), simulate)
 
     @classmethod
     def from_environment(cls) -> LocalCluster:
@@ -150,19 +146,15 @@ class LocalCluster:
         cluster._start(_options.texts(options))
         return cluster
 
-    def _start(self, options: dict[str, str]) -> None:
+    def _start(self, options: dict[str, str], simulate: Any = None) -> None:
         _logging.set_level()
-        self._core = _core.LocalCluster(options)
+        self._simulation = _simulation.simulation(simulate)
+        self._core = _core.LocalCluster(options, _simulation.to_core(self._simulation))
 
     @property
     def address(self) -> str:
         """The address of the master for drivers on this machine, as ``127.0.0.1:port``."""
         return self._core.address
-
-    @property
-    def agents(self) -> int:
-        """The number of agents."""
-        return self._core.agents
 
     @property
     def url(self) -> str:
@@ -183,17 +175,64 @@ class LocalCluster:
         """
         return self._core.token
 
-    def tasks(self) -> list[LocalTask]:
-        """Returns every running task, and the last 1000 completed tasks of each agent."""
-        return [LocalTask(name, task, state, Path(sandbox)) for name, task, state, sandbox in self._core.tasks()]
+    @property
+    def agents(self) -> list[LocalAgent]:
+        """Every agent, in the order in which they were added; those that are gone are last."""
+        return [LocalAgent(self, seen) for seen in self._core.agents()]
 
-    def stop(self) -> None:
+    @property
+    def frameworks(self) -> list[LocalFramework]:
+        """Every framework that the master knows, the completed ones last."""
+        return [LocalFramework(self, seen) for seen in self._core.frameworks()]
+
+    @property
+    def tasks(self) -> list[LocalTask]:
+        """Every task that is not over, and the last 1000 completed tasks of each agent."""
+        return [LocalTask(self, seen) for seen in self._core.tasks()]
+
+    @property
+    def offers(self) -> list[LocalOffer]:
+        """Every offer that a framework has and has not answered."""
+        return [LocalOffer(self, seen) for seen in self._core.offers()]
+
+    def agent(self, agent_id: str) -> LocalAgent:
+        """Returns the agent with an id.
+
+        :raises LookupError: there is none
+        """
+        return self._found("agent", agent_id, [agent for agent in self.agents if agent.id == agent_id])
+
+    def framework(self, id_or_name: str) -> LocalFramework:
+        """Returns the framework with an id or a name. Of several with one name it is the last that registered.
+
+        :raises LookupError: there is none
+        """
+        found = [each for each in self.frameworks if id_or_name in (each.id, each.name)]
+        return self._found("framework", id_or_name, found)
+
+    def task(self, task_id: str) -> LocalTask:
+        """Returns the task with an id. Of several with one id it is one that is not over, if there is one.
+
+        :raises LookupError: there is none
+        """
+        found = [task for task in self.tasks if task.id == task_id]
+        return self._found("task", task_id, [task for task in found if not task.is_over] or found)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the cluster has stopped."""
+        return self._core.is_stopped()
+
+    def stop(self, *, drivers: bool = True) -> None:
         """Kills all tasks and closes the port. Has no effect on a stopped cluster.
 
-        The drivers of this process that use the cluster are disconnected. If no other cluster of this process listens
-        on the port within three seconds, they are aborted and their ``error()`` is called.
+        Views, such as :attr:`tasks`, and the output of tasks show what was there then.
+
+        :param drivers: whether the drivers of this process that use the cluster are stopped first. Their status is
+            DRIVER_STOPPED, and those that still ran are named in a warning in the log. If false, they are disconnected
+            and try to reach a master again, such as another cluster on the same port
         """
-        self._core.stop()
+        self._core.stop(drivers)
 
     def __enter__(self) -> LocalCluster:
         return self
@@ -205,3 +244,11 @@ class LocalCluster:
 
     def __repr__(self) -> str:
         return f"<LocalCluster {self.url}>"
+
+    def _found(self, kind: str, wanted: str, found: list[_T]) -> _T:
+        """Returns the last of what was found."""
+        if not isinstance(wanted, str):
+            raise ArgumentTypeError(f"expected a str as the id of the {kind}, got {wanted!r}")
+        if not found:
+            raise LookupError(f"{self!r} has no {kind} {wanted!r}")
+        return found[-1]

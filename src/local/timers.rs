@@ -38,6 +38,11 @@ impl<K: Clone + Eq + Hash + Ord> Timers<K> {
         self.order.first().map(|(time, _)| *time)
     }
 
+    /// What is due first, if it is due at `now`.
+    pub fn first_due(&self, now: Instant) -> Option<K> {
+        self.order.first().filter(|(time, _)| *time <= now).map(|(_, key)| key.clone())
+    }
+
     /// What is due at `now`, the first of it first.
     pub fn due(&self, now: Instant) -> Vec<K> {
         self.order.iter().take_while(|(time, _)| *time <= now).map(|(_, key)| key.clone()).collect()

@@ -1,0 +1,255 @@
+"""Agents, frameworks, tasks and offers of an embedded cluster, as they were when somebody looked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from mesos import _arguments
+from mesos._faults import AgentFaults, FrameworkFaults, OfferFaults, TaskFaults
+from mesos.errors import ArgumentValueError, ClusterError, TaskStateError, TaskTimeoutError
+from mesos.interface import mesos_pb2
+
+if TYPE_CHECKING:
+    from mesos.local._cluster import LocalCluster
+
+_TERMINAL = frozenset(
+    f"TASK_{name}" for name in ("FINISHED", "FAILED", "KILLED", "LOST", "ERROR", "DROPPED", "GONE", "GONE_BY_OPERATOR")
+)
+
+
+_STATES = frozenset(mesos_pb2.TaskState.DESCRIPTOR.values_by_name)
+_SHOWN = 500
+"""So many characters of the end of a failed task's stderr are in an error."""
+
+
+def _resources(text: str) -> dict[str, float | str]:
+    amounts = json.loads(text)
+    first = {name: amounts.pop(name) for name in ("cpus", "mem", "disk", "gpus")}
+    return {**first, **amounts}
+
+
+def _shown(resources: dict[str, float | str]) -> str:
+    """Returns resources as Mesos' flags have them."""
+    texts = {
+        name: f"{amount:.3f}".rstrip("0").rstrip(".") if isinstance(amount, float) else amount
+        for name, amount in resources.items()
+    }
+    return ";".join(f"{name}:{text}" for name, text in texts.items() if text != "0")
+
+
+class _View:
+    """What somebody saw of a part of a cluster. Its methods ask the cluster again."""
+
+    def __init__(self, cluster: LocalCluster, seen: tuple[Any, ...]) -> None:
+        self._cluster = cluster
+        self._take(seen)
+
+    def _take(self, seen: tuple[Any, ...]) -> None:
+        raise NotImplementedError
+
+    def _look(self) -> tuple[Any, ...] | None:
+        raise NotImplementedError
+
+    def _key(self) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    def refresh(self) -> Self:
+        """Looks again. What is no longer there keeps its last values. Returns itself."""
+        seen = self._look()
+        if seen is not None:
+            self._take(seen)
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are of the same thing, whenever they were seen."""
+        if not isinstance(other, type(self)):
+            return NotImplemented
+        return self._cluster is other._cluster and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._key()))
+
+
+class LocalAgent(AgentFaults, _View):
+    """An agent of an embedded cluster, as it was when somebody looked; :meth:`refresh` looks again."""
+
+    id: str
+    """Its id."""
+    hostname: str
+    """Its host name."""
+    resources: dict[str, float | str]
+    """All its resources by name: numbers, and ranges and sets as text such as ``[31000-32000]``."""
+    attributes: dict[str, float | str]
+    """Its attributes by name."""
+    state: str
+    """``active``, or what keeps it from being offered: ``deactivated``, ``draining``, ``drained``, ``disconnected`` if
+    it is about to register again, ``unreachable``, or, if the master does not have it any more, ``gone``, ``removed``
+    or ``killed``."""
+
+    def _take(self, seen: tuple[Any, ...]) -> None:
+        self.id, self.hostname, resources, attributes, self.state = seen
+        self.resources, self.attributes = _resources(resources), json.loads(attributes)
+
+    def _look(self) -> tuple[Any, ...] | None:
+        return next((seen for seen in self._cluster._core.agents() if seen[0] == self.id), None)
+
+    def _key(self) -> tuple[str, ...]:
+        return (self.id,)
+
+    def __repr__(self) -> str:
+        return f"<LocalAgent {self.id} on {self.hostname}, {self.state}, {_shown(self.resources)}>"
+
+
+class LocalFramework(FrameworkFaults, _View):
+    """A framework of an embedded cluster, as it was when somebody looked; :meth:`refresh` looks again."""
+
+    id: str
+    """Its id."""
+    name: str
+    """Its name."""
+    roles: list[str]
+    """Its roles."""
+    principal: str | None
+    """Its principal, if it has one."""
+    connected: bool
+    """Whether its scheduler is connected to the master."""
+    completed: bool
+    """Whether it is over: the master removed it with its tasks."""
+
+    @property
+    def active(self) -> bool:
+        """Whether it may get offers: it is connected and not completed."""
+        return self.connected and not self.completed
+
+    def _take(self, seen: tuple[Any, ...]) -> None:
+        self.id, self.name, self.roles, self.principal, self.connected, self.completed = seen
+
+    def _look(self) -> tuple[Any, ...] | None:
+        return next((seen for seen in self._cluster._core.frameworks() if seen[0] == self.id), None)
+
+    def _key(self) -> tuple[str, ...]:
+        return (self.id,)
+
+    def __repr__(self) -> str:
+        state = "completed" if self.completed else "connected" if self.connected else "disconnected"
+        return f"<LocalFramework {self.name!r} {self.id}, {state}>"
+
+
+class LocalOffer(OfferFaults, _View):
+    """An offer that a framework has, as it was when somebody looked."""
+
+    id: str
+    """Its id."""
+    framework_id: str
+    """The id of the framework that has it."""
+    agent_id: str
+    """The id of the agent."""
+    role: str
+    """The role that it is for."""
+    resources: dict[str, float | str]
+    """Its resources by name."""
+
+    def _take(self, seen: tuple[Any, ...]) -> None:
+        self.id, self.framework_id, self.agent_id, self.role, resources = seen
+        self.resources = _resources(resources)
+
+    def _look(self) -> tuple[Any, ...] | None:
+        return next((seen for seen in self._cluster._core.offers() if seen[0] == self.id), None)
+
+    def _key(self) -> tuple[str, ...]:
+        return (self.id,)
+
+    def __repr__(self) -> str:
+        return f"<LocalOffer {self.id} of {self.agent_id} to {self.framework_id}, {_shown(self.resources)}>"
+
+
+class LocalTask(TaskFaults, _View):
+    """A task of an embedded cluster, as it was when somebody looked; :meth:`refresh` and :meth:`wait` look again."""
+
+    id: str
+    """Its id."""
+    name: str
+    """Its name."""
+    framework: str
+    """The framework's name."""
+    framework_id: str
+    """The framework's id."""
+    agent_id: str
+    """The agent's id."""
+    executor_id: str
+    """The id of its executor, which is its own for a command task."""
+    state: str
+    """The name of its state, such as ``TASK_RUNNING``: the last one that its executor reported, or, if the master does
+    not reach the agent, what the master says."""
+    states: list[str]
+    """The states that its executor reported, in order."""
+    sandbox: Path
+    """Its sandbox, which contains ``stdout`` and ``stderr``."""
+
+    def _take(self, seen: tuple[Any, ...]) -> None:
+        key, self.name, self.framework, self.state, self.states, sandbox = seen
+        self.framework_id, self.agent_id, self.executor_id, self.id = key
+        self.sandbox = Path(sandbox)
+
+    def _look(self) -> tuple[Any, ...] | None:
+        return self._cluster._core.task(self._key())
+
+    def _key(self) -> tuple[str, str, str, str]:
+        return (self.framework_id, self.agent_id, self.executor_id, self.id)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its state is terminal."""
+        return self.state in _TERMINAL
+
+    def stdout(self) -> str:
+        """Returns what the task has written to its standard output.
+
+        Of a larger file these are the last 16 MiB. If the cluster has stopped and its directory was a temporary one,
+        these are the last MiB, and of all tasks together the last 64 MiB. What is not UTF-8 is replaced.
+        """
+        return self._output("stdout")
+
+    def stderr(self) -> str:
+        """Returns what the task has written to its standard error, as :meth:`stdout` does."""
+        return self._output("stderr")
+
+    def _output(self, name: str) -> str:
+        return self._cluster._core.output(str(self.sandbox / name)).decode("utf-8", "replace")
+
+    def wait(self, state: str = "TASK_FINISHED", timeout: float = 30) -> Self:
+        """Waits until the task has been in a state. Returns itself, with its values then.
+
+        :param state: the name of a state
+        :param timeout: how many seconds to wait at most
+        :raises TaskStateError: the task is over and has not been in the state; the message has the end of its stderr
+        :raises TaskTimeoutError: the task has not been in the state after the timeout
+        :raises ClusterError: the cluster has stopped
+        """
+        if state not in _STATES:
+            raise ArgumentValueError(f"expected the name of a state, such as 'TASK_RUNNING', as state, got {state!r}")
+        seconds = _arguments.seconds(timeout, "timeout")
+        if seconds is None:
+            raise ArgumentValueError("expected a number of seconds as timeout, got None")
+        self.refresh()
+        if not self._has_been(state) and not self.is_over:
+            seen = self._cluster._core.wait_for_task(self._key(), state, seconds)
+            if seen is not None:
+                self._take(seen)
+        if self._has_been(state):
+            return self
+        what = f"task {self.id!r} is {self.state}, not {state}"
+        if self.is_over:
+            error = self.stderr()[-_SHOWN:].strip()
+            raise TaskStateError(f"{what}{f'; the end of its stderr: {error}' if error else ''}")
+        if self._cluster.is_stopped:
+            raise ClusterError(f"{what}, and the cluster has stopped")
+        raise TaskTimeoutError(f"{what}, after {timeout} seconds")
+
+    def _has_been(self, state: str) -> bool:
+        return self.state == state or state in self.states
+
+    def __repr__(self) -> str:
+        return f"<LocalTask {self.id!r} of {self.framework!r} on {self.agent_id}, {self.state}>"

@@ -1,0 +1,57 @@
+//! What the master knows, for those who look at the cluster from its own process.
+
+use std::collections::BTreeMap;
+
+use super::{AgentRecord, Master, OfferRecord};
+use crate::local::resources::Resources;
+use crate::proto::v1;
+
+impl Master {
+    /// An agent that is registered.
+    pub fn agent_record(&self, id: &str) -> Option<&AgentRecord> {
+        self.agents.get(id)
+    }
+
+    /// An agent's resources if it is registered, and what keeps it from being offered, or `active`.
+    pub fn seen_of_agent(&self, id: &str) -> (Option<&Resources>, &'static str) {
+        let Some(agent) = self.agents.get(id) else {
+            let absent = &self.absent;
+            let state = match absent {
+                _ if absent.gone.contains(id) => "gone",
+                _ if absent.unreachable.contains_key(id) => "unreachable",
+                _ if absent.recovered.contains_key(id) => "disconnected",
+                _ => "removed",
+            };
+            return (None, state);
+        };
+        let drain = agent.drain.as_ref().map(v1::DrainInfo::state);
+        let state = match drain {
+            Some(v1::DrainState::Draining) => "draining",
+            Some(v1::DrainState::Drained) => "drained",
+            _ if !agent.connected => "disconnected",
+            _ if agent.deactivated => "deactivated",
+            _ => "active",
+        };
+        (Some(&agent.total), state)
+    }
+
+    /// Whether what an agent says of its tasks is what the master knows of them.
+    pub fn reaches(&self, agent_id: &str) -> bool {
+        self.agents.contains_key(agent_id)
+    }
+
+    /// The states of all tasks of an agent, by their framework's id and their own.
+    pub fn states_of_tasks(&self, agent_id: &str) -> BTreeMap<(String, String), v1::TaskState> {
+        let of = |framework: &super::Framework| {
+            let id = framework.id();
+            let here = framework.all_tasks().filter(|task| task.agent_id == agent_id);
+            here.map(|task| ((id.clone(), task.info.task_id.value.clone()), task.state)).collect::<Vec<_>>()
+        };
+        self.frameworks().flat_map(of).collect()
+    }
+
+    /// Every offer that is not answered, by its id.
+    pub fn offers(&self) -> impl Iterator<Item = (&String, &OfferRecord)> {
+        self.offers.iter()
+    }
+}
