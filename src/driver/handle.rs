@@ -156,6 +156,7 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
+    use crate::clock::Clock;
     use crate::driver::transport::Api;
     use crate::session::executor::{Callback, ExecutorSession, Request};
     use crate::session::{Endpoint, Notice, Output, Unanswered};
@@ -191,7 +192,8 @@ mod tests {
     fn start(handle: &Handle<Broken>) -> watch::Sender<Option<Endpoint>> {
         let (detector, endpoint) = watch::channel(None);
         let api = Api { path: "/".to_owned(), authorization: None, socket: None };
-        let started = handle.start(|| Ok(Start { session: Broken, endpoint, api, end_within: |_| {} }));
+        let started =
+            handle.start(|| Ok(Start { session: Broken, endpoint, api, clock: Clock::real(), end_within: |_| {} }));
         assert!(started.expect("an IO thread"));
         detector
     }

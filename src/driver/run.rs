@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, yield_now};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 
 use super::calls::{Calls, Progress};
 use super::queue::CallbackQueue;
 use super::status::Shared;
 use super::transport::{self, Api};
+use crate::Error;
+use crate::clock::Clock;
 use crate::session::{Callback, Endpoint, Notice, Output, Session, StreamEvent};
-use crate::{Error, clock};
 
 /// How long the last calls, TEARDOWN among them, may take to be answered.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,6 +33,7 @@ pub struct Start<S> {
     /// Who is to be talked to.
     pub endpoint: watch::Receiver<Option<Endpoint>>,
     pub api: Api,
+    pub clock: Clock,
     /// What `Output::EndWithin` asks for.
     pub end_within: fn(Duration),
 }
@@ -105,7 +107,8 @@ impl<S: Session> Loop<S> {
             if let Some(linger) = self.flush_outputs() {
                 return self.finish(linger).await;
             }
-            let deadline = self.start.session.poll_timeout().map(tokio::time::Instant::from_std);
+            let deadline = self.start.session.poll_timeout();
+            let clock = self.start.clock.clone();
             let full = self.queue.is_full();
             let (mut events, mut calls) = (None, None);
             if let Some(link) = &mut self.link {
@@ -129,13 +132,13 @@ impl<S: Session> Loop<S> {
                     None => self.on_let_go(),
                 },
                 () = self.queue.taken(), if full => self.notice(Notice::ReadingResumed),
-                () = async { sleep_until(present(deadline).await).await }, if !full => self.on_timeout().await,
+                () = async { clock.sleep_until(present(deadline).await).await }, if !full => self.on_timeout().await,
             }
         }
     }
 
     fn notice(&mut self, notice: Notice<S::Call>) {
-        self.start.session.handle_notice(clock::now(), notice);
+        self.start.session.handle_notice(self.start.clock.now(), notice);
     }
 
     fn on_detected(&mut self) {
@@ -164,7 +167,7 @@ impl<S: Session> Loop<S> {
 
     fn on_command(&mut self, command: Command<S::Request>) {
         match command {
-            Command::Request(request) => self.start.session.handle_request(clock::now(), request),
+            Command::Request(request) => self.start.session.handle_request(self.start.clock.now(), request),
             Command::Stop { failover } => self.notice(Notice::Stop { failover }),
             Command::Abort => self.notice(Notice::Abort),
         }
@@ -174,9 +177,14 @@ impl<S: Session> Loop<S> {
         let Some(link) = &mut self.link else { return };
         let event = event.unwrap_or_else(|| StreamEvent::Closed("the stream's task ended".to_owned()));
         if let StreamEvent::Opened(id) = &event {
-            link.calls = Some(Calls::new(self.start.api.clone(), link.endpoint.clone(), id.as_deref()));
+            link.calls = Some(Calls::new(
+                self.start.api.clone(),
+                link.endpoint.clone(),
+                id.as_deref(),
+                self.start.clock.clone(),
+            ));
         }
-        link.heard = clock::now();
+        link.heard = self.start.clock.now();
         self.start.session.handle_notice(link.heard, Notice::Stream(link.attempt, event));
     }
 
@@ -198,7 +206,7 @@ impl<S: Session> Loop<S> {
             }
             yield_now().await;
         }
-        let now = clock::now();
+        let now = self.start.clock.now();
         if self.start.session.poll_timeout().is_some_and(|due| now.saturating_duration_since(due) > LATE) {
             tracing::info!("This process was paused; reading what arrived in the meantime");
             self.notice(Notice::ReadingResumed);
@@ -228,14 +236,14 @@ impl<S: Session> Loop<S> {
         tracing::debug!("Subscribing at {endpoint}, attempt {attempt}");
         let (sender, events) = mpsc::channel(READ_AHEAD);
         let stream = tokio::spawn(transport::subscribe(self.start.api.clone(), endpoint.clone(), call, sender));
-        Link { attempt, endpoint, events, stream, heard: clock::now(), calls: None }
+        Link { attempt, endpoint, events, stream, heard: self.start.clock.now(), calls: None }
     }
 
     /// Drops the connections; calls that were accepted and not processed are answered by the session.
     fn leave(&mut self) {
         if let Some(calls) = self.link.take().and_then(|mut link| link.calls.take()) {
             let left = calls.leave();
-            self.notice(Notice::Unsent { calls: left.unsent, timestamp: clock::timestamp() });
+            self.notice(Notice::Unsent { calls: left.unsent, timestamp: self.start.clock.timestamp() });
             self.notice(Notice::Inquiries(left.inquiries));
         }
     }
@@ -243,7 +251,7 @@ impl<S: Session> Loop<S> {
     fn transmit(&mut self, call: S::Call) {
         match self.link.as_mut().and_then(|link| link.calls.as_mut()) {
             Some(calls) => calls.push(call),
-            None => self.notice(Notice::Unsent { calls: vec![call], timestamp: clock::timestamp() }),
+            None => self.notice(Notice::Unsent { calls: vec![call], timestamp: self.start.clock.timestamp() }),
         }
     }
 

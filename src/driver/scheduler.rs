@@ -12,11 +12,12 @@ use super::run::Start;
 use super::status::Status;
 use super::tls;
 use super::transport::Api;
+use crate::clock::Clock;
 use crate::session::framework::Framework;
 use crate::session::scheduler::{Config, Request, SchedulerSession};
 use crate::wire::duration::Period;
 use crate::wire::scheduler::Call;
-use crate::{Error, Result, clock, environment};
+use crate::{Error, Result, environment};
 
 const BACKOFF_FACTOR: Period = Period::from_secs(2);
 const BACKOFF_FACTOR_NAME: &str = "MESOS_REGISTRATION_BACKOFF_FACTOR";
@@ -82,6 +83,7 @@ pub struct SchedulerDriver {
     framework: Framework,
     user: String,
     hostname: String,
+    clock: Clock,
     handle: Handle<SchedulerSession>,
 }
 
@@ -101,7 +103,7 @@ impl SchedulerDriver {
         let user = current_user();
         let hostname = nix::unistd::gethostname().map(|h| h.to_string_lossy().into_owned()).unwrap_or_default();
         let framework = Framework::new(options.framework.clone(), &user, &hostname)?;
-        Ok(Self { options, framework, user, hostname, handle: Handle::default() })
+        Ok(Self { options, framework, user, hostname, clock: Clock::real(), handle: Handle::default() })
     }
 
     /// Starts the driver if it was not started before; returns whether this call did. With `implicit_acknowledgements`
@@ -130,7 +132,7 @@ impl SchedulerDriver {
 
     /// Hands a call on, in order, if the driver runs. Returns its status.
     pub fn call(&self, call: Call) -> Status {
-        self.request(Request::Call { call, timestamp: clock::timestamp() })
+        self.request(Request::Call { call, timestamp: self.clock.timestamp() })
     }
 
     /// Acknowledges a status update, given its `TaskStatus`, if the driver runs. Returns its status.
@@ -154,11 +156,11 @@ impl SchedulerDriver {
             implicit_acknowledgements,
             principal: self.options.credential.as_ref().map(|c| c.principal.clone()),
             backoff_factor,
-            seed: clock::seed(),
+            seed: self.clock.seed(),
         });
         let authorization = self.options.credential.as_ref().map(Credential::authorization);
         let api = Api { path: PATH.to_owned(), authorization, socket: None };
-        Ok(Start { session, endpoint: detector::detect(uri)?, api, end_within: |_| {} })
+        Ok(Start { session, endpoint: detector::detect(uri)?, api, clock: self.clock.clone(), end_within: |_| {} })
     }
 }
 

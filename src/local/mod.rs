@@ -45,7 +45,7 @@ pub mod view {
     pub use super::cluster::view::{AgentView, FrameworkView, OfferView, TaskKey, TaskView};
     pub use super::cluster::waiting::Waited;
 }
-pub use options::{Options, ip};
+pub use options::{AgentOptions, Options, ip};
 pub use resources::{Declared, Resources};
 pub use script::Script;
 pub use token::Token;

@@ -15,7 +15,7 @@ use super::scheduler::stop_drivers_of;
 use super::simulation;
 use crate::clock;
 use crate::local::view::{AgentView, FrameworkView, OfferView, TaskKey, TaskView, Waited};
-use crate::local::{self, Options};
+use crate::local::{self, AgentOptions, Options};
 use crate::per_process::PerProcess;
 use crate::proto::v1;
 use crate::wire::duration::Period;
@@ -67,6 +67,24 @@ impl LocalCluster {
     /// What can go wrong in it on request.
     fn faults(&self) -> Faults {
         Faults(Arc::clone(&self.cluster))
+    }
+
+    /// Starts an agent, of which something is said in JSON. Its id; None if the cluster is stopped.
+    fn add_agent(&self, py: Python<'_>, wanted: &str) -> PyResult<Option<String>> {
+        let wanted = AgentOptions::parse(wanted)?;
+        Ok(py.detach(|| self.cluster.disturb(move |machine, now| machine.add_agent(now, &wanted))))
+    }
+
+    /// Kills an agent. Whether it was there.
+    fn kill_agent(&self, py: Python<'_>, id: String, at_once: bool) -> bool {
+        let killed = py.detach(|| self.cluster.disturb(move |machine, now| machine.kill_agent(now, &id, at_once)));
+        killed.unwrap_or_default()
+    }
+
+    /// Ends an agent in order. Whether it was there.
+    fn remove_agent(&self, py: Python<'_>, id: String) -> bool {
+        let removed = py.detach(|| self.cluster.disturb(move |machine, now| machine.remove_agent(now, &id)));
+        removed.unwrap_or_default()
     }
 
     /// Every framework.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mesos import _core, _logging, _options, _simulation
 from mesos._faults import ClusterFaults
-from mesos.errors import ArgumentTypeError
+from mesos.errors import ArgumentTypeError, ClusterError
 from mesos.local._views import LocalAgent, LocalFramework, LocalOffer, LocalTask
 
 if TYPE_CHECKING:
@@ -195,6 +196,27 @@ class LocalCluster(ClusterFaults):
     def offers(self) -> list[LocalOffer]:
         """Every offer that a framework has and has not answered."""
         return [LocalOffer(self, seen) for seen in self._core.offers()]
+
+    def add_agent(
+        self,
+        resources: str | Mapping[str, float | str] | list[Mapping[str, Any]] | None = None,
+        attributes: str | Mapping[str, float | str] | None = None,
+        hostname: str | None = None,
+        domain: str | Mapping[str, Any] | None = None,
+    ) -> LocalAgent:
+        """Starts another agent, whose resources are offered at once. Returns it.
+
+        The arguments are those of the constructor; what none says is as for all agents.
+
+        :raises ArgumentTypeError: an argument has the wrong type
+        :raises ArgumentValueError: the value of an argument is not valid
+        :raises ClusterError: the cluster is stopped
+        """
+        given = {"resources": resources, "attributes": attributes, "hostname": hostname, "domain": domain}
+        agent_id = self._core.add_agent(json.dumps(_options.agent(given)))
+        if agent_id is None:
+            raise ClusterError(f"{self!r} is stopped")
+        return self.agent(agent_id)
 
     def agent(self, agent_id: str) -> LocalAgent:
         """Returns the agent with an id.

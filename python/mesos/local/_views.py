@@ -95,6 +95,34 @@ class LocalAgent(AgentFaults, _View):
     def _look(self) -> tuple[Any, ...] | None:
         return next((seen for seen in self._cluster._core.agents() if seen[0] == self.id), None)
 
+    def kill(self, *, at_once: bool = False) -> None:
+        """Kill the agent's process and all its tasks, as with SIGKILL; it does not come back.
+
+        It stands for a machine that fails. The connection to the master breaks: offers are rescinded, and tasks of
+        frameworks without checkpointing are lost (``Master::exited`` in ``src/master/master.cpp``). The agent is
+        unreachable when it has not answered five pings, 15 seconds apart, and the other tasks with it
+        (``Master::markUnreachable``). Its :attr:`state` here is ``killed`` at once.
+
+        :param at_once: whether the pings have already been missed, so that the agent is unreachable now
+        :raises ClusterError: the cluster has no such agent
+        """
+        self._left(self._cluster._core.kill_agent(self.id, at_once))
+
+    def remove(self) -> None:
+        """Shut the agent down in order. Its tasks are killed, and lost to their frameworks.
+
+        It stands for an operator who takes a machine out of the cluster: the agent unregisters (``Slave::shutdown`` in
+        ``src/slave/slave.cpp``, ``Master::unregisterSlave``).
+
+        :raises ClusterError: the cluster has no such agent
+        """
+        self._left(self._cluster._core.remove_agent(self.id))
+
+    def _left(self, was_there: bool) -> None:
+        if not was_there:
+            raise ClusterError(f"{self._cluster!r} has no agent {self.id!r} that runs")
+        self.refresh()
+
     def _key(self) -> tuple[str, ...]:
         return (self.id,)
 

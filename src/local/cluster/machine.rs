@@ -5,14 +5,13 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
-use tokio::time::sleep_until;
 
 use super::agents::Agents;
 use super::faults::Answers;
 use super::maker::{Made, Maker};
 use super::network::Network;
 use super::view::TaskView;
-use crate::clock;
+use crate::clock::Clock;
 use crate::local::agent::{self, Agent};
 use crate::local::backend::{Backend, Order, Report, Sandbox, Simulate};
 use crate::local::failures::Failures;
@@ -44,6 +43,8 @@ pub struct Machine {
     executors: HashMap<ConnectionId, queue::Sender<executor::Event>>,
     next_connection: ConnectionId,
     failures: Failures,
+    /// What is asked for the time.
+    time: Clock,
     /// Says of each task how it goes, if it is not to be run.
     pub simulate: Option<Simulate>,
     clock: WallClock,
@@ -65,11 +66,13 @@ pub struct Departed {
 }
 
 impl Machine {
-    /// A machine without agents, whose clock is that of its master.
-    pub fn new(failures: Failures, master: Master, clock: WallClock, maker: Maker) -> Self {
+    /// A machine without agents, whose wall clock is that of its master.
+    pub fn new(failures: Failures, master: Master, time: Clock, clock: WallClock, maker: Maker) -> Self {
         Self {
+            network: Network::new(time.seed()),
             maker,
             master,
+            time,
             clock,
             agents: Agents::default(),
             departed: Vec::new(),
@@ -77,7 +80,6 @@ impl Machine {
             executors: HashMap::new(),
             next_connection: 0,
             failures,
-            network: Network::new(clock::seed()),
             answers: Answers::default(),
             new_agents: BTreeSet::new(),
             waiters: Vec::new(),
@@ -116,6 +118,11 @@ impl Machine {
         self.agents.values_mut().for_each(|agent| agent.disconnected(connection));
     }
 
+    /// Ends the stream of an executor.
+    pub(super) fn end_executor_stream(&mut self, connection: ConnectionId) {
+        self.executors.remove(&connection);
+    }
+
     /// The agent at `/slave(N)`.
     pub fn agent_at(&mut self, path: &str) -> Option<&mut Agent> {
         self.agents.at_mut(path)
@@ -123,32 +130,25 @@ impl Machine {
 
     /// Starts an agent, and registers it at the master. Returns its id.
     pub fn add_agent(&mut self, now: Instant, wanted: &AgentOptions) -> String {
-        let Made { config, total, backend } = self.maker.make(self.master.new_agent_id(), wanted);
+        let start_time = self.clock.timestamp(now);
+        let Made { config, total, backend } = self.maker.make(self.master.new_agent_id(), wanted, start_time);
         let id = config.id.clone();
         self.master.add_agent(now, config.info.clone(), total.clone(), config.path.clone());
-        let world = World::new(self.clock, clock::seed());
+        let world = World::new(self.clock, self.time.seed());
         self.agents.insert(Agent::new(config, world, total), backend);
         id
     }
 
     /// Puts an agent that lost all its memory in the place of this one, whose containers end.
     pub(super) fn replace_agent(&mut self, now: Instant, id: &str, new_id: &str) {
-        let Some((mut former, mut backend)) = self.agents.remove(id) else { return };
-        former.perish(now);
-        while let Some(output) = former.poll_output() {
-            match output {
-                agent::Output::Order(order) => backend.handle(now, order),
-                agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
-                agent::Output::Tell(_) | agent::Output::Send(..) => {}
-            }
-        }
-        let (config, total) = (former.config().clone(), former.declared().clone());
+        let Some(former) = self.dismiss(now, id, "removed") else { return };
+        let (config, total) = (former.agent.config().clone(), former.agent.declared().clone());
+        let backend = former.backend.like(new_id);
         let info = Self::renamed(&config.info, new_id);
         let config = agent::Config { info, id: new_id.to_owned(), ..config };
         let agent = Agent::new(config, World::new(self.clock, self.network.random.u64(..)), total);
-        self.agents.insert(agent, backend.like(new_id));
+        self.agents.insert(agent, backend);
         self.new_agents.insert(new_id.to_owned());
-        self.departed.push(Departed { agent: former, how: "removed", backend });
     }
 
     /// Gives an order to the backend of an agent.
@@ -180,7 +180,7 @@ impl Machine {
 
     /// The time now. Sets the wall clocks if they are off.
     fn now(&mut self) -> Instant {
-        let (now, wall) = (clock::now(), clock::timestamp());
+        let (now, wall) = (self.time.now(), self.time.timestamp());
         if self.clock.is_off(now, wall) {
             self.clock = WallClock::new(now, wall);
             self.master.set_clock(self.clock);
@@ -195,7 +195,9 @@ impl Machine {
             let now = self.now();
             self.route(now);
             let deadline = self.next_timeout();
+            let time = self.time.clone();
             tokio::select! {
+                biased;
                 job = jobs.recv() => match job {
                     Some(job) => {
                         let now = self.now();
@@ -208,7 +210,7 @@ impl Machine {
                     self.take_report(now, report);
                 }
                 () = async { match deadline {
-                    Some(at) => sleep_until(at.into()).await,
+                    Some(at) => time.sleep_until(at).await,
                     None => std::future::pending().await,
                 } } => {}
             }
@@ -319,7 +321,7 @@ impl Machine {
                     self.executors.remove(&connection);
                 }
             }
-            agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
+            agent::Output::Close(connection) => self.end_executor_stream(connection),
             agent::Output::Order(order) => {
                 let full = self.network.full.contains(agent_id).then(|| Self::out_of_space(agent_id, &order)).flatten();
                 if let Some(failed) = full {

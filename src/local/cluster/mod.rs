@@ -6,6 +6,7 @@ pub mod handle;
 mod look;
 pub mod machine;
 pub mod maker;
+mod membership;
 pub mod network;
 mod remains;
 mod startup;

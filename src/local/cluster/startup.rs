@@ -10,7 +10,7 @@ use super::handle::Handle;
 use super::machine::{Job, Machine};
 use super::maker::Maker;
 use super::remains::Remains;
-use crate::clock;
+use crate::clock::Clock;
 use crate::local::backend::posix::reaper::{Spawner, Ties};
 use crate::local::backend::posix::{self, Containers, Docker, Posix};
 use crate::local::backend::simulated::Simulated;
@@ -81,9 +81,10 @@ impl Startup {
             Containers::Unsupported | Containers::IgnoreImage => None,
         };
         let config = config(options, hostname.clone(), address);
-        let (now, wall) = (clock::now(), clock::timestamp());
+        let time = Clock::real();
+        let (now, wall) = (time.now(), time.timestamp());
         let wall_clock = WallClock::new(now, wall);
-        let master = Master::new(now, config, World::new(wall_clock, clock::seed()));
+        let master = Master::new(now, config, World::new(wall_clock, time.seed()));
         let failed = Failed::default();
         // Others may name this machine too, and frameworks use the name that offers have.
         let own = (!bound.ip().is_loopback() || options.hostname.is_some()).then(|| hostname.clone());
@@ -110,7 +111,7 @@ impl Startup {
         }
         let maker = Maker::new(options.clone(), hostname, host, address, Box::new(backend));
         let failures = Failures::new(options.stderr_in_log, failed.clone());
-        let mut machine = Machine::new(failures, master, wall_clock, maker);
+        let mut machine = Machine::new(failures, master, time, wall_clock, maker);
         machine.simulate.clone_from(&options.simulate);
         for wanted in &options.agents {
             machine.add_agent(now, wanted);
