@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::framework::Task;
-use super::{AgentRecord, Master, Output};
+use super::{Master, Output};
 use crate::local::allocator::Was;
 use crate::local::messages::{ConnectionId, ToAgent, is_terminal};
 use crate::local::resources::Resources;
@@ -18,6 +18,26 @@ use crate::wire::duration::Period;
 
 /// `DEFAULT_MAX_UNREACHABLE_TASKS_PER_FRAMEWORK`.
 const MAX_UNREACHABLE_TASKS: usize = 1000;
+
+/// An agent as the master knows it.
+#[derive(Debug, Clone)]
+pub struct AgentRecord {
+    pub info: v1::AgentInfo,
+    pub total: Resources,
+    /// The last part of its URL, `slave(1)`.
+    pub path: String,
+    pub registered_time: f64,
+    /// Whether its resources are kept from frameworks.
+    pub deactivated: bool,
+    /// How far it is drained of tasks.
+    pub drain: Option<v1::DrainInfo>,
+    /// Whether its connection stands; if not, it is to register again.
+    pub connected: bool,
+    /// It is pinged at regular intervals since then.
+    pub pinged_since: Instant,
+    /// The tasks, each with its framework, that are to be killed when it is connected again.
+    pub killed: BTreeSet<(String, String)>,
+}
 
 /// An agent as the registry has it: all that a master remembers that is started again.
 #[derive(Debug, Clone)]

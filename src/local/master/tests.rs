@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+mod agents;
 mod sharing;
 
 use super::*;
