@@ -42,6 +42,7 @@ pub use cluster::machine::Machine;
 pub use cluster::network::UpdateFaults;
 /// What is shown of a cluster.
 pub mod view {
+    pub use super::cluster::history::{Record, Subject};
     pub use super::cluster::view::{AgentView, FrameworkView, OfferView, TaskKey, TaskView};
     pub use super::cluster::waiting::Waited;
 }

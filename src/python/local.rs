@@ -6,15 +6,16 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyTuple};
 
 use super::dispatcher::SIGNAL_CHECK;
 use super::faults::Faults;
 use super::scheduler::stop_drivers_of;
 use super::simulation;
 use crate::clock;
-use crate::local::view::{AgentView, FrameworkView, OfferView, TaskKey, TaskView, Waited};
+use crate::local::view::{AgentView, FrameworkView, OfferView, Record, Subject, TaskKey, TaskView, Waited};
 use crate::local::{self, AgentOptions, Options};
 use crate::per_process::PerProcess;
 use crate::proto::v1;
@@ -109,6 +110,31 @@ impl LocalCluster {
         let offers = py.detach(|| self.cluster.offers());
         let offer = |o: OfferView| (o.id, o.framework_id, o.agent_id, o.role, o.resources.to_string());
         offers.into_iter().map(offer).collect()
+    }
+
+    /// What happened: time, kind, call, the ids of framework, agent, executor, task and offer, state, reason, source, message.
+    fn history<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        let records = py.detach(|| self.cluster.history());
+        let record = |r: Record| {
+            let Subject { framework_id, agent_id, executor_id, task_id, offer_id } = r.subject;
+            let ids = (framework_id, agent_id, executor_id, task_id, offer_id);
+            let values: [Bound<'py, PyAny>; 12] = [
+                r.time.into_bound_py_any(py)?,
+                r.kind.into_bound_py_any(py)?,
+                r.call.into_bound_py_any(py)?,
+                ids.0.into_bound_py_any(py)?,
+                ids.1.into_bound_py_any(py)?,
+                ids.2.into_bound_py_any(py)?,
+                ids.3.into_bound_py_any(py)?,
+                ids.4.into_bound_py_any(py)?,
+                r.state.into_bound_py_any(py)?,
+                r.reason.into_bound_py_any(py)?,
+                r.source.into_bound_py_any(py)?,
+                r.message.into_bound_py_any(py)?,
+            ];
+            PyTuple::new(py, values)
+        };
+        records.into_iter().map(record).collect()
     }
 
     /// Waits until a task has been in a state, or is over. The task; None after so many seconds, or if the cluster stops.

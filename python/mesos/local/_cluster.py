@@ -21,6 +21,20 @@ if TYPE_CHECKING:
     from mesos.interface import mesos_pb2
 
 _T = TypeVar("_T")
+_HISTORY_KEYS = (
+    "time",
+    "kind",
+    "call",
+    "framework_id",
+    "agent_id",
+    "executor_id",
+    "task_id",
+    "offer_id",
+    "state",
+    "reason",
+    "source",
+    "message",
+)
 
 atexit.register(_core.shutdown)
 
@@ -240,6 +254,23 @@ class LocalCluster(ClusterFaults):
         """
         found = [task for task in self.tasks if task.id == task_id]
         return self._found("task", task_id, [task for task in found if not task.is_over] or found)
+
+    def history(self) -> list[dict[str, Any]]:
+        """Returns what happened since the cluster started or was reset, in order: the last 100,000 records.
+
+        Each is a dict of plain values with the same keys, so that ``pandas.DataFrame(cluster.history())`` has a column
+        for each: ``time`` (seconds since the epoch), ``kind``, ``call``, ``framework_id``, ``agent_id``,
+        ``executor_id``, ``task_id``, ``offer_id``, ``state``, ``reason``, ``source`` and ``message``. What a record
+        says nothing of is None.
+
+        The kinds are: ``call``, ``operator_call`` and ``call_refused``, with the name of what a framework or an
+        operator asked for as ``call``; ``framework_subscribed``, ``offer_sent``, ``offer_rescinded``, ``task_status``,
+        ``operation_status``, ``framework_message``, ``executor_lost``, ``agent_lost``, ``framework_error``,
+        ``inverse_offers_sent`` and ``inverse_offer_rescinded``, which a framework was sent; ``framework_disconnected``
+        and ``framework_removed``; ``agent_added``, ``agent_disconnected``, ``agent_reregistered``,
+        ``agent_unreachable``, ``agent_removed`` and ``agent_gone``; ``master_restarted``; and ``fault``.
+        """
+        return [dict(zip(_HISTORY_KEYS, record, strict=True)) for record in self._core.history()]
 
     @property
     def is_stopped(self) -> bool:

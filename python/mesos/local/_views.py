@@ -62,6 +62,14 @@ class _View:
             self._take(seen)
         return self
 
+    def history(self) -> list[dict[str, Any]]:
+        """Returns the records of :meth:`LocalCluster.history` that are about it."""
+        ids = self._ids()
+        return [record for record in self._cluster.history() if all(record[name] == ids[name] for name in ids)]
+
+    def _ids(self) -> dict[str, str]:
+        raise NotImplementedError
+
     def __eq__(self, other: object) -> bool:
         """Whether both are of the same thing, whenever they were seen."""
         if not isinstance(other, type(self)):
@@ -126,6 +134,9 @@ class LocalAgent(AgentFaults, _View):
     def _key(self) -> tuple[str, ...]:
         return (self.id,)
 
+    def _ids(self) -> dict[str, str]:
+        return {"agent_id": self.id}
+
     def __repr__(self) -> str:
         return f"<LocalAgent {self.id} on {self.hostname}, {self.state}, {_shown(self.resources)}>"
 
@@ -160,6 +171,9 @@ class LocalFramework(FrameworkFaults, _View):
     def _key(self) -> tuple[str, ...]:
         return (self.id,)
 
+    def _ids(self) -> dict[str, str]:
+        return {"framework_id": self.id}
+
     def __repr__(self) -> str:
         state = "completed" if self.completed else "connected" if self.connected else "disconnected"
         return f"<LocalFramework {self.name!r} {self.id}, {state}>"
@@ -188,6 +202,9 @@ class LocalOffer(OfferFaults, _View):
 
     def _key(self) -> tuple[str, ...]:
         return (self.id,)
+
+    def _ids(self) -> dict[str, str]:
+        return {"offer_id": self.id}
 
     def __repr__(self) -> str:
         return f"<LocalOffer {self.id} of {self.agent_id} to {self.framework_id}, {_shown(self.resources)}>"
@@ -226,6 +243,9 @@ class LocalTask(TaskFaults, _View):
 
     def _key(self) -> tuple[str, str, str, str]:
         return (self.framework_id, self.agent_id, self.executor_id, self.id)
+
+    def _ids(self) -> dict[str, str]:
+        return {"framework_id": self.framework_id, "task_id": self.id}
 
     @property
     def is_over(self) -> bool:

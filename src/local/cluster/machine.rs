@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::agents::Agents;
 use super::faults::Answers;
+use super::history::{History, Record, Subject};
 use super::maker::{Made, Maker};
 use super::network::Network;
 use super::view::TaskView;
@@ -54,6 +55,8 @@ pub struct Machine {
     /// Agents that are to register for the first time.
     pub(super) new_agents: BTreeSet<String>,
     pub(super) waiters: Vec<Waiter>,
+    /// What happened.
+    pub history: History,
 }
 
 /// An agent that has left, whose tasks and their files can still be looked at.
@@ -83,6 +86,7 @@ impl Machine {
             answers: Answers::default(),
             new_agents: BTreeSet::new(),
             waiters: Vec::new(),
+            history: History::default(),
             simulate: None,
         }
     }
@@ -96,8 +100,24 @@ impl Machine {
 
     /// The client has left.
     pub fn close_stream(&mut self, now: Instant, connection: ConnectionId) {
-        self.streams.remove(&connection);
+        self.end_stream(now, connection);
         self.master.disconnected(now, connection);
+    }
+
+    fn end_stream(&mut self, now: Instant, connection: ConnectionId) {
+        self.streams.remove(&connection);
+        self.history.ended(self.clock.timestamp(now), connection);
+    }
+
+    /// Notes what happens now.
+    pub(super) fn note(&mut self, now: Instant, record: Record) {
+        self.history.add(Record { time: self.clock.timestamp(now), ..record });
+    }
+
+    /// Notes a fault that was asked for, and logs it.
+    pub(super) fn note_fault(&mut self, now: Instant, subject: Subject, message: String) {
+        tracing::info!("Fault: {message}");
+        self.note(now, Record { kind: "fault", subject, message: Some(message), ..Record::default() });
     }
 
     /// Opens a stream for an executor's SUBSCRIBE, whose events go there. Returns its number.
@@ -284,13 +304,18 @@ impl Machine {
                     failures.tell(&update.status, || self.reported_by(&update.status));
                     self.failures = failures;
                 }
+                self.history.sent(self.clock.timestamp(now), connection, &event);
                 // That its connection ends is about to be noticed.
                 let lost = self.streams.get(&connection).is_some_and(|stream| !stream.send(&event));
                 if lost {
                     self.streams.remove(&connection);
                 }
             }
-            master::Output::Close(connection) => drop(self.streams.remove(&connection)),
+            master::Output::Close(connection) => self.end_stream(now, connection),
+            master::Output::Noted { kind, framework_id, agent_id } => {
+                let subject = Subject { framework_id, agent_id, ..Subject::default() };
+                self.note(now, Record { kind, subject, ..Record::default() });
+            }
             master::Output::Tell(agent_id, mut message) => {
                 self.describe(&mut message);
                 let message = self.network.carry_to_agent(&agent_id, message);

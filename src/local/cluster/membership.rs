@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::history::Subject;
 use super::machine::{Departed, Machine};
 use crate::local::agent;
 
@@ -13,7 +14,7 @@ impl Machine {
         if self.dismiss(now, id, "killed").is_none() {
             return false;
         }
-        tracing::info!("Agent {id} is killed");
+        self.note_fault(now, Subject::agent(id), format!("agent {id} is killed"));
         self.master.agent_exited(now, id);
         if at_once {
             self.master.mark_unreachable(now, id, "health check timed out");

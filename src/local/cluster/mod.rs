@@ -1,8 +1,10 @@
 //! Runs master and agents on one thread: starts them, stops them, and says where they are.
 
 pub mod agents;
+mod calls;
 pub mod faults;
 pub mod handle;
+pub mod history;
 mod look;
 pub mod machine;
 pub mod maker;
@@ -169,6 +171,15 @@ impl LocalCluster {
     /// Every offer that is not answered.
     pub fn offers(&self) -> Vec<OfferView> {
         self.look(Machine::offer_views, |view| view.offers.clone())
+    }
+
+    /// What happened, the oldest first: the last 100,000 records.
+    pub fn history(&self) -> Vec<history::Record> {
+        if self.is_inherited() {
+            return Vec::new();
+        }
+        let now = self.ask(|machine, _| machine.history.records().cloned().collect());
+        now.unwrap_or_else(|| self.with_remains(|remains| remains.history.records().cloned().collect()))
     }
 
     /// Waits at most so long until a task has been in a state, or is over.

@@ -146,11 +146,11 @@ impl Startup {
                 _ = stopped => {}
             }
         });
-        let view = machine.view();
+        let (view, history) = (machine.view(), std::mem::take(&mut machine.history));
         // Tasks and connections end with the runtime, and only then goes the directory that they use.
         drop(machine);
         drop(runtime);
-        let remains = Remains::new(view, work_dir.is_temporary());
+        let remains = Remains::new(view, history, work_dir.is_temporary());
         if let Some(keep) = keep.filter(|_| work_dir.is_temporary()) {
             failed.keep(&keep);
         }

@@ -167,6 +167,11 @@ impl Master {
         self.pings_unanswered(now, agent_id);
         let Some(agent) = self.agents.get_mut(agent_id).filter(|agent| agent.connected) else { return };
         tracing::info!("Agent {agent_id} disconnected");
+        self.outputs.push_back(Output::Noted {
+            kind: "agent_disconnected",
+            framework_id: None,
+            agent_id: Some(agent_id.to_owned()),
+        });
         agent.connected = false;
         let why = format!("Agent {} disconnected", agent.info.hostname);
         self.disconnected.insert(agent_id.to_owned(), due);
@@ -216,6 +221,12 @@ impl Master {
 
     /// An agent is no longer registered: its tasks and offers go.
     pub(super) fn depart(&mut self, now: Instant, agent_id: &str, how: Departure, why: &str) {
+        let kind = match how {
+            Departure::Unreachable => "agent_unreachable",
+            Departure::Gone => "agent_gone",
+            Departure::Removed => "agent_removed",
+        };
+        self.note_of_agent(kind, agent_id);
         self.counters.count("master/slave_removals");
         self.tell_of_operations(agent_id, how);
         self.agents.remove(agent_id);
@@ -382,6 +393,7 @@ impl Master {
         for framework in former.frameworks.values() {
             self.outputs.extend(framework.connection.as_ref().map(|connection| Output::Close(connection.id)));
         }
+        self.outputs.push_back(Output::Noted { kind: "master_restarted", framework_id: None, agent_id: None });
         if !memory {
             return;
         }

@@ -62,6 +62,8 @@ pub enum Output {
     Close(ConnectionId),
     /// Tell the agent.
     Tell(String, ToAgent),
+    /// Note that something happened to a framework, an agent or the master itself.
+    Noted { kind: &'static str, framework_id: Option<String>, agent_id: Option<String> },
 }
 
 /// Resources on their way to a framework.
@@ -170,6 +172,7 @@ impl Master {
             pinged_since: now,
             killed: BTreeSet::new(),
         };
+        self.note_of_agent("agent_added", &id);
         self.agents.insert(id, record);
     }
 
@@ -301,6 +304,7 @@ impl Master {
             return;
         };
         tracing::info!("Removing framework {id}");
+        self.note_of_framework("framework_removed", id);
         self.discard_offers(id);
         framework.complete(self.world.timestamp(now));
         self.tell_agents(&ToAgent::ShutdownFramework { framework_id: id.to_owned() });
