@@ -17,7 +17,7 @@ from mesos.errors import ArgumentTypeError, ArgumentValueError, ClockError, Clus
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mesos import _core
+    from mesos._core import LocalCluster, Time
 
 _LATER = "mesos-later"
 
@@ -37,7 +37,7 @@ class LaterCall:
 class Calls:
     """The functions that one cluster calls later, on a thread of their own, which the first one starts."""
 
-    def __init__(self, core: _core.LocalCluster) -> None:
+    def __init__(self, core: LocalCluster) -> None:
         self._time = core.time()
         self._lock = threading.Lock()
         self._functions: dict[int, Callable[[], object]] = {}
@@ -78,7 +78,7 @@ class Calls:
 class ClusterTime:
     """The methods of ``LocalCluster`` that have to do with time."""
 
-    _core: _core.LocalCluster
+    _core: LocalCluster
     _calls: Calls | None = None
 
     def time(self) -> float:
@@ -148,7 +148,7 @@ class ClusterTime:
             self._calls = Calls(self._core)
         return self._calls.add(delay, function)
 
-    def _skipping(self, method: str) -> _core.Time:
+    def _skipping(self, method: str) -> Time:
         time = self._core.time()
         if not time.skips():
             raise ClockError(f'{method}() needs LocalCluster(time="skip"): the time of this cluster passes by itself')
