@@ -254,6 +254,8 @@ _READERS: dict[str, Callable[[str, Any], str]] = {
     "executor_environment_variables": _object,
     "executor_registration_timeout": _duration,
     "executor_shutdown_grace_period": _duration,
+    "time": _text,
+    "seed": _number,
     "containers": _text,
     "keep": _path,
     "stderr_in_log": _switch,

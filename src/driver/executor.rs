@@ -156,11 +156,12 @@ impl ExecutorDriver {
     ///
     /// Fails, and is aborted then, if the operating system gives no thread.
     pub fn start(&self, environment: &Environment) -> Result<bool> {
-        self.handle.start(|| {
+        self.handle.start(None, || {
             let session = ExecutorSession::new(environment.session.clone());
             let endpoint = detector::detect(MasterUri::Standalone(environment.agent.clone()))?;
             let authorization = environment.token.clone().map(|Token(token)| Authorization::Bearer(token));
-            let api = Api { path: environment.path.clone(), authorization, socket: environment.socket.clone() };
+            let api =
+                Api { path: environment.path.clone(), authorization, socket: environment.socket.clone(), place: None };
             let end_within = if environment.local { |_| {} } else { end_within };
             Ok(Start { session, endpoint, api, clock: Clock::real(), end_within })
         })

@@ -69,6 +69,13 @@ struct Link<S: Session> {
     calls: Option<Calls<S>>,
 }
 
+/// Whoever waits for the driver does not wait for a task that is gone with its runtime.
+impl<S: Session> Drop for Loop<S> {
+    fn drop(&mut self) {
+        self.shared.finish();
+    }
+}
+
 impl<S: Session> Drop for Link<S> {
     fn drop(&mut self) {
         self.stream.abort();
@@ -89,12 +96,12 @@ impl<S: Session> Loop<S> {
     /// Runs until the session is finished and, if it lingers, the driver is gone. A panic, should there be one, ends
     /// this driver with an error, and no other.
     pub async fn run(self) {
-        let (queue, shared) = (self.queue.clone(), self.shared.clone());
+        let (queue, shared, clock) = (self.queue.clone(), self.shared.clone(), self.start.clock.clone());
         if let Err(panic) = AssertUnwindSafe(self.run_session()).catch_unwind().await {
             let text = panic.downcast_ref::<&str>().map(ToString::to_string);
             let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
             tracing::error!("The driver's task panicked, which is a bug in remesos: {text}");
-            queue.push(bug(&text));
+            deliver(&queue, &clock, bug(&text));
             shared.finish();
         }
     }
@@ -153,7 +160,7 @@ impl<S: Session> Loop<S> {
     }
 
     fn on_detector_lost(&mut self) {
-        self.queue.push(bug("the detector of masters ended"));
+        deliver(&self.queue, &self.start.clock, bug("the detector of masters ended"));
         self.shared.finish();
     }
 
@@ -224,7 +231,7 @@ impl<S: Session> Loop<S> {
                 }
                 Output::Transmit(call) => self.transmit(call),
                 Output::Disconnect => self.leave(),
-                Output::Deliver(callback) => self.queue.push(callback),
+                Output::Deliver(callback) => deliver(&self.queue, &self.start.clock, callback),
                 Output::EndWithin(grace) => (self.start.end_within)(grace),
                 Output::Finished { linger } => return Some(linger),
             }
@@ -274,6 +281,7 @@ impl<S: Session> Loop<S> {
     async fn drain(&mut self, link: &mut Link<S>) {
         loop {
             tokio::select! {
+                biased;
                 event = link.events.recv() => {
                     if matches!(event, None | Some(StreamEvent::Closed(_))) {
                         return;
@@ -281,6 +289,17 @@ impl<S: Session> Loop<S> {
                 }
                 command = self.commands.recv() => if command.is_none() { return },
             }
+        }
+    }
+}
+
+/// Has a callback made: at once, or when its turn comes.
+pub fn deliver<C: Callback>(queue: &Arc<CallbackQueue<C>>, clock: &Clock, callback: C) {
+    match clock.as_skipping() {
+        None => queue.push(callback, None),
+        Some(clock) => {
+            let queue = queue.clone();
+            clock.callback(move |busy| queue.push(callback, Some(busy)));
         }
     }
 }

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -14,6 +15,7 @@ use super::dispatcher::SIGNAL_CHECK;
 use super::faults::Faults;
 use super::scheduler::stop_drivers_of;
 use super::simulation;
+use super::time::{self, Reached, Time};
 use crate::clock;
 use crate::local::view::{AgentView, FrameworkView, OfferView, Record, Subject, TaskKey, TaskView, Waited};
 use crate::local::{self, AgentOptions, Options};
@@ -63,6 +65,11 @@ impl LocalCluster {
         let agents = py.detach(|| self.cluster.agents());
         let agent = |a: AgentView| (a.id, a.hostname, a.resources.to_string(), a.attributes.to_string(), a.state);
         agents.into_iter().map(agent).collect()
+    }
+
+    /// Its clock.
+    fn time(&self) -> Time {
+        Time(Arc::clone(&self.cluster))
     }
 
     /// What can go wrong in it on request.
@@ -140,7 +147,16 @@ impl LocalCluster {
     /// Waits until a task has been in a state, or is over. The task; None after so many seconds, or if the cluster stops.
     fn wait_for_task(&self, py: Python<'_>, key: Key, state: &str, seconds: f64) -> PyResult<Option<Task>> {
         let (key, state) = (task_key(key), v1::TaskState::from_str_name(state).unwrap_or_default());
-        let until = clock::now() + Period::from_seconds(seconds).unwrap_or_default();
+        let at_most = Period::from_seconds(seconds).unwrap_or_default();
+        if let Some(clock) = self.cluster.clock().as_skipping() {
+            let look = |py: Python<'_>| {
+                let found = py.detach(|| self.cluster.wait_for_task(&key, state, Duration::ZERO));
+                Ok(if let Waited::Found(found) = found { Some(found) } else { None })
+            };
+            let found = time::run_until(py, clock, at_most, look)?;
+            return Ok(if let Reached::There(found) = found { Some(task(found)) } else { None });
+        }
+        let until = clock::now() + at_most;
         loop {
             let left = until.saturating_duration_since(clock::now());
             match py.detach(|| self.cluster.wait_for_task(&key, state, left.min(SIGNAL_CHECK))) {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mesos import _core, _logging, _options, _simulation
 from mesos._faults import ClusterFaults
 from mesos.errors import ArgumentTypeError, ClusterError
+from mesos.local._time import ClusterTime
 from mesos.local._views import LocalAgent, LocalFramework, LocalOffer, LocalTask
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _HISTORY_KEYS = (
 atexit.register(_core.shutdown)
 
 
-class LocalCluster(ClusterFaults):
+class LocalCluster(ClusterFaults, ClusterTime):
     """A Mesos cluster on a port of this machine.
 
     It runs until :meth:`stop`, the end of a ``with`` block, or the end of the process.
@@ -106,6 +107,13 @@ class LocalCluster(ClusterFaults):
         ``mesos_pb2.TaskInfo`` and returns a ``Run``, or None if the task is to be run. It is called on the cluster's
         thread and must not use the cluster or a driver. If it raises an exception, the task fails with its text. A
         custom executor is not started if its first task is described; then all its tasks have to be
+    :param time: how time passes. If ``"real"``, as it does (the default). If ``"skip"``, it begins at the year 2000 and
+        moves only when :meth:`advance` or :meth:`run_until` is called; the drivers of this process that use the cluster
+        follow it. Then the same program gives the same events in the same order every time: callbacks are made one at a
+        time, and what they ask of the driver is done when they have returned. Schedulers and executors in other
+        processes are refused
+    :param seed: what everything that is left to chance follows from with ``time="skip"``: ids, and how long drivers
+        wait before they try again
     :raises ArgumentTypeError: an argument has the wrong type
     :raises ArgumentValueError: the value of an argument or a variable is not valid
     :raises AddressInUseError: the port is already in use
@@ -143,6 +151,8 @@ class LocalCluster(ClusterFaults):
         containers: str | None = None,
         keep: str | bytes | os.PathLike[str] | os.PathLike[bytes] | None = None,
         simulate: Run | Callable[[mesos_pb2.TaskInfo], Run | None] | None = None,
+        time: str | None = None,
+        seed: int | None = None,
     ) -> None:
         arguments = dict(locals())
         del arguments["self"], arguments["simulate"]

@@ -22,13 +22,11 @@ impl LocalCluster {
         if self.is_inherited() {
             return None;
         }
-        let (reply, answer) = std::sync::mpsc::channel();
-        self.handle.tell(move |machine, now| {
+        self.handle.ask_and_wait(move |machine, now| {
             let outcome = fault(machine, now);
             machine.route(now);
-            drop(reply.send(outcome));
-        });
-        answer.recv().ok()
+            outcome
+        })
     }
 }
 

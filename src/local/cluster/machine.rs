@@ -9,12 +9,13 @@ use tokio::sync::mpsc;
 use super::agents::Agents;
 use super::answers::Answers;
 use super::history::{History, Record, Subject};
+use super::holds::Holds;
 use super::maker::{Made, Maker};
 use super::network::Network;
 use super::view::TaskView;
 use crate::clock::Clock;
 use crate::local::agent::{self, Agent};
-use crate::local::backend::{Backend, Order, Report, Sandbox, Simulate};
+use crate::local::backend::{Backend, Event as Happening, Order, Report, Sandbox, Simulate, StartError};
 use crate::local::failures::Failures;
 use crate::local::master::{self, Master};
 use crate::local::messages::{ConnectionId, ToAgent};
@@ -46,6 +47,7 @@ pub struct Machine {
     failures: Failures,
     /// What is asked for the time.
     time: Clock,
+    holds: Holds,
     /// Says of each task how it goes, if it is not to be run.
     pub simulate: Option<Simulate>,
     clock: WallClock,
@@ -76,6 +78,7 @@ impl Machine {
             maker,
             master,
             time,
+            holds: Holds::default(),
             clock,
             agents: Agents::default(),
             departed: Vec::new(),
@@ -257,6 +260,7 @@ impl Machine {
     }
 
     fn take_report(&mut self, now: Instant, report: Report) {
+        self.holds.happened(&self.time, &report.event);
         if let Some(agent) = self.agents.get_mut(&report.agent_id) {
             agent.handle_backend(now, report.event);
         }
@@ -274,6 +278,9 @@ impl Machine {
             let mut quiet = true;
             while let Some(output) = self.master.poll_output() {
                 quiet = false;
+                if let Some(clock) = self.time.as_skipping() {
+                    clock.happened();
+                }
                 self.do_for_master(now, output);
             }
             // Each says one thing, and then the master has its say again.
@@ -339,6 +346,19 @@ impl Machine {
         }
     }
 
+    /// An executor in a process of its own has a clock of its own, which does not follow one that is told to move.
+    fn lives_in_real_time(&self, agent_id: &str, order: &Order) -> Option<Happening> {
+        let Order::Start(launch) = order else { return None };
+        self.time.as_skipping()?;
+        let mut executors = self.agents.get(agent_id)?.executors();
+        executors.find(|executor| executor.is_custom() && executor.container == launch.container)?;
+        let why = StartError::new(
+            "executors in processes of their own do not follow the time of this cluster, which moves only when it is told \
+             to (time=\"skip\"); expected a task with a command, or one that simulate= describes",
+        );
+        Some(Happening::Failed { container: launch.container.clone(), why })
+    }
+
     fn do_for_agent(&mut self, now: Instant, agent_id: &str, output: agent::Output) {
         match output {
             agent::Output::Tell(message) => {
@@ -355,11 +375,12 @@ impl Machine {
             agent::Output::Close(connection) => self.end_executor_stream(connection),
             agent::Output::Order(order) => {
                 let full = self.network.full.contains(agent_id).then(|| Self::out_of_space(agent_id, &order)).flatten();
-                if let Some(failed) = full {
+                if let Some(failed) = full.or_else(|| self.lives_in_real_time(agent_id, &order)) {
                     if let Some(agent) = self.agents.get_mut(agent_id) {
                         agent.handle_backend(now, failed);
                     }
                 } else if let Some(backend) = self.agents.backend_mut(agent_id) {
+                    self.holds.ordered(&self.time, &order);
                     backend.handle(now, order);
                 }
             }

@@ -6,6 +6,8 @@ mod calls;
 pub mod faults;
 pub mod handle;
 pub mod history;
+mod holds;
+mod later;
 pub mod litter;
 mod look;
 pub mod machine;
@@ -20,7 +22,7 @@ pub mod waiting;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -35,6 +37,7 @@ use self::waiting::Waited;
 use super::messages::is_terminal;
 use super::options::Options;
 use super::token::Token;
+use crate::clock::Clock;
 use crate::proto::v1;
 use crate::{Error, Result};
 
@@ -52,6 +55,8 @@ pub struct LocalCluster {
     link: String,
     token: Token,
     handle: Handle,
+    /// Functions of this process that are called later.
+    calls: Arc<later::Calls>,
     stop: Mutex<Option<oneshot::Sender<()>>>,
     life: Mutex<Life>,
     /// The process that has the thread: a forked child has not.
@@ -72,9 +77,10 @@ impl LocalCluster {
         let link = link(bound, &hostname, &token);
         let (stop, stopped) = oneshot::channel();
         let (ready, outcome) = std::sync::mpsc::channel();
-        let (handle, receiver) = Handle::new();
+        let clock = options.clock();
+        let (handle, receiver) = Handle::new(clock.clone());
         let (options, server_handle) = (options.clone(), handle.clone());
-        let site = Site { bound, address, hostname, token: token.clone() };
+        let site = Site { bound, address, hostname, token: token.clone(), clock };
         let thread = std::thread::Builder::new()
             .name("mesos-local".to_owned())
             .spawn(move || match Startup::prepare(&options, listener, site) {
@@ -94,7 +100,7 @@ impl LocalCluster {
             );
         }
         let (stop, life) = (Mutex::new(Some(stop)), Mutex::new(Life::Running(thread)));
-        Ok(Self { address, link, token, handle, stop, life, process: std::process::id() })
+        Ok(Self { address, link, token, handle, calls: Arc::default(), stop, life, process: std::process::id() })
     }
 
     /// Where this machine reaches it.
@@ -122,9 +128,12 @@ impl LocalCluster {
         if self.is_inherited() {
             return None;
         }
-        let (reply, answer) = std::sync::mpsc::channel();
-        self.handle.tell(move |machine, now| drop(reply.send(job(machine, now))));
-        answer.recv().ok()
+        self.handle.ask_and_wait(job)
+    }
+
+    /// What the cluster asks for the time.
+    pub fn clock(&self) -> &Clock {
+        self.handle.clock()
     }
 
     /// Looks at the cluster, or at what could be seen when it stopped. Nothing can be seen in a forked child.
@@ -207,6 +216,7 @@ impl LocalCluster {
         if self.is_inherited() {
             return;
         }
+        self.calls.close();
         if let Some(stop) = self.stop.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // The thread may have ended by itself.
             let _ = stop.send(());
