@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use super::agents::Agents;
-use super::faults::Answers;
+use super::answers::Answers;
 use super::history::{History, Record, Subject};
 use super::holds::Holds;
 use super::maker::{Made, Maker};
@@ -110,6 +110,12 @@ impl Machine {
     fn end_stream(&mut self, now: Instant, connection: ConnectionId) {
         self.streams.remove(&connection);
         self.history.ended(self.clock.timestamp(now), connection);
+    }
+
+    /// Ends all streams of frameworks and executors.
+    pub(super) fn end_all_streams(&mut self) {
+        self.streams.clear();
+        self.executors.clear();
     }
 
     /// Notes what happens now.
