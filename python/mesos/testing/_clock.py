@@ -6,6 +6,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from mesos.errors import ConditionTimeoutError
+from mesos.local import LocalCluster
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -72,14 +75,24 @@ class SkippingClock:
     limit = 3600.0
     """How many seconds of the cluster a wait takes at most, unless the test says otherwise."""
 
-    def __init__(self, cluster: Any) -> None:
+    def __init__(self, cluster: LocalCluster) -> None:
         self._cluster = cluster
 
     def now(self) -> float:
         """Returns seconds since the epoch."""
-        seconds: float = self._cluster.time()
-        return seconds
+        return self._cluster.time()
 
     def wait(self, changes: Changes, over: Callable[[], bool], seconds: float) -> bool:
         """Lets the cluster's time pass until something is over. Returns whether it is."""
-        raise NotImplementedError
+        try:
+            self._cluster.run_until(over, seconds)
+        except ConditionTimeoutError:
+            return False
+        return True
+
+
+def clock_of(cluster: Any) -> RealClock | SkippingClock:
+    """Returns the clock of a cluster."""
+    if isinstance(cluster, LocalCluster) and cluster._core.time().skips():
+        return SkippingClock(cluster)
+    return RealClock()

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _SECONDS = 2.0
 """How long things may take to end after the test."""
+# A cluster's own.
+_OWN = ("mesos-later",)
 # Processes that Python's own multiprocessing keeps until the end of this one.
 _KEPT = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
@@ -43,7 +45,7 @@ class Leaks:
             f"the thread {thread.name!r}"
             for thread in threading.enumerate()
             # Threads that Python did not start, such as those of callbacks, end with their driver.
-            if thread not in self._threads and thread.is_alive() and not isinstance(thread, threading._DummyThread)
+            if thread not in self._threads and not isinstance(thread, threading._DummyThread) and thread.name not in _OWN
         ]
         children = _children()
         processes = [f"the process {pid} ({children[pid]})" for pid in children if pid not in self._processes]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mesos import _failures
 from mesos.local import LocalCluster
-from mesos.testing._clock import RealClock, SkippingClock
+from mesos.testing._clock import clock_of
 from mesos.testing._framework import Framework, framework_info
 from mesos.testing._leaks import Leaks
 from mesos.testing._real import RealCluster
@@ -65,9 +65,7 @@ class Mesos:
             self.cluster = RealCluster(cluster)
         self.frameworks: list[Framework] = []
         """The frameworks that were started, in order."""
-        skips = getattr(self.cluster, "skips", False) if isinstance(self.cluster, LocalCluster) else False
-        self._clock = SkippingClock(self.cluster) if skips else RealClock()
-        self._story = Story(self.cluster, self._clock)
+        self._story = Story(self.cluster, clock_of(self.cluster))
         self._leaks = Leaks() if leaks else None
         self._failures: list[BaseException] = []
         self._is_closed = False
@@ -113,7 +111,7 @@ class Mesos:
         return str(self._story)
 
     def check(self) -> None:
-        """Raises the first exception that the test has not received: of a callback, or of a description of tasks."""
+        """Raises the first exception that the test has not received: of a callback, or of ``simulate`` or ``call_later``."""
         errors: list[BaseException] = []
         for framework in self.frameworks:
             try:
@@ -122,10 +120,12 @@ class Mesos:
                 errors.append(error)
         others, self._failures = self._failures, []
         errors += others
-        simulation = getattr(self.cluster, "_simulation", None)
-        if simulation is not None:
-            errors += simulation.errors
-            simulation.errors.clear()
+        if isinstance(self.cluster, LocalCluster):
+            # What the functions of simulate= and of call_later() raised.
+            for part in (self.cluster._simulation, self.cluster._calls):
+                told = getattr(part, "errors", [])
+                errors += told
+                told.clear()
         if errors:
             for other in errors[1:]:
                 errors[0].add_note(f"Another callback raised {other!r}")

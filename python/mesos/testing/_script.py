@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mesos import _program
 from mesos.errors import ArgumentValueError
+from mesos.testing._clock import SkippingClock, clock_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +66,7 @@ class ScriptRunner:
     """
 
     def __init__(self, cluster: Any) -> None:
-        if getattr(cluster, "skips", False):
+        if isinstance(clock_of(cluster), SkippingClock):
             raise ArgumentValueError("expected a cluster in real time as cluster: a program has a clock of its own")
         self._address = str(getattr(cluster, "address", cluster))
 

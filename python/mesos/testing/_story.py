@@ -28,7 +28,7 @@ class Story:
 
     def entries(self) -> list[tuple[float, str, str]]:
         """Returns time, source and text of each entry, in order. The master's have no source."""
-        events = [(event["time"], "", _shown(event)) for event in getattr(self._cluster, "history", list)()]
+        events = [(event["time"], "", _shown(event)) for event in self._cluster.history()]
         # Python sorts stably: what the master did comes before what the framework made of it.
         return sorted([*events, *self._told], key=lambda entry: entry[0])
 
