@@ -7,7 +7,7 @@ use futures_util::future::{BoxFuture, join_all};
 use super::LocalCluster;
 use super::agents::Agents;
 use super::answers::Answers;
-use super::history::History;
+
 use super::machine::Machine;
 use super::network::Network;
 
@@ -53,7 +53,7 @@ impl Machine {
         self.answers = Answers::default();
         self.new_agents.clear();
         self.waiters.clear();
-        self.history = History::default();
+        self.history = self.history.anew();
         self.master.reset(now);
         self.maker.begin_again();
         for wanted in self.maker.options.agents.clone() {
