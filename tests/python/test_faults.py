@@ -141,10 +141,10 @@ def test_an_agent_that_recovers_a_custom_executor(cluster: LocalCluster) -> None
 
 def test_an_executor_that_does_not_subscribe_again_is_gone(cluster: LocalCluster) -> None:
     def made(offer: mesos_pb2.Offer) -> mesos_pb2.TaskInfo:
-        # Stops as soon as its task runs, so that it cannot subscribe again.
-        return task_of(offer, executor(), "running signal:19")
+        return task_of(offer, executor(), "running")
 
     with witness(cluster, "PARTITION_AWARE", made=made) as (scheduler, _, status):
+        cluster.task(status.task_id.value).kill_process(signal.SIGSTOP)
         cluster.agent(status.slave_id.value).restart()
         gone = scheduler.state(status.task_id.value, mesos_pb2.TASK_GONE)
     line = "TASK_GONE AGENT EXECUTOR_REREGISTRATION_TIMEOUT uuid executor_id (Executor did not reregister within 2secs)"
