@@ -11,7 +11,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from mesos.errors import ArgumentValueError, ClockError, ClusterError, ConditionTimeoutError
 from mesos.interface import Scheduler, mesos_pb2
 from mesos.local import LocalCluster, Run
@@ -332,10 +331,14 @@ def test_schedulers_of_other_processes_are_refused_and_others_may_look(cluster: 
 
 def test_whoever_waits_is_told_that_the_cluster_stopped(cluster: LocalCluster) -> None:
     threading.Timer(0.2, cluster.stop).start()
-    begin = time.monotonic()
-    with pytest.raises(ClusterError, match="stopped"):
+
+    def advance_for_long() -> None:
+        begin = time.monotonic()
         while time.monotonic() - begin < 30:
             cluster.advance(1000)
+
+    with pytest.raises(ClusterError, match="stopped"):
+        advance_for_long()
     with pytest.raises(ClusterError, match="stopped"):
         cluster.run_until(lambda: False)
 
