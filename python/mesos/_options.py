@@ -22,6 +22,7 @@ _NANOSECONDS = 10**9
 #: What ``LocalCluster`` does unless an argument or a variable says otherwise: the variable and the value, by the name
 #: of the option. ``"local"`` and the command line do what Mesos does.
 _FOR_PYTHON: dict[str, tuple[str, Any]] = {
+    "allocation_interval": ("MESOS_ALLOCATION_INTERVAL", 0.05),
     "allocate_on_recovery": ("REMESOS_LOCAL_ALLOCATE_ON_RECOVERY", True),
 }
 
@@ -117,6 +118,32 @@ def _resources(name: str, value: Any) -> str:
     return text
 
 
+def agent(value: Any, name: str | None = None) -> dict[str, str]:
+    """Returns what is said of one agent, as text by name.
+
+    :param name: where it is said, if not in arguments of their own
+
+    :raises ArgumentTypeError: something has the wrong type
+    :raises ArgumentValueError: something has no text
+    """
+    if not isinstance(value, Mapping):
+        raise ArgumentTypeError(f"expected a mapping such as {{'resources': {{'cpus': 4}}}} as {name}, got {value!r}")
+    strange = [key for key in value if key not in _AGENT_READERS]
+    if strange:
+        raise ArgumentValueError(f"expected some of {', '.join(_AGENT_READERS)} in {name}, got {strange[0]!r}")
+    given = {key: one for key, one in value.items() if one is not None}
+    return {key: _AGENT_READERS[key](f"{name}[{key!r}]" if name else key, one) for key, one in given.items()}
+
+
+def _agents(name: str, value: Any) -> str:
+    """An int whose bounds the core knows, or a list of mappings, one for each agent."""
+    if isinstance(value, str) and value.lstrip().startswith(("[", "file://")):  # from the command line
+        return value
+    if isinstance(value, (list, tuple)):
+        return json.dumps([agent(each, f"{name}[{number}]") for number, each in enumerate(value)])
+    return _number(name, value)
+
+
 def _attributes(name: str, value: Any) -> str:
     if isinstance(value, str):
         return value
@@ -195,9 +222,15 @@ def _credentials(name: str, value: Any) -> str:
     return _path(name, value)
 
 
+_AGENT_READERS: dict[str, Callable[[str, Any], str]] = {
+    "resources": _resources,
+    "attributes": _attributes,
+    "hostname": _text,
+    "domain": _object,
+}
 _READERS: dict[str, Callable[[str, Any], str]] = {
     "port": _number,
-    "agents": _number,
+    "agents": _agents,
     "resources": _resources,
     "work_dir": _path,
     "ip": _text,

@@ -165,7 +165,13 @@ def _add_cluster_options(parser: argparse.ArgumentParser, port: int) -> None:
     cluster.add_argument(
         "--port", type=_number, default=port, help=f"the port, or 0 for any free port (default: {port})"
     )
-    cluster.add_argument("--agents", type=_number, help="the number of agents (default: 1)")
+    cluster.add_argument(
+        "--agents",
+        type=_agents,
+        metavar="NUMBER|JSON",
+        help="the number of agents (default: 1), or what each has, such as "
+        '\'[{"resources": "cpus:4", "attributes": "rack:a"}, {}]\'',
+    )
     for title, options in _OPTIONS.items():
         group = cluster if title == "cluster" else parser.add_argument_group(title)
         for name, (metavar, text) in options.items():
@@ -184,6 +190,10 @@ def _number(text: str) -> int:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
+
+
+def _agents(text: str) -> int | str:
+    return text if text.lstrip().startswith(("[", "file://")) else _number(text)
 
 
 def _seconds(text: str) -> float:

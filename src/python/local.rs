@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyTuple};
 
 use super::dispatcher::SIGNAL_CHECK;
 use super::faults::Faults;
@@ -16,8 +17,8 @@ use super::scheduler::stop_drivers_of;
 use super::simulation;
 use super::time::{self, Reached, Time};
 use crate::clock;
-use crate::local::view::{AgentView, FrameworkView, OfferView, TaskKey, TaskView, Waited};
-use crate::local::{self, Options};
+use crate::local::view::{AgentView, FrameworkView, OfferView, Record, Subject, TaskKey, TaskView, Waited};
+use crate::local::{self, AgentOptions, Options};
 use crate::per_process::PerProcess;
 use crate::proto::v1;
 use crate::wire::duration::Period;
@@ -76,6 +77,24 @@ impl LocalCluster {
         Faults(Arc::clone(&self.cluster))
     }
 
+    /// Starts an agent, of which something is said in JSON. Its id; None if the cluster is stopped.
+    fn add_agent(&self, py: Python<'_>, wanted: &str) -> PyResult<Option<String>> {
+        let wanted = AgentOptions::parse(wanted)?;
+        Ok(py.detach(|| self.cluster.disturb(move |machine, now| machine.add_agent(now, &wanted))))
+    }
+
+    /// Kills an agent. Whether it was there.
+    fn kill_agent(&self, py: Python<'_>, id: String, at_once: bool) -> bool {
+        let killed = py.detach(|| self.cluster.disturb(move |machine, now| machine.kill_agent(now, &id, at_once)));
+        killed.unwrap_or_default()
+    }
+
+    /// Ends an agent in order. Whether it was there.
+    fn remove_agent(&self, py: Python<'_>, id: String) -> bool {
+        let removed = py.detach(|| self.cluster.disturb(move |machine, now| machine.remove_agent(now, &id)));
+        removed.unwrap_or_default()
+    }
+
     /// Every framework.
     fn frameworks(&self, py: Python<'_>) -> Vec<FrameworkTuple> {
         let frameworks = py.detach(|| self.cluster.frameworks());
@@ -98,6 +117,31 @@ impl LocalCluster {
         let offers = py.detach(|| self.cluster.offers());
         let offer = |o: OfferView| (o.id, o.framework_id, o.agent_id, o.role, o.resources.to_string());
         offers.into_iter().map(offer).collect()
+    }
+
+    /// What happened: time, kind, call, the ids of framework, agent, executor, task and offer, state, reason, source, message.
+    fn history<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        let records = py.detach(|| self.cluster.history());
+        let record = |r: Record| {
+            let Subject { framework_id, agent_id, executor_id, task_id, offer_id } = r.subject;
+            let ids = (framework_id, agent_id, executor_id, task_id, offer_id);
+            let values: [Bound<'py, PyAny>; 12] = [
+                r.time.into_bound_py_any(py)?,
+                r.kind.into_bound_py_any(py)?,
+                r.call.into_bound_py_any(py)?,
+                ids.0.into_bound_py_any(py)?,
+                ids.1.into_bound_py_any(py)?,
+                ids.2.into_bound_py_any(py)?,
+                ids.3.into_bound_py_any(py)?,
+                ids.4.into_bound_py_any(py)?,
+                r.state.into_bound_py_any(py)?,
+                r.reason.into_bound_py_any(py)?,
+                r.source.into_bound_py_any(py)?,
+                r.message.into_bound_py_any(py)?,
+            ];
+            PyTuple::new(py, values)
+        };
+        records.into_iter().map(record).collect()
     }
 
     /// Waits until a task has been in a state, or is over. The task; None after so many seconds, or if the cluster stops.
@@ -130,6 +174,16 @@ impl LocalCluster {
     fn output<'py>(&self, py: Python<'py>, path: OsString) -> Bound<'py, PyBytes> {
         let data = py.detach(|| self.cluster.output(Path::new(&path)));
         PyBytes::new(py, &data)
+    }
+
+    /// Makes the cluster as at its start, and stops its drivers.
+    fn reset(&self, py: Python<'_>) {
+        py.detach(|| {
+            if !self.cluster.is_inherited() {
+                stop_drivers_of(self.cluster.address(), "is reset");
+            }
+            self.cluster.reset();
+        });
     }
 
     fn is_stopped(&self, py: Python<'_>) -> bool {
@@ -167,7 +221,7 @@ impl LocalCluster {
     /// Stops the cluster; first the drivers of this process whose master it is, if that is wanted.
     fn stop_once(&self, drivers: bool) {
         if !self.stopped.swap(true, Ordering::SeqCst) && drivers && !self.cluster.is_inherited() {
-            stop_drivers_of(self.cluster.address());
+            stop_drivers_of(self.cluster.address(), "stops");
         }
         self.cluster.stop();
     }

@@ -71,6 +71,9 @@ class Recorder(Scheduler):
     def frameworkMessage(self, driver: Any, executorId: Any, slaveId: Any, message: bytes) -> None:
         self._record("frameworkMessage", driver, message)
 
+    def slaveLost(self, driver: Any, slaveId: Any) -> None:
+        self._record("slaveLost", driver, slaveId)
+
     def executorLost(self, driver: Any, executorId: Any, slaveId: Any, status: int) -> None:
         self._record("executorLost", driver, status)
 

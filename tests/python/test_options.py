@@ -7,6 +7,7 @@ import http.client
 import itertools
 import json
 import logging
+import re
 import subprocess
 import sys
 import urllib.error
@@ -15,7 +16,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from mesos.errors import ArgumentTypeError, ArgumentValueError
+from mesos import cli
+from mesos.errors import ArgumentTypeError, ArgumentValueError, MesosError
 from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster
 
@@ -412,3 +414,64 @@ def test_drivers_authenticate() -> None:
 def test_the_token_is_a_secret_too() -> None:
     with LocalCluster(authenticate_http_frameworks=True, credentials={}, token="0123456789abcdef") as cluster:
         assert answered(cluster.address, "anyone:0123456789abcdef", "alice")[:2] == (200, "SUBSCRIBED")
+
+
+AGENTS = [
+    {"resources": {"cpus": 4, "mem": 2048}, "attributes": {"rack": "a", "level": 1}, "hostname": "large"},
+    {"attributes": "rack:b", "domain": {"fault_domain": {"region": {"name": "r"}, "zone": {"name": "z"}}}},
+    {},
+]
+
+
+def test_agents_differ() -> None:
+    with LocalCluster(agents=AGENTS, resources={"cpus": 1, "mem": 512}, attributes={"rack": "c"}) as cluster:
+        seen = [(a.hostname, a.resources["cpus"], a.resources["mem"], a.attributes) for a in cluster.agents]
+        [large, *_] = get(cluster.address, "/slaves")["slaves"]
+        domains = [slave.get("domain") for slave in get(cluster.address, "/slaves")["slaves"]]
+        flags = get(cluster.address, "/slave(1)/flags")["flags"]
+    assert seen == [
+        ("large", 4, 2048, {"rack": "a", "level": 1}),
+        ("localhost", 1, 512, {"rack": "b"}),
+        ("localhost", 1, 512, {"rack": "c"}),
+    ]
+    assert (large["hostname"], large["attributes"]) == ("large", {"rack": "a", "level": 1})
+    assert [domain is not None for domain in domains] == [False, True, False]
+    assert (flags["resources"], flags["hostname"]) == ("cpus:4.0;mem:2048.0", "large")
+
+
+def test_agents_differ_on_the_command_line(tmp_path: Path) -> None:
+    given = '[{"resources": "cpus:4;mem:2048"}, {"resources": {"cpus": 2, "mem": 100}, "hostname": "b"}]'
+    (tmp_path / "agents").write_text(given)
+    for text in (given, f"file://{tmp_path / 'agents'}"):
+        options = cli._parse(["local", "--port", "0", "--agents", text])
+        with cli._cluster(options) as cluster:
+            assert [(a.hostname, a.resources["cpus"]) for a in cluster.agents] == [("localhost", 4), ("b", 2)]
+
+
+@pytest.mark.parametrize(
+    ("agents", "message"),
+    [
+        ([], "expected 1 to 1000 as agents, got 0"),
+        ([4], "expected a mapping such as {'resources': {'cpus': 4}} as agents[0], got 4"),
+        ([{}, {"cpus": 4}], "expected some of resources, attributes, hostname, domain in agents[1], got 'cpus'"),
+        ([{"resources": {"cpus": -1}}], "expected a finite number from 0 as agents[0]['resources']['cpus'], got -1"),
+        ([{"hostname": 5}], "expected a str as agents[0]['hostname'], got int"),
+    ],
+)
+def test_an_agent_that_is_not_valid_is_named(agents: list[Any], message: str) -> None:
+    with pytest.raises(MesosError, match=re.escape(message)):
+        LocalCluster(agents=agents)
+
+
+def test_how_often_resources_are_allocated(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interval(cluster: LocalCluster) -> str:
+        flag: str = get(cluster.address, "/flags")["flags"]["allocation_interval"]
+        return flag
+
+    with LocalCluster() as own, LocalCluster.from_environment() as environment:
+        assert (interval(own), interval(environment)) == ("50000000ns", "1secs")
+    with cli._cluster(cli._parse(["local", "--port", "0"])) as cluster:
+        assert interval(cluster) == "1secs"
+    monkeypatch.setenv("MESOS_ALLOCATION_INTERVAL", "3secs")
+    with LocalCluster() as own:
+        assert interval(own) == "3secs"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import atexit
+import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mesos import _core, _logging, _options, _simulation
 from mesos._faults import ClusterFaults
-from mesos.errors import ArgumentTypeError
+from mesos.errors import ArgumentTypeError, ClusterError
 from mesos.local._time import ClusterTime
 from mesos.local._views import LocalAgent, LocalFramework, LocalOffer, LocalTask
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import timedelta
     from types import TracebackType
 
@@ -21,6 +22,20 @@ if TYPE_CHECKING:
     from mesos.interface import mesos_pb2
 
 _T = TypeVar("_T")
+_HISTORY_KEYS = (
+    "time",
+    "kind",
+    "call",
+    "framework_id",
+    "agent_id",
+    "executor_id",
+    "task_id",
+    "offer_id",
+    "state",
+    "reason",
+    "source",
+    "message",
+)
 
 atexit.register(_core.shutdown)
 
@@ -45,7 +60,8 @@ class LocalCluster(ClusterFaults, ClusterTime):
     flags, and may be ``file:///path``.
 
     :param port: the port, or 0 for any free port
-    :param agents: the number of agents, 1 to 1000 (``MESOS_NUM_SLAVES``; default 1)
+    :param agents: the number of agents, 1 to 1000 (``MESOS_NUM_SLAVES``; default 1), or a list of mappings, one for
+        each agent, with any of ``resources``, ``attributes``, ``hostname`` and ``domain`` in which it differs
     :param resources: the resources of each agent, as text such as ``cpus:8;mem:8192;ports:[31000-32000]`` or as a
         mapping such as ``{"cpus": 8, "mem": 8192, "ports": "[31000-32000]"}`` (mem and disk in MB), with static
         reservations as in ``cpus(role)``; or as a list of mappings, or text, with resources in JSON. If cpus, mem,
@@ -65,7 +81,7 @@ class LocalCluster(ClusterFaults, ClusterTime):
     :param roles: the roles that frameworks may have, as text such as ``a,b`` or several str; any if nothing sets it
     :param weights: the weights of roles, as text such as ``a=2,b=0.5`` or as a mapping
     :param allocation_interval: the time between batch allocations, as text such as ``500ms``, a number of seconds, or a
-        timedelta (default 1 second)
+        timedelta (default 50 milliseconds; ``master="local"`` and the command line have Mesos' 1 second)
     :param allocate_on_recovery: whether the resources of a task that ended are offered at once (default), instead of
         with the next batch as the real Mesos does
     :param offer_timeout: how long an offer stands before it is rescinded; as long as the framework holds it if nothing
@@ -107,7 +123,7 @@ class LocalCluster(ClusterFaults, ClusterTime):
     def __init__(
         self,
         port: int = 0,
-        agents: int | None = None,
+        agents: int | Sequence[Mapping[str, Any]] | None = None,
         resources: str | Mapping[str, float | str] | list[Mapping[str, Any]] | None = None,
         work_dir: str | bytes | os.PathLike[str] | os.PathLike[bytes] | None = None,
         *,
@@ -205,6 +221,27 @@ class LocalCluster(ClusterFaults, ClusterTime):
         """Every offer that a framework has and has not answered."""
         return [LocalOffer(self, seen) for seen in self._core.offers()]
 
+    def add_agent(
+        self,
+        resources: str | Mapping[str, float | str] | list[Mapping[str, Any]] | None = None,
+        attributes: str | Mapping[str, float | str] | None = None,
+        hostname: str | None = None,
+        domain: str | Mapping[str, Any] | None = None,
+    ) -> LocalAgent:
+        """Starts another agent, whose resources are offered at once. Returns it.
+
+        The arguments are those of the constructor; what none says is as for all agents.
+
+        :raises ArgumentTypeError: an argument has the wrong type
+        :raises ArgumentValueError: the value of an argument is not valid
+        :raises ClusterError: the cluster is stopped
+        """
+        given = {"resources": resources, "attributes": attributes, "hostname": hostname, "domain": domain}
+        agent_id = self._core.add_agent(json.dumps(_options.agent(given)))
+        if agent_id is None:
+            raise ClusterError(f"{self!r} is stopped")
+        return self.agent(agent_id)
+
     def agent(self, agent_id: str) -> LocalAgent:
         """Returns the agent with an id.
 
@@ -228,10 +265,41 @@ class LocalCluster(ClusterFaults, ClusterTime):
         found = [task for task in self.tasks if task.id == task_id]
         return self._found("task", task_id, [task for task in found if not task.is_over] or found)
 
+    def history(self) -> list[dict[str, Any]]:
+        """Returns what happened since the cluster started or was reset, in order: the last 100,000 records.
+
+        Each is a dict of plain values with the same keys, so that ``pandas.DataFrame(cluster.history())`` has a column
+        for each: ``time`` (seconds since the epoch), ``kind``, ``call``, ``framework_id``, ``agent_id``,
+        ``executor_id``, ``task_id``, ``offer_id``, ``state``, ``reason``, ``source`` and ``message``. What a record
+        says nothing of is None.
+
+        The kinds are: ``call``, ``operator_call`` and ``call_refused``, with the name of what a framework or an
+        operator asked for as ``call``; ``framework_subscribed``, ``offer_sent``, ``offer_rescinded``, ``task_status``,
+        ``operation_status``, ``framework_message``, ``executor_lost``, ``agent_lost``, ``framework_error``,
+        ``inverse_offers_sent`` and ``inverse_offer_rescinded``, which a framework was sent; ``framework_disconnected``
+        and ``framework_removed``; ``agent_added``, ``agent_disconnected``, ``agent_reregistered``,
+        ``agent_unreachable``, ``agent_removed`` and ``agent_gone``; ``master_restarted``; and ``fault``.
+        """
+        return [dict(zip(_HISTORY_KEYS, record, strict=True)) for record in self._core.history()]
+
     @property
     def is_stopped(self) -> bool:
         """Whether the cluster has stopped."""
         return self._core.is_stopped()
+
+    def reset(self) -> None:
+        """Makes the cluster as it was at its start, in less time than another one takes to start.
+
+        Frameworks are removed and may not subscribe again; the drivers of this process that use the cluster are
+        stopped, and those that still ran are named in a warning in the log. Tasks are killed. Agents, weights, quotas,
+        maintenance and reservations are as the constructor was told, faults are over, and the history is empty. The
+        master and the agents have other ids. Address, token and clock stay, as do the sandboxes in a ``work_dir``.
+
+        :raises ClusterError: the cluster is stopped
+        """
+        if self.is_stopped:
+            raise ClusterError(f"{self!r} is stopped")
+        self._core.reset()
 
     def stop(self, *, drivers: bool = True) -> None:
         """Kills all tasks and closes the port. Has no effect on a stopped cluster.

@@ -17,7 +17,8 @@ from mesos.errors import ArgumentTypeError, ArgumentValueError, ClockError, Clus
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mesos._core import LocalCluster, Time
+    from mesos import _core
+    from mesos._core import Time
 
 _LATER = "mesos-later"
 

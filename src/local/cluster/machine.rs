@@ -1,15 +1,16 @@
 //! Routes the outputs of master, agents and backends to one another, and keeps their time.
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
 
 use super::agents::Agents;
-use super::faults::Answers;
+use super::answers::Answers;
+use super::history::{History, Record, Subject};
 use super::holds::Holds;
+use super::maker::{Made, Maker};
 use super::network::Network;
 use super::view::TaskView;
 use crate::clock::Clock;
@@ -19,9 +20,8 @@ use crate::local::failures::Failures;
 use crate::local::master::{self, Master};
 use crate::local::messages::{ConnectionId, ToAgent};
 use crate::local::metrics::Metrics;
-use crate::local::options::Options;
+use crate::local::options::AgentOptions;
 use crate::local::queue;
-use crate::local::resources::{Format, Resources};
 use crate::local::world::{WallClock, World};
 use crate::proto::v1;
 use crate::proto::v1::executor;
@@ -51,11 +51,14 @@ pub struct Machine {
     /// Says of each task how it goes, if it is not to be run.
     pub simulate: Option<Simulate>,
     clock: WallClock,
+    pub(super) maker: Maker,
     pub(super) network: Network,
     pub(super) answers: Answers,
     /// Agents that are to register for the first time.
     pub(super) new_agents: BTreeSet<String>,
     pub(super) waiters: Vec<Waiter>,
+    /// What happened.
+    pub history: History,
 }
 
 /// An agent that has left, whose tasks and their files can still be looked at.
@@ -67,18 +70,12 @@ pub struct Departed {
     pub backend: Box<dyn Backend>,
 }
 
-/// What the agents of a cluster share.
-pub struct Place {
-    pub hostname: String,
-    pub resources: Resources,
-    pub address: SocketAddr,
-}
-
 impl Machine {
     /// A machine without agents, whose wall clock is that of its master.
-    pub fn new(failures: Failures, master: Master, time: Clock, clock: WallClock) -> Self {
+    pub fn new(failures: Failures, master: Master, time: Clock, clock: WallClock, maker: Maker) -> Self {
         Self {
             network: Network::new(time.seed()),
+            maker,
             master,
             time,
             holds: Holds::default(),
@@ -92,6 +89,7 @@ impl Machine {
             answers: Answers::default(),
             new_agents: BTreeSet::new(),
             waiters: Vec::new(),
+            history: History::default(),
             simulate: None,
         }
     }
@@ -105,8 +103,30 @@ impl Machine {
 
     /// The client has left.
     pub fn close_stream(&mut self, now: Instant, connection: ConnectionId) {
-        self.streams.remove(&connection);
+        self.end_stream(now, connection);
         self.master.disconnected(now, connection);
+    }
+
+    fn end_stream(&mut self, now: Instant, connection: ConnectionId) {
+        self.streams.remove(&connection);
+        self.history.ended(self.clock.timestamp(now), connection);
+    }
+
+    /// Ends all streams of frameworks and executors.
+    pub(super) fn end_all_streams(&mut self) {
+        self.streams.clear();
+        self.executors.clear();
+    }
+
+    /// Notes what happens now.
+    pub(super) fn note(&mut self, now: Instant, record: Record) {
+        self.history.add(Record { time: self.clock.timestamp(now), ..record });
+    }
+
+    /// Notes a fault that was asked for, and logs it.
+    pub(super) fn note_fault(&mut self, now: Instant, subject: Subject, message: String) {
+        tracing::info!("Fault: {message}");
+        self.note(now, Record { kind: "fault", subject, message: Some(message), ..Record::default() });
     }
 
     /// Opens a stream for an executor's SUBSCRIBE, whose events go there. Returns its number.
@@ -127,66 +147,37 @@ impl Machine {
         self.agents.values_mut().for_each(|agent| agent.disconnected(connection));
     }
 
+    /// Ends the stream of an executor.
+    pub(super) fn end_executor_stream(&mut self, connection: ConnectionId) {
+        self.executors.remove(&connection);
+    }
+
     /// The agent at `/slave(N)`.
     pub fn agent_at(&mut self, path: &str) -> Option<&mut Agent> {
         self.agents.at_mut(path)
     }
 
-    /// Adds an agent with its backend, and registers it at the master.
-    pub fn add_agent(
-        &mut self,
-        index: u32,
-        options: &Options,
-        place: &Place,
-        backend: impl FnOnce(&str) -> Box<dyn Backend>,
-    ) {
-        let id = self.master.new_agent_id();
-        let path = format!("slave({})", index.saturating_add(1));
-        let info = v1::AgentInfo {
-            hostname: place.hostname.clone(),
-            port: Some(place.address.port().into()),
-            resources: place.resources.to_proto(&Format { reservation_refinement: true, ..Format::default() }),
-            attributes: options.attributes.clone(),
-            domain: options.domain.clone(),
-            id: Some(v1::AgentId { value: id.clone() }),
-        };
-        let config = agent::Config {
-            info: info.clone(),
-            id: id.clone(),
-            path: path.clone(),
-            endpoint: place.address.to_string(),
-            registration_timeout: options.executor_registration_timeout,
-            shutdown_grace_period: options.executor_shutdown_grace_period,
-            max_completed_executors_per_framework: options.max_completed_executors_per_framework,
-            environment: options.executor_environment_variables.clone(),
-            flags: options.flags_of_agent(place.address.port()),
-            reregistration_timeout: agent::REREGISTRATION_TIMEOUT,
-            start_time: self.time.timestamp(),
-        };
-        self.master.add_agent(self.time.now(), info, place.resources.clone(), path);
-        let backend = backend(&id);
+    /// Starts an agent, and registers it at the master. Returns its id.
+    pub fn add_agent(&mut self, now: Instant, wanted: &AgentOptions) -> String {
+        let start_time = self.clock.timestamp(now);
+        let Made { config, total, backend } = self.maker.make(self.master.new_agent_id(), wanted, start_time);
+        let id = config.id.clone();
+        self.master.add_agent(now, config.info.clone(), total.clone(), config.path.clone());
         let world = World::new(self.clock, self.time.seed());
-        self.agents.insert(Agent::new(config, world, place.resources.clone()), backend);
+        self.agents.insert(Agent::new(config, world, total), backend);
+        id
     }
 
     /// Puts an agent that lost all its memory in the place of this one, whose containers end.
     pub(super) fn replace_agent(&mut self, now: Instant, id: &str, new_id: &str) {
-        let Some((mut former, mut backend)) = self.agents.remove(id) else { return };
-        former.perish(now);
-        while let Some(output) = former.poll_output() {
-            match output {
-                agent::Output::Order(order) => backend.handle(now, order),
-                agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
-                agent::Output::Tell(_) | agent::Output::Send(..) => {}
-            }
-        }
-        let (config, total) = (former.config().clone(), former.declared().clone());
+        let Some(former) = self.dismiss(now, id, "removed") else { return };
+        let (config, total) = (former.agent.config().clone(), former.agent.declared().clone());
+        let backend = former.backend.like(new_id);
         let info = Self::renamed(&config.info, new_id);
         let config = agent::Config { info, id: new_id.to_owned(), ..config };
         let agent = Agent::new(config, World::new(self.clock, self.network.random.u64(..)), total);
-        self.agents.insert(agent, backend.like(new_id));
+        self.agents.insert(agent, backend);
         self.new_agents.insert(new_id.to_owned());
-        self.departed.push(Departed { agent: former, how: "removed", backend });
     }
 
     /// Gives an order to the backend of an agent.
@@ -326,13 +317,18 @@ impl Machine {
                     failures.tell(&update.status, || self.reported_by(&update.status));
                     self.failures = failures;
                 }
+                self.history.sent(self.clock.timestamp(now), connection, &event);
                 // That its connection ends is about to be noticed.
                 let lost = self.streams.get(&connection).is_some_and(|stream| !stream.send(&event));
                 if lost {
                     self.streams.remove(&connection);
                 }
             }
-            master::Output::Close(connection) => drop(self.streams.remove(&connection)),
+            master::Output::Close(connection) => self.end_stream(now, connection),
+            master::Output::Noted { kind, framework_id, agent_id } => {
+                let subject = Subject { framework_id, agent_id, ..Subject::default() };
+                self.note(now, Record { kind, subject, ..Record::default() });
+            }
             master::Output::Tell(agent_id, mut message) => {
                 self.describe(&mut message);
                 let message = self.network.carry_to_agent(&agent_id, message);
@@ -376,7 +372,7 @@ impl Machine {
                     self.executors.remove(&connection);
                 }
             }
-            agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
+            agent::Output::Close(connection) => self.end_executor_stream(connection),
             agent::Output::Order(order) => {
                 let full = self.network.full.contains(agent_id).then(|| Self::out_of_space(agent_id, &order)).flatten();
                 if let Some(failed) = full.or_else(|| self.lives_in_real_time(agent_id, &order)) {

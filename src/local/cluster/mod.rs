@@ -1,14 +1,21 @@
 //! Runs master and agents on one thread: starts them, stops them, and says where they are.
 
 pub mod agents;
+mod answers;
+mod calls;
 pub mod faults;
 pub mod handle;
+pub mod history;
 mod holds;
 mod later;
+pub mod litter;
 mod look;
 pub mod machine;
+pub mod maker;
+mod membership;
 pub mod network;
 mod remains;
+mod reset;
 mod startup;
 pub mod view;
 pub mod waiting;
@@ -61,8 +68,8 @@ impl LocalCluster {
     ///
     /// Fails if the port is in use, the working directory cannot be made, or a thread or process cannot be started.
     pub fn start(options: &Options) -> Result<Self> {
-        let numbers = options.validate()?;
-        let listener = listen(SocketAddr::new(options.ip, numbers.port))?;
+        let port = options.checked_port()?;
+        let listener = listen(SocketAddr::new(options.ip, port))?;
         let bound = listener.local_addr().map_err(|e| Error::cluster(format!("the port is gone: {e}")))?;
         let address = reachable(bound);
         let token = options.token.clone().map_or_else(Token::random, Ok)?;
@@ -73,7 +80,7 @@ impl LocalCluster {
         let clock = options.clock();
         let (handle, receiver) = Handle::new(clock.clone());
         let (options, server_handle) = (options.clone(), handle.clone());
-        let site = Site { agents: numbers.agents, bound, address, hostname, token: token.clone(), clock };
+        let site = Site { bound, address, hostname, token: token.clone(), clock };
         let thread = std::thread::Builder::new()
             .name("mesos-local".to_owned())
             .spawn(move || match Startup::prepare(&options, listener, site) {
@@ -176,6 +183,15 @@ impl LocalCluster {
     /// Every offer that is not answered.
     pub fn offers(&self) -> Vec<OfferView> {
         self.look(Machine::offer_views, |view| view.offers.clone())
+    }
+
+    /// What happened, the oldest first: the last 100,000 records.
+    pub fn history(&self) -> Vec<history::Record> {
+        if self.is_inherited() {
+            return Vec::new();
+        }
+        let now = self.ask(|machine, _| machine.history.records().cloned().collect());
+        now.unwrap_or_else(|| self.with_remains(|remains| remains.history.records().cloned().collect()))
     }
 
     /// Waits at most so long until a task has been in a state, or is over.

@@ -8,7 +8,9 @@ use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot};
 
 use super::handle::Handle;
-use super::machine::{Job, Machine, Place};
+use super::litter::Litter;
+use super::machine::{Job, Machine};
+use super::maker::Maker;
 use super::remains::Remains;
 use crate::clock::Clock;
 use crate::clock::places::{Known, Place as InProcess};
@@ -27,9 +29,8 @@ use crate::local::world::{WallClock, World};
 use crate::local::{host, server};
 use crate::{Error, Result};
 
-/// Where a cluster is, how large, and who gets in.
+/// Where a cluster is, and who gets in.
 pub struct Site {
-    pub agents: u32,
     pub bound: SocketAddr,
     pub address: SocketAddr,
     pub hostname: String,
@@ -75,7 +76,7 @@ pub struct Startup {
 impl Startup {
     /// Makes everything that can fail, so that the thread that starts the cluster gets the error.
     pub fn prepare(options: &Options, listener: TcpListener, site: Site) -> Result<Self> {
-        let Site { agents, bound, address, hostname, token, clock: time } = site;
+        let Site { bound, address, hostname, token, clock: time } = site;
         let failed = |e: std::io::Error| Error::cluster(format!("cannot start the cluster: {e}"));
         let (sender, reports) = mpsc::unbounded_channel();
         let runtime = match time.as_skipping().cloned() {
@@ -95,35 +96,39 @@ impl Startup {
         let wall_clock = WallClock::new(now, wall);
         let master = Master::new(now, config, World::new(wall_clock, time.seed()));
         let failed = Failed::default();
-        let mut machine =
-            Machine::new(Failures::new(options.stderr_in_log, failed.clone()), master, time.clone(), wall_clock);
-        machine.simulate.clone_from(&options.simulate);
+        // Others may name this machine too, and frameworks use the name that offers have.
+        let own = (!bound.ip().is_loopback() || options.hostname.is_some()).then(|| hostname.clone());
+        let hosts = options.hosts.iter().cloned().chain(own).collect();
         let host = host::look(work_dir.path());
+        let agents = work_dir::agents(work_dir.path());
+        let (containers, simulated) = (options.containers, options.simulate.is_some());
+        let backend = move |id: &str, number: u32| {
+            let site = posix::Site {
+                agent_id: id.to_owned(),
+                work_dir: agents.join(number.to_string()).join("work"),
+                spawner: spawner.clone(),
+                reports: sender.clone(),
+                containers,
+                docker: docker.clone(),
+            };
+            let real = Box::new(Posix::new(site)) as Box<dyn Backend>;
+            if simulated { Box::new(Simulated::new(real)) } else { real }
+        };
         for (given, meant) in options.resources.misspelt() {
             tracing::warn!(
                 "Each agent has a resource '{given}', which frameworks do not look for: did you mean '{meant}'?"
             );
         }
-        let resources = options.resources.completed(&host);
-        // Others may name this machine too, and frameworks use the name that offers have.
-        let own = (!bound.ip().is_loopback() || options.hostname.is_some()).then(|| hostname.clone());
-        let hosts = options.hosts.iter().cloned().chain(own).collect();
-        let place = Place { hostname, resources, address };
-        for index in 0..agents {
-            let work_dir = work_dir::agents(work_dir.path()).join(index.to_string()).join("work");
-            let backend = |id: &str| {
-                let site = posix::Site {
-                    agent_id: id.to_owned(),
-                    work_dir,
-                    spawner: spawner.clone(),
-                    reports: sender.clone(),
-                    containers: options.containers,
-                    docker: docker.clone(),
-                };
-                let real = Box::new(Posix::new(site)) as Box<dyn Backend>;
-                if options.simulate.is_some() { Box::new(Simulated::new(real)) } else { real }
-            };
-            machine.add_agent(index, options, &place, backend);
+        let mut maker = Maker::new(options.clone(), hostname, host, address, Box::new(backend));
+        if work_dir.is_temporary() {
+            let agents = Some(work_dir::agents(work_dir.path()));
+            maker.litter = Litter { agents, keep: options.keep.clone(), failed: failed.clone() };
+        }
+        let failures = Failures::new(options.stderr_in_log, failed.clone());
+        let mut machine = Machine::new(failures, master, time.clone(), wall_clock, maker);
+        machine.simulate.clone_from(&options.simulate);
+        for wanted in &options.agents {
+            machine.add_agent(now, wanted);
         }
         let server = server::Config {
             work_dir: work_dir.path().to_owned(),
@@ -176,12 +181,12 @@ impl Startup {
             }
         });
         drop(known);
-        let view = machine.view();
+        let (view, history) = (machine.view(), std::mem::take(&mut machine.history));
         // Tasks and connections end with the runtime, and only then goes the directory that they use.
         drop(machine);
         drop(runtime);
         drop(over);
-        let remains = Remains::new(view, work_dir.is_temporary());
+        let remains = Remains::new(view, history, work_dir.is_temporary());
         if let Some(keep) = keep.filter(|_| work_dir.is_temporary()) {
             failed.keep(&keep);
         }

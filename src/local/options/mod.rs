@@ -1,5 +1,6 @@
 //! How an embedded cluster is made, from arguments and from the environment that libmesos' `local` reads.
 
+mod agents;
 mod flags;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -20,9 +21,9 @@ use crate::proto::v1;
 use crate::wire::duration::Period;
 use crate::{Error, Result};
 
+pub use agents::AgentOptions;
 pub use flags::Credentials;
 
-const AGENTS: RangeInclusive<i64> = 1..=1000;
 const PORTS: RangeInclusive<i64> = 0..=65535;
 const QUEUE_MAX: usize = 256 << 20;
 /// `EXECUTOR_REGISTRATION_TIMEOUT` and `DEFAULT_EXECUTOR_SHUTDOWN_GRACE_PERIOD` in `src/slave/constants.hpp`.
@@ -41,8 +42,8 @@ pub struct Options {
     pub port: i64,
     /// The token for callers other than this user and root; a random one if `None`.
     pub token: Option<Token>,
-    /// How many agents, 1 to 1000.
-    pub agents: i64,
+    /// The agents, 1 to 1000, and in what each differs from the others.
+    pub agents: Vec<AgentOptions>,
     /// The resources of each agent, which adds those of the machine that are missing.
     pub resources: Declared,
     /// What frameworks tell agents apart by.
@@ -113,7 +114,7 @@ impl Default for Options {
             ip: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             token: None,
-            agents: 1,
+            agents: vec![AgentOptions::default()],
             resources: Declared::default(),
             attributes: Vec::new(),
             hostname: None,
@@ -157,7 +158,7 @@ type Setting = (&'static str, &'static str, fn(&mut Options, &str) -> Result<()>
 const SETTINGS: [Setting; 30] = [
     ("port", "", |o, text| set(&mut o.port, whole(text))),
     ("ip", "", |o, text| set(&mut o.ip, ip(text))),
-    ("agents", "MESOS_NUM_SLAVES", |o, text| set(&mut o.agents, agents(text))),
+    ("agents", "MESOS_NUM_SLAVES", |o, text| set(&mut o.agents, agents::agents(text))),
     ("resources", "MESOS_RESOURCES", |o, text| set(&mut o.resources, Declared::parse(text))),
     ("attributes", "MESOS_ATTRIBUTES", |o, text| set(&mut o.attributes, flags::attributes(text))),
     ("hostname", "MESOS_HOSTNAME", |o, text| set(&mut o.hostname, flags::hostname(text).map(Some))),
@@ -255,11 +256,11 @@ impl Options {
         if self.skip_time { Clock::skipping(self.seed) } else { Clock::real() }
     }
 
-    /// Takes numbers that are within their bounds.
+    /// The port to listen on, 0 for any free one.
     ///
-    /// Fails, naming the number and its bounds, if one is not.
-    pub fn validate(&self) -> Result<Numbers> {
-        Ok(Numbers { port: within("port", self.port, &PORTS)?, agents: within("agents", self.agents, &AGENTS)? })
+    /// Fails, naming its bounds, if it is not within them.
+    pub fn checked_port(&self) -> Result<u16> {
+        within("port", self.port, &PORTS)
     }
 
     /// What a master shows of its flags: those that decide how this one works.
@@ -338,15 +339,6 @@ pub fn ip(text: &str) -> Result<IpAddr> {
     address.map_err(|_| Error::invalid(format!("'{text}' is not a valid IP address: expected one such as 127.0.0.1")))
 }
 
-/// The numbers of [`Options`], within their bounds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Numbers {
-    /// The port to listen on, 0 for any free one.
-    pub port: u16,
-    /// How many agents.
-    pub agents: u32,
-}
-
 fn within<T: TryFrom<i64>>(name: &str, value: i64, bounds: &RangeInclusive<i64>) -> Result<T> {
     let number = T::try_from(value).ok().filter(|_| bounds.contains(&value));
     let (least, most) = (bounds.start(), bounds.end());
@@ -360,14 +352,6 @@ fn set<T, E: Into<Error>>(place: &mut T, value: std::result::Result<T, E>) -> Re
 
 fn argument<'a>(name: &str, text: &'a OsStr) -> Result<&'a str> {
     text.to_str().ok_or_else(|| Error::invalid(format!("expected text in UTF-8 as {name}")))
-}
-
-/// Reads a number of agents within its bounds.
-fn agents(text: &str) -> Result<i64> {
-    let number = whole(text)?;
-    within::<u32>("agents", number, &AGENTS)
-        .map_err(|error| Error::invalid(format!("'{text}' is not valid: {error}")))?;
-    Ok(number)
 }
 
 /// Reads a whole number.
