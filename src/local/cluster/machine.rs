@@ -46,8 +46,8 @@ pub struct Machine {
     next_connection: ConnectionId,
     failures: Failures,
     /// What is asked for the time.
-    time: Clock,
-    holds: Holds,
+    pub(super) time: Clock,
+    pub(super) holds: Holds,
     /// Says of each task how it goes, if it is not to be run.
     pub simulate: Option<Simulate>,
     clock: WallClock,
