@@ -85,10 +85,10 @@ def failed(driver: Any, what: str, error: BaseException) -> None:
         if not raised:
             traceback.print_exception(error)
     if not raised:
-        _tell_hook(error)
+        tell_hook(error)
 
 
-def _tell_hook(error: BaseException) -> None:
+def tell_hook(error: BaseException) -> None:
     """Calls ``threading.excepthook``, as for any other thread, unless it is the default, which would print it again."""
     hook = threading.excepthook
     if hook is not threading.__excepthook__:

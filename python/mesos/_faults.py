@@ -6,12 +6,14 @@ import contextlib
 import signal as signals
 from typing import TYPE_CHECKING
 
+from mesos import _chaos
 from mesos.errors import ClusterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from mesos import _core as core
+    from mesos._chaos import Chaos, Step
     from mesos.local._cluster import LocalCluster
 
 __all__ = ["AgentFaults", "ClusterFaults", "FrameworkFaults", "OfferFaults", "TaskFaults"]
@@ -241,12 +243,52 @@ class ClusterFaults:
         :param duplicate: how likely it is that an update comes twice, 0 to 1
         :param lose: how likely it is that an update is lost, 0 to 1
         """
-        self._faults.updates(delay, duplicate, lose)
+        self._disturb_updates(delay, duplicate, lose)
         try:
             yield
         finally:
             with contextlib.suppress(ClusterError):
-                self._faults.updates(0.0, 0.0, 0.0)
+                self._disturb_updates()
+
+    def _disturb_updates(self, delay: float = 0.0, duplicate: float = 0.0, lose: float = 0.0) -> None:
+        self._faults.updates(delay, duplicate, lose)
+
+    def chaos(self, seed: int, rate: float, faults: Iterable[str] | None = None) -> Chaos:
+        """Let random faults happen, as of now.
+
+        The seed decides which faults happen to what and when, of what there is at that time: with ``time="skip"`` the
+        same framework sees the same story with the same seed. What a fault breaks is mended after a while.
+
+        >>> from mesos.local import LocalCluster
+        >>> with LocalCluster() as cluster, cluster.chaos(seed=7, rate=100) as chaos:
+        ...     _ = chaos.wait(0.5)
+        >>> chaos.story().splitlines()[0].split()[-1]
+        'agent['S0'].deactivate()'
+
+        :param seed: decides what is left to chance
+        :param rate: how many faults happen in a second of the cluster's time on average
+        :param faults: the names of the faults to choose from, such as ``agent.restart`` and ``task.kill_process``; if
+            None, all but those that last for ever: ``agent.mark_gone``
+        :returns: what happens; its ``story()`` can be printed and given to :meth:`replay`, its ``stop()`` ends it and
+            mends what is broken, and so does the end of a ``with`` block
+        :raises ArgumentValueError: the rate is not more than 0, or a fault is unknown
+        """
+        return _chaos.chaos(self._itself(), seed, rate, faults)
+
+    def replay(self, story: Chaos | str | Iterable[Step]) -> Chaos:
+        """Let the faults of a story happen again, each so long after now as it was after the beginning.
+
+        Agents are found by the ends of their ids, such as ``S0``, frameworks by their names and tasks by their ids. A
+        fault that is not possible is noted in the new story.
+
+        :param story: what :meth:`chaos` returned, its printed story, or its steps
+        :returns: what happens; ``is_over`` and ``wait()`` say when all of it has happened
+        :raises ArgumentValueError: a line of the story cannot be read
+        """
+        return _chaos.replay(self._itself(), story)
+
+    def _itself(self) -> LocalCluster:
+        return self  # type: ignore[return-value]
 
     @contextlib.contextmanager
     def reject_authentication(self) -> Iterator[None]:

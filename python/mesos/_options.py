@@ -118,8 +118,10 @@ def _resources(name: str, value: Any) -> str:
     return text
 
 
-def agent(name: str, value: Any) -> dict[str, str]:
+def agent(value: Any, name: str | None = None) -> dict[str, str]:
     """Returns what is said of one agent, as text by name.
+
+    :param name: where it is said, if not in arguments of their own
 
     :raises ArgumentTypeError: something has the wrong type
     :raises ArgumentValueError: something has no text
@@ -129,7 +131,8 @@ def agent(name: str, value: Any) -> dict[str, str]:
     strange = [key for key in value if key not in _AGENT_READERS]
     if strange:
         raise ArgumentValueError(f"expected some of {', '.join(_AGENT_READERS)} in {name}, got {strange[0]!r}")
-    return {key: _AGENT_READERS[key](f"{name}[{key!r}]", given) for key, given in value.items() if given is not None}
+    given = {key: one for key, one in value.items() if one is not None}
+    return {key: _AGENT_READERS[key](f"{name}[{key!r}]" if name else key, one) for key, one in given.items()}
 
 
 def _agents(name: str, value: Any) -> str:
@@ -137,7 +140,7 @@ def _agents(name: str, value: Any) -> str:
     if isinstance(value, str) and value.lstrip().startswith(("[", "file://")):  # from the command line
         return value
     if isinstance(value, (list, tuple)):
-        return json.dumps([agent(f"{name}[{number}]", each) for number, each in enumerate(value)])
+        return json.dumps([agent(each, f"{name}[{number}]") for number, each in enumerate(value)])
     return _number(name, value)
 
 
@@ -251,6 +254,8 @@ _READERS: dict[str, Callable[[str, Any], str]] = {
     "executor_environment_variables": _object,
     "executor_registration_timeout": _duration,
     "executor_shutdown_grace_period": _duration,
+    "time": _text,
+    "seed": _number,
     "containers": _text,
     "keep": _path,
     "stderr_in_log": _switch,

@@ -6,7 +6,9 @@ __all__ = [
     "AddressInUseError",
     "ArgumentTypeError",
     "ArgumentValueError",
+    "ClockError",
     "ClusterError",
+    "ConditionTimeoutError",
     "DriverAbortedError",
     "DriverError",
     "DriverTimeoutError",
@@ -43,6 +45,14 @@ class DriverTimeoutError(DriverError, TimeoutError):
 
 class ClusterError(MesosError, RuntimeError):
     """The embedded cluster could not be started or is no longer running."""
+
+
+class ClockError(MesosError, RuntimeError):
+    """The clock of the embedded cluster does not allow the call."""
+
+
+class ConditionTimeoutError(MesosError, TimeoutError):
+    """A condition did not become true within the timeout."""
 
 
 class AddressInUseError(ClusterError, OSError):

@@ -5,6 +5,7 @@
 use super::handle::Handle;
 use super::status::Status;
 use crate::Error;
+use crate::clock::skipping::Busy;
 use crate::session::{Callback, Session};
 
 /// A callback that the owner of a driver is to make.
@@ -42,18 +43,29 @@ use crate::session::{Callback, Session};
 pub struct Delivery<'a, S: Session> {
     driver: &'a Handle<S>,
     callback: S::Callback,
+    /// Keeps the time from moving, if the driver's clock moves only when it is told to.
+    _busy: Option<Busy>,
 }
 
 impl<S: Session> Handle<S> {
     /// Waits for callbacks and returns all that wait; `None` once the driver is stopped or aborted.
     pub fn blocking_recv(&self) -> Option<impl Iterator<Item = Delivery<'_, S>>> {
-        Some(self.queue().blocking_recv()?.into_iter().map(|callback| Delivery { driver: self, callback }))
+        Some(self.queue().blocking_recv()?.into_iter().map(|(callback, busy)| {
+            if let Some(busy) = &busy {
+                busy.enter();
+            }
+            Delivery { driver: self, callback, _busy: busy }
+        }))
     }
 
     /// Waits for callbacks and returns all that wait; `None` once the driver is stopped or aborted. May be dropped at
     /// any time: nothing is lost.
     pub async fn recv(&self) -> Option<impl Iterator<Item = Delivery<'_, S>>> {
-        Some(self.queue().recv().await?.into_iter().map(|callback| Delivery { driver: self, callback }))
+        Some(self.queue().recv().await?.into_iter().map(|(callback, busy)| Delivery {
+            driver: self,
+            callback,
+            _busy: busy,
+        }))
     }
 }
 

@@ -17,11 +17,12 @@ use super::run::Start;
 use super::status::Status;
 use super::tls;
 use super::transport::Api;
+use crate::clock::{self, Clock};
 use crate::environment::{self, Variables};
 use crate::session::Endpoint;
 use crate::session::executor::{Config, ExecutorSession, Request};
 use crate::wire::duration::Period;
-use crate::{Error, Result, clock};
+use crate::{Error, Result};
 
 /// `DEFAULT_EXECUTOR_SHUTDOWN_GRACE_PERIOD`, `RECOVERY_TIMEOUT` and `EXECUTOR_REREGISTER_TIMEOUT`.
 const SHUTDOWN_GRACE_PERIOD: Period = Period::from_secs(5);
@@ -155,12 +156,14 @@ impl ExecutorDriver {
     ///
     /// Fails, and is aborted then, if the operating system gives no thread.
     pub fn start(&self, environment: &Environment) -> Result<bool> {
-        self.handle.start(|| {
+        self.handle.start(None, || {
             let session = ExecutorSession::new(environment.session.clone());
             let endpoint = detector::detect(MasterUri::Standalone(environment.agent.clone()))?;
             let authorization = environment.token.clone().map(|Token(token)| Authorization::Bearer(token));
-            let api = Api { path: environment.path.clone(), authorization, socket: environment.socket.clone() };
-            Ok(Start { session, endpoint, api, end_within: if environment.local { |_| {} } else { end_within } })
+            let api =
+                Api { path: environment.path.clone(), authorization, socket: environment.socket.clone(), place: None };
+            let end_within = if environment.local { |_| {} } else { end_within };
+            Ok(Start { session, endpoint, api, clock: Clock::real(), end_within })
         })
     }
 

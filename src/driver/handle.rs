@@ -7,8 +7,11 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::queue::CallbackQueue;
-use super::run::{Command, Loop, Start};
+use super::run::{Command, Loop, Start, deliver};
 use super::status::{Shared, Status};
+use crate::clock::Clock;
+use crate::clock::places::Place;
+use crate::clock::skipping::Skipping;
 use crate::session::{Callback, Session};
 use crate::{Error, Result};
 
@@ -30,22 +33,30 @@ pub struct Handle<S: Session> {
     /// The process that started it.
     process: OnceLock<u32>,
     commands: OnceLock<mpsc::UnboundedSender<Command<S::Request>>>,
+    /// What it asks for the time, from its start.
+    clock: OnceLock<Clock>,
     shared: Arc<Shared>,
     queue: Arc<CallbackQueue<S::Callback>>,
 }
 
 impl<S: Session> Default for Handle<S> {
     fn default() -> Self {
-        Self { process: OnceLock::new(), commands: OnceLock::new(), shared: Arc::default(), queue: Arc::default() }
+        Self {
+            process: OnceLock::new(),
+            commands: OnceLock::new(),
+            clock: OnceLock::new(),
+            shared: Arc::default(),
+            queue: Arc::default(),
+        }
     }
 }
 
 impl<S: Session> Handle<S> {
     /// Starts the driver if it was not started before; returns whether this call did. `prepare` is called in that case,
-    /// within the runtime.
+    /// within the runtime: that of the cluster at `place`, or the one that all others share.
     ///
     /// Fails, and is aborted then, if `prepare` does.
-    pub(super) fn start(&self, prepare: impl FnOnce() -> Result<Start<S>>) -> Result<bool> {
+    pub(super) fn start(&self, place: Option<&Place>, prepare: impl FnOnce() -> Result<Start<S>>) -> Result<bool> {
         if self.is_inherited() {
             return Ok(false);
         }
@@ -55,9 +66,14 @@ impl<S: Session> Handle<S> {
         }
         // Only here, once: the lock on the status is held.
         let _ = self.process.set(std::process::id());
-        let spawned = self.spawn(prepare);
-        state.status = if spawned.is_ok() { Status::Running } else { Status::Aborted };
-        spawned.map(|()| true)
+        let prepared = self.prepare(place, prepare);
+        state.status = if prepared.is_ok() { Status::Running } else { Status::Aborted };
+        // A task that cannot be spawned any more says that it is finished.
+        drop(state);
+        prepared.map(|spawn| {
+            spawn();
+            true
+        })
     }
 
     /// Stops the driver. Returns `Stopped`, or `Aborted` if it was aborted before. A scheduler's framework is removed
@@ -100,19 +116,29 @@ impl<S: Session> Handle<S> {
     /// Ends the driver, if it runs, with an error that its owner is told.
     pub fn fail(&self, error: Error) {
         if self.status() == Status::Running {
-            self.queue.push(S::Callback::of_error(error));
+            deliver(&self.queue, self.clock(), S::Callback::of_error(error));
         }
     }
 
     /// Waits at most so long for the driver to end; `None` while it runs. A stopped driver has ended once its last
     /// calls are out.
     pub fn wait(&self, at_most: Duration) -> Option<Status> {
-        if self.is_inherited() { Some(Status::Stopped) } else { self.shared.wait(at_most) }
+        if self.is_inherited() {
+            return Some(Status::Stopped);
+        }
+        let _waiting = self.clock().as_skipping().map(Skipping::wait);
+        self.shared.wait(at_most)
     }
 
     /// The driver's status now.
     pub fn status(&self) -> Status {
         if self.is_inherited() { Status::Stopped } else { self.shared.lock().status }
+    }
+
+    /// What the driver asks for the time: the world's clock until it is started.
+    pub fn clock(&self) -> &Clock {
+        static REAL: Clock = Clock::real();
+        self.clock.get().unwrap_or(&REAL)
     }
 
     /// Whether another process started it, of which this one is a fork.
@@ -135,17 +161,33 @@ impl<S: Session> Handle<S> {
     }
 
     fn send(&self, command: Command<S::Request>) -> bool {
-        self.commands.get().is_some_and(|commands| commands.send(command).is_ok())
+        let Some(commands) = self.commands.get() else { return false };
+        let Some(clock) = self.clock().as_skipping() else { return commands.send(command).is_ok() };
+        let commands = commands.clone();
+        // If the task is gone it has said that it is finished.
+        clock.input(move || drop(commands.send(command)));
+        true
     }
 
-    fn spawn(&self, prepare: impl FnOnce() -> Result<Start<S>>) -> Result<()> {
-        let runtime = super::runtime::handle()?;
+    /// Makes everything ready for the driver's task; what is returned spawns it.
+    fn prepare(&self, place: Option<&Place>, prepare: impl FnOnce() -> Result<Start<S>>) -> Result<Box<dyn FnOnce()>> {
+        let runtime = match place {
+            Some(place) => place.runtime.clone(),
+            None => super::runtime::handle()?,
+        };
         let _context = runtime.enter();
         let (sender, commands) = mpsc::unbounded_channel();
-        runtime.spawn(Loop::new(prepare()?, commands, self.queue.clone(), self.shared.clone()).run());
+        let start = prepare()?;
+        let clock = start.clock.clone();
+        let running = Loop::new(start, commands, self.queue.clone(), self.shared.clone()).run();
+        let _ = self.clock.set(clock.clone());
         // Only `start` comes here, once: the lock on the status is held.
         let _ = self.commands.set(sender);
-        Ok(())
+        let runtime = runtime.clone();
+        Ok(Box::new(move || match clock.as_skipping() {
+            None => drop(runtime.spawn(running)),
+            Some(clock) => clock.input(move || drop(runtime.spawn(running))),
+        }))
     }
 }
 
@@ -190,8 +232,9 @@ mod tests {
 
     fn start(handle: &Handle<Broken>) -> watch::Sender<Option<Endpoint>> {
         let (detector, endpoint) = watch::channel(None);
-        let api = Api { path: "/".to_owned(), authorization: None, socket: None };
-        let started = handle.start(|| Ok(Start { session: Broken, endpoint, api, end_within: |_| {} }));
+        let api = Api { path: "/".to_owned(), authorization: None, socket: None, place: None };
+        let started = handle
+            .start(None, || Ok(Start { session: Broken, endpoint, api, clock: Clock::real(), end_within: |_| {} }));
         assert!(started.expect("an IO thread"));
         detector
     }

@@ -5,6 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::clock::skipping::Busy;
 use crate::session::Callback;
 
 /// Past so many undelivered callbacks, or so many bytes of them, reading from the master stops until the framework
@@ -24,7 +25,7 @@ pub struct CallbackQueue<C> {
 
 #[derive(Debug)]
 struct State<C> {
-    waiting: VecDeque<C>,
+    waiting: VecDeque<(C, Option<Busy>)>,
     bytes: usize,
     closed: bool,
 }
@@ -37,14 +38,14 @@ impl<C> Default for CallbackQueue<C> {
 }
 
 impl<C: Callback> CallbackQueue<C> {
-    /// Adds a callback. Never blocks; after `close` it is dropped.
-    pub fn push(&self, callback: C) {
+    /// Adds a callback, and what keeps the time from moving until it is made. Never blocks; after `close` it is dropped.
+    pub fn push(&self, callback: C, busy: Option<Busy>) {
         let size = callback.size();
         let mut state = self.lock();
         if state.closed {
             return;
         }
-        state.waiting.push_back(callback);
+        state.waiting.push_back((callback, busy));
         state.bytes = state.bytes.saturating_add(size);
         // Told after the lock is free: a thread woken earlier would only go to sleep on it again.
         drop(state);
@@ -53,7 +54,7 @@ impl<C: Callback> CallbackQueue<C> {
     }
 
     /// Waits for callbacks and returns all that wait; `None` once the queue is closed.
-    pub fn blocking_recv(&self) -> Option<VecDeque<C>> {
+    pub fn blocking_recv(&self) -> Option<VecDeque<(C, Option<Busy>)>> {
         let mut state = self.lock();
         while state.waiting.is_empty() && !state.closed {
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -63,7 +64,7 @@ impl<C: Callback> CallbackQueue<C> {
 
     /// Waits for callbacks and returns all that wait; `None` once the queue is closed. May be dropped at any time:
     /// nothing is lost.
-    pub async fn recv(&self) -> Option<VecDeque<C>> {
+    pub async fn recv(&self) -> Option<VecDeque<(C, Option<Busy>)>> {
         while !self.is_ready() {
             self.filled_for_task.notified().await;
         }
@@ -74,9 +75,10 @@ impl<C: Callback> CallbackQueue<C> {
     pub fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        state.waiting.clear();
+        let waiting = std::mem::take(&mut state.waiting);
         state.bytes = 0;
         drop(state);
+        drop(waiting);
         self.filled.notify_all();
         self.filled_for_task.notify_one();
     }
@@ -97,7 +99,7 @@ impl<C: Callback> CallbackQueue<C> {
         self.taken.notified().await;
     }
 
-    fn take(&self, mut state: MutexGuard<'_, State<C>>) -> Option<VecDeque<C>> {
+    fn take(&self, mut state: MutexGuard<'_, State<C>>) -> Option<VecDeque<(C, Option<Busy>)>> {
         let taken = std::mem::take(&mut state.waiting);
         state.bytes = 0;
         drop(state);
@@ -130,18 +132,21 @@ mod tests {
             async move { queue.recv().await }
         });
         tokio::task::yield_now().await;
-        queue.push(Callback::Shutdown);
-        assert_eq!(waiting.await.expect("no panic"), Some([Callback::Shutdown].into()));
-        queue.push(Callback::Disconnected);
-        queue.push(Callback::Shutdown);
+        queue.push(Callback::Shutdown, None);
+        let first = |batch: Option<VecDeque<(Callback, Option<Busy>)>>| {
+            batch.and_then(|mut batch| batch.pop_front()).map(|(c, _)| c)
+        };
+        assert_eq!(first(waiting.await.expect("no panic")), Some(Callback::Shutdown));
+        queue.push(Callback::Disconnected, None);
+        queue.push(Callback::Shutdown, None);
         assert_eq!(queue.recv().await.map(|batch| batch.len()), Some(2));
-        queue.push(Callback::Disconnected);
-        assert_eq!(queue.blocking_recv(), Some([Callback::Disconnected].into()));
-        queue.push(Callback::Error(Error::bug("dropped")));
+        queue.push(Callback::Disconnected, None);
+        assert_eq!(first(queue.blocking_recv()), Some(Callback::Disconnected));
+        queue.push(Callback::Error(Error::bug("dropped")), None);
         queue.close();
-        queue.push(Callback::Shutdown);
-        assert_eq!(queue.recv().await, None);
-        assert_eq!(queue.blocking_recv(), None);
+        queue.push(Callback::Shutdown, None);
+        assert!(queue.recv().await.is_none());
+        assert!(queue.blocking_recv().is_none());
     }
 
     #[tokio::test]
@@ -153,19 +158,19 @@ mod tests {
         });
         tokio::task::yield_now().await;
         queue.close();
-        assert_eq!(waiting.await.expect("no panic"), None);
+        assert!(waiting.await.expect("no panic").is_none());
     }
 
     #[tokio::test]
     async fn a_full_queue_is_so_until_its_callbacks_are_taken() {
         let queue = CallbackQueue::default();
-        queue.push(message(BOUND_BYTES));
+        queue.push(message(BOUND_BYTES), None);
         assert!(queue.is_full());
         assert!(queue.recv().await.is_some());
         queue.taken().await;
         assert!(!queue.is_full());
         for _ in 0..BOUND {
-            queue.push(message(0));
+            queue.push(message(0), None);
         }
         assert!(queue.is_full());
     }

@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, yield_now};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 
 use super::calls::{Calls, Progress};
 use super::queue::CallbackQueue;
 use super::status::Shared;
 use super::transport::{self, Api};
+use crate::Error;
+use crate::clock::Clock;
 use crate::session::{Callback, Endpoint, Notice, Output, Session, StreamEvent};
-use crate::{Error, clock};
 
 /// How long the last calls, TEARDOWN among them, may take to be answered.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,6 +33,7 @@ pub struct Start<S> {
     /// Who is to be talked to.
     pub endpoint: watch::Receiver<Option<Endpoint>>,
     pub api: Api,
+    pub clock: Clock,
     /// What `Output::EndWithin` asks for.
     pub end_within: fn(Duration),
 }
@@ -67,6 +69,13 @@ struct Link<S: Session> {
     calls: Option<Calls<S>>,
 }
 
+/// Whoever waits for the driver does not wait for a task that is gone with its runtime.
+impl<S: Session> Drop for Loop<S> {
+    fn drop(&mut self) {
+        self.shared.finish();
+    }
+}
+
 impl<S: Session> Drop for Link<S> {
     fn drop(&mut self) {
         self.stream.abort();
@@ -87,12 +96,12 @@ impl<S: Session> Loop<S> {
     /// Runs until the session is finished and, if it lingers, the driver is gone. A panic, should there be one, ends
     /// this driver with an error, and no other.
     pub async fn run(self) {
-        let (queue, shared) = (self.queue.clone(), self.shared.clone());
+        let (queue, shared, clock) = (self.queue.clone(), self.shared.clone(), self.start.clock.clone());
         if let Err(panic) = AssertUnwindSafe(self.run_session()).catch_unwind().await {
             let text = panic.downcast_ref::<&str>().map(ToString::to_string);
             let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
             tracing::error!("The driver's task panicked, which is a bug in remesos: {text}");
-            queue.push(bug(&text));
+            deliver(&queue, &clock, bug(&text));
             shared.finish();
         }
     }
@@ -105,7 +114,8 @@ impl<S: Session> Loop<S> {
             if let Some(linger) = self.flush_outputs() {
                 return self.finish(linger).await;
             }
-            let deadline = self.start.session.poll_timeout().map(tokio::time::Instant::from_std);
+            let deadline = self.start.session.poll_timeout();
+            let clock = self.start.clock.clone();
             let full = self.queue.is_full();
             let (mut events, mut calls) = (None, None);
             if let Some(link) = &mut self.link {
@@ -129,13 +139,13 @@ impl<S: Session> Loop<S> {
                     None => self.on_let_go(),
                 },
                 () = self.queue.taken(), if full => self.notice(Notice::ReadingResumed),
-                () = async { sleep_until(present(deadline).await).await }, if !full => self.on_timeout().await,
+                () = async { clock.sleep_until(present(deadline).await).await }, if !full => self.on_timeout().await,
             }
         }
     }
 
     fn notice(&mut self, notice: Notice<S::Call>) {
-        self.start.session.handle_notice(clock::now(), notice);
+        self.start.session.handle_notice(self.start.clock.now(), notice);
     }
 
     fn on_detected(&mut self) {
@@ -150,7 +160,7 @@ impl<S: Session> Loop<S> {
     }
 
     fn on_detector_lost(&mut self) {
-        self.queue.push(bug("the detector of masters ended"));
+        deliver(&self.queue, &self.start.clock, bug("the detector of masters ended"));
         self.shared.finish();
     }
 
@@ -164,7 +174,7 @@ impl<S: Session> Loop<S> {
 
     fn on_command(&mut self, command: Command<S::Request>) {
         match command {
-            Command::Request(request) => self.start.session.handle_request(clock::now(), request),
+            Command::Request(request) => self.start.session.handle_request(self.start.clock.now(), request),
             Command::Stop { failover } => self.notice(Notice::Stop { failover }),
             Command::Abort => self.notice(Notice::Abort),
         }
@@ -174,9 +184,14 @@ impl<S: Session> Loop<S> {
         let Some(link) = &mut self.link else { return };
         let event = event.unwrap_or_else(|| StreamEvent::Closed("the stream's task ended".to_owned()));
         if let StreamEvent::Opened(id) = &event {
-            link.calls = Some(Calls::new(self.start.api.clone(), link.endpoint.clone(), id.as_deref()));
+            link.calls = Some(Calls::new(
+                self.start.api.clone(),
+                link.endpoint.clone(),
+                id.as_deref(),
+                self.start.clock.clone(),
+            ));
         }
-        link.heard = clock::now();
+        link.heard = self.start.clock.now();
         self.start.session.handle_notice(link.heard, Notice::Stream(link.attempt, event));
     }
 
@@ -198,7 +213,7 @@ impl<S: Session> Loop<S> {
             }
             yield_now().await;
         }
-        let now = clock::now();
+        let now = self.start.clock.now();
         if self.start.session.poll_timeout().is_some_and(|due| now.saturating_duration_since(due) > LATE) {
             tracing::info!("This process was paused; reading what arrived in the meantime");
             self.notice(Notice::ReadingResumed);
@@ -216,7 +231,7 @@ impl<S: Session> Loop<S> {
                 }
                 Output::Transmit(call) => self.transmit(call),
                 Output::Disconnect => self.leave(),
-                Output::Deliver(callback) => self.queue.push(callback),
+                Output::Deliver(callback) => deliver(&self.queue, &self.start.clock, callback),
                 Output::EndWithin(grace) => (self.start.end_within)(grace),
                 Output::Finished { linger } => return Some(linger),
             }
@@ -228,14 +243,14 @@ impl<S: Session> Loop<S> {
         tracing::debug!("Subscribing at {endpoint}, attempt {attempt}");
         let (sender, events) = mpsc::channel(READ_AHEAD);
         let stream = tokio::spawn(transport::subscribe(self.start.api.clone(), endpoint.clone(), call, sender));
-        Link { attempt, endpoint, events, stream, heard: clock::now(), calls: None }
+        Link { attempt, endpoint, events, stream, heard: self.start.clock.now(), calls: None }
     }
 
     /// Drops the connections; calls that were accepted and not processed are answered by the session.
     fn leave(&mut self) {
         if let Some(calls) = self.link.take().and_then(|mut link| link.calls.take()) {
             let left = calls.leave();
-            self.notice(Notice::Unsent { calls: left.unsent, timestamp: clock::timestamp() });
+            self.notice(Notice::Unsent { calls: left.unsent, timestamp: self.start.clock.timestamp() });
             self.notice(Notice::Inquiries(left.inquiries));
         }
     }
@@ -243,7 +258,7 @@ impl<S: Session> Loop<S> {
     fn transmit(&mut self, call: S::Call) {
         match self.link.as_mut().and_then(|link| link.calls.as_mut()) {
             Some(calls) => calls.push(call),
-            None => self.notice(Notice::Unsent { calls: vec![call], timestamp: clock::timestamp() }),
+            None => self.notice(Notice::Unsent { calls: vec![call], timestamp: self.start.clock.timestamp() }),
         }
     }
 
@@ -266,6 +281,7 @@ impl<S: Session> Loop<S> {
     async fn drain(&mut self, link: &mut Link<S>) {
         loop {
             tokio::select! {
+                biased;
                 event = link.events.recv() => {
                     if matches!(event, None | Some(StreamEvent::Closed(_))) {
                         return;
@@ -273,6 +289,17 @@ impl<S: Session> Loop<S> {
                 }
                 command = self.commands.recv() => if command.is_none() { return },
             }
+        }
+    }
+}
+
+/// Has a callback made: at once, or when its turn comes.
+pub fn deliver<C: Callback>(queue: &Arc<CallbackQueue<C>>, clock: &Clock, callback: C) {
+    match clock.as_skipping() {
+        None => queue.push(callback, None),
+        Some(clock) => {
+            let queue = queue.clone();
+            clock.callback(move |busy| queue.push(callback, Some(busy)));
         }
     }
 }

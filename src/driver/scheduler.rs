@@ -1,7 +1,8 @@
 //! The scheduler's driver: a session towards the leading master.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Deref;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -12,11 +13,13 @@ use super::run::Start;
 use super::status::Status;
 use super::tls;
 use super::transport::Api;
+use crate::clock::Clock;
+use crate::clock::places::{self, Place};
 use crate::session::framework::Framework;
 use crate::session::scheduler::{Config, Request, SchedulerSession};
 use crate::wire::duration::Period;
 use crate::wire::scheduler::Call;
-use crate::{Error, Result, clock, environment};
+use crate::{Error, Result, environment};
 
 const BACKOFF_FACTOR: Period = Period::from_secs(2);
 const BACKOFF_FACTOR_NAME: &str = "MESOS_REGISTRATION_BACKOFF_FACTOR";
@@ -109,7 +112,9 @@ impl SchedulerDriver {
     ///
     /// Fails, and is aborted then, if the master's address or a flag in the environment cannot be used.
     pub fn start(&self, implicit_acknowledgements: bool) -> Result<bool> {
-        self.handle.start(|| self.prepare(implicit_acknowledgements))
+        let uri = MasterUri::parse(&self.options.master, tls::by_default());
+        let place = uri.as_ref().ok().and_then(place);
+        self.handle.start(place.as_deref(), || self.prepare(uri?, place.clone(), implicit_acknowledgements))
     }
 
     /// The framework's name.
@@ -130,7 +135,7 @@ impl SchedulerDriver {
 
     /// Hands a call on, in order, if the driver runs. Returns its status.
     pub fn call(&self, call: Call) -> Status {
-        self.request(Request::Call { call, timestamp: clock::timestamp() })
+        self.request(Request::Call { call, timestamp: self.clock().timestamp() })
     }
 
     /// Acknowledges a status update, given its `TaskStatus`, if the driver runs. Returns its status.
@@ -145,21 +150,33 @@ impl SchedulerDriver {
         Ok(Framework::new(info, &self.user, &self.hostname)?.info())
     }
 
-    fn prepare(&self, implicit_acknowledgements: bool) -> Result<Start<SchedulerSession>> {
+    fn prepare(
+        &self,
+        uri: MasterUri,
+        place: Option<Arc<Place>>,
+        implicit_acknowledgements: bool,
+    ) -> Result<Start<SchedulerSession>> {
         let backoff_factor = backoff_factor()?;
-        let uri = MasterUri::parse(&self.options.master, tls::by_default())?;
+        let clock = place.as_ref().map_or_else(Clock::real, |place| place.clock.clone());
         let session = SchedulerSession::new(Config {
             framework: self.framework.clone(),
             suppressed_roles: self.options.suppressed_roles.clone(),
             implicit_acknowledgements,
             principal: self.options.credential.as_ref().map(|c| c.principal.clone()),
             backoff_factor,
-            seed: clock::seed(),
+            seed: clock.seed(),
         });
         let authorization = self.options.credential.as_ref().map(Credential::authorization);
-        let api = Api { path: PATH.to_owned(), authorization, socket: None };
-        Ok(Start { session, endpoint: detector::detect(uri)?, api, end_within: |_| {} })
+        let api = Api { path: PATH.to_owned(), authorization, socket: None, place };
+        Ok(Start { session, endpoint: detector::detect(uri)?, api, clock, end_within: |_| {} })
     }
+}
+
+/// The cluster of this process that is meant, if it has a clock of its own.
+fn place(uri: &MasterUri) -> Option<Arc<Place>> {
+    let MasterUri::Standalone(master) = uri else { return None };
+    let ip = if master.host == "localhost" { Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { master.host.parse() };
+    places::at(SocketAddr::new(ip.ok()?, master.port)).filter(|_| !master.tls)
 }
 
 fn backoff_factor() -> Result<Period> {

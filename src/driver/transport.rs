@@ -1,6 +1,7 @@
 //! Connections to a master or an agent, and the subscription: one POST whose answer is the stream of events.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -20,6 +21,7 @@ use tower_service::Service;
 
 use super::auth::Authorization;
 use super::tls;
+use crate::clock::places::Place;
 use crate::session::{Endpoint, StreamEvent};
 use crate::{Error, Result};
 
@@ -47,12 +49,15 @@ pub struct Api {
     pub authorization: Option<Authorization>,
     /// The agent's domain socket, instead of its port.
     pub socket: Option<PathBuf>,
+    /// The cluster of this process, instead of its port.
+    pub place: Option<Arc<Place>>,
 }
 
 /// A connection before TLS.
 pub enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Inside(DuplexStream),
 }
 
 /// Connects to an endpoint's port, or to the API's domain socket.
@@ -61,6 +66,9 @@ pub enum Socket {
 pub async fn dial(api: &Api, endpoint: &Endpoint) -> Result<Socket> {
     let failed = || Error::connection("cannot connect");
     let timed_out = |_| Error::connection("cannot connect: timed out");
+    if let Some(place) = &api.place {
+        return place.connect().map(Socket::Inside).ok_or_else(failed);
+    }
     if let Some(path) = &api.socket {
         let unix = timeout(CONNECT_TIMEOUT, UnixStream::connect(path)).await.map_err(timed_out)?;
         return unix.map(Socket::Unix).map_err(|e| failed().caused_by(e));
@@ -131,6 +139,7 @@ async fn open(
     let failed = |e: hyper::Error| Error::connection("cannot subscribe").caused_by(e);
     let stream: Box<dyn Connection> = match dial(api, endpoint).await? {
         Socket::Unix(socket) => Box::new(socket),
+        Socket::Inside(stream) => Box::new(stream),
         Socket::Tcp(tcp) if endpoint.tls => secure(endpoint, tcp).await?,
         Socket::Tcp(tcp) => Box::new(tcp),
     };

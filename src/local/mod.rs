@@ -44,10 +44,11 @@ pub use cluster::machine::Machine;
 pub use cluster::network::UpdateFaults;
 /// What is shown of a cluster.
 pub mod view {
+    pub use super::cluster::history::{Record, Subject};
     pub use super::cluster::view::{AgentView, FrameworkView, OfferView, TaskKey, TaskView};
     pub use super::cluster::waiting::Waited;
 }
-pub use options::{Options, ip};
+pub use options::{AgentOptions, Options, ip};
 pub use resources::{Declared, Resources};
 pub use script::Script;
 pub use token::Token;

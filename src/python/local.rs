@@ -5,17 +5,20 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyTuple};
 
 use super::dispatcher::SIGNAL_CHECK;
 use super::faults::Faults;
 use super::scheduler::stop_drivers_of;
 use super::simulation;
+use super::time::{self, Reached, Time};
 use crate::clock;
-use crate::local::view::{AgentView, FrameworkView, OfferView, TaskKey, TaskView, Waited};
-use crate::local::{self, Options};
+use crate::local::view::{AgentView, FrameworkView, OfferView, Record, Subject, TaskKey, TaskView, Waited};
+use crate::local::{self, AgentOptions, Options};
 use crate::per_process::PerProcess;
 use crate::proto::v1;
 use crate::wire::duration::Period;
@@ -64,9 +67,32 @@ impl LocalCluster {
         agents.into_iter().map(agent).collect()
     }
 
+    /// Its clock.
+    fn time(&self) -> Time {
+        Time(Arc::clone(&self.cluster))
+    }
+
     /// What can go wrong in it on request.
     fn faults(&self) -> Faults {
         Faults(Arc::clone(&self.cluster))
+    }
+
+    /// Starts an agent, of which something is said in JSON. Its id; None if the cluster is stopped.
+    fn add_agent(&self, py: Python<'_>, wanted: &str) -> PyResult<Option<String>> {
+        let wanted = AgentOptions::parse(wanted)?;
+        Ok(py.detach(|| self.cluster.disturb(move |machine, now| machine.add_agent(now, &wanted))))
+    }
+
+    /// Kills an agent. Whether it was there.
+    fn kill_agent(&self, py: Python<'_>, id: String, at_once: bool) -> bool {
+        let killed = py.detach(|| self.cluster.disturb(move |machine, now| machine.kill_agent(now, &id, at_once)));
+        killed.unwrap_or_default()
+    }
+
+    /// Ends an agent in order. Whether it was there.
+    fn remove_agent(&self, py: Python<'_>, id: String) -> bool {
+        let removed = py.detach(|| self.cluster.disturb(move |machine, now| machine.remove_agent(now, &id)));
+        removed.unwrap_or_default()
     }
 
     /// Every framework.
@@ -93,10 +119,44 @@ impl LocalCluster {
         offers.into_iter().map(offer).collect()
     }
 
+    /// What happened: time, kind, call, the ids of framework, agent, executor, task and offer, state, reason, source, message.
+    fn history<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        let records = py.detach(|| self.cluster.history());
+        let record = |r: Record| {
+            let Subject { framework_id, agent_id, executor_id, task_id, offer_id } = r.subject;
+            let ids = (framework_id, agent_id, executor_id, task_id, offer_id);
+            let values: [Bound<'py, PyAny>; 12] = [
+                r.time.into_bound_py_any(py)?,
+                r.kind.into_bound_py_any(py)?,
+                r.call.into_bound_py_any(py)?,
+                ids.0.into_bound_py_any(py)?,
+                ids.1.into_bound_py_any(py)?,
+                ids.2.into_bound_py_any(py)?,
+                ids.3.into_bound_py_any(py)?,
+                ids.4.into_bound_py_any(py)?,
+                r.state.into_bound_py_any(py)?,
+                r.reason.into_bound_py_any(py)?,
+                r.source.into_bound_py_any(py)?,
+                r.message.into_bound_py_any(py)?,
+            ];
+            PyTuple::new(py, values)
+        };
+        records.into_iter().map(record).collect()
+    }
+
     /// Waits until a task has been in a state, or is over. The task; None after so many seconds, or if the cluster stops.
     fn wait_for_task(&self, py: Python<'_>, key: Key, state: &str, seconds: f64) -> PyResult<Option<Task>> {
         let (key, state) = (task_key(key), v1::TaskState::from_str_name(state).unwrap_or_default());
-        let until = clock::now() + Period::from_seconds(seconds).unwrap_or_default();
+        let at_most = Period::from_seconds(seconds).unwrap_or_default();
+        if let Some(clock) = self.cluster.clock().as_skipping() {
+            let look = |py: Python<'_>| {
+                let found = py.detach(|| self.cluster.wait_for_task(&key, state, Duration::ZERO));
+                Ok(if let Waited::Found(found) = found { Some(found) } else { None })
+            };
+            let found = time::run_until(py, clock, at_most, look)?;
+            return Ok(if let Reached::There(found) = found { Some(task(found)) } else { None });
+        }
+        let until = clock::now() + at_most;
         loop {
             let left = until.saturating_duration_since(clock::now());
             match py.detach(|| self.cluster.wait_for_task(&key, state, left.min(SIGNAL_CHECK))) {

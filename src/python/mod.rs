@@ -13,6 +13,7 @@ mod script;
 mod simulation;
 mod text;
 mod threads;
+mod time;
 
 use pyo3::prelude::*;
 
@@ -39,6 +40,8 @@ mod _core {
     use super::simulation::Run;
     #[pymodule_export]
     use super::text::{RawBuffer, set_text, wrap_attributes, wrap_init};
+    #[pymodule_export]
+    use super::time::Time;
 
     /// The `PATH` that an agent gives executors and tasks.
     #[pymodule_export]

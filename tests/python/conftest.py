@@ -156,16 +156,24 @@ def _no_python_threads_left() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def apache_with_our_program(apache_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheMesos]:
-    """The real Mesos, whose agents run command tasks with our program ``mesos-executor``."""
+def our_launcher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the real Mesos takes as its launcher directory to run command tasks with our program ``mesos-executor``."""
     launcher = tmp_path_factory.mktemp("launcher")
     standins = Path(__file__).resolve().parent.parent / "apache_mesos" / "launcher"
     (launcher / "mesos-containerizer").symlink_to(standins / "mesos-containerizer")
     program = shutil.which("mesos-executor", path=str(Path(sys.executable).parent))
     assert program is not None
     (launcher / "mesos-executor").symlink_to(program)
+    return launcher
+
+
+@pytest.fixture(scope="session")
+def apache_with_our_program(
+    apache_home: Path, our_launcher: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ApacheMesos]:
+    """The real Mesos, whose agents run command tasks with our program ``mesos-executor``."""
     work = tmp_path_factory.mktemp("program")
-    with ApacheMesos(apache_home, work, agents=2, flags={"MESOS_LAUNCHER_DIR": str(launcher)}) as mesos:
+    with ApacheMesos(apache_home, work, agents=2, flags={"MESOS_LAUNCHER_DIR": str(our_launcher)}) as mesos:
         yield mesos
 
 

@@ -71,6 +71,9 @@ class Recorder(Scheduler):
     def frameworkMessage(self, driver: Any, executorId: Any, slaveId: Any, message: bytes) -> None:
         self._record("frameworkMessage", driver, message)
 
+    def slaveLost(self, driver: Any, slaveId: Any) -> None:
+        self._record("slaveLost", driver, slaveId)
+
     def executorLost(self, driver: Any, executorId: Any, slaveId: Any, status: int) -> None:
         self._record("executorLost", driver, status)
 
@@ -136,7 +139,7 @@ def alive(pid: int) -> bool:
     return False
 
 
-def wait_until(true: Any, what: str, seconds: float = 10) -> None:
+def wait_until(true: Any, what: str, seconds: float = WAIT_SECONDS) -> None:
     """For what happens in another process and has no event."""
     until = time.monotonic() + seconds
     while not true():

@@ -104,7 +104,7 @@ def test_a_driver_lives_with_any_heartbeat_interval(seconds: float) -> None:
         scheduler.wait("registered")
         if seconds != 5e-324:  # the heartbeats of this one are missing at once
             driver.suppressOffers()
-            assert master.calls.get(timeout=20).type == v1.Call.SUPPRESS
+            assert master.calls.get(timeout=30).type == v1.Call.SUPPRESS
         else:
             scheduler.wait("disconnected")
             scheduler.wait("reregistered")
@@ -461,8 +461,8 @@ def test_any_part_of_a_file_can_be_asked_for(
     url = f"{embedded.url}/files/read?{urllib.parse.urlencode({'path': stdout, **place})}"
     if expected is None:
         with pytest.raises(urllib.error.HTTPError, match="400"):
-            urllib.request.urlopen(url, timeout=10)
+            urllib.request.urlopen(url, timeout=30)
     else:
-        with urllib.request.urlopen(url, timeout=10) as response:
+        with urllib.request.urlopen(url, timeout=30) as response:
             read = json.load(response)
         assert (read["offset"], read["data"]) == expected

@@ -57,7 +57,7 @@ def curl(*arguments: str, user: int | None = None) -> tuple[int, str]:
 def ask(
     address: str, method: str, path: str, headers: dict[str, str] | None = None, body: bytes | None = None
 ) -> tuple[int, http.client.HTTPMessage, str]:
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=30)
     try:
         connection.request(method, path, body, headers or {})
         response = connection.getresponse()
@@ -302,7 +302,7 @@ ids = {{"framework_id": {{"value": os.environ["MESOS_FRAMEWORK_ID"]}}}}
 mine = {{**ids, "executor_id": {{"value": os.environ["MESOS_EXECUTOR_ID"]}}}}
 other = {{**ids, "executor_id": {{"value": "other"}}}}
 def post(path, call):
-    connection = http.client.HTTPConnection(host, int(port), timeout=20)
+    connection = http.client.HTTPConnection(host, int(port), timeout=30)
     connection.request("POST", path, json.dumps(call), {{"Content-Type": "{JSON}", "Accept": "{JSON}"}})
     return connection.getresponse()
 subscribe = {{"type": "SUBSCRIBE", "subscribe": {{"unacknowledged_tasks": [], "unacknowledged_updates": []}}}}

@@ -163,7 +163,7 @@ async ([url, secret]) => {
 
 
 def state(cluster: LocalCluster) -> Any:
-    with urllib.request.urlopen(f"{cluster.url}/state", timeout=10) as answer:
+    with urllib.request.urlopen(f"{cluster.url}/state", timeout=30) as answer:
         return json.load(answer)
 
 

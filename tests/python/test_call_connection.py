@@ -66,7 +66,7 @@ def is_a(kind: int) -> Callable[[Any], bool]:
 
 def state_of(master: str, framework_id: str) -> dict[str, Any] | None:
     """What the master tells of a framework that is active."""
-    with urllib.request.urlopen(f"http://{master}/state", timeout=10) as response:
+    with urllib.request.urlopen(f"http://{master}/state", timeout=30) as response:
         frameworks = json.load(response)["frameworks"]
     return next((each for each in frameworks if each["id"] == framework_id), None)
 

@@ -100,7 +100,7 @@ def test_run_ends_on_ctrl_c() -> None:
                 break
         process.send_signal(signal.SIGINT)
         seen += process.stdout.readlines()
-        assert process.wait(20) == 0
+        assert process.wait(30) == 0
     assert "Stopping\n" in seen
     assert re.match(r"remesos: \d+ task\(s\): .*TASK_(FINISHED|KILLED)", seen[-1])
 
@@ -172,10 +172,10 @@ def test_local_runs_until_ctrl_c() -> None:
         line = process.stdout.readline()
         url = re.search(r"http://\S+?(?=,)", line)
         assert url, line
-        with urllib.request.urlopen(url[0] + "/slaves", timeout=10) as response:
+        with urllib.request.urlopen(url[0] + "/slaves", timeout=30) as response:
             assert response.read().count(b'"hostname"') == 2
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
         assert process.communicate()[1] == ""
 
 

@@ -72,7 +72,7 @@ def test_a_redirect_to_the_leading_master_is_followed(
 def test_a_master_that_is_not_ready_is_tried_again(stub: Callable[..., str]) -> None:
     master = stub(503, {}, "No leader elected")
     with heard("HTTP 503: No leader elected; trying again") as told, running(master, Recorder()):
-        assert told.wait(10)
+        assert told.wait(30)
 
 
 @pytest.mark.parametrize("status", [400, 403])
@@ -118,7 +118,7 @@ def test_https(
 def test_a_certificate_of_another_name_is_not_accepted(embedded: LocalCluster, authority: trustme.CA) -> None:
     proxy = Proxy(embedded.address, tls(authority, "somewhere.example"))
     with heard("TLS: invalid peer certificate") as told, running(f"https://{proxy.address}", Recorder()):
-        assert told.wait(10)
+        assert told.wait(30)
     proxy.close()
 
 
@@ -144,7 +144,7 @@ def test_a_master_of_zookeeper_s_is_verified_by_its_host_name_or_its_address(
     with Election(zookeeper) as election:
         elect_by_name(election, proxy, embedded.address, "master.example")
         with running(election.url, scheduler) as driver:
-            scheduler.wait("registered", seconds=10)
+            scheduler.wait("registered")
             offer = scheduler.offer()
             driver.declineOffer(offer.id, mesos_pb2.Filters(refuse_seconds=0))
             scheduler.offer(lambda o: o.slave_id == offer.slave_id)
@@ -159,7 +159,7 @@ def test_a_master_of_zookeeper_s_whose_certificate_is_another_s_is_refused(
     with Election(zookeeper) as election:
         elect_by_name(election, proxy, embedded.address, "master.example")
         with heard("TLS: invalid peer certificate") as told, running(election.url, Recorder()):
-            assert told.wait(10)
+            assert told.wait(30)
     assert not proxy.sent
     proxy.close()
 
@@ -201,7 +201,7 @@ def test_a_real_master_that_wants_client_certificates(
     with ApacheMesos(apache_home, tmp_path / "work", flags=flags) as mesos:
         url = f"https://{mesos.address}"
         with heard("Not connected to the master") as refused, running(url, Recorder()):
-            assert refused.wait(10)
+            assert refused.wait(30)
         set_all(monkeypatch, identity)
         scheduler = Recorder()
         with running(url, scheduler) as driver:
@@ -222,7 +222,7 @@ def test_a_real_master_with_old_cipher_suites_only(
         heard("its LIBPROCESS_SSL_CIPHERS may hold only suites without ECDHE") as told,
         running(f"https://{mesos.address}", Recorder()),
     ):
-        assert told.wait(10)
+        assert told.wait(30)
 
 
 def test_a_credential_is_not_sent_from_https_to_http(stub: Callable[..., str], authority: trustme.CA) -> None:
@@ -234,7 +234,7 @@ def test_a_credential_is_not_sent_from_https_to_http(stub: Callable[..., str], a
             heard("redirected from https to http://127.0.0.1") as told,
             running(f"https://{proxy.address}", Recorder(), credential=credential),
         ):
-            assert told.wait(10)
+            assert told.wait(30)
         clear.setblocking(False)
         with pytest.raises(BlockingIOError):
             clear.accept()
@@ -251,7 +251,7 @@ def test_a_redirect_that_takes_the_credential_along_is_logged(
     with heard("which gets the credential of 'alice' too") as told:
         with running(follower, scheduler, credential=credential):
             scheduler.wait("registered")
-        assert told.wait(10)
+        assert told.wait(30)
     assert "s3cret" not in caplog.text
 
 
@@ -263,7 +263,7 @@ def test_client_certificates(
     authority.configure_trust(context)
     proxy = Proxy(embedded.address, context)
     with heard("Not connected to the master") as refused, running(f"https://{proxy.address}", Recorder()):
-        assert refused.wait(10)
+        assert refused.wait(30)
     set_all(monkeypatch, identity)
     scheduler = Recorder()
     with running(f"https://{proxy.address}", scheduler):
@@ -277,7 +277,7 @@ def test_a_certificate_without_its_key_is_named(
 ) -> None:
     set_all(monkeypatch, {name: value for name, value in identity.items() if name != missing})
     with heard(f"{missing} is not: both are needed") as told, running(f"https://{embedded.address}", Recorder()):
-        assert told.wait(10)
+        assert told.wait(30)
 
 
 @pytest.mark.parametrize("variable", ["LIBPROCESS_SSL_VERIFY_SERVER_CERT", "LIBPROCESS_SSL_VERIFY_CERT"])

@@ -48,7 +48,7 @@ def cluster() -> Iterator[LocalCluster]:
 
 
 def ask(cluster: LocalCluster, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, str]:
-    connection = http.client.HTTPConnection(cluster.address, timeout=10)
+    connection = http.client.HTTPConnection(cluster.address, timeout=30)
     try:
         connection.request(method, path, body if method == "POST" else None, headers)
         response = connection.getresponse()
@@ -88,7 +88,7 @@ def test_names_of_loopback_are_answered_to(cluster: LocalCluster, host: str) -> 
 
 def test_a_client_of_http_1_0_needs_no_host(cluster: LocalCluster) -> None:
     host, _, port = cluster.address.partition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
         connection.sendall(b"GET /version HTTP/1.0\r\n\r\n")
         assert connection.recv(1000).startswith(b"HTTP/1.0 200")
 
@@ -100,7 +100,7 @@ def test_a_link_that_is_followed_from_another_page_shows_the_web_page(cluster: L
 
 
 def test_answers_forbid_pages_of_other_origins_to_use_them(cluster: LocalCluster) -> None:
-    connection = http.client.HTTPConnection(cluster.address, timeout=10)
+    connection = http.client.HTTPConnection(cluster.address, timeout=30)
     connection.request("GET", "/state")
     response = connection.getresponse()
     response.read()
@@ -175,7 +175,7 @@ def test_a_body_that_is_too_large_is_refused(
 def test_a_client_that_asks_first_sends_no_body_that_is_too_large(cluster: LocalCluster) -> None:
     host, _, port = cluster.address.partition(":")
     head = b"POST /teardown HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000000\r\nExpect: 100-continue\r\n\r\n"
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
         connection.sendall(head)
         assert connection.recv(1000).startswith(b"HTTP/1.1 413 ")
 

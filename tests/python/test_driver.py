@@ -17,14 +17,14 @@ from mesos.errors import ArgumentTypeError, ArgumentValueError, DriverError
 from mesos.interface import Scheduler, mesos_pb2
 from mesos.native import MesosSchedulerDriver
 
-from tests.python.support import Recorder, capable, filters, framework, heard, running, task, wait_until
+from tests.python.support import WAIT_SECONDS, Recorder, capable, filters, framework, heard, running, task, wait_until
 
 STATUS = mesos_pb2.TaskStatus
 SLEEP = "sleep 600"
 
 
 def state_of(master: str) -> Any:
-    with urllib.request.urlopen(f"http://{master}/state", timeout=10) as response:
+    with urllib.request.urlopen(f"http://{master}/state", timeout=30) as response:
         return json.load(response)
 
 
@@ -578,11 +578,9 @@ except KeyboardInterrupt:
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
-        started = time.monotonic()
         process.send_signal(signal.SIGINT)
         assert process.stdout.readline() == "stopped 4\n"
-        assert time.monotonic() - started < 2
-        assert process.wait(10) == 0
+        assert process.wait(WAIT_SECONDS) == 0
 
 
 @pytest.mark.parametrize("waiting", ["driver.join()", "time.sleep(60)"])
@@ -622,9 +620,7 @@ assert up.wait(30)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    until = time.monotonic() + 10
-    while known(master, done.stdout.strip()) is not None:
-        assert time.monotonic() < until, "the framework is still at the master"
+    wait_until(lambda: known(master, done.stdout.strip()) is None, "the framework is gone from the master")
 
 
 class TestBadInput:
@@ -778,7 +774,7 @@ def test_update_framework_before_registration_is_an_error() -> None:
 
 def test_an_unreachable_master_is_tried_again_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     with heard("Not connected to the master at http://127.0.0.1:1:") as heard_it, running("127.0.0.1:1", Recorder()):
-        assert heard_it.wait(10)
+        assert heard_it.wait(30)
     assert "trying again in" in caplog.text
 
 

@@ -149,7 +149,7 @@ def test_the_token_is_taken_out_of_the_environment_and_shown_to_the_agent(monkey
             driver = MesosExecutorDriver(Executor())
             driver.start()
             assert token not in os.environ
-            assert shown.get(timeout=20) == ("/slave(3)/api/v1/executor", "Bearer s3cret")
+            assert shown.get(timeout=30) == ("/slave(3)/api/v1/executor", "Bearer s3cret")
             driver.abort()
         server.shutdown()
 
@@ -500,12 +500,11 @@ def test_a_command_task_that_ignores_sigterm_is_killed_after_its_grace_period(co
         driver.launchTasks(offer.id, [launched])
         scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING)
         wait_until(ready.exists, "the task ignores SIGTERM")
-        begun = time.monotonic()
         driver.killTask(launched.task_id)
         updates = told(scheduler, launched.task_id.value, mesos_pb2.TASK_KILLED)
         assert states(updates) == ["TASK_KILLING", "TASK_KILLED"]
         assert updates[-1].message == "Command terminated with signal Killed"
-        assert 0.3 <= time.monotonic() - begun < 3
+        assert 0.29 <= updates[-1].timestamp - updates[0].timestamp < 3
 
 
 def test_a_command_task_past_its_time_fails(commander: str) -> None:

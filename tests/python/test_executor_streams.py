@@ -33,7 +33,7 @@ class Agent:
         self.ids = {"framework_id": {"value": offer.framework_id.value}, "executor_id": {"value": "executor"}}
 
     def post(self, **call: Any) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection(self.master, timeout=10)
+        connection = http.client.HTTPConnection(self.master, timeout=30)
         self.cleanup.callback(connection.close)
         connection.request("POST", self.path, json.dumps({**self.ids, **call}), HEADERS)
         return self.cleanup.enter_context(connection.getresponse())

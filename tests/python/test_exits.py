@@ -60,7 +60,7 @@ def test_log_records_that_wait_do_not_outlive_the_interpreter(embedded: LocalClu
         """
 log_with(lambda: time.sleep(0.001))
 driver = start(Quiet())
-assert reached.wait(20)
+assert reached.wait(30)
 for _ in range(3000):
     driver.reviveOffers()
 sys.exit(5)
@@ -76,7 +76,7 @@ def test_daemon_threads_may_call_the_driver_until_the_end(embedded: LocalCluster
         """
 log_with(lambda: time.sleep(0.001))
 driver = start(Quiet())
-assert reached.wait(20)
+assert reached.wait(30)
 def call():
     while True:
         driver.reviveOffers()
@@ -109,7 +109,7 @@ sys.exit(5)
 
 @pytest.mark.parametrize("handler", ["never", "lambda: (reached.set(), threading.Event().wait())"])
 def test_a_log_handler_that_never_returns_does_not_hold_the_exit_up(embedded: LocalCluster, handler: str) -> None:
-    done = end(embedded.address, f"log_with({handler})\ndriver = start(Quiet())\nassert reached.wait(20)\nsys.exit(5)")
+    done = end(embedded.address, f"log_with({handler})\ndriver = start(Quiet())\nassert reached.wait(30)\nsys.exit(5)")
     assert (done.returncode, done.stderr) == (5, "")
 
 
@@ -121,7 +121,7 @@ class Never(Scheduler):
     def registered(self, driver, *_):
         never()
 driver = start(Never())
-assert reached.wait(20)
+assert reached.wait(30)
 sys.exit(5)
 """,
     )
@@ -146,7 +146,7 @@ def late():
 atexit.register(late)
 atexit.register(_core.shutdown)
 driver = start(Quiet())
-assert reached.wait(20)
+assert reached.wait(30)
 """,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -161,7 +161,7 @@ import warnings
 warnings.simplefilter("ignore", DeprecationWarning)
 log_with(lambda: None)
 driver = start(Quiet())
-assert reached.wait(20)
+assert reached.wait(30)
 def call():
     while True:
         driver.reviveOffers()
@@ -192,7 +192,7 @@ class Busy(Scheduler):
             print("interrupted", flush=True)
             raise
 driver = start(Busy())
-assert reached.wait(20)
+assert reached.wait(30)
 sys.exit(5)
 """
 

@@ -36,7 +36,7 @@ def started(master: str, scheduler: Recorder, **fields: Any) -> MesosSchedulerDr
 
 
 def frameworks(master: str, which: str = "frameworks") -> dict[str, Any]:
-    with urllib.request.urlopen(f"http://{master}/state", timeout=10) as response:
+    with urllib.request.urlopen(f"http://{master}/state", timeout=30) as response:
         return {each["id"]: each for each in json.load(response)[which]}
 
 
@@ -53,7 +53,7 @@ def test_a_forgotten_driver_gives_its_offers_back_and_does_not_tear_its_framewor
     scheduler.offers_of_agents(2)
     with heard(WORDS) as told:
         del driver
-        assert told.wait(10)
+        assert told.wait(30)
     second = Recorder()
     with running(master, second):
         second.offers_of_agents(2)
@@ -83,14 +83,14 @@ def test_a_driver_that_only_its_scheduler_holds_is_collected(master: str) -> Non
 
 def test_a_driver_that_is_run_is_held(master: str) -> None:
     go = threading.Event()
-    scheduler = Recorder(registered=lambda *_: go.wait(20), resourceOffers=lambda driver, _: driver.stop())
+    scheduler = Recorder(registered=lambda *_: go.wait(30), resourceOffers=lambda driver, _: driver.stop())
     thread = threading.Thread(target=MesosSchedulerDriver(scheduler, framework(), master).run)
     thread.start()
     scheduler.wait("registered")
     gc.collect()
     go.set()
     scheduler.wait("resourceOffers")
-    thread.join(20)
+    thread.join(30)
     assert not thread.is_alive()
 
 
@@ -101,7 +101,7 @@ def test_the_last_reference_may_go_in_a_callback(master: str) -> None:
     held.append(started(master, scheduler))
     weakref.finalize(held[0], gone.set)
     framework_id = registered(scheduler)
-    assert gone.wait(20)
+    assert gone.wait(30)
     wait_until(lambda: framework_id not in frameworks(master), "the framework is gone")
 
 
@@ -116,7 +116,7 @@ def test_an_executor_s_driver_that_is_forgotten_sees_to_its_last_update(monkeypa
         driver.sendStatusUpdate(mesos_pb2.TaskStatus(task_id={"value": "t"}, state=mesos_pb2.TASK_FINISHED))
         with heard("The executor's driver is no longer referenced") as told:
             del driver
-            assert told.wait(10)
+            assert told.wait(30)
         stub.wait(lambda s: s.accepted, "the update arrives")
 
 

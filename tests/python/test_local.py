@@ -31,7 +31,7 @@ JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
 def get(cluster: LocalCluster, path: str) -> Any:
-    with urllib.request.urlopen(cluster.url + path, timeout=10) as response:
+    with urllib.request.urlopen(cluster.url + path, timeout=30) as response:
         return json.load(response)
 
 
@@ -43,7 +43,7 @@ def test_local_as_master_starts_a_cluster_in_this_process(monkeypatch: pytest.Mo
     started = time.monotonic()
     with running("local", scheduler) as driver:
         offer = scheduler.offer()
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 10
         offers = scheduler.seen[-1].arguments[0]
         assert len({o.slave_id.value for o in offers}) == 3
         assert {r.name: r.scalar.value for r in offer.resources if r.name in ("cpus", "mem")} == {
@@ -169,7 +169,7 @@ def test_stopping_kills_tasks_closes_the_port_and_removes_what_was_temporary() -
         wait_until(lambda: not alive(pid) and not alive(child), "the task and its child are gone")
         assert not Path(f"/proc/{pid}").exists(), "not even a zombie"
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", int(cluster.address.partition(":")[2])), timeout=5)
+            socket.create_connection(("127.0.0.1", int(cluster.address.partition(":")[2])), timeout=30)
         assert not shown.sandbox.exists()
         assert cluster.tasks == [shown]
 
@@ -204,10 +204,10 @@ with running(cluster.address, scheduler) as driver:
         if ending.startswith("SIG"):
             assert alive(pid)
             process.send_signal(getattr(signal, ending))
-        process.wait(20)
+        process.wait(30)
     wait_until(lambda: not alive(pid), "the task is gone")
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=5)
+        socket.create_connection(("127.0.0.1", port), timeout=30)
 
 
 def test_tasks_are_killed_with_their_sessions_and_zombies_are_not_left(embedded: LocalCluster) -> None:
@@ -283,7 +283,7 @@ def test_what_tools_and_the_web_page_read(embedded: LocalCluster) -> None:
     assert [t["id"] for t in get(embedded, "/tasks")["tasks"]] == [launched.task_id.value]
     assert get(embedded, "/version")["version"] == "1.11.0"
     for path, kind in (("/", "text/html"), ("/app.js", "text/javascript"), ("/style.css", "text/css")):
-        with urllib.request.urlopen(embedded.url + path, timeout=10) as response:
+        with urllib.request.urlopen(embedded.url + path, timeout=30) as response:
             assert response.headers["Content-Type"].startswith(kind)
             assert len(response.read()) > 500
 
@@ -302,7 +302,7 @@ def test_only_regular_files_are_served(embedded: LocalCluster, endpoint: str, ma
     with pytest.raises(urllib.error.HTTPError, match="40[04]"):
         get(embedded, f"/files/{endpoint}?offset=0&path={sandbox}/other")
     embedded.stop()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
 
 
 @pytest.mark.slow
@@ -356,11 +356,11 @@ def test_teardown_by_an_operator(embedded: LocalCluster) -> None:
         scheduler.wait("registered")
         framework_id = scheduler.seen[-1].arguments[0].value
         body = urllib.parse.urlencode({"frameworkId": framework_id}).encode()
-        urllib.request.urlopen(embedded.url + "/teardown", body, timeout=10).close()
+        urllib.request.urlopen(embedded.url + "/teardown", body, timeout=30).close()
         scheduler.wait("disconnected")
         assert scheduler.wait("error") == "Framework has been removed"
     with pytest.raises(urllib.error.HTTPError, match="400"):
-        urllib.request.urlopen(embedded.url + "/teardown", body, timeout=10)
+        urllib.request.urlopen(embedded.url + "/teardown", body, timeout=30)
 
 
 SUBSCRIBE = {"type": "SUBSCRIBE", "subscribe": {"framework_info": {"user": "u", "name": "raw"}}}
@@ -402,7 +402,7 @@ REFUSALS = [
 def test_the_scheduler_endpoint_refuses_as_the_real_one_does(
     master: str, method: str, headers: dict[str, str], body: bytes | None, status: int, message: str
 ) -> None:
-    connection = http.client.HTTPConnection(master, timeout=10)
+    connection = http.client.HTTPConnection(master, timeout=30)
     connection.request(method, "/api/v1/scheduler", body, headers)
     response = connection.getresponse()
     text = response.read().decode()
@@ -411,7 +411,7 @@ def test_the_scheduler_endpoint_refuses_as_the_real_one_does(
 
 
 def test_a_scheduler_in_json(master: str) -> None:
-    connection = http.client.HTTPConnection(master, timeout=10)
+    connection = http.client.HTTPConnection(master, timeout=30)
     connection.request("POST", "/api/v1/scheduler", json.dumps(SUBSCRIBE), JSON)
     response = connection.getresponse()
     assert response.status == 200
@@ -430,7 +430,7 @@ def test_a_scheduler_in_json(master: str) -> None:
     offers = seen["OFFERS"]
     assert offers["offers"]["offers"][0]["url"]["path"].startswith("/slave(")
     framework_id = subscribed["subscribed"]["framework_id"]
-    calls = http.client.HTTPConnection(master, timeout=10)
+    calls = http.client.HTTPConnection(master, timeout=30)
     for given, status in ((None, 400), ("wrong", 400), (stream_id, 202)):
         headers = {**JSON, "Mesos-Stream-Id": given} if given else JSON
         calls.request(

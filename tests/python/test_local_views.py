@@ -13,7 +13,7 @@ from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster
 from mesos.native import MesosSchedulerDriver
 
-from tests.python.support import Recorder, framework, running, task
+from tests.python.support import Recorder, framework, running, task, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,6 +134,7 @@ def test_views_and_output_stay_when_the_cluster_stops() -> None:
         launch(driver, scheduler, "echo more; sleep 600", "other")
         scheduler.state("other", mesos_pb2.TASK_RUNNING)
         mine, other = cluster.task("mine"), cluster.task("other")
+        wait_until(lambda: other.stdout() == "more\n", "the task has written")
         assert len(mine.stdout()) == 2000006
         agents, frameworks = cluster.agents, cluster.frameworks
         cluster.stop()

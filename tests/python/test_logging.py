@@ -181,12 +181,12 @@ def test_records_that_wait_for_a_slow_handler_are_bounded(
     try:
         with running(embedded.address, scheduler) as driver, heard("log records were dropped") as told:
             scheduler.wait("registered")
-            assert waits.wait(10)
+            assert waits.wait(30)
             for each in unknown:
                 driver.killTask(each)
             scheduler.state(unknown[-1].value, mesos_pb2.TASK_LOST)
             go.set()
-            assert told.wait(10)
+            assert told.wait(30)
     finally:
         go.set()
         logger.removeHandler(slow)

@@ -28,7 +28,7 @@ def ask(
 ) -> tuple[int, str | None, bytes]:
     """The status, the type and the body of an answer."""
     headers = {name: value for name, value in (("Content-Type", kind), ("Accept", accept)) if value is not None}
-    connection = http.client.HTTPConnection(master, timeout=10)
+    connection = http.client.HTTPConnection(master, timeout=30)
     connection.request(method, path, body, headers)
     response = connection.getresponse()
     answer = response.status, response.getheader("Content-Type"), response.read()

@@ -32,7 +32,7 @@ USUAL = "cpus:8;mem:8192;disk:20000;ports:[31000-32000]"
 
 
 def get(address: str, path: str) -> Any:
-    with urllib.request.urlopen(f"http://{address}{path}", timeout=10) as response:
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=30) as response:
         return json.load(response)
 
 
@@ -233,7 +233,7 @@ def test_a_cluster_on_loopback_is_localhost() -> None:
 def test_a_host_name_that_is_given_may_be_the_host_of_a_request() -> None:
     with LocalCluster(hostname="agent.example.org") as cluster:
         request = urllib.request.Request(f"{cluster.url}/state", headers={"Host": "agent.example.org"})
-        urllib.request.urlopen(request, timeout=10).close()
+        urllib.request.urlopen(request, timeout=30).close()
 
 
 @pytest.mark.parametrize(
@@ -369,7 +369,7 @@ def answered(address: str, credential: str | None, principal: str | None) -> tup
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     if credential:
         headers["Authorization"] = f"Basic {base64.b64encode(credential.encode()).decode()}"
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=30)
     body = json.dumps({"type": "SUBSCRIBE", "subscribe": {"framework_info": info}})
     connection.request("POST", "/api/v1/scheduler", body, headers)
     response = connection.getresponse()

@@ -111,9 +111,9 @@ def test_curl_subscribes_and_declines(local: str, tmp_path: Path) -> None:
             {"type": "TEARDOWN", "framework_id": framework_id},
         ):
             told = curl("-w", "%{http_code}", "-H", f"Mesos-Stream-Id: {stream_id}", "-d", json.dumps(call), url)
-            assert subprocess.check_output(told, text=True, timeout=20) == "202"
-        assert list(events) == [] or subscribed.wait(20) == 0
-    assert json.loads(subprocess.check_output(curl(f"http://{local}/state"), timeout=20))["activated_slaves"] == 1
+            assert subprocess.check_output(told, text=True, timeout=30) == "202"
+        assert list(events) == [] or subscribed.wait(30) == 0
+    assert json.loads(subprocess.check_output(curl(f"http://{local}/state"), timeout=30))["activated_slaves"] == 1
 
 
 def records(stream: Any) -> Iterator[dict[str, Any]]:

@@ -112,7 +112,7 @@ def ask(driver: Any, name: str, number: int) -> None:
 
 def unacknowledged(master: str, framework_id: str) -> list[str]:
     """Tasks of a framework that its master has not put away: those that run, or whose end is not acknowledged."""
-    with urllib.request.urlopen(f"http://{master}/state", timeout=10) as response:
+    with urllib.request.urlopen(f"http://{master}/state", timeout=30) as response:
         state = json.load(response)
     (framework,) = (each for each in state["frameworks"] if each["id"] == framework_id)
     return [each["id"] for each in framework["tasks"]]

@@ -80,7 +80,7 @@ def test_drivers_in_several_threads(embedded: LocalCluster) -> None:
         scheduler.wait("registered")
         driver.stop()
     for thread in threads:
-        thread.join(20)
+        thread.join(30)
         assert not thread.is_alive()
 
 
@@ -102,7 +102,7 @@ def test_a_child_process_makes_a_driver_of_its_own(embedded: LocalCluster, metho
         child = context.Process(target=_register_in_child, args=(embedded.address, results))
         child.start()
         assert results.get(timeout=30) == "registered"
-        child.join(20)
+        child.join(30)
         assert child.exitcode == 0
         results.close()
         results.join_thread()

@@ -37,7 +37,7 @@ KILLED = "/state: 'TASK_KILLED' is 'TASK_RUNNING' on the real one"
 
 
 def get(address: str, path: str) -> Any:
-    with urllib.request.urlopen(f"http://{address}{path}", timeout=10) as response:
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=30) as response:
         return json.load(response)
 
 

@@ -106,7 +106,7 @@ def test_tasks_that_print_without_end_take_no_memory_and_do_not_delay_the_end(
         assert process.wait(30) == 0
         took = time.monotonic() - asked
     assert peak < RSS_MAX_KB
-    assert took < 3, "about a second on a machine that does nothing else"
+    assert took < 9, "about a second, and none of the ten that a script may take to end"
 
 
 def test_what_is_left_out_is_said_once_for_each_task(script: str) -> None:

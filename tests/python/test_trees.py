@@ -112,7 +112,7 @@ def test_what_a_task_started_is_gone_after(ending: str, embedded: LocalCluster, 
         else:
             embedded.stop()
             assert none_of(pids)(), "nobody is left when the cluster is stopped"
-        wait_until(none_of(pids), "what the task started is gone", 5)
+        wait_until(none_of(pids), "what the task started is gone")
 
 
 @pytest.mark.parametrize("ending", ["KILL", "SIGKILL", "TEARDOWN", "stop"])
@@ -139,7 +139,7 @@ def test_what_an_executor_started_is_gone_after(ending: str, embedded: LocalClus
         else:
             embedded.stop()
             assert none_of(pids)(), "nobody is left when the cluster is stopped"
-        wait_until(none_of(pids), "what the executor started is gone", 8)
+        wait_until(none_of(pids), "what the executor started is gone")
 
 
 def test_tasks_start_with_no_signal_blocked_or_ignored() -> None:
@@ -232,7 +232,7 @@ def test_stop_returns_although_a_task_runs_a_program_of_another_user() -> None:
         with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "running\n"
-            assert float(process.stdout.readline()) < 8
+            assert float(process.stdout.readline()) < 15, "the task's program takes 20"
 
 
 # As FAMILY, quickly: one in a session of its own, and a daemon whose parent is gone.
@@ -294,8 +294,8 @@ class Daemons:
             assert self.process.stdout is not None
             assert self.process.stdout.readline() == "running\n"
             written = self.directory / "pids"
-            wait_until(written.exists, "the first has daemonized", 30)
-            wait_until(lambda: written.read_text().count("\n") == self.count, "all have daemonized", 30)
+            wait_until(written.exists, "the first has daemonized")
+            wait_until(lambda: written.read_text().count("\n") == self.count, "all have daemonized")
             self.pids = [int(pid) for pid in written.read_text().split()]
             on_failure.pop_all()
         return self
@@ -312,14 +312,14 @@ def test_500_tasks_that_daemonize_are_gone_after(ending: str, tmp_path: Path) ->
     with Daemons(500, tmp_path) as daemons:
         assert sum(map(alive, daemons.pids)) == 3 * 500
         daemons.end(ending)
-        wait_until(none_of(daemons.pids), "all are gone", 5)
+        wait_until(none_of(daemons.pids), "all are gone")
 
 
 def test_a_forked_child_of_a_killed_cluster_keeps_no_task_alive(tmp_path: Path) -> None:
     with Daemons(10, tmp_path) as daemons:
         daemons.end("fork")
         daemons.end("SIGKILL")
-        wait_until(none_of(daemons.pids), "all are gone", 5)
+        wait_until(none_of(daemons.pids), "all are gone")
 
 
 def test_the_directory_of_a_cluster_is_gone_after_sigkill(tmp_path: Path) -> None:
@@ -328,7 +328,7 @@ def test_the_directory_of_a_cluster_is_gone_after_sigkill(tmp_path: Path) -> Non
         directory = next(path for path in sandbox.parents if path.name.startswith("remesos-"))
         assert directory.exists()
         daemons.end("SIGKILL")
-        wait_until(lambda: not directory.exists(), "the directory is gone", 5)
+        wait_until(lambda: not directory.exists(), "the directory is gone")
 
 
 def spawner_of(first: int) -> int:
@@ -384,7 +384,30 @@ def test_what_a_killed_reaper_leaves_is_killed(embedded: LocalCluster) -> None:
         pids = [first, *started(embedded)]
         os.kill(parent_of(first), signal.SIGKILL)
         scheduler.state(launched.task_id.value, mesos_pb2.TASK_FAILED)
-        wait_until(none_of(pids), "all that the task started is gone", 5)
+        wait_until(none_of(pids), "all that the task started is gone")
+
+
+# Leaves a process when it has given back its memory, which takes a while, and ends with success.
+LEAVING = """
+import os, subprocess, sys
+ballast = b"x" * (512 << 20)
+left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True).pid
+os.write(1, b"%d\\n" % left)
+os._exit(0)
+"""
+
+
+def test_what_a_process_leaves_that_ends_beside_its_killed_reaper_is_killed(embedded: LocalCluster) -> None:
+    scheduler = Recorder()
+    with running(embedded.address, scheduler) as driver:
+        offer = scheduler.offer()
+        launched = task(offer, f"{sys.executable} -c {shlex.quote(LEAVING)}; sleep 600")
+        driver.launchTasks(offer.id, [launched])
+        first = scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING).container_status.executor_pid
+        reaper = parent_of(first)
+        left = started(embedded)
+        os.kill(reaper, signal.SIGKILL)
+        wait_until(none_of([first, *left]), "all that the task started is gone")
 
 
 def test_no_process_of_a_cluster_is_a_child_of_this_one_but_the_spawner(embedded: LocalCluster) -> None:
@@ -412,7 +435,7 @@ def test_a_script_and_what_it_started_are_gone_after_sigkill_of_remesos_run(tmp_
         assert len(pids) == 6
         assert all(alive(pid) for pid in pids)
         run.kill()
-        wait_until(none_of(pids), "all are gone", 5)
+        wait_until(none_of(pids), "all are gone")
 
 
 @pytest.mark.parametrize("ending", ["it takes too long", "the task is killed"])
@@ -441,7 +464,7 @@ def test_what_a_check_started_is_gone_when(ending: str, kind: str, commander: st
             assert all(alive(pid) for pid in pids)
             driver.killTask(launched.task_id)
             scheduler.state(launched.task_id.value, mesos_pb2.TASK_KILLED)
-        wait_until(none_of(pids), "what the check started is gone", 5)
+        wait_until(none_of(pids), "what the check started is gone")
 
 
 @pytest.mark.parametrize("ending", ["the task ends", "KILL"])

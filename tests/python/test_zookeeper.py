@@ -125,7 +125,7 @@ def test_a_master_that_is_elected_later_is_found(
     scheduler = Recorder()
     caplog.set_level("INFO", "mesos")
     with heard("No master has made its node") as waiting, running(f"zk://{zookeeper.address}/deep/mesos", scheduler):
-        assert waiting.wait(20)
+        assert waiting.wait(30)
         elect(kazoo, json_info(port_of(embedded.address)), path="/deep/mesos")
         scheduler.wait("registered")
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mesos import _core, _logging, _options, _simulation
 from mesos._faults import ClusterFaults
-from mesos.errors import ArgumentTypeError
+from mesos.errors import ArgumentTypeError, ClusterError
+from mesos.local._time import ClusterTime
 from mesos.local._views import LocalAgent, LocalFramework, LocalOffer, LocalTask
 
 if TYPE_CHECKING:
@@ -20,11 +22,25 @@ if TYPE_CHECKING:
     from mesos.interface import mesos_pb2
 
 _T = TypeVar("_T")
+_HISTORY_KEYS = (
+    "time",
+    "kind",
+    "call",
+    "framework_id",
+    "agent_id",
+    "executor_id",
+    "task_id",
+    "offer_id",
+    "state",
+    "reason",
+    "source",
+    "message",
+)
 
 atexit.register(_core.shutdown)
 
 
-class LocalCluster(ClusterFaults):
+class LocalCluster(ClusterFaults, ClusterTime):
     """A Mesos cluster on a port of this machine.
 
     It runs until :meth:`stop`, the end of a ``with`` block, or the end of the process.
@@ -91,6 +107,13 @@ class LocalCluster(ClusterFaults):
         ``mesos_pb2.TaskInfo`` and returns a ``Run``, or None if the task is to be run. It is called on the cluster's
         thread and must not use the cluster or a driver. If it raises an exception, the task fails with its text. A
         custom executor is not started if its first task is described; then all its tasks have to be
+    :param time: how time passes. If ``"real"``, as it does (the default). If ``"skip"``, it begins at the year 2000 and
+        moves only when :meth:`advance` or :meth:`run_until` is called; the drivers of this process that use the cluster
+        follow it. Then the same program gives the same events in the same order every time: callbacks are made one at a
+        time, and what they ask of the driver is done when they have returned. Schedulers and executors in other
+        processes are refused
+    :param seed: what everything that is left to chance follows from with ``time="skip"``: ids, and how long drivers
+        wait before they try again
     :raises ArgumentTypeError: an argument has the wrong type
     :raises ArgumentValueError: the value of an argument or a variable is not valid
     :raises AddressInUseError: the port is already in use
@@ -128,6 +151,8 @@ class LocalCluster(ClusterFaults):
         containers: str | None = None,
         keep: str | bytes | os.PathLike[str] | os.PathLike[bytes] | None = None,
         simulate: Run | Callable[[mesos_pb2.TaskInfo], Run | None] | None = None,
+        time: str | None = None,
+        seed: int | None = None,
     ) -> None:
         arguments = dict(locals())
         del arguments["self"], arguments["simulate"]
@@ -196,6 +221,27 @@ class LocalCluster(ClusterFaults):
         """Every offer that a framework has and has not answered."""
         return [LocalOffer(self, seen) for seen in self._core.offers()]
 
+    def add_agent(
+        self,
+        resources: str | Mapping[str, float | str] | list[Mapping[str, Any]] | None = None,
+        attributes: str | Mapping[str, float | str] | None = None,
+        hostname: str | None = None,
+        domain: str | Mapping[str, Any] | None = None,
+    ) -> LocalAgent:
+        """Starts another agent, whose resources are offered at once. Returns it.
+
+        The arguments are those of the constructor; what none says is as for all agents.
+
+        :raises ArgumentTypeError: an argument has the wrong type
+        :raises ArgumentValueError: the value of an argument is not valid
+        :raises ClusterError: the cluster is stopped
+        """
+        given = {"resources": resources, "attributes": attributes, "hostname": hostname, "domain": domain}
+        agent_id = self._core.add_agent(json.dumps(_options.agent(given)))
+        if agent_id is None:
+            raise ClusterError(f"{self!r} is stopped")
+        return self.agent(agent_id)
+
     def agent(self, agent_id: str) -> LocalAgent:
         """Returns the agent with an id.
 
@@ -218,6 +264,23 @@ class LocalCluster(ClusterFaults):
         """
         found = [task for task in self.tasks if task.id == task_id]
         return self._found("task", task_id, [task for task in found if not task.is_over] or found)
+
+    def history(self) -> list[dict[str, Any]]:
+        """Returns what happened since the cluster started or was reset, in order: the last 100,000 records.
+
+        Each is a dict of plain values with the same keys, so that ``pandas.DataFrame(cluster.history())`` has a column
+        for each: ``time`` (seconds since the epoch), ``kind``, ``call``, ``framework_id``, ``agent_id``,
+        ``executor_id``, ``task_id``, ``offer_id``, ``state``, ``reason``, ``source`` and ``message``. What a record
+        says nothing of is None.
+
+        The kinds are: ``call``, ``operator_call`` and ``call_refused``, with the name of what a framework or an
+        operator asked for as ``call``; ``framework_subscribed``, ``offer_sent``, ``offer_rescinded``, ``task_status``,
+        ``operation_status``, ``framework_message``, ``executor_lost``, ``agent_lost``, ``framework_error``,
+        ``inverse_offers_sent`` and ``inverse_offer_rescinded``, which a framework was sent; ``framework_disconnected``
+        and ``framework_removed``; ``agent_added``, ``agent_disconnected``, ``agent_reregistered``,
+        ``agent_unreachable``, ``agent_removed`` and ``agent_gone``; ``master_restarted``; and ``fault``.
+        """
+        return [dict(zip(_HISTORY_KEYS, record, strict=True)) for record in self._core.history()]
 
     @property
     def is_stopped(self) -> bool:

@@ -62,6 +62,14 @@ class _View:
             self._take(seen)
         return self
 
+    def history(self) -> list[dict[str, Any]]:
+        """Returns the records of :meth:`LocalCluster.history` that are about it."""
+        ids = self._ids()
+        return [record for record in self._cluster.history() if all(record[name] == ids[name] for name in ids)]
+
+    def _ids(self) -> dict[str, str]:
+        raise NotImplementedError
+
     def __eq__(self, other: object) -> bool:
         """Whether both are of the same thing, whenever they were seen."""
         if not isinstance(other, type(self)):
@@ -95,8 +103,39 @@ class LocalAgent(AgentFaults, _View):
     def _look(self) -> tuple[Any, ...] | None:
         return next((seen for seen in self._cluster._core.agents() if seen[0] == self.id), None)
 
+    def kill(self, *, at_once: bool = False) -> None:
+        """Kill the agent's process and all its tasks, as with SIGKILL; it does not come back.
+
+        It stands for a machine that fails. The connection to the master breaks: offers are rescinded, and tasks of
+        frameworks without checkpointing are lost (``Master::exited`` in ``src/master/master.cpp``). The agent is
+        unreachable when it has not answered five pings, 15 seconds apart, and the other tasks with it
+        (``Master::markUnreachable``). Its :attr:`state` here is ``killed`` at once.
+
+        :param at_once: whether the pings have already been missed, so that the agent is unreachable now
+        :raises ClusterError: the cluster has no such agent
+        """
+        self._left(self._cluster._core.kill_agent(self.id, at_once))
+
+    def remove(self) -> None:
+        """Shut the agent down in order. Its tasks are killed, and lost to their frameworks.
+
+        It stands for an operator who takes a machine out of the cluster: the agent unregisters (``Slave::shutdown`` in
+        ``src/slave/slave.cpp``, ``Master::unregisterSlave``).
+
+        :raises ClusterError: the cluster has no such agent
+        """
+        self._left(self._cluster._core.remove_agent(self.id))
+
+    def _left(self, was_there: bool) -> None:
+        if not was_there:
+            raise ClusterError(f"{self._cluster!r} has no agent {self.id!r} that runs")
+        self.refresh()
+
     def _key(self) -> tuple[str, ...]:
         return (self.id,)
+
+    def _ids(self) -> dict[str, str]:
+        return {"agent_id": self.id}
 
     def __repr__(self) -> str:
         return f"<LocalAgent {self.id} on {self.hostname}, {self.state}, {_shown(self.resources)}>"
@@ -132,6 +171,9 @@ class LocalFramework(FrameworkFaults, _View):
     def _key(self) -> tuple[str, ...]:
         return (self.id,)
 
+    def _ids(self) -> dict[str, str]:
+        return {"framework_id": self.id}
+
     def __repr__(self) -> str:
         state = "completed" if self.completed else "connected" if self.connected else "disconnected"
         return f"<LocalFramework {self.name!r} {self.id}, {state}>"
@@ -160,6 +202,9 @@ class LocalOffer(OfferFaults, _View):
 
     def _key(self) -> tuple[str, ...]:
         return (self.id,)
+
+    def _ids(self) -> dict[str, str]:
+        return {"offer_id": self.id}
 
     def __repr__(self) -> str:
         return f"<LocalOffer {self.id} of {self.agent_id} to {self.framework_id}, {_shown(self.resources)}>"
@@ -198,6 +243,9 @@ class LocalTask(TaskFaults, _View):
 
     def _key(self) -> tuple[str, str, str, str]:
         return (self.framework_id, self.agent_id, self.executor_id, self.id)
+
+    def _ids(self) -> dict[str, str]:
+        return {"framework_id": self.framework_id, "task_id": self.id}
 
     @property
     def is_over(self) -> bool:

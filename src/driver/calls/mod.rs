@@ -14,15 +14,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use tokio::time::{Sleep, sleep_until};
-
 pub use self::pipeline::Left;
 use self::pipeline::Pipeline;
 use self::socket::Socket;
 use super::transport::Api;
+use crate::clock::{Clock, Timer};
 use crate::session::{Endpoint, Session};
 use crate::wire::duration::Period;
-use crate::{Error, Result, clock};
+use crate::{Error, Result};
 
 /// A call that is not answered within this time shows a broken connection, if events still come. It doubles, up to
 /// eight times as long, while connection after connection gives no answer.
@@ -57,7 +56,8 @@ pub struct Calls<S: Session> {
     pipeline: Pipeline<S>,
     connection: Connection,
     /// When the connection is to be looked at, though nothing woke us.
-    timer: Pin<Box<Sleep>>,
+    timer: Timer,
+    clock: Clock,
     used: Instant,
     /// The driver ends: answers are not waited for as long.
     last: bool,
@@ -76,11 +76,11 @@ enum Connection {
 
 impl<S: Session> Calls<S> {
     /// No call yet, and no connection. `stream_id` is what the stream's `Mesos-Stream-Id` header said.
-    pub fn new(api: Api, endpoint: Endpoint, stream_id: Option<&str>) -> Self {
+    pub fn new(api: Api, endpoint: Endpoint, stream_id: Option<&str>, clock: Clock) -> Self {
         let pipeline = Pipeline::new(request_head(&api, &endpoint, stream_id));
-        let now = clock::now();
-        let timer = Box::pin(sleep_until(now.into()));
-        Self { api, endpoint, pipeline, connection: Connection::Closed { until: now }, timer, used: now, last: false }
+        let now = clock.now();
+        let (timer, connection) = (clock.timer(now), Connection::Closed { until: now });
+        Self { api, endpoint, pipeline, connection, timer, clock, used: now, last: false }
     }
 
     /// Adds a call behind the others.
@@ -98,7 +98,7 @@ impl<S: Session> Calls<S> {
     pub async fn flush(&mut self) {
         self.last = true;
         poll_fn(|context| {
-            while self.poll(context, clock::now()).is_ready() && !self.pipeline.is_overfull() {}
+            while self.poll(context, self.clock.now()).is_ready() && !self.pipeline.is_overfull() {}
             if self.pipeline.is_idle() || self.pipeline.is_overfull() { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
@@ -142,25 +142,25 @@ impl<S: Session> Calls<S> {
 
     /// Waits until it is later than this; the timer is the only one there is.
     fn wait(&mut self, context: &mut Context<'_>, until: Instant) -> Poll<()> {
-        if clock::now() >= until {
+        if self.clock.now() >= until {
             return Poll::Ready(());
         }
-        self.timer.as_mut().reset(until.into());
-        self.timer.as_mut().poll(context)
+        self.timer.reset(until);
+        Pin::new(&mut self.timer).poll(context)
     }
 
     fn opened(&mut self, socket: Socket) {
         tracing::debug!("Connected to {} for calls", self.endpoint);
         self.connection = Connection::Open(socket);
-        self.used = clock::now();
-        self.timer.as_mut().reset(self.used.into());
+        self.used = self.clock.now();
+        self.timer.reset(self.used);
     }
 
     fn not_opened(&mut self, error: &Error) {
         self.pipeline.failed();
         let delay = self.retry_delay();
         tracing::warn!("{} cannot be reached for calls: {error}; trying again in {delay:?}", self.endpoint);
-        self.connection = Connection::Closed { until: clock::now() + Period::from(delay) };
+        self.connection = Connection::Closed { until: self.clock.now() + Period::from(delay) };
     }
 
     /// The connection ended, on purpose if without an error.
@@ -174,7 +174,7 @@ impl<S: Session> Calls<S> {
             Some(error) => tracing::debug!("The connection to {} for calls ended: {error}", self.endpoint),
             None => tracing::debug!("The connection to {} for calls is closed", self.endpoint),
         }
-        self.connection = Connection::Closed { until: clock::now() + Period::from(self.retry_delay()) };
+        self.connection = Connection::Closed { until: self.clock.now() + Period::from(self.retry_delay()) };
     }
 
     fn retry_delay(&self) -> Duration {
@@ -189,7 +189,7 @@ impl<S: Session> Calls<S> {
     /// What has come is read before anything is written, and before a time counts as over: an answer may say that this
     /// connection takes no more calls, and a process that was paused finds its answers late.
     fn poll_open(&mut self, context: &mut Context<'_>, heard: Instant) -> Poll<Result<bool>> {
-        let due = self.timer.as_mut().poll(context).is_ready();
+        let due = Pin::new(&mut self.timer).poll(context).is_ready();
         let look = due || self.pipeline.has_to_write();
         if !self.read(context, look)? {
             return Poll::Ready(Ok(false));
@@ -200,7 +200,7 @@ impl<S: Session> Calls<S> {
         if !due && !self.pipeline.has_to_write() {
             return Poll::Pending;
         }
-        let now = clock::now();
+        let now = self.clock.now();
         if self.is_stale(now) {
             return Poll::Ready(Ok(false));
         }
@@ -219,7 +219,7 @@ impl<S: Session> Calls<S> {
         let Connection::Open(socket) = &mut self.connection else { return Ok(false) };
         while let Poll::Ready(read) = socket.poll_read(context, &mut self.pipeline.input, look) {
             let ended = read.map_err(broke)? == 0;
-            self.used = clock::now();
+            self.used = self.clock.now();
             if !self.pipeline.take_replies(self.used, ended)? {
                 return if ended { Err(Error::connection("the other side closed it")) } else { Ok(false) };
             }
@@ -267,9 +267,9 @@ impl<S: Session> Calls<S> {
     /// Sets the timer for the next look, unless it is set for an earlier one.
     fn look_again(&mut self, context: &mut Context<'_>, now: Instant, due: bool) {
         let next = now + Period::from(self.next_look(now));
-        if due || next < self.timer.deadline().into_std() {
-            self.timer.as_mut().reset(next.into());
-            if self.timer.as_mut().poll(context).is_ready() {
+        if due || next < self.timer.deadline() {
+            self.timer.reset(next);
+            if Pin::new(&mut self.timer).poll(context).is_ready() {
                 context.waker().wake_by_ref();
             }
         }

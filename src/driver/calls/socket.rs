@@ -29,7 +29,7 @@ pub struct Socket {
 enum Kind {
     /// TCP, with no interest in what arrives.
     Quiet(AsyncFd<TcpStream>),
-    /// TLS, and domain sockets.
+    /// TLS, domain sockets, and clusters of this process.
     Plain(Box<dyn Connection>),
 }
 
@@ -40,6 +40,7 @@ enum Kind {
 pub async fn connect(api: Api, endpoint: Endpoint) -> Result<Socket> {
     let kind = match transport::dial(&api, &endpoint).await? {
         transport::Socket::Unix(socket) => Kind::Plain(Box::new(socket)),
+        transport::Socket::Inside(stream) => Kind::Plain(Box::new(stream)),
         transport::Socket::Tcp(tcp) if endpoint.tls => Kind::Plain(secure(&endpoint, tcp).await?),
         transport::Socket::Tcp(tcp) => {
             Kind::Quiet(quiet(tcp).map_err(|e| Error::connection("cannot be used").caused_by(e))?)

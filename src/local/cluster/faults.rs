@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::LocalCluster;
+use super::history::Subject;
 use super::machine::Machine;
 use super::network::{UpdateFaults, Waiting};
 use crate::local::agent;
@@ -30,13 +31,11 @@ impl LocalCluster {
         if self.is_inherited() {
             return None;
         }
-        let (reply, answer) = std::sync::mpsc::channel();
-        self.handle.tell(move |machine, now| {
+        self.handle.ask_and_wait(move |machine, now| {
             let outcome = fault(machine, now);
             machine.route(now);
-            drop(reply.send(outcome));
-        });
-        answer.recv().ok()
+            outcome
+        })
     }
 }
 
@@ -45,7 +44,8 @@ impl Machine {
     pub fn disconnect_framework(&mut self, now: Instant, framework_id: &str) -> bool {
         let connection = self.master.connection_of(framework_id);
         if let Some(connection) = connection {
-            tracing::info!("Fault: the connection of framework {framework_id} breaks");
+            let message = format!("the connection of framework {framework_id} breaks");
+            self.note_fault(now, Subject::framework(framework_id), message);
             self.close_stream(now, connection);
         }
         connection.is_some()
@@ -54,7 +54,8 @@ impl Machine {
     /// SUBSCRIBE of a framework is answered with 503 for a while, as by a master that has not finished recovery
     /// (`Master::Http::scheduler`).
     pub fn refuse_framework(&mut self, now: Instant, framework_id: &str, period: Period) {
-        tracing::info!("Fault: framework {framework_id} may not subscribe for {period}");
+        let message = format!("framework {framework_id} may not subscribe for {period}");
+        self.note_fault(now, Subject::framework(framework_id), message);
         self.answers.refused.retain(|(id, until)| id != framework_id && *until > now);
         self.answers.refused.push((framework_id.to_owned(), now + period));
     }
@@ -62,7 +63,7 @@ impl Machine {
     /// Requests of schedulers are answered with 401 for a while, as after their credential was changed
     /// (`BasicAuthenticator`).
     pub fn reject_authentication(&mut self, now: Instant, period: Period) {
-        tracing::info!("Fault: no credential is accepted for {period}");
+        self.note_fault(now, Subject::default(), format!("no credential is accepted for {period}"));
         self.answers.unauthorized = Some(now + period);
     }
 
@@ -95,14 +96,16 @@ impl Machine {
     ) -> bool {
         let container = self.agents.get(agent_id).and_then(|agent| agent.container_of(framework_id, task_id));
         let Some(container) = container.map(str::to_owned) else { return false };
-        tracing::info!("Fault: the process of task '{task_id}' gets signal {signal}");
+        let message = format!("the process of task '{task_id}' gets signal {signal}");
+        self.note_fault(now, Subject::task(framework_id, agent_id, task_id), message);
         self.order(now, agent_id, Order::Signal { container, signal });
         true
     }
 
     /// The executor of a task is killed (`Slave::executorTerminated`). Returns false if the task does not run.
     pub fn kill_executor(&mut self, now: Instant, agent_id: &str, framework_id: &str, task_id: &str) -> bool {
-        tracing::info!("Fault: the executor of task '{task_id}' is killed");
+        let message = format!("the executor of task '{task_id}' is killed");
+        self.note_fault(now, Subject::task(framework_id, agent_id, task_id), message);
         self.agents.get_mut(agent_id).is_some_and(|agent| agent.kill_executor_of(now, framework_id, task_id))
     }
 
@@ -113,7 +116,7 @@ impl Machine {
         if self.agents.get(agent_id).is_none() {
             return false;
         }
-        tracing::info!("Fault: agent {agent_id} cannot be reached");
+        self.note_fault(now, Subject::agent(agent_id), format!("agent {agent_id} cannot be reached"));
         self.network.cut(agent_id);
         if at_once {
             self.master.mark_unreachable(now, agent_id, "health check timed out");
@@ -127,7 +130,7 @@ impl Machine {
     /// registers again (`Slave::pingTimeout`, `Master::__reregisterSlave`). Returns false if the network did not fail.
     pub fn reconnect_agent(&mut self, now: Instant, agent_id: &str) -> bool {
         let Some(Waiting { to_agent, to_master }) = self.network.join(agent_id) else { return false };
-        tracing::info!("Fault: agent {agent_id} can be reached again");
+        self.note_fault(now, Subject::agent(agent_id), format!("agent {agent_id} can be reached again"));
         self.master.pings_answered(agent_id);
         if !self.master.has_agent(agent_id) {
             self.network.register_after(now, agent_id);
@@ -147,8 +150,10 @@ impl Machine {
     /// another agent, and the tasks of the former one are lost (`Master::_registerSlave`). Returns the id that it has
     /// then.
     pub fn restart_agent(&mut self, now: Instant, agent_id: &str, memory: bool, down: Period) -> Option<String> {
+        self.agents.get(agent_id)?;
+        let message = format!("agent {agent_id} is restarted with{} its memory", if memory { "" } else { "out" });
+        self.note_fault(now, Subject::agent(agent_id), message);
         let agent = self.agents.get_mut(agent_id)?;
-        tracing::info!("Fault: agent {agent_id} is restarted with{} its memory", if memory { "" } else { "out" });
         agent.drop_outputs();
         self.master.agent_exited(now, agent_id);
         if memory {
@@ -166,14 +171,17 @@ impl Machine {
 
     /// An operator's call, as by `/api/v1`. Returns why it is refused.
     pub fn operate(&mut self, now: Instant, call: v1::master::Call) -> Result<(), Refusal> {
-        self.master.operator_call(now, call).map(drop)
+        self.operator_call(now, call).map(drop)
     }
 
     /// The disk of an agent is full: with the isolator `disk/du` that enforces quotas its executors are killed, and
     /// nothing new can be started (`PosixDiskIsolatorProcess::_collect`), until [`Machine::free_disk`].
     pub fn exhaust_disk(&mut self, now: Instant, agent_id: &str) -> bool {
+        if self.agents.get(agent_id).is_none() {
+            return false;
+        }
+        self.note_fault(now, Subject::agent(agent_id), format!("the disk of agent {agent_id} is full"));
         let Some(agent) = self.agents.get_mut(agent_id) else { return false };
-        tracing::info!("Fault: the disk of agent {agent_id} is full");
         agent.exceed_disk(now);
         self.network.full.insert(agent_id.to_owned());
         true
@@ -201,7 +209,8 @@ impl Machine {
     /// those that are gone or unreachable, weights, quotas and the maintenance schedule. Agents register again within a
     /// second, with their tasks.
     pub fn restart_master(&mut self, now: Instant, memory: bool) {
-        tracing::info!("Fault: the master is restarted with{} its memory", if memory { "" } else { "out" });
+        let message = format!("the master is restarted with{} its memory", if memory { "" } else { "out" });
+        self.note_fault(now, Subject::default(), message);
         self.master.restart(now, memory);
         self.network.forget_master();
         let ids: Vec<String> = self.agents.values().map(|agent| agent.config().id.clone()).collect();

@@ -5,16 +5,48 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 use super::machine::{Job, Machine};
+use crate::clock::Clock;
 
-/// How the server reaches the cluster's thread.
+/// How the server reaches the cluster's thread, and others do.
 #[derive(Debug, Clone)]
-pub struct Handle(mpsc::UnboundedSender<Job>);
+pub struct Handle {
+    jobs: mpsc::UnboundedSender<Job>,
+    clock: Clock,
+}
 
 impl Handle {
-    /// A handle, and where its jobs come out.
-    pub fn new() -> (Self, mpsc::UnboundedReceiver<Job>) {
+    /// A handle of a cluster with this clock, and where its jobs come out.
+    pub fn new(clock: Clock) -> (Self, mpsc::UnboundedReceiver<Job>) {
         let (jobs, receiver) = mpsc::unbounded_channel();
-        (Self(jobs), receiver)
+        (Self { jobs, clock }, receiver)
+    }
+
+    /// What the cluster asks for the time.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Runs a job on the cluster's thread and waits for its result; `None` if the cluster is gone. What drivers of this
+    /// process were asked for before happens before, if time moves only when it is told to. Not to be called on the
+    /// cluster's own thread.
+    pub fn ask_and_wait<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Machine, Instant) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (reply, answer) = std::sync::mpsc::channel();
+        let job = move |machine: &mut Machine, now| drop(reply.send(job(machine, now)));
+        match self.clock.as_skipping() {
+            None => {
+                self.tell(job);
+                answer.recv().ok()
+            }
+            Some(clock) => {
+                let _waiting = clock.wait();
+                let own = self.clone();
+                clock.input(move || own.tell(job));
+                answer.recv().ok()
+            }
+        }
     }
 
     /// Runs a job on the cluster's thread and returns its result; `None` if the cluster is gone.
@@ -30,6 +62,6 @@ impl Handle {
     /// Runs a job on the cluster's thread, later.
     pub fn tell(&self, job: impl FnOnce(&mut Machine, Instant) + Send + 'static) {
         // A cluster that is gone has nothing left to do.
-        let _ = self.0.send(Box::new(job));
+        let _ = self.jobs.send(Box::new(job));
     }
 }

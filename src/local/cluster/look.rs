@@ -113,7 +113,8 @@ impl Machine {
     /// What the master says of the tasks of an agent that it does not reach.
     fn told_of(&self, agent: &Agent) -> Option<Told> {
         let id = &agent.config().id;
-        (!self.master.reaches(id)).then(|| self.master.states_of_tasks(id))
+        let is_here = self.agents.get(id).is_some() && self.master.reaches(id);
+        (!is_here).then(|| self.master.states_of_tasks(id))
     }
 }
 

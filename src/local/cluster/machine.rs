@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
-use tokio::time::sleep_until;
 
 use super::agents::Agents;
 use super::faults::Answers;
+use super::history::{History, Record, Subject};
+use super::holds::Holds;
 use super::maker::{Made, Maker};
 use super::network::Network;
 use super::view::TaskView;
-use crate::clock;
+use crate::clock::Clock;
 use crate::local::agent::{self, Agent};
-use crate::local::backend::{Backend, Order, Report, Sandbox, Simulate};
+use crate::local::backend::{Backend, Event as Happening, Order, Report, Sandbox, Simulate, StartError};
 use crate::local::failures::Failures;
 use crate::local::master::{self, Master};
 use crate::local::messages::{ConnectionId, ToAgent};
@@ -44,6 +45,9 @@ pub struct Machine {
     executors: HashMap<ConnectionId, queue::Sender<executor::Event>>,
     next_connection: ConnectionId,
     failures: Failures,
+    /// What is asked for the time.
+    time: Clock,
+    holds: Holds,
     /// Says of each task how it goes, if it is not to be run.
     pub simulate: Option<Simulate>,
     clock: WallClock,
@@ -53,6 +57,8 @@ pub struct Machine {
     /// Agents that are to register for the first time.
     pub(super) new_agents: BTreeSet<String>,
     pub(super) waiters: Vec<Waiter>,
+    /// What happened.
+    pub history: History,
 }
 
 /// An agent that has left, whose tasks and their files can still be looked at.
@@ -65,11 +71,14 @@ pub struct Departed {
 }
 
 impl Machine {
-    /// A machine without agents, whose clock is that of its master.
-    pub fn new(failures: Failures, master: Master, clock: WallClock, maker: Maker) -> Self {
+    /// A machine without agents, whose wall clock is that of its master.
+    pub fn new(failures: Failures, master: Master, time: Clock, clock: WallClock, maker: Maker) -> Self {
         Self {
+            network: Network::new(time.seed()),
             maker,
             master,
+            time,
+            holds: Holds::default(),
             clock,
             agents: Agents::default(),
             departed: Vec::new(),
@@ -77,10 +86,10 @@ impl Machine {
             executors: HashMap::new(),
             next_connection: 0,
             failures,
-            network: Network::new(clock::seed()),
             answers: Answers::default(),
             new_agents: BTreeSet::new(),
             waiters: Vec::new(),
+            history: History::default(),
             simulate: None,
         }
     }
@@ -94,8 +103,24 @@ impl Machine {
 
     /// The client has left.
     pub fn close_stream(&mut self, now: Instant, connection: ConnectionId) {
-        self.streams.remove(&connection);
+        self.end_stream(now, connection);
         self.master.disconnected(now, connection);
+    }
+
+    fn end_stream(&mut self, now: Instant, connection: ConnectionId) {
+        self.streams.remove(&connection);
+        self.history.ended(self.clock.timestamp(now), connection);
+    }
+
+    /// Notes what happens now.
+    pub(super) fn note(&mut self, now: Instant, record: Record) {
+        self.history.add(Record { time: self.clock.timestamp(now), ..record });
+    }
+
+    /// Notes a fault that was asked for, and logs it.
+    pub(super) fn note_fault(&mut self, now: Instant, subject: Subject, message: String) {
+        tracing::info!("Fault: {message}");
+        self.note(now, Record { kind: "fault", subject, message: Some(message), ..Record::default() });
     }
 
     /// Opens a stream for an executor's SUBSCRIBE, whose events go there. Returns its number.
@@ -116,6 +141,11 @@ impl Machine {
         self.agents.values_mut().for_each(|agent| agent.disconnected(connection));
     }
 
+    /// Ends the stream of an executor.
+    pub(super) fn end_executor_stream(&mut self, connection: ConnectionId) {
+        self.executors.remove(&connection);
+    }
+
     /// The agent at `/slave(N)`.
     pub fn agent_at(&mut self, path: &str) -> Option<&mut Agent> {
         self.agents.at_mut(path)
@@ -123,32 +153,25 @@ impl Machine {
 
     /// Starts an agent, and registers it at the master. Returns its id.
     pub fn add_agent(&mut self, now: Instant, wanted: &AgentOptions) -> String {
-        let Made { config, total, backend } = self.maker.make(self.master.new_agent_id(), wanted);
+        let start_time = self.clock.timestamp(now);
+        let Made { config, total, backend } = self.maker.make(self.master.new_agent_id(), wanted, start_time);
         let id = config.id.clone();
         self.master.add_agent(now, config.info.clone(), total.clone(), config.path.clone());
-        let world = World::new(self.clock, clock::seed());
+        let world = World::new(self.clock, self.time.seed());
         self.agents.insert(Agent::new(config, world, total), backend);
         id
     }
 
     /// Puts an agent that lost all its memory in the place of this one, whose containers end.
     pub(super) fn replace_agent(&mut self, now: Instant, id: &str, new_id: &str) {
-        let Some((mut former, mut backend)) = self.agents.remove(id) else { return };
-        former.perish(now);
-        while let Some(output) = former.poll_output() {
-            match output {
-                agent::Output::Order(order) => backend.handle(now, order),
-                agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
-                agent::Output::Tell(_) | agent::Output::Send(..) => {}
-            }
-        }
-        let (config, total) = (former.config().clone(), former.declared().clone());
+        let Some(former) = self.dismiss(now, id, "removed") else { return };
+        let (config, total) = (former.agent.config().clone(), former.agent.declared().clone());
+        let backend = former.backend.like(new_id);
         let info = Self::renamed(&config.info, new_id);
         let config = agent::Config { info, id: new_id.to_owned(), ..config };
         let agent = Agent::new(config, World::new(self.clock, self.network.random.u64(..)), total);
-        self.agents.insert(agent, backend.like(new_id));
+        self.agents.insert(agent, backend);
         self.new_agents.insert(new_id.to_owned());
-        self.departed.push(Departed { agent: former, how: "removed", backend });
     }
 
     /// Gives an order to the backend of an agent.
@@ -180,7 +203,7 @@ impl Machine {
 
     /// The time now. Sets the wall clocks if they are off.
     fn now(&mut self) -> Instant {
-        let (now, wall) = (clock::now(), clock::timestamp());
+        let (now, wall) = (self.time.now(), self.time.timestamp());
         if self.clock.is_off(now, wall) {
             self.clock = WallClock::new(now, wall);
             self.master.set_clock(self.clock);
@@ -195,7 +218,9 @@ impl Machine {
             let now = self.now();
             self.route(now);
             let deadline = self.next_timeout();
+            let time = self.time.clone();
             tokio::select! {
+                biased;
                 job = jobs.recv() => match job {
                     Some(job) => {
                         let now = self.now();
@@ -208,7 +233,7 @@ impl Machine {
                     self.take_report(now, report);
                 }
                 () = async { match deadline {
-                    Some(at) => sleep_until(at.into()).await,
+                    Some(at) => time.sleep_until(at).await,
                     None => std::future::pending().await,
                 } } => {}
             }
@@ -231,6 +256,7 @@ impl Machine {
     }
 
     fn take_report(&mut self, now: Instant, report: Report) {
+        self.holds.happened(&self.time, &report.event);
         if let Some(agent) = self.agents.get_mut(&report.agent_id) {
             agent.handle_backend(now, report.event);
         }
@@ -248,6 +274,9 @@ impl Machine {
             let mut quiet = true;
             while let Some(output) = self.master.poll_output() {
                 quiet = false;
+                if let Some(clock) = self.time.as_skipping() {
+                    clock.happened();
+                }
                 self.do_for_master(now, output);
             }
             // Each says one thing, and then the master has its say again.
@@ -284,13 +313,18 @@ impl Machine {
                     failures.tell(&update.status, || self.reported_by(&update.status));
                     self.failures = failures;
                 }
+                self.history.sent(self.clock.timestamp(now), connection, &event);
                 // That its connection ends is about to be noticed.
                 let lost = self.streams.get(&connection).is_some_and(|stream| !stream.send(&event));
                 if lost {
                     self.streams.remove(&connection);
                 }
             }
-            master::Output::Close(connection) => drop(self.streams.remove(&connection)),
+            master::Output::Close(connection) => self.end_stream(now, connection),
+            master::Output::Noted { kind, framework_id, agent_id } => {
+                let subject = Subject { framework_id, agent_id, ..Subject::default() };
+                self.note(now, Record { kind, subject, ..Record::default() });
+            }
             master::Output::Tell(agent_id, mut message) => {
                 self.describe(&mut message);
                 let message = self.network.carry_to_agent(&agent_id, message);
@@ -308,6 +342,19 @@ impl Machine {
         }
     }
 
+    /// An executor in a process of its own has a clock of its own, which does not follow one that is told to move.
+    fn lives_in_real_time(&self, agent_id: &str, order: &Order) -> Option<Happening> {
+        let Order::Start(launch) = order else { return None };
+        self.time.as_skipping()?;
+        let mut executors = self.agents.get(agent_id)?.executors();
+        executors.find(|executor| executor.is_custom() && executor.container == launch.container)?;
+        let why = StartError::new(
+            "executors in processes of their own do not follow the time of this cluster, which moves only when it is told \
+             to (time=\"skip\"); expected a task with a command, or one that simulate= describes",
+        );
+        Some(Happening::Failed { container: launch.container.clone(), why })
+    }
+
     fn do_for_agent(&mut self, now: Instant, agent_id: &str, output: agent::Output) {
         match output {
             agent::Output::Tell(message) => {
@@ -321,14 +368,15 @@ impl Machine {
                     self.executors.remove(&connection);
                 }
             }
-            agent::Output::Close(connection) => drop(self.executors.remove(&connection)),
+            agent::Output::Close(connection) => self.end_executor_stream(connection),
             agent::Output::Order(order) => {
                 let full = self.network.full.contains(agent_id).then(|| Self::out_of_space(agent_id, &order)).flatten();
-                if let Some(failed) = full {
+                if let Some(failed) = full.or_else(|| self.lives_in_real_time(agent_id, &order)) {
                     if let Some(agent) = self.agents.get_mut(agent_id) {
                         agent.handle_backend(now, failed);
                     }
                 } else if let Some(backend) = self.agents.backend_mut(agent_id) {
+                    self.holds.ordered(&self.time, &order);
                     backend.handle(now, order);
                 }
             }

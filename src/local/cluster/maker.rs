@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use crate::clock;
 use crate::local::agent;
 use crate::local::backend::Backend;
 use crate::local::options::{AgentOptions, Options};
@@ -45,7 +44,7 @@ impl Maker {
     }
 
     /// An agent with an id, which is as all agents are if nothing else is said.
-    pub fn make(&mut self, id: String, wanted: &AgentOptions) -> Made {
+    pub fn make(&mut self, id: String, wanted: &AgentOptions, start_time: f64) -> Made {
         let options = &self.options;
         let number = self.next;
         self.next = number.saturating_add(1);
@@ -76,7 +75,7 @@ impl Maker {
             environment: options.executor_environment_variables.clone(),
             flags: options.flags_of_agent(self.address.port()).into_iter().chain(given).collect::<BTreeMap<_, _>>(),
             reregistration_timeout: agent::REREGISTRATION_TIMEOUT,
-            start_time: clock::timestamp(),
+            start_time,
         };
         let backend = (self.backend)(&id, number);
         Made { config, total, backend }

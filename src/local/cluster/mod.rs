@@ -1,11 +1,16 @@
 //! Runs master and agents on one thread: starts them, stops them, and says where they are.
 
 pub mod agents;
+mod calls;
 pub mod faults;
 pub mod handle;
+pub mod history;
+mod holds;
+mod later;
 mod look;
 pub mod machine;
 pub mod maker;
+mod membership;
 pub mod network;
 mod remains;
 mod startup;
@@ -14,7 +19,7 @@ pub mod waiting;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -29,6 +34,7 @@ use self::waiting::Waited;
 use super::messages::is_terminal;
 use super::options::Options;
 use super::token::Token;
+use crate::clock::Clock;
 use crate::proto::v1;
 use crate::{Error, Result};
 
@@ -46,6 +52,8 @@ pub struct LocalCluster {
     link: String,
     token: Token,
     handle: Handle,
+    /// Functions of this process that are called later.
+    calls: Arc<later::Calls>,
     stop: Mutex<Option<oneshot::Sender<()>>>,
     life: Mutex<Life>,
     /// The process that has the thread: a forked child has not.
@@ -66,9 +74,10 @@ impl LocalCluster {
         let link = link(bound, &hostname, &token);
         let (stop, stopped) = oneshot::channel();
         let (ready, outcome) = std::sync::mpsc::channel();
-        let (handle, receiver) = Handle::new();
+        let clock = options.clock();
+        let (handle, receiver) = Handle::new(clock.clone());
         let (options, server_handle) = (options.clone(), handle.clone());
-        let site = Site { bound, address, hostname, token: token.clone() };
+        let site = Site { bound, address, hostname, token: token.clone(), clock };
         let thread = std::thread::Builder::new()
             .name("mesos-local".to_owned())
             .spawn(move || match Startup::prepare(&options, listener, site) {
@@ -88,7 +97,7 @@ impl LocalCluster {
             );
         }
         let (stop, life) = (Mutex::new(Some(stop)), Mutex::new(Life::Running(thread)));
-        Ok(Self { address, link, token, handle, stop, life, process: std::process::id() })
+        Ok(Self { address, link, token, handle, calls: Arc::default(), stop, life, process: std::process::id() })
     }
 
     /// Where this machine reaches it.
@@ -116,9 +125,12 @@ impl LocalCluster {
         if self.is_inherited() {
             return None;
         }
-        let (reply, answer) = std::sync::mpsc::channel();
-        self.handle.tell(move |machine, now| drop(reply.send(job(machine, now))));
-        answer.recv().ok()
+        self.handle.ask_and_wait(job)
+    }
+
+    /// What the cluster asks for the time.
+    pub fn clock(&self) -> &Clock {
+        self.handle.clock()
     }
 
     /// Looks at the cluster, or at what could be seen when it stopped. Nothing can be seen in a forked child.
@@ -170,6 +182,15 @@ impl LocalCluster {
         self.look(Machine::offer_views, |view| view.offers.clone())
     }
 
+    /// What happened, the oldest first: the last 100,000 records.
+    pub fn history(&self) -> Vec<history::Record> {
+        if self.is_inherited() {
+            return Vec::new();
+        }
+        let now = self.ask(|machine, _| machine.history.records().cloned().collect());
+        now.unwrap_or_else(|| self.with_remains(|remains| remains.history.records().cloned().collect()))
+    }
+
     /// Waits at most so long until a task has been in a state, or is over.
     pub fn wait_for_task(&self, key: &TaskKey, state: v1::TaskState, at_most: Duration) -> Waited<TaskView> {
         if self.is_inherited() {
@@ -192,6 +213,7 @@ impl LocalCluster {
         if self.is_inherited() {
             return;
         }
+        self.calls.close();
         if let Some(stop) = self.stop.lock().unwrap_or_else(PoisonError::into_inner).take() {
             // The thread may have ended by itself.
             let _ = stop.send(());

@@ -6,6 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use super::history::History;
 use super::view::View;
 
 /// So much of the end of a task's output is read while its file is there.
@@ -21,14 +22,16 @@ const OUTPUTS: [&str; 2] = ["stdout", "stderr"];
 pub struct Remains {
     /// What could be seen.
     pub view: View,
+    /// What had happened.
+    pub history: History,
     /// The end of the tasks' output, if its files are removed.
     output: HashMap<PathBuf, Vec<u8>>,
 }
 
 impl Remains {
     /// Reads what tasks wrote, that of the last ones first, if their files are about to be removed.
-    pub fn new(view: View, is_temporary: bool) -> Self {
-        let mut remains = Self { view, output: HashMap::new() };
+    pub fn new(view: View, history: History, is_temporary: bool) -> Self {
+        let mut remains = Self { view, history, output: HashMap::new() };
         let mut left = if is_temporary { KEPT_BYTES_OF_ALL } else { 0 };
         for task in remains.view.tasks.iter().rev() {
             for path in OUTPUTS.map(|name| task.sandbox.join(name)) {

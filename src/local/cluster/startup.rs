@@ -4,13 +4,16 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot};
 
 use super::handle::Handle;
 use super::machine::{Job, Machine};
 use super::maker::Maker;
 use super::remains::Remains;
-use crate::clock;
+use crate::clock::Clock;
+use crate::clock::places::{Known, Place as InProcess};
+use crate::clock::skipping::{Attention, Skipping};
 use crate::local::backend::posix::reaper::{Spawner, Ties};
 use crate::local::backend::posix::{self, Containers, Docker, Posix};
 use crate::local::backend::simulated::Simulated;
@@ -31,6 +34,7 @@ pub struct Site {
     pub address: SocketAddr,
     pub hostname: String,
     pub token: Token,
+    pub clock: Clock,
 }
 
 fn config(options: &Options, hostname: String, address: SocketAddr) -> master::Config {
@@ -57,6 +61,8 @@ fn config(options: &Options, hostname: String, address: SocketAddr) -> master::C
 pub struct Startup {
     runtime: tokio::runtime::Runtime,
     listener: TcpListener,
+    address: SocketAddr,
+    time: Clock,
     work_dir: WorkDir,
     /// Where sandboxes of failed tasks are kept.
     keep: Option<PathBuf>,
@@ -69,10 +75,14 @@ pub struct Startup {
 impl Startup {
     /// Makes everything that can fail, so that the thread that starts the cluster gets the error.
     pub fn prepare(options: &Options, listener: TcpListener, site: Site) -> Result<Self> {
-        let Site { bound, address, hostname, token } = site;
+        let Site { bound, address, hostname, token, clock: time } = site;
         let failed = |e: std::io::Error| Error::cluster(format!("cannot start the cluster: {e}"));
         let (sender, reports) = mpsc::unbounded_channel();
-        let runtime = crate::runtime::build().map_err(failed)?;
+        let runtime = match time.as_skipping().cloned() {
+            None => crate::runtime::build(),
+            Some(clock) => crate::runtime::build_with(move || clock.on_idle()),
+        };
+        let runtime = runtime.map_err(failed)?;
         let spawner = Arc::new(runtime.block_on(async { Spawner::start(Ties::None) }).map_err(failed)?);
         listener.set_nonblocking(true).map_err(failed)?;
         let work_dir = WorkDir::make(options.work_dir.as_deref())?;
@@ -81,9 +91,9 @@ impl Startup {
             Containers::Unsupported | Containers::IgnoreImage => None,
         };
         let config = config(options, hostname.clone(), address);
-        let (now, wall) = (clock::now(), clock::timestamp());
+        let (now, wall) = (time.now(), time.timestamp());
         let wall_clock = WallClock::new(now, wall);
-        let master = Master::new(now, config, World::new(wall_clock, clock::seed()));
+        let master = Master::new(now, config, World::new(wall_clock, time.seed()));
         let failed = Failed::default();
         // Others may name this machine too, and frameworks use the name that offers have.
         let own = (!bound.ip().is_loopback() || options.hostname.is_some()).then(|| hostname.clone());
@@ -110,7 +120,7 @@ impl Startup {
         }
         let maker = Maker::new(options.clone(), hostname, host, address, Box::new(backend));
         let failures = Failures::new(options.stderr_in_log, failed.clone());
-        let mut machine = Machine::new(failures, master, wall_clock, maker);
+        let mut machine = Machine::new(failures, master, time.clone(), wall_clock, maker);
         machine.simulate.clone_from(&options.simulate);
         for wanted in &options.agents {
             machine.add_agent(now, wanted);
@@ -122,7 +132,18 @@ impl Startup {
             queue_max: options.queue_max,
             credentials: options.credentials.clone().filter(|_| options.authenticate_http_frameworks),
         };
-        Ok(Self { runtime, listener, work_dir, keep: options.keep.clone(), failed, machine, reports, server })
+        Ok(Self {
+            runtime,
+            listener,
+            address,
+            time,
+            work_dir,
+            keep: options.keep.clone(),
+            failed,
+            machine,
+            reports,
+            server,
+        })
     }
 
     /// Runs the cluster until it is stopped, and returns what remains of it. Calls `ready` when the port answers.
@@ -133,27 +154,58 @@ impl Startup {
         stopped: oneshot::Receiver<()>,
         ready: impl FnOnce(),
     ) -> Remains {
-        let Self { runtime, listener, work_dir, keep, failed, mut machine, reports, server } = self;
+        let Self { runtime, listener, address, time, work_dir, keep, failed, mut machine, reports, server } = self;
+        // Whatever ends this thread, nobody waits for it any more.
+        let over = Over(time.clone());
+        let mut known = None;
         runtime.block_on(async {
+            let inside = time.as_skipping().map(|clock| {
+                let (place, inside) = place(clock);
+                known = Some(Known::new(address, place));
+                inside
+            });
             match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => drop(tokio::spawn(server::serve(listener, handle, server))),
+                Ok(listener) => drop(tokio::spawn(server::serve(listener, inside, handle, server))),
                 Err(error) => tracing::error!("The embedded cluster cannot listen: {error}"),
             }
             ready();
             tokio::select! {
+                biased;
                 () = machine.run(jobs, reports) => {}
                 _ = stopped => {}
             }
         });
-        let view = machine.view();
+        drop(known);
+        let (view, history) = (machine.view(), std::mem::take(&mut machine.history));
         // Tasks and connections end with the runtime, and only then goes the directory that they use.
         drop(machine);
         drop(runtime);
-        let remains = Remains::new(view, work_dir.is_temporary());
+        drop(over);
+        let remains = Remains::new(view, history, work_dir.is_temporary());
         if let Some(keep) = keep.filter(|_| work_dir.is_temporary()) {
             failed.keep(&keep);
         }
         drop(work_dir);
         remains
+    }
+}
+
+/// Where drivers of this process find a cluster with a clock of its own, and where their connections come out. Called on
+/// the cluster's runtime, which from now on does one thing after another.
+fn place(clock: &Arc<Skipping>) -> (InProcess, mpsc::UnboundedReceiver<DuplexStream>) {
+    tokio::spawn(Attention::new(clock.clone()));
+    let (connections, inside) = mpsc::unbounded_channel();
+    let runtime = tokio::runtime::Handle::current();
+    (InProcess { clock: Clock::from(clock.clone()), runtime, connections }, inside)
+}
+
+/// Ends a clock that moves only when it is told to.
+struct Over(Clock);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        if let Some(clock) = self.0.as_skipping() {
+            clock.end();
+        }
     }
 }

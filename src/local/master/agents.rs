@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::framework::Task;
-use super::{AgentRecord, Master, Output};
+use super::{Master, Output};
 use crate::local::allocator::Was;
 use crate::local::messages::{ConnectionId, ToAgent, is_terminal};
 use crate::local::resources::Resources;
@@ -18,6 +18,26 @@ use crate::wire::duration::Period;
 
 /// `DEFAULT_MAX_UNREACHABLE_TASKS_PER_FRAMEWORK`.
 const MAX_UNREACHABLE_TASKS: usize = 1000;
+
+/// An agent as the master knows it.
+#[derive(Debug, Clone)]
+pub struct AgentRecord {
+    pub info: v1::AgentInfo,
+    pub total: Resources,
+    /// The last part of its URL, `slave(1)`.
+    pub path: String,
+    pub registered_time: f64,
+    /// Whether its resources are kept from frameworks.
+    pub deactivated: bool,
+    /// How far it is drained of tasks.
+    pub drain: Option<v1::DrainInfo>,
+    /// Whether its connection stands; if not, it is to register again.
+    pub connected: bool,
+    /// It is pinged at regular intervals since then.
+    pub pinged_since: Instant,
+    /// The tasks, each with its framework, that are to be killed when it is connected again.
+    pub killed: BTreeSet<(String, String)>,
+}
 
 /// An agent as the registry has it: all that a master remembers that is started again.
 #[derive(Debug, Clone)]
@@ -147,6 +167,11 @@ impl Master {
         self.pings_unanswered(now, agent_id);
         let Some(agent) = self.agents.get_mut(agent_id).filter(|agent| agent.connected) else { return };
         tracing::info!("Agent {agent_id} disconnected");
+        self.outputs.push_back(Output::Noted {
+            kind: "agent_disconnected",
+            framework_id: None,
+            agent_id: Some(agent_id.to_owned()),
+        });
         agent.connected = false;
         let why = format!("Agent {} disconnected", agent.info.hostname);
         self.disconnected.insert(agent_id.to_owned(), due);
@@ -196,6 +221,12 @@ impl Master {
 
     /// An agent is no longer registered: its tasks and offers go.
     pub(super) fn depart(&mut self, now: Instant, agent_id: &str, how: Departure, why: &str) {
+        let kind = match how {
+            Departure::Unreachable => "agent_unreachable",
+            Departure::Gone => "agent_gone",
+            Departure::Removed => "agent_removed",
+        };
+        self.note_of_agent(kind, agent_id);
         self.counters.count("master/slave_removals");
         self.tell_of_operations(agent_id, how);
         self.agents.remove(agent_id);
@@ -363,6 +394,7 @@ impl Master {
         for framework in former.frameworks.values() {
             self.outputs.extend(framework.connection.as_ref().map(|connection| Output::Close(connection.id)));
         }
+        self.outputs.push_back(Output::Noted { kind: "master_restarted", framework_id: None, agent_id: None });
         if !memory {
             return;
         }

@@ -39,6 +39,7 @@ use crate::proto::v1::scheduler::{Event, event};
 use crate::wire::duration::Period;
 
 use agents::Absent;
+pub use agents::AgentRecord;
 pub use config::{ALLOCATION_INTERVAL, Config, MAX_COMPLETED_FRAMEWORKS, MAX_COMPLETED_TASKS};
 pub use framework::Framework;
 use inverse_offers::InverseOffers;
@@ -61,26 +62,8 @@ pub enum Output {
     Close(ConnectionId),
     /// Tell the agent.
     Tell(String, ToAgent),
-}
-
-/// An agent as the master knows it.
-#[derive(Debug, Clone)]
-pub struct AgentRecord {
-    pub info: v1::AgentInfo,
-    pub total: Resources,
-    /// The last part of its URL, `slave(1)`.
-    pub path: String,
-    pub registered_time: f64,
-    /// Whether its resources are kept from frameworks.
-    pub deactivated: bool,
-    /// How far it is drained of tasks.
-    pub drain: Option<v1::DrainInfo>,
-    /// Whether its connection stands; if not, it is to register again.
-    pub connected: bool,
-    /// It is pinged at regular intervals since then.
-    pub pinged_since: Instant,
-    /// The tasks, each with its framework, that are to be killed when it is connected again.
-    pub killed: BTreeSet<(String, String)>,
+    /// Note that something happened to a framework, an agent or the master itself.
+    Noted { kind: &'static str, framework_id: Option<String>, agent_id: Option<String> },
 }
 
 /// Resources on their way to a framework.
@@ -189,6 +172,7 @@ impl Master {
             pinged_since: now,
             killed: BTreeSet::new(),
         };
+        self.note_of_agent("agent_added", &id);
         self.agents.insert(id, record);
     }
 
@@ -320,6 +304,7 @@ impl Master {
             return;
         };
         tracing::info!("Removing framework {id}");
+        self.note_of_framework("framework_removed", id);
         self.discard_offers(id);
         framework.complete(self.world.timestamp(now));
         self.tell_agents(&ToAgent::ShutdownFramework { framework_id: id.to_owned() });

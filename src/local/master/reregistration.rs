@@ -24,6 +24,7 @@ impl Master {
             tracing::warn!("Refusing re-registration of agent {agent_id} because it is already marked gone");
             return self.outputs.push_back(Output::Tell(agent_id, ToAgent::Shutdown));
         }
+        self.note_of_agent("agent_reregistered", &agent_id);
         if self.agents.contains_key(&agent_id) {
             self.reconnect(now, &agent_id, &agent);
         } else {

@@ -2,11 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::{AgentRecord, Master, OfferRecord};
+use super::{AgentRecord, Master, OfferRecord, Output};
 use crate::local::resources::Resources;
 use crate::proto::v1;
 
 impl Master {
+    /// Notes that something happened to an agent.
+    pub(super) fn note_of_agent(&mut self, kind: &'static str, agent_id: &str) {
+        self.outputs.push_back(Output::Noted { kind, framework_id: None, agent_id: Some(agent_id.to_owned()) });
+    }
+
+    /// Notes that something happened to a framework.
+    pub(super) fn note_of_framework(&mut self, kind: &'static str, id: &str) {
+        self.outputs.push_back(Output::Noted { kind, framework_id: Some(id.to_owned()), agent_id: None });
+    }
+
     /// An agent that is registered.
     pub fn agent_record(&self, id: &str) -> Option<&AgentRecord> {
         self.agents.get(id)

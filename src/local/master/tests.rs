@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+mod agents;
 mod sharing;
 
 use super::*;
@@ -51,6 +52,7 @@ impl World {
                 Output::Send(connection, event) => self.events.push((connection, *event)),
                 Output::Close(connection) => self.closed.push(connection),
                 Output::Tell(agent, message) => self.told.push((agent, message)),
+                Output::Noted { .. } => {}
             }
         }
     }

@@ -143,6 +143,20 @@ pub fn switch(text: &str) -> Parsed<bool> {
     }
 }
 
+/// Whether time moves only when it is told to: `real` or `skip`.
+pub fn skips_time(text: &str) -> Parsed<bool> {
+    match text.trim() {
+        "real" => Ok(false),
+        "skip" => Ok(true),
+        _ => Err(Invalid::new("expected real or skip")),
+    }
+}
+
+/// A number from which random ones follow.
+pub fn seed(text: &str) -> Parsed<u64> {
+    text.trim().parse().map_err(|_| Invalid::new("expected a whole number from 0"))
+}
+
 /// What is done with tasks whose containers want an image: `ignore-image` or `docker`.
 pub fn containers(text: &str) -> Parsed<Containers> {
     match text.trim() {

@@ -15,6 +15,7 @@ use super::backend::posix::Containers;
 use super::master::{ALLOCATION_INTERVAL, MAX_COMPLETED_FRAMEWORKS, MAX_COMPLETED_TASKS};
 use super::resources::Declared;
 use super::token::Token;
+use crate::clock::Clock;
 use crate::environment::variable;
 use crate::proto::v1;
 use crate::wire::duration::Period;
@@ -83,6 +84,10 @@ pub struct Options {
     pub keep: Option<PathBuf>,
     /// The directory of the sandboxes; a temporary one, removed at the end, if `None`.
     pub work_dir: Option<PathBuf>,
+    /// Whether time moves only when it is told to.
+    pub skip_time: bool,
+    /// What all that is left to chance follows from, if time moves only when it is told to.
+    pub seed: u64,
     /// Between batch allocations.
     pub allocation_interval: Period,
     /// Whether what tasks give back is offered at once, not with the next batch.
@@ -130,6 +135,8 @@ impl Default for Options {
             stderr_in_log: true,
             keep: None,
             work_dir: None,
+            skip_time: false,
+            seed: 0,
             allocation_interval: ALLOCATION_INTERVAL,
             allocate_on_recovery: false,
             executor_registration_timeout: REGISTRATION_TIMEOUT,
@@ -148,7 +155,7 @@ type Setting = (&'static str, &'static str, fn(&mut Options, &str) -> Result<()>
 
 /// The flags of libmesos' `local` (`src/local/flags.hpp`), of masters and of agents, which it reads from the same
 /// environment, and what is our own.
-const SETTINGS: [Setting; 28] = [
+const SETTINGS: [Setting; 30] = [
     ("port", "", |o, text| set(&mut o.port, whole(text))),
     ("ip", "", |o, text| set(&mut o.ip, ip(text))),
     ("agents", "MESOS_NUM_SLAVES", |o, text| set(&mut o.agents, agents::agents(text))),
@@ -194,6 +201,8 @@ const SETTINGS: [Setting; 28] = [
     ("executor_shutdown_grace_period", "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", |o, text| {
         set(&mut o.executor_shutdown_grace_period, Period::parse(text))
     }),
+    ("time", "REMESOS_LOCAL_TIME", |o, text| set(&mut o.skip_time, flags::skips_time(text))),
+    ("seed", "REMESOS_LOCAL_SEED", |o, text| set(&mut o.seed, flags::seed(text))),
     ("containers", "REMESOS_LOCAL_CONTAINERS", |o, text| set(&mut o.containers, flags::containers(text))),
     ("hosts", "REMESOS_LOCAL_HOSTS", |o, text| set(&mut o.hosts, hosts(text))),
     ("queue_mb", "REMESOS_LOCAL_QUEUE_MB", |o, text| set(&mut o.queue_max, megabytes(text))),
@@ -240,6 +249,11 @@ impl Options {
     /// From the environment alone.
     pub fn from_environment() -> Result<Self> {
         Self::new(&HashMap::new())
+    }
+
+    /// The clock of a cluster with these options.
+    pub fn clock(&self) -> Clock {
+        if self.skip_time { Clock::skipping(self.seed) } else { Clock::real() }
     }
 
     /// The port to listen on, 0 for any free one.

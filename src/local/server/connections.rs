@@ -1,24 +1,31 @@
 //! Connections: how many there are, and how long each may wait for its peer. Knows nothing of what is asked.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::State;
 use axum::http::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Router};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use nix::sys::resource::{Resource, getrlimit};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Semaphore, watch};
 use tower_service::Service;
 
+use super::Context;
 use super::peer::Peer;
+use crate::local::refusal::Refusal;
 
 /// The most connections at a time, if the process may open files enough.
 const CONNECTIONS_MAX: u64 = 10_000;
@@ -91,6 +98,7 @@ impl Connection {
                 }
             };
             tokio::select! {
+                biased;
                 () = over => return,
                 changed = phases.changed() => changed.expect("the sender is in self"),
             }
@@ -122,6 +130,30 @@ pub async fn serve(listener: TcpListener, routes: Router, most: usize) {
     }
 }
 
+/// Serves the connections of drivers that run beside the cluster.
+pub async fn serve_inside(mut connections: UnboundedReceiver<DuplexStream>, here: SocketAddr, routes: Router) {
+    let peer = Peer { uid: Some(nix::unistd::geteuid().as_raw()), here };
+    while let Some(stream) = connections.recv().await {
+        let routes = routes.clone().layer(Extension(Inside));
+        tokio::spawn(attend(stream, peer, routes));
+    }
+}
+
+/// Among the extensions of a request of a driver that runs beside the cluster.
+#[derive(Debug, Clone, Copy)]
+struct Inside;
+
+/// Goes on with requests of drivers that share the cluster's clock, which is the world's or theirs alone.
+pub async fn only_inside(State(context): State<Context>, request: axum::extract::Request, next: Next) -> Response {
+    let shares = context.cluster.clock().as_skipping().is_none() || request.extensions().get::<Inside>().is_some();
+    if shares {
+        return next.run(request).await;
+    }
+    let why = "The time of this cluster moves only when it is told to (time=\"skip\"), which only drivers in the process of \
+               the cluster can follow";
+    Refusal::new(403, why).into_response()
+}
+
 /// How many connections there may be: file descriptors are left for the tasks.
 pub fn most() -> usize {
     let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(CONNECTIONS_MAX, |(soft, _)| soft.saturating_mul(3) / 4);
@@ -142,6 +174,7 @@ async fn attend(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, pe
     };
     let io = TokioIo::new(Noted { socket, connection: connection.clone() });
     tokio::select! {
+        biased;
         outcome = http1::Builder::new().max_headers(HEADERS_MAX).serve_connection(io, service_fn(answer)) => if let Err(error) = outcome {
             tracing::debug!("A connection to the embedded cluster ended: {error}");
         },
@@ -158,7 +191,7 @@ struct Noted<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for Noted<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
+        context: &mut TaskContext<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
         ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
@@ -168,13 +201,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Noted<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Noted<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, data: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut TaskContext<'_>,
+        data: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         Pin::new(&mut self.socket).poll_write(context, data)
     }
 
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
+        context: &mut TaskContext<'_>,
         data: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
         Pin::new(&mut self.socket).poll_write_vectored(context, data)
@@ -184,11 +221,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Noted<S> {
         self.socket.is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.socket).poll_flush(context)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.socket).poll_shutdown(context)
     }
 }
@@ -205,7 +242,7 @@ impl HttpBody for Answer {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
+        context: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         Pin::new(&mut self.body).poll_frame(context)
     }

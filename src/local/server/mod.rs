@@ -22,6 +22,8 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::Uri;
 use axum::routing::{any, get};
 use axum::{Router, middleware};
+use tokio::io::DuplexStream;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tower_service::Service;
 
 use super::cluster::handle::Handle;
@@ -56,8 +58,14 @@ pub struct Config {
     pub credentials: Option<Credentials>,
 }
 
-/// Serves until its task ends.
-pub async fn serve(listener: tokio::net::TcpListener, cluster: Handle, config: Config) {
+/// Serves until its task ends. If drivers of this process have connections of their own, schedulers and executors are
+/// served on these alone.
+pub async fn serve(
+    listener: tokio::net::TcpListener,
+    inside: Option<UnboundedReceiver<DuplexStream>>,
+    cluster: Handle,
+    config: Config,
+) {
     let Config { work_dir, token, hosts, queue_max, credentials } = config;
     let guard = Guard { credentials: credentials.map(Arc::new), token: token.clone() };
     let context = Context { cluster, work_dir: Arc::new(work_dir), queue_max };
@@ -66,6 +74,9 @@ pub async fn serve(listener: tokio::net::TcpListener, cluster: Handle, config: C
         *request.uri_mut() = resolve(request.uri());
         routes.clone().call(request)
     });
+    if let (Some(inside), Ok(here)) = (inside, listener.local_addr()) {
+        tokio::spawn(connections::serve_inside(inside, here, resolved.clone()));
+    }
     connections::serve(listener, resolved, connections::most()).await;
 }
 
@@ -95,9 +106,11 @@ fn routes(context: Context, door: Door, guard: Guard) -> Router {
     let others = middleware::from_fn_with_state(others, body::whole);
     let executors = any(executor::handle).layer(calls.clone());
     let executors = executors.layer(middleware::from_fn_with_state(context.clone(), executor::admit));
+    let in_process = middleware::from_fn_with_state(context.clone(), connections::only_inside);
+    let executors = executors.layer(in_process.clone());
     let schedulers = middleware::from_fn_with_state(guard, principals::authenticate);
     let master = Router::new()
-        .route("/api/v1/scheduler", any(scheduler::handle).layer(calls).layer(schedulers))
+        .route("/api/v1/scheduler", any(scheduler::handle).layer(calls).layer(schedulers).layer(in_process))
         .route("/state", get(views::state))
         .route("/state-summary", get(views::summary))
         .route("/flags", get(views::flags))

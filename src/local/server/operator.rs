@@ -75,7 +75,7 @@ pub async fn maintenance(context: State<Context>, method: Method, headers: Heade
 
 pub(super) async fn ask(context: &Context, call: Call) -> Result<Option<master::Response>, Refusal> {
     let answer = move |machine: &mut Machine, now| {
-        let answer = machine.master.operator_call(now, call);
+        let answer = machine.operator_call(now, call);
         // Frameworks hear of it before the operator does.
         machine.route(now);
         answer

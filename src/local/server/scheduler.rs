@@ -73,7 +73,7 @@ async fn call_of(
     let done = if matches!(request, OfFramework::UpdateFramework(_)) { StatusCode::OK } else { StatusCode::ACCEPTED };
     let outcome = context.cluster.ask(move |machine, now| {
         machine.refusal(now, None)?;
-        machine.master.call(now, stream_id.as_deref(), &framework_id, request)
+        machine.call(now, stream_id.as_deref(), &framework_id, request)
     });
     match outcome.await {
         Some(Ok(())) => Ok(done.into_response()),
@@ -94,7 +94,7 @@ async fn subscribe(
         let id = subscribe.framework_info.id.as_ref().map(|id| id.value.as_str());
         machine.refusal(now, id)?;
         let connection = machine.open_stream(sender);
-        let stream_id = machine.master.subscribe(now, connection, subscribe);
+        let stream_id = machine.subscribe(now, connection, subscribe);
         let left = move || cluster.tell(move |machine, now| machine.close_stream(now, connection));
         Ok((stream_id, Events::new(events, left)))
     });

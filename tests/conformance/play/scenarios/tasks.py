@@ -59,11 +59,15 @@ def a_running_task_is_killed_with_task_killing_state(stage):
     killed(stage, framework("TASK_KILLING_STATE"))
 
 
+# Ends by SIGTERM as other commands do, a second late, so that it still runs when it is killed again.
+SLOW_TO_END = "trap 'sleep 1; trap - TERM; kill $$' TERM; while :; do sleep 0.05; done"
+
+
 def killed(stage, info):
     driver = stage.driver(info)
     driver.begin()
     offer = driver.offer()
-    driver.launchTasks(offer.id, [task(offer, "t", "sleep 1000")])
+    driver.launchTasks(offer.id, [task(offer, "t", SLOW_TO_END)])
     driver.state("t", "TASK_RUNNING")
     driver.killTask(task_id("t"))
     driver.killTask(task_id("t"))

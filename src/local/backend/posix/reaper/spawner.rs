@@ -38,11 +38,11 @@ pub unsafe fn live(control: i32, parent: libc::pid_t, ties: Ties) -> ! {
         let mut is_wanted = system::end_with_parent(parent, libc::SIGTERM);
         #[cfg(target_os = "linux")]
         super::memory::give_back();
+        let mut some_left = false;
         while is_wanted {
-            if reap() == Reaped::Failure {
-                kill_children(shared);
-            }
-            is_wanted = match system::wait(Some(CONTROL), None, LOOK) {
+            // Who is on its way to its end anyway may yet leave somebody, so this goes on until there is nobody.
+            some_left = (reap() == Reaped::Failure || some_left) && kill_children(shared) > 0;
+            is_wanted = match system::wait(Some(CONTROL), None, if some_left { ROUND } else { LOOK }) {
                 Woken::First => start_reaper(),
                 _ => !system::is_told_to_end() && libc::getppid() == parent,
             };

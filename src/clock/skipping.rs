@@ -1,0 +1,518 @@
+//! A clock that moves only when it is told to, and the order in which things happen on it.
+//!
+//! Everything that the clock belongs to runs on one runtime of one thread. What comes from other threads waits here: what
+//! frameworks ask of their drivers (inputs), and callbacks to be made. Whenever that thread is about to sleep, so that all
+//! that could follow from the last thing has happened, [`Skipping::on_idle`] lets the next thing happen: the first input,
+//! else the first callback, else the next time. The same program therefore gives the same events in the same order.
+//!
+//! Inputs and callbacks are taken while somebody waits for the cluster. If nobody does, a thread may be about to ask for
+//! more, and what it asks for next has to come before what follows from the first: it is given a moment ([`PATIENCE`]).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
+
+use tokio::time::{Sleep, sleep};
+
+/// What the wall clock shows at first: the beginning of the year 2000, in seconds since the epoch.
+const EPOCH: f64 = 946_684_800.0;
+/// What nobody waits for begins after so much real time.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+type Input = Box<dyn FnOnce() + Send>;
+type Callback = Box<dyn FnOnce(Busy) + Send>;
+
+/// A clock that moves only when it is told to.
+pub struct Skipping {
+    begin: Instant,
+    state: Mutex<State>,
+    /// For threads that wait for a goal.
+    changed: Condvar,
+}
+
+struct State {
+    now: Instant,
+    alarms: BTreeMap<(Instant, u64), Waker>,
+    next_alarm: u64,
+    inputs: VecDeque<Input>,
+    callbacks: VecDeque<Callback>,
+    /// How many things are being done elsewhere.
+    busy: usize,
+    /// How many real processes run.
+    running: usize,
+    /// Whether the runtime may not have seen yet what came from elsewhere.
+    unseen: bool,
+    runtime: Option<Waker>,
+    /// How many threads wait for the cluster, those in a callback apart.
+    waiting: usize,
+    waiting_in_callback: usize,
+    /// The thread that makes the callback which is in progress.
+    caller: Option<ThreadId>,
+    /// Whether what nobody waits for may begin.
+    patience_is_over: bool,
+    /// Counts what can be seen from outside.
+    happened: u64,
+    /// Counts how often nothing was left to do.
+    settled: u64,
+    goal: Option<Goal>,
+    next_goal: u64,
+    random: fastrand::Rng,
+    ended: bool,
+}
+
+/// How far time is to move.
+#[derive(Debug, Clone, Copy)]
+pub struct Move {
+    /// At most to this time.
+    pub until: Instant,
+    /// Given to stop when more than so much has happened ([`Skipping::count`]), and to wait while real processes run.
+    pub watching: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Goal {
+    number: u64,
+    wanted: Move,
+    outcome: Option<Outcome>,
+}
+
+/// What a move came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is as late as it was to be.
+    Arrived,
+    /// Something happened before.
+    Happened,
+    /// The cluster has ended.
+    Ended,
+}
+
+/// Something is being done elsewhere, for as long as this lives.
+pub struct Busy(Arc<Skipping>);
+
+/// Somebody waits for the cluster, for as long as this lives.
+pub struct Waiting {
+    clock: Arc<Skipping>,
+    in_callback: bool,
+}
+
+/// A real process runs, for as long as this lives.
+pub struct Running(Arc<Skipping>);
+
+/// A move in progress. Dropping it gives it up.
+pub struct Moving {
+    clock: Arc<Skipping>,
+    number: u64,
+}
+
+impl Skipping {
+    /// A clock whose time begins at this one.
+    pub(super) fn new(begin: Instant, seed: u64) -> Self {
+        let state = State {
+            now: begin,
+            alarms: BTreeMap::new(),
+            next_alarm: 0,
+            inputs: VecDeque::new(),
+            callbacks: VecDeque::new(),
+            busy: 0,
+            running: 0,
+            unseen: true,
+            runtime: None,
+            waiting: 0,
+            waiting_in_callback: 0,
+            caller: None,
+            patience_is_over: false,
+            happened: 0,
+            settled: 0,
+            goal: None,
+            next_goal: 0,
+            random: fastrand::Rng::with_seed(seed),
+            ended: false,
+        };
+        Self { begin, state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Instant {
+        self.lock().now
+    }
+
+    /// The wall time now, in seconds since the epoch.
+    pub fn timestamp(&self) -> f64 {
+        EPOCH + self.now().saturating_duration_since(self.begin).as_secs_f64()
+    }
+
+    /// The next of the numbers that follow from the seed.
+    pub fn seed(&self) -> u64 {
+        self.lock().random.u64(..)
+    }
+
+    /// Does something on the runtime when all that was asked for before is done.
+    pub fn input(&self, what: impl FnOnce() + Send + 'static) {
+        let mut state = self.lock();
+        if state.ended {
+            drop(state);
+            return what();
+        }
+        state.inputs.push_back(Box::new(what));
+        self.look(state);
+    }
+
+    /// Has a callback made when nothing else is left to do. It is over when the guard is dropped.
+    pub fn callback(self: &Arc<Self>, what: impl FnOnce(Busy) + Send + 'static) {
+        let mut state = self.lock();
+        if state.ended {
+            drop(state);
+            return what(self.busy());
+        }
+        state.callbacks.push_back(Box::new(what));
+        self.look(state);
+    }
+
+    /// Something is being done elsewhere.
+    pub fn busy(self: &Arc<Self>) -> Busy {
+        let mut state = self.lock();
+        state.busy = state.busy.saturating_add(1);
+        Busy(self.clone())
+    }
+
+    /// A real process runs.
+    pub fn running(self: &Arc<Self>) -> Running {
+        let mut state = self.lock();
+        state.running = state.running.saturating_add(1);
+        Running(self.clone())
+    }
+
+    /// This thread waits for the cluster.
+    pub fn wait(self: &Arc<Self>) -> Waiting {
+        let in_callback = self.is_in_callback();
+        let mut state = self.lock();
+        let count = if in_callback { &mut state.waiting_in_callback } else { &mut state.waiting };
+        *count = count.saturating_add(1);
+        self.look(state);
+        Waiting { clock: self.clone(), in_callback }
+    }
+
+    /// Whether this thread makes a callback of a driver that this clock belongs to.
+    pub fn is_in_callback(&self) -> bool {
+        self.lock().caller == Some(std::thread::current().id())
+    }
+
+    /// Something can be seen from outside that could not before.
+    pub fn happened(&self) {
+        let mut state = self.lock();
+        state.happened = state.happened.saturating_add(1);
+    }
+
+    /// How much has happened that can be seen from outside.
+    pub fn count(&self) -> u64 {
+        self.lock().happened
+    }
+
+    /// Whether real processes run, for which time waits.
+    pub fn has_running(&self) -> bool {
+        self.lock().running > 0
+    }
+
+    /// Begins to move the time, unless somebody else does.
+    pub fn start_move(self: &Arc<Self>, wanted: Move) -> Option<Moving> {
+        let mut state = self.lock();
+        if state.goal.is_some() {
+            return None;
+        }
+        let number = state.next_goal;
+        state.next_goal = number.saturating_add(1);
+        let outcome = state.ended.then_some(Outcome::Ended);
+        state.goal = Some(Goal { number, wanted, outcome });
+        self.look(state);
+        Some(Moving { clock: self.clone(), number })
+    }
+
+    /// Waits, so much real time at most, until nobody moves the time.
+    pub fn wait_for_mover(&self, at_most: Duration) {
+        let state = self.lock();
+        if state.goal.is_some() {
+            drop(self.changed.wait_timeout(state, at_most));
+        }
+    }
+
+    /// Waits, so much real time at most, until nothing is left to do at this time; whether that is so.
+    pub fn settle(self: &Arc<Self>, at_most: Duration) -> bool {
+        let before = self.lock().settled;
+        let _waiting = self.wait();
+        let state = self.lock();
+        let unsettled = |state: &mut State| state.settled == before && !state.ended;
+        let waited = self.changed.wait_timeout_while(state, at_most, unsettled);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// The runtime is about to sleep, so all that could follow from the last thing has happened. Lets the next one happen.
+    pub fn on_idle(self: &Arc<Self>) {
+        let mut state = self.lock();
+        if state.unseen || state.ended || state.busy > state.waiting_in_callback {
+            return;
+        }
+        if !state.is_open() && state.goal.is_none() {
+            return;
+        }
+        if let Some(input) = state.inputs.pop_front() {
+            self.look(state);
+            return input();
+        }
+        if state.busy > 0 {
+            return;
+        }
+        if let Some(callback) = state.callbacks.pop_front() {
+            state.happened = state.happened.saturating_add(1);
+            state.busy = 1;
+            self.look(state);
+            return callback(Busy(self.clone()));
+        }
+        state.patience_is_over = false;
+        state.settled = state.settled.saturating_add(1);
+        let due = state.advance();
+        let is_over = due.is_empty();
+        if is_over {
+            drop(state);
+        } else {
+            self.look(state);
+        }
+        if is_over {
+            self.changed.notify_all();
+        }
+        due.into_iter().for_each(Waker::wake);
+    }
+
+    /// Has the runtime look at what has come from elsewhere.
+    fn look(&self, mut state: MutexGuard<'_, State>) {
+        state.unseen = true;
+        let runtime = state.runtime.clone();
+        drop(state);
+        if let Some(runtime) = runtime {
+            runtime.wake();
+        }
+    }
+
+    /// The runtime is gone: what still comes happens at once.
+    pub fn end(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.ended = true;
+        let (inputs, callbacks) = (std::mem::take(&mut state.inputs), std::mem::take(&mut state.callbacks));
+        let alarms = std::mem::take(&mut state.alarms);
+        if let Some(goal) = &mut state.goal {
+            goal.outcome = Some(Outcome::Ended);
+        }
+        drop(state);
+        self.changed.notify_all();
+        inputs.into_iter().for_each(|input| input());
+        callbacks.into_iter().for_each(|callback| callback(self.busy()));
+        drop(alarms);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Whether inputs and callbacks may be taken.
+    fn is_open(&self) -> bool {
+        self.waiting > 0 || self.waiting_in_callback > 0 || self.patience_is_over
+    }
+
+    /// Moves the time to the next alarm that somebody wants to get to, and returns those that are due; none if there is
+    /// nothing to move to.
+    fn advance(&mut self) -> Vec<Waker> {
+        let Some(goal) = &mut self.goal else { return Vec::new() };
+        if goal.outcome.is_some() {
+            return Vec::new();
+        }
+        if goal.wanted.watching.is_some_and(|count| count != self.happened) {
+            goal.outcome = Some(Outcome::Happened);
+            return Vec::new();
+        }
+        if goal.wanted.watching.is_some() && self.running > 0 {
+            return Vec::new();
+        }
+        match self.alarms.first_key_value() {
+            Some((&(at, _), _)) if at <= goal.wanted.until => {
+                self.now = self.now.max(at);
+                let later = self.alarms.split_off(&(at, u64::MAX));
+                std::mem::replace(&mut self.alarms, later).into_values().collect()
+            }
+            _ => {
+                self.now = self.now.max(goal.wanted.until);
+                goal.outcome = Some(Outcome::Arrived);
+                Vec::new()
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Skipping {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Skipping").finish_non_exhaustive()
+    }
+}
+
+impl Busy {
+    /// This thread does it: it makes a callback.
+    pub fn enter(&self) {
+        self.0.lock().caller = Some(std::thread::current().id());
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.busy = state.busy.saturating_sub(1);
+        if state.caller == Some(std::thread::current().id()) {
+            state.caller = None;
+        }
+        self.0.look(state);
+    }
+}
+
+impl std::fmt::Debug for Busy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Busy")
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut state = self.clock.lock();
+        let count = if self.in_callback { &mut state.waiting_in_callback } else { &mut state.waiting };
+        *count = count.saturating_sub(1);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.running = state.running.saturating_sub(1);
+        self.0.look(state);
+    }
+}
+
+impl Moving {
+    /// What it came to; `None` if it is still in progress after so much real time.
+    pub fn wait(&self, at_most: Duration) -> Option<Outcome> {
+        let state = self.clock.lock();
+        let mine = |state: &State| {
+            let goal = state.goal.as_ref().filter(|goal| goal.number == self.number);
+            goal.map_or(Some(Outcome::Ended), |goal| goal.outcome)
+        };
+        let waited = self.clock.changed.wait_timeout_while(state, at_most, |state| mine(state).is_none());
+        mine(&waited.unwrap_or_else(PoisonError::into_inner).0)
+    }
+}
+
+impl Drop for Moving {
+    fn drop(&mut self) {
+        let mut state = self.clock.lock();
+        state.goal.take_if(|goal| goal.number == self.number);
+        drop(state);
+        self.clock.changed.notify_all();
+    }
+}
+
+/// Is ready when it is so late.
+#[derive(Debug)]
+pub struct Alarm {
+    clock: Arc<Skipping>,
+    at: Instant,
+    key: Option<(Instant, u64)>,
+}
+
+impl Alarm {
+    /// An alarm for this time.
+    pub(super) fn new(clock: Arc<Skipping>, at: Instant) -> Self {
+        Self { clock, at, key: None }
+    }
+
+    /// Sets it for another time.
+    pub(super) fn reset(&mut self, at: Instant) {
+        self.cancel();
+        self.at = at;
+    }
+
+    /// What it is set for.
+    pub(super) fn deadline(&self) -> Instant {
+        self.at
+    }
+
+    fn cancel(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.clock.lock().alarms.remove(&key);
+        }
+    }
+}
+
+impl Future for Alarm {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let alarm = &mut *self;
+        let mut state = alarm.clock.lock();
+        if state.now >= alarm.at {
+            if let Some(key) = alarm.key.take() {
+                state.alarms.remove(&key);
+            }
+            return Poll::Ready(());
+        }
+        let key = *alarm.key.get_or_insert_with(|| {
+            state.next_alarm = state.next_alarm.saturating_add(1);
+            (alarm.at, state.next_alarm)
+        });
+        state.alarms.insert(key, context.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+/// Runs for as long as the runtime does, and is polled whenever something came from elsewhere. Never ready.
+pub struct Attention {
+    clock: Arc<Skipping>,
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+impl Attention {
+    /// For the runtime that this clock belongs to.
+    pub fn new(clock: Arc<Skipping>) -> Self {
+        Self { clock, patience: None }
+    }
+}
+
+impl Future for Attention {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let mut state = this.clock.lock();
+        if !state.runtime.as_ref().is_some_and(|runtime| runtime.will_wake(context.waker())) {
+            state.runtime = Some(context.waker().clone());
+        }
+        state.unseen = false;
+        let is_left = !state.inputs.is_empty() || !state.callbacks.is_empty();
+        if !is_left || state.is_open() || state.goal.is_some() || state.busy > 0 {
+            this.patience = None;
+            return Poll::Pending;
+        }
+        let patience = this.patience.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+        if patience.as_mut().poll(context).is_ready() {
+            state.patience_is_over = true;
+            this.patience = None;
+        }
+        Poll::Pending
+    }
+}
