@@ -181,6 +181,11 @@ impl LocalCluster {
         PyBytes::new(py, &data)
     }
 
+    /// Its state in JSON; None if it is stopped.
+    fn snapshot(&self, py: Python<'_>) -> Option<String> {
+        py.detach(|| self.cluster.snapshot())
+    }
+
     /// Makes the cluster as at its start, and stops its drivers.
     fn reset(&self, py: Python<'_>) {
         py.detach(|| {

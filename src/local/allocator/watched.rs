@@ -12,8 +12,8 @@ pub struct Watched {
     allocator: Allocator,
     /// Whether nothing has changed since a batch that gave nothing.
     barren: bool,
-    /// Whether batches were left out since the last one.
-    slept: bool,
+    /// Set while batches are left out: until when, if not for ever.
+    asleep: Option<Option<Instant>>,
 }
 
 impl Deref for Watched {
@@ -35,30 +35,33 @@ impl DerefMut for Watched {
 impl Watched {
     /// As [`Allocator::new`].
     pub fn new(options: Options, seed: u64) -> Self {
-        Self { allocator: Allocator::new(options, seed), barren: false, slept: false }
+        Self { allocator: Allocator::new(options, seed), barren: false, asleep: None }
     }
 
     /// When to call `allocate` at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if !self.barren {
-            return self.allocator.poll_timeout();
+        match self.asleep.filter(|_| self.barren) {
+            Some(until) => until,
+            None => self.allocator.poll_timeout(),
         }
-        // Nothing but the end of a refusal changes what a batch gives.
-        let (batch, ends) = (self.allocator.next_batch?, self.allocator.first_end_of_refusals()?);
-        Some(beat_from(batch, ends, self.allocator.options.interval))
     }
 
     /// As [`Allocator::allocate`].
     pub fn allocate(&mut self, now: Instant) -> Vec<Allocation> {
         let allocator = &mut self.allocator;
-        if let Some(batch) = allocator.next_batch.filter(|batch| self.slept && *batch < now) {
-            allocator.next_batch = Some(beat_from(batch, now, allocator.options.interval));
+        if let (Some(until), Some(batch)) = (self.asleep, allocator.next_batch) {
+            let over = until.filter(|until| *until <= now);
+            allocator.next_batch = over.or_else(|| Some(beat_from(batch, now, allocator.options.interval)));
         }
         let is_batch = allocator.next_batch.is_some_and(|due| due <= now);
         let offers = allocator.allocate(now);
         if is_batch {
             self.barren = offers.is_empty() && allocator.asked.is_empty() && !allocator.plans_maintenance();
-            self.slept = self.barren;
+            // Nothing but the end of a refusal changes what a batch gives.
+            let ends = allocator.first_end_of_refusals();
+            let until =
+                allocator.next_batch.zip(ends).map(|(batch, ends)| beat_from(batch, ends, allocator.options.interval));
+            self.asleep = self.barren.then_some(until);
         } else if !offers.is_empty() {
             self.barren = false;
         }
@@ -134,6 +137,8 @@ mod tests {
         assert_eq!(watched.poll_timeout(), Some(begin + INTERVAL * 3));
         assert!(watched.allocate(begin + INTERVAL * 3).is_empty());
         assert_eq!(watched.poll_timeout(), Some(next));
-        assert_eq!(watched.allocate(next).len(), 1);
+        let late = next + Period::from_millis(1);
+        assert_eq!(watched.poll_timeout(), Some(next));
+        assert_eq!(watched.allocate(late).len(), 1, "a timer is never early, and often late");
     }
 }

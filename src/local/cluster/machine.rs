@@ -46,8 +46,8 @@ pub struct Machine {
     next_connection: ConnectionId,
     failures: Failures,
     /// What is asked for the time.
-    time: Clock,
-    holds: Holds,
+    pub(super) time: Clock,
+    pub(super) holds: Holds,
     /// Says of each task how it goes, if it is not to be run.
     pub simulate: Option<Simulate>,
     clock: WallClock,
@@ -248,12 +248,14 @@ impl Machine {
         }
     }
 
-    fn next_timeout(&self) -> Option<Instant> {
+    /// When to call `handle_timeouts` at the latest.
+    pub fn next_timeout(&self) -> Option<Instant> {
         let agents = self.agents.poll_timeout().into_iter();
         agents.chain(self.master.poll_timeout()).chain(self.next_on_network()).min()
     }
 
-    fn handle_timeouts(&mut self, now: Instant) {
+    /// Has master, agents and backends do what is due.
+    pub fn handle_timeouts(&mut self, now: Instant) {
         self.master.handle_timeout(now);
         self.agents.handle_timeout(now);
         self.handle_network(now);
@@ -375,7 +377,9 @@ impl Machine {
             agent::Output::Close(connection) => self.end_executor_stream(connection),
             agent::Output::Order(order) => {
                 let full = self.network.full.contains(agent_id).then(|| Self::out_of_space(agent_id, &order)).flatten();
-                if let Some(failed) = full.or_else(|| self.lives_in_real_time(agent_id, &order)) {
+                if let Some(failed) = full {
+                    self.network.fail_start(now, agent_id, failed);
+                } else if let Some(failed) = self.lives_in_real_time(agent_id, &order) {
                     if let Some(agent) = self.agents.get_mut(agent_id) {
                         agent.handle_backend(now, failed);
                     }

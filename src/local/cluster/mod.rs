@@ -16,6 +16,7 @@ mod membership;
 pub mod network;
 mod remains;
 mod reset;
+mod snapshot;
 mod startup;
 pub mod view;
 pub mod waiting;
@@ -188,6 +189,11 @@ impl LocalCluster {
     /// Every offer that is not answered.
     pub fn offers(&self) -> Vec<OfferView> {
         self.look(Machine::offer_views, |view| view.offers.clone())
+    }
+
+    /// Its state in JSON, from which another one starts; `None` if it is stopped, and in a forked child.
+    pub fn snapshot(&self) -> Option<String> {
+        self.ask(|machine, now| machine.snapshot(now).to_string())
     }
 
     /// What happened, the oldest first: the last 100,000 records.

@@ -7,7 +7,7 @@ use futures_util::future::{BoxFuture, join_all};
 use super::LocalCluster;
 use super::agents::Agents;
 use super::answers::Answers;
-
+use super::holds::Holds;
 use super::machine::Machine;
 use super::network::Network;
 
@@ -18,22 +18,21 @@ impl LocalCluster {
     /// Makes the cluster as it was at its start, and waits until the former tasks are gone. Does nothing to a cluster that
     /// is stopped, and in a forked child.
     pub fn reset(&self) {
-        if self.is_inherited() {
-            return;
-        }
         let (reply, answer) = std::sync::mpsc::channel();
-        self.handle.tell(move |machine, now| {
+        let begun = self.ask(move |machine, now| {
             let ended = machine.reset(now);
             machine.route(now);
             let (litter, before) = (machine.maker.litter.clone(), machine.maker.first_directory());
+            let busy = machine.time.as_skipping().map(|clock| clock.busy());
             tokio::spawn(async move {
                 ended.await;
                 let removed = tokio::task::spawn_blocking(move || litter.remove(before)).await;
+                drop(busy);
                 // Nobody waits any more if it took long.
                 let _ = reply.send(removed.is_ok());
             });
         });
-        if answer.recv_timeout(PATIENCE).is_err() {
+        if begun.is_some() && answer.recv_timeout(PATIENCE).is_err() {
             tracing::warn!("The former tasks of the embedded cluster have not ended yet");
         }
     }
@@ -52,12 +51,13 @@ impl Machine {
         self.network = Network::new(self.network.random.u64(..));
         self.answers = Answers::default();
         self.new_agents.clear();
+        self.holds = Holds::default();
         self.waiters.clear();
         self.history = self.history.anew();
         self.master.reset(now);
         self.maker.begin_again();
-        for wanted in self.maker.options.agents.clone() {
-            self.add_agent(now, &wanted);
+        if let Err(error) = self.begin(now) {
+            tracing::error!("The embedded cluster is not as at its start: {error}");
         }
         Box::pin(async move { drop(ended.await) })
     }
