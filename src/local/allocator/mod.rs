@@ -15,6 +15,7 @@ mod quantities;
 mod sorter;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub use ledger::Quota;
 use maintenance::Maintenance;
 pub use quantities::{Limits, Quantities};
 use sorter::Sorter;
+pub use watched::Watched;
 
 /// How the allocator is set up.
 #[derive(Debug, Clone)]
@@ -354,17 +356,23 @@ impl Allocator {
         [self.due, self.next_batch.filter(|_| wanted || self.plans_maintenance())].into_iter().flatten().min()
     }
 
+    /// When the first of the refusals ends that frameworks gave.
+    fn first_end_of_refusals(&self) -> Option<Instant> {
+        self.frameworks.values().filter_map(|framework| framework.filters.first_end()).min()
+    }
+
     /// The offers to make now, none if nothing is due.
     pub fn allocate(&mut self, now: Instant) -> Vec<Allocation> {
         if self.skip_batches(now) {
             self.want_all(now);
+            // Until then they only take room.
+            self.frameworks.values_mut().for_each(|framework| framework.filters.expire(now));
         }
         if self.due.is_none_or(|due| due > now) {
             return Vec::new();
         }
         self.due = None;
         let candidates = std::mem::take(&mut self.candidates);
-        self.frameworks.values_mut().for_each(|framework| framework.filters.expire(now));
         let offers = self.share_out(now, &candidates);
         self.asked = self.ask_back(now, &candidates);
         offers

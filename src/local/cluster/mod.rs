@@ -1,18 +1,22 @@
 //! Runs master and agents on one thread: starts them, stops them, and says where they are.
 
 pub mod agents;
+mod answers;
 mod calls;
 pub mod faults;
 pub mod handle;
 pub mod history;
 mod holds;
 mod later;
+pub mod litter;
 mod look;
 pub mod machine;
 pub mod maker;
 mod membership;
 pub mod network;
 mod remains;
+mod reset;
+mod snapshot;
 mod startup;
 pub mod view;
 pub mod waiting;
@@ -180,6 +184,11 @@ impl LocalCluster {
     /// Every offer that is not answered.
     pub fn offers(&self) -> Vec<OfferView> {
         self.look(Machine::offer_views, |view| view.offers.clone())
+    }
+
+    /// Its state in JSON, from which another one starts; `None` if it is stopped, and in a forked child.
+    pub fn snapshot(&self) -> Option<String> {
+        self.ask(|machine, now| machine.snapshot(now).to_string())
     }
 
     /// What happened, the oldest first: the last 100,000 records.
