@@ -318,13 +318,15 @@ class LocalCluster(ClusterFaults, ClusterTime):
 
         Frameworks are removed and may not subscribe again; the drivers of this process that use the cluster are
         stopped, and those that still ran are named in a warning in the log. Tasks are killed. Agents, weights, quotas,
-        maintenance and reservations are as the constructor was told, faults are over, and the history is empty. The
+        maintenance and reservations are as the constructor was told, faults are over, functions that
+        :meth:`call_later` was given are not called any more, and the history is empty. The
         master and the agents have other ids. Address, token and clock stay, as do the sandboxes in a ``work_dir``.
 
         :raises ClusterError: the cluster is stopped
         """
         if self.is_stopped:
             raise ClusterError(f"{self!r} is stopped")
+        self._cancel_calls()
         self._core.reset()
 
     def stop(self, *, drivers: bool = True) -> None:
