@@ -15,6 +15,15 @@ const RUST_TYPES: [&str; 4] = [
     "mesos/v1/agent/agent.proto",
 ];
 
+/// Large and rarely there: a task has several resources, and is kept in several places.
+const BOXED: [&str; 5] = [
+    ".mesos.v1.Resource.disk",
+    ".mesos.v1.TaskInfo.executor",
+    ".mesos.v1.TaskInfo.container",
+    ".mesos.v1.TaskInfo.health_check",
+    ".mesos.v1.ExecutorInfo.container",
+];
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
     println!("cargo:rerun-if-changed=build.rs");
@@ -26,6 +35,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let core = protox::compile(RUST_TYPES, ["proto"])?;
     let mut config = prost_build::Config::new();
     config.disable_comments(["."]);
+    for field in BOXED {
+        config.boxed(field);
+    }
     config.compile_fds(core)?;
     Ok(())
 }

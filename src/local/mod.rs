@@ -27,6 +27,8 @@ mod script;
 mod server;
 mod show;
 mod states;
+#[doc(hidden)]
+pub mod study;
 pub(crate) mod task;
 mod timers;
 mod token;

@@ -1,51 +1,63 @@
 //! Which of many things is due first, without a look at each.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::time::Instant;
 
-/// The times of many things, by their keys.
+/// The times of many things, by their keys. Of those that are due at the same time the one that was set first comes first.
 #[derive(Debug)]
 pub struct Timers<K> {
-    times: HashMap<K, Instant>,
+    places: HashMap<K, Place>,
     /// The same, the first of them first.
-    order: BTreeSet<(Instant, K)>,
+    order: BTreeMap<Place, K>,
+    set: u64,
 }
+
+/// When a thing is due, and how many were set before.
+type Place = (Instant, u64);
 
 impl<K> Default for Timers<K> {
     fn default() -> Self {
-        Self { times: HashMap::new(), order: BTreeSet::new() }
+        Self { places: HashMap::new(), order: BTreeMap::new(), set: 0 }
     }
 }
 
-impl<K: Clone + Eq + Hash + Ord> Timers<K> {
+impl<K: Clone + Eq + Hash> Timers<K> {
     /// Sets when a thing is due; with `None` it is never.
     pub fn set(&mut self, key: &K, time: Option<Instant>) {
-        if self.times.get(key).copied() == time {
+        let before = self.places.get(key).copied();
+        if before.map(|(time, _)| time) == time {
             return;
         }
-        if let Some(before) = self.times.remove(key) {
-            self.order.remove(&(before, key.clone()));
+        if let Some(before) = before {
+            self.order.remove(&before);
         }
-        if let Some(time) = time {
-            self.times.insert(key.clone(), time);
-            self.order.insert((time, key.clone()));
+        let Some(time) = time else {
+            self.places.remove(key);
+            return;
+        };
+        let place = (time, self.set);
+        self.set = self.set.saturating_add(1);
+        self.order.insert(place, key.clone());
+        match self.places.get_mut(key) {
+            Some(known) => *known = place,
+            None => drop(self.places.insert(key.clone(), place)),
         }
     }
 
     /// When the first one is due.
     pub fn first(&self) -> Option<Instant> {
-        self.order.first().map(|(time, _)| *time)
+        self.order.first_key_value().map(|((time, _), _)| *time)
     }
 
     /// What is due first, if it is due at `now`.
     pub fn first_due(&self, now: Instant) -> Option<K> {
-        self.order.first().filter(|(time, _)| *time <= now).map(|(_, key)| key.clone())
+        self.order.first_key_value().filter(|((time, _), _)| *time <= now).map(|(_, key)| key.clone())
     }
 
     /// What is due at `now`, the first of it first.
     pub fn due(&self, now: Instant) -> Vec<K> {
-        self.order.iter().take_while(|(time, _)| *time <= now).map(|(_, key)| key.clone()).collect()
+        self.order.iter().take_while(|((time, _), _)| *time <= now).map(|(_, key)| key.clone()).collect()
     }
 }
 

@@ -102,12 +102,16 @@ impl Draining {
 pub struct Agent {
     config: Config,
     world: World,
-    executors: BTreeMap<Key, Executor>,
+    executors: BTreeMap<Key, Box<Executor>>,
     /// The executor that a container belongs to.
     containers: HashMap<String, Key>,
     /// When something is to be done for an executor.
     timers: Timers<Key>,
-    completed: VecDeque<Record>,
+    completed: VecDeque<Box<Record>>,
+    /// By id, as they were told of last: executors share them.
+    frameworks: HashMap<String, Arc<v1::FrameworkInfo>>,
+    /// How many executors of each framework are over and still shown.
+    completed_of: HashMap<String, usize>,
     operations: Operations,
     /// While its tasks are killed, whether the agent is then gone.
     draining: Option<Draining>,
@@ -133,6 +137,8 @@ impl Agent {
             containers: HashMap::new(),
             timers: Timers::default(),
             completed: VecDeque::new(),
+            frameworks: HashMap::new(),
+            completed_of: HashMap::new(),
             operations: Operations::default(),
             draining: None,
             outputs: VecDeque::new(),
@@ -151,7 +157,7 @@ impl Agent {
 
     /// Executors, living and over.
     pub fn executors(&self) -> impl Iterator<Item = &Record> {
-        self.completed.iter().chain(self.executors.values().map(|executor| &executor.record))
+        self.completed.iter().map(Box::as_ref).chain(self.executors.values().map(|executor| &executor.record))
     }
 
     /// Executors with these ids of framework and executor; an executor may be started again after it has ended.
@@ -162,13 +168,13 @@ impl Agent {
             executor.info.executor_id.value == key.1
                 && executor.framework.id.as_ref().is_some_and(|id| id.value == key.0)
         };
-        living.into_iter().chain(self.completed.iter().rev().filter(is_named))
+        living.into_iter().chain(self.completed.iter().map(Box::as_ref).rev().filter(is_named))
     }
 
     /// The task that gave this update and its executor, as long as the update is not acknowledged.
     pub fn reported(&self, status: &v1::TaskStatus) -> Option<(&Record, &AgentTask)> {
         let records = self.executors.values().map(|executor| &executor.record);
-        let mut found = records.filter_map(|record| Some((record, record.tasks.get(&status.task_id.value)?)));
+        let mut found = records.filter_map(|record| Some((record, &**record.tasks.get(&status.task_id.value)?)));
         found.find(|(_, task)| task.updates.knows(status.uuid()))
     }
 
@@ -220,6 +226,7 @@ impl Agent {
             },
             ToAgent::UpdateFramework { framework } => {
                 let id = framework.id.clone().unwrap_or_default().value;
+                let framework = self.shared(*framework);
                 self.with_each(now, &id, |executor, context| {
                     executor.record.framework.clone_from(&framework);
                     executor.record.resume(context);
@@ -227,6 +234,7 @@ impl Agent {
             }
             ToAgent::ShutdownFramework { framework_id } => {
                 self.operations.forget(&framework_id);
+                self.frameworks.remove(&framework_id);
                 self.with_each(now, &framework_id, Executor::abandon);
             }
             ToAgent::ShutdownExecutor { framework_id, executor_id } => {
@@ -278,16 +286,31 @@ impl Agent {
         role: String,
         volumes: &[RoleVolume],
     ) {
+        let tasks: Vec<_> = tasks.into_iter().map(Arc::new).collect();
         let Some(first) = tasks.first() else { return };
         let framework_id = framework.id.clone().unwrap_or_default().value;
         let executor_id = info.as_ref().map_or(&first.task_id.value, |info| &info.executor_id.value);
         let key = (framework_id, executor_id.clone());
         if !self.executors.contains_key(&key) {
             let simulated = runs.first().is_some_and(Option::is_some);
-            let executor = Executor::new(self.world.uuid().to_string(), framework, info, role, first, simulated);
-            self.executors.insert(key.clone(), executor);
+            let (container, framework) = (self.world.uuid().to_string(), self.shared(framework));
+            let executor = Executor::new(container, framework, info, role, first, simulated);
+            self.executors.insert(key.clone(), Box::new(executor));
         }
         self.with(now, Some(key), |executor, context| executor.run(context, tasks, runs, group, volumes));
+    }
+
+    /// One copy of what is known of a framework, for all of its executors.
+    fn shared(&mut self, framework: v1::FrameworkInfo) -> Arc<v1::FrameworkInfo> {
+        let id = framework.id.clone().unwrap_or_default().value;
+        match self.frameworks.get(&id) {
+            Some(known) if **known == framework => known.clone(),
+            _ => {
+                let framework = Arc::new(framework);
+                self.frameworks.insert(id, framework.clone());
+                framework
+            }
+        }
     }
 
     /// Kills all tasks (`Slave::drain`). Each has its own grace period, but at most this one.
@@ -315,7 +338,7 @@ impl Agent {
         let own = (framework_id.to_owned(), task_id.to_owned());
         let has = |executor: &Executor| executor.record.tasks.contains_key(task_id);
         // A command task's executor has its name.
-        if self.executors.get(&own).is_some_and(has) {
+        if self.executors.get(&own).is_some_and(|executor| has(executor)) {
             return Some(own);
         }
         self.of_framework(framework_id).find(|(_, executor)| has(executor)).map(|(key, _)| key.clone())
@@ -323,7 +346,8 @@ impl Agent {
 
     fn of_framework<'a>(&'a self, id: &'a str) -> impl Iterator<Item = (&'a Key, &'a Executor)> {
         let first = (id.to_owned(), String::new());
-        self.executors.range(first..).take_while(move |((framework, _), _)| framework == id)
+        let here = self.executors.range(first..).take_while(move |((framework, _), _)| framework == id);
+        here.map(|(key, executor)| (key, &**executor))
     }
 
     fn with_each(&mut self, now: Instant, framework_id: &str, act: impl Fn(&mut Executor, &mut Context)) {
@@ -359,9 +383,19 @@ impl Agent {
         Some(outcome)
     }
 
+    fn forget_completed(&mut self, framework_id: &str) {
+        if let Some(number) = self.completed_of.get_mut(framework_id) {
+            *number = number.saturating_sub(1);
+            if *number == 0 {
+                self.completed_of.remove(framework_id);
+            }
+        }
+    }
+
     fn retire(&mut self, key: &Key) {
         self.timers.set(key, None);
-        if let Some(Executor { record, .. }) = self.executors.remove(key) {
+        if let Some(executor) = self.executors.remove(key) {
+            let Executor { mut record, .. } = *executor;
             // All is drained (`Slave::updateDrainStatus`).
             self.draining = self.draining.filter(|_| !self.executors.is_empty());
             for container in &record.containers {
@@ -371,14 +405,19 @@ impl Agent {
                 // There was never more than its name.
                 return;
             }
-            self.completed.push_back(record);
+            record.compact();
+            self.completed.push_back(Box::new(record));
             let most = self.config.max_completed_executors_per_framework;
-            let same = |executor: &Record| executor.framework.id.as_ref().is_some_and(|id| id.value == key.0);
-            if self.completed.iter().filter(|executor| same(executor)).count() > most {
-                let oldest = self.completed.iter().position(same);
-                oldest.map(|oldest| self.completed.remove(oldest));
-            } else if self.completed.len() > MAX_COMPLETED_EXECUTORS {
-                self.completed.pop_front();
+            let same = |executor: &Box<Record>| executor.framework.id.as_ref().is_some_and(|id| id.value == key.0);
+            let number = self.completed_of.entry(key.0.clone()).or_default();
+            *number = number.saturating_add(1);
+            let oldest = if *number > most {
+                self.completed.iter().position(same)
+            } else {
+                (self.completed.len() > MAX_COMPLETED_EXECUTORS).then_some(0)
+            };
+            if let Some(forgotten) = oldest.and_then(|oldest| self.completed.remove(oldest)) {
+                self.forget_completed(&forgotten.framework_id());
             }
         }
     }

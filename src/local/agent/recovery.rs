@@ -2,6 +2,7 @@
 //! `reregistered`, `reregisterExecutorTimeout`, `shutdown` and `doReliableRegistration` in `src/slave/slave.cpp`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::executor::{Cause, Executor, Record};
@@ -27,7 +28,7 @@ impl Agent {
             }
             tasks.extend(record.tasks.values().filter(|task| task.is_launched()).map(|task| KnownTask {
                 framework_id: framework_id.clone(),
-                info: task.info.clone(),
+                info: (*task.info).clone(),
                 role: record.role.clone(),
                 told: task.updates.outstanding().unwrap_or(task.state),
                 state: task.state,
@@ -38,7 +39,7 @@ impl Agent {
             info: self.config.info.clone(),
             path: self.config.path.clone(),
             total: self.total.clone(),
-            frameworks: frameworks.into_values().collect(),
+            frameworks: frameworks.into_values().map(Arc::unwrap_or_clone).collect(),
             executors,
             tasks,
         }

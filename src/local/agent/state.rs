@@ -98,7 +98,7 @@ fn framework((live, over): &Executors, files: &impl Fn(&Sandbox) -> PathBuf) -> 
 fn executor(record: &Record, directory: &Path) -> Value {
     let info = &record.info;
     let (over, live): (Vec<&AgentTask>, Vec<&AgentTask>) =
-        record.tasks.values().partition(|task| is_terminal(task.state));
+        record.tasks.values().map(Box::as_ref).partition(|task| is_terminal(task.state));
     let (queued, launched): (Vec<&AgentTask>, Vec<&AgentTask>) =
         live.into_iter().partition(|_| record.stage() == Stage::Registering);
     let show = |tasks: &mut dyn Iterator<Item = &AgentTask>| tasks.map(|each| task(record, each)).collect::<Value>();
@@ -112,7 +112,7 @@ fn executor(record: &Record, directory: &Path) -> Value {
         "role": record.role,
         "tasks": show(&mut launched.into_iter()),
         "queued_tasks": queued.into_iter().map(|each| queued_task(record, each)).collect::<Vec<_>>(),
-        "completed_tasks": show(&mut record.completed.iter().chain(over)),
+        "completed_tasks": show(&mut record.completed.iter().map(Box::as_ref).chain(over)),
     });
     show::add(&mut json, "labels", info.labels.as_ref().map(show::labels));
     show::add(&mut json, "type", info.r#type.map(|_| json!(info.r#type().as_str_name())));

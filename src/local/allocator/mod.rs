@@ -358,13 +358,14 @@ impl Allocator {
     pub fn allocate(&mut self, now: Instant) -> Vec<Allocation> {
         if self.skip_batches(now) {
             self.want_all(now);
+            // Until then they only take room.
+            self.frameworks.values_mut().for_each(|framework| framework.filters.expire(now));
         }
         if self.due.is_none_or(|due| due > now) {
             return Vec::new();
         }
         self.due = None;
         let candidates = std::mem::take(&mut self.candidates);
-        self.frameworks.values_mut().for_each(|framework| framework.filters.expire(now));
         let offers = self.share_out(now, &candidates);
         self.asked = self.ask_back(now, &candidates);
         offers

@@ -268,7 +268,7 @@ mod tests {
             consecutive_failures: Some(6),
             ..Default::default()
         };
-        let mut town = Town::running(v1::TaskInfo { health_check: Some(health_check), ..Default::default() });
+        let mut town = Town::running(v1::TaskInfo { health_check: Some(Box::new(health_check)), ..Default::default() });
         town.backend.outcome = Some(Outcome::Tcp(false));
         for _ in 0..6 {
             assert!(!town.backend.running.is_empty());

@@ -242,12 +242,14 @@ impl Machine {
         }
     }
 
-    fn next_timeout(&self) -> Option<Instant> {
+    /// When to call `handle_timeouts` at the latest.
+    pub fn next_timeout(&self) -> Option<Instant> {
         let agents = self.agents.poll_timeout().into_iter();
         agents.chain(self.master.poll_timeout()).chain(self.next_on_network()).min()
     }
 
-    fn handle_timeouts(&mut self, now: Instant) {
+    /// Has master, agents and backends do what is due.
+    pub fn handle_timeouts(&mut self, now: Instant) {
         self.master.handle_timeout(now);
         self.agents.handle_timeout(now);
         self.handle_network(now);

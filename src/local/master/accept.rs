@@ -197,7 +197,7 @@ impl Master {
             let again = remaining.take(&resources);
             self.allocator.share(framework_id, agent_id, role, &again);
             self.allocator.use_offered(framework_id, agent_id, role, &resources);
-            task.executor = info.as_deref().cloned();
+            task.executor.clone_from(&info);
             sent.push(task.clone());
             let record = Task {
                 agent_id: offer.agent_id.clone(),
@@ -208,7 +208,7 @@ impl Master {
                 statuses: Vec::new(),
                 info: task,
             };
-            framework.tasks.insert(record.info.task_id.value.clone(), record);
+            framework.tasks.insert(record.info.task_id.value.clone(), Box::new(record));
         }
         let message = ToAgent::Run {
             framework: Box::new(framework.info.clone()),

@@ -263,7 +263,8 @@ impl Master {
         let Some(framework) = self.frameworks.get_mut(framework_id) else { return Vec::new() };
         let here = framework.tasks.iter().filter(|(_, task)| task.agent_id == agent_id);
         let ids: Vec<String> = here.map(|(task_id, _)| task_id.clone()).collect();
-        let tasks: Vec<Task> = ids.iter().filter_map(|task_id| framework.tasks.remove(task_id)).collect();
+        let tasks: Vec<Task> =
+            ids.iter().filter_map(|task_id| framework.tasks.remove(task_id)).map(|task| *task).collect();
         for task in tasks.iter().filter(|task| !task.released) {
             self.allocator.recover(framework_id, agent_id, &task.role, &task.resources, Was::Used);
         }

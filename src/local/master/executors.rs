@@ -48,7 +48,7 @@ pub fn validate(info: v1::ExecutorInfo, context: &Context) -> Checked<ExecutorUs
     let grace = info.shutdown_grace_period.as_ref();
     Invalid::unless(!negative(grace), "ExecutorInfo's 'shutdown_grace_period' must be non-negative")?;
     because(info.command.as_ref().map_or(Ok(()), parts::environment), "Executor's `CommandInfo` is invalid")?;
-    because(info.container.as_ref().map_or(Ok(()), parts::container), "Executor's `ContainerInfo` is invalid")?;
+    because(info.container.as_deref().map_or(Ok(()), parts::container), "Executor's `ContainerInfo` is invalid")?;
     let framework =
         info.framework_id.as_ref().ok_or_else(|| Invalid::new("'ExecutorInfo.framework_id' must be set"))?;
     let (actual, expected) = (&framework.value, context.framework_id);
@@ -99,7 +99,7 @@ pub fn check_group(info: &v1::ExecutorInfo, tasks: &[v1::TaskInfo]) -> Checked {
     let docker = info.container.as_ref().is_some_and(|container| container.r#type() == ContainerType::Docker);
     Invalid::unless(!docker, "Docker ContainerInfo is not supported on the executor")?;
     let id = &info.executor_id.value;
-    if let Some(task) = tasks.iter().find(|task| task.executor.as_ref().is_some_and(|own| own != info)) {
+    if let Some(task) = tasks.iter().find(|task| task.executor.as_deref().is_some_and(|own| own != info)) {
         let name = &task.task_id.value;
         return Err(Invalid::new(format!("The `ExecutorInfo` of task '{name}' is different from executor '{id}'")));
     }

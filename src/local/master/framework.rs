@@ -24,7 +24,8 @@ pub struct Connection {
 pub struct Framework {
     pub info: v1::FrameworkInfo,
     pub connection: Option<Connection>,
-    pub tasks: BTreeMap<String, Task>,
+    // In boxes: a map moves what is in it.
+    pub tasks: BTreeMap<String, Box<Task>>,
     /// By agent and id.
     pub executors: BTreeMap<(String, String), ExecutorRecord>,
     pub completed_tasks: VecDeque<Task>,
@@ -136,12 +137,13 @@ impl Framework {
 
     /// Its tasks that are not completed.
     pub fn live_tasks(&self) -> impl Iterator<Item = &Task> {
-        self.tasks.values()
+        self.tasks.values().map(Box::as_ref)
     }
 
     /// Its tasks, those that are over last.
     pub fn all_tasks(&self) -> impl Iterator<Item = &Task> {
-        self.tasks.values().chain(self.unreachable_tasks.values()).chain(&self.completed_tasks)
+        let over = self.unreachable_tasks.values().chain(&self.completed_tasks);
+        self.tasks.values().map(Box::as_ref).chain(over)
     }
 
     /// Its id.
@@ -176,7 +178,7 @@ impl Framework {
     /// A terminal update was acknowledged: the task is over. So many that are over are remembered at most.
     pub fn complete_task(&mut self, task_id: &str, most: usize) {
         if let Some(task) = self.tasks.remove(task_id) {
-            self.add_completed(task, most);
+            self.add_completed(*task, most);
         }
     }
 
@@ -209,7 +211,7 @@ impl Framework {
                 };
                 task.update(&status, v1::TaskState::TaskKilled);
             }
-            self.completed_tasks.push_back(task);
+            self.completed_tasks.push_back(*task);
         }
     }
 }

@@ -15,9 +15,10 @@ impl Master {
             return;
         };
         let answers: Vec<v1::TaskStatus> = if reconcile.tasks.is_empty() {
-            framework.tasks.values().map(latest).collect()
+            framework.tasks.values().map(|task| latest(task)).collect()
         } else {
-            let known = |task: &call::reconcile::Task| framework.tasks.get(&task.task_id.value).map(latest);
+            let known =
+                |task: &call::reconcile::Task| framework.tasks.get(&task.task_id.value).map(|task| latest(task));
             reconcile.tasks.iter().filter_map(|task| known(task).or_else(|| self.unknown(task))).collect()
         };
         let timestamp = Some(self.world.timestamp(now));

@@ -67,7 +67,7 @@ impl Master {
             let (framework_id, partition_aware) = (framework.id(), framework.has(Capability::PartitionAware));
             let here = framework.tasks.iter().filter(|(_, task)| task.agent_id == agent_id);
             let unknown = here.filter(|(task_id, _)| !named.contains(&(framework_id.as_str(), task_id.as_str())));
-            let known_as = |(task_id, _): (&String, &Task)| UnknownTask {
+            let known_as = |(task_id, _): (&String, &Box<Task>)| UnknownTask {
                 framework_id: framework_id.clone(),
                 task_id: task_id.clone(),
                 partition_aware,
@@ -156,7 +156,7 @@ impl Master {
             if !task.released {
                 held.push((framework_id.to_owned(), task.role.clone(), task.resources.clone()));
             }
-            framework.tasks.insert(task.info.task_id.value.clone(), task);
+            framework.tasks.insert(task.info.task_id.value.clone(), Box::new(task));
         }
         for (framework_id, role, resources) in &held {
             self.allocator.hold(framework_id, agent_id, role, resources);

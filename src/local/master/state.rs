@@ -197,7 +197,7 @@ impl Master {
         let (mut held, offered) = self.held_by(framework);
         held.add(&offered);
         let tasks = |tasks: &mut dyn Iterator<Item = &Task>| tasks.map(|t| task_json(&id, t)).collect::<Value>();
-        let (done, live): (Vec<_>, Vec<_>) = framework.tasks.values().partition(|task| is_terminal(task.state));
+        let (done, live): (Vec<_>, Vec<_>) = framework.live_tasks().partition(|task| is_terminal(task.state));
         let mut json = self.framework_summary(framework);
         json["user"] = json!(framework.info.user);
         json["failover_timeout"] = json!(framework.info.failover_timeout());

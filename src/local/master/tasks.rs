@@ -47,7 +47,7 @@ pub fn validate(task: &v1::TaskInfo, context: &Context) -> Checked<Use> {
     if let Some(given) = &task.executor {
         let framework_id = v1::FrameworkId { value: context.framework_id.into() };
         let framework_id = Some(given.framework_id.clone().unwrap_or(framework_id));
-        let executor = executors::validate(v1::ExecutorInfo { framework_id, ..given.clone() }, context)?;
+        let executor = executors::validate(v1::ExecutorInfo { framework_id, ..*given.clone() }, context)?;
         executors::check_custom(given)?;
         executor.new.iter().for_each(|resources| total.add(resources));
         roles.push(executor.role.clone());
@@ -57,7 +57,7 @@ pub fn validate(task: &v1::TaskInfo, context: &Context) -> Checked<Use> {
     because(resource_rules::unique_volumes(all()), "Task and its executor use duplicate persistence ID")?;
     because(resource_rules::no_mix(all()), "Task and its executor mix revocable and non-revocable resources")?;
     fits(&total, &roles, context, "task and its executor is")?;
-    let shares = task.container.as_ref().is_none_or(shares_cgroups);
+    let shares = task.container.as_deref().is_none_or(shares_cgroups);
     Invalid::unless(shares, "Only tasks in a task group may have 'share_cgroups' set to 'false'")?;
     Ok(Use { task: resources, executor: used })
 }
@@ -87,7 +87,7 @@ pub fn validate_group(
     let mut total = Resources::default();
     used.iter().chain(&executor.new).for_each(|resources| total.add(resources));
     fits(&total, &roles, context, "task group and its executor are")?;
-    let shares = |task: &v1::TaskInfo| task.container.as_ref().is_none_or(shares_cgroups);
+    let shares = |task: &v1::TaskInfo| task.container.as_deref().is_none_or(shares_cgroups);
     let same = tasks.windows(2).all(|pair| shares(&pair[0]) == shares(&pair[1]));
     let why = "If set, the value of 'share_cgroups' must be the same for all tasks in each task group and under a \
                single executor";
@@ -105,7 +105,7 @@ fn of_itself(task: &v1::TaskInfo, context: &Context) -> Checked<(Resources, Stri
     Invalid::unless(!negative(grace), "Task's 'kill_policy.grace_period' must be non-negative")?;
     Invalid::unless(!negative(task.max_completion_time.as_ref()), "Task's `max_completion_time` must be non-negative")?;
     because(task.check.as_ref().map_or(Ok(()), parts::check), "Task uses invalid check")?;
-    because(task.health_check.as_ref().map_or(Ok(()), parts::health_check), "Task uses invalid health check")?;
+    because(task.health_check.as_deref().map_or(Ok(()), parts::health_check), "Task uses invalid health check")?;
     Invalid::unless(!task.resources.is_empty(), "Task uses no resources")?;
     because(resource_rules::usable(&task.resources), "Task uses invalid resources")?;
     because(resource_rules::unique_volumes(&task.resources), "Task uses duplicate persistence ID")?;
@@ -113,7 +113,7 @@ fn of_itself(task: &v1::TaskInfo, context: &Context) -> Checked<(Resources, Stri
     because(resource_rules::no_mix(&task.resources), "Task mixes revocable and non-revocable resources")?;
     let resources = Resources::from_proto(&task.resources)?;
     because(task.command.as_ref().map_or(Ok(()), parts::environment), "Task's `CommandInfo` is invalid")?;
-    because(task.container.as_ref().map_or(Ok(()), parts::container), "Task's `ContainerInfo` is invalid")?;
+    because(task.container.as_deref().map_or(Ok(()), parts::container), "Task's `ContainerInfo` is invalid")?;
     limits(task, &resources)?;
     Ok((resources, role))
 }
@@ -121,7 +121,7 @@ fn of_itself(task: &v1::TaskInfo, context: &Context) -> Checked<(Resources, Stri
 /// What concerns a task of a group.
 fn of_group(task: &v1::TaskInfo) -> Checked {
     let container = task.container.as_ref();
-    let probed = task.health_check.as_ref().map(v1::HealthCheck::r#type);
+    let probed = task.health_check.as_deref().map(v1::HealthCheck::r#type);
     let networked = container.is_some_and(|container| !container.network_infos.is_empty());
     let why = "HTTP and TCP health checks are not supported for nested containers not joining parent's network";
     let remote = matches!(probed, Some(HealthCheckType::Http | HealthCheckType::Tcp));

@@ -64,7 +64,7 @@ impl Kind {
         if reservations.iter().any(|r| r.role == UNRESERVED) {
             return Err(Invalid::new("Invalid reservation: role \"*\" cannot be reserved"));
         }
-        let volume = resource.disk.as_ref().map(Message::encode_to_vec);
+        let volume = resource.disk.as_deref().map(Message::encode_to_vec);
         let (revocable, shared) = (resource.revocable.is_some(), resource.shared.is_some());
         Ok(Self { reservations, volume, revocable, shared })
     }
@@ -74,7 +74,7 @@ impl Kind {
     pub fn base(&self, format: &Format) -> v1::Resource {
         let allocated = |role: String| AllocationInfo { role: Some(role) };
         let base = v1::Resource {
-            disk: self.volume.as_deref().and_then(|volume| DiskInfo::decode(volume).ok()),
+            disk: self.volume.as_deref().and_then(|volume| DiskInfo::decode(volume).ok()).map(Box::new),
             revocable: self.revocable.then(RevocableInfo::default),
             shared: self.shared.then(SharedInfo::default),
             allocation_info: format.allocated_to.clone().map(allocated),

@@ -7,6 +7,7 @@
 mod checks;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 use self::checks::Checker;
@@ -52,7 +53,7 @@ enum Cause {
 /// The life of a task's process.
 #[derive(Debug)]
 pub struct TaskProcess {
-    info: v1::TaskInfo,
+    info: Arc<v1::TaskInfo>,
     tells_killing: bool,
     stage: Stage,
     ending: Option<Cause>,
@@ -66,9 +67,9 @@ pub struct TaskProcess {
 
 impl TaskProcess {
     /// A task whose process is about to be started; `tells_killing` if the framework knows TASK_KILLING.
-    pub fn new(info: v1::TaskInfo, tells_killing: bool) -> Self {
+    pub fn new(info: impl Into<Arc<v1::TaskInfo>>, tells_killing: bool) -> Self {
         Self {
-            info,
+            info: info.into(),
             tells_killing,
             stage: Stage::Starting,
             ending: None,

@@ -42,7 +42,7 @@ fn look(task: &mut TaskProcess, now: Instant, outcome: &Outcome) -> Vec<v1::Task
 #[test]
 fn failures_are_forgiven_within_the_grace_period_and_kill_in_a_row_after_it() {
     let mut now = Instant::now();
-    let mut task = running(v1::TaskInfo { health_check: Some(health(2)), ..Default::default() }, now);
+    let mut task = running(v1::TaskInfo { health_check: Some(Box::new(health(2))), ..Default::default() }, now);
     for forgiven in [true, true, false] {
         now += SECOND;
         assert_eq!(look(&mut task, now, &Outcome::Tcp(false)).is_empty(), forgiven);
@@ -59,7 +59,7 @@ fn failures_are_forgiven_within_the_grace_period_and_kill_in_a_row_after_it() {
 #[test]
 fn health_is_told_when_it_is_first_known_and_when_it_comes_back() {
     let mut now = Instant::now();
-    let mut task = running(v1::TaskInfo { health_check: Some(health(3)), ..Default::default() }, now);
+    let mut task = running(v1::TaskInfo { health_check: Some(Box::new(health(3))), ..Default::default() }, now);
     for (up, told) in [(true, Some(true)), (true, None), (false, Some(false)), (true, Some(true))] {
         now += SECOND;
         let health = look(&mut task, now, &Outcome::Tcp(up)).pop().and_then(|status| status.healthy);

@@ -1,5 +1,6 @@
 //! The executor of a command task, which runs here. Follows `src/launcher/executor.cpp`.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::launch::{RoleVolume, Start};
@@ -19,8 +20,8 @@ pub struct Command {
 
 impl Command {
     /// A task that does not run yet.
-    pub fn new(record: &Record, task: &v1::TaskInfo) -> Self {
-        Self { container: record.container.clone(), process: TaskProcess::new(task.clone(), record.tells_killing()) }
+    pub fn new(record: &Record, task: Arc<v1::TaskInfo>) -> Self {
+        Self { container: record.container.clone(), process: TaskProcess::new(task, record.tells_killing()) }
     }
 
     fn drive(&mut self, record: &mut Record, context: &mut Context, act: impl FnOnce(&mut TaskProcess, Instant)) {
@@ -33,15 +34,14 @@ impl Runner for Command {
         &mut self,
         record: &mut Record,
         context: &mut Context,
-        tasks: Vec<v1::TaskInfo>,
+        tasks: Vec<Arc<v1::TaskInfo>>,
         _group: bool,
         volumes: &[RoleVolume],
     ) {
-        let Some(v1::TaskInfo { task_id, command, container: container_info, .. }) = tasks.into_iter().next() else {
-            return;
-        };
-        let (command, sandbox) = (command.unwrap_or_default(), record.sandbox());
-        let run = record.tasks.get_mut(&task_id.value).and_then(|task| task.run.take());
+        let Some(task) = tasks.first() else { return };
+        let (command, sandbox) = (task.command.clone().unwrap_or_default(), record.sandbox());
+        let container_info = task.container.as_deref().cloned();
+        let run = record.tasks.get_mut(&task.task_id.value).and_then(|task| task.run.take());
         let start = Start { container: &self.container, sandbox, command, container_info, volumes, run };
         record.start_container(context, start);
     }

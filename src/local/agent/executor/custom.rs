@@ -1,6 +1,7 @@
 //! An executor in a process of the framework's own, which subscribes and is sent tasks, kills and messages on its
 //! stream. Follows `Slave::subscribe` in `src/slave/slave.cpp`.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::launch::{self, RoleVolume, Start};
@@ -26,7 +27,7 @@ pub struct Custom {
 /// Tasks that wait for their executor; those of a group go together.
 #[derive(Debug)]
 struct Queued {
-    tasks: Vec<v1::TaskInfo>,
+    tasks: Vec<Arc<v1::TaskInfo>>,
     group: bool,
 }
 
@@ -52,7 +53,7 @@ impl Custom {
         }
         let subscribed = event::Subscribed {
             executor_info: record.info.clone(),
-            framework_info: record.framework.clone(),
+            framework_info: (*record.framework).clone(),
             agent_info: agent.clone(),
             container_id: Some(v1::ContainerId { value: record.container.clone(), parent: None }),
         };
@@ -109,12 +110,14 @@ impl Custom {
         }
         for Queued { tasks, group } in std::mem::take(&mut self.queued) {
             if group {
+                let tasks = tasks.into_iter().map(Arc::unwrap_or_clone).collect();
                 let task_group = v1::TaskGroupInfo { tasks };
                 let launch_group = Some(event::LaunchGroup { task_group });
                 self.send(context, Event { launch_group, ..Event::of(event::Type::LaunchGroup) });
                 continue;
             }
             for task in tasks {
+                let task = Arc::unwrap_or_clone(task);
                 self.send(context, Event { launch: Some(event::Launch { task }), ..Event::of(event::Type::Launch) });
             }
         }
@@ -123,7 +126,7 @@ impl Custom {
     fn kill_queued(&mut self, record: &mut Record, context: &mut Context, at: usize, task_id: &str) {
         let queued = &mut self.queued[at];
         let ids: Vec<String> = if queued.group {
-            queued.tasks.drain(..).map(|task| task.task_id.value).collect()
+            queued.tasks.drain(..).map(|task| task.task_id.value.clone()).collect()
         } else {
             queued.tasks.retain(|task| task.task_id.value != task_id);
             vec![task_id.to_owned()]
@@ -155,7 +158,7 @@ impl Runner for Custom {
         &mut self,
         record: &mut Record,
         context: &mut Context,
-        tasks: Vec<v1::TaskInfo>,
+        tasks: Vec<Arc<v1::TaskInfo>>,
         group: bool,
         volumes: &[RoleVolume],
     ) {
@@ -164,7 +167,7 @@ impl Runner for Custom {
             self.registration_due = Some(context.now + context.config.registration_timeout);
             let command = record.info.command.clone().unwrap_or_default();
             let (container, sandbox) = (record.container.clone(), record.sandbox());
-            let container_info = record.info.container.clone();
+            let container_info = record.info.container.as_deref().cloned();
             let start = Start { container: &container, sandbox, command, container_info, volumes, run: None };
             return record.start_container(context, start);
         }

@@ -1,6 +1,7 @@
 //! The default executor, which runs groups of tasks here. Follows `src/launcher/default_executor.cpp`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::launch::{RoleVolume, Start};
@@ -68,7 +69,7 @@ impl Runner for Group {
         &mut self,
         record: &mut Record,
         context: &mut Context,
-        tasks: Vec<v1::TaskInfo>,
+        tasks: Vec<Arc<v1::TaskInfo>>,
         _group: bool,
         volumes: &[RoleVolume],
     ) {
@@ -80,7 +81,8 @@ impl Runner for Group {
             kept.container = Some(container.clone());
             let run = kept.run.take();
             let sandbox = record.sandbox_of(&record.tasks[&task.task_id.value]);
-            let (command, container_info) = (task.command.clone().unwrap_or_default(), task.container.clone());
+            let (command, container_info) =
+                (task.command.clone().unwrap_or_default(), task.container.as_deref().cloned());
             let start = Start { container: &container, sandbox, command, container_info, volumes, run };
             record.start_container(context, start);
             let task_id = task.task_id.value.clone();

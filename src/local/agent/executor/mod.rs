@@ -65,7 +65,7 @@ trait Runner: Debug {
         &mut self,
         record: &mut Record,
         context: &mut Context,
-        tasks: Vec<v1::TaskInfo>,
+        tasks: Vec<Arc<v1::TaskInfo>>,
         group: bool,
         volumes: &[RoleVolume],
     );
@@ -106,10 +106,10 @@ impl Executor {
     /// task. A custom one whose tasks are `simulated` has no process.
     pub fn new(
         container: String,
-        framework: v1::FrameworkInfo,
+        framework: Arc<v1::FrameworkInfo>,
         info: Option<v1::ExecutorInfo>,
         role: String,
-        task: &v1::TaskInfo,
+        task: &Arc<v1::TaskInfo>,
         simulated: bool,
     ) -> Self {
         let kind = info.as_ref().map(v1::ExecutorInfo::r#type);
@@ -117,7 +117,7 @@ impl Executor {
         let record =
             Record::new(container, framework, info.unwrap_or_else(|| command::executor_info(task)), role, custom);
         let runner: Box<dyn Runner> = match kind {
-            None => Box::new(Command::new(&record, task)),
+            None => Box::new(Command::new(&record, task.clone())),
             Some(Type::Default) => Box::new(Group::default()),
             Some(_) if simulated => Box::new(Simulated::default()),
             Some(_) => Box::new(Custom::default()),
@@ -134,7 +134,7 @@ impl Executor {
     pub fn run(
         &mut self,
         context: &mut Context,
-        tasks: Vec<v1::TaskInfo>,
+        tasks: Vec<Arc<v1::TaskInfo>>,
         runs: Vec<Option<Arc<Run>>>,
         group: bool,
         volumes: &[RoleVolume],
@@ -275,8 +275,9 @@ impl Executor {
 
 /// What an agent without the isolators of cgroups says of tasks with resource limits
 /// (`Slave::validateResourceLimitsAndIsolators`).
-fn limited(tasks: &[v1::TaskInfo]) -> Option<&'static str> {
-    let docker = |task: &v1::TaskInfo| task.container.as_ref().is_some_and(|c| c.r#type() == ContainerType::Docker);
+fn limited(tasks: &[Arc<v1::TaskInfo>]) -> Option<&'static str> {
+    let docker =
+        |task: &Arc<v1::TaskInfo>| task.container.as_ref().is_some_and(|c| c.r#type() == ContainerType::Docker);
     let others = || tasks.iter().filter(|task| !docker(task));
     let limits = [
         (

@@ -21,7 +21,7 @@ const MAX_COMPLETED_TASKS: usize = 200;
 /// A task as the agent keeps it.
 #[derive(Debug)]
 pub struct AgentTask {
-    pub info: v1::TaskInfo,
+    pub info: Arc<v1::TaskInfo>,
     /// The latest state that its executor told of.
     pub state: TaskState,
     pub updates: Updates,
@@ -63,7 +63,7 @@ impl AgentTask {
         self.launched
     }
 
-    pub(super) fn new(info: v1::TaskInfo, launched: bool) -> Self {
+    pub(super) fn new(info: Arc<v1::TaskInfo>, launched: bool) -> Self {
         Self {
             info,
             state: TaskState::TaskStaging,
@@ -81,11 +81,12 @@ impl AgentTask {
 #[derive(Debug)]
 pub struct Record {
     pub info: v1::ExecutorInfo,
-    pub framework: v1::FrameworkInfo,
+    pub framework: Arc<v1::FrameworkInfo>,
     pub container: String,
     pub role: String,
-    pub tasks: BTreeMap<String, AgentTask>,
-    pub completed: VecDeque<AgentTask>,
+    // In boxes: maps and queues have room for several, of which most executors have one.
+    pub tasks: BTreeMap<String, Box<AgentTask>>,
+    pub completed: VecDeque<Box<AgentTask>>,
     /// When an update of a task is to be repeated.
     pub(super) retries: Timers<String>,
     /// All containers that were started for it.
@@ -101,7 +102,7 @@ pub struct Record {
 impl Record {
     pub(super) fn new(
         container: String,
-        framework: v1::FrameworkInfo,
+        framework: Arc<v1::FrameworkInfo>,
         info: v1::ExecutorInfo,
         role: String,
         custom: bool,
@@ -134,12 +135,13 @@ impl Record {
 
     /// Its tasks, those that are over first.
     pub fn all_tasks(&self) -> impl Iterator<Item = &AgentTask> {
-        self.completed.iter().chain(self.tasks.values())
+        self.completed.iter().chain(self.tasks.values()).map(Box::as_ref)
     }
 
     /// A task of it, over or not.
     pub fn task(&self, id: &str) -> Option<&AgentTask> {
-        self.tasks.get(id).or_else(|| self.completed.iter().rev().find(|task| task.info.task_id.value == id))
+        let over = || self.completed.iter().rev().find(|task| task.info.task_id.value == id);
+        self.tasks.get(id).or_else(over).map(Box::as_ref)
     }
 
     /// Its own sandbox.
@@ -179,11 +181,11 @@ impl Record {
         has_capability(&self.framework, v1::framework_info::capability::Type::TaskKillingState)
     }
 
-    pub(super) fn add(&mut self, tasks: &[v1::TaskInfo], runs: Vec<Option<Arc<Run>>>) {
+    pub(super) fn add(&mut self, tasks: &[Arc<v1::TaskInfo>], runs: Vec<Option<Arc<Run>>>) {
         let runs = runs.into_iter().chain(std::iter::repeat(None));
         for (info, run) in tasks.iter().zip(runs) {
             let task = AgentTask { run, ..AgentTask::new(info.clone(), true) };
-            self.tasks.insert(info.task_id.value.clone(), task);
+            self.tasks.insert(info.task_id.value.clone(), Box::new(task));
         }
     }
 
@@ -210,6 +212,20 @@ impl Record {
                 Action::Report(status) => self.report(context, *status),
             }
         }
+    }
+
+    /// Nothing more will happen to it: keeps no room for more.
+    pub fn compact(&mut self) {
+        self.retries = Timers::default();
+        if self.tasks.is_empty() {
+            self.tasks = BTreeMap::new();
+        }
+        for task in &mut self.completed {
+            task.updates = Updates::default();
+            task.statuses.shrink_to_fit();
+        }
+        self.completed.shrink_to_fit();
+        self.containers.shrink_to_fit();
     }
 
     /// The framework is removed: its tasks' updates go nowhere.

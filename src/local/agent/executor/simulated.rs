@@ -67,7 +67,7 @@ impl Runner for Simulated {
         &mut self,
         record: &mut Record,
         context: &mut Context,
-        tasks: Vec<v1::TaskInfo>,
+        tasks: Vec<Arc<v1::TaskInfo>>,
         _group: bool,
         volumes: &[RoleVolume],
     ) {

@@ -1,6 +1,8 @@
 //! What is told of an executor's tasks, by it and by the agent, and acknowledged. Follows `Slave::statusUpdate` in
 //! `src/slave/slave.cpp`.
 
+use std::sync::Arc;
+
 use super::{AgentTask, Context, Output, Record, Stage};
 use crate::local::agent::updates::Updates;
 use crate::local::messages::{ToMaster, is_terminal};
@@ -22,7 +24,7 @@ impl Record {
         }
         let task = self.tasks.entry(status.task_id.value.clone()).or_insert_with(|| {
             let info = v1::TaskInfo { task_id: status.task_id.clone(), ..Default::default() };
-            AgentTask::new(info, false)
+            Box::new(AgentTask::new(Arc::new(info), false))
         });
         // What comes twice, or after the end, is not told of.
         if task.updates.knows(&uuid) || is_terminal(task.state) {

@@ -1,0 +1,52 @@
+//! CPU time and memory per simulated task, as a cluster grows: the cluster's thread alone, without HTTP and a driver
+//! (`simulation.py` has these too). What counts is that a task takes the same of both however many there are.
+//!
+//! A task is launched, tells of three states, each of which is acknowledged, and is kept as one that is over. `at once`
+//! is how many run at the same time; their memory is what the process needs more than before.
+#![allow(missing_docs)]
+
+use std::time::Instant;
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+use remesos::local::study::Study;
+use remesos::local::{Exit, Run};
+use remesos::wire::duration::Period;
+
+fn cpu_seconds() -> f64 {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).expect("the process knows what it used");
+    let of = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    of(usage.user_time()) + of(usage.system_time())
+}
+
+/// The memory of this process in kB, where Linux tells it.
+fn memory() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: f64 = text.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or_default();
+    pages * 4.0
+}
+
+#[expect(clippy::disallowed_methods, reason = "virtual time begins somewhere")]
+fn play(agents: u32, tasks: usize) {
+    let run = Run { duration: Some(Period::from_secs(30)), exit: Exit::Exited(0), ..Run::default() };
+    let before = memory();
+    let mut study = Study::new(Instant::now(), agents, run);
+    let begun = cpu_seconds();
+    study.play(tasks, 100);
+    let took = cpu_seconds() - begun;
+    let per_task = (memory() - before) / tasks as f64;
+    println!("{agents:>7} {tasks:>8}   {took:>7.2} s   {:>9.0}   {per_task:>6.1} kB", tasks as f64 / took);
+}
+
+fn main() {
+    println!("{:>7} {:>8}   {:>9}   {:>9}   {:>9}", "agents", "tasks", "CPU", "tasks/s", "each");
+    // Each in a process of its own, as memory that is given back stays with the process.
+    match std::env::args().nth(1).and_then(|word| word.split_once('x').map(|(a, t)| (a.parse(), t.parse()))) {
+        Some((Ok(agents), Ok(tasks))) => play(agents, tasks),
+        _ => {
+            for (agents, tasks) in [(10, 1_000), (100, 10_000), (1000, 100_000)] {
+                play(agents, tasks);
+            }
+        }
+    }
+}
