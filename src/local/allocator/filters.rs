@@ -40,6 +40,11 @@ impl Filters {
         here.is_some_and(|filters| filters.iter().any(|f| f.until > now && f.resources.contains(resources)))
     }
 
+    /// When the first of them ends.
+    pub fn first_end(&self) -> Option<Instant> {
+        self.0.values().flat_map(BTreeMap::values).flatten().map(|filter| filter.until).min()
+    }
+
     /// Forgets what has ended.
     pub fn expire(&mut self, now: Instant) {
         for of_role in self.0.values_mut() {

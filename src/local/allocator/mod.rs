@@ -15,6 +15,7 @@ mod quantities;
 mod sorter;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub use ledger::Quota;
 use maintenance::Maintenance;
 pub use quantities::{Limits, Quantities};
 use sorter::Sorter;
+pub use watched::Watched;
 
 /// How the allocator is set up.
 #[derive(Debug, Clone)]
@@ -352,6 +354,11 @@ impl Allocator {
         // As long as someone wants offers there are batches: filters end and resources come back at any time.
         let wanted = self.frameworks.values().any(Framework::wants_offers);
         [self.due, self.next_batch.filter(|_| wanted || self.plans_maintenance())].into_iter().flatten().min()
+    }
+
+    /// When the first of the refusals ends that frameworks gave.
+    fn first_end_of_refusals(&self) -> Option<Instant> {
+        self.frameworks.values().filter_map(|framework| framework.filters.first_end()).min()
     }
 
     /// The offers to make now, none if nothing is due.

@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Instant;
 
-use super::allocator::{self, Allocator, Quota, Was};
+use super::allocator::{self, Quota, Was, Watched};
 use super::messages::{ConnectionId, ToAgent, ToMaster, is_terminal};
 use super::resources::{Format, Resources};
 use super::world::{WallClock, World};
@@ -102,7 +102,7 @@ pub struct Master {
     next_agent: u64,
     inverse_offers: InverseOffers,
     next_offer: u64,
-    allocator: Allocator,
+    allocator: Watched,
     world: World,
     outputs: VecDeque<Output>,
 }
@@ -119,7 +119,7 @@ impl Master {
             domain: config.domain.clone(),
         };
         let weights = options.weights.clone();
-        let allocator = Allocator::new(options, world.random.u64(..));
+        let allocator = Watched::new(options, world.random.u64(..));
         Self {
             config,
             id: world.uuid().to_string(),
