@@ -196,7 +196,8 @@ fn lock_of_stale(path: &Path) -> Option<Flock<File>> {
     Flock::lock(file, FlockArg::LockExclusiveNonblock).ok()
 }
 
-fn remove(path: &Path) -> std::io::Result<()> {
+/// Removes a directory; a large one in the background.
+pub fn remove(path: &Path) -> std::io::Result<()> {
     let mut rm = Command::new("rm");
     rm.arg("-rf").arg("--").arg(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // Ctrl-C in a terminal is not meant for it.

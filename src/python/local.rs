@@ -176,6 +176,16 @@ impl LocalCluster {
         PyBytes::new(py, &data)
     }
 
+    /// Makes the cluster as at its start, and stops its drivers.
+    fn reset(&self, py: Python<'_>) {
+        py.detach(|| {
+            if !self.cluster.is_inherited() {
+                stop_drivers_of(self.cluster.address(), "is reset");
+            }
+            self.cluster.reset();
+        });
+    }
+
     fn is_stopped(&self, py: Python<'_>) -> bool {
         py.detach(|| self.cluster.ask(|_, _| ()).is_none())
     }
@@ -211,7 +221,7 @@ impl LocalCluster {
     /// Stops the cluster; first the drivers of this process whose master it is, if that is wanted.
     fn stop_once(&self, drivers: bool) {
         if !self.stopped.swap(true, Ordering::SeqCst) && drivers && !self.cluster.is_inherited() {
-            stop_drivers_of(self.cluster.address());
+            stop_drivers_of(self.cluster.address(), "stops");
         }
         self.cluster.stop();
     }

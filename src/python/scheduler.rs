@@ -199,15 +199,16 @@ impl Drop for SchedulerDriver {
     }
 }
 
-/// Stops the running drivers of this process whose master is the embedded one at this address, since it is about to stop.
-pub fn stop_drivers_of(address: SocketAddr) {
+/// Stops the running drivers of this process whose master is the embedded one at this address. `what` is about to happen to
+/// it.
+pub fn stop_drivers_of(address: SocketAddr, what: &str) {
     let drivers = DRIVERS.get().lock().unwrap_or_else(PoisonError::into_inner).clone();
     for driver in drivers.iter().filter_map(Weak::upgrade).filter(|driver| driver.is_of(address)) {
         if driver.status() == Status::Running {
             driver.stop(true);
             let name = driver.name();
             tracing::warn!(
-                "The embedded cluster at {address} stops, and so does the driver of framework '{name}', which still ran"
+                "The embedded cluster at {address} {what}, so the driver of framework '{name}', which still ran, is stopped"
             );
         }
     }

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from mesos.errors import ArgumentTypeError, ArgumentValueError, ClusterError, TaskStateError, TaskTimeoutError
 from mesos.interface import mesos_pb2
-from mesos.local import LocalCluster
+from mesos.local import LocalCluster, Run
 from mesos.native import MesosSchedulerDriver
 
-from tests.python.support import Recorder, framework, running, task, wait_until
+from tests.python.support import Recorder, framework, heard, running, task, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -176,12 +176,33 @@ def test_stopping_a_cluster_stops_its_drivers_and_says_so(caplog: pytest.LogCapt
         stopped.stop()
         scheduler.offer()
         begun = time.monotonic()
-        with caplog.at_level(logging.WARNING):
+        expected = (
+            f"The embedded cluster at {cluster.address} stops, so the driver of framework 'left', which still ran"
+        )
+        with caplog.at_level(logging.WARNING), heard(expected) as said:
             cluster.stop()
             assert driver.join(timeout=10, check=True) == mesos_pb2.DRIVER_STOPPED
-        assert time.monotonic() - begun < 2
-        said = [record.getMessage() for record in caplog.records if "stops" in record.getMessage()]
-        assert said == [
-            f"The embedded cluster at {cluster.address} stops, and so does the driver of framework 'left', which still ran"
-        ]
+            assert time.monotonic() - begun < 2
+            assert said.wait(10)
+        assert "framework 'stopped'" not in caplog.text
         assert elsewhere.abort() == mesos_pb2.DRIVER_ABORTED, "it still ran"
+
+
+def test_waiting_for_a_task_moves_the_time_of_a_cluster_that_skips() -> None:
+    scheduler = Recorder()
+    run = Run(seconds=3600, stdout="done")
+    with LocalCluster(time="skip", simulate=run) as cluster, running(cluster, scheduler) as driver:
+        cluster.run_until(lambda: cluster.offers)
+        launch(driver, scheduler, "described")
+        cluster.run_until(lambda: cluster.tasks)
+        begun = cluster.time()
+        mine = cluster.task("mine")
+        with pytest.raises(TaskTimeoutError):
+            mine.wait(timeout=600)
+        assert mine.wait(timeout=7200).state == "TASK_FINISHED"
+        assert 3600 <= cluster.time() - begun < 3610
+        assert mine.stdout() == "done"
+        cluster.reset()
+        assert cluster.time() >= begun + 3600
+        assert [agent.state for agent in cluster.agents] == ["active"]
+        assert cluster.tasks == []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from mesos import _arguments
 from mesos._faults import AgentFaults, FrameworkFaults, OfferFaults, TaskFaults
-from mesos.errors import ArgumentValueError, ClusterError, TaskStateError, TaskTimeoutError
+from mesos.errors import ArgumentValueError, ClusterError, ConditionTimeoutError, TaskStateError, TaskTimeoutError
 from mesos.interface import mesos_pb2
 
 if TYPE_CHECKING:
@@ -271,7 +272,8 @@ class LocalTask(TaskFaults, _View):
         """Waits until the task has been in a state. Returns itself, with its values then.
 
         :param state: the name of a state
-        :param timeout: how many seconds to wait at most
+        :param timeout: how many seconds to wait at most; with ``time="skip"``, seconds of the cluster's time, which
+            moves
         :raises TaskStateError: the task is over and has not been in the state; the message has the end of its stderr
         :raises TaskTimeoutError: the task has not been in the state after the timeout
         :raises ClusterError: the cluster has stopped
@@ -283,9 +285,7 @@ class LocalTask(TaskFaults, _View):
             raise ArgumentValueError("expected a number of seconds as timeout, got None")
         self.refresh()
         if not self._has_been(state) and not self.is_over:
-            seen = self._cluster._core.wait_for_task(self._key(), state, seconds)
-            if seen is not None:
-                self._take(seen)
+            self._wait(state, seconds)
         if self._has_been(state):
             return self
         what = f"task {self.id!r} is {self.state}, not {state}"
@@ -295,6 +295,13 @@ class LocalTask(TaskFaults, _View):
         if self._cluster.is_stopped:
             raise ClusterError(f"{what}, and the cluster has stopped")
         raise TaskTimeoutError(f"{what}, after {timeout} seconds")
+
+    def _wait(self, state: str, seconds: float) -> None:
+        if self._cluster._core.time().skips():
+            with contextlib.suppress(ConditionTimeoutError):
+                self._cluster.run_until(lambda: self.refresh()._has_been(state) or self.is_over, seconds)
+        elif (seen := self._cluster._core.wait_for_task(self._key(), state, seconds)) is not None:
+            self._take(seen)
 
     def _has_been(self, state: str) -> bool:
         return self.state == state or state in self.states

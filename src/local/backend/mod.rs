@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future::BoxFuture;
+
 use crate::proto::v1;
 use crate::wire::duration::Period;
 
@@ -24,6 +26,11 @@ pub trait Backend: Debug {
 
     /// A backend of the same kind and on the same machine, for the agent that takes the place of this one's.
     fn like(&self, agent_id: &str) -> Box<dyn Backend>;
+
+    /// Kills all containers. The future is ready when they are gone.
+    fn end(&mut self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
 
     /// What came of an order, if this backend does not send [`Report`]s.
     fn poll_event(&mut self) -> Option<Event> {

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future::BoxFuture;
+
 use super::{Backend, Event, Exit, Launch, Order, Outcome, ProbeKind, Run, Sandbox, StartError, Stop, Subject};
 use crate::local::states::is_terminal;
 use crate::local::timers::Timers;
@@ -215,6 +217,11 @@ impl Backend for Simulated {
             }
             other => self.real.handle(now, other),
         }
+    }
+
+    fn end(&mut self) -> BoxFuture<'static, ()> {
+        self.containers.clear();
+        self.real.end()
     }
 
     fn files(&self, sandbox: &Sandbox) -> PathBuf {

@@ -48,6 +48,11 @@ impl Agents {
         Some((agent, backend))
     }
 
+    /// Takes the backends of all agents.
+    pub fn into_backends(self) -> Vec<Box<dyn Backend>> {
+        self.members.into_values().map(|member| member.backend).collect()
+    }
+
     /// The agent of this id.
     pub fn get(&self, id: &str) -> Option<&Agent> {
         self.members.get(id).map(|member| &member.agent)

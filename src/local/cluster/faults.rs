@@ -13,15 +13,6 @@ use crate::local::refusal::Refusal;
 use crate::proto::v1;
 use crate::wire::duration::Period;
 
-/// What the master answers to schedulers on request.
-#[derive(Debug, Default)]
-pub struct Answers {
-    /// Frameworks that may not subscribe, by id, and until when.
-    refused: Vec<(String, Instant)>,
-    /// Until when no credential is accepted.
-    unauthorized: Option<Instant>,
-}
-
 impl LocalCluster {
     /// Lets something go wrong, and waits until it has. `None` if the cluster is stopped, and in a forked child.
     pub fn disturb<T: Send + 'static>(

@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use super::agents::Agents;
-use super::faults::Answers;
+use super::answers::Answers;
 use super::history::{History, Record, Subject};
 use super::holds::Holds;
 use super::maker::{Made, Maker};
@@ -46,8 +46,8 @@ pub struct Machine {
     next_connection: ConnectionId,
     failures: Failures,
     /// What is asked for the time.
-    time: Clock,
-    holds: Holds,
+    pub(super) time: Clock,
+    pub(super) holds: Holds,
     /// Says of each task how it goes, if it is not to be run.
     pub simulate: Option<Simulate>,
     clock: WallClock,
@@ -110,6 +110,12 @@ impl Machine {
     fn end_stream(&mut self, now: Instant, connection: ConnectionId) {
         self.streams.remove(&connection);
         self.history.ended(self.clock.timestamp(now), connection);
+    }
+
+    /// Ends all streams of frameworks and executors.
+    pub(super) fn end_all_streams(&mut self) {
+        self.streams.clear();
+        self.executors.clear();
     }
 
     /// Notes what happens now.

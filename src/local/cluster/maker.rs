@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::litter::Litter;
 use crate::local::agent;
 use crate::local::backend::Backend;
 use crate::local::options::{AgentOptions, Options};
 use crate::local::resources::{Declared, Format, Host, Resources};
 use crate::proto::v1;
 
-/// Makes the backend of the agent with an id; the number is the agent's own, from 0.
+/// Makes the backend of the agent with an id, whose directory has a number.
 pub type MakeBackend = Box<dyn FnMut(&str, u32) -> Box<dyn Backend>>;
 
 /// What agents are made with.
@@ -21,8 +22,11 @@ pub struct Maker {
     pub host: Host,
     pub address: SocketAddr,
     pub backend: MakeBackend,
+    pub litter: Litter,
     /// The number of the next agent.
     next: u32,
+    /// The number of the first agent's directory, since former agents have other ones.
+    first_directory: u32,
 }
 
 /// An agent that is to start.
@@ -35,12 +39,19 @@ pub struct Made {
 impl Maker {
     /// Makes agents at this address.
     pub fn new(options: Options, hostname: String, host: Host, address: SocketAddr, backend: MakeBackend) -> Self {
-        Self { options, hostname, host, address, backend, next: 0 }
+        let litter = Litter::default();
+        Self { options, hostname, host, address, backend, litter, next: 0, first_directory: 0 }
     }
 
     /// Begins again with the first number.
     pub fn begin_again(&mut self) {
+        self.first_directory = self.first_directory.saturating_add(self.next);
         self.next = 0;
+    }
+
+    /// The number of the first agent's directory.
+    pub fn first_directory(&self) -> u32 {
+        self.first_directory
     }
 
     /// An agent with an id, which is as all agents are if nothing else is said.
@@ -77,7 +88,7 @@ impl Maker {
             reregistration_timeout: agent::REREGISTRATION_TIMEOUT,
             start_time,
         };
-        let backend = (self.backend)(&id, number);
+        let backend = (self.backend)(&id, self.first_directory.saturating_add(number));
         Made { config, total, backend }
     }
 }

@@ -1,18 +1,21 @@
 //! Runs master and agents on one thread: starts them, stops them, and says where they are.
 
 pub mod agents;
+mod answers;
 mod calls;
 pub mod faults;
 pub mod handle;
 pub mod history;
 mod holds;
 mod later;
+pub mod litter;
 mod look;
 pub mod machine;
 pub mod maker;
 mod membership;
 pub mod network;
 mod remains;
+mod reset;
 mod startup;
 pub mod view;
 pub mod waiting;

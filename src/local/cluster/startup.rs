@@ -8,6 +8,7 @@ use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot};
 
 use super::handle::Handle;
+use super::litter::Litter;
 use super::machine::{Job, Machine};
 use super::maker::Maker;
 use super::remains::Remains;
@@ -118,7 +119,11 @@ impl Startup {
                 "Each agent has a resource '{given}', which frameworks do not look for: did you mean '{meant}'?"
             );
         }
-        let maker = Maker::new(options.clone(), hostname, host, address, Box::new(backend));
+        let mut maker = Maker::new(options.clone(), hostname, host, address, Box::new(backend));
+        if work_dir.is_temporary() {
+            let agents = Some(work_dir::agents(work_dir.path()));
+            maker.litter = Litter { agents, keep: options.keep.clone(), failed: failed.clone() };
+        }
         let failures = Failures::new(options.stderr_in_log, failed.clone());
         let mut machine = Machine::new(failures, master, time.clone(), wall_clock, maker);
         machine.simulate.clone_from(&options.simulate);

@@ -36,7 +36,7 @@ impl Master {
         validation::framework(info, &subscribe.suppressed_roles)?;
         self.check_roles(info)?;
         let id = info.id.as_ref().map(|id| id.value.as_str()).unwrap_or_default();
-        if self.completed.iter().any(|f| f.id() == id) {
+        if self.removed.contains(id) || self.completed.iter().any(|f| f.id() == id) {
             return Err(Invalid::new("Framework has been removed"));
         }
         let options = options(&subscribe.suppressed_roles, subscribe.offer_constraints.as_ref())?;

@@ -85,6 +85,8 @@ pub struct Master {
     agents: BTreeMap<String, AgentRecord>,
     frameworks: BTreeMap<String, Framework>,
     completed: VecDeque<Framework>,
+    /// The ids of frameworks that were removed by a reset.
+    removed: BTreeSet<String>,
     offers: BTreeMap<String, OfferRecord>,
     /// When which offers are rescinded, in this order; some are answered already.
     expiring: VecDeque<(Instant, String)>,
@@ -128,6 +130,7 @@ impl Master {
             agents: BTreeMap::new(),
             frameworks: BTreeMap::new(),
             completed: VecDeque::new(),
+            removed: BTreeSet::new(),
             offers: BTreeMap::new(),
             expiring: VecDeque::new(),
             absent: Absent::default(),

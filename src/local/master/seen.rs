@@ -1,12 +1,23 @@
 //! What the master knows, for those who look at the cluster from its own process.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
-use super::{AgentRecord, Master, OfferRecord, Output};
+use super::{AgentRecord, Framework, Master, OfferRecord, Output};
 use crate::local::resources::Resources;
 use crate::proto::v1;
 
 impl Master {
+    /// Begins anew: with another id, and without agents, frameworks, and what was set since the start. The frameworks
+    /// that there were may not come back.
+    pub fn reset(&mut self, now: Instant) {
+        let world = self.world.fork();
+        let former = std::mem::replace(self, Self::new(now, self.config.clone(), world));
+        self.removed = former.removed;
+        self.removed.extend(former.frameworks.into_keys());
+        self.removed.extend(former.completed.iter().map(Framework::id));
+    }
+
     /// Notes that something happened to an agent.
     pub(super) fn note_of_agent(&mut self, kind: &'static str, agent_id: &str) {
         self.outputs.push_back(Output::Noted { kind, framework_id: None, agent_id: Some(agent_id.to_owned()) });
@@ -52,7 +63,7 @@ impl Master {
 
     /// The states of all tasks of an agent, by their framework's id and their own.
     pub fn states_of_tasks(&self, agent_id: &str) -> BTreeMap<(String, String), v1::TaskState> {
-        let of = |framework: &super::Framework| {
+        let of = |framework: &Framework| {
             let id = framework.id();
             let here = framework.all_tasks().filter(|task| task.agent_id == agent_id);
             here.map(|task| ((id.clone(), task.info.task_id.value.clone()), task.state)).collect::<Vec<_>>()

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future::BoxFuture;
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -98,6 +99,19 @@ impl Backend for Posix {
             Order::AddVolumes { sandbox, volumes } => self.add_volumes(&sandbox, &volumes),
             Order::Destroy { volumes } => volumes.iter().for_each(|volume| self.destroy(volume)),
         }
+    }
+
+    fn end(&mut self) -> BoxFuture<'static, ()> {
+        let containers = std::mem::take(&mut self.containers);
+        for wishes in containers.values() {
+            // It has just ended if nobody listens.
+            let _ = wishes.send(Wish::Stop(Stop::Kill));
+        }
+        Box::pin(async move {
+            for wishes in containers.values() {
+                wishes.closed().await;
+            }
+        })
     }
 
     fn files(&self, sandbox: &Sandbox) -> PathBuf {
