@@ -166,7 +166,7 @@ impl Machine {
     }
 
     /// The disk of an agent is full: with the isolator `disk/du` that enforces quotas its executors are killed, and
-    /// nothing new can be started (`PosixDiskIsolatorProcess::_collect`), until [`Machine::free_disk`].
+    /// nothing new can be started, which is found out a second later (`PosixDiskIsolatorProcess::_collect`), until [`Machine::free_disk`].
     pub fn exhaust_disk(&mut self, now: Instant, agent_id: &str) -> bool {
         if self.agents.get(agent_id).is_none() {
             return false;
@@ -234,6 +234,11 @@ impl Machine {
     pub(super) fn handle_network(&mut self, now: Instant) {
         while let Some(message) = self.network.poll_delayed(now) {
             self.master.handle_agent(now, message);
+        }
+        while let Some((agent_id, failed)) = self.network.poll_failed_start(now) {
+            if let Some(agent) = self.agents.get_mut(&agent_id) {
+                agent.handle_backend(now, failed);
+            }
         }
         while let Some(agent_id) = self.network.poll_registration(now) {
             let Some(agent) = self.agents.get(&agent_id) else { continue };

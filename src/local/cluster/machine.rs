@@ -377,7 +377,9 @@ impl Machine {
             agent::Output::Close(connection) => self.end_executor_stream(connection),
             agent::Output::Order(order) => {
                 let full = self.network.full.contains(agent_id).then(|| Self::out_of_space(agent_id, &order)).flatten();
-                if let Some(failed) = full.or_else(|| self.lives_in_real_time(agent_id, &order)) {
+                if let Some(failed) = full {
+                    self.network.fail_start(now, agent_id, failed);
+                } else if let Some(failed) = self.lives_in_real_time(agent_id, &order) {
                     if let Some(agent) = self.agents.get_mut(agent_id) {
                         agent.handle_backend(now, failed);
                     }

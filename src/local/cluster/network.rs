@@ -3,8 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use crate::local::backend::Event;
 use crate::local::messages::{ToAgent, ToMaster};
 use crate::wire::duration::Period;
+
+/// How long it takes to find out that a container cannot be started: whoever tries again at once does so at another time.
+const START_TIME: Period = Period::from_secs(1);
 
 /// What becomes of status updates on their way from agents to the master.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,6 +40,8 @@ pub struct Network {
     /// Delayed updates by when they come, the first to be sent first.
     delayed: BTreeMap<(Instant, u64), ToMaster>,
     sent: u64,
+    /// Containers that are being started in vain, by when that is found out.
+    failing: BTreeMap<(Instant, u64), (String, Event)>,
     pub random: fastrand::Rng,
 }
 
@@ -56,6 +62,7 @@ impl Network {
             updates: UpdateFaults::default(),
             delayed: BTreeMap::new(),
             sent: 0,
+            failing: BTreeMap::new(),
             random: fastrand::Rng::with_seed(seed),
         }
     }
@@ -106,6 +113,18 @@ impl Network {
         Vec::new()
     }
 
+    /// A container of an agent cannot be started, which is found out in a moment.
+    pub fn fail_start(&mut self, now: Instant, agent_id: &str, failed: Event) {
+        self.sent = self.sent.saturating_add(1);
+        self.failing.insert((now + START_TIME, self.sent), (agent_id.to_owned(), failed));
+    }
+
+    /// The next container that could not be started, with its agent.
+    pub fn poll_failed_start(&mut self, now: Instant) -> Option<(String, Event)> {
+        let first = self.failing.first_entry().filter(|entry| entry.key().0 <= now);
+        first.map(std::collections::btree_map::OccupiedEntry::remove)
+    }
+
     /// Whether an agent can be reached, or is about to register again.
     pub fn is_cut(&self, agent_id: &str) -> bool {
         self.cut.contains_key(agent_id)
@@ -149,7 +168,8 @@ impl Network {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let delayed = self.delayed.first_key_value().map(|((due, _), _)| *due);
         let away = self.away.iter().filter(|(agent_id, _)| !self.cut.contains_key(*agent_id));
-        away.map(|(_, due)| *due).chain(delayed).min()
+        let failing = self.failing.first_key_value().map(|((due, _), _)| *due);
+        away.map(|(_, due)| *due).chain(delayed).chain(failing).min()
     }
 
     /// The next delayed update that is due.
