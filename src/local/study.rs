@@ -19,6 +19,7 @@ use super::queue;
 use super::resources::{Declared, Format, Host, Resources};
 use super::states::is_terminal;
 use super::world::{WallClock, World};
+use crate::clock::Clock;
 use crate::proto::v1;
 use crate::proto::v1::offer::{Operation, operation};
 use crate::proto::v1::scheduler::{Event, call};
@@ -48,7 +49,7 @@ impl Study {
         let options = Options { resources: Declared::parse(AGENT).unwrap_or_default(), ..Options::default() };
         let host = Host { cpus: 1.0, mem: 1024.0, disk: 1024.0 };
         let maker = Maker::new(options, "localhost".to_owned(), host, address, Box::new(|_, _| backend()));
-        let mut machine = Machine::new(Failures::new(false, Failed::default()), master, clock, maker);
+        let mut machine = Machine::new(Failures::new(false, Failed::default()), master, Clock::real(), clock, maker);
         let run = Arc::new(run);
         machine.simulate = Some(Simulate::new(move |tasks| vec![Some(run.clone()); tasks.len()]));
         for _ in 0..agents {
