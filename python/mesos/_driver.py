@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from mesos import _arguments
@@ -9,6 +10,9 @@ from mesos._failures import Failure
 from mesos._misuse import Misuse
 from mesos.errors import DriverTimeoutError
 from mesos.interface import mesos_pb2
+
+DRIVERS: weakref.WeakSet[Driver] = weakref.WeakSet()
+"""The drivers of this process, for :mod:`mesos.testing`."""
 
 
 class Driver:
@@ -19,6 +23,7 @@ class Driver:
     def __init__(self) -> None:
         self._failure = Failure()
         self._misuse = Misuse()
+        DRIVERS.add(self)
 
     if TYPE_CHECKING:
 

@@ -13,15 +13,18 @@ import contextlib
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mesos.errors import DriverAbortedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
 _Status = TypeVar("_Status")
+WATCHERS: list[Callable[[Any, BaseException], None]] = []
+"""Functions of :mod:`mesos.testing` that are called with each driver that a callback's exception aborts, and with the
+exception, unless a caller raises it."""
 
 
 class Failure:
@@ -85,6 +88,8 @@ def failed(driver: Any, what: str, error: BaseException) -> None:
         if not raised:
             traceback.print_exception(error)
     if not raised:
+        for watch in list(WATCHERS):
+            watch(driver, error)
         tell_hook(error)
 
 

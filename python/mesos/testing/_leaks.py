@@ -1,0 +1,85 @@
+"""Finds what a test has left behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mesos import _driver
+from mesos.interface import SchedulerDriver, mesos_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SECONDS = 2.0
+"""How long things may take to end after the test."""
+# A cluster's own.
+_OWN = ("mesos-later",)
+# Processes that Python's own multiprocessing keeps until the end of this one.
+_KEPT = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+
+
+class Leaks:
+    """What was there before a test: threads, processes and drivers."""
+
+    def __init__(self) -> None:
+        self._threads, self._processes = set(threading.enumerate()), set(_children())
+        self._drivers = set(map(id, list(_driver.DRIVERS)))
+
+    def left(self, frameworks: Callable[[], list[str]]) -> list[str]:
+        """Returns what has come since and is still there, in words. Waits a moment for what is about to end.
+
+        :param frameworks: returns what else is left, in words
+        """
+        until = time.monotonic() + _SECONDS
+        while True:
+            found = [*self._found(), *frameworks()]
+            if not found or time.monotonic() > until:
+                return found
+            time.sleep(0.01)  # neither a process nor a native thread tells when it ends
+
+    def _found(self) -> list[str]:
+        threads = [
+            f"the thread {thread.name!r}"
+            for thread in threading.enumerate()
+            # Threads that Python did not start, such as those of callbacks, end with their driver.
+            if thread not in self._threads and not isinstance(thread, threading._DummyThread) and thread.name not in _OWN
+        ]
+        children = _children()
+        processes = [f"the process {pid} ({children[pid]})" for pid in children if pid not in self._processes]
+        drivers = [f"the driver {driver!r}" for driver in self._drivers_in(mesos_pb2.DRIVER_RUNNING)]
+        return threads + processes + drivers
+
+    def stop_aborted(self) -> None:
+        """Stops the drivers that were aborted: until then, the master has their frameworks."""
+        for driver in self._drivers_in(mesos_pb2.DRIVER_ABORTED):
+            driver._core.stop(False)
+
+    def _drivers_in(self, status: int) -> list[_driver.Driver]:
+        found = [driver for driver in list(_driver.DRIVERS) if id(driver) not in self._drivers]
+        return [driver for driver in found if isinstance(driver, SchedulerDriver) and driver._core.status() == status]
+
+
+def _children() -> dict[int, str]:
+    """Returns the command lines of this process's children that run, by process id."""
+    found = {}
+    for children in Path("/proc/self/task").glob("*/children"):
+        try:
+            pids = [int(pid) for pid in children.read_text().split()]
+        except OSError:  # the thread has ended
+            continue
+        for pid in pids:
+            command = _command(pid)
+            if command and not any(kept in command for kept in _KEPT):
+                found[pid] = command
+    return found
+
+
+def _command(pid: int) -> str:
+    """Returns the command line of a process, which is empty if it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
