@@ -45,7 +45,9 @@ class Leaks:
             f"the thread {thread.name!r}"
             for thread in threading.enumerate()
             # Threads that Python did not start, such as those of callbacks, end with their driver.
-            if thread not in self._threads and not isinstance(thread, threading._DummyThread) and thread.name not in _OWN
+            if thread not in self._threads
+            and not isinstance(thread, threading._DummyThread)
+            and thread.name not in _OWN
         ]
         children = _children()
         processes = [f"the process {pid} ({children[pid]})" for pid in children if pid not in self._processes]
