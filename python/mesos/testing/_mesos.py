@@ -111,7 +111,7 @@ class Mesos:
         return str(self._story)
 
     def check(self) -> None:
-        """Raises the first exception that the test has not received: of a callback, or of ``simulate`` or ``call_later``."""
+        """Raises the first exception of a callback, of ``simulate`` or of ``call_later`` that the test has not received."""
         errors: list[BaseException] = []
         for framework in self.frameworks:
             try:
