@@ -231,6 +231,7 @@ _AGENT_READERS: dict[str, Callable[[str, Any], str]] = {
 _READERS: dict[str, Callable[[str, Any], str]] = {
     "port": _number,
     "agents": _agents,
+    "initial": _object,
     "resources": _resources,
     "work_dir": _path,
     "ip": _text,

@@ -38,6 +38,7 @@ _EPILOG = (
 )
 _OPTIONS: dict[str, dict[str, tuple[str | None, str]]] = {
     "cluster": {
+        "initial": ("JSON", "a snapshot of another cluster to begin with, such as file:///path"),
         "work_dir": ("DIRECTORY", "the directory of the sandboxes (default: a temporary directory)"),
         "keep": (
             "DIRECTORY",

@@ -23,6 +23,11 @@ const EPOCH: f64 = 946_684_800.0;
 /// What nobody waits for begins after so much real time.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// A condition is looked at after so many inputs and callbacks at one time, though more are to come.
+const LOOK_AFTER: u64 = 1000;
+/// So many inputs and callbacks at one time are taken for ones without end.
+const ENDLESS: u64 = 1_000_000;
+
 type Input = Box<dyn FnOnce() + Send>;
 type Callback = Box<dyn FnOnce(Busy) + Send>;
 
@@ -56,6 +61,8 @@ struct State {
     patience_is_over: bool,
     /// Counts what can be seen from outside.
     happened: u64,
+    /// Counts inputs and callbacks since time moved.
+    steps: u64,
     /// Counts how often nothing was left to do.
     settled: u64,
     goal: Option<Goal>,
@@ -77,6 +84,8 @@ pub struct Move {
 struct Goal {
     number: u64,
     wanted: Move,
+    /// How many inputs and callbacks there had been at that time.
+    steps: u64,
     outcome: Option<Outcome>,
 }
 
@@ -87,6 +96,8 @@ pub enum Outcome {
     Arrived,
     /// Something happened before.
     Happened,
+    /// Something happens again and again, so that no time passes.
+    Endless,
     /// The cluster has ended.
     Ended,
 }
@@ -127,6 +138,7 @@ impl Skipping {
             caller: None,
             patience_is_over: false,
             happened: 0,
+            steps: 0,
             settled: 0,
             goal: None,
             next_goal: 0,
@@ -227,7 +239,7 @@ impl Skipping {
         let number = state.next_goal;
         state.next_goal = number.saturating_add(1);
         let outcome = state.ended.then_some(Outcome::Ended);
-        state.goal = Some(Goal { number, wanted, outcome });
+        state.goal = Some(Goal { number, wanted, steps: state.steps, outcome });
         self.look(state);
         Some(Moving { clock: self.clone(), number })
     }
@@ -259,7 +271,12 @@ impl Skipping {
         if !state.is_open() && state.goal.is_none() {
             return;
         }
+        if state.busy == 0 && state.is_to_be_looked_at() {
+            drop(state);
+            return self.changed.notify_all();
+        }
         if let Some(input) = state.inputs.pop_front() {
+            state.steps = state.steps.saturating_add(1);
             self.look(state);
             return input();
         }
@@ -268,6 +285,7 @@ impl Skipping {
         }
         if let Some(callback) = state.callbacks.pop_front() {
             state.happened = state.happened.saturating_add(1);
+            state.steps = state.steps.saturating_add(1);
             state.busy = 1;
             self.look(state);
             return callback(Busy(self.clone()));
@@ -324,6 +342,24 @@ impl State {
         self.waiting > 0 || self.waiting_in_callback > 0 || self.patience_is_over
     }
 
+    /// Whether the mover has its say before the next thing happens. It takes a new goal then.
+    fn is_to_be_looked_at(&mut self) -> bool {
+        let Some(goal) = &mut self.goal else { return false };
+        if goal.outcome.is_some() {
+            return true;
+        }
+        if self.steps >= ENDLESS {
+            goal.outcome = Some(Outcome::Endless);
+            self.steps = 0;
+        } else if goal.wanted.watching.is_some()
+            && self.steps.checked_rem(LOOK_AFTER) == Some(0)
+            && self.steps > goal.steps
+        {
+            goal.outcome = Some(Outcome::Happened);
+        }
+        goal.outcome.is_some()
+    }
+
     /// Moves the time to the next alarm that somebody wants to get to, and returns those that are due; none if there is
     /// nothing to move to.
     fn advance(&mut self) -> Vec<Waker> {
@@ -341,6 +377,8 @@ impl State {
         match self.alarms.first_key_value() {
             Some((&(at, _), _)) if at <= goal.wanted.until => {
                 self.now = self.now.max(at);
+                self.steps = 0;
+                goal.steps = 0;
                 let later = self.alarms.split_off(&(at, u64::MAX));
                 std::mem::replace(&mut self.alarms, later).into_values().collect()
             }

@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -16,6 +15,7 @@ use super::faults::Faults;
 use super::scheduler::stop_drivers_of;
 use super::simulation;
 use super::time::{self, Reached, Time};
+use crate::Error;
 use crate::clock;
 use crate::local::view::{AgentView, FrameworkView, OfferView, Record, Subject, TaskKey, TaskView, Waited};
 use crate::local::{self, AgentOptions, Options};
@@ -149,10 +149,12 @@ impl LocalCluster {
         let (key, state) = (task_key(key), v1::TaskState::from_str_name(state).unwrap_or_default());
         let at_most = Period::from_seconds(seconds).unwrap_or_default();
         if let Some(clock) = self.cluster.clock().as_skipping() {
-            let look = |py: Python<'_>| {
-                let found = py.detach(|| self.cluster.wait_for_task(&key, state, Duration::ZERO));
-                Ok(if let Waited::Found(found) = found { Some(found) } else { None })
-            };
+            let look = |py: Python<'_>| Ok(py.detach(|| self.cluster.task_that_was(&key, state)));
+            if clock.is_in_callback() {
+                Err(Error::cluster(
+                    "time does not move before callbacks return, so that a callback cannot wait for a task",
+                ))?;
+            }
             let found = time::run_until(py, clock, at_most, look)?;
             return Ok(if let Reached::There(found) = found { Some(task(found)) } else { None });
         }
@@ -174,6 +176,11 @@ impl LocalCluster {
     fn output<'py>(&self, py: Python<'py>, path: OsString) -> Bound<'py, PyBytes> {
         let data = py.detach(|| self.cluster.output(Path::new(&path)));
         PyBytes::new(py, &data)
+    }
+
+    /// Its state in JSON; None if it is stopped.
+    fn snapshot(&self, py: Python<'_>) -> Option<String> {
+        py.detach(|| self.cluster.snapshot())
     }
 
     /// Makes the cluster as at its start, and stops its drivers.

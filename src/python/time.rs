@@ -15,6 +15,10 @@ use crate::{Error, clock};
 /// A condition that is waited for is looked at this often, in the time that moves, though nothing happened.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Why time does not move.
+const ENDLESS: &str = "time does not move on, because calls and callbacks follow one another without end at one time: a \
+                       framework that tries again has to wait in between, as with call_later()";
+
 /// The clock of one cluster.
 #[pyclass(frozen, module = "mesos._core")]
 pub struct Time(pub Arc<LocalCluster>);
@@ -96,7 +100,7 @@ pub fn run_until<T>(
 ) -> PyResult<Reached<T>> {
     let until = clock.now() + at_most;
     let real = clock::now() + at_most;
-    let mut outcome = go(py, clock, Move { until: clock.now(), watching: None }, None)?;
+    let mut outcome = go(py, clock, Move { until: clock.now(), watching: Some(clock.count()) }, Some(real))?;
     loop {
         let count = clock.count();
         if let Some(found) = condition(py)? {
@@ -127,6 +131,9 @@ fn go(py: Python<'_>, clock: &Arc<Skipping>, wanted: Move, real: Option<Instant>
     let moving = begin()?;
     loop {
         if let Some(outcome) = py.detach(|| moving.wait(SIGNAL_CHECK)) {
+            if outcome == Outcome::Endless {
+                Err(Error::cluster(ENDLESS))?;
+            }
             return Ok(Some(outcome));
         }
         py.check_signals()?;

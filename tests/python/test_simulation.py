@@ -251,3 +251,53 @@ def test_a_thousand_agents_start_and_stop_at_once() -> None:
     with LocalCluster(agents=1000, resources=RESOURCES, simulate=Run()) as cluster:
         assert cluster.address
     assert time.monotonic() - began < 10
+
+
+def test_a_task_of_a_group_that_is_described_as_failing_ends_the_others() -> None:
+    scheduler = Recorder()
+
+    def simulate(described: mesos_pb2.TaskInfo) -> Run:
+        return Run(0.1, 1) if described.name == "failing" else Run(None)
+
+    with (
+        LocalCluster(resources=RESOURCES, simulate=simulate) as cluster,
+        running(cluster.address, scheduler) as driver,
+    ):
+        offer = scheduler.offer()
+        failing, endless = task(offer), task(offer)
+        failing.name = "failing"
+        operation = mesos_pb2.Offer.Operation(type=mesos_pb2.Offer.Operation.LAUNCH_GROUP)
+        on = operation.launch_group.executor
+        on.type, on.executor_id.value = mesos_pb2.ExecutorInfo.DEFAULT, "group"
+        on.framework_id.value = offer.framework_id.value
+        for name, amount in (("cpus", 0.1), ("mem", 32), ("disk", 1)):
+            on.resources.add(name=name, type=mesos_pb2.Value.SCALAR).scalar.value = amount
+        operation.launch_group.task_group.tasks.extend([failing, endless])
+        driver.acceptOffers([offer.id], [operation], filters(0))
+        ended = {}
+        while len(ended) < 2:
+            status = scheduler.wait("statusUpdate", lambda s: s.state in (mesos_pb2.TASK_FAILED, mesos_pb2.TASK_KILLED))
+            ended[status.task_id.value] = status.state
+        assert ended == {
+            failing.task_id.value: mesos_pb2.TASK_FAILED,
+            endless.task_id.value: mesos_pb2.TASK_KILLED,
+        }
+
+
+def test_described_tasks_follow_the_clock_of_the_cluster() -> None:
+    scheduler = Recorder()
+    hour = 3600
+    with (
+        LocalCluster(resources=RESOURCES, time="skip", simulate=Run(seconds=hour)) as cluster,
+        running(cluster, scheduler) as driver,  # type: ignore[arg-type]
+    ):
+        cluster.run_until(lambda: any(event.name == "resourceOffers" for event in scheduler.events.queue))
+        offer = scheduler.offer()
+        launched = task(offer)
+        driver.launchTasks(offer.id, [launched], filters(0))
+        began = cluster.time()
+        scheduler.on["statusUpdate"] = lambda _, status: scheduler.seen.append(status)
+        cluster.run_until(
+            lambda: any(getattr(s, "state", None) == mesos_pb2.TASK_FINISHED for s in scheduler.seen), 7200
+        )
+        assert hour <= cluster.time() - began < hour + 1

@@ -62,6 +62,8 @@ class LocalCluster(ClusterFaults, ClusterTime):
     :param port: the port, or 0 for any free port
     :param agents: the number of agents, 1 to 1000 (``MESOS_NUM_SLAVES``; default 1), or a list of mappings, one for
         each agent, with any of ``resources``, ``attributes``, ``hostname`` and ``domain`` in which it differs
+    :param initial: what another cluster's :meth:`snapshot` returned, or some of it: agents, which take the place of
+        ``agents``, weights, quotas and maintenance (``REMESOS_LOCAL_INITIAL``)
     :param resources: the resources of each agent, as text such as ``cpus:8;mem:8192;ports:[31000-32000]`` or as a
         mapping such as ``{"cpus": 8, "mem": 8192, "ports": "[31000-32000]"}`` (mem and disk in MB), with static
         reservations as in ``cpus(role)``; or as a list of mappings, or text, with resources in JSON. If cpus, mem,
@@ -127,6 +129,7 @@ class LocalCluster(ClusterFaults, ClusterTime):
         resources: str | Mapping[str, float | str] | list[Mapping[str, Any]] | None = None,
         work_dir: str | bytes | os.PathLike[str] | os.PathLike[bytes] | None = None,
         *,
+        initial: str | Mapping[str, Any] | None = None,
         ip: str = "127.0.0.1",
         token: str | None = None,
         attributes: str | Mapping[str, float | str] | None = None,
@@ -287,18 +290,43 @@ class LocalCluster(ClusterFaults, ClusterTime):
         """Whether the cluster has stopped."""
         return self._core.is_stopped()
 
+    def snapshot(self) -> dict[str, Any]:
+        """Returns the state of the cluster as plain data, from which ``LocalCluster(initial=snapshot)`` starts.
+
+        ``agents`` has what each agent that has not left was given, and as ``total`` what it has by now if reservations
+        or persistent volumes were made; ``weights`` has the weights of roles; ``quotas`` and ``maintenance`` are as in
+        Mesos' operator API. Frameworks and tasks are no part of it, and neither are the files of volumes.
+
+        >>> with LocalCluster(agents=2, weights={"a": 2}) as cluster:
+        ...     snapshot = cluster.snapshot()
+        >>> snapshot["weights"]
+        {'a': 2.0}
+        >>> with LocalCluster(initial=snapshot) as cluster:
+        ...     len(cluster.agents)
+        2
+
+        :raises ClusterError: the cluster is stopped
+        """
+        text = self._core.snapshot()
+        if text is None:
+            raise ClusterError(f"{self!r} is stopped")
+        snapshot: dict[str, Any] = json.loads(text)
+        return snapshot
+
     def reset(self) -> None:
         """Makes the cluster as it was at its start, in less time than another one takes to start.
 
         Frameworks are removed and may not subscribe again; the drivers of this process that use the cluster are
         stopped, and those that still ran are named in a warning in the log. Tasks are killed. Agents, weights, quotas,
-        maintenance and reservations are as the constructor was told, faults are over, and the history is empty. The
+        maintenance and reservations are as the constructor was told, faults are over, functions that
+        :meth:`call_later` was given are not called any more, and the history is empty. The
         master and the agents have other ids. Address, token and clock stay, as do the sandboxes in a ``work_dir``.
 
         :raises ClusterError: the cluster is stopped
         """
         if self.is_stopped:
             raise ClusterError(f"{self!r} is stopped")
+        self._cancel_calls()
         self._core.reset()
 
     def stop(self, *, drivers: bool = True) -> None:

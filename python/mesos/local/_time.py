@@ -17,7 +17,8 @@ from mesos.errors import ArgumentTypeError, ArgumentValueError, ClockError, Clus
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mesos._core import LocalCluster, Time
+    from mesos import _core
+    from mesos._core import Time
 
 _LATER = "mesos-later"
 
@@ -60,6 +61,13 @@ class Calls:
         with self._lock:
             self._functions.pop(number, None)
         return self._time.cancel_call(number)
+
+    def cancel_all(self) -> None:
+        """Has no function called that was still to be called."""
+        with self._lock:
+            numbers = list(self._functions)
+        for number in numbers:
+            self.cancel(number)
 
     def _run(self) -> None:
         while (number := self._time.next_call()) is not None:
@@ -147,6 +155,10 @@ class ClusterTime:
         if self._calls is None:
             self._calls = Calls(self._core)
         return self._calls.add(delay, function)
+
+    def _cancel_calls(self) -> None:
+        if self._calls is not None:
+            self._calls.cancel_all()
 
     def _skipping(self, method: str) -> Time:
         time = self._core.time()

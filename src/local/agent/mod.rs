@@ -408,11 +408,11 @@ impl Agent {
             record.compact();
             self.completed.push_back(Box::new(record));
             let most = self.config.max_completed_executors_per_framework;
-            let same = |executor: &Box<Record>| executor.framework.id.as_ref().is_some_and(|id| id.value == key.0);
+            let same = |executor: &Record| executor.framework.id.as_ref().is_some_and(|id| id.value == key.0);
             let number = self.completed_of.entry(key.0.clone()).or_default();
             *number = number.saturating_add(1);
             let oldest = if *number > most {
-                self.completed.iter().position(same)
+                self.completed.iter().map(Box::as_ref).position(same)
             } else {
                 (self.completed.len() > MAX_COMPLETED_EXECUTORS).then_some(0)
             };

@@ -65,11 +65,11 @@ impl Maker {
                 "Agent {id} has a resource '{given}', which frameworks do not look for: did you mean '{meant}'?"
             );
         }
-        let total = declared.completed(&self.host);
+        let declared = if wanted.is_complete { declared.resources() } else { declared.completed(&self.host) };
         let info = v1::AgentInfo {
             hostname: wanted.hostname.clone().unwrap_or_else(|| self.hostname.clone()),
             port: Some(self.address.port().into()),
-            resources: total.to_proto(&Format { reservation_refinement: true, ..Format::default() }),
+            resources: declared.to_proto(&Format { reservation_refinement: true, ..Format::default() }),
             attributes: wanted.attributes.clone().unwrap_or_else(|| options.attributes.clone()),
             domain: wanted.domain.clone().or_else(|| options.domain.clone()),
             id: Some(v1::AgentId { value: id.clone() }),
@@ -88,6 +88,7 @@ impl Maker {
             reregistration_timeout: agent::REREGISTRATION_TIMEOUT,
             start_time,
         };
+        let total = wanted.total.clone().unwrap_or(declared);
         let backend = (self.backend)(&id, self.first_directory.saturating_add(number));
         Made { config, total, backend }
     }

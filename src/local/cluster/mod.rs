@@ -16,6 +16,7 @@ mod membership;
 pub mod network;
 mod remains;
 mod reset;
+mod snapshot;
 mod startup;
 pub mod view;
 pub mod waiting;
@@ -185,6 +186,11 @@ impl LocalCluster {
         self.look(Machine::offer_views, |view| view.offers.clone())
     }
 
+    /// Its state in JSON, from which another one starts; `None` if it is stopped, and in a forked child.
+    pub fn snapshot(&self) -> Option<String> {
+        self.ask(|machine, now| machine.snapshot(now).to_string())
+    }
+
     /// What happened, the oldest first: the last 100,000 records.
     pub fn history(&self) -> Vec<history::Record> {
         if self.is_inherited() {
@@ -200,8 +206,13 @@ impl LocalCluster {
             return Waited::Stopped;
         }
         let key = key.clone();
-        let is_there = move |task: &TaskView| task.states.contains(&state) || is_terminal(task.state);
-        waiting::wait(&self.handle, at_most, move |machine| machine.task(&key).filter(&is_there))
+        waiting::wait(&self.handle, at_most, move |machine| reached(machine, &key, state))
+    }
+
+    /// A task, if it has been in a state, or is over.
+    pub fn task_that_was(&self, key: &TaskKey, state: v1::TaskState) -> Option<TaskView> {
+        let key = key.clone();
+        self.ask(move |machine, _| reached(machine, &key, state)).flatten()
     }
 
     /// The end of what a task wrote to `stdout` or `stderr`, also if its sandbox was removed with the cluster.
@@ -238,6 +249,11 @@ impl Drop for LocalCluster {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// A task, if it has been in a state, or is over.
+fn reached(machine: &Machine, key: &TaskKey, state: v1::TaskState) -> Option<TaskView> {
+    machine.task(key).filter(|task| task.states.contains(&state) || is_terminal(task.state))
 }
 
 /// Where this machine reaches what listens there.

@@ -57,8 +57,8 @@ impl Machine {
         self.history = History::default();
         self.master.reset(now);
         self.maker.begin_again();
-        for wanted in self.maker.options.agents.clone() {
-            self.add_agent(now, &wanted);
+        if let Err(error) = self.begin(now) {
+            tracing::error!("The embedded cluster is not as at its start: {error}");
         }
         Box::pin(async move { drop(ended.await) })
     }

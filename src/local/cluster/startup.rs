@@ -127,9 +127,7 @@ impl Startup {
         let failures = Failures::new(options.stderr_in_log, failed.clone());
         let mut machine = Machine::new(failures, master, time.clone(), wall_clock, maker);
         machine.simulate.clone_from(&options.simulate);
-        for wanted in &options.agents {
-            machine.add_agent(now, wanted);
-        }
+        machine.begin(now)?;
         let server = server::Config {
             work_dir: work_dir.path().to_owned(),
             token,

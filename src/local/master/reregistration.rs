@@ -67,12 +67,12 @@ impl Master {
             let (framework_id, partition_aware) = (framework.id(), framework.has(Capability::PartitionAware));
             let here = framework.tasks.iter().filter(|(_, task)| task.agent_id == agent_id);
             let unknown = here.filter(|(task_id, _)| !named.contains(&(framework_id.as_str(), task_id.as_str())));
-            let known_as = |(task_id, _): (&String, &Box<Task>)| UnknownTask {
+            let known_as = |task_id: &String| UnknownTask {
                 framework_id: framework_id.clone(),
                 task_id: task_id.clone(),
                 partition_aware,
             };
-            unknown.map(known_as).collect::<Vec<_>>()
+            unknown.map(|(task_id, _)| known_as(task_id)).collect::<Vec<_>>()
         };
         self.frameworks.values().flat_map(of).collect()
     }

@@ -6,8 +6,9 @@ use std::ops::RangeInclusive;
 use serde_json::{Map, Value};
 
 use super::{flags, named, whole, within};
-use crate::local::resources::Declared;
+use crate::local::resources::{Declared, Resources};
 use crate::proto::v1;
+use crate::wire::json;
 use crate::{Error, Result};
 
 const AGENTS: RangeInclusive<i64> = 1..=1000;
@@ -26,6 +27,10 @@ pub struct AgentOptions {
     pub hostname: Option<String>,
     /// Its region and zone.
     pub domain: Option<v1::DomainInfo>,
+    /// Whether its resources are all that it has, and those of the machine are not added.
+    pub is_complete: bool,
+    /// What it has by now: its resources, with dynamic reservations and volumes. Only a snapshot tells it.
+    pub total: Option<Resources>,
     /// The text of what was given, by name.
     pub given: BTreeMap<&'static str, String>,
 }
@@ -37,7 +42,7 @@ impl AgentOptions {
     /// Fails, naming what is not valid.
     pub fn parse(text: &str) -> Result<Self> {
         let parsed: Option<Map<String, Value>> = serde_json::from_str(text).ok();
-        Self::read(&parsed.ok_or_else(|| Error::invalid(format!("'{text}' is not valid: {EXPECTED}")))?)
+        Self::read(&parsed.ok_or_else(|| not_valid(text))?)
     }
 
     fn read(given: &Map<String, Value>) -> Result<Self> {
@@ -83,14 +88,47 @@ fn as_text(value: &Value) -> String {
 /// Fails, naming what is not valid.
 pub fn agents(text: &str) -> Result<Vec<AgentOptions>> {
     let list = if text.trim_start().starts_with('[') {
-        let parsed: Option<Vec<Map<String, Value>>> = serde_json::from_str(text).ok();
-        let list = parsed.ok_or_else(|| Error::invalid(format!("'{text}' is not valid: {EXPECTED}")))?;
-        list.iter().map(AgentOptions::read).collect::<Result<Vec<_>>>()?
+        objects(text)?.iter().map(AgentOptions::read).collect::<Result<Vec<_>>>()?
     } else {
         let number = whole(text)?;
         let within = within::<usize>("agents", number, &AGENTS);
         vec![AgentOptions::default(); within.map_err(|e| Error::invalid(format!("'{text}' is not valid: {e}")))?]
     };
+    checked(list)
+}
+
+/// Reads the agents of a snapshot, which says of each what it has by now.
+///
+/// Fails, naming what is not valid.
+pub fn from_snapshot(text: &str) -> Result<Vec<AgentOptions>> {
+    let agent = |mut given: Map<String, Value>| {
+        let total = given.remove("total").filter(|total| !total.is_null());
+        let total = total.map(|total| total_of(&total).map_err(|error| named("total", &error))).transpose()?;
+        let options = AgentOptions::read(&given)?;
+        Ok(AgentOptions { total, is_complete: options.resources.is_some(), ..options })
+    };
+    checked(objects(text)?.into_iter().map(agent).collect::<Result<Vec<_>>>()?)
+}
+
+fn total_of(list: &Value) -> Result<Resources> {
+    let expected = || Error::invalid("expected a list of resources in JSON");
+    let resource = |one: &Value| -> Result<v1::Resource> {
+        let parsed = json::from_json("mesos.v1.Resource", one.to_string().as_bytes());
+        parsed.map_err(|error| Error::invalid(error.to_string()))
+    };
+    let list = list.as_array().ok_or_else(expected)?.iter().map(resource).collect::<Result<Vec<_>>>()?;
+    Ok(Resources::from_proto(&list)?)
+}
+
+fn objects(text: &str) -> Result<Vec<Map<String, Value>>> {
+    serde_json::from_str(text).map_err(|_| not_valid(text))
+}
+
+fn not_valid(text: &str) -> Error {
+    Error::invalid(format!("'{text}' is not valid: {EXPECTED}"))
+}
+
+fn checked(list: Vec<AgentOptions>) -> Result<Vec<AgentOptions>> {
     let number = i64::try_from(list.len()).unwrap_or(i64::MAX);
     within::<usize>("agents", number, &AGENTS)?;
     Ok(list)

@@ -2,6 +2,7 @@
 
 mod agents;
 mod flags;
+mod initial;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
@@ -23,6 +24,7 @@ use crate::{Error, Result};
 
 pub use agents::AgentOptions;
 pub use flags::Credentials;
+pub use initial::Initial;
 
 const PORTS: RangeInclusive<i64> = 0..=65535;
 const QUEUE_MAX: usize = 256 << 20;
@@ -44,6 +46,8 @@ pub struct Options {
     pub token: Option<Token>,
     /// The agents, 1 to 1000, and in what each differs from the others.
     pub agents: Vec<AgentOptions>,
+    /// What the cluster begins with besides, or instead of these agents.
+    pub initial: Option<Initial>,
     /// The resources of each agent, which adds those of the machine that are missing.
     pub resources: Declared,
     /// What frameworks tell agents apart by.
@@ -115,6 +119,7 @@ impl Default for Options {
             port: 0,
             token: None,
             agents: vec![AgentOptions::default()],
+            initial: None,
             resources: Declared::default(),
             attributes: Vec::new(),
             hostname: None,
@@ -155,10 +160,11 @@ type Setting = (&'static str, &'static str, fn(&mut Options, &str) -> Result<()>
 
 /// The flags of libmesos' `local` (`src/local/flags.hpp`), of masters and of agents, which it reads from the same
 /// environment, and what is our own.
-const SETTINGS: [Setting; 30] = [
+const SETTINGS: [Setting; 31] = [
     ("port", "", |o, text| set(&mut o.port, whole(text))),
     ("ip", "", |o, text| set(&mut o.ip, ip(text))),
     ("agents", "MESOS_NUM_SLAVES", |o, text| set(&mut o.agents, agents::agents(text))),
+    ("initial", "REMESOS_LOCAL_INITIAL", |o, text| set(&mut o.initial, Initial::parse(text).map(Some))),
     ("resources", "MESOS_RESOURCES", |o, text| set(&mut o.resources, Declared::parse(text))),
     ("attributes", "MESOS_ATTRIBUTES", |o, text| set(&mut o.attributes, flags::attributes(text))),
     ("hostname", "MESOS_HOSTNAME", |o, text| set(&mut o.hostname, flags::hostname(text).map(Some))),
