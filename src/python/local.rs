@@ -120,6 +120,11 @@ impl LocalCluster {
         offers.into_iter().map(offer).collect()
     }
 
+    /// How many records the history has had since the cluster started or was reset.
+    fn happened(&self) -> u64 {
+        self.cluster.happened()
+    }
+
     /// What happened: time, kind, call, the ids of framework, agent, executor, task and offer, state, reason, source, message.
     fn history<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyTuple>>> {
         let records = py.detach(|| self.cluster.history());
