@@ -92,4 +92,4 @@ $(VENV)/.developed: $(VENV)/.made $(SOURCES) tests/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) target .apache-mesos
+	rm -rf $(VENV) target .apache-mesos .apache-mesos.lock

@@ -43,6 +43,7 @@ class Recorder(Scheduler):
         self.unwanted = unwanted
         self.events: queue.Queue[Event] = queue.Queue()
         self.seen: list[Event] = []
+        self.passed: list[mesos_pb2.Offer] = []
         self.on = on
 
     def _record(self, name: str, driver: Any, *arguments: Any) -> None:
@@ -87,6 +88,10 @@ class Recorder(Scheduler):
                 raise AssertionError(f"no such {name} within {seconds} s; seen last: {self.seen[-20:]}") from None
             self.seen.append(event)
             assert event.name not in self.unwanted, f"{event} while waiting for {name}"
+            if event.name == "resourceOffers" and name != "resourceOffers":
+                self.passed += event.arguments[-1]
+            elif event.name == "offerRescinded":
+                self.passed = [offer for offer in self.passed if offer.id != event.arguments[-1]]
             if event.name == name and where(*event.arguments):
                 return event.arguments[-1] if event.arguments else None
 
@@ -101,6 +106,10 @@ class Recorder(Scheduler):
         """Wait for offers; the first that satisfies ``where``."""
         offers = self.wait("resourceOffers", lambda offers: any(map(where, offers)))
         return next(offer for offer in offers if where(offer))
+
+    def unused_offer(self) -> mesos_pb2.Offer:
+        """An offer that came while something else was awaited, or the next one."""
+        return self.passed.pop(0) if self.passed else self.offer()
 
     def offers_of_agents(self, number: int) -> list[mesos_pb2.Offer]:
         """Wait until offers of so many agents came; one offer of each."""

@@ -481,7 +481,7 @@ def test_command_tasks_end_as_with_the_command_executor(commander: str) -> None:
     scheduler = Recorder()
     with running(commander, scheduler) as driver:
         for command, (state, message) in ends.items():
-            offer = scheduler.offer()
+            offer = scheduler.unused_offer()
             launched = task(offer, command)
             driver.launchTasks(offer.id, [launched], filters(0))
             updates = told(scheduler, launched.task_id.value, mesos_pb2.TaskState.Value(state))

@@ -83,11 +83,10 @@ RESOURCES = [
 
 @pytest.mark.parametrize(("resources", "roles"), RESOURCES)
 def test_offers_have_a_real_agent_s_resources_in_its_order(
-    apache_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resources: str, roles: list[str]
+    apache_home: Path, tmp_path: Path, resources: str, roles: list[str]
 ) -> None:
     with ApacheMesos(apache_home, tmp_path, flags={"MESOS_RESOURCES": resources}) as real:
         expected = offered(real.address, *roles)
-    monkeypatch.setenv("MESOS_ALLOCATION_INTERVAL", "200ms")
     # The size of the disk depends on where the work directory is.
     with LocalCluster(resources=resources, work_dir=tmp_path / "embedded") as embedded:
         assert offered(embedded.address, *roles) == expected
@@ -346,7 +345,7 @@ def test_completed_frameworks_and_tasks_are_bounded() -> None:
             scheduler = Recorder()
             with running(cluster.address, scheduler, framework(name=name)) as driver:
                 for _ in range(3):
-                    offer = scheduler.offer()
+                    offer = scheduler.unused_offer()
                     launched = task(offer)
                     driver.launchTasks(offer.id, [launched], filters(0))
                     scheduler.state(launched.task_id.value, mesos_pb2.TASK_FINISHED)

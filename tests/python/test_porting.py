@@ -175,7 +175,7 @@ class TestCalls:
             driver.reconcileTasks(map(lambda name: known_by(task_id={"value": name}), ["gone"]))  # noqa: C417
             scheduler.state("gone", mesos_pb2.TASK_LOST)
             operation = mesos_pb2.Offer.Operation(type=mesos_pb2.Offer.Operation.LAUNCH)
-            offer = scheduler.offer()
+            offer = scheduler.unused_offer()
             operation.launch.task_infos.add().MergeFrom(task(offer))
             driver.acceptOffers(filter(None, [offer.id]), (o for o in [operation]), filters(0))
             scheduler.state(operation.launch.task_infos[0].task_id.value, mesos_pb2.TASK_FINISHED)
