@@ -117,6 +117,27 @@ def test_an_agent_is_unreachable_after_the_ping_timeout() -> None:
             assert "TASK_RUNNING MASTER SLAVE_REREGISTERED (Unreachable agent re-reregistered)" in scheduler.trace
 
 
+def test_an_agent_that_is_down_for_long_is_unreachable_until_it_is_back() -> None:
+    scheduler = Witness()
+    with LocalCluster(time="skip", simulate=Run(seconds=3600)) as cluster:
+        info = framework(checkpoint=True, failover_timeout=600, capabilities=capable("PARTITION_AWARE"))
+        with running(cluster, scheduler, info) as driver:
+            cluster.run_until(lambda: cluster.offers)
+            offer = scheduler.offer()
+            driver.launchTasks(offer.id, [task(offer)])
+            cluster.run_until(lambda: cluster.tasks and cluster.tasks[0].state == "TASK_RUNNING")
+            cluster.advance(10)
+            agent = cluster.agents[0]
+            agent.restart(down=120)
+            cluster.advance(100)
+            assert (agent.refresh().state, cluster.tasks[0].state) == ("unreachable", "TASK_UNREACHABLE")
+            agent.deactivate()
+            cluster.advance(30)
+            assert (agent.refresh().state, cluster.tasks[0].state) == ("deactivated", "TASK_RUNNING")
+            agent.reactivate()
+            cluster.run_until(lambda: cluster.offers)
+
+
 def test_an_update_is_repeated_after_ten_seconds_then_twenty() -> None:
     scheduler = Witness()
     with LocalCluster(time="skip", simulate=Run(seconds=3600)) as cluster, running(cluster, scheduler) as driver:

@@ -17,8 +17,7 @@ from mesos.errors import ArgumentTypeError, ArgumentValueError, ClockError, Clus
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mesos import _core
-    from mesos._core import Time
+    from mesos._core import LocalCluster, Time
 
 _LATER = "mesos-later"
 

@@ -47,7 +47,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 enum Life {
     Running(JoinHandle<Remains>),
-    Stopped(Remains),
+    Stopped(Box<Remains>),
 }
 
 /// A running embedded cluster. Dropping it stops it.
@@ -244,12 +244,12 @@ impl LocalCluster {
         }
         // Whoever looks meanwhile waits for what remains.
         let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *life, Life::Stopped(Remains::default()));
+        let before = std::mem::replace(&mut *life, Life::Stopped(Box::default()));
         *life = match before {
-            Life::Running(thread) => Life::Stopped(thread.join().unwrap_or_else(|_| {
+            Life::Running(thread) => Life::Stopped(Box::new(thread.join().unwrap_or_else(|_| {
                 tracing::error!("The embedded cluster's thread panicked");
                 Remains::default()
-            })),
+            }))),
             stopped => stopped,
         };
     }

@@ -6,22 +6,22 @@
 //! else the first callback, else the next time. The same program therefore gives the same events in the same order.
 //!
 //! Inputs and callbacks are taken while somebody waits for the cluster. If nobody does, a thread may be about to ask for
-//! more, and what it asks for next has to come before what follows from the first: it is given a moment ([`PATIENCE`]).
+//! more, and what it asks for next has to come before what follows from the first: it is given a moment (`PATIENCE` in `alarm.rs`).
 
 use std::collections::{BTreeMap, VecDeque};
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
-use tokio::time::{Sleep, sleep};
+mod alarm;
+mod guards;
+
+pub use alarm::{Alarm, Attention};
+pub use guards::{Busy, Moving, Running, Waiting};
 
 /// What the wall clock shows at first: the beginning of the year 2000, in seconds since the epoch.
 const EPOCH: f64 = 946_684_800.0;
-/// What nobody waits for begins after so much real time.
-const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A condition is looked at after so many inputs and callbacks at one time, though more are to come.
 const LOOK_AFTER: u64 = 1000;
@@ -100,24 +100,6 @@ pub enum Outcome {
     Endless,
     /// The cluster has ended.
     Ended,
-}
-
-/// Something is being done elsewhere, for as long as this lives.
-pub struct Busy(Arc<Skipping>);
-
-/// Somebody waits for the cluster, for as long as this lives.
-pub struct Waiting {
-    clock: Arc<Skipping>,
-    in_callback: bool,
-}
-
-/// A real process runs, for as long as this lives.
-pub struct Running(Arc<Skipping>);
-
-/// A move in progress. Dropping it gives it up.
-pub struct Moving {
-    clock: Arc<Skipping>,
-    number: u64,
 }
 
 impl Skipping {
@@ -394,163 +376,5 @@ impl State {
 impl std::fmt::Debug for Skipping {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Skipping").finish_non_exhaustive()
-    }
-}
-
-impl Busy {
-    /// This thread does it: it makes a callback.
-    pub fn enter(&self) {
-        self.0.lock().caller = Some(std::thread::current().id());
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        let mut state = self.0.lock();
-        state.busy = state.busy.saturating_sub(1);
-        if state.caller == Some(std::thread::current().id()) {
-            state.caller = None;
-        }
-        self.0.look(state);
-    }
-}
-
-impl std::fmt::Debug for Busy {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Busy")
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        let mut state = self.clock.lock();
-        let count = if self.in_callback { &mut state.waiting_in_callback } else { &mut state.waiting };
-        *count = count.saturating_sub(1);
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let mut state = self.0.lock();
-        state.running = state.running.saturating_sub(1);
-        self.0.look(state);
-    }
-}
-
-impl Moving {
-    /// What it came to; `None` if it is still in progress after so much real time.
-    pub fn wait(&self, at_most: Duration) -> Option<Outcome> {
-        let state = self.clock.lock();
-        let mine = |state: &State| {
-            let goal = state.goal.as_ref().filter(|goal| goal.number == self.number);
-            goal.map_or(Some(Outcome::Ended), |goal| goal.outcome)
-        };
-        let waited = self.clock.changed.wait_timeout_while(state, at_most, |state| mine(state).is_none());
-        mine(&waited.unwrap_or_else(PoisonError::into_inner).0)
-    }
-}
-
-impl Drop for Moving {
-    fn drop(&mut self) {
-        let mut state = self.clock.lock();
-        state.goal.take_if(|goal| goal.number == self.number);
-        drop(state);
-        self.clock.changed.notify_all();
-    }
-}
-
-/// Is ready when it is so late.
-#[derive(Debug)]
-pub struct Alarm {
-    clock: Arc<Skipping>,
-    at: Instant,
-    key: Option<(Instant, u64)>,
-}
-
-impl Alarm {
-    /// An alarm for this time.
-    pub(super) fn new(clock: Arc<Skipping>, at: Instant) -> Self {
-        Self { clock, at, key: None }
-    }
-
-    /// Sets it for another time.
-    pub(super) fn reset(&mut self, at: Instant) {
-        self.cancel();
-        self.at = at;
-    }
-
-    /// What it is set for.
-    pub(super) fn deadline(&self) -> Instant {
-        self.at
-    }
-
-    fn cancel(&mut self) {
-        if let Some(key) = self.key.take() {
-            self.clock.lock().alarms.remove(&key);
-        }
-    }
-}
-
-impl Future for Alarm {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let alarm = &mut *self;
-        let mut state = alarm.clock.lock();
-        if state.now >= alarm.at {
-            if let Some(key) = alarm.key.take() {
-                state.alarms.remove(&key);
-            }
-            return Poll::Ready(());
-        }
-        let key = *alarm.key.get_or_insert_with(|| {
-            state.next_alarm = state.next_alarm.saturating_add(1);
-            (alarm.at, state.next_alarm)
-        });
-        state.alarms.insert(key, context.waker().clone());
-        Poll::Pending
-    }
-}
-
-impl Drop for Alarm {
-    fn drop(&mut self) {
-        self.cancel();
-    }
-}
-
-/// Runs for as long as the runtime does, and is polled whenever something came from elsewhere. Never ready.
-pub struct Attention {
-    clock: Arc<Skipping>,
-    patience: Option<Pin<Box<Sleep>>>,
-}
-
-impl Attention {
-    /// For the runtime that this clock belongs to.
-    pub fn new(clock: Arc<Skipping>) -> Self {
-        Self { clock, patience: None }
-    }
-}
-
-impl Future for Attention {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        let mut state = this.clock.lock();
-        if !state.runtime.as_ref().is_some_and(|runtime| runtime.will_wake(context.waker())) {
-            state.runtime = Some(context.waker().clone());
-        }
-        state.unseen = false;
-        let is_left = !state.inputs.is_empty() || !state.callbacks.is_empty();
-        if !is_left || state.is_open() || state.goal.is_some() || state.busy > 0 {
-            this.patience = None;
-            return Poll::Pending;
-        }
-        let patience = this.patience.get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
-        if patience.as_mut().poll(context).is_ready() {
-            state.patience_is_over = true;
-            this.patience = None;
-        }
-        Poll::Pending
     }
 }
