@@ -52,6 +52,8 @@ impl Watched {
         if let (Some(until), Some(batch)) = (self.asleep, allocator.next_batch) {
             let over = until.filter(|until| *until <= now);
             allocator.next_batch = over.or_else(|| Some(beat_from(batch, now, allocator.options.interval)));
+            // Awake: the next batch comes at its time, or a little later.
+            self.asleep = self.asleep.filter(|_| self.barren);
         }
         let is_batch = allocator.next_batch.is_some_and(|due| due <= now);
         let offers = allocator.allocate(now);
@@ -135,8 +137,8 @@ mod tests {
         watched.set_weight("*", 2.0);
         assert!(watched.allocate(changed).is_empty());
         assert_eq!(watched.poll_timeout(), Some(begin + INTERVAL * 3));
-        assert!(watched.allocate(begin + INTERVAL * 3).is_empty());
-        assert_eq!(watched.poll_timeout(), Some(next));
+        assert!(watched.allocate(begin + INTERVAL * 3 + Period::from_millis(1)).is_empty());
+        assert_eq!(watched.poll_timeout(), Some(next), "that was the batch, though it was late");
         let late = next + Period::from_millis(1);
         assert_eq!(watched.poll_timeout(), Some(next));
         assert_eq!(watched.allocate(late).len(), 1, "a timer is never early, and often late");
