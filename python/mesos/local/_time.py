@@ -37,7 +37,7 @@ class LaterCall:
 class Calls:
     """The functions that one cluster calls later, on a thread of their own, which the first one starts."""
 
-    def __init__(self, core: _core.LocalCluster) -> None:
+    def __init__(self, core: LocalCluster) -> None:
         self._time = core.time()
         self._lock = threading.Lock()
         self._functions: dict[int, Callable[[], object]] = {}
@@ -85,7 +85,7 @@ class Calls:
 class ClusterTime:
     """The methods of ``LocalCluster`` that have to do with time."""
 
-    _core: _core.LocalCluster
+    _core: LocalCluster
     _calls: Calls | None = None
 
     def time(self) -> float:
