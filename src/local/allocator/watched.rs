@@ -52,6 +52,8 @@ impl Watched {
         if let (Some(until), Some(batch)) = (self.asleep, allocator.next_batch) {
             let over = until.filter(|until| *until <= now);
             allocator.next_batch = over.or_else(|| Some(beat_from(batch, now, allocator.options.interval)));
+            // Something has changed: from here on batches come, however late the timers are.
+            self.asleep = self.asleep.filter(|_| self.barren);
         }
         let is_batch = allocator.next_batch.is_some_and(|due| due <= now);
         let offers = allocator.allocate(now);
@@ -140,5 +142,22 @@ mod tests {
         let late = next + Period::from_millis(1);
         assert_eq!(watched.poll_timeout(), Some(next));
         assert_eq!(watched.allocate(late).len(), 1, "a timer is never early, and often late");
+    }
+
+    #[test]
+    fn a_change_while_batches_are_left_out_is_seen_by_the_next_one_though_its_timer_is_late() {
+        let begin = Instant::now();
+        let mut watched = world(begin);
+        let info = v1::FrameworkInfo { name: "F".to_owned(), user: String::new(), ..Default::default() };
+        watched.add_framework(begin, "F", &info, FrameworkOptions::default());
+        let offers = watched.allocate(begin);
+        let [offer] = &offers[..] else { panic!("one offer: {offers:?}") };
+        let late = Period::from_millis(1);
+        assert!(watched.allocate(begin + INTERVAL + late).is_empty());
+        assert_eq!(watched.poll_timeout(), None, "nothing can come of a batch");
+        watched.recover("F", "S0", "*", &offer.resources, Was::Offered);
+        assert!(watched.allocate(begin + INTERVAL + Period::from_millis(20)).is_empty());
+        assert_eq!(watched.poll_timeout(), Some(begin + INTERVAL * 2));
+        assert_eq!(watched.allocate(begin + INTERVAL * 2 + late).len(), 1);
     }
 }
