@@ -7,14 +7,13 @@ for each task and back, a role that is suppressed at first, implicit and explici
 from __future__ import annotations
 
 import sys
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from mesos.interface import Scheduler, mesos_pb2
 from mesos.local import LocalCluster
-from mesos.native import MesosSchedulerDriver
+from mesos.testing import Mesos
 
 from tests.apache_mesos import ApacheMesos, credentials
 from tests.python.conftest import ROOT
@@ -39,7 +38,6 @@ class ExampleScheduler(Scheduler):
         self.implicit, self.executor, self.info = implicit, executor, info
         self.launched, self.finished, self.messages_sent, self.messages_received = 0, 0, 0, 0
         self.agents: dict[str, str] = {}
-        self.wrong: list[str] = []
 
     def registered(self, driver: Any, frameworkId: Any, masterInfo: Any) -> None:
         self.info.id.MergeFrom(frameworkId)
@@ -66,28 +64,22 @@ class ExampleScheduler(Scheduler):
         return task
 
     def statusUpdate(self, driver: Any, status: Any) -> None:
-        if status.data != DATA:
-            self.wrong.append(f"data {status.data!r}")
+        assert status.data == DATA
         if status.state == mesos_pb2.TASK_FINISHED:
             self.finished += 1
             agent = mesos_pb2.SlaveID(value=self.agents[status.task_id.value])
             self.messages_sent += 1
             driver.sendFrameworkMessage(self.executor.executor_id, agent, MESSAGE)
-        elif status.state != mesos_pb2.TASK_RUNNING:
-            self.wrong.append(str(status))
-            driver.abort()
+        else:
+            assert status.state == mesos_pb2.TASK_RUNNING
         if not self.implicit:
             driver.acknowledgeStatusUpdate(status)
 
     def frameworkMessage(self, driver: Any, executorId: Any, slaveId: Any, message: Any) -> None:
         self.messages_received += 1
-        if message != MESSAGE:
-            self.wrong.append(f"message {message!r}")
+        assert message == MESSAGE
         if self.messages_received == TASKS:
             driver.stop()
-
-    def error(self, driver: Any, message: str) -> None:
-        self.wrong.append(message)
 
 
 @pytest.fixture(scope="module")
@@ -116,16 +108,13 @@ def play(master: str, implicit: bool, principal: str | None = None, executor_fil
         info.principal = principal
         credential = mesos_pb2.Credential(principal=principal, secret="s3cret")
     scheduler = ExampleScheduler(implicit, executor, info)
-    driver = MesosSchedulerDriver(scheduler, info, master, implicit, credential, ["*"])
-    late = threading.Timer(END_SECONDS, driver.abort)
-    late.start()
-    status = driver.run()
-    late.cancel()
-    late.join()
-    assert scheduler.wrong == []
+    with Mesos(master) as mesos:
+        framework = mesos.start(
+            scheduler, info, implicitAcknowledgements=implicit, credential=credential, suppressedRoles=["*"]
+        )
+        assert framework.join(END_SECONDS) == mesos_pb2.DRIVER_STOPPED
     assert (scheduler.launched, scheduler.finished) == (TASKS, TASKS)
     assert (scheduler.messages_sent, scheduler.messages_received) == (TASKS, TASKS)
-    assert status == mesos_pb2.DRIVER_STOPPED
 
 
 @pytest.fixture(scope="module", params=["apache", "embedded"])
