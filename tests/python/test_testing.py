@@ -222,6 +222,33 @@ def test_what_a_test_leaves_behind_fails_it() -> None:
     assert driver.join() == mesos_pb2.DRIVER_STOPPED
 
 
+def test_a_callback_that_does_not_return_fails_the_test_and_one_that_does_may_still_fail_it() -> None:
+    started, go_on = threading.Event(), threading.Event()
+
+    class Waiting(Scheduler):
+        def registered(self, driver: Any, framework_id: Any, master_info: Any) -> None:
+            started.set()
+            go_on.wait(60)
+            assert not self.late
+
+    scheduler = Waiting()
+    scheduler.late = False  # type: ignore[attr-defined]
+    with pytest.raises(
+        AssertionError, match="left behind: a callback of <Framework 'Waiting' DRIVER_STOPPED> that has not"
+    ):
+        with Mesos() as mesos:
+            mesos.start(scheduler)
+            started.wait(60)
+    go_on.set()
+    started.clear()
+    go_on.clear()
+    scheduler.late = True  # type: ignore[attr-defined]
+    with pytest.raises(AssertionError, match="late"), Mesos() as mesos:
+        mesos.start(scheduler)
+        started.wait(60)
+        threading.Timer(0.1, go_on.set).start()
+
+
 def test_leaks_may_be_allowed() -> None:
     with LocalCluster() as cluster, MesosSchedulerDriver(Scheduler(), info_of(), cluster) as driver:
         with Mesos(cluster, leaks=False):

@@ -73,6 +73,11 @@ class Framework:
         self._taken = True
         return self._failure.exception
 
+    @property
+    def is_in_callback(self) -> bool:
+        """Whether a callback has been called and has not returned."""
+        return self._in_callback
+
     def updates(self, task_id: str | None = None) -> list[mesos_pb2.TaskStatus]:
         """Returns the status updates that the framework received, in order.
 

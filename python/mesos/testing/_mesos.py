@@ -173,12 +173,17 @@ class Mesos:
                         self.cluster.tear_down(framework.id)
 
     def _frameworks_left(self) -> list[str]:
-        """Returns the frameworks of others that the master still has, in words."""
+        """Returns callbacks that have not returned, and frameworks of others that the master still has, in words."""
+        running = [
+            f"a callback of {framework!r} that has not returned"
+            for framework in self.frameworks
+            if framework.is_in_callback
+        ]
         if isinstance(self.cluster, RealCluster):
-            return []  # it has users of its own
+            return running  # it has users of its own
         own = {framework.id for framework in self.frameworks}
         left = [each for each in self.cluster.frameworks if not each.completed and each.id not in own]
-        return [f"the framework {framework.name!r} with the id {framework.id}" for framework in left]
+        return running + [f"the framework {framework.name!r} with the id {framework.id}" for framework in left]
 
     def _note(self, _: Any, error: BaseException) -> None:
         """Keeps an exception of a callback, whose driver the test has created itself."""
