@@ -7,6 +7,7 @@ that waits for work there. ``pip install distributed`` for the comparison.
 from __future__ import annotations
 
 import argparse
+import logging
 import statistics
 import subprocess
 import sys
@@ -71,7 +72,13 @@ def dasks() -> tuple[float, float]:
 
     began = time.perf_counter()
     with (
-        DaskCluster(n_workers=AGENTS * CPUS, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        DaskCluster(
+            n_workers=AGENTS * CPUS,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
         Client(cluster) as client,
     ):
         made = time.perf_counter()

@@ -1,8 +1,12 @@
 //! CPU time and memory per simulated task, as a cluster grows: the cluster's thread alone, without HTTP and a driver
 //! (`simulation.py` has these too). What counts is that a task takes the same of both however many there are.
 //!
-//! A task is launched, tells of three states, each of which is acknowledged, and is kept as one that is over. `at once`
-//! is how many run at the same time; their memory is what the process needs more than before.
+//! A task is launched, tells of three states, each of which is acknowledged, and is kept as one that is over. All run at
+//! the same time. The memory is what the process has more than before, at its most. `simulation -- 100x10000` plays one
+//! size in a process of its own, which its memory needs: what is given back stays with the process.
+//!
+//! On two cores that had other work to do: 13,000 tasks a second and 23 kB each with 10 agents and 1,000 tasks, 7,700 and
+//! 20 kB with 100 and 10,000, 7,100 and 19 kB with 1,000 and 100,000.
 #![allow(missing_docs)]
 
 use std::time::Instant;
@@ -40,7 +44,6 @@ fn play(agents: u32, tasks: usize) {
 
 fn main() {
     println!("{:>7} {:>8}   {:>9}   {:>9}   {:>9}", "agents", "tasks", "CPU", "tasks/s", "each");
-    // Each in a process of its own, as memory that is given back stays with the process.
     match std::env::args().nth(1).and_then(|word| word.split_once('x').map(|(a, t)| (a.parse(), t.parse()))) {
         Some((Ok(agents), Ok(tasks))) => play(agents, tasks),
         _ => {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import functools
 import random
-import re
 import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FAULTS", "Chaos", "Step"]
 
-_LINE = re.compile(
-    r"\s*(?P<after>[\d.]+)\s+(?P<kind>\w+)(?:\[(?P<key>.+?)\])?\.(?P<fault>\w+)\((?P<arguments>.*?)\)\s*"
-)
 _GONE = ("gone", "killed", "removed")
 
 
@@ -33,8 +29,8 @@ class Step(NamedTuple):
     kind: str
     """``cluster``, ``agent``, ``framework``, ``task`` or ``offer``."""
     key: tuple[str, ...]
-    """Which one: the end of an agent's id such as ``S0``, the name of a framework, the id of a task, or both of the
-    first for an offer."""
+    """Which one: an agent's path such as ``slave(1)``, a framework's name, a task's id, or, for an offer, the name of
+    its framework and the path of its agent."""
     fault: str
     """The name of the method."""
     arguments: dict[str, Any]
@@ -51,15 +47,20 @@ class Step(NamedTuple):
 
         :raises ArgumentValueError: it is not one
         """
-        found = _LINE.fullmatch(line.partition("  # ")[0])
+        after, _, rest = line.strip().partition(" ")
         try:
-            if found is None:
+            call = ast.parse(rest.strip(), mode="eval").body
+            if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
                 raise SyntaxError
-            key = ast.literal_eval(f"({found['key']},)") if found["key"] else ()
-            call = ast.parse(f"f({found['arguments']})", mode="eval").body
-            assert isinstance(call, ast.Call)
+            place: ast.expr = call.func.value
+            key: tuple[Any, ...] = ()
+            if isinstance(place, ast.Subscript):
+                keys = ast.literal_eval(place.slice)
+                place, key = place.value, keys if isinstance(keys, tuple) else (keys,)
+            if not isinstance(place, ast.Name):
+                raise SyntaxError
             arguments = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
-            return cls(float(found["after"]), found["kind"], tuple(map(str, key)), found["fault"], arguments)
+            return cls(float(after), place.id, tuple(map(str, key)), call.func.attr, arguments)
         except (SyntaxError, ValueError):
             raise ArgumentValueError(f"{line!r} is not a line of a story") from None
 
@@ -166,9 +167,9 @@ class Chaos:
             with self._lock:
                 if not self._over.is_set():
                     self._happen(chance, names)
-                    self._later(chance.expovariate(rate), happen)
+                    self._later(_milliseconds(chance.expovariate(rate)), happen)
 
-        self._later(chance.expovariate(rate), happen)
+        self._later(_milliseconds(chance.expovariate(rate)), happen)
         return self
 
     def replay(self, steps: Iterable[Step]) -> Self:
@@ -209,7 +210,7 @@ class Chaos:
             self._perform(Step(0.0, kind, key, "disconnect", {}))
         if choice.mended_by is None:
             return
-        seconds = chance.uniform(*choice.mended_after)
+        seconds = _milliseconds(chance.uniform(*choice.mended_after))
         mending = Step(0.0, kind, key, choice.mended_by, {})
         place = (kind, key, choice.mended_by)
         self._open[place] = mending
@@ -231,14 +232,15 @@ class Chaos:
         if kind == "cluster":
             found: Iterable[tuple[str, ...]] = [()]
         elif kind == "agent":
-            found = [(_name(agent.id),) for agent in cluster.agents if agent.state not in _GONE]
+            found = [(agent.path,) for agent in cluster.agents if agent.state not in _GONE]
         elif kind == "framework":
             found = [(each.name,) for each in cluster.frameworks if each.connected]
         elif kind == "task":
             found = [(task.id,) for task in cluster.tasks if task.state == "TASK_RUNNING"]
         else:
             names = {framework.id: framework.name for framework in cluster.frameworks}
-            found = [(names.get(offer.framework_id, ""), _name(offer.agent_id)) for offer in cluster.offers]
+            paths = {agent.id: agent.path for agent in cluster.agents}
+            found = [(names.get(o.framework_id, ""), paths.get(o.agent_id, "")) for o in cluster.offers]
         return sorted({key for key in found if (kind, key, mended_by or "") not in self._open})
 
     def _perform(self, step: Step) -> None:
@@ -274,15 +276,15 @@ class Chaos:
         return offers[0]
 
 
-def _name(agent_id: str) -> str:
-    """Returns what of an agent's id does not depend on chance."""
-    return agent_id.rpartition("-")[2]
+def _milliseconds(seconds: float) -> float:
+    """Rounds a time, so that a story that is printed loses nothing."""
+    return round(seconds, 3)
 
 
-def _agent(cluster: LocalCluster, name: str) -> LocalAgent:
-    found = [agent for agent in cluster.agents if _name(agent.id) == name and agent.state not in _GONE]
+def _agent(cluster: LocalCluster, path: str) -> LocalAgent:
+    found = [agent for agent in cluster.agents if agent.path == path and agent.state not in _GONE]
     if not found:
-        raise LookupError(f"no agent '{name}'")
+        raise LookupError(f"no agent '{path}'")
     return found[0]
 
 

@@ -260,10 +260,13 @@ class ClusterFaults:
         same framework sees the same story with the same seed. What a fault breaks is mended after a while.
 
         >>> from mesos.local import LocalCluster
-        >>> with LocalCluster() as cluster, cluster.chaos(seed=7, rate=100) as chaos:
-        ...     _ = chaos.wait(0.5)
-        >>> chaos.story().splitlines()[0].split()[-1]
-        'agent['S0'].deactivate()'
+        >>> with LocalCluster(time="skip") as cluster:
+        ...     with cluster.chaos(seed=1, rate=0.1, faults=["agent.restart"]) as chaos:
+        ...         cluster.advance(30)
+        >>> print(chaos.story().lstrip())
+        1.443  agent['slave(1)'].restart(memory=True)
+            15.754  agent['slave(1)'].restart(memory=True)
+            16.740  agent['slave(1)'].restart(memory=True)
 
         :param seed: decides what is left to chance
         :param rate: how many faults happen in a second of the cluster's time on average
@@ -278,7 +281,7 @@ class ClusterFaults:
     def replay(self, story: Chaos | str | Iterable[Step]) -> Chaos:
         """Let the faults of a story happen again, each so long after now as it was after the beginning.
 
-        Agents are found by the ends of their ids, such as ``S0``, frameworks by their names and tasks by their ids. A
+        Agents are found by their paths, such as ``slave(1)``, frameworks by their names and tasks by their ids. A
         fault that is not possible is noted in the new story.
 
         :param story: what :meth:`chaos` returned, its printed story, or its steps

@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::queue::CallbackQueue;
-use super::run::{Command, Loop, Start, deliver};
+use super::run::{Command, Loop, Start};
 use super::status::{Shared, Status};
+use crate::Result;
 use crate::clock::Clock;
 use crate::clock::places::Place;
 use crate::clock::skipping::Skipping;
-use crate::session::{Callback, Session};
-use crate::{Error, Result};
+use crate::session::Session;
 
 /// The driver of a session. Every method may be called from any thread.
 ///
@@ -111,13 +111,6 @@ impl<S: Session> Handle<S> {
             return Status::Aborted;
         }
         state.status
-    }
-
-    /// Ends the driver, if it runs, with an error that its owner is told.
-    pub fn fail(&self, error: Error) {
-        if self.status() == Status::Running {
-            deliver(&self.queue, self.clock(), S::Callback::of_error(error));
-        }
     }
 
     /// Waits at most so long for the driver to end; `None` while it runs. A stopped driver has ended once its last

@@ -21,6 +21,5 @@ pub use auth::Credential;
 pub use delivery::Delivery;
 pub use executor::{Environment, ExecutorDriver};
 pub use handle::Handle;
-pub use runtime::later;
 pub use scheduler::{Options, SchedulerDriver};
 pub use status::Status;

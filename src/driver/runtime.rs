@@ -4,7 +4,6 @@
 //! own at its first driver.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::runtime::Handle;
 
@@ -34,15 +33,4 @@ fn spawn() -> Result<Handle> {
         .spawn(move || runtime.block_on(std::future::pending::<()>()))
         .map_err(|e| Error::connection("cannot start the IO thread").caused_by(e))?;
     Ok(handle)
-}
-
-/// Does something after a while, on the IO thread.
-pub fn later(after: Duration, what: impl FnOnce() + Send + 'static) {
-    // Without a runtime there is no driver either.
-    if let Ok(runtime) = handle() {
-        runtime.spawn(async move {
-            tokio::time::sleep(after).await;
-            what();
-        });
-    }
 }

@@ -170,9 +170,13 @@ fn start_remover(path: &Path) -> Option<Child> {
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(REMOVER).arg(path).current_dir("/").env("PATH", "/usr/bin:/bin");
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    // Ctrl-C in a terminal goes to a whole process group: not to this one.
-    let started = command.process_group(0).spawn();
-    started.inspect_err(|e| tracing::warn!("{} will stay if this process gets SIGKILL: {e}", path.display())).ok()
+    // What is sent to the process group or the session of this process is not meant for it.
+    // SAFETY: setsid is async-signal-safe.
+    unsafe { command.pre_exec(|| Ok(nix::unistd::setsid().map(drop)?)) };
+    command
+        .spawn()
+        .inspect_err(|e| tracing::warn!("{} will stay if this process gets SIGKILL: {e}", path.display()))
+        .ok()
 }
 
 /// Removes the temporary directories of this user that no cluster has locked.

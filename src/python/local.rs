@@ -63,7 +63,8 @@ impl LocalCluster {
     /// Every agent.
     fn agents(&self, py: Python<'_>) -> Vec<AgentTuple> {
         let agents = py.detach(|| self.cluster.agents());
-        let agent = |a: AgentView| (a.id, a.hostname, a.resources.to_string(), a.attributes.to_string(), a.state);
+        let agent =
+            |a: AgentView| (a.id, a.hostname, a.path, a.resources.to_string(), a.attributes.to_string(), a.state);
         agents.into_iter().map(agent).collect()
     }
 
@@ -117,6 +118,11 @@ impl LocalCluster {
         let offers = py.detach(|| self.cluster.offers());
         let offer = |o: OfferView| (o.id, o.framework_id, o.agent_id, o.role, o.resources.to_string());
         offers.into_iter().map(offer).collect()
+    }
+
+    /// How many records the history has had since the cluster started or was reset.
+    fn happened(&self) -> u64 {
+        self.cluster.happened()
     }
 
     /// What happened: time, kind, call, the ids of framework, agent, executor, task and offer, state, reason, source, message.
@@ -204,7 +210,7 @@ impl LocalCluster {
 }
 
 /// An agent: id, host name, resources and attributes in JSON, state.
-type AgentTuple = (String, String, String, String, &'static str);
+type AgentTuple = (String, String, String, String, String, &'static str);
 /// A framework: id, name, roles, principal, whether it is connected, whether it is completed.
 type FrameworkTuple = (String, String, Vec<String>, Option<String>, bool, bool);
 /// A task: the ids of its framework, its agent, its executor and its own; its name, its framework's name, its state, the

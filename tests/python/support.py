@@ -43,6 +43,7 @@ class Recorder(Scheduler):
         self.unwanted = unwanted
         self.events: queue.Queue[Event] = queue.Queue()
         self.seen: list[Event] = []
+        self.held: list[Event] = []
         self.on = on
 
     def _record(self, name: str, driver: Any, *arguments: Any) -> None:
@@ -81,8 +82,16 @@ class Recorder(Scheduler):
         self._record("error", driver, message)
 
     def wait(self, name: str, where: Callable[..., Any] = lambda *_: True, seconds: float = WAIT_SECONDS) -> Any:
-        """Wait for a callback of this name whose arguments satisfy ``where``; its last argument."""
+        """Wait for a callback of this name whose arguments satisfy ``where``; its last argument.
+
+        Offers that come while something else is waited for are held: whether they come before or after an update is
+        left to chance.
+        """
         until = time.monotonic() + seconds
+        held = [event for event in self.held if event.name == name and where(*event.arguments)]
+        if held:
+            self.held.remove(held[0])
+            return held[0].arguments[-1]
         while True:
             try:
                 event = self.events.get(timeout=max(0, until - time.monotonic()))
@@ -92,6 +101,16 @@ class Recorder(Scheduler):
             assert event.name not in self.unwanted, f"{event} while waiting for {name}"
             if event.name == name and where(*event.arguments):
                 return event.arguments[-1] if event.arguments else None
+            self._hold(event)
+
+    def _hold(self, event: Event) -> None:
+        if event.name == "resourceOffers":
+            self.held.append(event)
+        elif event.name == "offerRescinded":
+            rescinded = event.arguments[-1].value
+            self.held = [each for each in self.held if rescinded not in {o.id.value for o in each.arguments[-1]}]
+        elif event.name in ("disconnected", "registered", "reregistered"):
+            self.held.clear()
 
     def state(self, task_id: str, state: int) -> mesos_pb2.TaskStatus:
         """Wait until this task is reported in this state."""

@@ -4,6 +4,8 @@ A comment above a block says what is special about it:
 
 - ``<!-- output -->``: what the Python block before it prints
 - ``<!-- run: as an executor -->``: a program that an agent starts
+- ``<!-- run: with pytest -->``: a file of tests
+- ``<!-- file: NAME -->``: a file that the blocks below it import
 - ``<!-- not run: REASON -->``
 """
 
@@ -30,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")})
 REPOSITORY = "https://github.com/remesos/remesos/blob/main/"
 RAW = "https://raw.githubusercontent.com/remesos/remesos/main/"
-DIRECTIVE = re.compile(r"<!-- (output|not run|run)(?:: (.+?))? -->")
+DIRECTIVE = re.compile(r"<!-- (output|not run|run|file)(?:: (.+?))? -->")
 
 
 @dataclass
@@ -43,7 +45,16 @@ class Block:
     text: str
     kind: str
     detail: str
+    files: dict[str, str]
     output: str | None = None
+
+    def write(self, directory: Path, name: str) -> Path:
+        """Writes the block, and the files that it imports."""
+        for file, text in self.files.items():
+            (directory / file).write_text(text)
+        path = directory / name
+        path.write_text(self.text)
+        return path
 
     def __str__(self) -> str:
         return f"{self.page.name}:{self.line}"
@@ -53,9 +64,13 @@ def blocks(page: Path) -> Iterator[Block]:
     """The code blocks of a page, each with its output."""
     last: Block | None = None
     kind = detail = ""
+    files: dict[str, str] = {}
     for token in MarkdownIt().enable("table").parse(page.read_text()):
         if token.type in ("fence", "code_block") and token.info != "mermaid":
-            block = Block(page, (token.map or [0])[0] + 1, token.info, token.content, kind, detail)
+            block = Block(page, (token.map or [0])[0] + 1, token.info, token.content, kind, detail, dict(files))
+            if kind == "file":
+                files[detail] = block.text
+                compile(block.text, str(block), "exec")
             if kind == "output":
                 assert last is not None, f"{block} has no program above it"
                 last.output = block.text
@@ -76,8 +91,7 @@ BLOCKS = [block for page in PAGES for block in blocks(page)]
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.kind == ""], ids=str)
 def test_a_block_runs_and_prints_what_the_page_shows(block: Block, tmp_path: Path) -> None:
     assert block.language == "python", f"{block} is not Python: it needs a comment that says why it is not run"
-    program = tmp_path / "program.py"
-    program.write_text(block.text)
+    program = block.write(tmp_path, "program.py")
     done = subprocess.run([sys.executable, program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     if block.output is not None:
@@ -85,11 +99,27 @@ def test_a_block_runs_and_prints_what_the_page_shows(block: Block, tmp_path: Pat
         assert re.sub(r"^\[[^\]]+\] .*\n", "", done.stdout, flags=re.M) == block.output
 
 
-@pytest.mark.parametrize("block", [block for block in BLOCKS if block.kind == "run"], ids=str)
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.detail == "with pytest"], ids=str)
+def test_a_block_passes_with_pytest(block: Block, tmp_path: Path) -> None:
+    tests = block.write(tmp_path, "test_block.py")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--rootdir",
+        tmp_path,
+        "--strict-markers",
+        "-p",
+        "no:cacheprovider",
+        tests,
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.detail == "as an executor"], ids=str)
 def test_a_block_runs_as_an_executor(block: Block, tmp_path: Path, embedded: LocalCluster) -> None:
-    assert block.detail == "as an executor"
-    program = tmp_path / "program.py"
-    program.write_text(block.text)
+    program = block.write(tmp_path, "program.py")
     made = executor()
     made.command.value = f"exec {sys.executable} {program}"
     scheduler = Recorder()
@@ -102,6 +132,11 @@ def test_a_block_runs_as_an_executor(block: Block, tmp_path: Path, embedded: Loc
 
 def test_blocks_that_are_not_run_say_why() -> None:
     assert [str(block) for block in BLOCKS if block.kind == "not run" and len(block.detail.split()) < 3] == []
+
+
+def test_blocks_are_run_in_known_ways() -> None:
+    known = {"as an executor", "with pytest"}
+    assert [str(block) for block in BLOCKS if block.kind == "run" and block.detail not in known] == []
 
 
 def test_the_pages_have_blocks() -> None:

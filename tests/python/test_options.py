@@ -347,11 +347,10 @@ def test_completed_frameworks_and_tasks_are_bounded() -> None:
         for name in ("first", "second"):
             scheduler = Recorder()
             with running(cluster.address, scheduler, framework(name=name)) as driver:
+                offer = scheduler.offer()
+                driver.launchTasks(offer.id, [task(offer) for _ in range(3)])
                 for _ in range(3):
-                    offer = scheduler.offer()
-                    launched = task(offer)
-                    driver.launchTasks(offer.id, [launched], filters(0))
-                    scheduler.state(launched.task_id.value, mesos_pb2.TASK_FINISHED)
+                    scheduler.wait("statusUpdate", lambda status: status.state == mesos_pb2.TASK_FINISHED)
         wait_until(
             lambda: [f["name"] for f in get(cluster.address, "/state")["completed_frameworks"]] == ["second"],
             "the first framework is forgotten",

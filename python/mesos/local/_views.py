@@ -88,6 +88,8 @@ class LocalAgent(AgentFaults, _View):
     """Its id."""
     hostname: str
     """Its host name."""
+    path: str
+    """The last part of its URL, such as ``slave(1)``. An agent that takes the place of another one has the same."""
     resources: dict[str, float | str]
     """All its resources by name: numbers, and ranges and sets as text such as ``[31000-32000]``."""
     attributes: dict[str, float | str]
@@ -98,7 +100,7 @@ class LocalAgent(AgentFaults, _View):
     or ``killed``."""
 
     def _take(self, seen: tuple[Any, ...]) -> None:
-        self.id, self.hostname, resources, attributes, self.state = seen
+        self.id, self.hostname, self.path, resources, attributes, self.state = seen
         self.resources, self.attributes = _resources(resources), json.loads(attributes)
 
     def _look(self) -> tuple[Any, ...] | None:

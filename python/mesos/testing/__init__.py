@@ -5,6 +5,7 @@ unittest there is :class:`MesosTestCase`, and for everything else :class:`Mesos`
 documentation shows them.
 """
 
+from mesos.local import Run
 from mesos.testing._fakes import fake_offer, fake_update
 from mesos.testing._framework import Callback, Framework
 from mesos.testing._mesos import Mesos
@@ -22,6 +23,7 @@ __all__ = [
     "RealCluster",
     "RecordingDriver",
     "RecordingExecutorDriver",
+    "Run",
     "ScriptError",
     "ScriptResult",
     "ScriptRunner",

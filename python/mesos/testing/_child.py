@@ -52,13 +52,14 @@ class Report:
     def of_main_thread(self, kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
         """Tells the exception of the program, and prints it as Python does."""
         self.tell(error)
-        sys.__excepthook__(kind, error, own_part(traceback))
+        own = own_part(traceback)
+        sys.__excepthook__(kind, error.with_traceback(own), own)
 
 
 def own_part(traceback: TracebackType | None) -> TracebackType | None:
     """Returns the part of a traceback that is the program's own."""
     part = traceback
-    while part is not None and part.tb_frame.f_globals.get("__name__") in ("runpy", "importlib._bootstrap", None):
+    while part is not None and part.tb_frame.f_code.co_filename.startswith((__file__, "<frozen ")):
         part = part.tb_next
     return part or traceback
 

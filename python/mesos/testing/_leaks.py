@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +28,10 @@ class Leaks:
     """What was there before a test: threads, processes and drivers."""
 
     def __init__(self) -> None:
-        self._threads, self._processes = set(threading.enumerate()), set(_children())
-        self._drivers = set(map(id, list(_driver.DRIVERS)))
+        self._threads, self._processes = set(threading.enumerate()), _children()
+        # The kernel leaves children out of its list if others end at that moment.
+        self._since = _ticks()
+        self._drivers = weakref.WeakSet(_driver.DRIVERS)
 
     def left(self, frameworks: Callable[[], list[str]]) -> list[str]:
         """Returns what has come since and is still there, in words. Waits a moment for what is about to end.
@@ -49,8 +54,12 @@ class Leaks:
             and not isinstance(thread, threading._DummyThread)
             and thread.name not in _OWN
         ]
-        children = _children()
-        processes = [f"the process {pid} ({children[pid]})" for pid in children if pid not in self._processes]
+        new = {pid: _command(pid) for pid in sorted(_children() - self._processes) if _started(pid) >= self._since}
+        processes = [
+            f"the process {pid} ({command})"
+            for pid, command in new.items()
+            if command and not any(kept in command for kept in _KEPT)
+        ]
         drivers = [f"the driver {driver!r}" for driver in self._drivers_in(mesos_pb2.DRIVER_RUNNING)]
         return threads + processes + drivers
 
@@ -60,22 +69,16 @@ class Leaks:
             driver._core.stop(False)
 
     def _drivers_in(self, status: int) -> list[_driver.Driver]:
-        found = [driver for driver in list(_driver.DRIVERS) if id(driver) not in self._drivers]
+        found = [driver for driver in list(_driver.DRIVERS) if driver not in self._drivers]
         return [driver for driver in found if isinstance(driver, SchedulerDriver) and driver._core.status() == status]
 
 
-def _children() -> dict[int, str]:
-    """Returns the command lines of this process's children that run, by process id."""
-    found = {}
+def _children() -> set[int]:
+    """Returns this process's children, also those that have ended and were not waited for."""
+    found: set[int] = set()
     for children in Path("/proc/self/task").glob("*/children"):
-        try:
-            pids = [int(pid) for pid in children.read_text().split()]
-        except OSError:  # the thread has ended
-            continue
-        for pid in pids:
-            command = _command(pid)
-            if command and not any(kept in command for kept in _KEPT):
-                found[pid] = command
+        with contextlib.suppress(OSError):  # the thread has ended
+            found.update(int(pid) for pid in children.read_text().split())
     return found
 
 
@@ -85,3 +88,16 @@ def _command(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     except OSError:
         return ""
+
+
+def _ticks() -> int:
+    """Returns the time since the machine started, as :func:`_started` has it."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
+
+
+def _started(pid: int) -> int:
+    """Returns when a process started, or 0 if it has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:
+        return 0

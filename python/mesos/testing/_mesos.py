@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mesos import _failures
 from mesos.local import LocalCluster
-from mesos.testing._clock import clock_of
+from mesos.testing._clock import SkippingClock, clock_of
 from mesos.testing._framework import Framework, framework_info
 from mesos.testing._leaks import Leaks
 from mesos.testing._real import RealCluster
@@ -65,7 +65,11 @@ class Mesos:
             self.cluster = RealCluster(cluster)
         self.frameworks: list[Framework] = []
         """The frameworks that were started, in order."""
-        self._story = Story(self.cluster, clock_of(self.cluster))
+        clock = clock_of(self.cluster)
+        if isinstance(clock, SkippingClock):
+            # What happens at the start has happened, so that the story is the same each time.
+            self.cluster.advance(0)
+        self._story = Story(self.cluster, clock)
         self._leaks = Leaks() if leaks else None
         self._failures: list[BaseException] = []
         self._is_closed = False
@@ -111,7 +115,7 @@ class Mesos:
         return str(self._story)
 
     def check(self) -> None:
-        """Raises the first exception that the test has not received: of a callback, or of ``simulate`` or ``call_later``."""
+        """Raises the first exception that the test has not received, of a callback, ``simulate`` or ``call_later``."""
         errors: list[BaseException] = []
         for framework in self.frameworks:
             try:

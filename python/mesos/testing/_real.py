@@ -12,7 +12,20 @@ from typing import Any
 _SECONDS = 10
 
 
-class RealCluster:
+class _Absent:
+    """Skips the test that asks for what only the embedded cluster has."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise unittest.SkipTest(f"needs the embedded cluster: there is no {name} of {self!r}")
+
+
+class Seen(_Absent, SimpleNamespace):
+    """An agent or a framework as it was when somebody looked."""
+
+
+class RealCluster(_Absent):
     """A cluster that this package did not start. What it cannot do skips the test that asks for it.
 
     :param address: the master's address, in any form that a driver takes
@@ -31,10 +44,10 @@ class RealCluster:
         return f"http://{self.address}"
 
     @property
-    def agents(self) -> list[SimpleNamespace]:
+    def agents(self) -> list[Seen]:
         """The agents, with ``id``, ``hostname``, ``resources``, ``attributes`` and ``state``."""
         return [
-            SimpleNamespace(
+            Seen(
                 id=agent["id"],
                 hostname=agent["hostname"],
                 resources=agent["resources"],
@@ -45,10 +58,10 @@ class RealCluster:
         ]
 
     @property
-    def frameworks(self) -> list[SimpleNamespace]:
+    def frameworks(self) -> list[Seen]:
         """The frameworks that are not completed, with ``id``, ``name``, ``roles`` and ``active``."""
         return [
-            SimpleNamespace(
+            Seen(
                 id=framework["id"], name=framework["name"], roles=framework.get("roles", []), active=framework["active"]
             )
             for framework in self._get("/frameworks")["frameworks"]
@@ -68,10 +81,5 @@ class RealCluster:
         with urllib.request.urlopen(self.url + path, timeout=_SECONDS) as response:
             return json.load(response)
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        raise unittest.SkipTest(f"needs the embedded cluster: there is no {name} of the cluster at {self.address}")
-
     def __repr__(self) -> str:
-        return f"<RealCluster {self.address}>"
+        return f"the cluster at {self.address}"

@@ -87,14 +87,15 @@ class ScriptRunner:
         :param input: text for its standard input, which is empty otherwise
         :param env: variables for its environment, besides those of this process
         :param cwd: the directory that it runs in
-        :raises ArgumentValueError: there is no such program
+        :raises ArgumentValueError: there is no such file
         :raises AssertionError: it did not end in time; the message has its output
         """
         words = [os.fspath(argument) for argument in arguments]
         is_module = script == "-m"
         # The file's name is relative to this directory, not to cwd.
         name = words.pop(0) if is_module and words else os.path.abspath(script)
-        _program.command(name, is_module, words)  # raises if there is none
+        if not is_module:
+            _program.command(name, is_module, words)  # raises if there is none
         with tempfile.TemporaryDirectory() as directory:
             report = Path(directory) / "exception"
             # By its path, because importing this package would import modules that the program configures first.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from mesos.local import LocalCluster
+
 if TYPE_CHECKING:
     from mesos.testing._clock import RealClock, SkippingClock
 
@@ -20,17 +22,27 @@ class Story:
     def __init__(self, cluster: Any, clock: RealClock | SkippingClock) -> None:
         self.clock = clock
         self._cluster = cluster
-        self._told: list[tuple[float, str, str]] = []
+        self._core = cluster._core if isinstance(cluster, LocalCluster) else None
+        # With how many events of the cluster's history came before.
+        self._told: list[tuple[int, float, str, str]] = []
 
     def add(self, source: str, text: str) -> None:
         """Adds what a framework did or saw."""
-        self._told.append((self.clock.now(), source, text))
+        before = self._core.happened() if self._core else 0
+        self._told.append((before, self.clock.now(), source, text))
 
     def entries(self) -> list[tuple[float, str, str]]:
         """Returns time, source and text of each entry, in order. The master's have no source."""
-        events = [(event["time"], "", _shown(event)) for event in self._cluster.history()]
-        # Python sorts stably: what the master did comes before what the framework made of it.
-        return sorted([*events, *self._told], key=lambda entry: entry[0])
+        events = self._cluster.history()
+        # Of a long history, the first ones are gone.
+        first = self._core.happened() - len(events) if self._core else 0
+        entries: list[tuple[float, str, str]] = []
+        told = list(self._told)
+        for number, event in enumerate(events, first):
+            while told and told[0][0] <= number:
+                entries.append(told.pop(0)[1:])
+            entries.append((event["time"], "", _shown(event)))
+        return entries + [entry[1:] for entry in told]
 
     def __str__(self) -> str:
         entries = self.entries()

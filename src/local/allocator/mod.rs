@@ -36,6 +36,9 @@ pub use quantities::{Limits, Quantities};
 use sorter::Sorter;
 pub use watched::Watched;
 
+/// When what a task gives back is offered: tasks that take no time must not keep a clock that is told to move where it is.
+const MOMENT: Period = Period::from_millis(1);
+
 /// How the allocator is set up.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -299,11 +302,13 @@ impl Allocator {
         self.leave_role_if_idle(framework_id, role);
     }
 
-    /// A task or an executor gave something of an agent back, which is offered at once if that is chosen. What frameworks
+    /// A task or an executor gave something of an agent back, which is offered in a moment if that is chosen. What frameworks
     /// decline waits for the next batch in any case, or they would be offered it without end.
     pub fn given_back(&mut self, now: Instant, agent_id: &str) {
         if self.options.on_recovery {
-            self.want_agent(now, agent_id);
+            let due = now + MOMENT;
+            self.candidates.insert(agent_id.into());
+            self.due = Some(self.due.map_or(due, |known| known.min(due)));
         }
     }
 

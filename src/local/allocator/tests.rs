@@ -332,6 +332,8 @@ fn what_a_task_gives_back_is_offered_at_once_only_if_that_is_chosen() {
         world.now += SECOND / 10;
         world.allocator.recover("f", "S1", "*", &parse("cpus:1;mem:100"), Was::Used);
         world.allocator.given_back(world.now, "S1");
+        assert_eq!(world.offers(), [""; 0]);
+        world.now += MOMENT.get();
         let expected: &[&str] = if chosen { &["f * S1 cpus:1; mem:100"] } else { &[] };
         let due = world.allocator.poll_timeout().is_some_and(|due| due <= world.now);
         assert_eq!((due, world.offers()), (chosen, expected.iter().map(|&text| text.to_owned()).collect()));

@@ -52,7 +52,7 @@ impl Watched {
         if let (Some(until), Some(batch)) = (self.asleep, allocator.next_batch) {
             let over = until.filter(|until| *until <= now);
             allocator.next_batch = over.or_else(|| Some(beat_from(batch, now, allocator.options.interval)));
-            // Awake: the next batch comes at its time, or a little later.
+            // From now on batches are due as usual, or one that is waited for would be put off each time it is due.
             self.asleep = self.asleep.filter(|_| self.barren);
         }
         let is_batch = allocator.next_batch.is_some_and(|due| due <= now);
@@ -142,5 +142,21 @@ mod tests {
         let late = next + Period::from_millis(1);
         assert_eq!(watched.poll_timeout(), Some(next));
         assert_eq!(watched.allocate(late).len(), 1, "a timer is never early, and often late");
+    }
+
+    #[test]
+    fn a_batch_that_is_waited_for_comes_although_its_timer_is_late() {
+        let begin = Instant::now();
+        let mut watched = world(begin);
+        let info = v1::FrameworkInfo { name: "F".to_owned(), user: String::new(), ..Default::default() };
+        watched.add_framework(begin, "F", &info, FrameworkOptions::default());
+        let offers = watched.allocate(begin);
+        assert!(watched.allocate(begin + INTERVAL).is_empty());
+        assert_eq!(watched.poll_timeout(), None, "nothing will change by itself");
+        watched.recover("F", "S0", "*", &offers[0].resources, Was::Offered);
+        assert!(watched.allocate(begin + Period::from_millis(110)).is_empty());
+        let due = watched.poll_timeout().expect("a batch");
+        assert_eq!(due, begin + INTERVAL * 3);
+        assert_eq!(watched.allocate(due + Period::from_millis(1)).len(), 1);
     }
 }

@@ -2,6 +2,8 @@
 //! went, and which faults were caused.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::local::messages::ConnectionId;
 use crate::proto::v1;
@@ -72,17 +74,31 @@ impl Subject {
 #[derive(Debug, Default)]
 pub struct History {
     records: VecDeque<Record>,
+    /// How many records there were.
+    count: Arc<AtomicU64>,
     /// The frameworks that are subscribed, by their connections.
     subscribers: HashMap<ConnectionId, String>,
 }
 
 impl History {
+    /// An empty history, which counts its records there.
+    pub fn new(count: Arc<AtomicU64>) -> Self {
+        count.store(0, Ordering::Release);
+        Self { count, ..Self::default() }
+    }
+
+    /// The empty history of a cluster that begins again.
+    pub fn anew(&self) -> Self {
+        Self::new(self.count.clone())
+    }
+
     /// Adds a record.
     pub fn add(&mut self, record: Record) {
         if self.records.len() >= MOST {
             self.records.pop_front();
         }
         self.records.push_back(record);
+        self.count.fetch_add(1, Ordering::Release);
     }
 
     /// Every record, the oldest first.
@@ -93,6 +109,7 @@ impl History {
     /// Forgets what happened, but not who is subscribed.
     pub fn clear(&mut self) {
         self.records.clear();
+        self.count.store(0, Ordering::Release);
     }
 
     /// A stream has ended.

@@ -25,16 +25,15 @@ impl Machine {
     pub fn agent_views(&self) -> Vec<AgentView> {
         let known = self.agents.values().map(|agent| {
             let (total, state) = self.master.seen_of_agent(&agent.config().id);
-            // One that registers for the first time.
-            let is_new = state == "removed" && self.network.is_away(&agent.config().id);
-            let state = if is_new { "disconnected" } else { state };
+            // The master does not know one that registers for the first time, and a new one does not know any.
+            let state = if state == "removed" { "disconnected" } else { state };
             agent_view(agent, total, state)
         });
         let departed = self.departed.iter().map(|departed| agent_view(&departed.agent, None, departed.how));
         let mut views: Vec<_> = known.chain(departed).collect();
-        // Their ids end in numbers.
+        // Their places end in numbers.
         let is_gone = |view: &AgentView| matches!(view.state, "killed" | "removed" | "gone");
-        views.sort_by_key(|view| (is_gone(view), view.id.len(), view.id.clone()));
+        views.sort_by_key(|view| (is_gone(view), view.path.len(), view.path.clone()));
         views
     }
 
@@ -126,6 +125,7 @@ fn agent_view(agent: &Agent, total: Option<&Resources>, state: &'static str) -> 
     AgentView {
         id: agent.config().id.clone(),
         hostname: info.hostname.clone(),
+        path: agent.config().path.clone(),
         resources: total.map_or_else(|| show::resources(agent.total()), show::resources),
         attributes: show::attributes(&info.attributes),
         state,

@@ -23,6 +23,7 @@ pub mod waiting;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -46,7 +47,7 @@ use crate::{Error, Result};
 #[derive(Debug)]
 enum Life {
     Running(JoinHandle<Remains>),
-    Stopped(Remains),
+    Stopped(Box<Remains>),
 }
 
 /// A running embedded cluster. Dropping it stops it.
@@ -56,6 +57,8 @@ pub struct LocalCluster {
     link: String,
     token: Token,
     handle: Handle,
+    /// How many records the history has had.
+    happened: Arc<AtomicU64>,
     /// Functions of this process that are called later.
     calls: Arc<later::Calls>,
     stop: Mutex<Option<oneshot::Sender<()>>>,
@@ -79,9 +82,10 @@ impl LocalCluster {
         let (stop, stopped) = oneshot::channel();
         let (ready, outcome) = std::sync::mpsc::channel();
         let clock = options.clock();
+        let happened = Arc::new(AtomicU64::new(0));
         let (handle, receiver) = Handle::new(clock.clone());
         let (options, server_handle) = (options.clone(), handle.clone());
-        let site = Site { bound, address, hostname, token: token.clone(), clock };
+        let site = Site { bound, address, hostname, token: token.clone(), clock, happened: happened.clone() };
         let thread = std::thread::Builder::new()
             .name("mesos-local".to_owned())
             .spawn(move || match Startup::prepare(&options, listener, site) {
@@ -101,7 +105,8 @@ impl LocalCluster {
             );
         }
         let (stop, life) = (Mutex::new(Some(stop)), Mutex::new(Life::Running(thread)));
-        Ok(Self { address, link, token, handle, calls: Arc::default(), stop, life, process: std::process::id() })
+        let (calls, process) = (Arc::default(), std::process::id());
+        Ok(Self { address, link, token, handle, happened, calls, stop, life, process })
     }
 
     /// Where this machine reaches it.
@@ -200,6 +205,11 @@ impl LocalCluster {
         now.unwrap_or_else(|| self.with_remains(|remains| remains.history.records().cloned().collect()))
     }
 
+    /// How many records the history has had since the cluster started or was reset. Asks nobody.
+    pub fn happened(&self) -> u64 {
+        self.happened.load(Ordering::Acquire)
+    }
+
     /// Waits at most so long until a task has been in a state, or is over.
     pub fn wait_for_task(&self, key: &TaskKey, state: v1::TaskState, at_most: Duration) -> Waited<TaskView> {
         if self.is_inherited() {
@@ -234,12 +244,12 @@ impl LocalCluster {
         }
         // Whoever looks meanwhile waits for what remains.
         let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *life, Life::Stopped(Remains::default()));
+        let before = std::mem::replace(&mut *life, Life::Stopped(Box::default()));
         *life = match before {
-            Life::Running(thread) => Life::Stopped(thread.join().unwrap_or_else(|_| {
+            Life::Running(thread) => Life::Stopped(Box::new(thread.join().unwrap_or_else(|_| {
                 tracing::error!("The embedded cluster's thread panicked");
                 Remains::default()
-            })),
+            }))),
             stopped => stopped,
         };
     }

@@ -130,11 +130,6 @@ impl Network {
         self.cut.contains_key(agent_id)
     }
 
-    /// Whether an agent is not connected, and registers again.
-    pub fn is_away(&self, agent_id: &str) -> bool {
-        self.away.contains_key(agent_id)
-    }
-
     /// An agent cannot be reached from now on.
     pub fn cut(&mut self, agent_id: &str) {
         self.cut.entry(agent_id.to_owned()).or_default();

@@ -7,7 +7,6 @@ use futures_util::future::{BoxFuture, join_all};
 use super::LocalCluster;
 use super::agents::Agents;
 use super::answers::Answers;
-use super::history::History;
 use super::holds::Holds;
 use super::machine::Machine;
 use super::network::Network;
@@ -54,7 +53,7 @@ impl Machine {
         self.new_agents.clear();
         self.holds = Holds::default();
         self.waiters.clear();
-        self.history = History::default();
+        self.history = self.history.anew();
         self.master.reset(now);
         self.maker.begin_again();
         if let Err(error) = self.begin(now) {

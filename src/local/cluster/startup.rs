@@ -3,11 +3,13 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot};
 
 use super::handle::Handle;
+use super::history::History;
 use super::litter::Litter;
 use super::machine::{Job, Machine};
 use super::maker::Maker;
@@ -36,6 +38,7 @@ pub struct Site {
     pub hostname: String,
     pub token: Token,
     pub clock: Clock,
+    pub happened: Arc<AtomicU64>,
 }
 
 fn config(options: &Options, hostname: String, address: SocketAddr) -> master::Config {
@@ -76,7 +79,7 @@ pub struct Startup {
 impl Startup {
     /// Makes everything that can fail, so that the thread that starts the cluster gets the error.
     pub fn prepare(options: &Options, listener: TcpListener, site: Site) -> Result<Self> {
-        let Site { bound, address, hostname, token, clock: time } = site;
+        let Site { bound, address, hostname, token, clock: time, happened } = site;
         let failed = |e: std::io::Error| Error::cluster(format!("cannot start the cluster: {e}"));
         let (sender, reports) = mpsc::unbounded_channel();
         let runtime = match time.as_skipping().cloned() {
@@ -126,6 +129,7 @@ impl Startup {
         }
         let failures = Failures::new(options.stderr_in_log, failed.clone());
         let mut machine = Machine::new(failures, master, time.clone(), wall_clock, maker);
+        machine.history = History::new(happened);
         machine.simulate.clone_from(&options.simulate);
         machine.begin(now)?;
         let server = server::Config {

@@ -13,6 +13,8 @@ pub struct AgentView {
     pub id: String,
     /// Its host name.
     pub hostname: String,
+    /// The last part of its URL, such as `slave(1)`, which the agent that takes its place has too.
+    pub path: String,
     /// All its resources by name, as `/state` shows them.
     pub resources: Value,
     /// Its attributes by name.

@@ -71,6 +71,14 @@ pub enum Departure {
     Removed,
 }
 
+impl Absent {
+    /// An agent that may come back.
+    pub fn admitted_mut(&mut self, agent_id: &str) -> Option<&mut Admitted> {
+        let unreachable = self.unreachable.get_mut(agent_id).map(|(known, _)| known);
+        unreachable.or_else(|| self.recovered.get_mut(agent_id))
+    }
+}
+
 impl AgentRecord {
     /// Whether its resources are on offer.
     pub fn is_active(&self) -> bool {
@@ -88,6 +96,12 @@ impl Master {
         let id = format!("{}-S{}", self.id, self.next_agent);
         self.next_agent = self.next_agent.saturating_add(1);
         id
+    }
+
+    /// The host name of an agent that is registered or may come back.
+    pub(super) fn hostname_of(&mut self, agent_id: &str) -> Option<String> {
+        let registered = self.agents.get(agent_id).map(|agent| agent.info.hostname.clone());
+        registered.or_else(|| self.absent.admitted_mut(agent_id).map(|known| known.info.hostname.clone()))
     }
 
     /// Whether an agent is registered.

@@ -14,20 +14,24 @@ impl Master {
     /// DRAIN_AGENT: its tasks are killed, and it is deactivated.
     pub(super) fn drain(&mut self, now: Instant, drain: call::DrainAgent) -> Result<(), Refusal> {
         let agent_id = drain.agent_id.value;
-        let hostname = self.agents.get(&agent_id).map(|agent| agent.info.hostname.clone()).ok_or_else(unknown)?;
+        let hostname = self.hostname_of(&agent_id).ok_or_else(unknown)?;
         if self.unavailability(&hostname).is_some() {
             let machine = format!("{hostname} ({})", self.config.address.ip());
             let why = format!("Agent {agent_id} is part of a maintenance schedule under Machine {machine}");
             return Err(Refusal::new(400, why));
         }
-        let agent = self.agents.get_mut(&agent_id).ok_or_else(unknown)?;
         let max_grace_period = drain.max_grace_period.map(|period| v1::DurationInfo {
             nanoseconds: period.seconds.saturating_mul(1_000_000_000).saturating_add(period.nanos.into()),
         });
         let config = v1::DrainConfig { max_grace_period, mark_gone: drain.mark_gone };
         let mark_gone = config.mark_gone();
-        agent.drain = Some(v1::DrainInfo { state: DrainState::Draining.into(), config });
+        let info = Some(v1::DrainInfo { state: DrainState::Draining.into(), config });
         tracing::info!("Draining agent {agent_id}");
+        if let Some(absent) = self.absent.admitted_mut(&agent_id) {
+            (absent.deactivated, absent.drain) = (true, info);
+            return Ok(());
+        }
+        self.agents.get_mut(&agent_id).ok_or_else(unknown)?.drain = info;
         self.deactivate_agent(&agent_id);
         let message = ToAgent::Drain { max_grace_period, mark_gone };
         self.outputs.push_back(Output::Tell(agent_id.clone(), message));
@@ -38,6 +42,10 @@ impl Master {
     /// DEACTIVATE_AGENT: it is offered to nobody, and its tasks go on.
     pub(super) fn deactivate(&mut self, deactivate: &call::DeactivateAgent) -> Result<(), Refusal> {
         let agent_id = &deactivate.agent_id.value;
+        if let Some(absent) = self.absent.admitted_mut(agent_id) {
+            absent.deactivated = true;
+            return Ok(());
+        }
         if !self.agents.contains_key(agent_id) {
             return Err(unknown());
         }
@@ -48,10 +56,20 @@ impl Master {
     /// REACTIVATE_AGENT: a deactivated or drained agent is offered again.
     pub(super) fn reactivate(&mut self, now: Instant, reactivate: &call::ReactivateAgent) -> Result<(), Refusal> {
         let agent_id = &reactivate.agent_id.value;
-        let agent = self.agents.get_mut(agent_id).filter(|agent| agent.deactivated);
-        let agent = agent.ok_or_else(|| Refusal::new(400, "Agent is not deactivated"))?;
-        if agent.drain.as_ref().is_some_and(|drain| drain.state() == DrainState::Draining) {
-            return Err(Refusal::new(400, "Agent is still in the DRAINING state"));
+        let not_deactivated = || Refusal::new(400, "Agent is not deactivated");
+        let drains = |drain: Option<v1::DrainInfo>| drain.is_some_and(|drain| drain.state() == DrainState::Draining);
+        let still = || Refusal::new(400, "Agent is still in the DRAINING state");
+        if let Some(absent) = self.absent.admitted_mut(agent_id).filter(|absent| absent.deactivated) {
+            if drains(absent.drain) {
+                return Err(still());
+            }
+            (absent.deactivated, absent.drain) = (false, None);
+            // It is done; the real master says so too.
+            return Err(Refusal::new(409, "Agent removed while processing the call"));
+        }
+        let agent = self.agents.get_mut(agent_id).filter(|agent| agent.deactivated).ok_or_else(not_deactivated)?;
+        if drains(agent.drain) {
+            return Err(still());
         }
         agent.deactivated = false;
         agent.drain = None;

@@ -254,6 +254,9 @@ impl Master {
             }
             if task.released && !released {
                 self.allocator.recover(&framework_id, &task.agent_id, &task.role, &task.resources, Was::Used);
+            }
+            // Not before the framework is told of the end, even if its resources are free already.
+            if is_terminal(status.state()) {
                 self.allocator.given_back(now, &task.agent_id);
             }
         }

@@ -31,6 +31,7 @@ impl Master {
             self.readmit(now, &agent_id, &agent);
         }
         self.update_frameworks_of(now, &agent_id, agent);
+        self.check_drained(now, &agent_id);
     }
 
     /// The agent is still registered (`___reregisterSlave`).
