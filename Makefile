@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 SOURCES := Cargo.toml Cargo.lock build.rs pyproject.toml $(shell find src proto python -type f -not -name '*.so' -not -name '*.pyc')
 # On a terminal the hello-world goes on until Ctrl-C; elsewhere it ends by itself.
 FOR := $(shell test -t 0 || echo --for 30)
+# How many processes `make test` runs tests in, each all of a file; most of the time tests wait.
+WORKERS ?= 0
 # The C library that `make wheels` builds for: gnu or musl.
 LIBC ?= gnu
 PLATFORM := $(if $(filter musl,$(LIBC)),musllinux_1_2,manylinux2014)
@@ -18,7 +20,7 @@ hello: $(VENV)/.installed
 
 test: lint
 	cargo test --quiet --no-default-features
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 # What tells within a minute, after the build, whether a change works: the tests that need neither the real Mesos nor
 # ZooKeeper and are not marked slow.
@@ -96,4 +98,4 @@ $(VENV)/.developed: $(VENV)/.made $(SOURCES) tests/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) target .apache-mesos
+	rm -rf $(VENV) target .apache-mesos .apache-mesos.lock

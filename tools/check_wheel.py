@@ -40,7 +40,8 @@ def check_wheel(wheel: Path) -> None:
         metadata = email.message_from_bytes(archive.read(next(n for n in names if n.endswith(".dist-info/METADATA"))))
     licenses = {Path(name).name for name in names if ".dist-info/licenses/" in name}
     check(licenses == LICENSES, f"the wheel has the licences {sorted(licenses)}")
-    check({"mesos/py.typed", "mesos/_core.abi3.so"} <= set(names), "the wheel lacks the extension or py.typed")
+    needed = {"mesos/py.typed", "mesos/_core.abi3.so", "pytest_remesos/__init__.py"}
+    check(needed <= set(names), f"the wheel lacks {sorted(needed - set(names))}")
     check_metadata(metadata)
 
 

@@ -91,7 +91,12 @@ def mesos_time(mesos: Any) -> Any:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Fails a test one of whose callbacks raised an exception that the test has not received."""
-    result = yield
+    try:
+        result = yield
+    except BaseException as error:
+        if _used in item.stash:
+            item.stash[_used].also(error)
+        raise
     if _used in item.stash:
         item.stash[_used].check()
     return result

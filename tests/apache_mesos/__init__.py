@@ -27,9 +27,11 @@ from tests.apache_mesos.install import install
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["ApacheMesos", "Server", "ZooKeeper", "credentials", "free_port", "install"]
+__all__ = ["ALLOCATION_INTERVAL", "ApacheMesos", "Server", "ZooKeeper", "credentials", "free_port", "install"]
 
 HERE = Path(__file__).resolve().parent
+ALLOCATION_INTERVAL = "200ms"
+"""Of clusters whose offers are waited for, here and embedded."""
 START_SECONDS = 90
 STOP_SECONDS = 10
 ZOOKEEPER_CLASSPATH = "/usr/share/java/*"
@@ -126,7 +128,7 @@ class ApacheMesos(Server):
             "MESOS_SWITCH_USER": "false",
             "MESOS_SYSTEMD_ENABLE_SUPPORT": "false",
             "MESOS_RESOURCES": "cpus:8;mem:8192;disk:20000;ports:[31000-32000]",
-            "MESOS_ALLOCATION_INTERVAL": "200ms",
+            "MESOS_ALLOCATION_INTERVAL": ALLOCATION_INTERVAL,
             "MESOS_QUIET": "1",
             **self._flags,
         }

@@ -7,6 +7,7 @@ with apt if this runs as root.
 from __future__ import annotations
 
 import ctypes.util
+import fcntl
 import os
 import shutil
 import struct
@@ -32,6 +33,14 @@ def install(home: Path) -> Path:
     """
     if (home / ".complete").exists():
         return home
+    home.parent.mkdir(parents=True, exist_ok=True)
+    # Several processes that run tests may want it at the same time.
+    with home.with_name(f"{home.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return home if (home / ".complete").exists() else lay_out(home)
+
+
+def lay_out(home: Path) -> Path:
     python = find_python27()
     if python is None:
         raise InstallError("Python 2.7 is needed to run Apache's own build of Mesos, and none was found")

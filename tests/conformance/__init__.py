@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from mesos.local import LocalCluster
 
-from tests.apache_mesos import ApacheMesos, ZooKeeper, credentials, python27_environment
+from tests.apache_mesos import ALLOCATION_INTERVAL, ApacheMesos, ZooKeeper, credentials, python27_environment
 from tests.apache_mesos.election import Election
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ class EmbeddedLane(Lane):
 
     def cluster(self, flags: dict[str, str]) -> LocalCluster:
         # As quick as the real one is set to be. Tests clean their environment, so it is set each time.
-        os.environ["MESOS_ALLOCATION_INTERVAL"] = "200ms"
+        os.environ["MESOS_ALLOCATION_INTERVAL"] = ALLOCATION_INTERVAL
         own = {name: value for name, value in flags.items() if name.startswith("MESOS_EXECUTOR_")}
         os.environ.update(own)
         try:

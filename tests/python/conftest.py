@@ -19,7 +19,7 @@ import pytest
 from mesos.errors import MesosWarning
 from mesos.local import LocalCluster
 
-from tests.apache_mesos import ApacheMesos, ZooKeeper, install
+from tests.apache_mesos import ALLOCATION_INTERVAL, ApacheMesos, ZooKeeper, install
 from tests.apache_mesos.install import InstallError
 
 if TYPE_CHECKING:
@@ -110,9 +110,8 @@ def zookeeper(tmp_path: Path) -> Iterator[ZooKeeper]:
 
 
 @pytest.fixture
-def embedded(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalCluster]:
+def embedded() -> Iterator[LocalCluster]:
     """An embedded cluster of the test's own, as quick as the real one is set to be."""
-    monkeypatch.setenv("MESOS_ALLOCATION_INTERVAL", "200ms")
     with LocalCluster(agents=2, resources=RESOURCES) as cluster:
         yield cluster
 
@@ -129,6 +128,8 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest
     for name in list(os.environ):
         if name.startswith(("MESOS_", "LIBPROCESS_")) or name == "REMESOS_MASTER":
             monkeypatch.delenv(name)
+    # For clusters that this test starts, in whichever process.
+    monkeypatch.setenv("MESOS_ALLOCATION_INTERVAL", ALLOCATION_INTERVAL)
     # Where sandboxes of failed tasks are kept.
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
 

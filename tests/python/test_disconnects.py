@@ -136,7 +136,7 @@ def held() -> tuple[int, int, float]:
 
 def growth(before: tuple[int, int, float]) -> str | None:
     """What there is more of than before, once the proxies have let go of the connections that were cut."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + WAIT_SECONDS
     while True:
         threads, files, memory = (now - then for now, then in zip(held(), before, strict=True))
         # Two connections with their proxies are six files; a leak would be of one a disconnect, or more.

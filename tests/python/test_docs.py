@@ -74,6 +74,7 @@ def blocks(page: Path) -> Iterator[Block]:
             if kind == "output":
                 assert last is not None, f"{block} has no program above it"
                 last.output = block.text
+                yield last
                 last = None
             else:
                 if last is not None:
@@ -141,6 +142,9 @@ def test_blocks_are_run_in_known_ways() -> None:
 
 def test_the_pages_have_blocks() -> None:
     assert {"README.md", "first-steps.md"} <= {block.page.name for block in BLOCKS if block.kind == ""}
+    for page in PAGES:
+        outputs = page.read_text().count("\n<!-- output -->\n")
+        assert len([block for block in BLOCKS if block.page == page and block.output is not None]) == outputs
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

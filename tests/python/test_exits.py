@@ -279,7 +279,6 @@ def test_too_few_descriptors_are_a_clear_error() -> None:
     assert all(status == "0" for _, free, status in ends if int(free) >= 14)
 
 
-def test_processes_that_end_at_random_moments(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_that_end_at_random_moments() -> None:
     """A few of them; ``python -m tests.exits 2000`` runs more."""
-    monkeypatch.setenv("MESOS_ALLOCATION_INTERVAL", "100ms")
     assert exits.run(range(40), at_once=2) == []

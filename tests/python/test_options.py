@@ -85,11 +85,10 @@ RESOURCES = [
 
 @pytest.mark.parametrize(("resources", "roles"), RESOURCES)
 def test_offers_have_a_real_agent_s_resources_in_its_order(
-    apache_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resources: str, roles: list[str]
+    apache_home: Path, tmp_path: Path, resources: str, roles: list[str]
 ) -> None:
     with ApacheMesos(apache_home, tmp_path, flags={"MESOS_RESOURCES": resources}) as real:
         expected = offered(real.address, *roles)
-    monkeypatch.setenv("MESOS_ALLOCATION_INTERVAL", "200ms")
     # The size of the disk depends on where the work directory is.
     with LocalCluster(resources=resources, work_dir=tmp_path / "embedded") as embedded:
         assert offered(embedded.address, *roles) == expected

@@ -23,7 +23,6 @@ FLAGS = {
     "MESOS_ATTRIBUTES": "rack:a;level:5;ports:[1-2,5-6]",
     "MESOS_DOMAIN": '{"fault_domain": {"region": {"name": "x"}, "zone": {"name": "y"}}}',
     "MESOS_CLUSTER": "testing",
-    "MESOS_ALLOCATION_INTERVAL": "200ms",
     "MESOS_WEIGHTS": "r=2",
 }
 PATHS = ["/state", "/slaves", "/frameworks", "/tasks", "/state-summary", "/slave(1)/state"]

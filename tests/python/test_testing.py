@@ -13,7 +13,7 @@ from mesos.errors import ArgumentValueError, DriverAbortedError
 from mesos.interface import Scheduler, mesos_pb2
 from mesos.local import LocalCluster
 from mesos.native import MesosSchedulerDriver
-from mesos.testing import Mesos
+from mesos.testing import Mesos, Run
 
 from tests.python.support import framework as info_of
 from tests.python.support import task
@@ -244,3 +244,54 @@ def test_the_master_is_the_tests_own_whatever_the_environment_says(monkeypatch: 
     monkeypatch.setenv("REMESOS_MASTER", "192.0.2.1:5050")
     with Mesos() as mesos:
         mesos.start(Scheduler()).wait_for_callback("registered")
+
+
+def test_in_virtual_time_a_real_process_is_waited_for() -> None:
+    with Mesos(time="skip") as mesos:
+        framework = mesos.start(Launcher("sleep 0.1; exit 4"))
+        framework.wait_for("task-1", "TASK_FAILED")
+        assert framework.states("task-1") == ["TASK_STARTING", "TASK_RUNNING", "TASK_FAILED"]
+        with pytest.raises(AssertionError, match="'task-1' ended with task-1 TASK_FAILED: .*, not in TASK_FINISHED"):
+            framework.wait_for("task-1", "TASK_FINISHED")
+
+
+def test_in_virtual_time_a_wait_ends_with_a_callbacks_exception_with_the_driver_and_with_its_timeout() -> None:
+    with Mesos(time="skip", simulate=Run(seconds=3600)) as mesos:
+        raising = mesos.start(Raising())
+        with pytest.raises(AssertionError, match="the callback's own assertion"):
+            raising.wait_for("task-1", "TASK_RUNNING")
+        framework = mesos.start(Scheduler(), name="idle")
+        before = mesos.cluster.time()
+        with pytest.raises(AssertionError, match=r"idle did not see the task 'x' in TASK_RUNNING within 600 seconds"):
+            framework.wait_for("x", "TASK_RUNNING", timeout=600)
+        assert mesos.cluster.time() - before == 600
+        mesos.cluster.call_later(60, framework.stop)
+        with pytest.raises(AssertionError, match="its driver is DRIVER_STOPPED"):
+            framework.wait_for("x", "TASK_RUNNING")
+        assert framework.join() == mesos_pb2.DRIVER_STOPPED
+
+
+@pytest.mark.usefixtures("callbacks_may_raise")
+def test_exceptions_of_other_functions_of_the_test_fail_it(capfd: pytest.CaptureFixture[str]) -> None:
+    def describe(info: mesos_pb2.TaskInfo) -> Run:
+        raise KeyError(info.task_id.value)
+
+    with pytest.raises(KeyError, match="task-1"), Mesos(simulate=describe) as mesos:
+        mesos.start(Launcher()).wait_for("task-1", "TASK_FAILED")
+    with pytest.raises(ZeroDivisionError), Mesos(time="skip") as mesos:
+        mesos.cluster.call_later(5, lambda: 1 / 0)
+        mesos.cluster.advance(10)
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_a_framework_that_fails_over_is_the_same_framework() -> None:
+    with Mesos(time="skip", simulate=Run(seconds=3600)) as mesos:
+        first = mesos.start(Launcher(), failover_timeout=600)
+        first.wait_for("task-1", "TASK_RUNNING")
+        first.stop(failover=True)
+        mesos.cluster.advance(500)
+        second = mesos.start(Scheduler(), failover_timeout=600, id={"value": first.id})
+        second.wait_for_callback("registered")
+        second.driver.reconcileTasks([])
+        assert second.wait_for("task-1", "TASK_RUNNING").reason == mesos_pb2.TaskStatus.REASON_RECONCILIATION
+        assert second.id == first.id

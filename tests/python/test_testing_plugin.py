@@ -112,6 +112,20 @@ def test_an_assertion_in_a_callback_fails_the_test_with_the_story(run: Run) -> N
     ])  # fmt: skip
 
 
+def test_a_failed_test_shows_what_else_went_wrong(run: Run) -> None:
+    result = run("""
+    from frameworks import Wrong
+
+    def test_both(mesos):
+        mesos.start(Wrong()).driver.join()
+        assert False, "the test's own"
+    """)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*AssertionError: the test's own", "*Besides, AssertionError: as the test's author expected*"]
+    )
+
+
 def test_an_exception_in_a_driver_of_the_tests_own_fails_it(run: Run) -> None:
     run("""
     import pytest
@@ -315,6 +329,17 @@ from mesos.testing import MesosTestCase
 def test_address(mesos_cluster):
     assert len(mesos_cluster.agents) == 2
 
+def test_driver_of_its_own(mesos_cluster):
+    from mesos.interface import mesos_pb2
+    from mesos.native import MesosSchedulerDriver
+
+    class Stopping(Launcher):
+        def registered(self, driver, framework_id, master_info):
+            driver.stop()
+
+    info = mesos_pb2.FrameworkInfo(user="", name="own")
+    assert MesosSchedulerDriver(Stopping(), info, mesos_cluster).run(check=True) == mesos_pb2.DRIVER_STOPPED
+
 def test_fault(mesos):
     framework = mesos.start(Launcher("sleep 100"))
     framework.wait_for("task-1", "TASK_RUNNING")
@@ -337,7 +362,7 @@ class TestCase(MesosTestCase):
         *arguments,
         "-rs",
     )  # fmt: skip
-    result.assert_outcomes(passed=3, skipped=4)
+    result.assert_outcomes(passed=4, skipped=4)
     result.stdout.fnmatch_lines([
         f"*needs the embedded cluster: there is no restart_master of the cluster at {apache_mesos.address}*",
         "*needs an embedded cluster with time='skip'*",

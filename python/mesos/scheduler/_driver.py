@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mesos._follower import Follower
     from mesos.local import LocalCluster
+    from mesos.testing import RealCluster
 
 atexit.register(_core.shutdown)
 
@@ -43,8 +44,8 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
     :param framework: the framework's info. If its user or host name is empty, the driver fills it in
     :param master: ``host:port``, ``http(s)://host:port``, ``zk://[user:password@]h1:p1,h2:p2/path``,
         ``file:///path`` (a file that contains one of the others), ``local``, which starts a cluster in this process, or
-        a :class:`mesos.local.LocalCluster`. If set, the environment variable ``REMESOS_MASTER`` overrides it, and this
-        may be None
+        a cluster: a :class:`mesos.local.LocalCluster`, or a :class:`mesos.testing.RealCluster`. If set, the environment
+        variable ``REMESOS_MASTER`` overrides it, and this may be None
     :param implicitAcknowledgements: whether a status update is acknowledged when ``statusUpdate`` returns
     :param credential: sent as HTTP Basic. Also accepted as the fourth argument, its position before Mesos 0.22
     :param suppressedRoles: the roles that receive no offers until they are revived
@@ -58,7 +59,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         self,
         scheduler: Any,
         framework: mesos_pb2.FrameworkInfo,
-        master: str | LocalCluster | None,
+        master: str | LocalCluster | RealCluster | None,
         implicitAcknowledgements: bool | int | mesos_pb2.Credential = True,
         credential: mesos_pb2.Credential | None = None,
         suppressedRoles: Iterable[str] | None = None,
@@ -91,8 +92,9 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
     def _find_master(self, master: Any) -> tuple[str, LocalCluster | None]:
         """Returns the master's address, and its cluster if that is embedded."""
         cluster = master if isinstance(getattr(master, "_core", None), _core.LocalCluster) else None
-        if cluster is not None:
-            master = cluster.address
+        # An embedded cluster, or the real one of a test.
+        if not isinstance(master, str | bytes):
+            master = getattr(master, "address", master)
         override = _arguments.text(os.environ.get("REMESOS_MASTER", ""), "REMESOS_MASTER")
         # A script that reads its master with os.getenv passes None if the variable is not set.
         if master is not None or not override:

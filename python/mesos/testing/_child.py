@@ -74,15 +74,14 @@ def main() -> None:
     _failures.WATCHERS.append(report.of_callback)
     threading.excepthook, sys.excepthook = report.of_thread, report.of_main_thread
     sys.argv = [name, *arguments]
+    if not sys.flags.safe_path:
+        del sys.path[0]  # this file's directory
+        if is_module or os.path.isfile(name):
+            sys.path.insert(0, os.getcwd() if is_module else os.path.dirname(name))
     if is_module:
-        sys.path[0] = os.getcwd()
         runpy.run_module(name, run_name="__main__", alter_sys=True)
     else:
-        # For directories and archives, run_path does this.
-        if os.path.isdir(name) or name.endswith((".zip", ".pyz")):
-            del sys.path[0]
-        else:
-            sys.path[0] = os.path.dirname(name)
+        # Adds directories and archives to the path itself.
         runpy.run_path(name, run_name="__main__")
 
 

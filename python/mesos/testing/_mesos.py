@@ -17,7 +17,7 @@ from mesos.testing._script import ScriptRunner
 from mesos.testing._story import Story
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
     from typing import Self
 
@@ -72,7 +72,8 @@ class Mesos:
         self._story = Story(self.cluster, clock)
         self._leaks = Leaks() if leaks else None
         self._failures: list[BaseException] = []
-        self._is_closed = False
+        # The story, once the cluster is no longer that of the test.
+        self._told: str | None = None
         _failures.WATCHERS.append(self._note)
 
     def start(
@@ -112,7 +113,7 @@ class Mesos:
 
     def story(self) -> str:
         """Returns what happened so far, in order: the frameworks' calls and callbacks beside the master's events."""
-        return str(self._story)
+        return str(self._story) if self._told is None else self._told
 
     def check(self) -> None:
         """Raises the first exception that the test has not received, of a callback, ``simulate`` or ``call_later``."""
@@ -141,9 +142,9 @@ class Mesos:
         :raises BaseException: the exception of a callback that the test has not received
         :raises AssertionError: the test left something behind
         """
-        if self._is_closed:
+        if self._told is not None:
             return
-        self._is_closed = True
+        self._told = ""
         try:
             self._stop_frameworks()
             left: list[str] = []
@@ -152,6 +153,7 @@ class Mesos:
                 left = self._leaks.left(self._frameworks_left)
         finally:
             _failures.WATCHERS.remove(self._note)
+            self._told = str(self._story)
             if self._is_own:
                 self.cluster.stop()
         self.check()
@@ -196,13 +198,23 @@ class Mesos:
             return
         if isinstance(error, Exception) and not isinstance(error, unittest.SkipTest):
             error.add_note(self._as_note())
-        try:
-            self.close()
-        except BaseException as failure:
-            error.add_note(f"Besides, {type(failure).__name__}: {failure}")
+        self.also(error)
+        _besides(error, self.close)
+
+    def also(self, error: BaseException) -> None:
+        """Adds to the error of a test, as notes, the exceptions of callbacks that the test has not received."""
+        _besides(error, self.check)
 
     def _as_note(self) -> str:
-        return f"What happened:\n{self._story}"
+        return f"What happened:\n{self.story()}"
 
     def __repr__(self) -> str:
         return f"<Mesos {self.cluster!r}>"
+
+
+def _besides(error: BaseException, step: Callable[[], None]) -> None:
+    """Takes a step of a test that has failed; what that raises is a note."""
+    try:
+        step()
+    except BaseException as failure:
+        error.add_note(f"Besides, {type(failure).__name__}: {failure}")

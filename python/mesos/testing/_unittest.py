@@ -51,6 +51,7 @@ class MesosTestCase(unittest.TestCase):
         except unittest.SkipTest:
             raise
         except Exception as error:
+            self.mesos.also(error)
             error.add_note(f"What happened:\n{self.mesos.story()}")
             raise
         return result

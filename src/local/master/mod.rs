@@ -242,6 +242,10 @@ impl Master {
             ToMaster::Unregister { agent_id } => return self.unregister(now, &agent_id),
         };
         self.counters.count("master/messages_status_update");
+        if status.agent_id.as_ref().is_some_and(|agent| !self.agents.contains_key(&agent.value)) {
+            // It was on its way when the agent was removed.
+            return self.counters.count("master/invalid_status_updates");
+        }
         self.counters.count("master/valid_status_updates");
         let Some(framework) = self.frameworks.get_mut(&framework_id) else {
             return;

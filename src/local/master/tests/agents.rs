@@ -243,3 +243,16 @@ fn an_agent_that_is_gone_is_shut_down_if_it_comes_back() {
     world.reregister(&framework.0, aware());
     assert!(matches!(&world.told[..], [(_, ToAgent::Shutdown)]));
 }
+
+#[test]
+fn an_update_that_comes_after_its_agent_was_removed_is_ignored() {
+    let (mut world, (id, _)) = World::with_task(aware());
+    world.master.mark_unreachable(world.now, "S0", "health check timed out");
+    world.pump();
+    world.events.clear();
+    let ToMaster::StatusUpdate { framework_id, status, latest_state } = finished(&id, "t") else { unreachable!() };
+    let status = Box::new(v1::TaskStatus { agent_id: Some(v1::AgentId { value: "S0".into() }), ..*status });
+    world.master.handle_agent(world.now, ToMaster::StatusUpdate { framework_id, status, latest_state });
+    world.pump();
+    assert_eq!(world.take_updates(), []);
+}
