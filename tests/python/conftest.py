@@ -49,6 +49,8 @@ SLOW = {
     "test_requests",
     "test_resilience",
     "test_task_output",
+    "test_testing_plugin",
+    "test_testing_scripts",
     "test_trees",
     "test_types",
 }

@@ -156,6 +156,8 @@ def test_a_timeout_and_a_wrong_state_fail_the_test_with_the_story(run: Run) -> N
         "*did not see the task 'task-1' in TASK_FINISHED within 0.5 seconds*",
         "*What happened at the Mesos cluster*",
     ])  # fmt: skip
+    # The package's own frames are left out.
+    result.stdout.no_fnmatch_line("*_framework.py:*")
 
 
 def test_what_is_left_behind_fails_the_test_and_no_other(run: Run) -> None:

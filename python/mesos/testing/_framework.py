@@ -96,12 +96,14 @@ class Framework:
         :raises AssertionError: the task ended otherwise, the driver ended, or the timeout has passed
         :raises BaseException: what a callback of the framework raised
         """
+        __tracebackhide__ = True
         if state not in mesos_pb2.TaskState.keys():  # noqa: SIM118  (an enum is no mapping)
             raise ArgumentValueError(f"expected the name of a state, such as 'TASK_RUNNING', as state, got {state!r}")
         number = mesos_pb2.TaskState.Value(state)
         what = f"{'any task' if task_id is None else f'the task {task_id!r}'} in {state}"
 
         def found() -> mesos_pb2.TaskStatus | None:
+            __tracebackhide__ = True
             updates = self.updates(task_id)
             status = next((status for status in updates if status.state == number), None)
             if status is None and task_id is not None and updates and updates[-1].state in _TERMINAL:
@@ -118,6 +120,7 @@ class Framework:
         :raises AssertionError: the driver ended, or the timeout has passed
         :raises BaseException: what a callback of the framework raised
         """
+        __tracebackhide__ = True
 
         def found() -> Callback | None:
             made = [callback for callback in self.callbacks if callback.name == name]
@@ -137,12 +140,14 @@ class Framework:
         :raises AssertionError: the driver ended, or the timeout has passed
         :raises BaseException: what a callback of the framework or the condition raised
         """
+        __tracebackhide__ = True
         what = what or getattr(condition, "__name__", None) or repr(condition)
         clock = self._story.clock
         limit = clock.limit if timeout is None else timeout
         outcome: list[Any] = []
 
         def over() -> bool:
+            __tracebackhide__ = True
             # An error ends the wait too, and is raised below, in the test's own stack.
             if not outcome:
                 try:
@@ -171,6 +176,7 @@ class Framework:
         :raises AssertionError: the timeout has passed
         :raises BaseException: the exception that aborted the driver
         """
+        __tracebackhide__ = True
         self.wait_until(self._has_ended, timeout, what="the end of its driver")
         self.check()
         return self.driver.join()
@@ -182,6 +188,7 @@ class Framework:
 
     def check(self) -> None:
         """Raises the exception that aborted the driver, unless the test has already received it."""
+        __tracebackhide__ = True
         error, taken = self._failure.exception, self._taken
         self._taken = True
         if error is not None and not taken:
@@ -198,6 +205,7 @@ class Framework:
 
     def _call_back(self, name: str, arguments: tuple[Any, ...]) -> Any:
         """Makes a callback, on the driver's thread."""
+        __tracebackhide__ = True
         made = Callback(name, arguments, self._story.clock.now())
         self._in_callback = True
         self._story.add(self.name, f"<- {made!r}")

@@ -117,6 +117,7 @@ class Mesos:
 
     def check(self) -> None:
         """Raises the first exception that the test has not received, of a callback, ``simulate`` or ``call_later``."""
+        __tracebackhide__ = True
         errors: list[BaseException] = []
         for framework in self.frameworks:
             try:
