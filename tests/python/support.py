@@ -99,9 +99,11 @@ class Recorder(Scheduler):
                 raise AssertionError(f"no such {name} within {seconds} s; seen last: {self.seen[-20:]}") from None
             self.seen.append(event)
             assert event.name not in self.unwanted, f"{event} while waiting for {name}"
-            if event.name == name and where(*event.arguments):
+            wanted = event.name == name and where(*event.arguments)
+            if event.name != "resourceOffers" or not wanted:
+                self._hold(event)
+            if wanted:
                 return event.arguments[-1] if event.arguments else None
-            self._hold(event)
 
     def _hold(self, event: Event) -> None:
         if event.name == "resourceOffers":

@@ -466,6 +466,7 @@ def test_how_often_resources_are_allocated(monkeypatch: pytest.MonkeyPatch) -> N
         flag: str = get(cluster.address, "/flags")["flags"]["allocation_interval"]
         return flag
 
+    monkeypatch.delenv("MESOS_ALLOCATION_INTERVAL", raising=False)
     with LocalCluster() as own, LocalCluster.from_environment() as environment:
         assert (interval(own), interval(environment)) == ("50000000ns", "1secs")
     with cli._cluster(cli._parse(["local", "--port", "0"])) as cluster:
