@@ -8,7 +8,7 @@ SOURCES := Cargo.toml Cargo.lock build.rs pyproject.toml $(shell find src proto 
 # On a terminal the hello-world goes on until Ctrl-C; elsewhere it ends by itself.
 FOR := $(shell test -t 0 || echo --for 30)
 # How many processes `make test` runs tests in, each all of a file; most of the time tests wait.
-WORKERS ?= 0
+WORKERS ?= 2
 # The C library that `make wheels` builds for: gnu or musl.
 LIBC ?= gnu
 PLATFORM := $(if $(filter musl,$(LIBC)),musllinux_1_2,manylinux2014)

@@ -50,6 +50,11 @@ def ignoring(*numbers: int) -> Callable[[], None]:
     return lambda: [signal.signal(number, signal.SIG_IGN) for number in numbers] and None
 
 
+def heeding(*numbers: int) -> Callable[[], None]:
+    """Whoever runs the tests may have these ignored, as `nohup` does."""
+    return lambda: [signal.signal(number, signal.SIG_DFL) for number in numbers] and None
+
+
 def first_line(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline()
@@ -96,7 +101,11 @@ def test_local_outlives_a_terminal_under_nohup() -> None:
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
 def test_run_ends_on_a_signal_that_is_not_ignored(sleeper: str, number: int, tmp_path: Path) -> None:
     with subprocess.Popen(
-        [*REMESOS, "run", sleeper], stdout=subprocess.PIPE, text=True, start_new_session=True
+        [*REMESOS, "run", sleeper],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heeding(number),
     ) as process:
         await_sleeper(process)
         process.send_signal(number)
@@ -117,6 +126,7 @@ def test_run_starts_no_script_once_it_is_to_end(sleeper: str, number: int) -> No
         stdout=writer,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=heeding(number),
     ) as process:
         last = signal.SIGHUP if number == signal.SIGHUP else signal.SIGTERM  # Python itself catches SIGINT
         wait_until(lambda: catches(process.pid, last), "the signal has a handler", WAIT_SECONDS)
