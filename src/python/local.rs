@@ -10,6 +10,7 @@ use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
+use super::connection::Connection;
 use super::dispatcher::SIGNAL_CHECK;
 use super::faults::Faults;
 use super::scheduler::stop_drivers_of;
@@ -71,6 +72,12 @@ impl LocalCluster {
     /// Its clock.
     fn time(&self) -> Time {
         Time(Arc::clone(&self.cluster))
+    }
+
+    /// A plain client's connection to it, whose bytes are part of what happens in its time. None if it has stopped, or if
+    /// its time moves by itself.
+    fn connect(&self) -> Option<Connection> {
+        clock::places::at(self.cluster.address()).and_then(|place| Connection::new(&place))
     }
 
     /// What can go wrong in it on request.

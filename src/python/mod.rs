@@ -1,6 +1,7 @@
 //! The extension module `mesos._core`: the only PyO3 of the crate. Thin: bytes and numbers cross, Python code in
 //! `python/mesos` turns messages into bytes and checks arguments.
 
+mod connection;
 mod dispatcher;
 mod errors;
 mod executor;
@@ -24,6 +25,8 @@ mod _core {
     use pyo3::prelude::*;
     use pyo3::types::PyBytes;
 
+    #[pymodule_export]
+    use super::connection::Connection;
     #[pymodule_export]
     use super::executor::ExecutorDriver;
     #[pymodule_export]

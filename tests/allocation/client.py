@@ -7,24 +7,31 @@ import http.client
 import json
 import socket
 import threading
-import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-WAIT_SECONDS = 30
+from tests.allocation.masters import WAIT_SECONDS, Master
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 CAPABILITIES = ("MULTI_ROLE", "RESERVATION_REFINEMENT", "PARTITION_AWARE")
 TERMINAL = {"TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED", "TASK_GONE"}
 TERMINAL |= {"TASK_GONE_BY_OPERATOR"}
 
 
-def post(address: str, path: str, body: Any, headers: dict[str, str] | None = None) -> tuple[int, str]:
+def post(master: Master | str, path: str, body: Any, headers: dict[str, str] | None = None) -> tuple[int, str]:
     """Posts JSON; the status and the body of the answer."""
-    connection = http.client.HTTPConnection(address, timeout=WAIT_SECONDS)
-    with contextlib.closing(connection):
+    with contextlib.closing(reached(master).connect()) as connection:
         connection.request("POST", path, json.dumps(body), {**JSON, **(headers or {})})
         response = connection.getresponse()
         return response.status, response.read().decode()
+
+
+def reached(master: Master | str) -> Master:
+    """A master, or the one at an address."""
+    return Master(master) if isinstance(master, str) else master
 
 
 def scalar(name: str, value: float, **fields: Any) -> dict[str, Any]:
@@ -102,7 +109,7 @@ class Framework:
     Without ``roles`` it has the single role of frameworks that know of no others.
     """
 
-    address: str
+    master: Master | str
     name: str
     roles: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = CAPABILITIES
@@ -115,6 +122,7 @@ class Framework:
         self.inverse_offers: dict[str, dict[str, Any]] = {}
         self.seen: list[Seen] = []
         self.changed = threading.Condition()
+        self._master = reached(self.master)
         self._states: dict[str, str] = {}
         self._stream_id = ""
         self._socket: socket.socket | None = None
@@ -133,8 +141,7 @@ class Framework:
 
     def connect(self) -> tuple[int, str]:
         """Subscribes; the status, and the words if it is refused."""
-        connection = http.client.HTTPConnection(self.address, timeout=WAIT_SECONDS)
-        connection.connect()
+        connection = self._master.connect()
         self._socket = connection.sock
         call: dict[str, Any] = {"type": "SUBSCRIBE"}
         call["subscribe"] = {"framework_info": self.framework_info, **self.subscribe}
@@ -149,8 +156,7 @@ class Framework:
         first = self._record(response)
         if first is not None and first["type"] == "SUBSCRIBED":
             self.framework_id = first["subscribed"]["framework_id"]
-            self._socket.settimeout(None)
-            threading.Thread(target=self._listen, args=(connection, response), daemon=True).start()
+            threading.Thread(target=self._listen, args=(self._socket, connection, response), daemon=True).start()
             return 200, ""
         with contextlib.closing(connection), contextlib.closing(response):
             return 200, str(first)
@@ -162,15 +168,17 @@ class Framework:
         event: dict[str, Any] = json.loads(response.read(int(line)))
         return event
 
-    def _listen(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
+    def _listen(self, sock: Any, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
+        self._master.listen(sock)
         broken = contextlib.suppress(OSError, ValueError, AttributeError, http.client.HTTPException)
-        with broken, contextlib.closing(connection), contextlib.closing(response):
-            while (event := self._record(response)) is not None:
-                self._take(event)
-        self._take({"type": "CLOSED"})
+        with contextlib.closing(connection), contextlib.closing(response):
+            with broken:
+                while (event := self._record(response)) is not None:
+                    self._take(event)
+            self._take({"type": "CLOSED"})
 
     def _take(self, event: dict[str, Any]) -> None:
-        at, kind = time.monotonic(), event["type"]
+        at, kind = self._master.now(), event["type"]
         with self.changed:
             for offer in event.get("offers", {}).get("offers", []):
                 self.offers[offer["id"]["value"]] = Offer(offer)
@@ -196,7 +204,7 @@ class Framework:
     def call(self, kind: str, **body: Any) -> tuple[int, str]:
         """A call on this subscription."""
         call = {"type": kind, "framework_id": self.framework_id, **body}
-        return post(self.address, "/api/v1/scheduler", call, {"Mesos-Stream-Id": self._stream_id})
+        return post(self._master, "/api/v1/scheduler", call, {"Mesos-Stream-Id": self._stream_id})
 
     def disconnect(self) -> None:
         """Ends the subscription, as a framework does that fails."""
@@ -249,21 +257,14 @@ class Framework:
 
     def wait_for(self, task: str, state: str) -> None:
         """Waits until the task is in this state, or has ended."""
-        until = time.monotonic() + WAIT_SECONDS
-        with self.changed:
-            while self._states.get(task) not in {state, *TERMINAL}:
-                left = until - time.monotonic()
-                assert left > 0, f"{self.name}: {task} is {self._states.get(task)}, not {state}"
-                self.changed.wait(left)
-            assert self._states[task] == state or state in TERMINAL, f"{self.name}: {task} is {self._states[task]}"
+        self._wait(lambda: self._states.get(task) in {state, *TERMINAL}, lambda: f"{task} is {self._states.get(task)}")
+        assert self._states[task] == state or state in TERMINAL, f"{self.name}: {task} is {self._states[task]}"
 
     def wait_for_offers(self, number: int = 1) -> None:
-        until = time.monotonic() + WAIT_SECONDS
-        with self.changed:
-            while len(self.offers) < number:
-                left = until - time.monotonic()
-                assert left > 0, f"{self.name} has {len(self.offers)} offers, not {number}"
-                self.changed.wait(left)
+        self._wait(lambda: len(self.offers) >= number, lambda: f"it has {len(self.offers)} offers, not {number}")
+
+    def _wait(self, condition: Callable[[], bool], otherwise: Callable[[], str]) -> None:
+        assert self._master.wait(self.changed, condition), f"{self.name}: after {WAIT_SECONDS} seconds, {otherwise()}"
 
     def update(self, **subscribe: Any) -> tuple[int, str]:
         """UPDATE_FRAMEWORK with what the fields are now."""

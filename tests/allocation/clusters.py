@@ -9,10 +9,11 @@ import queue
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mesos.local import LocalCluster
+from mesos.local import LocalCluster, Run
 
+from tests.allocation.masters import Master, SkippingMaster
 from tests.allocation.stage import INTERVAL, Scenario, Stage
 from tests.apache_mesos import ApacheMesos
 from tests.conformance import wait_idle
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 # How often a scenario is played at most, if the machine is too busy.
 PLAYS = 3
 RESOURCES = "cpus:8;mem:8192;disk:20000;ports:[31000-32000]"
+# What is not as with Mesos unless a LocalCluster is told so.
+AS_MESOS: dict[str, Any] = {"allocation_interval": INTERVAL, "allocate_on_recovery": False}
 
 # Scenarios, and how often each has been played when this play is over.
 Waiting: TypeAlias = "queue.SimpleQueue[tuple[Scenario, int]]"
@@ -55,15 +58,15 @@ class Lane(abc.ABC):
         with contextlib.suppress(queue.Empty):
             while True:
                 scenario, played = waiting.get_nowait()
-                if cluster is not None and not self._serves(before, scenario):
+                if cluster is not None and (before is None or not self.serves(before, scenario)):
                     cluster.stop()
                     cluster = None
                 try:
                     if cluster is None:
                         cluster = self.cluster(scenario)
-                    stage = Stage(cluster.address, scenario)
+                    stage = Stage(self.master(cluster), scenario)
                     trace = stage.perform()
-                    wait_idle(cluster.address)
+                    self.rest(cluster)
                     before = scenario
                     if stage.disturbed and played < PLAYS:
                         waiting.put((scenario, played + 1))
@@ -75,10 +78,16 @@ class Lane(abc.ABC):
         if cluster is not None:
             cluster.stop()
 
-    @staticmethod
-    def _serves(before: Scenario | None, scenario: Scenario) -> bool:
+    def serves(self, before: Scenario, scenario: Scenario) -> bool:
         """Whether the cluster of the scenario before will do."""
-        return before is not None and not (before.fresh or scenario.fresh) and before.cluster == scenario.cluster
+        return not (before.fresh or scenario.fresh) and before.cluster == scenario.cluster
+
+    def master(self, cluster: ApacheMesos | LocalCluster) -> Master:
+        return Master(cluster.address)
+
+    def rest(self, cluster: ApacheMesos | LocalCluster) -> None:
+        """Waits until nothing of a scenario is left."""
+        wait_idle(cluster.address)
 
     def _flags(self, scenario: Scenario) -> dict[str, str]:
         interval = {"MESOS_ALLOCATION_INTERVAL": f"{round(INTERVAL * 1000)}ms"}
@@ -105,10 +114,11 @@ class Real(Lane):
 
 
 class Embedded(Lane):
-    """The embedded cluster."""
+    """The embedded cluster, in virtual time and with simulated tasks."""
 
     title = "embedded"
-    workers = 8
+    # They wait for nothing.
+    workers = os.cpu_count() or 1
     _environment = threading.Lock()
 
     def cluster(self, scenario: Scenario) -> LocalCluster:
@@ -119,10 +129,20 @@ class Embedded(Lane):
             before = os.environ.copy()
             os.environ.update(flags)
             try:
-                return LocalCluster.from_environment()
+                return LocalCluster(simulate=Run(seconds=None), time="skip", **AS_MESOS)
             finally:
                 for name in flags:
                     if name in before:
                         os.environ[name] = before[name]
                     else:
                         del os.environ[name]
+
+    def master(self, cluster: ApacheMesos | LocalCluster) -> Master:
+        assert isinstance(cluster, LocalCluster)
+        return SkippingMaster(cluster)
+
+    def rest(self, cluster: ApacheMesos | LocalCluster) -> None:
+        """Each scenario has a cluster of its own."""
+
+    def serves(self, before: Scenario, scenario: Scenario) -> bool:
+        return False

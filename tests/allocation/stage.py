@@ -7,7 +7,6 @@ middle between two, and waits one interval after each. What comes before the mid
 from __future__ import annotations
 
 import json
-import time
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ from tests.allocation.client import CAPABILITIES, Framework, Offer, Seen, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.allocation.masters import Master
 
 INTERVAL = 1.0
 # Where a step begins between two batch allocations.
@@ -50,8 +51,8 @@ class Scenario:
 class Stage:
     """One play of a scenario on one master."""
 
-    def __init__(self, address: str, scenario: Scenario) -> None:
-        self.address = address
+    def __init__(self, master: Master, scenario: Scenario) -> None:
+        self.master = master
         self.trace: list[str] = []
         self.frameworks: list[Framework] = []
         self._scenario = scenario
@@ -81,7 +82,7 @@ class Stage:
         self, name: str, *roles: str, with_: tuple[str, ...] = (), only: tuple[str, ...] = CAPABILITIES, **fields: Any
     ) -> Framework:
         """A framework that does not subscribe yet."""
-        made = Framework(self.address, name, roles, (*only, *with_), **fields)
+        made = Framework(self.master, name, roles, (*only, *with_), **fields)
         self.frameworks.append(made)
         return made
 
@@ -92,13 +93,13 @@ class Stage:
 
     def operate(self, kind: str, **body: Any) -> None:
         """An operator's call; the trace has what it is answered unless that is 200 or 202."""
-        status, words = post(self.address, "/api/v1", {"type": kind, **body})
+        status, words = post(self.master, "/api/v1", {"type": kind, **body})
         if status not in (200, 202):
             self.say(f"{kind}: {status} {words}")
 
     def ask(self, kind: str, **body: Any) -> Any:
         """What an operator's call is answered."""
-        status, words = post(self.address, "/api/v1", {"type": kind, **body})
+        status, words = post(self.master, "/api/v1", {"type": kind, **body})
         if status != 200:
             self.say(f"{kind}: {status} {words}")
             return {}
@@ -203,7 +204,7 @@ class Stage:
 
     def _find_batch(self) -> None:
         """Learns when batch allocations are, from a framework that is offered again what it declines."""
-        metronome = Framework(self.address, "metronome", (self._scenario.metronome,), (*CAPABILITIES, "GPU_RESOURCES"))
+        metronome = Framework(self.master, "metronome", (self._scenario.metronome,), (*CAPABILITIES, "GPU_RESOURCES"))
         status, words = metronome.connect()
         assert status == 200, words
         metronome.wait_for_offers()
@@ -215,20 +216,18 @@ class Stage:
 
     def _skip_batches(self) -> None:
         """Begins anew, at the last batch allocation that has been."""
-        passed = int((time.monotonic() - self._batch) / INTERVAL)
+        passed = int((self.master.now() - self._batch) / INTERVAL)
         self._batch += passed * INTERVAL
 
     def _sleep_until(self, moment: float) -> None:
-        time.sleep(max(0, moment - time.monotonic()))
-        if time.monotonic() > moment + LATE * INTERVAL:
+        self.master.sleep_until(moment)
+        if self.master.now() > moment + LATE * INTERVAL:
             self.disturbed = True
 
     def _leave(self) -> None:
         for framework in self.frameworks:
             if framework.framework_id is not None:
-                post(
-                    self.address, "/api/v1", {"type": "TEARDOWN", "teardown": {"framework_id": framework.framework_id}}
-                )
+                post(self.master, "/api/v1", {"type": "TEARDOWN", "teardown": {"framework_id": framework.framework_id}})
                 framework.disconnect()
 
 

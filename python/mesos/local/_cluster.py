@@ -185,6 +185,16 @@ class LocalCluster(ClusterFaults, ClusterTime):
         """The address of the master for drivers on this machine, as ``127.0.0.1:port``."""
         return self._core.address
 
+    def _connect(self) -> _core.Connection:
+        """Connects a plain client of this process, whose bytes are part of what happens in the time of the cluster.
+
+        :raises ClusterError: the time of the cluster passes by itself, or it was stopped
+        """
+        connection = self._core.connect()
+        if connection is None:
+            raise ClusterError(f"{self!r} takes connections without a socket only with time='skip', and while it runs")
+        return connection
+
     @property
     def url(self) -> str:
         """The address of the web page."""

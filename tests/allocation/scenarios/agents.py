@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from tests.allocation.scenarios import scenario
@@ -17,7 +16,10 @@ SECOND = 10**9
 def maintain(stage: Stage, *offers: Offer) -> None:
     """Plans the maintenance of the machine of these offers' agents, or of none."""
     machines = [{"hostname": offer.whole["hostname"], "ip": "127.0.0.1"} for offer in offers]
-    times = {"start": {"nanoseconds": int(time.time() + 3600) * SECOND}, "duration": {"nanoseconds": 600 * SECOND}}
+    times = {
+        "start": {"nanoseconds": int(stage.master.wall_time() + 3600) * SECOND},
+        "duration": {"nanoseconds": 600 * SECOND},
+    }
     windows = [{"machine_ids": machines, "unavailability": times}] if machines else []
     stage.operate("UPDATE_MAINTENANCE_SCHEDULE", update_maintenance_schedule={"schedule": {"windows": windows}})
 
