@@ -2,8 +2,8 @@
 
 A scenario (``scenarios/``) says what frameworks and operators do, step by step; its trace says who was offered what
 after each step, and whether at once or with the next batch allocation. ``python -m tests.allocation`` plays all on both
-and prints one table. What the real one gives is kept in ``recorded.json``: one trace for each scenario, or several if
-three plays were not the same.
+and prints one table; the embedded one plays in virtual time, with simulated tasks. What the real one gives is kept in
+``recorded.json``: one trace for each scenario, or several if three plays were not the same.
 """
 
 from __future__ import annotations
