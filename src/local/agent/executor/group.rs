@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::launch::{RoleVolume, Start};
 use super::{Cause, Context, Record, Runner, Stage};
-use crate::local::backend::{Event, Exit, Order, Stop};
+use crate::local::backend::{Event, Exit};
 use crate::local::task::{OWN_GRACE, TaskProcess};
 use crate::local::timers::Timers;
 use crate::proto::v1;
@@ -128,12 +128,8 @@ impl Runner for Group {
     }
 
     fn kill_executor(&mut self, record: &mut Record, context: &mut Context, cause: Cause) {
-        for container in std::mem::take(&mut self.members).into_keys() {
-            self.timers.set(&container, None);
-            context.order(Order::Stop { container, how: Stop::Kill });
-        }
-        let exit = Exit::Signaled { number: 9, name: "Killed".to_owned(), core_dumped: false };
-        record.terminated(context, &exit, Some(cause));
+        self.timers = Timers::default();
+        record.killed(context, std::mem::take(&mut self.members).into_keys(), cause);
     }
 
     fn shut_down(&mut self, record: &mut Record, context: &mut Context, grace: Period) {

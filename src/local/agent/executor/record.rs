@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::launch::{Start, launch};
 use super::{Context, Stage};
 use crate::local::agent::updates::Updates;
-use crate::local::backend::{Exit, Order, Run, Sandbox};
+use crate::local::backend::{Exit, Order, Run, Sandbox, Stop};
 use crate::local::messages::{ToMaster, is_terminal};
 use crate::local::task::{Action, TaskProcess};
 use crate::local::timers::Timers;
@@ -250,6 +250,13 @@ impl Record {
             status: exit.wait_status(),
         }));
         self.fail(context, cause.unwrap_or_else(Cause::terminated));
+    }
+
+    /// The executor, which has no process of its own, was killed, and the containers of its tasks with it.
+    pub(super) fn killed(&mut self, context: &mut Context, containers: impl Iterator<Item = String>, cause: Cause) {
+        containers.for_each(|container| context.order(Order::Stop { container, how: Stop::Kill }));
+        let exit = Exit::Signaled { number: 9, name: "Killed".to_owned(), core_dumped: false };
+        self.terminated(context, &exit, Some(cause));
     }
 
     /// Its tasks fail, as the agent says.

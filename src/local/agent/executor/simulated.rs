@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::launch::{RoleVolume, Start};
 use super::{Cause, Context, Record, Runner, Stage};
-use crate::local::backend::{Event, Exit, Order, Run, Stop};
+use crate::local::backend::{Event, Exit, Run};
 use crate::local::task::TaskProcess;
 use crate::local::timers::Timers;
 use crate::proto::v1;
@@ -121,12 +121,8 @@ impl Runner for Simulated {
 
     fn kill_executor(&mut self, record: &mut Record, context: &mut Context, cause: Cause) {
         self.containers.clear();
-        for container in std::mem::take(&mut self.members).into_keys() {
-            self.timers.set(&container, None);
-            context.order(Order::Stop { container, how: Stop::Kill });
-        }
-        let exit = Exit::Signaled { number: 9, name: "Killed".to_owned(), core_dumped: false };
-        record.terminated(context, &exit, Some(cause));
+        self.timers = Timers::default();
+        record.killed(context, std::mem::take(&mut self.members).into_keys(), cause);
     }
 
     fn shut_down(&mut self, record: &mut Record, context: &mut Context, grace: Period) {
