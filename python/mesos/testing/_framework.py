@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from mesos import _callbacks
@@ -14,7 +15,7 @@ from mesos.testing._clock import Changes
 from mesos.testing._recording import Call, brief, recording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
     from mesos.testing._story import Story
@@ -288,22 +289,15 @@ class _WatchedDriver(MesosSchedulerDriver):
         # The test's cluster, whatever REMESOS_MASTER is.
         return master.address, master if isinstance(master, LocalCluster) else None
 
-    def _recording(self, call: Call) -> _Note:
-        return _Note(self, call)
-
-
-class _Note:
-    """Tells the story of a call before it is made, because its effects may come at once."""
-
-    def __init__(self, driver: _WatchedDriver, call: Call) -> None:
-        self._driver, self._call = driver, call
-
-    def __enter__(self) -> None:
-        self._driver.calls.append(self._call)
-        self._driver._framework._note_call(self._call)
-
-    def __exit__(self, *_: object) -> None:
-        self._driver._framework._changes.tell()
+    @contextlib.contextmanager
+    def _recording(self, call: Call) -> Iterator[None]:
+        """Tells the story of a call before it is made, because its effects may come at once."""
+        self.calls.append(call)
+        self._framework._note_call(call)
+        try:
+            yield
+        finally:
+            self._framework._changes.tell()
 
 
 def framework_info(scheduler: Any, info: mesos_pb2.FrameworkInfo | None, fields: dict[str, Any]) -> Any:

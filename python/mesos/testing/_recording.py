@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
 from mesos import _callbacks
+from mesos._driver import Driver
 from mesos._failures import Failure
 from mesos._misuse import Misuse
 from mesos.errors import DriverError
@@ -15,7 +17,7 @@ from mesos.interface import ExecutorDriver, Scheduler, SchedulerDriver, mesos_pb
 from mesos.scheduler import MesosSchedulerDriver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _RUNNING = mesos_pb2.DRIVER_RUNNING
 
@@ -119,7 +121,7 @@ def _recorded(name: str, method: Any) -> Any:
     return call
 
 
-class _Calls:
+class _Calls(Driver):
     """The calls that were made on a driver, and the core that a driver without a master has."""
 
     calls: list[Call]
@@ -135,22 +137,22 @@ class _Calls:
         """
         return [call for call in self.calls if call.name == name]
 
-    def _recording(self, call: Call) -> _Note:
-        return _Note(self.calls, call)
+    def start(self) -> mesos_pb2.Status.ValueType:
+        """Returns the driver's status."""
+        return mesos_pb2.Status.Value(mesos_pb2.Status.Name(self._core.status()))
 
+    def run(self, *, check: bool = False) -> mesos_pb2.Status.ValueType:
+        """Returns the driver's status if it has been stopped.
 
-class _Note:
-    """Keeps a call once it has been checked; a call with wrong arguments raises, as on the real driver."""
+        :raises DriverError: the driver runs, so that the real one would wait
+        """
+        return self.join(check=check)
 
-    def __init__(self, calls: list[Call], call: Call) -> None:
-        self._calls, self._call = calls, call
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._calls.append(self._call)
+    @contextlib.contextmanager
+    def _recording(self, call: Call) -> Iterator[None]:
+        """Keeps a call once it has been checked; a call with wrong arguments raises, as on the real driver."""
+        yield
+        self.calls.append(call)
 
 
 class _Core:
@@ -219,17 +221,6 @@ class RecordingDriver(_Calls, MesosSchedulerDriver):
         self._core: Any = _Core()
         self.calls = []
 
-    def start(self) -> mesos_pb2.Status.ValueType:
-        """Returns the driver's status."""
-        return mesos_pb2.Status.Value(mesos_pb2.Status.Name(self._core.status()))
-
-    def run(self, *, check: bool = False) -> mesos_pb2.Status.ValueType:
-        """Returns the driver's status if it has been stopped.
-
-        :raises DriverError: the driver runs, so that the real one would wait
-        """
-        return self.join(check=check)
-
     @property
     def launched(self) -> list[mesos_pb2.TaskInfo]:
         """The tasks of all calls of ``launchTasks`` and ``acceptOffers``, in order, if the driver ran."""
@@ -275,17 +266,6 @@ class RecordingExecutorDriver(_Calls, MesosExecutorDriver):
         self._executor = executor
         self._core: Any = _Core()
         self.calls = []
-
-    def start(self) -> mesos_pb2.Status.ValueType:
-        """Returns the driver's status."""
-        return mesos_pb2.Status.Value(mesos_pb2.Status.Name(self._core.status()))
-
-    def run(self, *, check: bool = False) -> mesos_pb2.Status.ValueType:
-        """Returns the driver's status if it has been stopped.
-
-        :raises DriverError: the driver runs, so that the real one would wait
-        """
-        return self.join(check=check)
 
     def states(self, task_id: str) -> list[str]:
         """Returns the names of the states that were sent for a task, in order."""
