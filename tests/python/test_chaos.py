@@ -95,7 +95,9 @@ def test_a_cluster_recovers(seed: int) -> None:
             assert agent["used_resources"]["cpus"] == len(here) == 4
 
 
-def test_an_agent_is_unreachable_after_the_ping_timeout() -> None:
+@contextlib.contextmanager
+def a_task_that_runs() -> Iterator[tuple[LocalCluster, Witness]]:
+    """A cluster on which a framework with checkpointing has run a task for ten seconds."""
     scheduler = Witness()
     with LocalCluster(time="skip", simulate=Run(seconds=3600)) as cluster:
         info = framework(checkpoint=True, failover_timeout=600, capabilities=capable("PARTITION_AWARE"))
@@ -105,37 +107,34 @@ def test_an_agent_is_unreachable_after_the_ping_timeout() -> None:
             driver.launchTasks(offer.id, [task(offer)])
             cluster.run_until(lambda: cluster.tasks and cluster.tasks[0].state == "TASK_RUNNING")
             cluster.advance(10)
-            scheduler.trace.clear()
-            cluster.agents[0].disconnect()
-            cluster.advance(74)
-            assert scheduler.trace == []
-            cluster.advance(16)
-            unreachable = "TASK_UNREACHABLE MASTER SLAVE_REMOVED unreachable_time (health check timed out)"
-            assert scheduler.trace == [unreachable, "slaveLost"]
-            cluster.agents[0].reconnect()
-            cluster.advance(1)
-            assert "TASK_RUNNING MASTER SLAVE_REREGISTERED (Unreachable agent re-reregistered)" in scheduler.trace
+            yield cluster, scheduler
+
+
+def test_an_agent_is_unreachable_after_the_ping_timeout() -> None:
+    with a_task_that_runs() as (cluster, scheduler):
+        scheduler.trace.clear()
+        cluster.agents[0].disconnect()
+        cluster.advance(74)
+        assert scheduler.trace == []
+        cluster.advance(16)
+        unreachable = "TASK_UNREACHABLE MASTER SLAVE_REMOVED unreachable_time (health check timed out)"
+        assert scheduler.trace == [unreachable, "slaveLost"]
+        cluster.agents[0].reconnect()
+        cluster.advance(1)
+        assert "TASK_RUNNING MASTER SLAVE_REREGISTERED (Unreachable agent re-reregistered)" in scheduler.trace
 
 
 def test_an_agent_that_is_down_for_long_is_unreachable_until_it_is_back() -> None:
-    scheduler = Witness()
-    with LocalCluster(time="skip", simulate=Run(seconds=3600)) as cluster:
-        info = framework(checkpoint=True, failover_timeout=600, capabilities=capable("PARTITION_AWARE"))
-        with running(cluster, scheduler, info) as driver:
-            cluster.run_until(lambda: cluster.offers)
-            offer = scheduler.offer()
-            driver.launchTasks(offer.id, [task(offer)])
-            cluster.run_until(lambda: cluster.tasks and cluster.tasks[0].state == "TASK_RUNNING")
-            cluster.advance(10)
-            agent = cluster.agents[0]
-            agent.restart(down=120)
-            cluster.advance(100)
-            assert (agent.refresh().state, cluster.tasks[0].state) == ("unreachable", "TASK_UNREACHABLE")
-            agent.deactivate()
-            cluster.advance(30)
-            assert (agent.refresh().state, cluster.tasks[0].state) == ("deactivated", "TASK_RUNNING")
-            agent.reactivate()
-            cluster.run_until(lambda: cluster.offers)
+    with a_task_that_runs() as (cluster, _):
+        agent = cluster.agents[0]
+        agent.restart(down=120)
+        cluster.advance(100)
+        assert (agent.refresh().state, cluster.tasks[0].state) == ("unreachable", "TASK_UNREACHABLE")
+        agent.deactivate()
+        cluster.advance(30)
+        assert (agent.refresh().state, cluster.tasks[0].state) == ("deactivated", "TASK_RUNNING")
+        agent.reactivate()
+        cluster.run_until(lambda: cluster.offers)
 
 
 def test_an_update_is_repeated_after_ten_seconds_then_twenty() -> None:
