@@ -23,7 +23,7 @@ fn cpu_seconds() -> f64 {
     of(usage.user_time()) + of(usage.system_time())
 }
 
-/// The memory of this process in kB, where Linux tells it.
+/// The memory of this process in kB, if Linux tells it.
 fn memory() -> f64 {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: f64 = text.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or_default();

@@ -121,8 +121,7 @@ def _resources(name: str, value: Any) -> str:
 def agent(value: Any, name: str | None = None) -> dict[str, str]:
     """Returns what is said of one agent, as text by name.
 
-    :param name: where it is said, if not in arguments of their own
-
+    :param name: the argument that contains the value, for errors; None if the keys are arguments themselves
     :raises ArgumentTypeError: something has the wrong type
     :raises ArgumentValueError: something has no text
     """

@@ -72,7 +72,7 @@ pub fn simulate(given: &Bound<'_, PyAny>) -> Simulate {
     Simulate::new(move |tasks| describe.ask(tasks))
 }
 
-/// The callable. It is let go where the cluster's thread ends, which is not attached to the interpreter.
+/// The callable. It is dropped when the cluster's thread ends, which is not attached to the interpreter.
 struct Describe(Option<Py<PyAny>>);
 
 impl Describe {

@@ -36,7 +36,8 @@ pub use quantities::{Limits, Quantities};
 use sorter::Sorter;
 pub use watched::Watched;
 
-/// When what a task gives back is offered: tasks that take no time must not keep a clock that is told to move where it is.
+/// How long it takes until what a task gives back is offered. Without it, tasks that take no time would start and end
+/// without end at one moment of a virtual clock.
 const MOMENT: Period = Period::from_millis(1);
 
 /// How the allocator is set up.
