@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import itertools
 import os
 import shlex
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +23,7 @@ from mesos.local import LocalCluster
 from tests.python.support import Recorder, alive, filters, running, task, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -385,6 +387,69 @@ def test_what_a_killed_reaper_leaves_is_killed(embedded: LocalCluster) -> None:
         os.kill(parent_of(first), signal.SIGKILL)
         scheduler.state(launched.task_id.value, mesos_pb2.TASK_FAILED)
         wait_until(none_of(pids), "all that the task started is gone")
+
+
+@contextlib.contextmanager
+def traced(pid: int) -> Iterator[None]:
+    """Holds a process as a debugger does, so that only SIGKILL gets through; it is gone at the end."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.ptrace(16, pid, None, None) == 0, f"PTRACE_ATTACH: {os.strerror(ctypes.get_errno())}"
+    os.waitpid(pid, 0x40000000)
+    # Who traces a process is told of its end before its parent is.
+    mourner = threading.Thread(target=os.waitpid, args=(pid, 0x40000000))
+    mourner.start()
+    yield
+    mourner.join()
+
+
+@pytest.mark.slow
+def test_a_reaper_that_does_not_answer_is_killed_with_what_it_kept(embedded: LocalCluster) -> None:
+    scheduler = Recorder()
+    with running(embedded.address, scheduler) as driver:
+        offer = scheduler.offer()
+        launched = task(offer, "exec sleep 600")
+        driver.launchTasks(offer.id, [launched])
+        first = scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING).container_status.executor_pid
+        with traced(parent_of(first)):
+            embedded.stop()
+        wait_until(none_of([first]), "the task is gone")
+
+
+def test_a_pipe_in_place_of_a_tasks_output_does_not_block_its_start(embedded: LocalCluster, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "stdout")
+    subprocess.run(["tar", "-C", tmp_path, "-cf", tmp_path / "pipe.tar", "stdout"], check=True)
+    scheduler = Recorder()
+    with running(embedded.address, scheduler) as driver:
+        offer = scheduler.offer()
+        launched = task(offer, "true")
+        launched.command.uris.add(value=str(tmp_path / "pipe.tar"))
+        driver.launchTasks(offer.id, [launched])
+        failed = scheduler.state(launched.task_id.value, mesos_pb2.TASK_FAILED)
+        assert "cannot make stdout and stderr: No such device or address" in failed.message
+
+
+PRELOADED = """
+from mesos.interface import mesos_pb2
+from mesos.local import LocalCluster
+from tests.python.support import Recorder, running, task
+scheduler = Recorder()
+with LocalCluster() as cluster, running(cluster.address, scheduler) as driver:
+    offer = scheduler.offer()
+    launched = task(offer, "true")
+    driver.launchTasks(offer.id, [launched])
+    print(mesos_pb2.TaskState.Name(scheduler.state(launched.task_id.value, mesos_pb2.TASK_FINISHED).state))
+"""
+
+
+def test_tasks_run_although_a_library_is_preloaded() -> None:
+    library = next(Path("/lib").rglob("libm.so.6"))
+    ran = subprocess.run(
+        [sys.executable, "-c", PRELOADED],
+        env={**os.environ, "LD_PRELOAD": str(library), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert (ran.returncode, ran.stdout) == (0, "TASK_FINISHED\n"), ran.stderr
 
 
 # Leaves a process when it has given back its memory, which takes a while, and ends with success.

@@ -75,20 +75,33 @@ fn is_orphaned(spawner: libc::pid_t) -> bool {
     system::is_told_to_end() || unsafe { libc::getppid() } != spawner
 }
 
-/// Forks the container's first process, which writes to the pipe only if it cannot execute the command.
+/// What the container's first process needs until it executes the command.
+struct Birth<'a> {
+    request: &'a Request,
+    reaper: libc::pid_t,
+    /// Written to only if the command cannot be executed.
+    pipe: [i32; 2],
+}
+
+/// Makes the container's first process, and waits until it has executed the command or failed to.
 unsafe fn fork_first(request: &Request, pipe: [i32; 2]) -> libc::pid_t {
     // SAFETY: as for the caller.
     unsafe {
-        let reaper = libc::getpid();
-        let first = system::fork();
-        if first == 0 {
-            let failure = become_first(request, reaper, pipe);
-            let words = [failure.0 as i32, failure.1];
-            libc::write(pipe[1], words.as_ptr().cast(), size_of_val(&words));
-            libc::_exit(127);
-        }
+        let mut birth = Birth { request, reaper: libc::getpid(), pipe };
+        let first = system::fork_to_execute(be_born, &mut birth);
         libc::close(pipe[1]);
         first
+    }
+}
+
+extern "C" fn be_born(birth: *mut Birth<'_>) -> ! {
+    // SAFETY: who made this process waits, with what was borrowed; the words are as long as is said.
+    unsafe {
+        let Birth { request, reaper, pipe } = &*birth;
+        let failure = become_first(request, *reaper, *pipe);
+        let words = [failure.0 as i32, failure.1];
+        libc::write(pipe[1], words.as_ptr().cast(), size_of_val(&words));
+        libc::_exit(127)
     }
 }
 
@@ -131,12 +144,14 @@ unsafe fn become_first(request: &Request, reaper: libc::pid_t, pipe: [i32; 2]) -
 }
 
 unsafe fn open_outputs() -> bool {
-    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND;
+    // A named pipe that nobody reads would block this process, and the reaper with it.
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_APPEND | libc::O_NONBLOCK;
     for (name, number) in [(c"stdout", 1), (c"stderr", 2)] {
         // SAFETY: the name ends with a zero; descriptors are this process's own.
         unsafe {
             let file = libc::open(name.as_ptr(), flags, 0o666);
-            if file == -1 || libc::dup2(file, number) == -1 {
+            let opened = file != -1 && libc::fcntl(file, libc::F_SETFL, libc::O_APPEND) != -1;
+            if !opened || libc::dup2(file, number) == -1 {
                 return false;
             }
             libc::close(file);

@@ -121,11 +121,15 @@ impl Process {
         control.set_nonblocking(true)?;
         let control = UnixStream::from_std(control)?;
         let (parent, socket) = (nix::unistd::getpid().as_raw(), theirs.as_raw_fd());
+        #[cfg(target_os = "linux")]
+        let small = !memory::is_interposed();
+        #[cfg(not(target_os = "linux"))]
+        let small = false;
         let blocked = system::mask(&system::all_signals());
         // SAFETY: the child does not return, and does nothing that is not async-signal-safe.
         let id = unsafe {
             match system::fork() {
-                0 => spawner::live(socket, parent, ties),
+                0 => spawner::live(socket, parent, ties, small),
                 id => id,
             }
         };

@@ -14,6 +14,10 @@ const CONTROL: i32 = 3;
 /// How often it looks whether its parent is still the same, in case no signal reports it.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// A reaper that has not ended after so many rounds waits for a process whose program is on a file system that does not
+/// answer. It is killed, and so is what it kept, by the spawner.
+const PATIENT_ROUNDS: u32 = 50;
+
 /// What the spawner has to do with the terminal of the process that started it.
 #[derive(Debug, Clone, Copy)]
 pub enum Ties {
@@ -25,19 +29,22 @@ pub enum Ties {
     Terminal { group: i32 },
 }
 
-/// Serves until the process that started it, its socket, or it is told to end.
+/// Serves until the process that started it, its socket, or it is told to end. If it is to be `small`, it gives back the
+/// memory that it does not need.
 ///
 /// # Safety
 ///
 /// Called once, in a process that was just forked, with all signals blocked.
-pub unsafe fn live(control: i32, parent: libc::pid_t, ties: Ties) -> ! {
+pub unsafe fn live(control: i32, parent: libc::pid_t, ties: Ties, small: bool) -> ! {
     // SAFETY: system calls on descriptors and memory of our own.
     unsafe {
         let shared = detach(control, ties);
         system::become_subreaper(c"remesos-spawner");
         let mut is_wanted = system::end_with_parent(parent, libc::SIGTERM);
-        #[cfg(target_os = "linux")]
-        super::memory::give_back();
+        if small {
+            #[cfg(target_os = "linux")]
+            super::memory::give_back();
+        }
         let mut some_left = false;
         while is_wanted {
             // Who is on its way to its end anyway may yet leave somebody, so this goes on until there is nobody.
@@ -167,13 +174,18 @@ unsafe fn end(shared: Option<i32>) {
         libc::kill(0, libc::SIGTERM);
         // One that was stopped could not do its work.
         libc::kill(0, libc::SIGCONT);
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
             let reaped = reap();
             // What a script leaves that shares the terminal stays.
             let killed = if shared.is_none() || reaped == Reaped::Failure { kill_children(shared) } else { 0 };
             let mut reapers = 0_u32;
             for_each_child(libc::getpid(), |child| {
-                reapers = reapers.saturating_add((libc::getpgid(child) == own_group).into());
+                if libc::getpgid(child) == own_group {
+                    reapers = reapers.saturating_add(1);
+                    if round >= PATIENT_ROUNDS {
+                        libc::kill(child, libc::SIGKILL);
+                    }
+                }
             });
             if reapers == 0 && killed == 0 {
                 return;
