@@ -5,7 +5,7 @@
 use super::handle::Handle;
 use super::status::Status;
 use crate::Error;
-use crate::clock::skipping::Busy;
+use crate::clock::skipping::{Busy, Skipping};
 use crate::session::{Callback, Session};
 
 /// A callback that the owner of a driver is to make.
@@ -44,6 +44,12 @@ pub struct Delivery<'a, S: Session> {
     driver: &'a Handle<S>,
     callback: S::Callback,
     /// Keeps the time from moving, if the driver's clock moves only when it is told to.
+    busy: Option<Busy>,
+}
+
+/// A callback that was handed out as an event, and lasts until the next event is asked for.
+pub struct HandedOut<S: Session> {
+    when_returned: Option<S::Request>,
     _busy: Option<Busy>,
 }
 
@@ -54,18 +60,41 @@ impl<S: Session> Handle<S> {
             if let Some(busy) = &busy {
                 busy.enter();
             }
-            Delivery { driver: self, callback, _busy: busy }
+            Delivery { driver: self, callback, busy }
         }))
     }
 
     /// Waits for callbacks and returns all that wait; `None` once the driver is stopped or aborted. May be dropped at
     /// any time: nothing is lost.
     pub async fn recv(&self) -> Option<impl Iterator<Item = Delivery<'_, S>>> {
-        Some(self.queue().recv().await?.into_iter().map(|(callback, busy)| Delivery {
-            driver: self,
-            callback,
-            _busy: busy,
-        }))
+        Some(self.queue().recv().await?.into_iter().map(|(callback, busy)| Delivery { driver: self, callback, busy }))
+    }
+
+    /// Returns the next callback if one waits. The others stay in the queue.
+    pub fn try_recv(&self) -> Option<Delivery<'_, S>> {
+        if self.status() != Status::Running {
+            return None;
+        }
+        let (callback, busy) = self.queue().try_next()?;
+        if let Some(busy) = &busy {
+            busy.enter();
+        }
+        Some(Delivery { driver: self, callback, busy })
+    }
+
+    /// Waits until a callback waits, or the driver is stopped or aborted. May be dropped at any time.
+    pub async fn ready(&self) {
+        if self.status() == Status::Running {
+            let _waiting = self.clock().as_skipping().map(Skipping::wait);
+            self.queue().ready().await;
+        }
+    }
+
+    /// Makes what was handed out end: an update is acknowledged, unless the framework does that itself.
+    pub fn ack(&self, handed_out: HandedOut<S>) {
+        if let Some(request) = handed_out.when_returned {
+            self.request(request);
+        }
     }
 }
 
@@ -94,5 +123,16 @@ impl<S: Session> Delivery<'_, S> {
         if let Some(request) = self.callback.when_returned() {
             self.driver.request(request);
         }
+    }
+    /// Ends this delivery without an acknowledgement, which [`Handle::ack`] sends.
+    pub fn hand_out(self) -> HandedOut<S> {
+        HandedOut { when_returned: self.callback.when_returned(), _busy: self.busy }
+    }
+}
+
+impl<S: Session> HandedOut<S> {
+    /// Nothing is acknowledged when it ends.
+    pub fn without_request(self) -> Self {
+        Self { when_returned: None, ..self }
     }
 }

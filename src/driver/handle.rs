@@ -123,9 +123,22 @@ impl<S: Session> Handle<S> {
         self.shared.wait(at_most)
     }
 
+    /// Waits until the driver has ended, as [`Handle::wait`] does.
+    pub async fn ended(&self) {
+        if !self.is_inherited() {
+            let _waiting = self.clock().as_skipping().map(Skipping::wait);
+            self.shared.ended().await;
+        }
+    }
+
     /// The driver's status now.
     pub fn status(&self) -> Status {
         if self.is_inherited() { Status::Stopped } else { self.shared.lock().status }
+    }
+
+    /// Whether the driver runs.
+    pub fn is_running(&self) -> bool {
+        self.status() == Status::Running
     }
 
     /// What the driver asks for the time: the world's clock until it is started.

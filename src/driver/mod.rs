@@ -11,14 +11,14 @@ mod executor;
 mod handle;
 mod queue;
 mod run;
-mod runtime;
+pub mod runtime;
 mod scheduler;
 mod status;
 mod tls;
 mod transport;
 
 pub use auth::Credential;
-pub use delivery::Delivery;
+pub use delivery::{Delivery, HandedOut};
 pub use executor::{Environment, ExecutorDriver};
 pub use handle::Handle;
 pub use scheduler::{Options, SchedulerDriver};

@@ -30,6 +30,13 @@ struct State<C> {
     closed: bool,
 }
 
+impl<C> State<C> {
+    /// Whether half of what fits waits, or more.
+    fn is_behind(&self) -> bool {
+        self.waiting.len() >= BOUND / 2 || self.bytes >= BOUND_BYTES / 2
+    }
+}
+
 impl<C> Default for CallbackQueue<C> {
     fn default() -> Self {
         let state = State { waiting: VecDeque::new(), bytes: 0, closed: false };
@@ -50,7 +57,7 @@ impl<C: Callback> CallbackQueue<C> {
         // Told after the lock is free: a thread woken earlier would only go to sleep on it again.
         drop(state);
         self.filled.notify_one();
-        self.filled_for_task.notify_one();
+        self.filled_for_task.notify_waiters();
     }
 
     /// Waits for callbacks and returns all that wait; `None` once the queue is closed.
@@ -65,10 +72,35 @@ impl<C: Callback> CallbackQueue<C> {
     /// Waits for callbacks and returns all that wait; `None` once the queue is closed. May be dropped at any time:
     /// nothing is lost.
     pub async fn recv(&self) -> Option<VecDeque<(C, Option<Busy>)>> {
-        while !self.is_ready() {
-            self.filled_for_task.notified().await;
-        }
+        self.ready().await;
         self.take(self.lock())
+    }
+
+    /// Takes the first callback, if one waits.
+    pub fn try_next(&self) -> Option<(C, Option<Busy>)> {
+        let mut state = self.lock();
+        let was_behind = state.is_behind();
+        let (callback, busy) = state.waiting.pop_front()?;
+        state.bytes = state.bytes.saturating_sub(callback.size());
+        // Told once, not at each callback: the driver's task would be woken for each.
+        let caught_up = was_behind && !state.is_behind();
+        drop(state);
+        if caught_up {
+            self.taken.notify_one();
+        }
+        Some((callback, busy))
+    }
+
+    /// Waits until a callback waits or the queue is closed.
+    pub async fn ready(&self) {
+        loop {
+            // Created first: it is woken by every callback from here on.
+            let filled = self.filled_for_task.notified();
+            if self.is_ready() {
+                return;
+            }
+            filled.await;
+        }
     }
 
     /// No callback comes after this; who waits for one is woken.
@@ -80,7 +112,7 @@ impl<C: Callback> CallbackQueue<C> {
         drop(state);
         drop(waiting);
         self.filled.notify_all();
-        self.filled_for_task.notify_one();
+        self.filled_for_task.notify_waiters();
     }
 
     fn is_ready(&self) -> bool {
@@ -115,6 +147,9 @@ impl<C: Callback> CallbackQueue<C> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::time::timeout;
 
     use super::*;
     use crate::Error;
@@ -173,5 +208,27 @@ mod tests {
             queue.push(message(0), None);
         }
         assert!(queue.is_full());
+    }
+    #[tokio::test]
+    async fn callbacks_are_taken_one_by_one_and_the_others_stay() {
+        let queue = CallbackQueue::default();
+        assert!(queue.try_next().is_none());
+        for _ in 0..BOUND {
+            queue.push(message(1), None);
+        }
+        queue.ready().await;
+        for _ in 0..BOUND / 2 {
+            assert!(timeout(Duration::ZERO, queue.taken()).await.is_err(), "the driver reads on when half is free");
+            assert_eq!(queue.try_next().map(|(callback, _)| callback), Some(message(1)));
+        }
+        assert!(timeout(Duration::ZERO, queue.taken()).await.is_err());
+        assert!(queue.try_next().is_some());
+        queue.taken().await;
+        assert_eq!(queue.recv().await.map(|rest| rest.len()), Some(BOUND / 2 - 1));
+        queue.push(message(BOUND_BYTES), None);
+        assert!(queue.is_full());
+        assert!(queue.try_next().is_some());
+        queue.taken().await;
+        assert!(!queue.is_full());
     }
 }

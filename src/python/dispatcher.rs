@@ -106,9 +106,34 @@ pub fn parse<'py>(py: Python<'py>, from_string: &Py<PyAny>, bytes: &Bytes) -> Py
     guarded::call(from_string.bind(py), (PyBytes::new(py, bytes),))
 }
 
-/// Converts a message's payload to the type that callbacks receive: text and bytes at once, unless bytes are strict.
-pub fn received(py: Python<'_>) -> PyResult<Py<PyAny>> {
-    guarded::attribute(&guarded::import(py, "mesos._text")?, "received").map(Bound::unbind)
+/// Where the messages are that callbacks get, and what is called differently in the v0 and the v1 API.
+pub struct Names {
+    /// Whether they are those of the v1 API.
+    pub is_v1: bool,
+    /// The module of the message classes.
+    pub messages: &'static str,
+    /// `SlaveID`, or `AgentID`.
+    pub agent_id: &'static str,
+    /// `SlaveInfo`, or `AgentInfo`.
+    pub agent_info: &'static str,
+    /// Converts a message's payload to the type that callbacks receive.
+    pub received: Py<PyAny>,
+}
+
+impl Names {
+    /// For the classic drivers. Payloads are text and bytes at once, unless bytes are strict.
+    pub fn v0(py: Python<'_>) -> PyResult<Self> {
+        let received = guarded::attribute(&guarded::import(py, "mesos._text")?, "received")?.unbind();
+        let messages = "mesos.interface.mesos_pb2";
+        Ok(Self { is_v1: false, messages, agent_id: "SlaveID", agent_info: "SlaveInfo", received })
+    }
+
+    /// For `mesos.aio`. Payloads are bytes.
+    pub fn v1(py: Python<'_>) -> PyResult<Self> {
+        let received = py.get_type::<PyBytes>().into_any().unbind();
+        let messages = "mesos.v1.interface.mesos_pb2";
+        Ok(Self { is_v1: true, messages, agent_id: "AgentID", agent_info: "AgentInfo", received })
+    }
 }
 
 impl<C: Callbacks> Dispatcher<C> {

@@ -1,6 +1,7 @@
 //! The extension module `mesos._core`: the only PyO3 of the crate. Thin: bytes and numbers cross, Python code in
 //! `python/mesos` turns messages into bytes and checks arguments.
 
+mod aio;
 mod connection;
 mod dispatcher;
 mod errors;
@@ -15,6 +16,7 @@ mod simulation;
 mod text;
 mod threads;
 mod time;
+mod waiting;
 
 use pyo3::prelude::*;
 
@@ -25,6 +27,8 @@ mod _core {
     use pyo3::prelude::*;
     use pyo3::types::PyBytes;
 
+    #[pymodule_export]
+    use super::aio::Events;
     #[pymodule_export]
     use super::connection::Connection;
     #[pymodule_export]
@@ -80,6 +84,7 @@ mod _core {
     fn shutdown(py: Python<'_>) -> PyResult<()> {
         let logged = py.detach(|| {
             super::dispatcher::shutdown();
+            super::aio::shutdown();
             super::local::shutdown();
             super::logging::shutdown()
         });

@@ -9,13 +9,14 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyWeakrefReference};
 
-use super::dispatcher::{self, Callbacks, Dispatcher, Exit, parse};
+use super::aio::{Classes, Events};
+use super::dispatcher::{self, Callbacks, Dispatcher, Exit, Names, parse};
 use super::guarded;
 use crate::driver::{self, Credential, Options, Status};
 use crate::per_process::PerProcess;
 use crate::session::scheduler::{Callback, SchedulerSession};
 use crate::wire::scheduler::{Call, FrameworkMessage, call};
-use crate::wire::views::{StatusView, Wrapped};
+use crate::wire::views::StatusView;
 
 /// The drivers of this process, for those whose master is an embedded cluster of this process.
 static DRIVERS: PerProcess<Mutex<Vec<Weak<driver::SchedulerDriver>>>> = PerProcess::new();
@@ -58,7 +59,7 @@ impl SchedulerDriver {
         if self.core.status() != Status::NotStarted {
             return Ok(self.status());
         }
-        let callbacks = SchedulerCallbacks::import(py)?;
+        let callbacks = SchedulerCallbacks::import(py, &Names::v0(py)?)?;
         let (core, exit) = (self.core.clone(), self.exit.clone());
         let weak = PyWeakrefReference::new(driver.bind(py))?.unbind();
         let dispatcher = Dispatcher { driver: weak, core, exit, callbacks };
@@ -80,6 +81,16 @@ impl SchedulerDriver {
             }
         }
         Ok(self.status())
+    }
+
+    /// Starts the driver, whose callbacks are events for an asyncio loop: instances of these classes, by the names of the
+    /// callbacks.
+    ///
+    /// Fails, and is aborted then, if the master's address cannot be used.
+    fn open(&self, py: Python<'_>, implicit_acknowledgements: bool, classes: Classes) -> PyResult<Events> {
+        let callbacks = SchedulerCallbacks::import(py, &Names::v1(py)?)?;
+        self.core.start(implicit_acknowledgements)?;
+        Ok(Events::new(self.core.clone(), callbacks, classes))
     }
 
     fn stop(&self, py: Python<'_>, failover: bool) -> i32 {
@@ -143,8 +154,20 @@ impl SchedulerDriver {
         }))
     }
 
-    fn kill(&self, task_id: &[u8]) -> i32 {
-        self.call(Call::Kill(Wrapped { inner: Bytes::copy_from_slice(task_id) }))
+    #[pyo3(signature = (task_id, agent_id=None, kill_policy=None))]
+    fn kill(&self, task_id: &[u8], agent_id: Option<&[u8]>, kill_policy: Option<&[u8]>) -> i32 {
+        self.call(Call::Kill(call::Kill {
+            task_id: Bytes::copy_from_slice(task_id),
+            agent_id: agent_id.map(Bytes::copy_from_slice),
+            kill_policy: kill_policy.map(Bytes::copy_from_slice),
+        }))
+    }
+
+    fn shutdown(&self, executor_id: &[u8], agent_id: &[u8]) -> i32 {
+        self.call(Call::Shutdown(call::Shutdown {
+            executor_id: Bytes::copy_from_slice(executor_id),
+            agent_id: Bytes::copy_from_slice(agent_id),
+        }))
     }
 
     fn revive(&self, roles: Vec<String>) -> i32 {
@@ -238,8 +261,8 @@ struct SchedulerCallbacks {
 }
 
 impl SchedulerCallbacks {
-    fn import(py: Python<'_>) -> PyResult<Self> {
-        let module = guarded::import(py, "mesos.interface.mesos_pb2")?;
+    fn import(py: Python<'_>, names: &Names) -> PyResult<Self> {
+        let module = guarded::import(py, names.messages)?;
         let parser =
             |name: &str| guarded::attribute(&guarded::attribute(&module, name)?, "FromString").map(Bound::unbind);
         Ok(Self {
@@ -249,8 +272,8 @@ impl SchedulerCallbacks {
             offer_id: parser("OfferID")?,
             task_status: parser("TaskStatus")?,
             executor_id: parser("ExecutorID")?,
-            slave_id: parser("SlaveID")?,
-            received: dispatcher::received(py)?,
+            slave_id: parser(names.agent_id)?,
+            received: names.received.clone_ref(py),
         })
     }
 }

@@ -8,7 +8,7 @@ use super::FrameworkMessage;
 /// The type of a call. See [`Call`] for an example.
 pub use crate::proto::v1::scheduler::call::Type as CallType;
 use crate::wire::Post;
-use crate::wire::views::{StatusView, TaskGroup, Wrapped};
+use crate::wire::views::{StatusView, TaskGroup};
 
 /// A call of a scheduler to its master.
 ///
@@ -37,7 +37,8 @@ pub enum Call {
     Decline(Decline),
     Revive(Roles),
     Suppress(Roles),
-    Kill(Wrapped),
+    Kill(Kill),
+    Shutdown(Shutdown),
     Acknowledge(Acknowledge),
     Reconcile(Reconcile),
     Message(FrameworkMessage),
@@ -54,6 +55,7 @@ macro_rules! with_field {
             Call::Accept(field) => $function(4, field $(, $argument)*),
             Call::Decline(field) => $function(5, field $(, $argument)*),
             Call::Kill(field) => $function(6, field $(, $argument)*),
+            Call::Shutdown(field) => $function(7, field $(, $argument)*),
             Call::Acknowledge(field) => $function(8, field $(, $argument)*),
             Call::Reconcile(field) => $function(9, field $(, $argument)*),
             Call::Message(field) => $function(10, field $(, $argument)*),
@@ -77,6 +79,7 @@ impl Call {
             Self::Revive(_) => CallType::Revive,
             Self::Suppress(_) => CallType::Suppress,
             Self::Kill(_) => CallType::Kill,
+            Self::Shutdown(_) => CallType::Shutdown,
             Self::Acknowledge(_) => CallType::Acknowledge,
             Self::Reconcile(_) => CallType::Reconcile,
             Self::Message(_) => CallType::Message,
@@ -178,6 +181,28 @@ pub struct Decline {
 pub struct Roles {
     #[prost(string, repeated, tag = "1")]
     pub roles: Vec<String>,
+}
+
+/// `Call.Kill`. See [`Call`] for an example.
+#[derive(Clone, PartialEq, prost::Message)]
+#[allow(missing_docs)]
+pub struct Kill {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub task_id: Bytes,
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    pub agent_id: Option<Bytes>,
+    #[prost(bytes = "bytes", optional, tag = "3")]
+    pub kill_policy: Option<Bytes>,
+}
+
+/// `Call.Shutdown`. See [`Call`] for an example.
+#[derive(Clone, PartialEq, prost::Message)]
+#[allow(missing_docs)]
+pub struct Shutdown {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub executor_id: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub agent_id: Bytes,
 }
 
 /// `Call.Acknowledge`.
@@ -332,7 +357,8 @@ mod tests {
             Call::Decline(Decline::default()),
             Call::Revive(roles.clone()),
             Call::Suppress(roles),
-            Call::Kill(Wrapped::default()),
+            Call::Kill(Kill::default()),
+            Call::Shutdown(Shutdown::default()),
             Call::Acknowledge(Acknowledge::default()),
             Call::Reconcile(Reconcile::default()),
             Call::Message(FrameworkMessage::default()),
@@ -349,6 +375,7 @@ mod tests {
                 (CallType::Revive, real.revive.is_some()),
                 (CallType::Suppress, real.suppress.is_some()),
                 (CallType::Kill, real.kill.is_some()),
+                (CallType::Shutdown, real.shutdown.is_some()),
                 (CallType::Acknowledge, real.acknowledge.is_some()),
                 (CallType::Reconcile, real.reconcile.is_some()),
                 (CallType::Message, real.message.is_some()),

@@ -1,0 +1,43 @@
+"""Finds the master that a driver was given."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from mesos import _arguments, _core, _logging
+
+if TYPE_CHECKING:
+    from mesos._follower import Follower
+    from mesos.local import LocalCluster
+
+
+def find(master: Any) -> tuple[str, LocalCluster | None, Follower | None]:
+    """Returns the master's address, its cluster if that is embedded, and what shows the output of its tasks if
+    ``master`` is ``local``.
+
+    :raises ArgumentTypeError: ``master`` is neither text nor a cluster
+    :raises ClusterError: the master is ``local`` and its cluster could not be started
+    """
+    cluster = master if isinstance(getattr(master, "_core", None), _core.LocalCluster) else None
+    # An embedded cluster, or the real one of a test.
+    if not isinstance(master, str | bytes):
+        master = getattr(master, "address", master)
+    override = _arguments.text(os.environ.get("REMESOS_MASTER", ""), "REMESOS_MASTER")
+    # A script that reads its master with os.getenv passes None if the variable is not set.
+    if master is not None or not override:
+        master = _arguments.text(master, "master")
+    if override and override != master:
+        shown = [_core.redacted(str(each)) for each in (override, master)]
+        _logging.log.warning("Using the master %s, from REMESOS_MASTER, instead of %s", *shown)
+        master, cluster = override, None
+    follower = None
+    if master in ("local", "localquiet"):
+        from mesos import _options
+        from mesos._follower import Follower
+        from mesos.local import LocalCluster
+
+        cluster = LocalCluster._with({"keep": _options.kept()})
+        follower = None if master == "localquiet" else Follower(cluster)
+        master = cluster.address
+    return master, cluster, follower

@@ -1,0 +1,98 @@
+"""``Executor``: the events and calls of an executor."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from mesos import _arguments, _core, _logging
+from mesos.aio._events import OF_EXECUTOR, ExecutorEvent, Shutdown
+from mesos.aio._subscriber import Subscriber
+from mesos.executor._driver import agent_variables
+from mesos.v1.interface import mesos_pb2
+
+if TYPE_CHECKING:
+    from typing import Self
+
+
+class Executor(Subscriber[ExecutorEvent]):
+    """An executor's connection to the agent that started this process.
+
+    The asynchronous counterpart of :class:`mesos.executor.MesosExecutorDriver`. The iteration ends after
+    :class:`Shutdown`, and when the executor is stopped. The end of ``async with`` stops it and waits until the agent has
+    its updates, for at most five seconds.
+
+    This program ends each task as soon as it is launched:
+
+    >>> import asyncio
+    >>> from mesos import aio
+    >>> from mesos.v1.interface import mesos_pb2
+    >>> async def main():
+    ...     async with aio.Executor() as executor:
+    ...         async for event in executor:
+    ...             match event:
+    ...                 case aio.Launch(task):
+    ...                     done = mesos_pb2.TaskStatus(task_id=task.task_id, state=mesos_pb2.TASK_FINISHED)
+    ...                     await executor.update(done)
+    >>> asyncio.run(main())  # doctest: +SKIP
+    """
+
+    _what = "executor"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._core: _core.ExecutorDriver = _core.ExecutorDriver()
+
+    async def start(self) -> None:
+        """Starts the executor, once. Does not wait for the agent.
+
+        :raises ArgumentValueError: a variable that an agent sets is missing or not valid; the message names it
+        :raises DriverError: the executor was already started
+        """
+        self._start_once()
+        _logging.set_level()
+        for stream in (sys.stdout, sys.stderr):
+            # So that the sandbox shows at once what an executor prints.
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(line_buffering=True)
+        self._events = self._core.open(agent_variables(), OF_EXECUTOR)
+
+    async def stop(self) -> None:
+        """Stops the executor, and waits until the agent has all updates, for at most five seconds. Does not end the
+        process."""
+        self._core.stop()
+        await self._stopped()
+
+    async def abort(self) -> None:
+        """Stops all events."""
+        self._core.abort()
+        await self._stopped()
+
+    async def __anext__(self) -> ExecutorEvent:
+        if isinstance(self._last, Shutdown):
+            raise StopAsyncIteration
+        return await super().__anext__()
+
+    async def update(self, status: mesos_pb2.TaskStatus) -> None:
+        """Sends a task's status. It is kept, and sent again if necessary, until the agent acknowledges it.
+
+        ``uuid``, ``timestamp``, ``source``, ``agent_id`` and ``executor_id`` are filled in. Executors must not send
+        TASK_STAGING: it aborts the executor.
+        """
+        self._sent(self._core.update(_arguments.message(status, mesos_pb2.TaskStatus, "status", self._misuse)))
+
+    async def message(self, data: bytes | str) -> None:
+        """Sends bytes, or text encoded as UTF-8, to the framework. Delivery is best effort."""
+        self._sent(self._core.message(_arguments.data(data, "data")))
+
+    async def __aenter__(self) -> Self:
+        """Starts the executor."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stops the executor."""
+        await self.stop()
+
+    def __repr__(self) -> str:
+        return f"<mesos.aio.Executor {self._status_name()}>"

@@ -1,0 +1,326 @@
+"""``Framework``: the events and calls of a framework."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+from typing import TYPE_CHECKING, Any
+
+from mesos import _arguments, _core, _logging, _master
+from mesos.aio._events import OF_FRAMEWORK, Event, Subscribed, Update
+from mesos.aio._subscriber import Subscriber
+from mesos.v1.interface import mesos_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Self, TypeAlias
+
+    from mesos.local import LocalCluster
+    from mesos.testing import RealCluster
+
+    _Offer: TypeAlias = mesos_pb2.Offer | mesos_pb2.OfferID | str
+
+atexit.register(_core.shutdown)
+
+
+class Framework(Subscriber[Event]):
+    """A framework's connection to a Mesos master.
+
+    The asynchronous counterpart of :class:`mesos.scheduler.MesosSchedulerDriver`: the same connection, with v1 messages.
+    Iterate over it for its events. Calls are sent in their order, and do not wait for the master's answer. Where a call
+    takes an id, its text will do.
+
+    ``async with`` starts the framework. Its end, also by an exception or a cancellation, stops it as :meth:`stop` does:
+    the master removes the framework and kills its tasks. For a framework that is to survive its scheduler, call
+    :meth:`start` and ``stop(failover=True)`` instead. A framework that is no longer referenced disconnects without being
+    removed.
+
+    >>> import asyncio
+    >>> from mesos import aio
+    >>> from mesos.local import LocalCluster
+    >>> from mesos.v1.interface import mesos_pb2
+    >>> task = mesos_pb2.TaskInfo(name="hello", task_id={"value": "hello-1"})
+    >>> task.command.value = "echo hello"
+    >>> for name, amount in (("cpus", 0.1), ("mem", 32)):
+    ...     task.resources.add(name=name, type=mesos_pb2.Value.SCALAR).scalar.value = amount
+    >>> async def main():
+    ...     with LocalCluster() as cluster:
+    ...         async with aio.Framework("hello", master=cluster) as framework:
+    ...             async for event in framework:
+    ...                 match event:
+    ...                     case aio.Offers(offers):
+    ...                         await framework.suppress()
+    ...                         await framework.launch(offers[0], task)
+    ...                     case aio.Update(status) if status.state == mesos_pb2.TASK_FINISHED:
+    ...                         return status.task_id.value
+    >>> asyncio.run(main())
+    'hello-1'
+
+    :param framework: the framework's name, or its info. If its user or host name is empty, it is filled in
+    :param master: as for :class:`mesos.scheduler.MesosSchedulerDriver`: text, or a cluster
+    :param implicit_acknowledgements: whether an update is acknowledged when the next event is asked for. Otherwise
+        :meth:`acknowledge` has to be called for each
+    :param credential: sent as HTTP Basic
+    :param suppressed_roles: the roles that receive no offers until they are revived
+    :raises ArgumentTypeError: an argument has the wrong type
+    :raises ArgumentValueError: required fields of a message are not set
+    :raises ClusterError: the master is ``local`` and its cluster could not be started
+    """
+
+    _what = "framework"
+
+    def __init__(
+        self,
+        framework: str | mesos_pb2.FrameworkInfo,
+        master: str | LocalCluster | RealCluster | None = None,
+        *,
+        implicit_acknowledgements: bool = True,
+        credential: mesos_pb2.Credential | None = None,
+        suppressed_roles: Iterable[str] = (),
+    ) -> None:
+        super().__init__()
+        if isinstance(framework, str):
+            framework = mesos_pb2.FrameworkInfo(user="", name=framework)
+        info = _arguments.message(framework, mesos_pb2.FrameworkInfo, "framework", self._misuse)
+        suppressed = _arguments.roles(suppressed_roles, "suppressed_roles")
+        pair = None
+        if credential is not None:
+            data = _arguments.message(credential, mesos_pb2.Credential, "credential", self._misuse)
+            parsed = mesos_pb2.Credential.FromString(data)
+            pair = (parsed.principal, parsed.secret)
+        self._implicit = bool(implicit_acknowledgements)
+        self._name = mesos_pb2.FrameworkInfo.FromString(info).name
+        self._ids: list[mesos_pb2.FrameworkID] = []
+        _logging.set_level()
+        found, cluster, self._follower = _master.find(master)
+        # When this is freed, the core is freed before its cluster.
+        self._core: _core.SchedulerDriver = _core.SchedulerDriver(info, found, pair, suppressed)
+        self._cluster = cluster
+
+    @property
+    def id(self) -> mesos_pb2.FrameworkID | None:
+        """The framework's id, from the event :class:`Subscribed` on."""
+        return self._ids[-1] if self._ids else None
+
+    async def start(self) -> None:
+        """Starts the framework, once. Does not wait for the master.
+
+        :raises ArgumentValueError: the master's address is not valid
+        :raises DriverError: the framework was already started
+        """
+        self._start_once()
+        _logging.set_level()
+        self._events = self._core.open(self._implicit, {**OF_FRAMEWORK, "registered": _noting(self._ids)})
+
+    async def stop(self, *, failover: bool = False) -> None:
+        """Stops the framework, and waits until its last calls have been sent. Its iteration ends.
+
+        :param failover: if false, the master removes the framework and kills its tasks; if true, they stay, so that
+            another scheduler with the same framework id can take over
+        """
+        self._core.stop(bool(failover))
+        await self._end()
+
+    async def abort(self) -> None:
+        """Stops all events. The framework and its tasks stay at the master. Its iteration ends."""
+        self._core.abort()
+        await self._end()
+
+    async def _end(self) -> None:
+        await self._stopped()
+        if self._follower is not None:
+            await asyncio.to_thread(self._follower.end)
+
+    async def launch(
+        self,
+        offers: _Offer | Iterable[_Offer],
+        tasks: mesos_pb2.TaskInfo | Iterable[mesos_pb2.TaskInfo],
+        *,
+        filters: mesos_pb2.Filters | None = None,
+    ) -> None:
+        """Launches tasks on one or more offers of the same agent. Without tasks, declines the offers.
+
+        If the framework is not connected, there is an :class:`Update` with TASK_LOST for every task, or TASK_DROPPED if
+        the framework has the capability PARTITION_AWARE.
+
+        :param offers: an offer, its id, or several of one agent
+        :param tasks: if ``agent_id`` is not set, it becomes that of the offer
+        :param filters: how long the resources that the tasks do not use are not offered again; 5 seconds by default
+        """
+        listed = _as_list(offers)
+        agent = next((offer.agent_id for offer in listed if isinstance(offer, mesos_pb2.Offer)), None)
+        placed = [_placed(task, agent) for task in _as_list(tasks)]
+        self._sent(
+            self._core.launch(
+                self._offer_ids(listed),
+                _arguments.messages(placed, mesos_pb2.TaskInfo, "tasks", self._misuse),
+                _arguments.optional_message(filters, mesos_pb2.Filters, "filters", self._misuse),
+            )
+        )
+
+    async def accept(
+        self,
+        offers: _Offer | Iterable[_Offer],
+        operations: mesos_pb2.Offer.Operation | Iterable[mesos_pb2.Offer.Operation],
+        *,
+        filters: mesos_pb2.Filters | None = None,
+    ) -> None:
+        """Accepts one or more offers of the same agent and applies operations to them in their order.
+
+        :raises ArgumentValueError: an operation has an id, which requests feedback, for which there is no event
+        """
+        operations = _as_list(operations)
+        self._sent(
+            self._core.accept(
+                self._offer_ids(_as_list(offers)),
+                _arguments.operations(operations, mesos_pb2.Offer.Operation, "operations", self._misuse),
+                _arguments.optional_message(filters, mesos_pb2.Filters, "filters", self._misuse),
+            )
+        )
+
+    async def decline(self, offers: _Offer | Iterable[_Offer], *, filters: mesos_pb2.Filters | None = None) -> None:
+        """Declines one or more offers.
+
+        :param filters: how long the same resources are not offered again; 5 seconds by default
+        """
+        filtered = _arguments.optional_message(filters, mesos_pb2.Filters, "filters", self._misuse)
+        self._sent(self._core.decline(self._offer_ids(_as_list(offers)), filtered))
+
+    async def revive(self, roles: Iterable[str] | None = None) -> None:
+        """Removes the filters of roles and ends their suppression.
+
+        :param roles: the roles, or None for all roles of the framework
+        """
+        self._for_roles(self._core.revive, roles)
+
+    async def suppress(self, roles: Iterable[str] | None = None) -> None:
+        """Asks for no more offers to roles until they are revived.
+
+        :param roles: the roles, or None for all roles of the framework
+        """
+        self._for_roles(self._core.suppress, roles)
+
+    def _for_roles(self, call: Any, roles: Iterable[str] | None) -> None:
+        names = [] if roles is None else _arguments.roles(roles, "roles")
+        # A call without roles is one for all of them.
+        self._sent(call(names) if names or roles is None else self._core.status())
+
+    async def kill(
+        self,
+        task_id: mesos_pb2.TaskID | str,
+        *,
+        agent_id: mesos_pb2.AgentID | str | None = None,
+        kill_policy: mesos_pb2.KillPolicy | None = None,
+    ) -> None:
+        """Kills a task. If the master does not know it, there is an :class:`Update` with TASK_LOST or TASK_UNKNOWN.
+
+        :param agent_id: the task's agent, with which a master that was elected anew knows where to look
+        :param kill_policy: replaces the policy of the task, such as its grace period
+        """
+        self._sent(
+            self._core.kill(
+                _arguments.message(task_id, mesos_pb2.TaskID, "task_id", self._misuse),
+                None if agent_id is None else self._agent(agent_id),
+                _arguments.optional_message(kill_policy, mesos_pb2.KillPolicy, "kill_policy", self._misuse),
+            )
+        )
+
+    async def shutdown(self, executor_id: mesos_pb2.ExecutorID | str, agent_id: mesos_pb2.AgentID | str) -> None:
+        """Asks an executor to kill its tasks and to end."""
+        self._sent(self._core.shutdown(self._executor(executor_id), self._agent(agent_id)))
+
+    async def acknowledge(self, status: mesos_pb2.TaskStatus) -> None:
+        """Acknowledges an update at once. An update without a uuid or an agent needs none, and none is sent."""
+        data = _arguments.message(status, mesos_pb2.TaskStatus, "status", self._misuse)
+        self._sent(self._core.acknowledge(data))
+        last = self._last
+        if self._events is not None and isinstance(last, Update) and last.status.uuid == status.uuid:
+            self._events.acknowledged()
+
+    async def reconcile(self, tasks: Iterable[mesos_pb2.TaskStatus] = ()) -> None:
+        """Asks the master for the latest state of tasks, which comes as an :class:`Update` for each.
+
+        :param tasks: statuses with the tasks' ids; if empty, the master reports every task of the framework
+        """
+        self._sent(self._core.reconcile(_arguments.messages(tasks, mesos_pb2.TaskStatus, "tasks", self._misuse)))
+
+    async def message(
+        self, executor_id: mesos_pb2.ExecutorID | str, agent_id: mesos_pb2.AgentID | str, data: bytes | str
+    ) -> None:
+        """Sends bytes, or text encoded as UTF-8, to an executor. Delivery is best effort."""
+        executor, agent = self._executor(executor_id), self._agent(agent_id)
+        self._sent(self._core.message(executor, agent, _arguments.data(data, "data")))
+
+    async def request(self, requests: Iterable[mesos_pb2.Request]) -> None:
+        """Tells the master which resources the framework needs. Mesos' built-in allocator ignores this."""
+        self._sent(self._core.request(_arguments.messages(requests, mesos_pb2.Request, "requests", self._misuse)))
+
+    async def update_framework(
+        self, framework: mesos_pb2.FrameworkInfo, *, suppressed_roles: Iterable[str] = ()
+    ) -> None:
+        """Changes the framework's info and suppressed roles at the master.
+
+        If the framework is not subscribed yet, has another id, or the master rejects the change, the framework is
+        aborted, and its iteration raises :class:`mesos.errors.DriverAbortedError`.
+
+        :raises ArgumentValueError: ``suppressed_roles`` names a role twice
+        """
+        self._sent(
+            self._core.update_framework(
+                _arguments.message(framework, mesos_pb2.FrameworkInfo, "framework", self._misuse),
+                _arguments.distinct_roles(suppressed_roles, "suppressed_roles"),
+            )
+        )
+
+    def _offer_ids(self, offers: list[Any]) -> list[bytes]:
+        ids = [offer.id if isinstance(offer, mesos_pb2.Offer) else offer for offer in offers]
+        return _arguments.messages(ids, mesos_pb2.OfferID, "offers", self._misuse)
+
+    def _agent(self, agent_id: mesos_pb2.AgentID | str) -> bytes:
+        return _arguments.message(agent_id, mesos_pb2.AgentID, "agent_id", self._misuse)
+
+    def _executor(self, executor_id: mesos_pb2.ExecutorID | str) -> bytes:
+        return _arguments.message(executor_id, mesos_pb2.ExecutorID, "executor_id", self._misuse)
+
+    async def __aenter__(self) -> Self:
+        """Starts the framework."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stops the framework."""
+        await self.stop()
+
+    def __repr__(self) -> str:
+        return f"<mesos.aio.Framework {self._name!r} {self._status_name()}>"
+
+
+def _noting(ids: list[mesos_pb2.FrameworkID]) -> Callable[..., Subscribed]:
+    """Returns what makes the event :class:`Subscribed` and notes its id. Does not hold the framework, which could not be
+    freed then."""
+
+    def subscribed(framework_id: mesos_pb2.FrameworkID, master_info: mesos_pb2.MasterInfo) -> Subscribed:
+        ids[:] = [framework_id]
+        return Subscribed(framework_id, master_info)
+
+    return subscribed
+
+
+def _as_list(values: Any) -> Any:
+    """Returns a list of one message or id, or what ``_arguments`` is to look at."""
+    single = hasattr(values, "SerializeToString") or isinstance(values, str | bytes)
+    if single:
+        return [values]
+    try:
+        return list(values)
+    except TypeError:
+        return values
+
+
+def _placed(task: Any, agent: mesos_pb2.AgentID | None) -> Any:
+    if agent is None or not isinstance(task, mesos_pb2.TaskInfo) or task.HasField("agent_id"):
+        return task
+    placed = mesos_pb2.TaskInfo()
+    placed.CopyFrom(task)
+    placed.agent_id.CopyFrom(agent)
+    return placed

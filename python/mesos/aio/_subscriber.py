@@ -1,0 +1,106 @@
+"""What frameworks and executors share: the iteration over events, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from mesos._misuse import Misuse
+from mesos.errors import DriverAbortedError, DriverError
+from mesos.interface import mesos_pb2
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from mesos import _core
+
+E = TypeVar("E")
+_RUNNING = mesos_pb2.DRIVER_RUNNING
+_TURN = 64
+"""After so many events that waited already, other tasks of the loop have their turn."""
+
+
+class Subscriber(Generic[E]):
+    """An asynchronous iterator over the events of a driver."""
+
+    _core: Any
+    _what: str
+
+    def __init__(self) -> None:
+        self._misuse = Misuse()
+        self._events: _core.Events | None = None
+        self._last: E | None = None
+        self._waiting = False
+        self._streak = 0
+
+    def __aiter__(self) -> Self:
+        """Returns this object: an iteration goes on where another one has stopped."""
+        return self
+
+    async def __anext__(self) -> E:
+        """Returns the next event, and ends the one before: its update is acknowledged, unless acknowledgements are
+        explicit. If it is cancelled, no event is lost.
+
+        :raises DriverAbortedError: the driver was aborted with an error
+        :raises DriverError: it was not started, or another task waits for the next event
+        """
+        events = self._events
+        if events is None:
+            raise self._not_running()
+        if self._waiting:
+            raise DriverError(f"another task already waits for the next event of this {self._what}")
+        self._streak += 1
+        if self._streak < _TURN:
+            event: E | None = events.next()
+            if event is not None:
+                self._last = event
+                return event
+        return await self._wait(events)
+
+    async def _wait(self, events: _core.Events) -> E:
+        self._waiting = True
+        self._last = None
+        try:
+            if self._streak >= _TURN:
+                events.end_last()
+                await asyncio.sleep(0)
+            self._streak = 0
+            event: E | None
+            while (event := events.next()) is None:
+                await events.ready()
+        finally:
+            self._waiting = False
+        self._last = event
+        return event
+
+    async def _stopped(self) -> None:
+        """Waits until the driver, which was stopped, has sent its last call."""
+        if self._events is not None:
+            self._events.drop_last()
+            self._last = None
+            await self._events.ended()
+
+    def _sent(self, status: int) -> None:
+        """Checks the status that a call returned.
+
+        :raises DriverAbortedError: the driver was aborted with an error
+        :raises DriverError: the driver does not run
+        """
+        if status != _RUNNING:
+            raise self._not_running()
+
+    def _not_running(self) -> DriverError:
+        if self._events is None:
+            return DriverError(f"the {self._what} was not started: use `async with`, or `await start()` before")
+        error = self._events.error()
+        if error is not None:
+            return DriverAbortedError(error)
+        aborted = self._core.status() == mesos_pb2.DRIVER_ABORTED
+        return DriverError(f"the {self._what} was {'aborted' if aborted else 'stopped'}")
+
+    def _start_once(self) -> None:
+        if self._events is not None or self._core.status() != mesos_pb2.DRIVER_NOT_STARTED:
+            raise DriverError(f"the {self._what} was already started: it runs once, create another one")
+
+    def _status_name(self) -> str:
+        return mesos_pb2.Status.Name(self._core.status())
