@@ -2,10 +2,12 @@
 //! driver is stopped or aborted, an error aborts the driver before its callback, and an update is acknowledged when its
 //! callback has returned.
 
+use std::task::{Poll, Waker};
+
 use super::handle::Handle;
 use super::status::Status;
 use crate::Error;
-use crate::clock::skipping::{Busy, Skipping};
+use crate::clock::skipping::{Busy, Skipping, Waiting};
 use crate::session::{Callback, Session};
 
 /// A callback that the owner of a driver is to make.
@@ -82,12 +84,15 @@ impl<S: Session> Handle<S> {
         Some(Delivery { driver: self, callback, busy })
     }
 
-    /// Waits until a callback waits, or the driver is stopped or aborted. May be dropped at any time.
-    pub async fn ready(&self) {
-        if self.status() == Status::Running {
-            let _waiting = self.clock().as_skipping().map(Skipping::wait);
-            self.queue().ready().await;
-        }
+    /// Whether a callback waits, or the driver is stopped or aborted. If not, the waker is woken when that is so; one
+    /// waits at a time.
+    pub fn poll_ready(&self, waker: &Waker) -> Poll<()> {
+        if self.is_running() { self.queue().poll_ready(waker) } else { Poll::Ready(()) }
+    }
+
+    /// Whoever holds this waits for callbacks: the time may move, if the driver's clock moves only when it is told to.
+    pub fn wait_for_callbacks(&self) -> Option<Waiting> {
+        self.clock().as_skipping().map(Skipping::wait)
     }
 
     /// Makes what was handed out end: an update is acknowledged, unless the framework does that itself.

@@ -1,7 +1,9 @@
 //! Where callbacks wait for the one who makes them; bounded by not reading on while it is full.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 
 use tokio::sync::Notify;
 
@@ -13,13 +15,12 @@ use crate::session::Callback;
 const BOUND: usize = 1000;
 const BOUND_BYTES: usize = 64 << 20;
 
-/// A queue between the IO thread and one thread, or one task, that makes the callbacks.
+/// A queue between the IO thread and whoever makes the callbacks: one thread, one task, or one asyncio loop.
 #[derive(Debug)]
 pub struct CallbackQueue<C> {
     state: Mutex<State<C>>,
-    /// For a thread that waits, and for a task.
+    /// For a thread that waits.
     filled: Condvar,
-    filled_for_task: Notify,
     taken: Notify,
 }
 
@@ -28,6 +29,8 @@ struct State<C> {
     waiting: VecDeque<(C, Option<Busy>)>,
     bytes: usize,
     closed: bool,
+    /// Whoever waits and is no thread.
+    waker: Option<Waker>,
 }
 
 impl<C> State<C> {
@@ -39,8 +42,8 @@ impl<C> State<C> {
 
 impl<C> Default for CallbackQueue<C> {
     fn default() -> Self {
-        let state = State { waiting: VecDeque::new(), bytes: 0, closed: false };
-        Self { state: Mutex::new(state), filled: Condvar::new(), filled_for_task: Notify::new(), taken: Notify::new() }
+        let state = State { waiting: VecDeque::new(), bytes: 0, closed: false, waker: None };
+        Self { state: Mutex::new(state), filled: Condvar::new(), taken: Notify::new() }
     }
 }
 
@@ -55,9 +58,10 @@ impl<C: Callback> CallbackQueue<C> {
         state.waiting.push_back((callback, busy));
         state.bytes = state.bytes.saturating_add(size);
         // Told after the lock is free: a thread woken earlier would only go to sleep on it again.
+        let waker = state.waker.take();
         drop(state);
         self.filled.notify_one();
-        self.filled_for_task.notify_waiters();
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Waits for callbacks and returns all that wait; `None` once the queue is closed.
@@ -72,7 +76,7 @@ impl<C: Callback> CallbackQueue<C> {
     /// Waits for callbacks and returns all that wait; `None` once the queue is closed. May be dropped at any time:
     /// nothing is lost.
     pub async fn recv(&self) -> Option<VecDeque<(C, Option<Busy>)>> {
-        self.ready().await;
+        poll_fn(|context| self.poll_ready(context.waker())).await;
         self.take(self.lock())
     }
 
@@ -91,16 +95,14 @@ impl<C: Callback> CallbackQueue<C> {
         Some((callback, busy))
     }
 
-    /// Waits until a callback waits or the queue is closed.
-    pub async fn ready(&self) {
-        loop {
-            // Created first: it is woken by every callback from here on.
-            let filled = self.filled_for_task.notified();
-            if self.is_ready() {
-                return;
-            }
-            filled.await;
+    /// Whether a callback waits or the queue is closed. If not, the waker is woken when that is so; one waits at a time.
+    pub fn poll_ready(&self, waker: &Waker) -> Poll<()> {
+        let mut state = self.lock();
+        if state.closed || !state.waiting.is_empty() {
+            return Poll::Ready(());
         }
+        state.waker = Some(waker.clone());
+        Poll::Pending
     }
 
     /// No callback comes after this; who waits for one is woken.
@@ -109,15 +111,11 @@ impl<C: Callback> CallbackQueue<C> {
         state.closed = true;
         let waiting = std::mem::take(&mut state.waiting);
         state.bytes = 0;
+        let waker = state.waker.take();
         drop(state);
         drop(waiting);
         self.filled.notify_all();
-        self.filled_for_task.notify_waiters();
-    }
-
-    fn is_ready(&self) -> bool {
-        let state = self.lock();
-        !state.waiting.is_empty() || state.closed
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Whether reading should stop.
@@ -216,7 +214,7 @@ mod tests {
         for _ in 0..BOUND {
             queue.push(message(1), None);
         }
-        queue.ready().await;
+        assert!(queue.poll_ready(Waker::noop()).is_ready());
         for _ in 0..BOUND / 2 {
             assert!(timeout(Duration::ZERO, queue.taken()).await.is_err(), "the driver reads on when half is free");
             assert_eq!(queue.try_next().map(|(callback, _)| callback), Some(message(1)));

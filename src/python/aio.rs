@@ -1,17 +1,22 @@
 //! `mesos._core.Events`: a driver's callbacks as events for an asyncio loop. What waits in the driver's queue is taken
-//! on the loop's thread, without another thread; only if nothing waits is there a future, which `waiting.rs` completes.
+//! on the loop's thread, without another thread. If nothing waits, the loop watches a file descriptor, to which the driver
+//! writes: no thread of the driver's runs Python code or waits for the interpreter.
 
 use std::collections::HashMap;
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Wake, Waker};
 
+use nix::sys::eventfd::{EfdFlags, EventFd};
 use pyo3::exceptions::PyStopAsyncIteration;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use super::dispatcher::Callbacks;
-use super::waiting::{self, Waiting};
+use super::futures::{self, Future};
 use super::{errors, guarded};
 use crate::Error;
+use crate::clock::skipping::Waiting;
 use crate::driver::{Delivery, HandedOut};
 use crate::per_process::PerProcess;
 use crate::session::Callback;
@@ -23,7 +28,22 @@ static OPEN: PerProcess<Mutex<Vec<Weak<dyn Source>>>> = PerProcess::new();
 
 /// The events of one driver. Those that were not asked for stay in the driver's queue.
 #[pyclass(frozen, module = "mesos._core")]
-pub struct Events(Arc<dyn Source>);
+pub struct Events {
+    source: Arc<dyn Source>,
+    alarm: Mutex<Option<Arc<Alarm>>>,
+    /// Lets the time of a cluster move while its events are waited for.
+    waiting: Mutex<Option<Waiting>>,
+}
+
+/// The file descriptor that becomes readable when there is something to do.
+struct Alarm(EventFd);
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        // It fails only if it is readable already.
+        let _ = self.0.write(1);
+    }
+}
 
 /// A driver, of whichever session.
 trait Source: Send + Sync {
@@ -35,10 +55,12 @@ trait Source: Send + Sync {
     fn acknowledged(&self);
     /// See [`Events::error`].
     fn error(&self) -> Option<String>;
-    /// Waits until `next` has something to say.
-    fn ready(&self) -> Waiting;
+    /// Whether `next` has something to say; if not, the waker is woken when it has.
+    fn is_ready(&self, waker: &Waker) -> bool;
+    /// See [`Events::wait`].
+    fn wait(&self) -> Option<Waiting>;
     /// Waits until the driver has ended.
-    fn ended(&self) -> Waiting;
+    fn ended(&self) -> Future;
     /// Stops the driver for the interpreter's end.
     fn leave(&self);
 }
@@ -59,7 +81,19 @@ impl Events {
         let mut open = lock(OPEN.get());
         open.retain(|source| source.strong_count() > 0);
         open.push(Arc::downgrade(&source));
-        Self(source)
+        Self { source, alarm: Mutex::default(), waiting: Mutex::default() }
+    }
+}
+
+impl Events {
+    fn alarm(&self) -> PyResult<Arc<Alarm>> {
+        let mut alarm = lock(&self.alarm);
+        if let Some(alarm) = &*alarm {
+            return Ok(alarm.clone());
+        }
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        let made = EventFd::from_value_and_flags(0, flags).map_err(std::io::Error::from)?;
+        Ok(alarm.insert(Arc::new(Alarm(made))).clone())
     }
 }
 
@@ -70,38 +104,63 @@ impl Events {
     /// Raises `StopAsyncIteration` once the driver is stopped or aborted, and `DriverAbortedError` if it was aborted
     /// with an error.
     fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        self.0.end_last(true);
-        self.0.next(py)
+        self.source.end_last(true);
+        self.source.next(py)
     }
 
     /// Ends the last event, and acknowledges it if that is its turn.
     fn end_last(&self) {
-        self.0.end_last(true);
+        self.source.end_last(true);
     }
 
     /// The last event has been acknowledged.
     fn acknowledged(&self) {
-        self.0.acknowledged();
+        self.source.acknowledged();
     }
 
     /// Ends the last event without an acknowledgement.
     fn drop_last(&self) {
-        self.0.end_last(false);
+        self.source.end_last(false);
     }
 
     /// The error that aborted the driver, once `next` has raised it.
     fn error(&self) -> Option<String> {
-        self.0.error()
+        self.source.error()
     }
 
-    /// A future of the running loop that is done when `next` has something to say.
-    fn ready<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        waiting::future(py, self.0.ready())
+    /// Begins to wait until `next` has something to say. Returns the file descriptor to watch, which becomes readable
+    /// then; `None` if it has something to say already.
+    ///
+    /// Fails if the operating system gives no file descriptor.
+    fn wait(&self) -> PyResult<Option<RawFd>> {
+        let alarm = self.alarm()?;
+        if self.source.is_ready(&Waker::from(alarm.clone())) {
+            return Ok(None);
+        }
+        *lock(&self.waiting) = self.source.wait();
+        Ok(Some(alarm.0.as_raw_fd()))
+    }
+
+    /// The file descriptor is readable: completes the future that waits, if it still does.
+    fn woken(&self, future: &Bound<'_, PyAny>) -> PyResult<()> {
+        if let Some(alarm) = &*lock(&self.alarm) {
+            // It fails only if it is not readable any more.
+            let _ = alarm.0.read();
+        }
+        if !guarded::call_method(future, "done", ())?.is_truthy()? {
+            guarded::call_method(future, "set_result", (future.py().None(),))?;
+        }
+        Ok(())
+    }
+
+    /// Ends the wait.
+    fn waited(&self) {
+        lock(&self.waiting).take();
     }
 
     /// A future of the running loop that is done when the driver is stopped or aborted and has sent its last call.
     fn ended<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        waiting::future(py, self.0.ended())
+        futures::future(py, self.source.ended())
     }
 }
 
@@ -140,12 +199,15 @@ impl<C: Callbacks> Source for Stream<C> {
         lock(&self.error).as_ref().map(ToString::to_string)
     }
 
-    fn ready(&self) -> Waiting {
-        let core = self.core.clone();
-        Box::pin(async move { core.ready().await })
+    fn is_ready(&self, waker: &Waker) -> bool {
+        self.core.poll_ready(waker).is_ready()
     }
 
-    fn ended(&self) -> Waiting {
+    fn wait(&self) -> Option<Waiting> {
+        self.core.wait_for_callbacks()
+    }
+
+    fn ended(&self) -> Future {
         let core = self.core.clone();
         Box::pin(async move { core.ended().await })
     }
@@ -172,7 +234,7 @@ impl<C: Callbacks> Stream<C> {
 pub fn shutdown() {
     let open = std::mem::take(&mut *lock(OPEN.get()));
     open.iter().filter_map(Weak::upgrade).for_each(|source| source.leave());
-    waiting::shutdown();
+    futures::shutdown();
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

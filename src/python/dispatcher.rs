@@ -241,14 +241,16 @@ impl<C: Callbacks> Dispatcher<C> {
     }
 }
 
-/// Makes a callback. What it returned counts for nothing, unless it shows that the callback has not run yet.
+/// Makes a callback, whose first argument is its driver. What it returned counts for nothing, unless it shows that the
+/// callback has not run yet: a coroutine is run in the driver's loop, if it has one.
 pub fn call_back(target: &Bound<'_, PyAny>, name: &str, arguments: Bound<'_, PyTuple>) -> PyResult<()> {
+    let driver = arguments.get_item(0)?;
     let returned = guarded::call_method(target, name, arguments)?;
     if returned.is_none() {
         return Ok(());
     }
     let callbacks = guarded::import(target.py(), "mesos._callbacks")?;
-    guarded::call_method(&callbacks, "check_returned", (name, returned)).map(drop)
+    guarded::call_method(&callbacks, "take_returned", (driver, name, returned)).map(drop)
 }
 
 /// Reports what a callback raised, `what` in libmesos' words, to whoever is to be told. Comes before the driver is

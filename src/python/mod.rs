@@ -7,6 +7,7 @@ mod dispatcher;
 mod errors;
 mod executor;
 mod faults;
+mod futures;
 mod guarded;
 mod local;
 mod logging;
@@ -16,7 +17,6 @@ mod simulation;
 mod text;
 mod threads;
 mod time;
-mod waiting;
 
 use pyo3::prelude::*;
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,9 +77,9 @@ class ExecutorLost:
     status: int
 
 
-Event: TypeAlias = Union[
-    Subscribed, Resubscribed, Disconnected, Offers, Rescinded, Update, Message, AgentLost, ExecutorLost
-]
+Event: TypeAlias = (
+    Subscribed | Resubscribed | Disconnected | Offers | Rescinded | Update | Message | AgentLost | ExecutorLost
+)
 """An event of a :class:`mesos.aio.Framework`."""
 
 
@@ -126,9 +126,9 @@ class Shutdown:
     """The executor is to kill its tasks and to end. This is its last event."""
 
 
-ExecutorEvent: TypeAlias = Union[
-    ExecutorSubscribed, ExecutorResubscribed, Disconnected, Launch, Kill, FrameworkMessage, Shutdown
-]
+ExecutorEvent: TypeAlias = (
+    ExecutorSubscribed | ExecutorResubscribed | Disconnected | Launch | Kill | FrameworkMessage | Shutdown
+)
 """An event of a :class:`mesos.aio.Executor`."""
 
 OF_FRAMEWORK: dict[str, Callable[..., Any]] = {

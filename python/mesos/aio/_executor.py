@@ -59,7 +59,8 @@ class Executor(Subscriber[ExecutorEvent]):
 
     async def stop(self) -> None:
         """Stops the executor, and waits until the agent has all updates, for at most five seconds. Does not end the
-        process."""
+        process.
+        """
         self._core.stop()
         await self._stopped()
 

@@ -32,8 +32,8 @@ class Framework(Subscriber[Event]):
 
     ``async with`` starts the framework. Its end, also by an exception or a cancellation, stops it as :meth:`stop` does:
     the master removes the framework and kills its tasks. For a framework that is to survive its scheduler, call
-    :meth:`start` and ``stop(failover=True)`` instead. A framework that is no longer referenced disconnects without being
-    removed.
+    :meth:`start` and ``stop(failover=True)`` instead. A framework that is no longer referenced disconnects without
+    being removed.
 
     >>> import asyncio
     >>> from mesos import aio
@@ -296,8 +296,10 @@ class Framework(Subscriber[Event]):
 
 
 def _noting(ids: list[mesos_pb2.FrameworkID]) -> Callable[..., Subscribed]:
-    """Returns what makes the event :class:`Subscribed` and notes its id. Does not hold the framework, which could not be
-    freed then."""
+    """Returns a function that makes the event :class:`Subscribed` and notes its id.
+
+    It does not hold the framework, which could not be freed then.
+    """
 
     def subscribed(framework_id: mesos_pb2.FrameworkID, master_info: mesos_pb2.MasterInfo) -> Subscribed:
         ids[:] = [framework_id]

@@ -65,13 +65,14 @@ class Subscriber(Generic[E]):
                 events.end_last()
                 await asyncio.sleep(0)
             self._streak = 0
-            event: E | None
-            while (event := events.next()) is None:
-                await events.ready()
+            while True:
+                event: E | None = events.next()
+                if event is not None:
+                    self._last = event
+                    return event
+                await _ready(events)
         finally:
             self._waiting = False
-        self._last = event
-        return event
 
     async def _stopped(self) -> None:
         """Waits until the driver, which was stopped, has sent its last call."""
@@ -104,3 +105,18 @@ class Subscriber(Generic[E]):
 
     def _status_name(self) -> str:
         return mesos_pb2.Status.Name(self._core.status())
+
+
+async def _ready(events: _core.Events) -> None:
+    """Waits until ``events.next`` has something to say."""
+    descriptor = events.wait()
+    if descriptor is None:
+        return
+    loop = asyncio.get_running_loop()
+    future = loop.create_future()
+    try:
+        loop.add_reader(descriptor, events.woken, future)
+        await future
+    finally:
+        loop.remove_reader(descriptor)
+        events.waited()

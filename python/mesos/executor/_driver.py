@@ -12,6 +12,7 @@ from mesos._driver import Driver
 from mesos.interface import ExecutorDriver, mesos_pb2
 
 if TYPE_CHECKING:
+    import asyncio
     from typing import Self
 
 _TOKEN = "MESOS_EXECUTOR_AUTHENTICATION_TOKEN"
@@ -39,13 +40,15 @@ class MesosExecutorDriver(Driver, ExecutorDriver):
     A driver is a context manager; the end of the block stops it. It also stops when it is no longer referenced.
 
     :param executor: receives the callbacks; any object with the methods of :class:`mesos.interface.Executor`
-    :raises ArgumentTypeError: the executor is None or a class, or has a callback that is a coroutine function or a
-        generator function, which the driver would never await
+    :param loop: an asyncio event loop that runs callbacks which are coroutine functions; see
+        :class:`mesos.scheduler.MesosSchedulerDriver`
+    :raises ArgumentTypeError: the executor is None or a class, or has a callback that is a coroutine function and there
+        is no ``loop``, or a generator function
     """
 
-    def __init__(self, executor: Any) -> None:
-        super().__init__()
-        _callbacks.check(executor, _callbacks.EXECUTOR, "executor")
+    def __init__(self, executor: Any, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        super().__init__(loop)
+        _callbacks.check(executor, _callbacks.EXECUTOR, "executor", loop)
         self._misuse.near_misses(executor, _callbacks.near_misses(executor, _callbacks.EXECUTOR))
         self._executor = executor
         self._core: _core.ExecutorDriver = _core.ExecutorDriver()
@@ -60,7 +63,7 @@ class MesosExecutorDriver(Driver, ExecutorDriver):
         """
         if self._core.status() != mesos_pb2.DRIVER_NOT_STARTED:
             self._misuse.started_again("start")
-        _callbacks.check(self._executor, _callbacks.EXECUTOR, "executor")
+        _callbacks.check(self._executor, _callbacks.EXECUTOR, "executor", self._loop)
         _logging.set_level()
         for stream in (sys.stdout, sys.stderr):
             # Like libmesos, so that the sandbox shows at once what an executor prints.

@@ -11,6 +11,7 @@ from mesos.errors import ArgumentTypeError, DriverError
 from mesos.interface import SchedulerDriver, mesos_pb2
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterable
     from typing import Self
 
@@ -47,8 +48,11 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
     :param implicitAcknowledgements: whether a status update is acknowledged when ``statusUpdate`` returns
     :param credential: sent as HTTP Basic. Also accepted as the fourth argument, its position before Mesos 0.22
     :param suppressedRoles: the roles that receive no offers until they are revived
+    :param loop: an asyncio event loop. Callbacks that are coroutine functions run in it, one at a time and in order; an
+        update is acknowledged when the coroutine has ended, and its exceptions are handled as those of other callbacks.
+        :meth:`join` and :meth:`run`, which would block it, raise :class:`mesos.errors.DriverError` in its thread
     :raises ArgumentTypeError: an argument has the wrong type, or the scheduler has a callback that is a coroutine
-        function or a generator function, which the driver would never await
+        function and there is no ``loop``, or a generator function
     :raises ArgumentValueError: required fields of a message are not set
     :raises ClusterError: the master is ``local`` and its cluster could not be started
     """
@@ -61,9 +65,11 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         implicitAcknowledgements: bool | int | mesos_pb2.Credential = True,
         credential: mesos_pb2.Credential | None = None,
         suppressedRoles: Iterable[str] | None = None,
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__()
-        _callbacks.check(scheduler, _callbacks.SCHEDULER, "scheduler")
+        super().__init__(loop)
+        _callbacks.check(scheduler, _callbacks.SCHEDULER, "scheduler", loop)
         self._misuse.near_misses(scheduler, _callbacks.near_misses(scheduler, _callbacks.SCHEDULER))
         if not isinstance(implicitAcknowledgements, int) and hasattr(implicitAcknowledgements, "SerializeToString"):
             credential, implicitAcknowledgements = implicitAcknowledgements, True
@@ -96,7 +102,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         """
         if self._core.status() != mesos_pb2.DRIVER_NOT_STARTED:
             self._misuse.started_again("start")
-        _callbacks.check(self._scheduler, _callbacks.SCHEDULER, "scheduler")
+        _callbacks.check(self._scheduler, _callbacks.SCHEDULER, "scheduler", self._loop)
         _logging.set_level()
         return self._core.start(self, self._scheduler, self._implicit)
 

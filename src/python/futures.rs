@@ -31,7 +31,7 @@ static ENDING: AtomicBool = AtomicBool::new(false);
 static BEING_MADE: AtomicUsize = AtomicUsize::new(0);
 
 /// What a future waits for.
-pub type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub type Future = Pin<Box<dyn std::future::Future<Output = ()> + Send>>;
 type Job = Box<dyn FnOnce() + Send>;
 
 /// The thread that completes futures. It ends when its jobs do.
@@ -43,7 +43,7 @@ struct Completer {
 /// Makes a future of the running loop that is done when something is. Cancelling it ends the wait.
 ///
 /// Fails if no loop runs in this thread, if the operating system gives no thread, or the interpreter is about to end.
-pub fn future(py: Python<'_>, waiting: Waiting) -> PyResult<Bound<'_, PyAny>> {
+pub fn future(py: Python<'_>, waiting: Future) -> PyResult<Bound<'_, PyAny>> {
     BEING_MADE.fetch_add(1, Ordering::SeqCst);
     let made = if ENDING.load(Ordering::SeqCst) {
         Err(PyRuntimeError::new_err("the interpreter is about to end"))
@@ -54,7 +54,7 @@ pub fn future(py: Python<'_>, waiting: Waiting) -> PyResult<Bound<'_, PyAny>> {
     made
 }
 
-fn make(py: Python<'_>, waiting: Waiting) -> PyResult<Bound<'_, PyAny>> {
+fn make(py: Python<'_>, waiting: Future) -> PyResult<Bound<'_, PyAny>> {
     let locals = TaskLocals::new(get_running_loop(py)?);
     runtime::handle()?;
     start_completer().map_err(|e| PyRuntimeError::new_err(format!("no thread to complete futures: {e}")))?;
@@ -82,11 +82,11 @@ impl generic::JoinError for Failed {
 
 impl Runtime for Shared {
     type JoinError = Failed;
-    type JoinHandle = Pin<Box<dyn Future<Output = Result<(), Failed>> + Send>>;
+    type JoinHandle = Pin<Box<dyn std::future::Future<Output = Result<(), Failed>> + Send>>;
 
     fn spawn<F>(future: F) -> Self::JoinHandle
     where
-        F: Future<Output = ()> + Send + 'static,
+        F: std::future::Future<Output = ()> + Send + 'static,
     {
         match runtime::handle() {
             Ok(runtime) => {
@@ -111,9 +111,9 @@ impl Runtime for Shared {
 }
 
 impl ContextExt for Shared {
-    fn scope<F, R>(_locals: TaskLocals, future: F) -> Pin<Box<dyn Future<Output = R> + Send>>
+    fn scope<F, R>(_locals: TaskLocals, future: F) -> Pin<Box<dyn std::future::Future<Output = R> + Send>>
     where
-        F: Future<Output = R> + Send + 'static,
+        F: std::future::Future<Output = R> + Send + 'static,
     {
         Box::pin(future)
     }
