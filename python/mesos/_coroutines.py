@@ -34,8 +34,8 @@ def is_of_this_thread(loop: asyncio.AbstractEventLoop | None) -> bool:
 def run(coroutine: Coroutine[Any, Any, object], loop: asyncio.AbstractEventLoop, callback: str) -> None:
     """Runs a coroutine in a loop of another thread, and waits for its end.
 
-    In the loop's own thread, which would wait for itself, it is only started: that is the callback ``error`` of a driver
-    that could not be started.
+    In the loop's own thread, which would wait for itself, it is only started. That is the case for the callback
+    ``error`` of a driver that could not be started.
 
     :raises BaseException: what the coroutine raises
     :raises DriverError: the loop was closed

@@ -128,29 +128,28 @@ impl Events {
         self.source.error()
     }
 
-    /// Begins to wait until `next` has something to say. Returns the file descriptor to watch, which becomes readable
-    /// then; `None` if it has something to say already.
+    /// The file descriptor that becomes readable when there is something to do.
     ///
-    /// Fails if the operating system gives no file descriptor.
-    fn wait(&self) -> PyResult<Option<RawFd>> {
-        let alarm = self.alarm()?;
-        if self.source.is_ready(&Waker::from(alarm.clone())) {
-            return Ok(None);
-        }
-        *lock(&self.waiting) = self.source.wait();
-        Ok(Some(alarm.0.as_raw_fd()))
+    /// Fails if the operating system gives none.
+    fn descriptor(&self) -> PyResult<RawFd> {
+        Ok(self.alarm()?.0.as_raw_fd())
     }
 
-    /// The file descriptor is readable: completes the future that waits, if it still does.
-    fn woken(&self, future: &Bound<'_, PyAny>) -> PyResult<()> {
+    /// Begins to wait until `next` has something to say, and returns true; returns false if it has already.
+    fn wait(&self) -> PyResult<bool> {
+        let is_ready = self.source.is_ready(&Waker::from(self.alarm()?));
+        if !is_ready {
+            *lock(&self.waiting) = self.source.wait();
+        }
+        Ok(!is_ready)
+    }
+
+    /// Makes the file descriptor unreadable until there is something to do again.
+    fn clear(&self) {
         if let Some(alarm) = &*lock(&self.alarm) {
-            // It fails only if it is not readable any more.
+            // It fails only if it is not readable.
             let _ = alarm.0.read();
         }
-        if !guarded::call_method(future, "done", ())?.is_truthy()? {
-            guarded::call_method(future, "set_result", (future.py().None(),))?;
-        }
-        Ok(())
     }
 
     /// Ends the wait.

@@ -16,7 +16,7 @@ async def main():
         async for event in executor:
             match event:
                 case aio.ExecutorSubscribed(executor_info, framework_info, agent_info):
-                    assert executor_info.executor_id.value and framework_info.id.value and agent_info.id.value
+                    assert all(each.value for each in (executor_info.executor_id, framework_info.id, agent_info.id))
                 case aio.Launch(task):
                     seen.append(type(event).__name__)
                     await executor.update(status(task.task_id, mesos_pb2.TASK_RUNNING))

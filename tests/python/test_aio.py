@@ -139,7 +139,7 @@ def test_an_update_that_is_acknowledged_is_not_acknowledged_again(embedded: Loca
             for count, state in enumerate(("TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED"), 1):
                 status = await update(framework, mesos_pb2.TaskState.Value(state))
                 await framework.acknowledge(status)
-                assert await settled(lambda: calls(embedded, "ACKNOWLEDGE")) == count  # noqa: B023
+                assert await settled(lambda: calls(embedded, "ACKNOWLEDGE")) == count
 
     run(main())
 

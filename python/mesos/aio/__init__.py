@@ -1,7 +1,7 @@
 """Frameworks and executors for asyncio: events with ``async for``, calls with ``await``.
 
-Messages are those of :mod:`mesos.v1.interface.mesos_pb2`, with ``agent_id`` instead of ``slave_id``. Nothing here needs a
-thread of the loop's, and several frameworks may share a loop. Works with asyncio and uvloop.
+Messages are those of :mod:`mesos.v1.interface.mesos_pb2`, with ``agent_id`` instead of ``slave_id``. Several frameworks
+may share a loop. Works with asyncio and uvloop.
 """
 
 from mesos.aio._events import (

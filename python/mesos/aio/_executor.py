@@ -19,8 +19,8 @@ class Executor(Subscriber[ExecutorEvent]):
     """An executor's connection to the agent that started this process.
 
     The asynchronous counterpart of :class:`mesos.executor.MesosExecutorDriver`. The iteration ends after
-    :class:`Shutdown`, and when the executor is stopped. The end of ``async with`` stops it and waits until the agent has
-    its updates, for at most five seconds.
+    :class:`Shutdown`, and when the executor is stopped. The end of ``async with`` stops it and waits until the agent
+    has its updates, for at most five seconds.
 
     This program ends each task as soon as it is launched:
 

@@ -26,9 +26,9 @@ atexit.register(_core.shutdown)
 class Framework(Subscriber[Event]):
     """A framework's connection to a Mesos master.
 
-    The asynchronous counterpart of :class:`mesos.scheduler.MesosSchedulerDriver`: the same connection, with v1 messages.
-    Iterate over it for its events. Calls are sent in their order, and do not wait for the master's answer. Where a call
-    takes an id, its text will do.
+    The asynchronous counterpart of :class:`mesos.scheduler.MesosSchedulerDriver`: the same connection, with v1
+    messages. Iterate over it for its events. Calls are sent in their order, and do not wait for the master's answer.
+    Methods that take an id accept its message or its text.
 
     ``async with`` starts the framework. Its end, also by an exception or a cancellation, stops it as :meth:`stop` does:
     the master removes the framework and kills its tasks. For a framework that is to survive its scheduler, call

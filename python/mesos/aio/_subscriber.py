@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mesos._misuse import Misuse
@@ -20,6 +21,43 @@ _TURN = 64
 """After so many events that waited already, other tasks of the loop have their turn."""
 
 
+class Watch:
+    """A loop that watches the file descriptor of a driver's events.
+
+    The loop holds this, so this does not hold whoever iterates. Watching goes on between two waits, because to begin and
+    to end it costs as much as the wait.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, events: _core.Events) -> None:
+        self.loop = loop
+        self._events = events
+        self._future: asyncio.Future[None] | None = None
+        self._descriptor = events.descriptor()
+        loop.add_reader(self._descriptor, self._woken)
+
+    def _woken(self) -> None:
+        self._events.clear()
+        if self._future is not None and not self._future.done():
+            self._future.set_result(None)
+
+    async def wait(self) -> None:
+        """Waits until the descriptor is readable."""
+        self._future = self.loop.create_future()
+        try:
+            await self._future
+        finally:
+            self._future = None
+
+    def close(self) -> None:
+        """Ends watching, from whichever thread."""
+        if asyncio._get_running_loop() is self.loop:
+            self.loop.remove_reader(self._descriptor)
+        elif not self.loop.is_closed():
+            # It may be closed in this moment.
+            with contextlib.suppress(RuntimeError):
+                self.loop.call_soon_threadsafe(self.loop.remove_reader, self._descriptor)
+
+
 class Subscriber(Generic[E]):
     """An asynchronous iterator over the events of a driver."""
 
@@ -30,6 +68,7 @@ class Subscriber(Generic[E]):
         self._misuse = Misuse()
         self._events: _core.Events | None = None
         self._last: E | None = None
+        self._watch: Watch | None = None
         self._waiting = False
         self._streak = 0
 
@@ -70,15 +109,34 @@ class Subscriber(Generic[E]):
                 if event is not None:
                     self._last = event
                     return event
-                await _ready(events)
+                if events.wait():
+                    await self._watched(events).wait()
+        except (StopAsyncIteration, DriverAbortedError):
+            self._unwatch()
+            raise
         finally:
             self._waiting = False
+            events.waited()
+
+    def _watched(self, events: _core.Events) -> Watch:
+        loop = asyncio.get_running_loop()
+        if self._watch is None or self._watch.loop is not loop:
+            self._unwatch()
+            self._watch = Watch(loop, events)
+        return self._watch
+
+    def _unwatch(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
 
     async def _stopped(self) -> None:
         """Waits until the driver, which was stopped, has sent its last call."""
         if self._events is not None:
             self._events.drop_last()
             self._last = None
+            if not self._waiting:
+                self._unwatch()
             await self._events.ended()
 
     def _sent(self, status: int) -> None:
@@ -106,17 +164,7 @@ class Subscriber(Generic[E]):
     def _status_name(self) -> str:
         return mesos_pb2.Status.Name(self._core.status())
 
-
-async def _ready(events: _core.Events) -> None:
-    """Waits until ``events.next`` has something to say."""
-    descriptor = events.wait()
-    if descriptor is None:
-        return
-    loop = asyncio.get_running_loop()
-    future = loop.create_future()
-    try:
-        loop.add_reader(descriptor, events.woken, future)
-        await future
-    finally:
-        loop.remove_reader(descriptor)
-        events.waited()
+    def __del__(self) -> None:
+        """The loop watches no more. The driver disconnects when its core is freed."""
+        if getattr(self, "_watch", None) is not None:
+            self._unwatch()
