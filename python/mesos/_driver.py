@@ -11,8 +11,8 @@ from mesos._misuse import Misuse
 from mesos.errors import DriverTimeoutError
 from mesos.interface import mesos_pb2
 
-DRIVERS: weakref.WeakSet[Driver] = weakref.WeakSet()
-"""The drivers of this process, for :mod:`mesos.testing`."""
+DRIVERS: weakref.WeakSet[Any] = weakref.WeakSet()
+"""The drivers of this process, and the frameworks and executors of :mod:`mesos.aio`, for :mod:`mesos.testing`."""
 
 
 class Driver:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import atexit
-import os
 from typing import TYPE_CHECKING, Any
 
-from mesos import _arguments, _callbacks, _conflicts, _core, _imported, _logging, _misuse  # noqa: F401  (only to be there)
+from mesos import _arguments, _callbacks, _conflicts, _core, _imported, _logging, _master, _misuse  # noqa: F401  (only to be there)
 from mesos._driver import Driver
 from mesos.errors import ArgumentTypeError, DriverError
 from mesos.interface import SchedulerDriver, mesos_pb2
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Self
 
-    from mesos._follower import Follower
     from mesos.local import LocalCluster
     from mesos.testing import RealCluster
 
@@ -82,36 +80,11 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
             pair = (parsed.principal, parsed.secret)
         self._scheduler = scheduler
         self._implicit = bool(implicitAcknowledgements)
-        self._follower: Follower | None = None
         _logging.set_level()
-        found, cluster = self._find_master(master)
+        address, cluster, self._follower = _master.find(master)
         # When this is freed, the core is freed before its cluster.
-        self._core: _core.SchedulerDriver = _core.SchedulerDriver(info, found, pair, suppressed)
+        self._core: _core.SchedulerDriver = _core.SchedulerDriver(info, address, pair, suppressed)
         self._cluster = cluster
-
-    def _find_master(self, master: Any) -> tuple[str, LocalCluster | None]:
-        """Returns the master's address, and its cluster if that is embedded."""
-        cluster = master if isinstance(getattr(master, "_core", None), _core.LocalCluster) else None
-        # An embedded cluster, or the real one of a test.
-        if not isinstance(master, str | bytes):
-            master = getattr(master, "address", master)
-        override = _arguments.text(os.environ.get("REMESOS_MASTER", ""), "REMESOS_MASTER")
-        # A script that reads its master with os.getenv passes None if the variable is not set.
-        if master is not None or not override:
-            master = _arguments.text(master, "master")
-        if override and override != master:
-            shown = [_core.redacted(str(each)) for each in (override, master)]
-            _logging.log.warning("Using the master %s, from REMESOS_MASTER, instead of %s", *shown)
-            master, cluster = override, None
-        if master in ("local", "localquiet"):
-            from mesos import _options
-            from mesos._follower import Follower
-            from mesos.local import LocalCluster
-
-            cluster = LocalCluster._with({"keep": _options.kept()})
-            self._follower = None if master == "localquiet" else Follower(cluster)
-            master = cluster.address
-        return master, cluster
 
     def start(self) -> mesos_pb2.Status.ValueType:
         """Starts the driver; a driver can be started only once. Does not wait for the master.
