@@ -1,4 +1,4 @@
-"""What a framework is told, as in ``mesos.v1.scheduler.Event``. Messages are those of ``mesos.v1.interface.mesos_pb2``."""
+"""What a framework is told, as in ``mesos.v1.scheduler.Event``."""
 
 from __future__ import annotations
 

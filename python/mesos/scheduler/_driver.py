@@ -6,11 +6,12 @@ import atexit
 from typing import TYPE_CHECKING, Any
 
 from mesos import _arguments, _callbacks, _conflicts, _core, _imported, _logging, _master, _misuse  # noqa: F401  (only to be there)
-from mesos._driver import Driver
+from mesos._driver import Driver, in_loop
 from mesos.errors import ArgumentTypeError, DriverError
 from mesos.interface import SchedulerDriver, mesos_pb2
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterable
     from typing import Self
 
@@ -47,8 +48,11 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
     :param implicitAcknowledgements: whether a status update is acknowledged when ``statusUpdate`` returns
     :param credential: sent as HTTP Basic. Also accepted as the fourth argument, its position before Mesos 0.22
     :param suppressedRoles: the roles that receive no offers until they are revived
-    :raises ArgumentTypeError: an argument has the wrong type, or the scheduler has a callback that is a coroutine
-        function or a generator function, which the driver would never await
+    :param loop: the running event loop in which coroutine functions (``async def``) among the callbacks are run, one after
+        the other; the driver's own thread waits for each. Wait for the driver's end in another thread than the loop's:
+        ``await asyncio.to_thread(driver.join)``. :mod:`mesos.aio` needs no thread and no callbacks
+    :raises ArgumentTypeError: an argument has the wrong type, or the scheduler has a callback that is a generator
+        function, or a coroutine function without a ``loop``, which the driver would never await
     :raises ArgumentValueError: required fields of a message are not set
     :raises ClusterError: the master is ``local`` and its cluster could not be started
     """
@@ -61,9 +65,12 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         implicitAcknowledgements: bool | int | mesos_pb2.Credential = True,
         credential: mesos_pb2.Credential | None = None,
         suppressedRoles: Iterable[str] | None = None,
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__()
-        _callbacks.check(scheduler, _callbacks.SCHEDULER, "scheduler")
+        self._has_loop = loop is not None
+        _callbacks.check(scheduler, _callbacks.SCHEDULER, "scheduler", self._has_loop)
         self._misuse.near_misses(scheduler, _callbacks.near_misses(scheduler, _callbacks.SCHEDULER))
         if not isinstance(implicitAcknowledgements, int) and hasattr(implicitAcknowledgements, "SerializeToString"):
             credential, implicitAcknowledgements = implicitAcknowledgements, True
@@ -78,7 +85,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
             data = _arguments.message(credential, mesos_pb2.Credential, "credential", self._misuse)
             parsed = mesos_pb2.Credential.FromString(data)
             pair = (parsed.principal, parsed.secret)
-        self._scheduler = scheduler
+        self._scheduler = scheduler if loop is None else in_loop(scheduler, loop)
         self._implicit = bool(implicitAcknowledgements)
         _logging.set_level()
         address, cluster, self._follower = _master.find(master)
@@ -96,7 +103,8 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         """
         if self._core.status() != mesos_pb2.DRIVER_NOT_STARTED:
             self._misuse.started_again("start")
-        _callbacks.check(self._scheduler, _callbacks.SCHEDULER, "scheduler")
+        if not self._has_loop:
+            _callbacks.check(self._scheduler, _callbacks.SCHEDULER, "scheduler")
         _logging.set_level()
         return self._core.start(self, self._scheduler, self._implicit)
 
