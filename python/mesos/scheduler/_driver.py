@@ -48,7 +48,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
     :param implicitAcknowledgements: whether a status update is acknowledged when ``statusUpdate`` returns
     :param credential: sent as HTTP Basic. Also accepted as the fourth argument, its position before Mesos 0.22
     :param suppressedRoles: the roles that receive no offers until they are revived
-    :param loop: the running event loop in which coroutine functions (``async def``) among the callbacks are run, one after
+    :param loop: the running event loop in which callbacks that are coroutine functions (``async def``) run, one after
         the other; the driver's own thread waits for each. Wait for the driver's end in another thread than the loop's:
         ``await asyncio.to_thread(driver.join)``. :mod:`mesos.aio` needs no thread and no callbacks
     :raises ArgumentTypeError: an argument has the wrong type, or the scheduler has a callback that is a generator
