@@ -125,7 +125,9 @@ def main() -> None:
                 took[name].append(measure(way, kind, number))
         middle = {name: statistics.median(each) for name, each in took.items()}
         ratios = [ours / least for ours, least in zip(took["asyncio"], took["classic"], strict=True)]
-        shown = "".join(f"{middle[name]:14.2f}{middle[name] / middle['classic']:8.2f}" for name in ("asyncio", "uvloop"))
+        shown = "".join(
+            f"{middle[name]:14.2f}{middle[name] / middle['classic']:8.2f}" for name in ("asyncio", "uvloop")
+        )
         print(f"{kind:10}{middle['classic']:14.2f}{shown}   {min(ratios):.2f} to {max(ratios):.2f}")
 
 

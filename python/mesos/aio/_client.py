@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mesos import _conflicts, _core, _imported, _logging  # noqa: F401  (only to be there)
@@ -33,6 +34,7 @@ class Client(Generic[_Event]):
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._process = -1
         self._descriptor = -1
         self._error: DriverAbortedError | None = None
         DRIVERS.add(self)
@@ -43,7 +45,7 @@ class Client(Generic[_Event]):
             raise DriverError(f"the {self._what} was started already; make another one")
         self._loop = asyncio.get_running_loop()
         _logging.set_level()
-        self._descriptor = self._start()
+        self._descriptor, self._process = self._start(), os.getpid()
         self._loop.add_reader(self._descriptor, self._rang)
         return self
 
@@ -136,9 +138,10 @@ class Client(Generic[_Event]):
             await self._wait(True)
 
     def _leave(self) -> None:
-        if self._loop is not None and self._descriptor >= 0 and not self._loop.is_closed():
+        # In a forked child the loop is the parent's: what it watches is shared.
+        if self._loop is not None and self._process == os.getpid() and not self._loop.is_closed():
             self._loop.remove_reader(self._descriptor)
-        self._descriptor = -1
+        self._process = -1
 
     @property
     def exception(self) -> DriverAbortedError | None:

@@ -182,7 +182,7 @@ impl Other {
 
     fn field(&self) -> Option<u32> {
         match self.kind {
-            CallType::Kill => Some(5),
+            CallType::Kill => Some(6),
             CallType::Shutdown => Some(7),
             CallType::AcceptInverseOffers => Some(13),
             CallType::DeclineInverseOffers => Some(14),
