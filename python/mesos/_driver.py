@@ -14,8 +14,8 @@ from mesos.interface import mesos_pb2
 if TYPE_CHECKING:
     import asyncio
 
-DRIVERS: weakref.WeakSet[Driver] = weakref.WeakSet()
-"""The drivers of this process, for :mod:`mesos.testing`."""
+DRIVERS: weakref.WeakSet[Any] = weakref.WeakSet()
+"""The drivers of this process, those of :mod:`mesos.aio` included, for :mod:`mesos.testing`."""
 
 
 class Driver:

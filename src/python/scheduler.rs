@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyWeakrefReference};
 
@@ -15,8 +15,8 @@ use super::guarded;
 use crate::driver::{self, Credential, Options, Status};
 use crate::per_process::PerProcess;
 use crate::session::scheduler::{Callback, SchedulerSession};
-use crate::wire::scheduler::{Call, FrameworkMessage, call};
-use crate::wire::views::StatusView;
+use crate::wire::scheduler::{Call, CallType, FrameworkMessage, call};
+use crate::wire::views::{StatusView, Wrapped};
 
 /// The drivers of this process, for those whose master is an embedded cluster of this process.
 static DRIVERS: PerProcess<Mutex<Vec<Weak<driver::SchedulerDriver>>>> = PerProcess::new();
@@ -89,7 +89,7 @@ impl SchedulerDriver {
     /// Fails, and is aborted then, if the master's address cannot be used.
     fn open(&self, py: Python<'_>, implicit_acknowledgements: bool, classes: Classes) -> PyResult<Events> {
         let callbacks = SchedulerCallbacks::import(py, &Names::v1(py)?)?;
-        self.core.start(implicit_acknowledgements)?;
+        self.core.start_for_all(implicit_acknowledgements)?;
         Ok(Events::new(self.core.clone(), callbacks, classes))
     }
 
@@ -154,20 +154,16 @@ impl SchedulerDriver {
         }))
     }
 
-    #[pyo3(signature = (task_id, agent_id=None, kill_policy=None))]
-    fn kill(&self, task_id: &[u8], agent_id: Option<&[u8]>, kill_policy: Option<&[u8]>) -> i32 {
-        self.call(Call::Kill(call::Kill {
-            task_id: Bytes::copy_from_slice(task_id),
-            agent_id: agent_id.map(Bytes::copy_from_slice),
-            kill_policy: kill_policy.map(Bytes::copy_from_slice),
-        }))
+    fn kill(&self, task_id: &[u8]) -> i32 {
+        self.call(Call::Kill(Wrapped { inner: Bytes::copy_from_slice(task_id) }))
     }
 
-    fn shutdown(&self, executor_id: &[u8], agent_id: &[u8]) -> i32 {
-        self.call(Call::Shutdown(call::Shutdown {
-            executor_id: Bytes::copy_from_slice(executor_id),
-            agent_id: Bytes::copy_from_slice(agent_id),
-        }))
+    /// A call that the classic API does not have: the number of its type, and the bytes of its message.
+    fn other(&self, kind: i32, message: &[u8]) -> PyResult<i32> {
+        let kind = CallType::try_from(kind).ok();
+        let other = kind.and_then(|kind| call::Other::new(kind, Bytes::copy_from_slice(message)));
+        let other = other.ok_or_else(|| PyValueError::new_err("not the type of a call that the classic API lacks"))?;
+        Ok(self.call(Call::Other(other)))
     }
 
     fn revive(&self, roles: Vec<String>) -> i32 {
@@ -243,6 +239,11 @@ impl SchedulerDriver {
     }
 }
 
+fn parse_all<'py>(py: Python<'py>, parser: &Py<PyAny>, messages: &[Bytes]) -> PyResult<Bound<'py, PyAny>> {
+    let messages = messages.iter().map(|message| parse(py, parser, message)).collect::<PyResult<Vec<_>>>()?;
+    Ok(PyList::new(py, messages)?.into_any())
+}
+
 fn copy_all(py: Python<'_>, messages: &[Py<PyBytes>]) -> Vec<Bytes> {
     messages.iter().map(|m| Bytes::copy_from_slice(m.as_bytes(py))).collect()
 }
@@ -256,6 +257,9 @@ struct SchedulerCallbacks {
     task_status: Py<PyAny>,
     executor_id: Py<PyAny>,
     slave_id: Py<PyAny>,
+    /// For the v1 API alone: the classic API has no callback with these.
+    inverse_offer: Option<Py<PyAny>>,
+    operation_status: Option<Py<PyAny>>,
     /// Converts a message's payload to the type that callbacks receive.
     received: Py<PyAny>,
 }
@@ -273,6 +277,8 @@ impl SchedulerCallbacks {
             task_status: parser("TaskStatus")?,
             executor_id: parser("ExecutorID")?,
             slave_id: parser(names.agent_id)?,
+            inverse_offer: names.is_v1.then(|| parser("InverseOffer")).transpose()?,
+            operation_status: names.is_v1.then(|| parser("OperationStatus")).transpose()?,
             received: names.received.clone_ref(py),
         })
     }
@@ -296,6 +302,9 @@ impl Callbacks for SchedulerCallbacks {
             Callback::FrameworkMessage { .. } => "frameworkMessage",
             Callback::AgentLost(_) => "slaveLost",
             Callback::ExecutorLost { .. } => "executorLost",
+            Callback::InverseOffers(_) => "inverseOffers",
+            Callback::InverseOfferRescinded(_) => "inverseOfferRescinded",
+            Callback::OperationUpdate(_) => "operationUpdate",
             Callback::Error(_) => "error",
         }
     }
@@ -313,10 +322,16 @@ impl Callbacks for SchedulerCallbacks {
             }
             Callback::Reregistered { master_info } => vec![parse(py, &c.master_info, master_info)?],
             Callback::Disconnected => vec![],
-            Callback::ResourceOffers(offers) => {
-                let offers = offers.iter().map(|offer| parse(py, &c.offer, offer)).collect::<PyResult<Vec<_>>>()?;
-                vec![PyList::new(py, offers)?.into_any()]
-            }
+            Callback::ResourceOffers(offers) => vec![parse_all(py, &c.offer, offers)?],
+            Callback::InverseOffers(offers) => match &c.inverse_offer {
+                Some(parser) => vec![parse_all(py, parser, offers)?],
+                None => vec![],
+            },
+            Callback::OperationUpdate(status) => match &c.operation_status {
+                Some(parser) => vec![parse(py, parser, status)?],
+                None => vec![],
+            },
+            Callback::InverseOfferRescinded(id) => vec![parse(py, &c.offer_id, id)?],
             Callback::OfferRescinded(id) => vec![parse(py, &c.offer_id, id)?],
             Callback::StatusUpdate { status, .. } => vec![parse(py, &c.task_status, status)?],
             Callback::FrameworkMessage { executor_id, agent_id, data } => vec![

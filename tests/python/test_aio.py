@@ -376,15 +376,15 @@ def test_messages_reach_an_executor_and_shutdown_ends_it(master: str, run: Run) 
             launched.executor.CopyFrom(made)
             await framework.launch(first, launched)
             await update(framework, mesos_pb2.TASK_RUNNING)
-            await framework.message("executor", first.agent_id, "hello")
+            await framework.message(first.agent_id, "executor", "hello")
             said = b""
             async for event in framework:
                 match event:
-                    case aio.Message(executor_id, agent_id, said):
+                    case aio.Message(agent_id, executor_id, said):
                         assert (executor_id.value, agent_id) == ("executor", first.agent_id)
                         assert type(said) is bytes
                         await framework.shutdown(executor_id, agent_id)
-                    case aio.ExecutorLost(_, agent_id, status):
+                    case aio.ExecutorLost(agent_id, _, status):
                         assert agent_id == first.agent_id
                         return said, status
             raise AssertionError("the iteration ended")

@@ -8,22 +8,18 @@ from mesos.aio._events import (
     AgentLost,
     Disconnected,
     Event,
-    ExecutorEvent,
     ExecutorLost,
-    ExecutorResubscribed,
-    ExecutorSubscribed,
-    FrameworkMessage,
-    Kill,
-    Launch,
+    InverseOffers,
     Message,
     Offers,
+    OperationUpdate,
     Rescinded,
+    RescindedInverse,
     Resubscribed,
-    Shutdown,
     Subscribed,
     Update,
 )
-from mesos.aio._executor import Executor
+from mesos.aio._executor import Executor, ExecutorEvent
 from mesos.aio._framework import Framework
 
 __all__ = [
@@ -33,17 +29,14 @@ __all__ = [
     "Executor",
     "ExecutorEvent",
     "ExecutorLost",
-    "ExecutorResubscribed",
-    "ExecutorSubscribed",
     "Framework",
-    "FrameworkMessage",
-    "Kill",
-    "Launch",
+    "InverseOffers",
     "Message",
     "Offers",
+    "OperationUpdate",
     "Rescinded",
+    "RescindedInverse",
     "Resubscribed",
-    "Shutdown",
     "Subscribed",
     "Update",
 ]

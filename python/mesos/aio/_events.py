@@ -1,4 +1,4 @@
-"""The events of frameworks and executors, with the names and the messages of the v1 API."""
+"""The events of a framework, with the names and the messages of the v1 API."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Resubscribed:
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """The connection to the master, or to the agent, is lost. It is made again."""
+    """The connection to the master is lost. All offers are invalid. The framework subscribes again by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,24 @@ class Offers:
 
 
 @dataclass(frozen=True, slots=True)
+class InverseOffers:
+    """Agents are about to be maintained, and the master asks for their resources back."""
+
+    inverse_offers: list[mesos_pb2.InverseOffer]
+
+
+@dataclass(frozen=True, slots=True)
 class Rescinded:
     """An offer is no longer valid."""
 
     offer_id: mesos_pb2.OfferID
+
+
+@dataclass(frozen=True, slots=True)
+class RescindedInverse:
+    """An inverse offer is no longer valid."""
+
+    inverse_offer_id: mesos_pb2.OfferID
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +67,18 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
+class OperationUpdate:
+    """The status of an operation that has an id. It comes again until ``acknowledge_operation`` is called."""
+
+    status: mesos_pb2.OperationStatus
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """An executor has sent a message. Delivery is best effort."""
 
-    executor_id: mesos_pb2.ExecutorID
     agent_id: mesos_pb2.AgentID
+    executor_id: mesos_pb2.ExecutorID
     data: bytes
 
 
@@ -72,85 +93,39 @@ class AgentLost:
 class ExecutorLost:
     """An executor has ended. ``status`` is as returned by wait(2) (exit status 1 is 256), or -1 if it is unknown."""
 
-    executor_id: mesos_pb2.ExecutorID
     agent_id: mesos_pb2.AgentID
+    executor_id: mesos_pb2.ExecutorID
     status: int
 
 
 Event: TypeAlias = (
-    Subscribed | Resubscribed | Disconnected | Offers | Rescinded | Update | Message | AgentLost | ExecutorLost
+    Subscribed
+    | Resubscribed
+    | Disconnected
+    | Offers
+    | InverseOffers
+    | Rescinded
+    | RescindedInverse
+    | Update
+    | OperationUpdate
+    | Message
+    | AgentLost
+    | ExecutorLost
 )
 """An event of a :class:`mesos.aio.Framework`."""
 
-
-@dataclass(frozen=True, slots=True)
-class ExecutorSubscribed:
-    """The executor has subscribed to its agent."""
-
-    executor_info: mesos_pb2.ExecutorInfo
-    framework_info: mesos_pb2.FrameworkInfo
-    agent_info: mesos_pb2.AgentInfo
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutorResubscribed:
-    """The executor has subscribed again, to an agent that was restarted or after a lost connection."""
-
-    agent_info: mesos_pb2.AgentInfo
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """The executor is to run a task."""
-
-    task: mesos_pb2.TaskInfo
-
-
-@dataclass(frozen=True, slots=True)
-class Kill:
-    """The executor is to kill a task."""
-
-    task_id: mesos_pb2.TaskID
-    kill_policy: mesos_pb2.KillPolicy | None
-
-
-@dataclass(frozen=True, slots=True)
-class FrameworkMessage:
-    """The framework has sent a message. Delivery is best effort."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Shutdown:
-    """The executor is to kill its tasks and to end. This is its last event."""
-
-
-ExecutorEvent: TypeAlias = (
-    ExecutorSubscribed | ExecutorResubscribed | Disconnected | Launch | Kill | FrameworkMessage | Shutdown
-)
-"""An event of a :class:`mesos.aio.Executor`."""
-
-OF_FRAMEWORK: dict[str, Callable[..., Any]] = {
+MAKERS: dict[str, Callable[..., Any]] = {
     "registered": Subscribed,
     "reregistered": Resubscribed,
     "disconnected": Disconnected,
     "resourceOffers": Offers,
+    "inverseOffers": InverseOffers,
     "offerRescinded": Rescinded,
+    "inverseOfferRescinded": RescindedInverse,
     "statusUpdate": Update,
-    "frameworkMessage": Message,
+    "operationUpdate": OperationUpdate,
+    "frameworkMessage": lambda executor_id, agent_id, data: Message(agent_id, executor_id, data),
     "slaveLost": AgentLost,
-    "executorLost": ExecutorLost,
+    "executorLost": lambda executor_id, agent_id, status: ExecutorLost(agent_id, executor_id, status),
 }
-"""The class of a framework's event for each callback of the classic API."""
-
-OF_EXECUTOR: dict[str, Callable[..., Any]] = {
-    "registered": ExecutorSubscribed,
-    "reregistered": ExecutorResubscribed,
-    "disconnected": Disconnected,
-    "launchTask": Launch,
-    "killTask": Kill,
-    "frameworkMessage": FrameworkMessage,
-    "shutdown": Shutdown,
-}
-"""The class of an executor's event for each callback of the classic API."""
+"""What makes an event, for each callback of the classic API and with the callback's arguments."""

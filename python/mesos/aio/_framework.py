@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from mesos import _arguments, _core, _logging, _master
-from mesos.aio._events import OF_FRAMEWORK, Event, Subscribed, Update
+from mesos.aio._events import MAKERS, Event, Subscribed, Update
 from mesos.aio._subscriber import Subscriber
-from mesos.v1.interface import mesos_pb2
+from mesos.v1.interface import mesos_pb2, scheduler_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from mesos.testing import RealCluster
 
     _Offer: TypeAlias = mesos_pb2.Offer | mesos_pb2.OfferID | str
+    _Inverse: TypeAlias = mesos_pb2.InverseOffer | mesos_pb2.OfferID | str
 
+_Call = scheduler_pb2.Call
 atexit.register(_core.shutdown)
 
 
@@ -110,7 +113,7 @@ class Framework(Subscriber[Event]):
         """
         self._start_once()
         _logging.set_level()
-        self._events = self._core.open(self._implicit, {**OF_FRAMEWORK, "registered": _noting(self._ids)})
+        self._events = self._core.open(self._implicit, {**MAKERS, "registered": _noting(self._ids)})
 
     async def stop(self, *, failover: bool = False) -> None:
         """Stops the framework, and waits until its last calls have been sent. Its iteration ends.
@@ -147,16 +150,11 @@ class Framework(Subscriber[Event]):
         :param tasks: if ``agent_id`` is not set, it becomes that of the offer
         :param filters: how long the resources that the tasks do not use are not offered again; 5 seconds by default
         """
-        listed = _as_list(offers)
-        agent = next((offer.agent_id for offer in listed if isinstance(offer, mesos_pb2.Offer)), None)
-        placed = [_placed(task, agent) for task in _as_list(tasks)]
-        self._sent(
-            self._core.launch(
-                self._offer_ids(listed),
-                _arguments.messages(placed, mesos_pb2.TaskInfo, "tasks", self._misuse),
-                _arguments.optional_message(filters, mesos_pb2.Filters, "filters", self._misuse),
-            )
-        )
+        # What is not iterable is reported below.
+        with contextlib.suppress(TypeError):
+            tasks = _placed(tasks, offers)
+        listed = _arguments.one_or_more(tasks, mesos_pb2.TaskInfo, "tasks", self._misuse)
+        self._sent(self._core.launch(self._offer_ids(offers), listed, self._filters(filters)))
 
     async def accept(
         self,
@@ -167,24 +165,31 @@ class Framework(Subscriber[Event]):
     ) -> None:
         """Accepts one or more offers of the same agent and applies operations to them in their order.
 
-        :raises ArgumentValueError: an operation has an id, which requests feedback, for which there is no event
+        The outcome of an operation that has an id is told by :class:`OperationUpdate`.
         """
-        operations = _as_list(operations)
-        self._sent(
-            self._core.accept(
-                self._offer_ids(_as_list(offers)),
-                _arguments.operations(operations, mesos_pb2.Offer.Operation, "operations", self._misuse),
-                _arguments.optional_message(filters, mesos_pb2.Filters, "filters", self._misuse),
-            )
-        )
+        listed = _arguments.one_or_more(operations, mesos_pb2.Offer.Operation, "operations", self._misuse)
+        self._sent(self._core.accept(self._offer_ids(offers), listed, self._filters(filters)))
 
     async def decline(self, offers: _Offer | Iterable[_Offer], *, filters: mesos_pb2.Filters | None = None) -> None:
         """Declines one or more offers.
 
         :param filters: how long the same resources are not offered again; 5 seconds by default
         """
-        filtered = _arguments.optional_message(filters, mesos_pb2.Filters, "filters", self._misuse)
-        self._sent(self._core.decline(self._offer_ids(_as_list(offers)), filtered))
+        self._sent(self._core.decline(self._offer_ids(offers), self._filters(filters)))
+
+    async def accept_inverse_offers(
+        self, inverse_offers: _Inverse | Iterable[_Inverse], *, filters: mesos_pb2.Filters | None = None
+    ) -> None:
+        """Agrees to give the resources of agents back before their maintenance."""
+        call = _Call.AcceptInverseOffers(inverse_offer_ids=self._inverse_ids(inverse_offers), filters=filters)
+        self._send(_Call.ACCEPT_INVERSE_OFFERS, call)
+
+    async def decline_inverse_offers(
+        self, inverse_offers: _Inverse | Iterable[_Inverse], *, filters: mesos_pb2.Filters | None = None
+    ) -> None:
+        """Does not agree to give the resources of agents back before their maintenance."""
+        call = _Call.DeclineInverseOffers(inverse_offer_ids=self._inverse_ids(inverse_offers), filters=filters)
+        self._send(_Call.DECLINE_INVERSE_OFFERS, call)
 
     async def revive(self, roles: Iterable[str] | None = None) -> None:
         """Removes the filters of roles and ends their suppression.
@@ -217,17 +222,16 @@ class Framework(Subscriber[Event]):
         :param agent_id: the task's agent, with which a master that was elected anew knows where to look
         :param kill_policy: replaces the policy of the task, such as its grace period
         """
-        self._sent(
-            self._core.kill(
-                _arguments.message(task_id, mesos_pb2.TaskID, "task_id", self._misuse),
-                None if agent_id is None else self._agent(agent_id),
-                _arguments.optional_message(kill_policy, mesos_pb2.KillPolicy, "kill_policy", self._misuse),
-            )
-        )
+        call = _Call.Kill(task_id=self._message(task_id, mesos_pb2.TaskID, "task_id"), kill_policy=kill_policy)
+        if agent_id is not None:
+            call.agent_id.CopyFrom(self._message(agent_id, mesos_pb2.AgentID, "agent_id"))
+        self._send(_Call.KILL, call)
 
     async def shutdown(self, executor_id: mesos_pb2.ExecutorID | str, agent_id: mesos_pb2.AgentID | str) -> None:
         """Asks an executor to kill its tasks and to end."""
-        self._sent(self._core.shutdown(self._executor(executor_id), self._agent(agent_id)))
+        executor = self._message(executor_id, mesos_pb2.ExecutorID, "executor_id")
+        agent = self._message(agent_id, mesos_pb2.AgentID, "agent_id")
+        self._send(_Call.SHUTDOWN, _Call.Shutdown(executor_id=executor, agent_id=agent))
 
     async def acknowledge(self, status: mesos_pb2.TaskStatus) -> None:
         """Acknowledges an update at once. An update without a uuid or an agent needs none, and none is sent."""
@@ -244,11 +248,38 @@ class Framework(Subscriber[Event]):
         """
         self._sent(self._core.reconcile(_arguments.messages(tasks, mesos_pb2.TaskStatus, "tasks", self._misuse)))
 
+    async def acknowledge_operation(self, status: mesos_pb2.OperationStatus) -> None:
+        """Acknowledges the status of an operation. One without a uuid needs no acknowledgement, and none is sent."""
+        status = self._message(status, mesos_pb2.OperationStatus, "status")
+        if not status.HasField("uuid"):
+            return
+        call = _Call.AcknowledgeOperationStatus(uuid=status.uuid.value, operation_id=status.operation_id)
+        if status.HasField("agent_id"):
+            call.agent_id.CopyFrom(status.agent_id)
+        if status.HasField("resource_provider_id"):
+            call.resource_provider_id.CopyFrom(status.resource_provider_id)
+        self._send(_Call.ACKNOWLEDGE_OPERATION_STATUS, call)
+
+    async def reconcile_operations(self, operations: Iterable[mesos_pb2.OperationStatus] = ()) -> None:
+        """Asks the master for the latest state of operations, which comes as an :class:`OperationUpdate` for each.
+
+        :param operations: statuses with the operations' ids, and those of their agents if they are known; if empty, the
+            master reports every operation of the framework that has an id
+        """
+        call = _Call.ReconcileOperations()
+        for data in _arguments.messages(operations, mesos_pb2.OperationStatus, "operations", self._misuse):
+            status = mesos_pb2.OperationStatus.FromString(data)
+            operation = call.operations.add(operation_id=status.operation_id)
+            if status.HasField("agent_id"):
+                operation.agent_id.CopyFrom(status.agent_id)
+        self._send(_Call.RECONCILE_OPERATIONS, call)
+
     async def message(
-        self, executor_id: mesos_pb2.ExecutorID | str, agent_id: mesos_pb2.AgentID | str, data: bytes | str
+        self, agent_id: mesos_pb2.AgentID | str, executor_id: mesos_pb2.ExecutorID | str, data: bytes | str
     ) -> None:
         """Sends bytes, or text encoded as UTF-8, to an executor. Delivery is best effort."""
-        executor, agent = self._executor(executor_id), self._agent(agent_id)
+        executor = _arguments.message(executor_id, mesos_pb2.ExecutorID, "executor_id", self._misuse)
+        agent = _arguments.message(agent_id, mesos_pb2.AgentID, "agent_id", self._misuse)
         self._sent(self._core.message(executor, agent, _arguments.data(data, "data")))
 
     async def request(self, requests: Iterable[mesos_pb2.Request]) -> None:
@@ -272,15 +303,28 @@ class Framework(Subscriber[Event]):
             )
         )
 
-    def _offer_ids(self, offers: list[Any]) -> list[bytes]:
-        ids = [offer.id if isinstance(offer, mesos_pb2.Offer) else offer for offer in offers]
-        return _arguments.messages(ids, mesos_pb2.OfferID, "offers", self._misuse)
+    def _offer_ids(self, offers: Any, argument: str = "offers") -> list[bytes]:
+        """Returns the serialized ids of offers, which may be given as offers."""
+        if hasattr(offers, "SerializeToString") or isinstance(offers, str | bytes):
+            offers = [offers]
+        # What is not iterable is reported below.
+        with contextlib.suppress(TypeError):
+            offers = [getattr(offer, "id", offer) for offer in offers]
+        return _arguments.messages(offers, mesos_pb2.OfferID, argument, self._misuse)
 
-    def _agent(self, agent_id: mesos_pb2.AgentID | str) -> bytes:
-        return _arguments.message(agent_id, mesos_pb2.AgentID, "agent_id", self._misuse)
+    def _inverse_ids(self, offers: Any) -> list[mesos_pb2.OfferID]:
+        return [mesos_pb2.OfferID.FromString(data) for data in self._offer_ids(offers, "inverse_offers")]
 
-    def _executor(self, executor_id: mesos_pb2.ExecutorID | str) -> bytes:
-        return _arguments.message(executor_id, mesos_pb2.ExecutorID, "executor_id", self._misuse)
+    def _filters(self, filters: mesos_pb2.Filters | None) -> bytes | None:
+        return _arguments.optional_message(filters, mesos_pb2.Filters, "filters", self._misuse)
+
+    def _message(self, value: Any, kind: Any, argument: str) -> Any:
+        """Returns a message of this kind, which may be given as text if it is an id."""
+        return kind.FromString(_arguments.message(value, kind, argument, self._misuse))
+
+    def _send(self, kind: int, call: Any) -> None:
+        """Makes a call that the classic API does not have."""
+        self._sent(self._core.other(kind, call.SerializeToString()))
 
     async def __aenter__(self) -> Self:
         """Starts the framework."""
@@ -308,21 +352,21 @@ def _noting(ids: list[mesos_pb2.FrameworkID]) -> Callable[..., Subscribed]:
     return subscribed
 
 
-def _as_list(values: Any) -> Any:
-    """Returns a list of one message or id, or what ``_arguments`` is to look at."""
-    single = hasattr(values, "SerializeToString") or isinstance(values, str | bytes)
-    if single:
-        return [values]
-    try:
-        return list(values)
-    except TypeError:
-        return values
+def _placed(tasks: Any, offers: Any) -> list[Any]:
+    """Returns tasks with the agent of an offer, if they have none.
 
-
-def _placed(task: Any, agent: mesos_pb2.AgentID | None) -> Any:
-    if agent is None or not isinstance(task, mesos_pb2.TaskInfo) or task.HasField("agent_id"):
-        return task
-    placed = mesos_pb2.TaskInfo()
-    placed.CopyFrom(task)
-    placed.agent_id.CopyFrom(agent)
+    :raises TypeError: the arguments are no messages and not iterable
+    """
+    offers = [offers] if isinstance(offers, mesos_pb2.Offer | mesos_pb2.OfferID | str | bytes) else offers
+    tasks = [tasks] if hasattr(tasks, "SerializeToString") else tasks
+    agent = next((offer.agent_id for offer in offers if isinstance(offer, mesos_pb2.Offer)), None)
+    placed = []
+    for task in tasks:
+        if agent is not None and isinstance(task, mesos_pb2.TaskInfo) and not task.HasField("agent_id"):
+            copy = mesos_pb2.TaskInfo()
+            copy.CopyFrom(task)
+            copy.agent_id.CopyFrom(agent)
+            placed.append(copy)
+        else:
+            placed.append(task)
     return placed

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from mesos._driver import DRIVERS
 from mesos._misuse import Misuse
 from mesos.errors import DriverAbortedError, DriverError
 from mesos.interface import mesos_pb2
@@ -24,8 +25,8 @@ _TURN = 64
 class Watch:
     """A loop that watches the file descriptor of a driver's events.
 
-    The loop holds this, so this does not hold whoever iterates. Watching goes on between two waits, because to begin and
-    to end it costs as much as the wait.
+    The loop holds this, so this does not hold whoever iterates. Watching goes on between two waits, because beginning
+    and ending it costs as much as the wait.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, events: _core.Events) -> None:
@@ -71,6 +72,7 @@ class Subscriber(Generic[E]):
         self._watch: Watch | None = None
         self._waiting = False
         self._streak = 0
+        DRIVERS.add(self)
 
     def __aiter__(self) -> Self:
         """Returns this object: an iteration goes on where another one has stopped."""
@@ -130,6 +132,12 @@ class Subscriber(Generic[E]):
             self._watch.close()
             self._watch = None
 
+    @property
+    def exception(self) -> DriverAbortedError | None:
+        """The error that aborted the driver, once the iteration has raised it."""
+        error = None if self._events is None else self._events.error()
+        return None if error is None else DriverAbortedError(error)
+
     async def _stopped(self) -> None:
         """Waits until the driver, which was stopped, has sent its last call."""
         if self._events is not None:
@@ -151,9 +159,8 @@ class Subscriber(Generic[E]):
     def _not_running(self) -> DriverError:
         if self._events is None:
             return DriverError(f"the {self._what} was not started: use `async with`, or `await start()` before")
-        error = self._events.error()
-        if error is not None:
-            return DriverAbortedError(error)
+        if self.exception is not None:
+            return self.exception
         aborted = self._core.status() == mesos_pb2.DRIVER_ABORTED
         return DriverError(f"the {self._what} was {'aborted' if aborted else 'stopped'}")
 

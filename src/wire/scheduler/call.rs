@@ -8,7 +8,7 @@ use super::FrameworkMessage;
 /// The type of a call. See [`Call`] for an example.
 pub use crate::proto::v1::scheduler::call::Type as CallType;
 use crate::wire::Post;
-use crate::wire::views::{StatusView, TaskGroup};
+use crate::wire::views::{StatusView, TaskGroup, Wrapped};
 
 /// A call of a scheduler to its master.
 ///
@@ -37,13 +37,13 @@ pub enum Call {
     Decline(Decline),
     Revive(Roles),
     Suppress(Roles),
-    Kill(Kill),
-    Shutdown(Shutdown),
+    Kill(Wrapped),
     Acknowledge(Acknowledge),
     Reconcile(Reconcile),
     Message(FrameworkMessage),
     Request(Requests),
     UpdateFramework(Subscribe),
+    Other(Other),
 }
 
 /// Calls a function with the number of a call's field in `mesos.v1.scheduler.Call`, what is in the field, and more
@@ -55,7 +55,6 @@ macro_rules! with_field {
             Call::Accept(field) => $function(4, field $(, $argument)*),
             Call::Decline(field) => $function(5, field $(, $argument)*),
             Call::Kill(field) => $function(6, field $(, $argument)*),
-            Call::Shutdown(field) => $function(7, field $(, $argument)*),
             Call::Acknowledge(field) => $function(8, field $(, $argument)*),
             Call::Reconcile(field) => $function(9, field $(, $argument)*),
             Call::Message(field) => $function(10, field $(, $argument)*),
@@ -63,7 +62,7 @@ macro_rules! with_field {
             Call::Revive(field) => $function(15, field $(, $argument)*),
             Call::Suppress(field) => $function(16, field $(, $argument)*),
             Call::UpdateFramework(field) => $function(19, field $(, $argument)*),
-            Call::Teardown => Default::default(),
+            Call::Teardown | Call::Other(_) => Default::default(),
         }
     };
 }
@@ -79,12 +78,12 @@ impl Call {
             Self::Revive(_) => CallType::Revive,
             Self::Suppress(_) => CallType::Suppress,
             Self::Kill(_) => CallType::Kill,
-            Self::Shutdown(_) => CallType::Shutdown,
             Self::Acknowledge(_) => CallType::Acknowledge,
             Self::Reconcile(_) => CallType::Reconcile,
             Self::Message(_) => CallType::Message,
             Self::Request(_) => CallType::Request,
             Self::UpdateFramework(_) => CallType::UpdateFramework,
+            Self::Other(other) => other.kind,
         }
     }
 }
@@ -122,7 +121,8 @@ impl Post for Envelope {
     fn encoded_len(&self) -> usize {
         let id = self.framework_id.as_ref().map_or(0, |id| encoding::bytes::encoded_len(1, id));
         let kind = int32::encoded_len(2, &self.call.kind().into());
-        id.saturating_add(kind).saturating_add(with_field!(&self.call, message::encoded_len))
+        let other = self.other().map_or(0, |(number, message)| encoding::bytes::encoded_len(number, message));
+        id.saturating_add(kind).saturating_add(with_field!(&self.call, message::encoded_len)).saturating_add(other)
     }
 
     fn encode(&self, buffer: &mut BytesMut) {
@@ -131,6 +131,65 @@ impl Post for Envelope {
         }
         int32::encode(2, &self.call.kind().into(), buffer);
         with_field!(&self.call, message::encode, buffer);
+        if let Some((number, message)) = self.other() {
+            encoding::bytes::encode(number, message, buffer);
+        }
+    }
+}
+
+impl Envelope {
+    /// The number of the field of a call that the classic API does not have, and what is in it.
+    fn other(&self) -> Option<(u32, &Bytes)> {
+        match &self.call {
+            Call::Other(other) => Some((other.field()?, &other.message)),
+            _ => None,
+        }
+    }
+}
+
+/// A call that the classic API does not have: SHUTDOWN, those about inverse offers and operations, and KILL with more
+/// than a task's id.
+///
+/// ```
+/// use prost::Message;
+/// use remesos::proto::v1;
+/// use remesos::wire::Post;
+/// use remesos::wire::scheduler::call::Other;
+/// use remesos::wire::scheduler::{Call, CallType, Envelope};
+///
+/// let shutdown = v1::scheduler::call::Shutdown {
+///     executor_id: v1::ExecutorId { value: "executor".to_owned() },
+///     agent_id: v1::AgentId { value: "agent".to_owned() },
+/// };
+/// let other = Other::new(CallType::Shutdown, shutdown.encode_to_vec().into()).expect("a call of its own");
+/// let body = Envelope { framework_id: None, call: Call::Other(other) }.to_bytes();
+/// assert_eq!(v1::scheduler::Call::decode(body)?.shutdown, Some(shutdown));
+/// assert_eq!(Other::new(CallType::Decline, Default::default()), None);
+/// # Ok::<(), prost::DecodeError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Other {
+    kind: CallType,
+    message: Bytes,
+}
+
+impl Other {
+    /// A call of this type with the bytes of its message; `None` if only another variant of [`Call`] can be this.
+    pub fn new(kind: CallType, message: Bytes) -> Option<Self> {
+        let call = Self { kind, message };
+        call.field().is_some().then_some(call)
+    }
+
+    fn field(&self) -> Option<u32> {
+        match self.kind {
+            CallType::Kill => Some(6),
+            CallType::Shutdown => Some(7),
+            CallType::AcceptInverseOffers => Some(13),
+            CallType::DeclineInverseOffers => Some(14),
+            CallType::AcknowledgeOperationStatus => Some(17),
+            CallType::ReconcileOperations => Some(18),
+            _ => None,
+        }
     }
 }
 
@@ -181,28 +240,6 @@ pub struct Decline {
 pub struct Roles {
     #[prost(string, repeated, tag = "1")]
     pub roles: Vec<String>,
-}
-
-/// `Call.Kill`. See [`Call`] for an example.
-#[derive(Clone, PartialEq, prost::Message)]
-#[allow(missing_docs)]
-pub struct Kill {
-    #[prost(bytes = "bytes", tag = "1")]
-    pub task_id: Bytes,
-    #[prost(bytes = "bytes", optional, tag = "2")]
-    pub agent_id: Option<Bytes>,
-    #[prost(bytes = "bytes", optional, tag = "3")]
-    pub kill_policy: Option<Bytes>,
-}
-
-/// `Call.Shutdown`. See [`Call`] for an example.
-#[derive(Clone, PartialEq, prost::Message)]
-#[allow(missing_docs)]
-pub struct Shutdown {
-    #[prost(bytes = "bytes", tag = "1")]
-    pub executor_id: Bytes,
-    #[prost(bytes = "bytes", tag = "2")]
-    pub agent_id: Bytes,
 }
 
 /// `Call.Acknowledge`.
@@ -357,8 +394,7 @@ mod tests {
             Call::Decline(Decline::default()),
             Call::Revive(roles.clone()),
             Call::Suppress(roles),
-            Call::Kill(Kill::default()),
-            Call::Shutdown(Shutdown::default()),
+            Call::Kill(Wrapped::default()),
             Call::Acknowledge(Acknowledge::default()),
             Call::Reconcile(Reconcile::default()),
             Call::Message(FrameworkMessage::default()),
@@ -375,7 +411,6 @@ mod tests {
                 (CallType::Revive, real.revive.is_some()),
                 (CallType::Suppress, real.suppress.is_some()),
                 (CallType::Kill, real.kill.is_some()),
-                (CallType::Shutdown, real.shutdown.is_some()),
                 (CallType::Acknowledge, real.acknowledge.is_some()),
                 (CallType::Reconcile, real.reconcile.is_some()),
                 (CallType::Message, real.message.is_some()),

@@ -9,6 +9,7 @@ use crate::proto::v1;
 use crate::proto::v1::scheduler::Call as Real;
 use crate::session::scheduler::SchedulerSession;
 use crate::wire::scheduler::{Call, CallType, Envelope, FrameworkMessage, call};
+use crate::wire::views::Wrapped;
 
 const ACCEPTED: &str = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
 const LAST: &str = "HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
@@ -69,10 +70,7 @@ fn real(call: Call) -> Real {
 }
 
 fn kill(task: &str) -> Call {
-    {
-        let task_id = v1::TaskId { value: task.into() }.encode_to_vec().into();
-        Call::Kill(call::Kill { task_id, ..Default::default() })
-    }
+    Call::Kill(Wrapped { inner: v1::TaskId { value: task.into() }.encode_to_vec().into() })
 }
 
 fn roles() -> call::Roles {
