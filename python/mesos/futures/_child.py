@@ -53,12 +53,19 @@ def _failure(error: BaseException, pickler: Any) -> bytes:
     return pickle.dumps((pickled, summary, text), pickle.HIGHEST_PROTOCOL)
 
 
+def _run(work: tuple[Any, ...]) -> Any:
+    if len(work) == 3:
+        function, arguments, keywords = work
+        return function(*arguments, **keywords)
+    pickled, chunk = work
+    function = pickle.loads(pickled)
+    return [function(*arguments) for arguments in chunk]
+
+
 def _call(data: bytes, pickler: Any) -> tuple[bytes, bytes]:
     """Makes a call. Returns whether it succeeded, as a byte, and the result or the exception."""
     try:
-        function, arguments, keywords = pickle.loads(data)
-        result = function(*arguments, **keywords)
-        del function, arguments, keywords
+        result = _run(pickle.loads(data))
         answer = b"\1", pickler.dumps(result, protocol=pickle.HIGHEST_PROTOCOL)
     except BaseException as error:
         answer = b"\0", _failure(error, pickler)
@@ -75,8 +82,10 @@ def main() -> None:
     if os.getppid() != int(sys.argv[2]):
         return
     os.set_inheritable(link.fileno(), False)
-    # A pipe with room for a few calls, and for what multiprocessing in a call sees as the program.
     sys.argv[1:] = []
+    # Files that the agent has fetched can be imported.
+    sys.path.insert(0, os.getcwd())
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     pickler = _pickler()
     stream = link.makefile("rb")
     while (data := read(stream)) is not None:

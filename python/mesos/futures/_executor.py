@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mesos.errors import ArgumentTypeError, DriverError
@@ -161,7 +161,7 @@ class MesosPoolExecutor(Executor):
         buffersize: int | None = None,
         progress: bool | str = False,
     ) -> Iterator[_T]:
-        """Calls ``fn`` with the items of ``iterables``. Returns an iterator over the results, in the order of the items.
+        """Calls ``fn`` with the items of ``iterables``. Returns an iterator over the results, in their order.
 
         When the iterator is closed, or raises an exception, the calls whose results it has not returned are cancelled.
 
@@ -189,7 +189,7 @@ class MesosPoolExecutor(Executor):
         """Is like :meth:`map`, with the results as they complete."""
         self._check_process()
         number(chunksize, "chunksize", 1, whole=True)
-        return _map.unordered(self._submit_chunks, as_completed, fn, iterables, timeout, chunksize, progress)
+        return _map.unordered(self._submit_chunks, fn, iterables, timeout, chunksize, progress)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Takes no more calls, and ends the workers and the framework when all calls are done.
@@ -218,14 +218,17 @@ class MesosPoolExecutor(Executor):
                 future.cancel()
 
     def _submit_chunks(self, fn: Callable[..., _T], chunks: list[Any]) -> list[MesosFuture[list[_T]]]:
-        """Submits calls of :func:`_map.run_chunk`, in one turn."""
+        """Submits chunks of calls in one turn. The function is pickled once."""
         futures: list[MesosFuture[list[_T]]] = []
         calls = []
+        function: bytes | None = None
         for chunk in chunks:
             future: MesosFuture[list[_T]] = MesosFuture()
             futures.append(future)
             try:
-                calls.append((_pickling.dumps(_map.run_chunk, (fn, chunk), {}), future))
+                if function is None:
+                    function = _pickling.dumps_function(fn)
+                calls.append((_pickling.dumps_any((function, chunk)), future))
             except Exception as error:
                 future.set_exception(error)
         self._pool.submit(calls)

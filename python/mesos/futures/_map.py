@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
+from concurrent.futures import as_completed
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -13,11 +14,6 @@ if TYPE_CHECKING:
     from mesos.futures._future import MesosFuture
 
 _T = TypeVar("_T")
-
-
-def run_chunk(fn: Callable[..., _T], chunk: list[tuple[Any, ...]]) -> list[_T]:
-    """Makes the calls of a chunk; this runs in a worker."""
-    return [fn(*arguments) for arguments in chunk]
 
 
 def _chunks(iterables: tuple[Iterable[Any], ...], size: int) -> Iterator[list[tuple[Any, ...]]]:
@@ -90,7 +86,6 @@ def ordered(
 
 def unordered(
     submit: Callable[..., list[MesosFuture[list[_T]]]],
-    as_completed: Callable[..., Iterator[MesosFuture[list[_T]]]],
     fn: Callable[..., _T],
     iterables: tuple[Iterable[Any], ...],
     timeout: float | None,

@@ -15,21 +15,36 @@ except ImportError:
     _cloudpickle = None
 
 
+def dumps_any(value: Any) -> bytes:
+    """Returns a value as bytes."""
+    data: bytes = (_cloudpickle or pickle).dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+    return data
+
+
+def dumps_function(function: Any) -> bytes:
+    """Returns a function as bytes.
+
+    :raises pickle.PicklingError: the function is defined in ``__main__``, and cloudpickle is not installed
+    """
+    _check(function)
+    return dumps_any(function)
+
+
 def dumps(function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> bytes:
     """Returns a call as bytes.
 
     :raises pickle.PicklingError: the function is defined in ``__main__``, and cloudpickle is not installed
     """
-    call = (function, arguments, keywords)
-    if _cloudpickle is not None:
-        data: bytes = _cloudpickle.dumps(call, protocol=pickle.HIGHEST_PROTOCOL)
-        return data
-    if getattr(function, "__module__", None) == "__main__":
+    _check(function)
+    return dumps_any((function, arguments, keywords))
+
+
+def _check(function: Any) -> None:
+    if _cloudpickle is None and getattr(function, "__module__", None) == "__main__":
         raise pickle.PicklingError(
             f"{function!r} is defined in __main__, which workers do not have: install cloudpickle "
             "(pip install 'remesos[futures]') here and for the workers, or define it in a module"
         )
-    return pickle.dumps(call, pickle.HIGHEST_PROTOCOL)
 
 
 def outcome(succeeded: bool, data: bytes) -> tuple[Any, BaseException | None]:

@@ -6,11 +6,12 @@ import contextlib
 import itertools
 import math
 import pickle
+import queue
 import sys
 import threading
 import time
 import uuid
-from collections import deque
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from mesos import _logging
@@ -34,7 +35,8 @@ _PREFETCH_MOST = 256
 """How much work, and how many calls, a worker is sent at once if calls are short."""
 _STUCK_SECONDS = 0.1
 """How long calls wait behind one that takes longer than others did, before they are given to another worker."""
-_AVOID_SECONDS = 5.0
+_AVOID_SECONDS = 1.0
+"""How long no worker is started on an agent after one did not start there."""
 _FAILED_STARTS = 3
 """How many workers in a row may fail to start, while none runs, before the pool is broken."""
 _END_SECONDS = 6.0
@@ -89,7 +91,7 @@ class Pool(Scheduler):
         self._numbers = itertools.count(1)
         self._worker_numbers = itertools.count(1)
         self._prefix = uuid.uuid4().hex[:8]
-        self._waiting: deque[Call] = deque()
+        self._waiting: OrderedDict[int, Call] = OrderedDict()
         self._workers: dict[str, Worker] = {}
         self._free: dict[str, Worker] = {}
         self._dirty: set[Worker] = set()
@@ -100,7 +102,7 @@ class Pool(Scheduler):
         self._warned = False
         self._closing = False
         self._failure: Callable[[], BaseException] | None = None
-        self._wake = threading.Event()
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._sleeping = False
         self._driver: MesosSchedulerDriver | None = None
         self._command = mesos_pb2.CommandInfo()
@@ -129,29 +131,31 @@ class Pool(Scheduler):
             for payload, future in payloads:
                 call = Call(next(self._numbers), payload, future)
                 future._pool, future._number = self, call.number
-                self._waiting.append(call)
+                self._waiting[call.number] = call
 
     def cancelled(self, number: int) -> None:
         """Takes note that the future of a call was cancelled."""
         with self._turn():
+            if self._waiting.pop(number, None) is not None:
+                return
             for worker in self._workers.values():
                 if worker.calls.pop(number, None) is not None:
                     self._post(worker, "cancel", number)
                     self._emptied(worker)
-                    break
-            else:
-                self._waiting = deque(call for call in self._waiting if call.number != number)
+                    return
 
     def close(self) -> None:
-        """Takes no more calls, and ends when those that it has are done."""
-        with self._turn():
-            self._closing = True
-        self._wake.set()
+        """Takes no more calls, and ends when those that it has are done.
+
+        Takes no lock, because the garbage collector may call this on a thread that has it.
+        """
+        self._closing = True
+        self._wake.put(None)
 
     def futures(self, *, running: bool) -> list[MesosFuture[Any]]:
         """Returns the futures of the calls that wait, and perhaps of those that run, the last one first."""
         with self._lock:
-            calls = list(self._waiting)
+            calls = list(self._waiting.values())
             if running:
                 calls = [call for worker in self._workers.values() for call in worker.calls.values()] + calls
         return [call.future for call in reversed(calls)]
@@ -171,26 +175,16 @@ class Pool(Scheduler):
 
     # Callbacks.
 
-    def reregistered(self, driver: Any, masterInfo: Any) -> None:
-        with self._turn():
-            statuses = []
-            for worker in self._workers.values():
-                status = mesos_pb2.TaskStatus(state=mesos_pb2.TASK_RUNNING)
-                status.task_id.value, status.slave_id.value = worker.name, worker.agent_id
-                statuses.append(status)
-                if worker.channel is not None:
-                    worker.channel.resend()
-            if statuses:
-                driver.reconcileTasks(statuses)
-            if self._wanting:
-                driver.reviveOffers()
-            else:
-                driver.suppressOffers()
+    def registered(self, driver: Any, frameworkId: Any, masterInfo: Any) -> None:
+        with self._turn(guarded=True):
+            self._connected(driver)
 
-    registered = lambda self, driver, frameworkId, masterInfo: self.reregistered(driver, masterInfo)  # noqa: E731
+    def reregistered(self, driver: Any, masterInfo: Any) -> None:
+        with self._turn(guarded=True):
+            self._connected(driver)
 
     def resourceOffers(self, driver: Any, offers: Any) -> None:
-        with self._turn():
+        with self._turn(guarded=True):
             now = time.monotonic()
             for offer in offers:
                 tasks = []
@@ -201,18 +195,20 @@ class Pool(Scheduler):
                         tasks.append(self._launch(agent, taken, now))
                 if tasks:
                     driver.launchTasks(offer.id, tasks)
+                elif self._needed() and self._settings.suits(offer):
+                    driver.declineOffer(offer.id, mesos_pb2.Filters(refuse_seconds=_AVOID_SECONDS))
                 else:
                     driver.declineOffer(offer.id)
 
     def statusUpdate(self, driver: Any, status: mesos_pb2.TaskStatus) -> None:
         if status.state in _ENDED:
-            with self._turn():
+            with self._turn(guarded=True):
                 worker = self._workers.pop(status.task_id.value, None)
                 if worker is not None:
                     self._gone(worker, status)
 
     def frameworkMessage(self, driver: Any, executorId: Any, slaveId: Any, message: bytes) -> None:
-        with self._turn():
+        with self._turn(guarded=True):
             worker = self._workers.get(executorId.value)
             if worker is None:
                 return
@@ -226,8 +222,24 @@ class Pool(Scheduler):
                 self._refill(worker)
 
     def error(self, driver: Any, message: str) -> None:
-        with self._turn():
+        with self._turn(guarded=True):
             self._fail(lambda: DriverAbortedError(str(message)))
+
+    def _connected(self, driver: Any) -> None:
+        """Asks for offers or not, and asks what became of the workers, and sends again what may be lost."""
+        statuses = []
+        for worker in self._workers.values():
+            status = mesos_pb2.TaskStatus(state=mesos_pb2.TASK_RUNNING)
+            status.task_id.value, status.slave_id.value = worker.name, worker.agent_id
+            statuses.append(status)
+            if worker.channel is not None:
+                worker.channel.resend()
+        if statuses:
+            driver.reconcileTasks(statuses)
+        if self._wanting:
+            driver.reviveOffers()
+        else:
+            driver.suppressOffers()
 
     # What workers say.
 
@@ -248,8 +260,7 @@ class Pool(Scheduler):
         elif not worker.ready:
             worker.ready = True
             self._failed_starts = 0
-            worker.since = time.monotonic()
-            self._free[worker.name] = worker
+            self._emptied(worker)
 
     def _on_result(self, worker: Worker, number: int, seconds: float, succeeded: bool, data: bytes) -> None:
         self._seconds = seconds if self._seconds is None else (self._seconds + seconds) / 2
@@ -268,22 +279,29 @@ class Pool(Scheduler):
 
     def _on_returned(self, worker: Worker, numbers: list[int]) -> None:
         calls = [call for number in numbers if (call := worker.calls.pop(number, None)) is not None]
-        self._waiting.extendleft(reversed(calls))
+        self._again(calls)
 
     # Inside of a turn.
 
     @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Has the lock; at the end passes calls on, and settles futures without it, because that calls others' code."""
+    def _turn(self, *, guarded: bool = False) -> Iterator[None]:
+        """Has the lock; at the end passes calls on, and settles futures without it, because that calls others' code.
+
+        :param guarded: whether an exception breaks the pool, because nobody else would see it
+        """
         with self._lock:
             try:
                 yield
                 self._assign()
+            except Exception as error:
+                if not guarded:
+                    raise
+                self._break("the scheduler of the pool failed", error)
             finally:
                 for worker in self._dirty:
                     self._flush(worker)
                 self._dirty.clear()
-                settled, self._settled = self._settled, []
+            settled, self._settled = self._settled, []
         for settle in settled:
             settle()
 
@@ -300,7 +318,7 @@ class Pool(Scheduler):
                 self._driver.suppressOffers()
         if self._sleeping and (self._waiting or wanting or len(self._free) < len(self._workers)):
             self._sleeping = False
-            self._wake.set()
+            self._wake.put(None)
 
     def _needed(self) -> int:
         """Returns how many more workers could run calls at once."""
@@ -318,7 +336,7 @@ class Pool(Scheduler):
     def _give(self, worker: Worker) -> None:
         room = (self._depth() if len(self._waiting) > 1 else 1) - len(worker.calls)
         while room > 0 and self._waiting:
-            call = self._waiting.popleft()
+            _, call = self._waiting.popitem(last=False)
             if call.future._begin():
                 worker.calls[call.number] = call
                 self._post(worker, "call", call.number, call.payload)
@@ -334,7 +352,9 @@ class Pool(Scheduler):
     def _emptied(self, worker: Worker) -> None:
         if not worker.calls and worker.ready and not worker.ending:
             worker.asked = False
-            self._free[worker.name] = worker
+            if worker.name not in self._free:
+                worker.since = time.monotonic()
+                self._free[worker.name] = worker
         else:
             self._free.pop(worker.name, None)
 
@@ -367,10 +387,13 @@ class Pool(Scheduler):
         self._free.pop(worker.name, None)
         state = mesos_pb2.TaskState.Name(status.state)
         how = f"{state}{f': {status.message}' if status.message else ''}"
-        first, *others = worker.calls.values() or [None]
-        self._waiting.extendleft(reversed([call for call in others if call is not None]))
+        calls = list(worker.calls.values())
+        first, others = (calls[0] if calls else None), calls[1:]
+        self._again(others)
         if first is not None:
             self._failed(first, f"its worker ended with {how}")
+        if self._closing:
+            self._wake.put(None)
         if worker.ready or worker.ending or status.state not in _FAULTS_OF_WORKERS:
             return
         self._settings.avoided[worker.agent_id] = time.monotonic() + _AVOID_SECONDS
@@ -383,11 +406,17 @@ class Pool(Scheduler):
     def _failed(self, call: Call, how: str) -> None:
         call.failures += 1
         if call.failures <= self._settings.retries:
-            self._waiting.appendleft(call)
+            self._again([call])
             return
         tries = f"{call.failures} times" if call.failures > 1 else "once"
         error = WorkerLostError(f"the call was tried {tries}, and the last time {how}")
         self._settled.append(lambda: call.future._settle(None, error))
+
+    def _again(self, calls: list[Call]) -> None:
+        """Puts calls in front of those that wait."""
+        for call in reversed(calls):
+            self._waiting[call.number] = call
+            self._waiting.move_to_end(call.number, last=False)
 
     def _break(self, message: str, cause: BaseException | None = None) -> None:
         def failure() -> BaseException:
@@ -401,28 +430,35 @@ class Pool(Scheduler):
         """Ends the pool; all futures fail."""
         if self._failure is None:
             self._failure = failure
-        calls = [call for worker in self._workers.values() for call in worker.calls.values()] + list(self._waiting)
+        calls = [call for worker in self._workers.values() for call in worker.calls.values()] + list(
+            self._waiting.values()
+        )
         for worker in self._workers.values():
             worker.calls.clear()
         self._waiting.clear()
         for call in calls:
             self._settled.append(lambda call=call: call.future._settle(None, failure()))  # type: ignore[misc]
         self._closing = True
-        self._wake.set()
+        self._wake.put(None)
 
     # The thread of the pool.
 
     def _run(self) -> None:
         delay: float | None = None
         while True:
-            self._wake.wait(delay)
-            self._wake.clear()
-            with self._turn():
+            self._sleep(delay)
+            with self._turn(guarded=True):
                 if self._closing and not self._waiting and not any(w.calls for w in self._workers.values()):
                     break
                 delay = self._tick(time.monotonic())
                 self._sleeping = delay != _TICK_SECONDS
         self._end()
+
+    def _sleep(self, seconds: float | None) -> None:
+        with contextlib.suppress(queue.Empty):
+            self._wake.get(timeout=seconds)
+            while True:
+                self._wake.get_nowait()
 
     def _tick(self, now: float) -> float | None:
         """Does what is due. Returns the seconds until something may be due again."""
@@ -456,16 +492,16 @@ class Pool(Scheduler):
         assert driver is not None
         until = time.monotonic() + _END_SECONDS
         if driver._core.status() == mesos_pb2.DRIVER_RUNNING:
-            with self._turn():
+            with self._turn(guarded=True):
                 for worker in list(self._workers.values()):
                     if worker.ready:
                         self._dismiss(worker)
                     else:
                         driver.killTask(worker.name)
             while self._workers and time.monotonic() < until and driver._core.status() == mesos_pb2.DRIVER_RUNNING:
-                with self._turn():
+                with self._turn(guarded=True):
                     self._tick(time.monotonic())
-                self._wake.wait(0.02)
+                self._sleep(_TICK_SECONDS)
         driver.stop()
         driver.join()
         with self._lock:
