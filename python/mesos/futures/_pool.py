@@ -103,7 +103,7 @@ class Pool(Scheduler):
         self._closing = False
         self._failure: Callable[[], BaseException] | None = None
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._sleeping = False
+        self._sleeping = True
         self._driver: MesosSchedulerDriver | None = None
         self._command = mesos_pb2.CommandInfo()
         self._thread = threading.Thread(target=self._run, name="mesos-pool", daemon=True)
@@ -124,6 +124,7 @@ class Pool(Scheduler):
         :raises DriverAbortedError: the driver was aborted
         """
         with self._turn():
+            self._check_driver()
             if self._failure is not None:
                 raise self._failure()
             if self._closing:
@@ -460,8 +461,15 @@ class Pool(Scheduler):
             while True:
                 self._wake.get_nowait()
 
+    def _check_driver(self) -> None:
+        """Notices that the driver has ended by itself, which an embedded cluster that is stopped makes it do."""
+        driver = self._driver
+        if self._failure is None and driver is not None and driver._core.status() != mesos_pb2.DRIVER_RUNNING:
+            self._fail(lambda: DriverAbortedError("the driver of the pool was stopped, perhaps with its cluster"))
+
     def _tick(self, now: float) -> float | None:
         """Does what is due. Returns the seconds until something may be due again."""
+        self._check_driver()
         busy = bool(self._waiting)
         idle_for = self._settings.idle_timeout
         due = float("inf")
