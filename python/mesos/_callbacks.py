@@ -15,7 +15,8 @@ from mesos import _conflicts  # noqa: F401  (tells why the classes below may be 
 from mesos.errors import ArgumentTypeError
 from mesos.interface import Executor, Scheduler
 
-_PLAIN = "the classic drivers call plain functions and await nothing"
+_PLAIN = "the classic drivers call plain functions, and coroutine functions only if they are created with loop="
+_COROUTINE = "a coroutine function (async def)"
 # These names are one letter away from slaveLost, executorLost and reregistered, but are ordinary words.
 _OTHER_WORDS = re.compile("(list|host|cost|last|post|loss)$|^(de|pre)registered$")
 
@@ -29,11 +30,12 @@ SCHEDULER = names(Scheduler)
 EXECUTOR = names(Executor)
 
 
-def check(target: Any, callbacks: list[str], argument: str) -> None:
+def check(target: Any, callbacks: list[str], argument: str, has_loop: bool = False) -> None:
     """Rejects an object that can never work as a scheduler or an executor.
 
     :param callbacks: the names of the callbacks
     :param argument: the argument's name, ``scheduler`` or ``executor``
+    :param has_loop: whether there is an event loop for coroutine functions
     :raises ArgumentTypeError: the object is None, is a class whose callbacks need an instance, or has an asynchronous
         callback
     """
@@ -46,7 +48,7 @@ def check(target: Any, callbacks: list[str], argument: str) -> None:
         )
     for callback in callbacks:
         kind = _asynchronous(inspect.getattr_static(target, callback, None))
-        if kind is not None:
+        if kind is not None and not (has_loop and kind == _COROUTINE):
             of = target.__name__ if isinstance(target, type) else type(target).__name__
             raise ArgumentTypeError(
                 f"expected a plain function as the callback {callback} of {of}, got {kind}: {_PLAIN}"
@@ -156,7 +158,7 @@ def _asynchronous(value: Any) -> str | None:
     if not inspect.isroutine(value) and not isinstance(value, type):
         value = inspect.getattr_static(type(value), "__call__", None)
     if inspect.iscoroutinefunction(value):
-        return "a coroutine function (async def)"
+        return _COROUTINE
     if inspect.isasyncgenfunction(value):
         return "an asynchronous generator function"
     if inspect.isgeneratorfunction(value):

@@ -11,8 +11,18 @@ from mesos._misuse import Misuse
 from mesos.errors import DriverTimeoutError
 from mesos.interface import mesos_pb2
 
-DRIVERS: weakref.WeakSet[Driver] = weakref.WeakSet()
-"""The drivers of this process, for :mod:`mesos.testing`."""
+if TYPE_CHECKING:
+    import asyncio
+
+DRIVERS: weakref.WeakSet[Any] = weakref.WeakSet()
+"""The drivers of this process, and the frameworks and executors of :mod:`mesos.aio`, for :mod:`mesos.testing`."""
+
+
+def in_loop(callbacks: Any, loop: asyncio.AbstractEventLoop) -> Any:
+    """Returns an object whose coroutine functions are run in a loop; imports asyncio only then."""
+    from mesos import _coroutines
+
+    return _coroutines.target(callbacks, loop)
 
 
 class Driver:

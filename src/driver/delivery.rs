@@ -2,7 +2,10 @@
 //! driver is stopped or aborted, an error aborts the driver before its callback, and an update is acknowledged when its
 //! callback has returned.
 
+use std::collections::VecDeque;
+
 use super::handle::Handle;
+use super::queue::Waiting;
 use super::status::Status;
 use crate::Error;
 use crate::clock::skipping::Busy;
@@ -58,6 +61,35 @@ impl<S: Session> Handle<S> {
         }))
     }
 
+    /// All callbacks that wait, for an event loop; none if the driver is stopped or aborted.
+    pub fn try_recv(&self) -> VecDeque<Waiting<S::Callback>> {
+        if self.status() == Status::Running { self.queue().try_recv().unwrap_or_default() } else { VecDeque::new() }
+    }
+
+    /// Whether a callback waits, or none comes any more because the driver is stopped or aborted.
+    pub fn is_ready(&self) -> bool {
+        self.status() != Status::Running || self.queue().is_ready()
+    }
+
+    /// As [`Delivery::begin`].
+    pub fn begin(&self, callback: &S::Callback, before_abort: impl FnOnce(&Error)) -> bool {
+        if self.status() != Status::Running {
+            return false;
+        }
+        if let Some(error) = callback.error() {
+            before_abort(error);
+            self.abort();
+        }
+        true
+    }
+
+    /// As [`Delivery::ack`].
+    pub fn ack(&self, callback: S::Callback) {
+        if let Some(request) = callback.when_returned() {
+            self.request(request);
+        }
+    }
+
     /// Waits for callbacks and returns all that wait; `None` once the driver is stopped or aborted. May be dropped at
     /// any time: nothing is lost.
     pub async fn recv(&self) -> Option<impl Iterator<Item = Delivery<'_, S>>> {
@@ -74,14 +106,7 @@ impl<S: Session> Delivery<'_, S> {
     ///
     /// An error aborts the driver, which wakes the threads that wait for it; `before_abort` is called before that.
     pub fn begin(&self, before_abort: impl FnOnce(&Error)) -> bool {
-        if self.driver.status() != Status::Running {
-            return false;
-        }
-        if let Some(error) = self.callback.error() {
-            before_abort(error);
-            self.driver.abort();
-        }
-        true
+        self.driver.begin(&self.callback, before_abort)
     }
 
     /// The callback and its arguments.
@@ -91,8 +116,6 @@ impl<S: Session> Delivery<'_, S> {
 
     /// The callback has returned: an update is acknowledged, unless the framework does that itself.
     pub fn ack(self) {
-        if let Some(request) = self.callback.when_returned() {
-            self.driver.request(request);
-        }
+        self.driver.ack(self.callback);
     }
 }

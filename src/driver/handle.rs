@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::bell::Bell;
 use super::queue::CallbackQueue;
 use super::run::{Command, Loop, Start};
 use super::status::{Shared, Status};
@@ -132,6 +133,12 @@ impl<S: Session> Handle<S> {
     pub fn clock(&self) -> &Clock {
         static REAL: Clock = Clock::real();
         self.clock.get().unwrap_or(&REAL)
+    }
+
+    /// Has a bell ring when a callback waits to be made, or the driver's status changed.
+    pub fn ring_for_loop(&self, bell: &Arc<Bell>) {
+        self.queue.ring_for_loop(bell.clone());
+        self.shared.ring_for_loop(bell.clone());
     }
 
     /// Whether another process started it, of which this one is a fork.

@@ -4,6 +4,7 @@
 #![warn(clippy::arithmetic_side_effects)]
 
 mod auth;
+mod bell;
 mod calls;
 mod delivery;
 pub mod detector;
@@ -18,6 +19,7 @@ mod tls;
 mod transport;
 
 pub use auth::Credential;
+pub use bell::Bell;
 pub use delivery::Delivery;
 pub use executor::{Environment, ExecutorDriver};
 pub use handle::Handle;

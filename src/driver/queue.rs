@@ -1,10 +1,11 @@
 //! Where callbacks wait for the one who makes them; bounded by not reading on while it is full.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::bell::Bell;
 use crate::clock::skipping::Busy;
 use crate::session::Callback;
 
@@ -13,19 +14,23 @@ use crate::session::Callback;
 const BOUND: usize = 1000;
 const BOUND_BYTES: usize = 64 << 20;
 
-/// A queue between the IO thread and one thread, or one task, that makes the callbacks.
+/// A callback, and what keeps the time from moving until it is made.
+pub type Waiting<C> = (C, Option<Busy>);
+
+/// A queue between the IO thread and one thread, one task, or one event loop, that makes the callbacks.
 #[derive(Debug)]
 pub struct CallbackQueue<C> {
     state: Mutex<State<C>>,
     /// For a thread that waits, and for a task.
     filled: Condvar,
     filled_for_task: Notify,
+    filled_for_loop: OnceLock<Arc<Bell>>,
     taken: Notify,
 }
 
 #[derive(Debug)]
 struct State<C> {
-    waiting: VecDeque<(C, Option<Busy>)>,
+    waiting: VecDeque<Waiting<C>>,
     bytes: usize,
     closed: bool,
 }
@@ -33,7 +38,13 @@ struct State<C> {
 impl<C> Default for CallbackQueue<C> {
     fn default() -> Self {
         let state = State { waiting: VecDeque::new(), bytes: 0, closed: false };
-        Self { state: Mutex::new(state), filled: Condvar::new(), filled_for_task: Notify::new(), taken: Notify::new() }
+        Self {
+            state: Mutex::new(state),
+            filled: Condvar::new(),
+            filled_for_task: Notify::new(),
+            filled_for_loop: OnceLock::new(),
+            taken: Notify::new(),
+        }
     }
 }
 
@@ -51,10 +62,27 @@ impl<C: Callback> CallbackQueue<C> {
         drop(state);
         self.filled.notify_one();
         self.filled_for_task.notify_one();
+        self.ring();
+    }
+
+    /// Has a bell ring when a callback comes, or the queue is closed.
+    pub fn ring_for_loop(&self, bell: Arc<Bell>) {
+        let _ = self.filled_for_loop.set(bell);
+    }
+
+    fn ring(&self) {
+        if let Some(bell) = self.filled_for_loop.get() {
+            bell.ring();
+        }
+    }
+
+    /// All callbacks that wait, if any do.
+    pub fn try_recv(&self) -> Option<VecDeque<Waiting<C>>> {
+        self.take(self.lock())
     }
 
     /// Waits for callbacks and returns all that wait; `None` once the queue is closed.
-    pub fn blocking_recv(&self) -> Option<VecDeque<(C, Option<Busy>)>> {
+    pub fn blocking_recv(&self) -> Option<VecDeque<Waiting<C>>> {
         let mut state = self.lock();
         while state.waiting.is_empty() && !state.closed {
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +92,7 @@ impl<C: Callback> CallbackQueue<C> {
 
     /// Waits for callbacks and returns all that wait; `None` once the queue is closed. May be dropped at any time:
     /// nothing is lost.
-    pub async fn recv(&self) -> Option<VecDeque<(C, Option<Busy>)>> {
+    pub async fn recv(&self) -> Option<VecDeque<Waiting<C>>> {
         while !self.is_ready() {
             self.filled_for_task.notified().await;
         }
@@ -81,9 +109,11 @@ impl<C: Callback> CallbackQueue<C> {
         drop(waiting);
         self.filled.notify_all();
         self.filled_for_task.notify_one();
+        self.ring();
     }
 
-    fn is_ready(&self) -> bool {
+    /// Whether a callback waits, or none comes any more.
+    pub fn is_ready(&self) -> bool {
         let state = self.lock();
         !state.waiting.is_empty() || state.closed
     }
@@ -99,7 +129,7 @@ impl<C: Callback> CallbackQueue<C> {
         self.taken.notified().await;
     }
 
-    fn take(&self, mut state: MutexGuard<'_, State<C>>) -> Option<VecDeque<(C, Option<Busy>)>> {
+    fn take(&self, mut state: MutexGuard<'_, State<C>>) -> Option<VecDeque<Waiting<C>>> {
         let taken = std::mem::take(&mut state.waiting);
         state.bytes = 0;
         drop(state);

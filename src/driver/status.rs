@@ -2,9 +2,10 @@
 //!
 //! Statuses follow `MesosSchedulerDriver` in `src/sched/sched.cpp` and `MesosExecutorDriver` in `src/exec/exec.cpp`.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use super::bell::Bell;
 use crate::clock;
 
 /// `mesos.Status`, with its numbers.
@@ -29,6 +30,7 @@ pub enum Status {
 pub struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    changed_for_loop: OnceLock<Arc<Bell>>,
 }
 
 /// What is shared.
@@ -42,7 +44,7 @@ pub struct State {
 impl Default for Shared {
     fn default() -> Self {
         let state = State { status: Status::NotStarted, finished: false };
-        Self { state: Mutex::new(state), changed: Condvar::new() }
+        Self { state: Mutex::new(state), changed: Condvar::new(), changed_for_loop: OnceLock::new() }
     }
 }
 
@@ -55,6 +57,14 @@ impl Shared {
     /// Wakes those who wait, after a change.
     pub fn changed(&self) {
         self.changed.notify_all();
+        if let Some(bell) = self.changed_for_loop.get() {
+            bell.ring();
+        }
+    }
+
+    /// Has a bell ring after each change.
+    pub fn ring_for_loop(&self, bell: Arc<Bell>) {
+        let _ = self.changed_for_loop.set(bell);
     }
 
     /// The last calls are out.

@@ -51,11 +51,14 @@ pub trait Callbacks: Sized + Send + Sync + 'static {
 
 type CallbackOf<C> = <<C as Callbacks>::Session as Session>::Callback;
 
-/// A thread that makes callbacks.
+/// What ends with the interpreter.
 struct Thread {
     /// Stops the driver, and waits for its last words.
     end: Box<dyn Fn() + Send>,
-    thread: PythonThread,
+    /// Whether there is nothing left to end.
+    is_over: Box<dyn Fn() -> bool + Send>,
+    /// The thread that makes callbacks, if the driver has one.
+    thread: Option<Arc<PythonThread>>,
 }
 
 /// What a driver's callbacks need.
@@ -101,14 +104,73 @@ impl Exit {
     }
 }
 
+/// Whose names the messages of callbacks have.
+#[derive(Clone, Copy)]
+pub enum Api {
+    Classic,
+    V1,
+}
+
+impl Api {
+    /// The `FromString` of the class of a message; `Agent` in a name is `Slave` in the classic API.
+    pub fn parser(self, py: Python<'_>, name: &str) -> PyResult<Py<PyAny>> {
+        let (module, name) = match self {
+            Self::Classic => ("mesos.interface.mesos_pb2", name.replace("Agent", "Slave")),
+            Self::V1 => ("mesos.v1.interface.mesos_pb2", name.to_owned()),
+        };
+        let class = guarded::attribute(&guarded::import(py, module)?, &name)?;
+        guarded::attribute(&class, "FromString").map(Bound::unbind)
+    }
+
+    /// Converts a message's payload to the type that callbacks receive.
+    pub fn received(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        match self {
+            Self::Classic => received(py),
+            Self::V1 => Ok(py.get_type::<PyBytes>().into_any().unbind()),
+        }
+    }
+}
+
 /// Makes a message of its bytes, with the `FromString` of its class.
 pub fn parse<'py>(py: Python<'py>, from_string: &Py<PyAny>, bytes: &Bytes) -> PyResult<Bound<'py, PyAny>> {
     guarded::call(from_string.bind(py), (PyBytes::new(py, bytes),))
 }
 
 /// Converts a message's payload to the type that callbacks receive: text and bytes at once, unless bytes are strict.
-pub fn received(py: Python<'_>) -> PyResult<Py<PyAny>> {
+fn received(py: Python<'_>) -> PyResult<Py<PyAny>> {
     guarded::attribute(&guarded::import(py, "mesos._text")?, "received").map(Bound::unbind)
+}
+
+type Watched = (Box<dyn Fn() -> bool + Send>, Option<Arc<PythonThread>>);
+
+/// Has a driver without a thread stopped when the interpreter exits.
+///
+/// Fails if the interpreter is about to exit.
+pub fn end_at_exit<C: Callbacks>(core: &Arc<C::Core>) -> std::io::Result<()> {
+    let driver = Arc::downgrade(core);
+    end_with_interpreter::<C>(core, || Ok((Box::new(move || driver.strong_count() == 0), None)))
+}
+
+fn end_with_interpreter<C: Callbacks>(
+    core: &Arc<C::Core>,
+    begin: impl FnOnce() -> std::io::Result<Watched>,
+) -> std::io::Result<()> {
+    let driver = Arc::downgrade(core);
+    let end = Box::new(move || {
+        if let Some(core) = driver.upgrade() {
+            core.stop(true);
+            core.wait(C::LAST_WORDS);
+        }
+    });
+    let mut threads = THREADS.get().lock().unwrap_or_else(PoisonError::into_inner);
+    // `shutdown` says so before it takes this lock, so it misses no thread.
+    if ENDING.load(Ordering::SeqCst) {
+        return Err(std::io::Error::other("the interpreter is about to end"));
+    }
+    let (is_over, thread) = begin()?;
+    threads.retain(|thread| !(thread.is_over)());
+    threads.push(Thread { end, is_over, thread });
+    Ok(())
 }
 
 impl<C: Callbacks> Dispatcher<C> {
@@ -125,22 +187,12 @@ impl<C: Callbacks> Dispatcher<C> {
     }
 
     fn spawn_thread(self) -> std::io::Result<()> {
-        let driver = Arc::downgrade(&self.core);
-        let end = Box::new(move || {
-            if let Some(core) = driver.upgrade() {
-                core.stop(true);
-                core.wait(C::LAST_WORDS);
-            }
-        });
-        let mut threads = THREADS.get().lock().unwrap_or_else(PoisonError::into_inner);
-        // `shutdown` says so before it takes this lock, so it misses no thread.
-        if ENDING.load(Ordering::SeqCst) {
-            return Err(std::io::Error::other("the interpreter is about to end"));
-        }
-        let thread = PythonThread::spawn(THREAD, move || self.run())?;
-        threads.retain(|thread| !thread.thread.is_finished());
-        threads.push(Thread { end, thread });
-        Ok(())
+        let core = self.core.clone();
+        end_with_interpreter::<C>(&core, || {
+            let thread = Arc::new(PythonThread::spawn(THREAD, move || self.run())?);
+            let watched = thread.clone();
+            Ok((Box::new(move || watched.is_finished()), Some(thread)))
+        })
     }
 
     /// Attaches once, for as long as the thread lives: making a thread state for every callback costs more than most
@@ -289,5 +341,5 @@ pub fn shutdown() {
     ENDING.store(true, Ordering::SeqCst);
     let threads = std::mem::take(&mut *THREADS.get().lock().unwrap_or_else(PoisonError::into_inner));
     threads.iter().for_each(|thread| (thread.end)());
-    threads::end(&threads.iter().map(|thread| &thread.thread).collect::<Vec<_>>());
+    threads::end(&threads.iter().filter_map(|thread| thread.thread.as_deref()).collect::<Vec<_>>());
 }

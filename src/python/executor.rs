@@ -1,6 +1,6 @@
 //! `mesos._core.ExecutorDriver`: the executor driver in bytes and numbers.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,8 +8,8 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
 
-use super::dispatcher::{self, Callbacks, Dispatcher, Exit, parse};
-use super::guarded;
+use super::dispatcher::{self, Api, Callbacks, Dispatcher, Exit, parse};
+use super::events::{Event, Events};
 use crate::driver::{self, Environment, Status};
 use crate::environment::Variables;
 use crate::session::executor::{Callback, ExecutorSession};
@@ -20,6 +20,7 @@ use crate::session::executor::{Callback, ExecutorSession};
 pub struct ExecutorDriver {
     core: Arc<driver::ExecutorDriver>,
     exit: Arc<Exit>,
+    events: OnceLock<Events<ExecutorCallbacks>>,
 }
 
 #[pymethods]
@@ -35,7 +36,7 @@ impl ExecutorDriver {
             return Ok(self.status());
         }
         let environment = Environment::read(&variables)?;
-        let callbacks = ExecutorCallbacks::import(py)?;
+        let callbacks = ExecutorCallbacks::import(py, Api::Classic)?;
         let (core, exit) = (self.core.clone(), self.exit.clone());
         let driver = PyWeakrefReference::new(driver.bind(py))?.unbind();
         let dispatcher = Dispatcher { driver, core, exit, callbacks };
@@ -45,6 +46,37 @@ impl ExecutorDriver {
             return Ok(Status::Running as i32);
         }
         Ok(self.status())
+    }
+
+    /// Starts the driver, with the variables of an agent, for an event loop that takes its events. Returns the descriptor
+    /// to watch.
+    fn start_events(&self, py: Python<'_>, variables: Variables) -> PyResult<i32> {
+        let environment = Environment::read(&variables)?;
+        let events = Events::new(self.core.clone(), ExecutorCallbacks::import(py, Api::V1)?)?;
+        let events = self.events.get_or_init(|| events);
+        self.core.start(&environment)?;
+        Ok(events.descriptor())
+    }
+
+    /// The next event, if one waits.
+    fn next_event<'py>(&self, py: Python<'py>) -> PyResult<Option<Event<'py>>> {
+        self.events.get().map_or(Ok(None), |events| events.next(py))
+    }
+
+    fn arm(&self, for_end: bool) -> bool {
+        self.events.get().is_some_and(|events| events.arm(for_end))
+    }
+
+    fn disarm(&self) {
+        self.events.get().into_iter().for_each(Events::disarm);
+    }
+
+    fn forget(&self) {
+        self.events.get().into_iter().for_each(Events::forget);
+    }
+
+    fn has_ended(&self) -> bool {
+        self.events.get().is_none_or(Events::has_ended)
     }
 
     fn stop(&self, py: Python<'_>) -> i32 {
@@ -100,17 +132,15 @@ struct ExecutorCallbacks {
 }
 
 impl ExecutorCallbacks {
-    fn import(py: Python<'_>) -> PyResult<Self> {
-        let module = guarded::import(py, "mesos.interface.mesos_pb2")?;
-        let parser =
-            |name: &str| guarded::attribute(&guarded::attribute(&module, name)?, "FromString").map(Bound::unbind);
+    fn import(py: Python<'_>, api: Api) -> PyResult<Self> {
+        let parser = |name| api.parser(py, name);
         Ok(Self {
             executor_info: parser("ExecutorInfo")?,
             framework_info: parser("FrameworkInfo")?,
-            slave_info: parser("SlaveInfo")?,
+            slave_info: parser("AgentInfo")?,
             task_info: parser("TaskInfo")?,
             task_id: parser("TaskID")?,
-            received: dispatcher::received(py)?,
+            received: api.received(py)?,
         })
     }
 }

@@ -4,6 +4,7 @@
 mod connection;
 mod dispatcher;
 mod errors;
+mod events;
 mod executor;
 mod faults;
 mod guarded;

@@ -1,20 +1,20 @@
 //! `mesos._core.SchedulerDriver`: the scheduler driver in bytes and numbers.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyWeakrefReference};
 
-use super::dispatcher::{self, Callbacks, Dispatcher, Exit, parse};
-use super::guarded;
+use super::dispatcher::{self, Api, Callbacks, Dispatcher, Exit, parse};
+use super::events::{Event, Events};
 use crate::driver::{self, Credential, Options, Status};
 use crate::per_process::PerProcess;
 use crate::session::scheduler::{Callback, SchedulerSession};
-use crate::wire::scheduler::{Call, FrameworkMessage, call};
+use crate::wire::scheduler::{Call, CallType, FrameworkMessage, call};
 use crate::wire::views::{StatusView, Wrapped};
 
 /// The drivers of this process, for those whose master is an embedded cluster of this process.
@@ -25,6 +25,7 @@ static DRIVERS: PerProcess<Mutex<Vec<Weak<driver::SchedulerDriver>>>> = PerProce
 pub struct SchedulerDriver {
     core: Arc<driver::SchedulerDriver>,
     exit: Arc<Exit>,
+    events: OnceLock<Events<SchedulerCallbacks>>,
 }
 
 #[pymethods]
@@ -44,7 +45,7 @@ impl SchedulerDriver {
         let mut drivers = DRIVERS.get().lock().unwrap_or_else(PoisonError::into_inner);
         drivers.retain(|driver| driver.strong_count() > 0);
         drivers.push(Arc::downgrade(&core));
-        Ok(Self { core, exit: Arc::default() })
+        Ok(Self { core, exit: Arc::default(), events: OnceLock::new() })
     }
 
     /// Starts the driver and the thread that calls `scheduler` with `driver`.
@@ -58,7 +59,7 @@ impl SchedulerDriver {
         if self.core.status() != Status::NotStarted {
             return Ok(self.status());
         }
-        let callbacks = SchedulerCallbacks::import(py)?;
+        let callbacks = SchedulerCallbacks::import(py, Api::Classic)?;
         let (core, exit) = (self.core.clone(), self.exit.clone());
         let weak = PyWeakrefReference::new(driver.bind(py))?.unbind();
         let dispatcher = Dispatcher { driver: weak, core, exit, callbacks };
@@ -80,6 +81,43 @@ impl SchedulerDriver {
             }
         }
         Ok(self.status())
+    }
+
+    /// Starts the driver for an event loop that takes its events. Returns the descriptor to watch.
+    fn start_events(&self, py: Python<'_>, implicit_acknowledgements: bool) -> PyResult<i32> {
+        let events = Events::new(self.core.clone(), SchedulerCallbacks::import(py, Api::V1)?)?;
+        let events = self.events.get_or_init(|| events);
+        self.core.start_for_all(implicit_acknowledgements)?;
+        Ok(events.descriptor())
+    }
+
+    /// The next event, if one waits. The one before is acknowledged, if that is implicit.
+    fn next_event<'py>(&self, py: Python<'py>) -> PyResult<Option<Event<'py>>> {
+        self.events.get().map_or(Ok(None), |events| events.next(py))
+    }
+
+    fn arm(&self, for_end: bool) -> bool {
+        self.events.get().is_some_and(|events| events.arm(for_end))
+    }
+
+    fn disarm(&self) {
+        self.events.get().into_iter().for_each(Events::disarm);
+    }
+
+    fn forget(&self) {
+        self.events.get().into_iter().for_each(Events::forget);
+    }
+
+    fn has_ended(&self) -> bool {
+        self.events.get().is_none_or(Events::has_ended)
+    }
+
+    /// A call that the classic API does not have: the number of its type, and the bytes of its message.
+    fn other(&self, kind: i32, message: &[u8]) -> PyResult<i32> {
+        let other =
+            CallType::try_from(kind).ok().and_then(|kind| call::Other::new(kind, Bytes::copy_from_slice(message)));
+        let other = other.ok_or_else(|| PyValueError::new_err(format!("{kind} is not the type of such a call")))?;
+        Ok(self.call(Call::Other(other)))
     }
 
     fn stop(&self, py: Python<'_>, failover: bool) -> i32 {
@@ -233,15 +271,16 @@ struct SchedulerCallbacks {
     task_status: Py<PyAny>,
     executor_id: Py<PyAny>,
     slave_id: Py<PyAny>,
+    inverse_offer: Py<PyAny>,
+    operation_status: Py<PyAny>,
     /// Converts a message's payload to the type that callbacks receive.
     received: Py<PyAny>,
 }
 
 impl SchedulerCallbacks {
-    fn import(py: Python<'_>) -> PyResult<Self> {
-        let module = guarded::import(py, "mesos.interface.mesos_pb2")?;
-        let parser =
-            |name: &str| guarded::attribute(&guarded::attribute(&module, name)?, "FromString").map(Bound::unbind);
+    fn import(py: Python<'_>, api: Api) -> PyResult<Self> {
+        let parser = |name| api.parser(py, name);
+        let v1 = |py, name| Api::V1.parser(py, name);
         Ok(Self {
             framework_id: parser("FrameworkID")?,
             master_info: parser("MasterInfo")?,
@@ -249,8 +288,10 @@ impl SchedulerCallbacks {
             offer_id: parser("OfferID")?,
             task_status: parser("TaskStatus")?,
             executor_id: parser("ExecutorID")?,
-            slave_id: parser("SlaveID")?,
-            received: dispatcher::received(py)?,
+            slave_id: parser("AgentID")?,
+            inverse_offer: v1(py, "InverseOffer")?,
+            operation_status: v1(py, "OperationStatus")?,
+            received: api.received(py)?,
         })
     }
 }
@@ -273,6 +314,9 @@ impl Callbacks for SchedulerCallbacks {
             Callback::FrameworkMessage { .. } => "frameworkMessage",
             Callback::AgentLost(_) => "slaveLost",
             Callback::ExecutorLost { .. } => "executorLost",
+            Callback::InverseOffers(_) => "inverseOffers",
+            Callback::InverseOfferRescinded(_) => "inverseOfferRescinded",
+            Callback::OperationUpdate(_) => "operationUpdate",
             Callback::Error(_) => "error",
         }
     }
@@ -307,6 +351,12 @@ impl Callbacks for SchedulerCallbacks {
                 parse(py, &c.slave_id, agent_id)?,
                 status.into_pyobject(py)?.into_any(),
             ],
+            Callback::InverseOffers(offers) => {
+                let offers = offers.iter().map(|o| parse(py, &c.inverse_offer, o)).collect::<PyResult<Vec<_>>>()?;
+                vec![PyList::new(py, offers)?.into_any()]
+            }
+            Callback::InverseOfferRescinded(id) => vec![parse(py, &c.offer_id, id)?],
+            Callback::OperationUpdate(status) => vec![parse(py, &c.operation_status, status)?],
             Callback::Error(error) => vec![error.to_string().into_pyobject(py)?.into_any()],
         })
     }

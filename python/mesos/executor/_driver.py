@@ -8,10 +8,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from mesos import _arguments, _callbacks, _conflicts, _core, _imported, _logging, _misuse  # noqa: F401  (only to be there)
-from mesos._driver import Driver
+from mesos._driver import Driver, in_loop
 from mesos.interface import ExecutorDriver, mesos_pb2
 
 if TYPE_CHECKING:
+    import asyncio
     from typing import Self
 
 _TOKEN = "MESOS_EXECUTOR_AUTHENTICATION_TOKEN"
@@ -39,15 +40,18 @@ class MesosExecutorDriver(Driver, ExecutorDriver):
     A driver is a context manager; the end of the block stops it. It also stops when it is no longer referenced.
 
     :param executor: receives the callbacks; any object with the methods of :class:`mesos.interface.Executor`
-    :raises ArgumentTypeError: the executor is None or a class, or has a callback that is a coroutine function or a
-        generator function, which the driver would never await
+    :param loop: the running event loop in which callbacks that are coroutine functions are run; as for
+        :class:`mesos.native.MesosSchedulerDriver`
+    :raises ArgumentTypeError: the executor is None or a class, or has a callback that is a generator function, or a
+        coroutine function without a ``loop``, which the driver would never await
     """
 
-    def __init__(self, executor: Any) -> None:
+    def __init__(self, executor: Any, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
         super().__init__()
-        _callbacks.check(executor, _callbacks.EXECUTOR, "executor")
+        self._has_loop = loop is not None
+        _callbacks.check(executor, _callbacks.EXECUTOR, "executor", self._has_loop)
         self._misuse.near_misses(executor, _callbacks.near_misses(executor, _callbacks.EXECUTOR))
-        self._executor = executor
+        self._executor = executor if loop is None else in_loop(executor, loop)
         self._core: _core.ExecutorDriver = _core.ExecutorDriver()
 
     def start(self) -> mesos_pb2.Status.ValueType:
@@ -60,7 +64,8 @@ class MesosExecutorDriver(Driver, ExecutorDriver):
         """
         if self._core.status() != mesos_pb2.DRIVER_NOT_STARTED:
             self._misuse.started_again("start")
-        _callbacks.check(self._executor, _callbacks.EXECUTOR, "executor")
+        if not self._has_loop:
+            _callbacks.check(self._executor, _callbacks.EXECUTOR, "executor")
         _logging.set_level()
         for stream in (sys.stdout, sys.stderr):
             # Like libmesos, so that the sandbox shows at once what an executor prints.

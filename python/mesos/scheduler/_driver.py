@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import atexit
-import os
 from typing import TYPE_CHECKING, Any
 
-from mesos import _arguments, _callbacks, _conflicts, _core, _imported, _logging, _misuse  # noqa: F401  (only to be there)
-from mesos._driver import Driver
+from mesos import _arguments, _callbacks, _conflicts, _core, _imported, _logging, _master, _misuse  # noqa: F401  (only to be there)
+from mesos._driver import Driver, in_loop
 from mesos.errors import ArgumentTypeError, DriverError
 from mesos.interface import SchedulerDriver, mesos_pb2
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterable
     from typing import Self
 
-    from mesos._follower import Follower
     from mesos.local import LocalCluster
     from mesos.testing import RealCluster
 
@@ -49,8 +48,11 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
     :param implicitAcknowledgements: whether a status update is acknowledged when ``statusUpdate`` returns
     :param credential: sent as HTTP Basic. Also accepted as the fourth argument, its position before Mesos 0.22
     :param suppressedRoles: the roles that receive no offers until they are revived
-    :raises ArgumentTypeError: an argument has the wrong type, or the scheduler has a callback that is a coroutine
-        function or a generator function, which the driver would never await
+    :param loop: the running event loop in which callbacks that are coroutine functions (``async def``) run, one after
+        the other; the driver's own thread waits for each. Wait for the driver's end in another thread than the loop's:
+        ``await asyncio.to_thread(driver.join)``. :mod:`mesos.aio` needs no thread and no callbacks
+    :raises ArgumentTypeError: an argument has the wrong type, or the scheduler has a callback that is a generator
+        function, or a coroutine function without a ``loop``, which the driver would never await
     :raises ArgumentValueError: required fields of a message are not set
     :raises ClusterError: the master is ``local`` and its cluster could not be started
     """
@@ -63,9 +65,12 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         implicitAcknowledgements: bool | int | mesos_pb2.Credential = True,
         credential: mesos_pb2.Credential | None = None,
         suppressedRoles: Iterable[str] | None = None,
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__()
-        _callbacks.check(scheduler, _callbacks.SCHEDULER, "scheduler")
+        self._has_loop = loop is not None
+        _callbacks.check(scheduler, _callbacks.SCHEDULER, "scheduler", self._has_loop)
         self._misuse.near_misses(scheduler, _callbacks.near_misses(scheduler, _callbacks.SCHEDULER))
         if not isinstance(implicitAcknowledgements, int) and hasattr(implicitAcknowledgements, "SerializeToString"):
             credential, implicitAcknowledgements = implicitAcknowledgements, True
@@ -80,38 +85,13 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
             data = _arguments.message(credential, mesos_pb2.Credential, "credential", self._misuse)
             parsed = mesos_pb2.Credential.FromString(data)
             pair = (parsed.principal, parsed.secret)
-        self._scheduler = scheduler
+        self._scheduler = scheduler if loop is None else in_loop(scheduler, loop)
         self._implicit = bool(implicitAcknowledgements)
-        self._follower: Follower | None = None
         _logging.set_level()
-        found, cluster = self._find_master(master)
+        address, cluster, self._follower = _master.find(master)
         # When this is freed, the core is freed before its cluster.
-        self._core: _core.SchedulerDriver = _core.SchedulerDriver(info, found, pair, suppressed)
+        self._core: _core.SchedulerDriver = _core.SchedulerDriver(info, address, pair, suppressed)
         self._cluster = cluster
-
-    def _find_master(self, master: Any) -> tuple[str, LocalCluster | None]:
-        """Returns the master's address, and its cluster if that is embedded."""
-        cluster = master if isinstance(getattr(master, "_core", None), _core.LocalCluster) else None
-        # An embedded cluster, or the real one of a test.
-        if not isinstance(master, str | bytes):
-            master = getattr(master, "address", master)
-        override = _arguments.text(os.environ.get("REMESOS_MASTER", ""), "REMESOS_MASTER")
-        # A script that reads its master with os.getenv passes None if the variable is not set.
-        if master is not None or not override:
-            master = _arguments.text(master, "master")
-        if override and override != master:
-            shown = [_core.redacted(str(each)) for each in (override, master)]
-            _logging.log.warning("Using the master %s, from REMESOS_MASTER, instead of %s", *shown)
-            master, cluster = override, None
-        if master in ("local", "localquiet"):
-            from mesos import _options
-            from mesos._follower import Follower
-            from mesos.local import LocalCluster
-
-            cluster = LocalCluster._with({"keep": _options.kept()})
-            self._follower = None if master == "localquiet" else Follower(cluster)
-            master = cluster.address
-        return master, cluster
 
     def start(self) -> mesos_pb2.Status.ValueType:
         """Starts the driver; a driver can be started only once. Does not wait for the master.
@@ -123,7 +103,8 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         """
         if self._core.status() != mesos_pb2.DRIVER_NOT_STARTED:
             self._misuse.started_again("start")
-        _callbacks.check(self._scheduler, _callbacks.SCHEDULER, "scheduler")
+        if not self._has_loop:
+            _callbacks.check(self._scheduler, _callbacks.SCHEDULER, "scheduler")
         _logging.set_level()
         return self._core.start(self, self._scheduler, self._implicit)
 

@@ -8,10 +8,10 @@ import threading
 import time
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mesos import _driver
-from mesos.interface import SchedulerDriver, mesos_pb2
+from mesos import _core, _driver
+from mesos.interface import mesos_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,9 +68,13 @@ class Leaks:
         for driver in self._drivers_in(mesos_pb2.DRIVER_ABORTED):
             driver._core.stop(False)
 
-    def _drivers_in(self, status: int) -> list[_driver.Driver]:
+    def _drivers_in(self, status: int) -> list[Any]:
         found = [driver for driver in list(_driver.DRIVERS) if driver not in self._drivers]
-        return [driver for driver in found if isinstance(driver, SchedulerDriver) and driver._core.status() == status]
+        return [driver for driver in found if _is_of_scheduler(driver) and driver._core.status() == status]
+
+
+def _is_of_scheduler(driver: Any) -> bool:
+    return isinstance(driver._core, _core.SchedulerDriver)
 
 
 def _children() -> set[int]:

@@ -44,6 +44,15 @@ impl SchedulerSession {
                 });
             }
             EventType::Failure => self.on_failure(event.failure.unwrap_or_default()),
+            EventType::InverseOffers if self.delivers_all => {
+                self.deliver(Callback::InverseOffers(event.inverse_offers.unwrap_or_default().offers));
+            }
+            EventType::RescindInverseOffer if self.delivers_all => {
+                self.deliver(Callback::InverseOfferRescinded(event.rescind_inverse_offer.unwrap_or_default().inner));
+            }
+            EventType::UpdateOperationStatus if self.delivers_all => {
+                self.deliver(Callback::OperationUpdate(event.update_operation_status.unwrap_or_default().inner));
+            }
             EventType::Unknown
             | EventType::InverseOffers
             | EventType::RescindInverseOffer

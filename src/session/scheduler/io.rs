@@ -114,6 +114,11 @@ pub enum Callback {
         agent_id: Bytes,
         status: i32,
     },
+    /// The classic API has no callback for these three; see
+    /// [`SchedulerSession::deliver_all`](super::SchedulerSession::deliver_all).
+    InverseOffers(Vec<Bytes>),
+    InverseOfferRescinded(Bytes),
+    OperationUpdate(Bytes),
     Error(Error),
 }
 
@@ -142,11 +147,13 @@ impl session::Callback for Callback {
         let messages = match self {
             Self::Registered { framework_id, master_info } => framework_id.len().saturating_add(master_info.len()),
             Self::Disconnected => 0,
-            Self::ResourceOffers(offers) => {
+            Self::ResourceOffers(offers) | Self::InverseOffers(offers) => {
                 offers.iter().fold(0, |size: usize, offer| size.saturating_add(offer.len()).saturating_add(OVERHEAD))
             }
             Self::Reregistered { master_info: bytes }
             | Self::OfferRescinded(bytes)
+            | Self::InverseOfferRescinded(bytes)
+            | Self::OperationUpdate(bytes)
             | Self::StatusUpdate { status: bytes, .. }
             | Self::AgentLost(bytes) => bytes.len(),
             Self::FrameworkMessage { executor_id, agent_id, data } => {

@@ -90,6 +90,8 @@ pub struct SchedulerSession {
     /// To be asked once subscribed again.
     inquiries: Vec<Envelope>,
     outputs: VecDeque<Output>,
+    /// Whether events are delivered for which the classic API has no callback.
+    delivers_all: bool,
 }
 
 impl Session for SchedulerSession {
@@ -230,7 +232,13 @@ impl SchedulerSession {
             offers: Offers::default(),
             inquiries: Vec::new(),
             outputs: VecDeque::new(),
+            delivers_all: false,
         }
+    }
+
+    /// Has inverse offers and updates of operations delivered, for which the classic API has no callback.
+    pub fn deliver_all(&mut self) {
+        self.delivers_all = true;
     }
 
     /// Whether SUBSCRIBED came and the stream stands.

@@ -43,6 +43,7 @@ pub enum Call {
     Message(FrameworkMessage),
     Request(Requests),
     UpdateFramework(Subscribe),
+    Other(Other),
 }
 
 /// Calls a function with the number of a call's field in `mesos.v1.scheduler.Call`, what is in the field, and more
@@ -61,7 +62,7 @@ macro_rules! with_field {
             Call::Revive(field) => $function(15, field $(, $argument)*),
             Call::Suppress(field) => $function(16, field $(, $argument)*),
             Call::UpdateFramework(field) => $function(19, field $(, $argument)*),
-            Call::Teardown => Default::default(),
+            Call::Teardown | Call::Other(_) => Default::default(),
         }
     };
 }
@@ -82,6 +83,7 @@ impl Call {
             Self::Message(_) => CallType::Message,
             Self::Request(_) => CallType::Request,
             Self::UpdateFramework(_) => CallType::UpdateFramework,
+            Self::Other(other) => other.kind,
         }
     }
 }
@@ -119,7 +121,8 @@ impl Post for Envelope {
     fn encoded_len(&self) -> usize {
         let id = self.framework_id.as_ref().map_or(0, |id| encoding::bytes::encoded_len(1, id));
         let kind = int32::encoded_len(2, &self.call.kind().into());
-        id.saturating_add(kind).saturating_add(with_field!(&self.call, message::encoded_len))
+        let other = self.other().map_or(0, |(number, message)| encoding::bytes::encoded_len(number, message));
+        id.saturating_add(kind).saturating_add(with_field!(&self.call, message::encoded_len)).saturating_add(other)
     }
 
     fn encode(&self, buffer: &mut BytesMut) {
@@ -128,6 +131,65 @@ impl Post for Envelope {
         }
         int32::encode(2, &self.call.kind().into(), buffer);
         with_field!(&self.call, message::encode, buffer);
+        if let Some((number, message)) = self.other() {
+            encoding::bytes::encode(number, message, buffer);
+        }
+    }
+}
+
+impl Envelope {
+    /// The number of the field of a call that the classic API does not have, and what is in it.
+    fn other(&self) -> Option<(u32, &Bytes)> {
+        match &self.call {
+            Call::Other(other) => Some((other.field()?, &other.message)),
+            _ => None,
+        }
+    }
+}
+
+/// A call that the classic API does not have: SHUTDOWN, those about inverse offers and operations, and KILL with more
+/// than a task's id.
+///
+/// ```
+/// use prost::Message;
+/// use remesos::proto::v1;
+/// use remesos::wire::Post;
+/// use remesos::wire::scheduler::call::Other;
+/// use remesos::wire::scheduler::{Call, CallType, Envelope};
+///
+/// let shutdown = v1::scheduler::call::Shutdown {
+///     executor_id: v1::ExecutorId { value: "executor".to_owned() },
+///     agent_id: v1::AgentId { value: "agent".to_owned() },
+/// };
+/// let other = Other::new(CallType::Shutdown, shutdown.encode_to_vec().into()).expect("a call of its own");
+/// let body = Envelope { framework_id: None, call: Call::Other(other) }.to_bytes();
+/// assert_eq!(v1::scheduler::Call::decode(body)?.shutdown, Some(shutdown));
+/// assert_eq!(Other::new(CallType::Decline, Default::default()), None);
+/// # Ok::<(), prost::DecodeError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Other {
+    kind: CallType,
+    message: Bytes,
+}
+
+impl Other {
+    /// A call of this type with the bytes of its message; `None` if only another variant of [`Call`] can be this.
+    pub fn new(kind: CallType, message: Bytes) -> Option<Self> {
+        let call = Self { kind, message };
+        call.field().is_some().then_some(call)
+    }
+
+    fn field(&self) -> Option<u32> {
+        match self.kind {
+            CallType::Kill => Some(6),
+            CallType::Shutdown => Some(7),
+            CallType::AcceptInverseOffers => Some(13),
+            CallType::DeclineInverseOffers => Some(14),
+            CallType::AcknowledgeOperationStatus => Some(17),
+            CallType::ReconcileOperations => Some(18),
+            _ => None,
+        }
     }
 }
 

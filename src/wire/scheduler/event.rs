@@ -43,6 +43,12 @@ pub struct Event {
     pub failure: Option<Failure>,
     #[prost(message, optional, tag = "8")]
     pub error: Option<ErrorMessage>,
+    #[prost(message, optional, tag = "9")]
+    pub inverse_offers: Option<Offers>,
+    #[prost(message, optional, tag = "10")]
+    pub rescind_inverse_offer: Option<Wrapped>,
+    #[prost(message, optional, tag = "11")]
+    pub update_operation_status: Option<Wrapped>,
 }
 
 /// `Event.Subscribed`. See [`Event`] for an example.
@@ -57,7 +63,7 @@ pub struct Subscribed {
     pub master_info: Bytes,
 }
 
-/// `Event.Offers`. See [`Event`] for an example.
+/// `Event.Offers` and `Event.InverseOffers`. See [`Event`] for an example.
 #[derive(Clone, PartialEq, prost::Message)]
 #[allow(missing_docs)]
 pub struct Offers {
