@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::bell::Bell;
 use crate::clock;
+use crate::session::Summary;
 
 /// `mesos.Status`, with its numbers.
 ///
@@ -31,6 +32,7 @@ pub struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     changed_for_loop: OnceLock<Arc<Bell>>,
+    summary: Mutex<Summary>,
 }
 
 /// What is shared.
@@ -44,7 +46,12 @@ pub struct State {
 impl Default for Shared {
     fn default() -> Self {
         let state = State { status: Status::NotStarted, finished: false };
-        Self { state: Mutex::new(state), changed: Condvar::new(), changed_for_loop: OnceLock::new() }
+        Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            changed_for_loop: OnceLock::new(),
+            summary: Mutex::default(),
+        }
     }
 }
 
@@ -52,6 +59,11 @@ impl Shared {
     /// Locks it.
     pub fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Locks what the driver was told so far.
+    pub fn summary(&self) -> MutexGuard<'_, Summary> {
+        self.summary.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes those who wait, after a change.
