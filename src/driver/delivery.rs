@@ -49,7 +49,8 @@ pub struct Delivery<'a, S: Session> {
     busy: Option<Busy>,
 }
 
-/// A callback that was handed out as an event, and lasts until the next event is asked for.
+/// A callback that was handed out as an event, and lasts until the next event is asked for. See [`Delivery`] for an
+/// example.
 pub struct HandedOut<S: Session> {
     when_returned: Option<S::Request>,
     _busy: Option<Busy>,
@@ -129,6 +130,7 @@ impl<S: Session> Delivery<'_, S> {
             self.driver.request(request);
         }
     }
+
     /// Ends this delivery without an acknowledgement, which [`Handle::ack`] sends.
     pub fn hand_out(self) -> HandedOut<S> {
         HandedOut { when_returned: self.callback.when_returned(), _busy: self.busy }

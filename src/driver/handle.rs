@@ -13,7 +13,7 @@ use crate::Result;
 use crate::clock::Clock;
 use crate::clock::places::Place;
 use crate::clock::skipping::Skipping;
-use crate::session::Session;
+use crate::session::{Session, Summary};
 
 /// The driver of a session. Every method may be called from any thread.
 ///
@@ -139,6 +139,11 @@ impl<S: Session> Handle<S> {
     /// Whether the driver runs.
     pub fn is_running(&self) -> bool {
         self.status() == Status::Running
+    }
+
+    /// Returns something of what the driver was told so far; `None` in a forked child.
+    pub fn summary<T>(&self, look: impl FnOnce(&Summary) -> T) -> Option<T> {
+        (!self.is_inherited()).then(|| look(&self.shared.summary()))
     }
 
     /// What the driver asks for the time: the world's clock until it is started.

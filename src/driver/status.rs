@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::clock;
+use crate::session::Summary;
 
 /// `mesos.Status`, with its numbers.
 ///
@@ -32,6 +33,7 @@ pub struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     changed_for_tasks: Notify,
+    summary: Mutex<Summary>,
 }
 
 /// What is shared.
@@ -45,7 +47,12 @@ pub struct State {
 impl Default for Shared {
     fn default() -> Self {
         let state = State { status: Status::NotStarted, finished: false };
-        Self { state: Mutex::new(state), changed: Condvar::new(), changed_for_tasks: Notify::new() }
+        Self {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            changed_for_tasks: Notify::new(),
+            summary: Mutex::default(),
+        }
     }
 }
 
@@ -53,6 +60,11 @@ impl Shared {
     /// Locks it.
     pub fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Locks what the driver was told so far.
+    pub fn summary(&self) -> MutexGuard<'_, Summary> {
+        self.summary.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes those who wait, after a change.

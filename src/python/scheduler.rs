@@ -14,12 +14,16 @@ use super::dispatcher::{self, Callbacks, Dispatcher, Exit, Names, parse};
 use super::guarded;
 use crate::driver::{self, Credential, Options, Status};
 use crate::per_process::PerProcess;
+use crate::session::Summary;
 use crate::session::scheduler::{Callback, SchedulerSession};
 use crate::wire::scheduler::{Call, CallType, FrameworkMessage, call};
 use crate::wire::views::{StatusView, Wrapped};
 
 /// The drivers of this process, for those whose master is an embedded cluster of this process.
 static DRIVERS: PerProcess<Mutex<Vec<Weak<driver::SchedulerDriver>>>> = PerProcess::new();
+
+/// A framework's id, its master, whether it is connected, how many tasks are in a state.
+type SummaryTuple = (Option<String>, Option<String>, bool, Vec<(&'static str, usize)>);
 
 /// A scheduler driver. Messages are bytes, statuses the numbers of `mesos.Status`.
 #[pyclass(frozen, module = "mesos._core")]
@@ -113,6 +117,16 @@ impl SchedulerDriver {
 
     fn status(&self) -> i32 {
         self.core.status() as i32
+    }
+
+    /// What the framework was told so far: its id, its master, whether it is connected, how many tasks are in a state.
+    fn summary(&self, py: Python<'_>) -> SummaryTuple {
+        let look = |summary: &Summary| {
+            let counts = summary.counts().map(|(state, count)| (state.as_str_name(), count)).collect();
+            let texts = (summary.framework_id().map(str::to_owned), summary.master().map(str::to_owned));
+            (texts.0, texts.1, summary.is_connected() && self.core.status() == Status::Running, counts)
+        };
+        py.detach(|| self.core.summary(look)).unwrap_or_default()
     }
 
     #[pyo3(signature = (offer_ids, operations, filters))]

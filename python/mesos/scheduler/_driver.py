@@ -5,7 +5,8 @@ from __future__ import annotations
 import atexit
 from typing import TYPE_CHECKING, Any
 
-from mesos import _arguments, _callbacks, _conflicts, _core, _imported, _logging, _master, _misuse  # noqa: F401  (only to be there)
+from mesos import _arguments, _callbacks, _cells, _conflicts, _core, _imported, _logging, _master, _misuse  # noqa: F401  (only to be there)
+from mesos._display._html import Displayed, Html
 from mesos._driver import Driver
 from mesos.errors import ArgumentTypeError, DriverError
 from mesos.interface import SchedulerDriver, mesos_pb2
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Self
 
+    from mesos._display._drivers import DriverSummary
     from mesos.local import LocalCluster
     from mesos.testing import RealCluster
 
 atexit.register(_core.shutdown)
 
 
-class MesosSchedulerDriver(Driver, SchedulerDriver):
+class MesosSchedulerDriver(Driver, Displayed, SchedulerDriver):
     """Connects a scheduler to a Mesos master, over the v1 HTTP API.
 
     Follows ``src/python/scheduler/src/mesos/scheduler/mesos_scheduler_driver_impl.cpp`` and ``src/sched/sched.cpp``.
@@ -91,6 +93,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         # When this is freed, the core is freed before its cluster.
         self._core: _core.SchedulerDriver = _core.SchedulerDriver(info, found, pair, suppressed)
         self._cluster = cluster
+        self._info, self._master = info, found
 
     def start(self) -> mesos_pb2.Status.ValueType:
         """Starts the driver; a driver can be started only once. Does not wait for the master.
@@ -104,6 +107,7 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
             self._misuse.started_again("start")
         _callbacks.check(self._scheduler, _callbacks.SCHEDULER, "scheduler", self._loop)
         _logging.set_level()
+        _cells.note(self)
         return self._core.start(self, self._scheduler, self._implicit)
 
     def join(self, *, check: bool = False, timeout: float | None = None) -> mesos_pb2.Status.ValueType:
@@ -268,6 +272,17 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         if self.stop() != mesos_pb2.DRIVER_NOT_STARTED:
             self.join()
 
+    def _summary(self) -> DriverSummary:
+        from mesos._display._drivers import DriverSummary
+
+        return DriverSummary.of(type(self).__name__, self._core, self._info, self._master)
+
+    def _html(self) -> Html:
+        return self._summary().html()
+
     def __repr__(self) -> str:
-        status = mesos_pb2.Status.Name(self._core.status())
-        return f"<{type(self).__name__} {status}>"
+        try:
+            return self._summary().line()
+        except AttributeError:
+            # It could not be created.
+            return f"<{type(self).__name__}>"
