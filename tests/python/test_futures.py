@@ -322,7 +322,9 @@ def test_an_initializer_that_fails_breaks_the_pool(how: str, embedded: LocalClus
 
 def test_calls_are_lost_with_their_agent_and_tried_again(embedded: LocalCluster, tmp_path: Path) -> None:
     with MesosPoolExecutor(embedded, max_workers=1) as pool:
-        future = pool.submit(lambda: note(str(tmp_path / "tries")) and len(lines(tmp_path / "tries")) < 2 and time.sleep(WAIT))
+        future = pool.submit(
+            lambda: note(str(tmp_path / "tries")) and len(lines(tmp_path / "tries")) < 2 and time.sleep(WAIT)
+        )
         wait_until(lambda: lines(tmp_path / "tries"), "the call runs")
         (task,) = embedded.tasks
         embedded.agent(task.agent_id).kill()
