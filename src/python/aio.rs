@@ -164,8 +164,9 @@ impl Events {
         lock(&self.waiting).take();
     }
 
-    /// A future of the running loop that is done when the driver is stopped or aborted and has sent its last call.
-    fn ended<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    /// A future of the running loop that is done when the driver is stopped or aborted and has sent its last call; `None`
+    /// if the interpreter is about to end.
+    fn ended<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         futures::future(py, self.source.ended())
     }
 }

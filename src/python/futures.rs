@@ -40,18 +40,15 @@ struct Completer {
     thread: PythonThread,
 }
 
-/// Makes a future of the running loop that is done when something is. Cancelling it ends the wait.
+/// Makes a future of the running loop that is done when something is. Cancelling it ends the wait. `None` if the
+/// interpreter is about to end: nothing is waited for any more.
 ///
-/// Fails if no loop runs in this thread, if the operating system gives no thread, or the interpreter is about to end.
-pub fn future(py: Python<'_>, waiting: Future) -> PyResult<Bound<'_, PyAny>> {
+/// Fails if no loop runs in this thread, or the operating system gives no thread.
+pub fn future(py: Python<'_>, waiting: Future) -> PyResult<Option<Bound<'_, PyAny>>> {
     BEING_MADE.fetch_add(1, Ordering::SeqCst);
-    let made = if ENDING.load(Ordering::SeqCst) {
-        Err(PyRuntimeError::new_err("the interpreter is about to end"))
-    } else {
-        guarded(|| make(py, waiting))
-    };
+    let made = (!ENDING.load(Ordering::SeqCst)).then(|| guarded(|| make(py, waiting)));
     BEING_MADE.fetch_sub(1, Ordering::SeqCst);
-    made
+    made.transpose()
 }
 
 fn make(py: Python<'_>, waiting: Future) -> PyResult<Bound<'_, PyAny>> {

@@ -176,7 +176,9 @@ class Subscriber(Generic[E]):
             self._last = None
             if not self._waiting:
                 self._unwatch()
-            await self._events.ended()
+            ended = self._events.ended()
+            if ended is not None:
+                await ended
 
     def _sent(self, status: int) -> None:
         """Checks the status that a call returned.
