@@ -65,6 +65,7 @@ requests: $(VENV)/.developed
 
 bench: $(VENV)/.installed
 	$(BIN)/python benches/flood.py
+	$(BIN)/python benches/aio.py
 	$(BIN)/python benches/classic.py
 	$(BIN)/python benches/executors.py
 	$(BIN)/python benches/short_tasks.py
