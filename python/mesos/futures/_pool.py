@@ -168,6 +168,11 @@ class Pool(Scheduler):
             return
         self._thread.join()
 
+    @property
+    def most_workers(self) -> float:
+        """How many workers there may be at once."""
+        return self._settings.max_workers
+
     def counts(self) -> tuple[int, int, int]:
         """Returns how many workers there are, and how many calls run or wait."""
         with self._lock:
