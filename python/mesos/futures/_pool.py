@@ -212,11 +212,15 @@ class Pool(Scheduler):
                 worker = self._workers.pop(status.task_id.value, None)
                 if worker is not None:
                     self._gone(worker, status)
+        elif status.task_id.value not in self._workers:
+            # It was lost with its agent, which is back.
+            driver.killTask(status.task_id)
 
     def frameworkMessage(self, driver: Any, executorId: Any, slaveId: Any, message: bytes) -> None:
         with self._turn(guarded=True):
             worker = self._workers.get(executorId.value)
             if worker is None:
+                driver.killTask(executorId.value)
                 return
             if worker.channel is None:
                 worker.channel = self._channel(worker)
