@@ -168,6 +168,11 @@ class Pool(Scheduler):
             return
         self._thread.join()
 
+    @property
+    def most_workers(self) -> float:
+        """How many workers there may be at once."""
+        return self._settings.max_workers
+
     def counts(self) -> tuple[int, int, int]:
         """Returns how many workers there are, and how many calls run or wait."""
         with self._lock:
@@ -207,11 +212,15 @@ class Pool(Scheduler):
                 worker = self._workers.pop(status.task_id.value, None)
                 if worker is not None:
                     self._gone(worker, status)
+        elif status.task_id.value not in self._workers:
+            # It was lost with its agent, which is back.
+            driver.killTask(status.task_id)
 
     def frameworkMessage(self, driver: Any, executorId: Any, slaveId: Any, message: bytes) -> None:
         with self._turn(guarded=True):
             worker = self._workers.get(executorId.value)
             if worker is None:
+                driver.killTask(executorId.value)
                 return
             if worker.channel is None:
                 worker.channel = self._channel(worker)
