@@ -89,11 +89,14 @@ class MesosSchedulerDriver(Driver, Displayed, SchedulerDriver):
         self._scheduler = scheduler
         self._implicit = bool(implicitAcknowledgements)
         _logging.set_level()
-        found, cluster, self._follower = _master.find(master)
+        found, cluster, self._follower = self._find_master(master)
         # When this is freed, the core is freed before its cluster.
         self._core: _core.SchedulerDriver = _core.SchedulerDriver(info, found, pair, suppressed)
         self._cluster = cluster
         self._info, self._master = info, found
+
+    def _find_master(self, master: Any) -> _master.Master:
+        return _master.find(master)
 
     def start(self) -> mesos_pb2.Status.ValueType:
         """Starts the driver; a driver can be started only once. Does not wait for the master.
