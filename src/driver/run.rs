@@ -231,7 +231,10 @@ impl<S: Session> Loop<S> {
                 }
                 Output::Transmit(call) => self.transmit(call),
                 Output::Disconnect => self.leave(),
-                Output::Deliver(callback) => deliver(&self.queue, &self.start.clock, callback),
+                Output::Deliver(callback) => {
+                    callback.summarize(&mut self.shared.summary());
+                    deliver(&self.queue, &self.start.clock, callback);
+                }
                 Output::EndWithin(grace) => (self.start.end_within)(grace),
                 Output::Finished { linger } => return Some(linger),
             }

@@ -45,7 +45,7 @@ pub use cluster::network::UpdateFaults;
 /// What is shown of a cluster.
 pub mod view {
     pub use super::cluster::history::{Record, Subject};
-    pub use super::cluster::view::{AgentView, FrameworkView, OfferView, TaskKey, TaskView};
+    pub use super::cluster::view::{AgentView, FrameworkView, OfferView, Overview, TaskKey, TaskView};
     pub use super::cluster::waiting::Waited;
 }
 pub use options::{AgentOptions, Options, ip};

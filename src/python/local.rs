@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -64,8 +65,6 @@ impl LocalCluster {
     /// Every agent.
     fn agents(&self, py: Python<'_>) -> Vec<AgentTuple> {
         let agents = py.detach(|| self.cluster.agents());
-        let agent =
-            |a: AgentView| (a.id, a.hostname, a.path, a.resources.to_string(), a.attributes.to_string(), a.state);
         agents.into_iter().map(agent).collect()
     }
 
@@ -106,8 +105,15 @@ impl LocalCluster {
     /// Every framework.
     fn frameworks(&self, py: Python<'_>) -> Vec<FrameworkTuple> {
         let frameworks = py.detach(|| self.cluster.frameworks());
-        let framework = |f: FrameworkView| (f.id, f.name, f.roles, f.principal, f.connected, f.completed);
         frameworks.into_iter().map(framework).collect()
+    }
+
+    /// The cluster as a whole; None if it does not answer within a second, as on its own thread.
+    fn overview(&self, py: Python<'_>) -> Option<OverviewTuple> {
+        let seen = py.detach(|| self.cluster.overview(OVERVIEW_TIMEOUT))?;
+        let counts = seen.counts.into_iter().map(|((id, state), count)| (id, state.as_str_name(), count));
+        let (agents, frameworks) = (seen.agents.into_iter().map(agent), seen.frameworks.into_iter().map(framework));
+        Some((agents.collect(), frameworks.collect(), counts.collect(), seen.stopped))
     }
 
     /// Every task.
@@ -216,21 +222,43 @@ impl LocalCluster {
     }
 }
 
-/// An agent: id, host name, resources and attributes in JSON, state.
-type AgentTuple = (String, String, String, String, String, &'static str);
+/// How long a cluster may take to say how it is.
+const OVERVIEW_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// An agent: id, host name, path, resources, used ones and attributes in JSON, state.
+type AgentTuple = (String, String, String, String, String, String, &'static str);
+/// A cluster: its agents, its frameworks, how many tasks of a framework are in a state, whether it has stopped.
+type OverviewTuple = (Vec<AgentTuple>, Vec<FrameworkTuple>, Vec<(String, &'static str, usize)>, bool);
 /// A framework: id, name, roles, principal, whether it is connected, whether it is completed.
 type FrameworkTuple = (String, String, Vec<String>, Option<String>, bool, bool);
 /// A task: the ids of its framework, its agent, its executor and its own; its name, its framework's name, its state, the
-/// states that its executor reported, its sandbox.
-type Task = (Key, String, String, &'static str, Vec<&'static str>, OsString);
+/// states that its executor reported, its sandbox, its resources in JSON.
+type Task = (Key, String, String, &'static str, Vec<&'static str>, OsString, String);
 /// The ids of a task's framework, its agent, its executor and its own.
 type Key = (String, String, String, String);
+
+fn agent(view: AgentView) -> AgentTuple {
+    let AgentView { id, hostname, path, resources, used, attributes, state } = view;
+    (id, hostname, path, resources.to_string(), used.to_string(), attributes.to_string(), state)
+}
+
+fn framework(f: FrameworkView) -> FrameworkTuple {
+    (f.id, f.name, f.roles, f.principal, f.connected, f.completed)
+}
 
 fn task(view: TaskView) -> Task {
     let key = (view.framework_id, view.agent_id, view.executor_id, view.id);
     let states = view.states.iter().map(v1::TaskState::as_str_name).collect();
     // Not as a path: PyO3 makes that by calling Python code (see `guarded.rs`).
-    (key, view.name, view.framework, view.state.as_str_name(), states, view.sandbox.into_os_string())
+    (
+        key,
+        view.name,
+        view.framework,
+        view.state.as_str_name(),
+        states,
+        view.sandbox.into_os_string(),
+        view.resources.to_string(),
+    )
 }
 
 fn task_key((framework_id, agent_id, executor_id, id): Key) -> TaskKey {

@@ -10,6 +10,9 @@ pub mod executor;
 pub mod framework;
 pub mod scheduler;
 mod subscription;
+mod summary;
+
+pub use summary::Summary;
 
 use std::fmt;
 use std::time::Instant;
@@ -280,6 +283,8 @@ pub trait Callback: Send + 'static {
     fn error(&self) -> Option<&Error>;
     /// Returns the request to make when the callback has returned, if any.
     fn when_returned(self) -> Option<Self::Request>;
+    /// Adds what it says to a summary.
+    fn summarize(&self, _: &mut Summary) {}
     /// Returns about how many bytes it occupies in memory.
     fn size(&self) -> usize;
 }

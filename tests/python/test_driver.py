@@ -827,7 +827,9 @@ def test_a_credential_in_the_fourth_place_as_before_0_22(embedded: Any) -> None:
 
 
 def test_repr_tells_the_status() -> None:
-    assert repr(MesosSchedulerDriver(Scheduler(), framework(), "h:1")) == "<MesosSchedulerDriver DRIVER_NOT_STARTED>"
+    assert repr(MesosSchedulerDriver(Scheduler(), framework(), "h:1")) == (
+        "<MesosSchedulerDriver DRIVER_NOT_STARTED, 'test', not connected to h:1>"
+    )
 
 
 @pytest.mark.parametrize("end", ["stop", "abort, stop", "stop, failover"])

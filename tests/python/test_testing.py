@@ -214,9 +214,8 @@ def test_what_a_test_leaves_behind_fails_it() -> None:
     made[0].kill()
     made[0].wait()
     assert str(caught.value).startswith("the test left behind: the thread 'left-over'; the process ")
-    assert "(sleep 100); the driver <MesosSchedulerDriver DRIVER_RUNNING>; the framework 'left' with the id " in str(
-        caught.value
-    )
+    assert "(sleep 100); the driver <MesosSchedulerDriver DRIVER_RUNNING, 'left'" in str(caught.value)
+    assert "; the framework 'left' with the id " in str(caught.value)
     assert str(caught.value).count("the framework") == 1
     # The cluster has stopped, and this driver with it.
     assert driver.join() == mesos_pb2.DRIVER_STOPPED

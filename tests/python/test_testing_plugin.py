@@ -201,7 +201,7 @@ def test_what_is_left_behind_fails_the_test_and_no_other(run: Run) -> None:
     result.stdout.fnmatch_lines([
         "*the test left behind: the thread 'forgotten'",
         "*the test left behind: the process * (sleep 100)",
-        "*the test left behind: the driver <MesosSchedulerDriver DRIVER_RUNNING>*",
+        "*the test left behind: the driver <MesosSchedulerDriver DRIVER_RUNNING, *>*",
     ])  # fmt: skip
 
 

@@ -7,8 +7,12 @@ import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mesos import _core, _logging, _options, _simulation
+from mesos._display import _links
+from mesos._display._history import History
+from mesos._display._html import Displayed, DisplayedList, Html, tag
+from mesos._display._overview import Overview
 from mesos._faults import ClusterFaults
-from mesos.errors import ArgumentTypeError, ClusterError
+from mesos.errors import ArgumentTypeError, ArgumentValueError, ClusterError
 from mesos.local._time import ClusterTime
 from mesos.local._views import LocalAgent, LocalFramework, LocalOffer, LocalTask
 
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from types import TracebackType
 
+    from mesos._display._live import Live
     from mesos._simulation import Run
     from mesos.interface import mesos_pb2
 
@@ -40,7 +45,7 @@ _HISTORY_KEYS = (
 atexit.register(_core.shutdown)
 
 
-class LocalCluster(ClusterFaults, ClusterTime):
+class LocalCluster(ClusterFaults, ClusterTime, Displayed):
     """A Mesos cluster on a port of this machine.
 
     It runs until :meth:`stop`, the end of a ``with`` block, or the end of the process.
@@ -122,6 +127,8 @@ class LocalCluster(ClusterFaults, ClusterTime):
     :raises ClusterError: the cluster could not be started
     """
 
+    _live: Live | None = None
+
     def __init__(
         self,
         port: int = 0,
@@ -192,7 +199,9 @@ class LocalCluster(ClusterFaults, ClusterTime):
         """
         connection = self._core.connect()
         if connection is None:
-            raise ClusterError(f"{self!r} takes connections without a socket only with time='skip', and while it runs")
+            raise ClusterError(
+                f"{self._named()} takes connections without a socket only with time='skip', and while it runs"
+            )
         return connection
 
     @property
@@ -217,22 +226,22 @@ class LocalCluster(ClusterFaults, ClusterTime):
     @property
     def agents(self) -> list[LocalAgent]:
         """Every agent, in the order in which they were added; those that are gone are last."""
-        return [LocalAgent(self, seen) for seen in self._core.agents()]
+        return DisplayedList(LocalAgent(self, seen) for seen in self._core.agents())
 
     @property
     def frameworks(self) -> list[LocalFramework]:
         """Every framework that the master knows, the completed ones last."""
-        return [LocalFramework(self, seen) for seen in self._core.frameworks()]
+        return DisplayedList(LocalFramework(self, seen) for seen in self._core.frameworks())
 
     @property
     def tasks(self) -> list[LocalTask]:
         """Every task that is not over, and the last 1000 completed tasks of each agent."""
-        return [LocalTask(self, seen) for seen in self._core.tasks()]
+        return DisplayedList(LocalTask(self, seen) for seen in self._core.tasks())
 
     @property
     def offers(self) -> list[LocalOffer]:
         """Every offer that a framework has and has not answered."""
-        return [LocalOffer(self, seen) for seen in self._core.offers()]
+        return DisplayedList(LocalOffer(self, seen) for seen in self._core.offers())
 
     def add_agent(
         self,
@@ -252,7 +261,7 @@ class LocalCluster(ClusterFaults, ClusterTime):
         given = {"resources": resources, "attributes": attributes, "hostname": hostname, "domain": domain}
         agent_id = self._core.add_agent(json.dumps(_options.agent(given)))
         if agent_id is None:
-            raise ClusterError(f"{self!r} is stopped")
+            raise ClusterError(f"{self._named()} is stopped")
         return self.agent(agent_id)
 
     def agent(self, agent_id: str) -> LocalAgent:
@@ -278,8 +287,10 @@ class LocalCluster(ClusterFaults, ClusterTime):
         found = [task for task in self.tasks if task.id == task_id]
         return self._found("task", task_id, [task for task in found if not task.is_over] or found)
 
-    def history(self) -> list[dict[str, Any]]:
+    def history(self) -> History:
         """Returns what happened since the cluster started or was reset, in order: the last 100,000 records.
+
+        It is a list with a method that plots it: ``cluster.history().plot()``.
 
         Each is a dict of plain values with the same keys, so that ``pandas.DataFrame(cluster.history())`` has a column
         for each: ``time`` (seconds since the epoch), ``kind``, ``call``, ``framework_id``, ``agent_id``,
@@ -293,7 +304,8 @@ class LocalCluster(ClusterFaults, ClusterTime):
         and ``framework_removed``; ``agent_added``, ``agent_disconnected``, ``agent_reregistered``,
         ``agent_unreachable``, ``agent_removed`` and ``agent_gone``; ``master_restarted``; and ``fault``.
         """
-        return [dict(zip(_HISTORY_KEYS, record, strict=True)) for record in self._core.history()]
+        records = (dict(zip(_HISTORY_KEYS, record, strict=True)) for record in self._core.history())
+        return History(records, self)
 
     @property
     def is_stopped(self) -> bool:
@@ -319,7 +331,7 @@ class LocalCluster(ClusterFaults, ClusterTime):
         """
         text = self._core.snapshot()
         if text is None:
-            raise ClusterError(f"{self!r} is stopped")
+            raise ClusterError(f"{self._named()} is stopped")
         snapshot: dict[str, Any] = json.loads(text)
         return snapshot
 
@@ -335,7 +347,7 @@ class LocalCluster(ClusterFaults, ClusterTime):
         :raises ClusterError: the cluster is stopped
         """
         if self.is_stopped:
-            raise ClusterError(f"{self!r} is stopped")
+            raise ClusterError(f"{self._named()} is stopped")
         self._cancel_calls()
         self._core.reset()
 
@@ -349,6 +361,8 @@ class LocalCluster(ClusterFaults, ClusterTime):
             and try to reach a master again, such as another cluster on the same port
         """
         self._core.stop(drivers)
+        if self._live is not None:
+            self._live.end()
 
     def __enter__(self) -> LocalCluster:
         return self
@@ -358,13 +372,80 @@ class LocalCluster(ClusterFaults, ClusterTime):
     ) -> None:
         self.stop()
 
-    def __repr__(self) -> str:
+    def show(self) -> None:
+        """Shows what is in the cluster: in a notebook a view that follows it, elsewhere a text.
+
+        The view is updated up to twice a second while something changes, also while other cells run, until the cluster
+        stops; then the last state stays in the notebook. The next :meth:`show` ends the view of the one before.
+
+        >>> with LocalCluster(agents=2, resources={"cpus": 2, "mem": 1024, "disk": 0}) as cluster:
+        ...     cluster.show()  # doctest: +ELLIPSIS
+        LocalCluster http://127.0.0.1:...
+          cpus  0 of 4 used
+          mem   0 of 2048 MB used
+        ...
+        """
+        from mesos._display import _live
+
+        seen = self._overview()
+        shell = _live.notebook()
+        if self._live is not None:
+            self._live.end()
+            self._live = None
+        if seen is None:
+            print(self._named())
+        elif shell is None:
+            print(seen.text())
+        elif seen.stopped:
+            from IPython.display import display
+
+            display(self)  # type: ignore[no-untyped-call]
+        else:
+            self._live = _live.Live(self, seen, shell)
+
+    @property
+    def notebook_link(self) -> str:
+        """The address of the web page for a browser that shows a notebook of this process.
+
+        It follows the template in the variable ``REMESOS_WEBUI_LINK``, such as
+        ``{JUPYTERHUB_SERVICE_PREFIX}/proxy/{port}/``, which may have ``{host}``, ``{port}`` and variables of the
+        environment. If it is not set, it is this one on JupyterHub, and :attr:`url` elsewhere.
+
+        :raises ArgumentValueError: the template is not valid
+        """
+        return _links.page(self.address)
+
+    def _page(self) -> str:
+        try:
+            return self.notebook_link
+        except ArgumentValueError as error:
+            _logging.log.warning("%s", error)
+            return self.url
+
+    def _overview(self) -> Overview | None:
+        """Returns what is in the cluster; None if it does not answer soon, as on its own thread."""
+        seen = self._core.overview()
+        return None if seen is None else Overview.of(seen, self.url, self._page())
+
+    def _html(self) -> Html:
+        seen = self._overview()
+        return tag("div", self._named()) if seen is None else seen.html()
+
+    def _named(self) -> str:
         return f"<LocalCluster {self.url}>"
+
+    def __repr__(self) -> str:
+        try:
+            seen = self._overview()
+            return self._named() if seen is None else f"<LocalCluster {seen.line()}>"
+        except AttributeError:
+            # It could not be started.
+            return "<LocalCluster>"
 
     def _found(self, kind: str, wanted: str, found: list[_T]) -> _T:
         """Returns the last of what was found."""
         if not isinstance(wanted, str):
             raise ArgumentTypeError(f"expected a str as the id of the {kind}, got {wanted!r}")
         if not found:
-            raise LookupError(f"{self!r} has no {kind} {wanted!r}")
+            raise LookupError(f"{self._named()} has no {kind} {wanted!r}")
         return found[-1]

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from mesos import _arguments
+from mesos._display import _html as html
+from mesos._display._history import History
+from mesos._display._html import Displayed, Html
 from mesos._faults import AgentFaults, FrameworkFaults, OfferFaults, TaskFaults
 from mesos.errors import ArgumentValueError, ClusterError, ConditionTimeoutError, TaskStateError, TaskTimeoutError
 from mesos.interface import mesos_pb2
@@ -15,7 +18,7 @@ from mesos.interface import mesos_pb2
 if TYPE_CHECKING:
     from mesos.local._cluster import LocalCluster
 
-_TERMINAL = frozenset(
+TERMINAL = frozenset(
     f"TASK_{name}" for name in ("FINISHED", "FAILED", "KILLED", "LOST", "ERROR", "DROPPED", "GONE", "GONE_BY_OPERATOR")
 )
 
@@ -40,7 +43,12 @@ def _shown(resources: dict[str, float | str]) -> str:
     return ";".join(f"{name}:{text}" for name, text in texts.items() if text != "0")
 
 
-class _View:
+def _number(resources: dict[str, float | str], name: str) -> float:
+    amount = resources.get(name, 0.0)
+    return amount if isinstance(amount, int | float) else 0.0
+
+
+class _View(Displayed):
     """What somebody saw of a part of a cluster. Its methods ask the cluster again."""
 
     def __init__(self, cluster: LocalCluster, seen: tuple[Any, ...]) -> None:
@@ -63,13 +71,24 @@ class _View:
             self._take(seen)
         return self
 
-    def history(self) -> list[dict[str, Any]]:
+    def history(self) -> History:
         """Returns the records of :meth:`LocalCluster.history` that are about it."""
         ids = self._ids()
-        return [record for record in self._cluster.history() if all(record[name] == ids[name] for name in ids)]
+        records = self._cluster.history()
+        return History((each for each in records if all(each[name] == ids[name] for name in ids)), self._cluster)
 
     def _ids(self) -> dict[str, str]:
         raise NotImplementedError
+
+    @staticmethod
+    def _columns() -> tuple[str, ...]:
+        raise NotImplementedError
+
+    def _row(self) -> tuple[object, ...]:
+        raise NotImplementedError
+
+    def _html(self) -> Html:
+        return html.titled(type(self).__name__, html.pairs(zip(self._columns(), self._row(), strict=True)))
 
     def __eq__(self, other: object) -> bool:
         """Whether both are of the same thing, whenever they were seen."""
@@ -92,6 +111,8 @@ class LocalAgent(AgentFaults, _View):
     """The last part of its URL, such as ``slave(1)``. An agent that takes the place of another one has the same."""
     resources: dict[str, float | str]
     """All its resources by name: numbers, and ranges and sets as text such as ``[31000-32000]``."""
+    used: dict[str, float | str]
+    """Those that tasks and executors use."""
     attributes: dict[str, float | str]
     """Its attributes by name."""
     state: str
@@ -100,8 +121,8 @@ class LocalAgent(AgentFaults, _View):
     or ``killed``."""
 
     def _take(self, seen: tuple[Any, ...]) -> None:
-        self.id, self.hostname, self.path, resources, attributes, self.state = seen
-        self.resources, self.attributes = _resources(resources), json.loads(attributes)
+        self.id, self.hostname, self.path, resources, used, attributes, self.state = seen
+        self.resources, self.used, self.attributes = _resources(resources), _resources(used), json.loads(attributes)
 
     def _look(self) -> tuple[Any, ...] | None:
         return next((seen for seen in self._cluster._core.agents() if seen[0] == self.id), None)
@@ -131,7 +152,7 @@ class LocalAgent(AgentFaults, _View):
 
     def _left(self, was_there: bool) -> None:
         if not was_there:
-            raise ClusterError(f"{self._cluster!r} has no agent {self.id!r} that runs")
+            raise ClusterError(f"{self._cluster._named()} has no agent {self.id!r} that runs")
         self.refresh()
 
     def _key(self) -> tuple[str, ...]:
@@ -139,6 +160,17 @@ class LocalAgent(AgentFaults, _View):
 
     def _ids(self) -> dict[str, str]:
         return {"agent_id": self.id}
+
+    @staticmethod
+    def _columns() -> tuple[str, ...]:
+        return ("agent", "host", "state", "cpus", "mem (MB)", "disk (MB)", "gpus", "other", "attributes")
+
+    def _row(self) -> tuple[object, ...]:
+        names = ("cpus", "mem", "disk", "gpus")
+        bars = (html.bar(_number(self.used, name), _number(self.resources, name)) for name in names)
+        other = {name: amount for name, amount in self.resources.items() if name not in names}
+        attributes = ";".join(f"{name}:{value}" for name, value in self.attributes.items())
+        return (self.id, self.hostname, self.state, *bars, _shown(other), attributes)
 
     def __repr__(self) -> str:
         return f"<LocalAgent {self.id} on {self.hostname}, {self.state}, {_shown(self.resources)}>"
@@ -177,9 +209,19 @@ class LocalFramework(FrameworkFaults, _View):
     def _ids(self) -> dict[str, str]:
         return {"framework_id": self.id}
 
+    @property
+    def _state(self) -> str:
+        return "completed" if self.completed else "connected" if self.connected else "disconnected"
+
+    @staticmethod
+    def _columns() -> tuple[str, ...]:
+        return ("framework", "id", "state", "roles", "principal")
+
+    def _row(self) -> tuple[object, ...]:
+        return (self.name, self.id, self._state, ", ".join(self.roles), self.principal or "")
+
     def __repr__(self) -> str:
-        state = "completed" if self.completed else "connected" if self.connected else "disconnected"
-        return f"<LocalFramework {self.name!r} {self.id}, {state}>"
+        return f"<LocalFramework {self.name!r} {self.id}, {self._state}>"
 
 
 class LocalOffer(OfferFaults, _View):
@@ -209,6 +251,13 @@ class LocalOffer(OfferFaults, _View):
     def _ids(self) -> dict[str, str]:
         return {"offer_id": self.id}
 
+    @staticmethod
+    def _columns() -> tuple[str, ...]:
+        return ("offer", "agent", "framework", "role", "resources")
+
+    def _row(self) -> tuple[object, ...]:
+        return (self.id, self.agent_id, self.framework_id, self.role, _shown(self.resources))
+
     def __repr__(self) -> str:
         return f"<LocalOffer {self.id} of {self.agent_id} to {self.framework_id}, {_shown(self.resources)}>"
 
@@ -236,8 +285,13 @@ class LocalTask(TaskFaults, _View):
     sandbox: Path
     """Its sandbox, which contains ``stdout`` and ``stderr``."""
 
+    @property
+    def resources(self) -> dict[str, float | str]:
+        """Its resources by name, without those of its executor."""
+        return _resources(self._resources)
+
     def _take(self, seen: tuple[Any, ...]) -> None:
-        key, self.name, self.framework, self.state, self.states, sandbox = seen
+        key, self.name, self.framework, self.state, self.states, sandbox, self._resources = seen
         self.framework_id, self.agent_id, self.executor_id, self.id = key
         self.sandbox = Path(sandbox)
 
@@ -253,7 +307,7 @@ class LocalTask(TaskFaults, _View):
     @property
     def is_over(self) -> bool:
         """Whether its state is terminal."""
-        return self.state in _TERMINAL
+        return self.state in TERMINAL
 
     def stdout(self) -> str:
         """Returns what the task has written to its standard output.
@@ -307,6 +361,14 @@ class LocalTask(TaskFaults, _View):
 
     def _has_been(self, state: str) -> bool:
         return self.state == state or state in self.states
+
+    @staticmethod
+    def _columns() -> tuple[str, ...]:
+        return ("task", "name", "framework", "agent", "state", "resources", "sandbox")
+
+    def _row(self) -> tuple[object, ...]:
+        state = html.state(self.state)
+        return (self.id, self.name, self.framework, self.agent_id, state, _shown(self.resources), self.sandbox)
 
     def __repr__(self) -> str:
         return f"<LocalTask {self.id!r} of {self.framework!r} on {self.agent_id}, {self.state}>"

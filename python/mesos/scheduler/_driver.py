@@ -5,8 +5,9 @@ from __future__ import annotations
 import atexit
 from typing import TYPE_CHECKING, Any
 
-from mesos import _arguments, _callbacks, _conflicts, _core, _imported, _logging, _master, _misuse  # noqa: F401  (only to be there)
-from mesos._driver import Driver, in_loop
+from mesos import _arguments, _callbacks, _cells, _conflicts, _core, _imported, _logging, _master, _misuse  # noqa: F401  (only to be there)
+from mesos._display._html import Displayed, Html
+from mesos._driver import Driver
 from mesos.errors import ArgumentTypeError, DriverError
 from mesos.interface import SchedulerDriver, mesos_pb2
 
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Self
 
+    from mesos._display._drivers import DriverSummary
     from mesos.local import LocalCluster
     from mesos.testing import RealCluster
 
 atexit.register(_core.shutdown)
 
 
-class MesosSchedulerDriver(Driver, SchedulerDriver):
+class MesosSchedulerDriver(Driver, Displayed, SchedulerDriver):
     """Connects a scheduler to a Mesos master, over the v1 HTTP API.
 
     Follows ``src/python/scheduler/src/mesos/scheduler/mesos_scheduler_driver_impl.cpp`` and ``src/sched/sched.cpp``.
@@ -48,11 +50,11 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
     :param implicitAcknowledgements: whether a status update is acknowledged when ``statusUpdate`` returns
     :param credential: sent as HTTP Basic. Also accepted as the fourth argument, its position before Mesos 0.22
     :param suppressedRoles: the roles that receive no offers until they are revived
-    :param loop: the running event loop in which callbacks that are coroutine functions (``async def``) run, one after
-        the other; the driver's own thread waits for each. Wait for the driver's end in another thread than the loop's:
-        ``await asyncio.to_thread(driver.join)``. :mod:`mesos.aio` needs no thread and no callbacks
-    :raises ArgumentTypeError: an argument has the wrong type, or the scheduler has a callback that is a generator
-        function, or a coroutine function without a ``loop``, which the driver would never await
+    :param loop: an asyncio event loop. Callbacks that are coroutine functions run in it, one at a time and in order; an
+        update is acknowledged when the coroutine has ended, and its exceptions are handled as those of other callbacks.
+        :meth:`join` and :meth:`run`, which would block it, raise :class:`mesos.errors.DriverError` in its thread
+    :raises ArgumentTypeError: an argument has the wrong type, or the scheduler has a callback that is a coroutine
+        function and there is no ``loop``, or a generator function
     :raises ArgumentValueError: required fields of a message are not set
     :raises ClusterError: the master is ``local`` and its cluster could not be started
     """
@@ -68,9 +70,8 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         *,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__()
-        self._has_loop = loop is not None
-        _callbacks.check(scheduler, _callbacks.SCHEDULER, "scheduler", self._has_loop)
+        super().__init__(loop)
+        _callbacks.check(scheduler, _callbacks.SCHEDULER, "scheduler", loop)
         self._misuse.near_misses(scheduler, _callbacks.near_misses(scheduler, _callbacks.SCHEDULER))
         if not isinstance(implicitAcknowledgements, int) and hasattr(implicitAcknowledgements, "SerializeToString"):
             credential, implicitAcknowledgements = implicitAcknowledgements, True
@@ -85,13 +86,14 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
             data = _arguments.message(credential, mesos_pb2.Credential, "credential", self._misuse)
             parsed = mesos_pb2.Credential.FromString(data)
             pair = (parsed.principal, parsed.secret)
-        self._scheduler = scheduler if loop is None else in_loop(scheduler, loop)
+        self._scheduler = scheduler
         self._implicit = bool(implicitAcknowledgements)
         _logging.set_level()
-        address, cluster, self._follower = _master.find(master)
+        found, cluster, self._follower = _master.find(master)
         # When this is freed, the core is freed before its cluster.
-        self._core: _core.SchedulerDriver = _core.SchedulerDriver(info, address, pair, suppressed)
+        self._core: _core.SchedulerDriver = _core.SchedulerDriver(info, found, pair, suppressed)
         self._cluster = cluster
+        self._info, self._master = info, found
 
     def start(self) -> mesos_pb2.Status.ValueType:
         """Starts the driver; a driver can be started only once. Does not wait for the master.
@@ -103,9 +105,9 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         """
         if self._core.status() != mesos_pb2.DRIVER_NOT_STARTED:
             self._misuse.started_again("start")
-        if not self._has_loop:
-            _callbacks.check(self._scheduler, _callbacks.SCHEDULER, "scheduler")
+        _callbacks.check(self._scheduler, _callbacks.SCHEDULER, "scheduler", self._loop)
         _logging.set_level()
+        _cells.note(self)
         return self._core.start(self, self._scheduler, self._implicit)
 
     def join(self, *, check: bool = False, timeout: float | None = None) -> mesos_pb2.Status.ValueType:
@@ -270,6 +272,17 @@ class MesosSchedulerDriver(Driver, SchedulerDriver):
         if self.stop() != mesos_pb2.DRIVER_NOT_STARTED:
             self.join()
 
+    def _summary(self) -> DriverSummary:
+        from mesos._display._drivers import DriverSummary
+
+        return DriverSummary.of(type(self).__name__, self._core, self._info, self._master)
+
+    def _html(self) -> Html:
+        return self._summary().html()
+
     def __repr__(self) -> str:
-        status = mesos_pb2.Status.Name(self._core.status())
-        return f"<{type(self).__name__} {status}>"
+        try:
+            return self._summary().line()
+        except AttributeError:
+            # It could not be created.
+            return f"<{type(self).__name__}>"

@@ -1,11 +1,24 @@
 //! How other threads reach the cluster's thread.
 
-use std::time::Instant;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::machine::{Job, Machine};
 use crate::clock::Clock;
+use crate::clock::skipping::Skipping;
+
+/// What comes of a question to a cluster.
+#[derive(Debug)]
+pub enum Answer<T> {
+    /// The cluster's answer.
+    Is(T),
+    /// The cluster is gone.
+    Gone,
+    /// The cluster has not answered in time.
+    Late,
+}
 
 /// How the server reaches the cluster's thread, and others do.
 #[derive(Debug, Clone)]
@@ -47,6 +60,29 @@ impl Handle {
                 answer.recv().ok()
             }
         }
+    }
+
+    /// Runs a job on the cluster's thread and waits at most so long for its result.
+    pub fn ask_within<T: Send + 'static>(
+        &self,
+        at_most: Duration,
+        job: impl FnOnce(&mut Machine, Instant) -> T + Send + 'static,
+    ) -> Answer<T> {
+        let (reply, answer) = std::sync::mpsc::channel();
+        let job = move |machine: &mut Machine, now| drop(reply.send(job(machine, now)));
+        let waiting = self.clock.as_skipping().map(Skipping::wait);
+        let own = self.clone();
+        match self.clock.as_skipping() {
+            None => self.tell(job),
+            Some(clock) => clock.input(move || own.tell(job)),
+        }
+        let answer = match answer.recv_timeout(at_most) {
+            Ok(answer) => Answer::Is(answer),
+            Err(RecvTimeoutError::Disconnected) => Answer::Gone,
+            Err(RecvTimeoutError::Timeout) => Answer::Late,
+        };
+        drop(waiting);
+        answer
     }
 
     /// Runs a job on the cluster's thread and returns its result; `None` if the cluster is gone.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::machine::Machine;
-use super::view::{AgentView, FrameworkView, OfferView, TaskKey, TaskView, View};
+use super::view::{AgentView, Counts, FrameworkView, OfferView, Overview, TaskKey, TaskView, View};
 use crate::local::agent::{Agent, AgentTask, Record};
 use crate::local::master::{Framework, OfferRecord};
 use crate::local::resources::Resources;
@@ -21,15 +21,32 @@ impl Machine {
         }
     }
 
+    /// The cluster as a whole.
+    pub fn overview(&self) -> Overview {
+        let mut counts = Counts::new();
+        for agent in self.all_agents() {
+            let told = self.told_of(agent);
+            for executor in agent.executors() {
+                for task in executor.all_tasks() {
+                    let key = (executor.framework_id(), task.info.task_id.value.clone());
+                    let state = told.as_ref().and_then(|told| told.get(&key)).copied().unwrap_or(task.state);
+                    *counts.entry((key.0, state)).or_default() += 1;
+                }
+            }
+        }
+        Overview { agents: self.agent_views(), frameworks: self.framework_views(), counts, stopped: false }
+    }
+
     /// Every agent, in the order in which they were added, those that are gone last.
     pub fn agent_views(&self) -> Vec<AgentView> {
         let known = self.agents.values().map(|agent| {
             let (total, state) = self.master.seen_of_agent(&agent.config().id);
             // The master does not know one that registers for the first time, and a new one does not know any.
             let state = if state == "removed" { "disconnected" } else { state };
-            agent_view(agent, total, state)
+            agent_view(agent, total, &self.master.used_of_agent(&agent.config().id), state)
         });
-        let departed = self.departed.iter().map(|departed| agent_view(&departed.agent, None, departed.how));
+        let departed =
+            self.departed.iter().map(|departed| agent_view(&departed.agent, None, &Resources::default(), departed.how));
         let mut views: Vec<_> = known.chain(departed).collect();
         // Their places end in numbers.
         let is_gone = |view: &AgentView| matches!(view.state, "killed" | "removed" | "gone");
@@ -99,6 +116,7 @@ impl Machine {
             executor_id: executor.info.executor_id.value.clone(),
             state: told.copied().unwrap_or(task.state),
             states: task.statuses.iter().map(v1::TaskStatus::state).collect(),
+            resources: show::resources(&Resources::from_proto(&task.info.resources).unwrap_or_default()),
             sandbox: self.files(&agent.config().id, &executor.sandbox_of(task)),
             framework_id,
             id,
@@ -120,13 +138,14 @@ impl Machine {
 /// The states of tasks by their framework's id and their own.
 pub type Told = BTreeMap<(String, String), v1::TaskState>;
 
-fn agent_view(agent: &Agent, total: Option<&Resources>, state: &'static str) -> AgentView {
+fn agent_view(agent: &Agent, total: Option<&Resources>, used: &Resources, state: &'static str) -> AgentView {
     let info = &agent.config().info;
     AgentView {
         id: agent.config().id.clone(),
         hostname: info.hostname.clone(),
         path: agent.config().path.clone(),
         resources: total.map_or_else(|| show::resources(agent.total()), show::resources),
+        used: show::resources(used),
         attributes: show::attributes(&info.attributes),
         state,
     }

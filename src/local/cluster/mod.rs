@@ -30,11 +30,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use self::handle::Handle;
+use self::handle::{Answer, Handle};
 use self::machine::Machine;
 use self::remains::Remains;
 use self::startup::{Site, Startup};
-use self::view::{AgentView, FrameworkView, OfferView, TaskKey, TaskView, View};
+use self::view::{AgentView, FrameworkView, OfferView, Overview, TaskKey, TaskView, View};
 use self::waiting::Waited;
 use super::messages::is_terminal;
 use super::options::Options;
@@ -189,6 +189,18 @@ impl LocalCluster {
     /// Every offer that is not answered.
     pub fn offers(&self) -> Vec<OfferView> {
         self.look(Machine::offer_views, |view| view.offers.clone())
+    }
+
+    /// The cluster as a whole. `None` if it does not answer for so long, such as to its own thread.
+    pub fn overview(&self, at_most: Duration) -> Option<Overview> {
+        if self.is_inherited() {
+            return Some(View::default().overview());
+        }
+        match self.handle.ask_within(at_most, |machine, _| machine.overview()) {
+            Answer::Is(overview) => Some(overview),
+            Answer::Gone => Some(self.with_remains(|remains| remains.view.overview())),
+            Answer::Late => None,
+        }
     }
 
     /// Its state in JSON, from which another one starts; `None` if it is stopped, and in a forked child.

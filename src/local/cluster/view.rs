@@ -1,5 +1,6 @@
 //! What is shown of a cluster outside of its thread: plain data, which stays when the cluster has stopped.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -17,6 +18,8 @@ pub struct AgentView {
     pub path: String,
     /// All its resources by name, as `/state` shows them.
     pub resources: Value,
+    /// What tasks and executors use of them.
+    pub used: Value,
     /// Its attributes by name.
     pub attributes: Value,
     /// `active`, or else what keeps it from being offered.
@@ -59,6 +62,8 @@ pub struct TaskView {
     pub state: v1::TaskState,
     /// The states that its executor reported, in order.
     pub states: Vec<v1::TaskState>,
+    /// Its resources by name.
+    pub resources: Value,
     /// Where its `stdout` and `stderr` are.
     pub sandbox: PathBuf,
 }
@@ -98,6 +103,33 @@ impl TaskView {
             && self.framework_id == key.framework_id
             && self.agent_id == key.agent_id
             && self.executor_id == key.executor_id
+    }
+}
+
+/// How a cluster is as a whole, without its single tasks.
+#[derive(Debug, Clone, Default)]
+pub struct Overview {
+    /// Every agent, those that are gone last.
+    pub agents: Vec<AgentView>,
+    /// Every framework, the completed ones last.
+    pub frameworks: Vec<FrameworkView>,
+    /// How many tasks each framework has in each state.
+    pub counts: Counts,
+    /// Whether the cluster has stopped.
+    pub stopped: bool,
+}
+
+/// How many tasks there are in each state, by their framework's id.
+pub type Counts = BTreeMap<(String, v1::TaskState), usize>;
+
+impl View {
+    /// Returns the cluster as a whole, if this is the last that could be seen of it.
+    pub fn overview(&self) -> Overview {
+        let mut counts = Counts::new();
+        for task in &self.tasks {
+            *counts.entry((task.framework_id.clone(), task.state)).or_default() += 1;
+        }
+        Overview { agents: self.agents.clone(), frameworks: self.frameworks.clone(), counts, stopped: true }
     }
 }
 

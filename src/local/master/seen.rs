@@ -8,6 +8,11 @@ use crate::local::resources::Resources;
 use crate::proto::v1;
 
 impl Master {
+    /// What the tasks and executors on an agent use.
+    pub fn used_of_agent(&self, id: &str) -> Resources {
+        self.used(id)
+    }
+
     /// Begins anew: with another id, and without agents, frameworks, and what was set since the start. The frameworks
     /// that there were may not come back.
     pub fn reset(&mut self, now: Instant) {

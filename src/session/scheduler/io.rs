@@ -143,6 +143,16 @@ impl session::Callback for Callback {
         }
     }
 
+    fn summarize(&self, summary: &mut session::Summary) {
+        match self {
+            Self::Registered { framework_id, master_info } => summary.registered(Some(framework_id), master_info),
+            Self::Reregistered { master_info } => summary.registered(None, master_info),
+            Self::Disconnected => summary.disconnected(),
+            Self::StatusUpdate { status, .. } => summary.updated(status.clone()),
+            _ => {}
+        }
+    }
+
     fn size(&self) -> usize {
         let messages = match self {
             Self::Registered { framework_id, master_info } => framework_id.len().saturating_add(master_info.len()),
