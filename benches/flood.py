@@ -84,8 +84,12 @@ class Master:
             stream.read(int(headers[b"content-length"]))
             if b"mesos-stream-id" in headers:
                 connection.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+                self.answered()
             else:
                 self._stream(connection)
+
+    def answered(self) -> None:
+        """Is called after each call that was answered."""
 
     def _stream(self, connection: socket.socket) -> None:
         subscribed = scheduler_pb2.Event(type=scheduler_pb2.Event.SUBSCRIBED)

@@ -15,7 +15,8 @@ from mesos import _conflicts  # noqa: F401  (tells why the classes below may be 
 from mesos.errors import ArgumentTypeError
 from mesos.interface import Executor, Scheduler
 
-_PLAIN = "the classic drivers call plain functions, and coroutine functions only if they are created with loop="
+_PLAIN = "a driver calls plain functions, unless it is given loop=, an event loop in which coroutine functions run"
+_GENERATORS = "a driver calls plain functions, and does not iterate over what they return"
 _COROUTINE = "a coroutine function (async def)"
 # These names are one letter away from slaveLost, executorLost and reregistered, but are ordinary words.
 _OTHER_WORDS = re.compile("(list|host|cost|last|post|loss)$|^(de|pre)registered$")
@@ -30,14 +31,14 @@ SCHEDULER = names(Scheduler)
 EXECUTOR = names(Executor)
 
 
-def check(target: Any, callbacks: list[str], argument: str, has_loop: bool = False) -> None:
+def check(target: Any, callbacks: list[str], argument: str, loop: Any = None) -> None:
     """Rejects an object that can never work as a scheduler or an executor.
 
     :param callbacks: the names of the callbacks
     :param argument: the argument's name, ``scheduler`` or ``executor``
-    :param has_loop: whether there is an event loop for coroutine functions
+    :param loop: the event loop that runs callbacks which are coroutine functions, if there is one
     :raises ArgumentTypeError: the object is None, is a class whose callbacks need an instance, or has an asynchronous
-        callback
+        callback that nothing runs
     """
     if target is None:
         raise ArgumentTypeError(f"expected an object with callbacks as {argument}, got None")
@@ -48,35 +49,43 @@ def check(target: Any, callbacks: list[str], argument: str, has_loop: bool = Fal
         )
     for callback in callbacks:
         kind = _asynchronous(inspect.getattr_static(target, callback, None))
-        if kind is not None and not (has_loop and kind == _COROUTINE):
+        if kind is not None and not (kind == _COROUTINE and loop is not None):
             of = target.__name__ if isinstance(target, type) else type(target).__name__
             raise ArgumentTypeError(
-                f"expected a plain function as the callback {callback} of {of}, got {kind}: {_PLAIN}"
+                f"expected a plain function as the callback {callback} of {of}, got {kind}: "
+                f"{_PLAIN if kind == _COROUTINE else _GENERATORS}"
             )
 
 
-def check_returned(callback: str, returned: Any) -> None:
-    """Rejects a callback's return value that shows that the callback's body has not run.
+def take_returned(driver: Any, callback: str, returned: Any) -> None:
+    """Runs the coroutine that a callback returned, in the driver's loop. Rejects any other return value that shows that
+    the callback's body has not run.
 
-    A coroutine is closed, so that Python does not warn that it was never awaited.
+    A coroutine that is rejected is closed, so that Python does not warn that it was never awaited.
 
-    :raises ArgumentTypeError: the value is a coroutine, a generator or an asynchronous generator
+    :raises ArgumentTypeError: the value is a coroutine and the driver has no loop, or it is a generator or an
+        asynchronous generator
     """
+    loop = getattr(driver, "_loop", None)
     if inspect.iscoroutine(returned):
+        if loop is not None:
+            from mesos import _coroutines
+
+            return _coroutines.run(returned, loop, callback)
         kind = "coroutine"
     elif inspect.isgenerator(returned):
         kind = "generator"
     elif inspect.isasyncgen(returned):
         kind = "asynchronous generator"
     else:
-        return
+        return None
     if not inspect.isasyncgen(returned):
         # If it was already started, closing it runs code of its own, which may raise.
         with contextlib.suppress(Exception):
             returned.close()
     raise ArgumentTypeError(
         f"expected the callback {callback} to return after its work is done, got the {kind} {returned.__qualname__}: "
-        f"{_PLAIN}"
+        f"{_PLAIN if inspect.iscoroutine(returned) else _GENERATORS}"
     )
 
 

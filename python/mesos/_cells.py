@@ -55,7 +55,7 @@ def note(driver: MesosSchedulerDriver) -> None:
     run = _run()
     if run is None:
         return
-    kind = _name(driver._scheduler._callbacks if driver._has_loop else driver._scheduler)
+    kind = _name(driver._scheduler)
     running = running_drivers()
     entries = list(_started.values())
     for index, other in enumerate(running):

@@ -1,70 +1,63 @@
-"""Callbacks that are coroutine functions: they run in an event loop, while the thread that makes callbacks waits.
-
-So they keep their order, one begins when the one before has ended, and an update is acknowledged when its callback has
-returned, as with functions.
-"""
+"""Runs the callbacks of classic drivers that are coroutine functions, in the loop that the driver was given."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import inspect
 from typing import TYPE_CHECKING, Any
 
 from mesos.errors import ArgumentTypeError, DriverError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
 
-_LOOK = 0.2
-"""Seconds after which the thread looks whether the loop still runs: one that has stopped does not say so."""
+_LOOK_SECONDS = 0.05
+"""How often to look whether the loop still runs."""
+_STARTED: set[asyncio.Task[Any]] = set()
+"""The loop itself does not keep a task."""
 
 
-def target(callbacks: Any, loop: asyncio.AbstractEventLoop) -> Any:
-    """Returns what the driver calls instead of a scheduler or an executor.
+def check_loop(loop: Any) -> None:
+    """Checks the argument ``loop`` of a driver.
 
-    :raises ArgumentTypeError: this is not an event loop
+    :raises ArgumentTypeError: it is neither a loop nor None
     """
-    if not isinstance(loop, asyncio.AbstractEventLoop):
-        raise ArgumentTypeError(f"expected an event loop as loop, got {type(loop).__name__}")
-    return _InLoop(callbacks, loop)
+    if loop is not None and not isinstance(loop, asyncio.AbstractEventLoop):
+        raise ArgumentTypeError(f"expected an asyncio event loop as loop, got {type(loop).__name__} {loop!r}")
 
 
-class _InLoop:
-    """A scheduler or an executor whose coroutine functions are run in a loop."""
+def is_of_this_thread(loop: asyncio.AbstractEventLoop | None) -> bool:
+    """Returns whether the loop runs in this thread."""
+    return loop is not None and asyncio._get_running_loop() is loop
 
-    def __init__(self, callbacks: Any, loop: asyncio.AbstractEventLoop) -> None:
-        self._callbacks = callbacks
-        self._loop = loop
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        callback = getattr(self._callbacks, name)
+def run(coroutine: Coroutine[Any, Any, object], loop: asyncio.AbstractEventLoop, callback: str) -> None:
+    """Runs a coroutine in a loop of another thread, and waits for its end.
 
-        def call(*arguments: Any) -> Any:
-            returned = callback(*arguments)
-            return self._finish(name, returned) if inspect.iscoroutine(returned) else returned
+    In the loop's own thread, which would wait for itself, it is only started. That is the case for the callback
+    ``error`` of a driver that could not be started.
 
-        return call
-
-    def _finish(self, name: str, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """Returns what the coroutine returns, or raises what it raises.
-
-        :raises DriverError: the loop has ended
-        """
-        ended = f"the event loop has ended before the callback {name} has"
+    :raises BaseException: what the coroutine raises
+    :raises DriverError: the loop was closed
+    """
+    if is_of_this_thread(loop):
+        task = loop.create_task(coroutine)
+        _STARTED.add(task)
+        task.add_done_callback(_STARTED.discard)
+        return
+    try:
+        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+    except RuntimeError:
+        coroutine.close()
+        raise DriverError(f"the loop in which the callback {callback} was to run is closed") from None
+    while True:
         try:
-            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        except RuntimeError:
-            coroutine.close()
-            raise DriverError(ended) from None
-        while True:
-            try:
-                return future.result(_LOOK)
-            except concurrent.futures.CancelledError:
-                raise DriverError(f"the callback {name} was cancelled") from None
-            except TimeoutError:
-                if future.done():
-                    raise
-                if self._loop.is_closed():
-                    coroutine.close()
-                    raise DriverError(ended) from None
+            future.result(_LOOK_SECONDS)
+            return
+        except concurrent.futures.TimeoutError:
+            # It may be the coroutine's own.
+            if future.done():
+                future.result()
+                return
+            if loop.is_closed():
+                raise DriverError(f"the loop was closed while the callback {callback} ran in it") from None

@@ -8,21 +8,14 @@ from typing import TYPE_CHECKING, Any
 from mesos import _arguments
 from mesos._failures import Failure
 from mesos._misuse import Misuse
-from mesos.errors import DriverTimeoutError
+from mesos.errors import DriverError, DriverTimeoutError
 from mesos.interface import mesos_pb2
 
 if TYPE_CHECKING:
     import asyncio
 
 DRIVERS: weakref.WeakSet[Any] = weakref.WeakSet()
-"""The drivers of this process, and the frameworks and executors of :mod:`mesos.aio`, for :mod:`mesos.testing`."""
-
-
-def in_loop(callbacks: Any, loop: asyncio.AbstractEventLoop) -> Any:
-    """Returns an object whose coroutine functions are run in a loop; imports asyncio only then."""
-    from mesos import _coroutines
-
-    return _coroutines.target(callbacks, loop)
+"""The drivers of this process, those of :mod:`mesos.aio` included, for :mod:`mesos.testing`."""
 
 
 class Driver:
@@ -30,7 +23,12 @@ class Driver:
 
     _core: Any
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        if loop is not None:
+            from mesos import _coroutines
+
+            _coroutines.check_loop(loop)
+        self._loop = loop
         self._failure = Failure()
         self._misuse = Misuse()
         DRIVERS.add(self)
@@ -54,12 +52,23 @@ class Driver:
         seconds = _arguments.seconds(timeout, "timeout")
         if seconds is None and self._core.waits_for_itself():
             self._misuse.waits_for_itself()
+        if self._loop is not None and self._core.status() == mesos_pb2.DRIVER_RUNNING:
+            self._check_thread(self._loop)
         status: mesos_pb2.Status.ValueType = self._failure.checked(check, lambda: self._core.join(seconds))
         if status == mesos_pb2.DRIVER_NOT_STARTED:
             self._misuse.not_started("join")
         if check and status == mesos_pb2.DRIVER_RUNNING:
             raise DriverTimeoutError(f"the driver has not ended after {timeout} seconds")
         return status
+
+    def _check_thread(self, loop: asyncio.AbstractEventLoop) -> None:
+        from mesos import _coroutines
+
+        if _coroutines.is_of_this_thread(loop):
+            raise DriverError(
+                "the loop in which the driver's callbacks run would be blocked: "
+                "use start(), and `await asyncio.to_thread(driver.join)` to wait"
+            )
 
     def run(self, *, check: bool = False) -> mesos_pb2.Status.ValueType:
         """Calls ``start`` and ``join``.
@@ -71,6 +80,8 @@ class Driver:
         """
         if self._core.status() != mesos_pb2.DRIVER_NOT_STARTED:
             self._misuse.started_again("run")
+        if self._loop is not None:
+            self._check_thread(self._loop)
         return self._failure.checked(check, self._run)
 
     def _run(self) -> mesos_pb2.Status.ValueType:

@@ -1,9 +1,9 @@
-"""Finds the master that a framework names."""
+"""Finds the master that a driver was given."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mesos import _arguments, _core, _logging
 
@@ -12,22 +12,12 @@ if TYPE_CHECKING:
     from mesos.local import LocalCluster
 
 
-class Master(NamedTuple):
-    """A master, and what comes with it if it is embedded."""
+def find(master: Any) -> tuple[str, LocalCluster | None, Follower | None]:
+    """Returns the master's address, its cluster if that is embedded, and what shows the output of its tasks if
+    ``master`` is ``local``.
 
-    address: str
-    cluster: LocalCluster | None
-    """The embedded cluster, which lives as long as somebody has it."""
-    follower: Follower | None
-    """Prints the output of the tasks of a cluster that was started for the framework."""
-
-
-def find(master: Any) -> Master:
-    """Returns the master that is meant. ``REMESOS_MASTER`` overrides it, and ``local`` starts a cluster.
-
-    :param master: a master's address, a cluster, or None for the one of ``REMESOS_MASTER``
-    :raises ArgumentTypeError: the master is neither text nor has an address
-    :raises ClusterError: the cluster could not be started
+    :raises ArgumentTypeError: ``master`` is neither text nor a cluster
+    :raises ClusterError: the master is ``local`` and its cluster could not be started
     """
     cluster = master if isinstance(getattr(master, "_core", None), _core.LocalCluster) else None
     # An embedded cluster, or the real one of a test.
@@ -50,4 +40,4 @@ def find(master: Any) -> Master:
         cluster = LocalCluster._with({"keep": _options.kept()})
         follower = None if master == "localquiet" else Follower(cluster)
         master = cluster.address
-    return Master(master, cluster, follower)
+    return master, cluster, follower

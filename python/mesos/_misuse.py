@@ -48,7 +48,7 @@ class Misuse:
         """
         given = getattr(getattr(value, "DESCRIPTOR", None), "name", None)
         expected = kind.DESCRIPTOR.name
-        if isinstance(given, str) and given.replace("Agent", "Slave") != expected:
+        if isinstance(given, str) and given.replace("Agent", "Slave") != expected.replace("Agent", "Slave"):
             self.tell(
                 "another kind",
                 f"expected a mesos_pb2.{expected} as {argument}, got a {given}: its bytes are parsed as a {expected}, "

@@ -2,13 +2,12 @@
 //! driver is stopped or aborted, an error aborts the driver before its callback, and an update is acknowledged when its
 //! callback has returned.
 
-use std::collections::VecDeque;
+use std::task::{Poll, Waker};
 
 use super::handle::Handle;
-use super::queue::Waiting;
 use super::status::Status;
 use crate::Error;
-use crate::clock::skipping::Busy;
+use crate::clock::skipping::{Busy, Skipping, Waiting};
 use crate::session::{Callback, Session};
 
 /// A callback that the owner of a driver is to make.
@@ -47,6 +46,13 @@ pub struct Delivery<'a, S: Session> {
     driver: &'a Handle<S>,
     callback: S::Callback,
     /// Keeps the time from moving, if the driver's clock moves only when it is told to.
+    busy: Option<Busy>,
+}
+
+/// A callback that was handed out as an event, and lasts until the next event is asked for. See [`Delivery`] for an
+/// example.
+pub struct HandedOut<S: Session> {
+    when_returned: Option<S::Request>,
     _busy: Option<Busy>,
 }
 
@@ -57,47 +63,44 @@ impl<S: Session> Handle<S> {
             if let Some(busy) = &busy {
                 busy.enter();
             }
-            Delivery { driver: self, callback, _busy: busy }
+            Delivery { driver: self, callback, busy }
         }))
-    }
-
-    /// All callbacks that wait, for an event loop; none if the driver is stopped or aborted.
-    pub fn try_recv(&self) -> VecDeque<Waiting<S::Callback>> {
-        if self.status() == Status::Running { self.queue().try_recv().unwrap_or_default() } else { VecDeque::new() }
-    }
-
-    /// Whether a callback waits, or none comes any more because the driver is stopped or aborted.
-    pub fn is_ready(&self) -> bool {
-        self.status() != Status::Running || self.queue().is_ready()
-    }
-
-    /// As [`Delivery::begin`].
-    pub fn begin(&self, callback: &S::Callback, before_abort: impl FnOnce(&Error)) -> bool {
-        if self.status() != Status::Running {
-            return false;
-        }
-        if let Some(error) = callback.error() {
-            before_abort(error);
-            self.abort();
-        }
-        true
-    }
-
-    /// As [`Delivery::ack`].
-    pub fn ack(&self, callback: S::Callback) {
-        if let Some(request) = callback.when_returned() {
-            self.request(request);
-        }
     }
 
     /// Waits for callbacks and returns all that wait; `None` once the driver is stopped or aborted. May be dropped at
     /// any time: nothing is lost.
     pub async fn recv(&self) -> Option<impl Iterator<Item = Delivery<'_, S>>> {
-        Some(self.queue().recv().await?.into_iter().map(|(callback, busy)| Delivery {
-            driver: self,
-            callback,
-            _busy: busy,
-        }))
+        Some(self.queue().recv().await?.into_iter().map(|(callback, busy)| Delivery { driver: self, callback, busy }))
+    }
+
+    /// Returns the next callback if one waits. The others stay in the queue.
+    pub fn try_recv(&self) -> Option<Delivery<'_, S>> {
+        if self.status() != Status::Running {
+            return None;
+        }
+        let (callback, busy) = self.queue().try_next()?;
+        if let Some(busy) = &busy {
+            busy.enter();
+        }
+        Some(Delivery { driver: self, callback, busy })
+    }
+
+    /// Whether a callback waits, or the driver is stopped or aborted. If not, the waker is woken when that is so; one
+    /// waits at a time.
+    pub fn poll_ready(&self, waker: &Waker) -> Poll<()> {
+        if self.is_running() { self.queue().poll_ready(waker) } else { Poll::Ready(()) }
+    }
+
+    /// Whoever holds this waits for callbacks: the time may move, if the driver's clock moves only when it is told to.
+    pub fn wait_for_callbacks(&self) -> Option<Waiting> {
+        self.clock().as_skipping().map(Skipping::wait)
+    }
+
+    /// Makes what was handed out end: an update is acknowledged, unless the framework does that itself.
+    pub fn ack(&self, handed_out: HandedOut<S>) {
+        if let Some(request) = handed_out.when_returned {
+            self.request(request);
+        }
     }
 }
 
@@ -106,7 +109,14 @@ impl<S: Session> Delivery<'_, S> {
     ///
     /// An error aborts the driver, which wakes the threads that wait for it; `before_abort` is called before that.
     pub fn begin(&self, before_abort: impl FnOnce(&Error)) -> bool {
-        self.driver.begin(&self.callback, before_abort)
+        if self.driver.status() != Status::Running {
+            return false;
+        }
+        if let Some(error) = self.callback.error() {
+            before_abort(error);
+            self.driver.abort();
+        }
+        true
     }
 
     /// The callback and its arguments.
@@ -116,6 +126,20 @@ impl<S: Session> Delivery<'_, S> {
 
     /// The callback has returned: an update is acknowledged, unless the framework does that itself.
     pub fn ack(self) {
-        self.driver.ack(self.callback);
+        if let Some(request) = self.callback.when_returned() {
+            self.driver.request(request);
+        }
+    }
+
+    /// Ends this delivery without an acknowledgement, which [`Handle::ack`] sends.
+    pub fn hand_out(self) -> HandedOut<S> {
+        HandedOut { when_returned: self.callback.when_returned(), _busy: self.busy }
+    }
+}
+
+impl<S: Session> HandedOut<S> {
+    /// Nothing is acknowledged when it ends.
+    pub fn without_request(self) -> Self {
+        Self { when_returned: None, ..self }
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::bell::Bell;
 use super::queue::CallbackQueue;
 use super::run::{Command, Loop, Start};
 use super::status::{Shared, Status};
@@ -124,9 +123,22 @@ impl<S: Session> Handle<S> {
         self.shared.wait(at_most)
     }
 
+    /// Waits until the driver has ended, as [`Handle::wait`] does.
+    pub async fn ended(&self) {
+        if !self.is_inherited() {
+            let _waiting = self.clock().as_skipping().map(Skipping::wait);
+            self.shared.ended().await;
+        }
+    }
+
     /// The driver's status now.
     pub fn status(&self) -> Status {
         if self.is_inherited() { Status::Stopped } else { self.shared.lock().status }
+    }
+
+    /// Whether the driver runs.
+    pub fn is_running(&self) -> bool {
+        self.status() == Status::Running
     }
 
     /// Returns something of what the driver was told so far; `None` in a forked child.
@@ -138,12 +150,6 @@ impl<S: Session> Handle<S> {
     pub fn clock(&self) -> &Clock {
         static REAL: Clock = Clock::real();
         self.clock.get().unwrap_or(&REAL)
-    }
-
-    /// Has a bell ring when a callback waits to be made, or the driver's status changed.
-    pub fn ring_for_loop(&self, bell: &Arc<Bell>) {
-        self.queue.ring_for_loop(bell.clone());
-        self.shared.ring_for_loop(bell.clone());
     }
 
     /// Whether another process started it, of which this one is a fork.

@@ -4,7 +4,6 @@
 #![warn(clippy::arithmetic_side_effects)]
 
 mod auth;
-mod bell;
 mod calls;
 mod delivery;
 pub mod detector;
@@ -12,15 +11,14 @@ mod executor;
 mod handle;
 mod queue;
 mod run;
-mod runtime;
+pub mod runtime;
 mod scheduler;
 mod status;
 mod tls;
 mod transport;
 
 pub use auth::Credential;
-pub use bell::Bell;
-pub use delivery::Delivery;
+pub use delivery::{Delivery, HandedOut};
 pub use executor::{Environment, ExecutorDriver};
 pub use handle::Handle;
 pub use scheduler::{Options, SchedulerDriver};

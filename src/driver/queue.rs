@@ -1,11 +1,12 @@
 //! Where callbacks wait for the one who makes them; bounded by not reading on while it is full.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::future::poll_fn;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 
 use tokio::sync::Notify;
 
-use super::bell::Bell;
 use crate::clock::skipping::Busy;
 use crate::session::Callback;
 
@@ -14,37 +15,35 @@ use crate::session::Callback;
 const BOUND: usize = 1000;
 const BOUND_BYTES: usize = 64 << 20;
 
-/// A callback, and what keeps the time from moving until it is made.
-pub type Waiting<C> = (C, Option<Busy>);
-
-/// A queue between the IO thread and one thread, one task, or one event loop, that makes the callbacks.
+/// A queue between the IO thread and whoever makes the callbacks: one thread, one task, or one asyncio loop.
 #[derive(Debug)]
 pub struct CallbackQueue<C> {
     state: Mutex<State<C>>,
-    /// For a thread that waits, and for a task.
+    /// For a thread that waits.
     filled: Condvar,
-    filled_for_task: Notify,
-    filled_for_loop: OnceLock<Arc<Bell>>,
     taken: Notify,
 }
 
 #[derive(Debug)]
 struct State<C> {
-    waiting: VecDeque<Waiting<C>>,
+    waiting: VecDeque<(C, Option<Busy>)>,
     bytes: usize,
     closed: bool,
+    /// Whoever waits and is no thread.
+    waker: Option<Waker>,
+}
+
+impl<C> State<C> {
+    /// Whether half of what fits waits, or more.
+    fn is_behind(&self) -> bool {
+        self.waiting.len() >= BOUND / 2 || self.bytes >= BOUND_BYTES / 2
+    }
 }
 
 impl<C> Default for CallbackQueue<C> {
     fn default() -> Self {
-        let state = State { waiting: VecDeque::new(), bytes: 0, closed: false };
-        Self {
-            state: Mutex::new(state),
-            filled: Condvar::new(),
-            filled_for_task: Notify::new(),
-            filled_for_loop: OnceLock::new(),
-            taken: Notify::new(),
-        }
+        let state = State { waiting: VecDeque::new(), bytes: 0, closed: false, waker: None };
+        Self { state: Mutex::new(state), filled: Condvar::new(), taken: Notify::new() }
     }
 }
 
@@ -59,30 +58,14 @@ impl<C: Callback> CallbackQueue<C> {
         state.waiting.push_back((callback, busy));
         state.bytes = state.bytes.saturating_add(size);
         // Told after the lock is free: a thread woken earlier would only go to sleep on it again.
+        let waker = state.waker.take();
         drop(state);
         self.filled.notify_one();
-        self.filled_for_task.notify_one();
-        self.ring();
-    }
-
-    /// Has a bell ring when a callback comes, or the queue is closed.
-    pub fn ring_for_loop(&self, bell: Arc<Bell>) {
-        let _ = self.filled_for_loop.set(bell);
-    }
-
-    fn ring(&self) {
-        if let Some(bell) = self.filled_for_loop.get() {
-            bell.ring();
-        }
-    }
-
-    /// All callbacks that wait, if any do.
-    pub fn try_recv(&self) -> Option<VecDeque<Waiting<C>>> {
-        self.take(self.lock())
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Waits for callbacks and returns all that wait; `None` once the queue is closed.
-    pub fn blocking_recv(&self) -> Option<VecDeque<Waiting<C>>> {
+    pub fn blocking_recv(&self) -> Option<VecDeque<(C, Option<Busy>)>> {
         let mut state = self.lock();
         while state.waiting.is_empty() && !state.closed {
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -92,11 +75,34 @@ impl<C: Callback> CallbackQueue<C> {
 
     /// Waits for callbacks and returns all that wait; `None` once the queue is closed. May be dropped at any time:
     /// nothing is lost.
-    pub async fn recv(&self) -> Option<VecDeque<Waiting<C>>> {
-        while !self.is_ready() {
-            self.filled_for_task.notified().await;
-        }
+    pub async fn recv(&self) -> Option<VecDeque<(C, Option<Busy>)>> {
+        poll_fn(|context| self.poll_ready(context.waker())).await;
         self.take(self.lock())
+    }
+
+    /// Takes the first callback, if one waits.
+    pub fn try_next(&self) -> Option<(C, Option<Busy>)> {
+        let mut state = self.lock();
+        let was_behind = state.is_behind();
+        let (callback, busy) = state.waiting.pop_front()?;
+        state.bytes = state.bytes.saturating_sub(callback.size());
+        // Told once, not at each callback: the driver's task would be woken for each.
+        let caught_up = was_behind && !state.is_behind();
+        drop(state);
+        if caught_up {
+            self.taken.notify_one();
+        }
+        Some((callback, busy))
+    }
+
+    /// Whether a callback waits or the queue is closed. If not, the waker is woken when that is so; one waits at a time.
+    pub fn poll_ready(&self, waker: &Waker) -> Poll<()> {
+        let mut state = self.lock();
+        if state.closed || !state.waiting.is_empty() {
+            return Poll::Ready(());
+        }
+        state.waker = Some(waker.clone());
+        Poll::Pending
     }
 
     /// No callback comes after this; who waits for one is woken.
@@ -105,17 +111,11 @@ impl<C: Callback> CallbackQueue<C> {
         state.closed = true;
         let waiting = std::mem::take(&mut state.waiting);
         state.bytes = 0;
+        let waker = state.waker.take();
         drop(state);
         drop(waiting);
         self.filled.notify_all();
-        self.filled_for_task.notify_one();
-        self.ring();
-    }
-
-    /// Whether a callback waits, or none comes any more.
-    pub fn is_ready(&self) -> bool {
-        let state = self.lock();
-        !state.waiting.is_empty() || state.closed
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Whether reading should stop.
@@ -129,7 +129,7 @@ impl<C: Callback> CallbackQueue<C> {
         self.taken.notified().await;
     }
 
-    fn take(&self, mut state: MutexGuard<'_, State<C>>) -> Option<VecDeque<Waiting<C>>> {
+    fn take(&self, mut state: MutexGuard<'_, State<C>>) -> Option<VecDeque<(C, Option<Busy>)>> {
         let taken = std::mem::take(&mut state.waiting);
         state.bytes = 0;
         drop(state);
@@ -145,6 +145,9 @@ impl<C: Callback> CallbackQueue<C> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::time::timeout;
 
     use super::*;
     use crate::Error;
@@ -203,5 +206,27 @@ mod tests {
             queue.push(message(0), None);
         }
         assert!(queue.is_full());
+    }
+    #[tokio::test]
+    async fn callbacks_are_taken_one_by_one_and_the_others_stay() {
+        let queue = CallbackQueue::default();
+        assert!(queue.try_next().is_none());
+        for _ in 0..BOUND {
+            queue.push(message(1), None);
+        }
+        assert!(queue.poll_ready(Waker::noop()).is_ready());
+        for _ in 0..BOUND / 2 {
+            assert!(timeout(Duration::ZERO, queue.taken()).await.is_err(), "the driver reads on when half is free");
+            assert_eq!(queue.try_next().map(|(callback, _)| callback), Some(message(1)));
+        }
+        assert!(timeout(Duration::ZERO, queue.taken()).await.is_err());
+        assert!(queue.try_next().is_some());
+        queue.taken().await;
+        assert_eq!(queue.recv().await.map(|rest| rest.len()), Some(BOUND / 2 - 1));
+        queue.push(message(BOUND_BYTES), None);
+        assert!(queue.is_full());
+        assert!(queue.try_next().is_some());
+        queue.taken().await;
+        assert!(!queue.is_full());
     }
 }

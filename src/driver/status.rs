@@ -2,10 +2,11 @@
 //!
 //! Statuses follow `MesosSchedulerDriver` in `src/sched/sched.cpp` and `MesosExecutorDriver` in `src/exec/exec.cpp`.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::bell::Bell;
+use tokio::sync::Notify;
+
 use crate::clock;
 use crate::session::Summary;
 
@@ -31,7 +32,7 @@ pub enum Status {
 pub struct Shared {
     state: Mutex<State>,
     changed: Condvar,
-    changed_for_loop: OnceLock<Arc<Bell>>,
+    changed_for_tasks: Notify,
     summary: Mutex<Summary>,
 }
 
@@ -49,7 +50,7 @@ impl Default for Shared {
         Self {
             state: Mutex::new(state),
             changed: Condvar::new(),
-            changed_for_loop: OnceLock::new(),
+            changed_for_tasks: Notify::new(),
             summary: Mutex::default(),
         }
     }
@@ -69,14 +70,7 @@ impl Shared {
     /// Wakes those who wait, after a change.
     pub fn changed(&self) {
         self.changed.notify_all();
-        if let Some(bell) = self.changed_for_loop.get() {
-            bell.ring();
-        }
-    }
-
-    /// Has a bell ring after each change.
-    pub fn ring_for_loop(&self, bell: Arc<Bell>) {
-        let _ = self.changed_for_loop.set(bell);
+        self.changed_for_tasks.notify_waiters();
     }
 
     /// The last calls are out.
@@ -91,16 +85,32 @@ impl Shared {
         let begin = clock::now();
         let mut state = self.lock();
         loop {
-            let ended = match state.status {
-                Status::Running => false,
-                Status::Stopped => state.finished,
-                Status::NotStarted | Status::Aborted => true,
-            };
-            if ended {
+            if state.has_ended() {
                 return Some(state.status);
             }
             let left = at_most.checked_sub(clock::now().saturating_duration_since(begin))?;
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+    /// Waits for the driver to end, as [`Shared::wait`] does.
+    pub async fn ended(&self) {
+        loop {
+            // Created first: it is woken by every change from here on.
+            let changed = self.changed_for_tasks.notified();
+            if self.lock().has_ended() {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl State {
+    fn has_ended(&self) -> bool {
+        match self.status {
+            Status::Running => false,
+            Status::Stopped => self.finished,
+            Status::NotStarted | Status::Aborted => true,
         }
     }
 }

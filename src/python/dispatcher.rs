@@ -51,14 +51,11 @@ pub trait Callbacks: Sized + Send + Sync + 'static {
 
 type CallbackOf<C> = <<C as Callbacks>::Session as Session>::Callback;
 
-/// What ends with the interpreter.
+/// A thread that makes callbacks.
 struct Thread {
     /// Stops the driver, and waits for its last words.
     end: Box<dyn Fn() + Send>,
-    /// Whether there is nothing left to end.
-    is_over: Box<dyn Fn() -> bool + Send>,
-    /// The thread that makes callbacks, if the driver has one.
-    thread: Option<Arc<PythonThread>>,
+    thread: PythonThread,
 }
 
 /// What a driver's callbacks need.
@@ -104,73 +101,39 @@ impl Exit {
     }
 }
 
-/// Whose names the messages of callbacks have.
-#[derive(Clone, Copy)]
-pub enum Api {
-    Classic,
-    V1,
-}
-
-impl Api {
-    /// The `FromString` of the class of a message; `Agent` in a name is `Slave` in the classic API.
-    pub fn parser(self, py: Python<'_>, name: &str) -> PyResult<Py<PyAny>> {
-        let (module, name) = match self {
-            Self::Classic => ("mesos.interface.mesos_pb2", name.replace("Agent", "Slave")),
-            Self::V1 => ("mesos.v1.interface.mesos_pb2", name.to_owned()),
-        };
-        let class = guarded::attribute(&guarded::import(py, module)?, &name)?;
-        guarded::attribute(&class, "FromString").map(Bound::unbind)
-    }
-
-    /// Converts a message's payload to the type that callbacks receive.
-    pub fn received(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        match self {
-            Self::Classic => received(py),
-            Self::V1 => Ok(py.get_type::<PyBytes>().into_any().unbind()),
-        }
-    }
-}
-
 /// Makes a message of its bytes, with the `FromString` of its class.
 pub fn parse<'py>(py: Python<'py>, from_string: &Py<PyAny>, bytes: &Bytes) -> PyResult<Bound<'py, PyAny>> {
     guarded::call(from_string.bind(py), (PyBytes::new(py, bytes),))
 }
 
-/// Converts a message's payload to the type that callbacks receive: text and bytes at once, unless bytes are strict.
-fn received(py: Python<'_>) -> PyResult<Py<PyAny>> {
-    guarded::attribute(&guarded::import(py, "mesos._text")?, "received").map(Bound::unbind)
+/// Where the messages are that callbacks get, and what is called differently in the v0 and the v1 API.
+pub struct Names {
+    /// Whether they are those of the v1 API.
+    pub is_v1: bool,
+    /// The module of the message classes.
+    pub messages: &'static str,
+    /// `SlaveID`, or `AgentID`.
+    pub agent_id: &'static str,
+    /// `SlaveInfo`, or `AgentInfo`.
+    pub agent_info: &'static str,
+    /// Converts a message's payload to the type that callbacks receive.
+    pub received: Py<PyAny>,
 }
 
-type Watched = (Box<dyn Fn() -> bool + Send>, Option<Arc<PythonThread>>);
-
-/// Has a driver without a thread stopped when the interpreter exits.
-///
-/// Fails if the interpreter is about to exit.
-pub fn end_at_exit<C: Callbacks>(core: &Arc<C::Core>) -> std::io::Result<()> {
-    let driver = Arc::downgrade(core);
-    end_with_interpreter::<C>(core, || Ok((Box::new(move || driver.strong_count() == 0), None)))
-}
-
-fn end_with_interpreter<C: Callbacks>(
-    core: &Arc<C::Core>,
-    begin: impl FnOnce() -> std::io::Result<Watched>,
-) -> std::io::Result<()> {
-    let driver = Arc::downgrade(core);
-    let end = Box::new(move || {
-        if let Some(core) = driver.upgrade() {
-            core.stop(true);
-            core.wait(C::LAST_WORDS);
-        }
-    });
-    let mut threads = THREADS.get().lock().unwrap_or_else(PoisonError::into_inner);
-    // `shutdown` says so before it takes this lock, so it misses no thread.
-    if ENDING.load(Ordering::SeqCst) {
-        return Err(std::io::Error::other("the interpreter is about to end"));
+impl Names {
+    /// For the classic drivers. Payloads are text and bytes at once, unless bytes are strict.
+    pub fn v0(py: Python<'_>) -> PyResult<Self> {
+        let received = guarded::attribute(&guarded::import(py, "mesos._text")?, "received")?.unbind();
+        let messages = "mesos.interface.mesos_pb2";
+        Ok(Self { is_v1: false, messages, agent_id: "SlaveID", agent_info: "SlaveInfo", received })
     }
-    let (is_over, thread) = begin()?;
-    threads.retain(|thread| !(thread.is_over)());
-    threads.push(Thread { end, is_over, thread });
-    Ok(())
+
+    /// For `mesos.aio`. Payloads are bytes.
+    pub fn v1(py: Python<'_>) -> PyResult<Self> {
+        let received = py.get_type::<PyBytes>().into_any().unbind();
+        let messages = "mesos.v1.interface.mesos_pb2";
+        Ok(Self { is_v1: true, messages, agent_id: "AgentID", agent_info: "AgentInfo", received })
+    }
 }
 
 impl<C: Callbacks> Dispatcher<C> {
@@ -187,12 +150,22 @@ impl<C: Callbacks> Dispatcher<C> {
     }
 
     fn spawn_thread(self) -> std::io::Result<()> {
-        let core = self.core.clone();
-        end_with_interpreter::<C>(&core, || {
-            let thread = Arc::new(PythonThread::spawn(THREAD, move || self.run())?);
-            let watched = thread.clone();
-            Ok((Box::new(move || watched.is_finished()), Some(thread)))
-        })
+        let driver = Arc::downgrade(&self.core);
+        let end = Box::new(move || {
+            if let Some(core) = driver.upgrade() {
+                core.stop(true);
+                core.wait(C::LAST_WORDS);
+            }
+        });
+        let mut threads = THREADS.get().lock().unwrap_or_else(PoisonError::into_inner);
+        // `shutdown` says so before it takes this lock, so it misses no thread.
+        if ENDING.load(Ordering::SeqCst) {
+            return Err(std::io::Error::other("the interpreter is about to end"));
+        }
+        let thread = PythonThread::spawn(THREAD, move || self.run())?;
+        threads.retain(|thread| !thread.thread.is_finished());
+        threads.push(Thread { end, thread });
+        Ok(())
     }
 
     /// Attaches once, for as long as the thread lives: making a thread state for every callback costs more than most
@@ -268,14 +241,16 @@ impl<C: Callbacks> Dispatcher<C> {
     }
 }
 
-/// Makes a callback. What it returned counts for nothing, unless it shows that the callback has not run yet.
+/// Makes a callback, whose first argument is its driver. What it returned counts for nothing, unless it shows that the
+/// callback has not run yet: a coroutine is run in the driver's loop, if it has one.
 pub fn call_back(target: &Bound<'_, PyAny>, name: &str, arguments: Bound<'_, PyTuple>) -> PyResult<()> {
+    let driver = arguments.get_item(0)?;
     let returned = guarded::call_method(target, name, arguments)?;
     if returned.is_none() {
         return Ok(());
     }
     let callbacks = guarded::import(target.py(), "mesos._callbacks")?;
-    guarded::call_method(&callbacks, "check_returned", (name, returned)).map(drop)
+    guarded::call_method(&callbacks, "take_returned", (driver, name, returned)).map(drop)
 }
 
 /// Reports what a callback raised, `what` in libmesos' words, to whoever is to be told. Comes before the driver is
@@ -341,5 +316,5 @@ pub fn shutdown() {
     ENDING.store(true, Ordering::SeqCst);
     let threads = std::mem::take(&mut *THREADS.get().lock().unwrap_or_else(PoisonError::into_inner));
     threads.iter().for_each(|thread| (thread.end)());
-    threads::end(&threads.iter().filter_map(|thread| thread.thread.as_deref()).collect::<Vec<_>>());
+    threads::end(&threads.iter().map(|thread| &thread.thread).collect::<Vec<_>>());
 }

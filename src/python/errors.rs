@@ -13,6 +13,8 @@ struct Exceptions {
     argument_value: Py<PyType>,
     cluster: Py<PyType>,
     address_in_use: Py<PyType>,
+    driver: Py<PyType>,
+    driver_aborted: Py<PyType>,
 }
 
 impl Exceptions {
@@ -26,6 +28,8 @@ impl Exceptions {
                 argument_value: class("ArgumentValueError")?,
                 cluster: class("ClusterError")?,
                 address_in_use: class("AddressInUseError")?,
+                driver: class("DriverError")?,
+                driver_aborted: class("DriverAbortedError")?,
             })
         })
     }
@@ -43,12 +47,23 @@ impl Exceptions {
     }
 }
 
+/// `DriverError`: the driver's state does not allow the call.
+pub fn driver(py: Python<'_>, text: &str) -> PyErr {
+    raised(py, text, |exceptions| &exceptions.driver)
+}
+
+/// `DriverAbortedError`, with the error that aborted the driver.
+pub fn driver_aborted(py: Python<'_>, error: &Error) -> PyErr {
+    raised(py, &error.to_string(), |exceptions| &exceptions.driver_aborted)
+}
+
+fn raised(py: Python<'_>, text: &str, class: impl FnOnce(&Exceptions) -> &Py<PyType>) -> PyErr {
+    let made = Exceptions::import(py).and_then(|exceptions| guarded::call(class(exceptions).bind(py), (text,)));
+    made.map_or_else(|failure| failure, PyErr::from_value)
+}
+
 impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
-        Python::attach(|py| {
-            let class = Exceptions::import(py).map(|exceptions| exceptions.class_of(&error).bind(py));
-            let made = class.and_then(|class| guarded::call(class, (error.to_string(),)));
-            made.map_or_else(|failure| failure, PyErr::from_value)
-        })
+        Python::attach(|py| raised(py, &error.to_string(), |exceptions| exceptions.class_of(&error)))
     }
 }

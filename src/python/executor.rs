@@ -1,6 +1,6 @@
 //! `mesos._core.ExecutorDriver`: the executor driver in bytes and numbers.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,8 +8,9 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
 
-use super::dispatcher::{self, Api, Callbacks, Dispatcher, Exit, parse};
-use super::events::{Event, Events};
+use super::aio::{Classes, Events};
+use super::dispatcher::{self, Callbacks, Dispatcher, Exit, Names, parse};
+use super::guarded;
 use crate::driver::{self, Environment, Status};
 use crate::environment::Variables;
 use crate::session::executor::{Callback, ExecutorSession};
@@ -20,7 +21,6 @@ use crate::session::executor::{Callback, ExecutorSession};
 pub struct ExecutorDriver {
     core: Arc<driver::ExecutorDriver>,
     exit: Arc<Exit>,
-    events: OnceLock<Events<ExecutorCallbacks>>,
 }
 
 #[pymethods]
@@ -36,7 +36,7 @@ impl ExecutorDriver {
             return Ok(self.status());
         }
         let environment = Environment::read(&variables)?;
-        let callbacks = ExecutorCallbacks::import(py, Api::Classic)?;
+        let callbacks = ExecutorCallbacks::import(py, &Names::v0(py)?)?;
         let (core, exit) = (self.core.clone(), self.exit.clone());
         let driver = PyWeakrefReference::new(driver.bind(py))?.unbind();
         let dispatcher = Dispatcher { driver, core, exit, callbacks };
@@ -48,35 +48,13 @@ impl ExecutorDriver {
         Ok(self.status())
     }
 
-    /// Starts the driver, with the variables of an agent, for an event loop that takes its events. Returns the descriptor
-    /// to watch.
-    fn start_events(&self, py: Python<'_>, variables: Variables) -> PyResult<i32> {
+    /// Starts the driver, with the variables of an agent; its callbacks are events for an asyncio loop: instances of
+    /// these classes, by the names of the callbacks.
+    fn open(&self, py: Python<'_>, variables: Variables, classes: Classes) -> PyResult<Events> {
         let environment = Environment::read(&variables)?;
-        let events = Events::new(self.core.clone(), ExecutorCallbacks::import(py, Api::V1)?)?;
-        let events = self.events.get_or_init(|| events);
+        let callbacks = ExecutorCallbacks::import(py, &Names::v1(py)?)?;
         self.core.start(&environment)?;
-        Ok(events.descriptor())
-    }
-
-    /// The next event, if one waits.
-    fn next_event<'py>(&self, py: Python<'py>) -> PyResult<Option<Event<'py>>> {
-        self.events.get().map_or(Ok(None), |events| events.next(py))
-    }
-
-    fn arm(&self, for_end: bool) -> bool {
-        self.events.get().is_some_and(|events| events.arm(for_end))
-    }
-
-    fn disarm(&self) {
-        self.events.get().into_iter().for_each(Events::disarm);
-    }
-
-    fn forget(&self) {
-        self.events.get().into_iter().for_each(Events::forget);
-    }
-
-    fn has_ended(&self) -> bool {
-        self.events.get().is_none_or(Events::has_ended)
+        Ok(Events::new(self.core.clone(), callbacks, classes))
     }
 
     fn stop(&self, py: Python<'_>) -> i32 {
@@ -127,20 +105,25 @@ struct ExecutorCallbacks {
     slave_info: Py<PyAny>,
     task_info: Py<PyAny>,
     task_id: Py<PyAny>,
+    /// For the v1 API alone: the classic callback has no such argument.
+    kill_policy: Option<Py<PyAny>>,
     /// Converts a message's payload to the type that callbacks receive.
     received: Py<PyAny>,
 }
 
 impl ExecutorCallbacks {
-    fn import(py: Python<'_>, api: Api) -> PyResult<Self> {
-        let parser = |name| api.parser(py, name);
+    fn import(py: Python<'_>, names: &Names) -> PyResult<Self> {
+        let module = guarded::import(py, names.messages)?;
+        let parser =
+            |name: &str| guarded::attribute(&guarded::attribute(&module, name)?, "FromString").map(Bound::unbind);
         Ok(Self {
             executor_info: parser("ExecutorInfo")?,
             framework_info: parser("FrameworkInfo")?,
-            slave_info: parser("AgentInfo")?,
+            slave_info: parser(names.agent_info)?,
             task_info: parser("TaskInfo")?,
             task_id: parser("TaskID")?,
-            received: api.received(py)?,
+            kill_policy: names.is_v1.then(|| parser("KillPolicy")).transpose()?,
+            received: names.received.clone_ref(py),
         })
     }
 }
@@ -181,7 +164,14 @@ impl Callbacks for ExecutorCallbacks {
             Callback::Reregistered { agent_info } => vec![parse(py, &self.slave_info, agent_info)?],
             Callback::Disconnected | Callback::Shutdown => vec![],
             Callback::LaunchTask(task) => vec![parse(py, &self.task_info, task)?],
-            Callback::KillTask { task_id, .. } => vec![parse(py, &self.task_id, task_id)?],
+            Callback::KillTask { task_id, kill_policy } => {
+                let mut arguments = vec![parse(py, &self.task_id, task_id)?];
+                if let Some(parser) = &self.kill_policy {
+                    let policy = kill_policy.as_ref().map(|policy| parse(py, parser, policy)).transpose()?;
+                    arguments.push(policy.unwrap_or_else(|| py.None().into_bound(py)));
+                }
+                arguments
+            }
             Callback::FrameworkMessage(data) => vec![parse(py, &self.received, data)?],
             Callback::Error(error) => vec![error.to_string().into_pyobject(py)?.into_any()],
         })

@@ -1,12 +1,13 @@
 //! The extension module `mesos._core`: the only PyO3 of the crate. Thin: bytes and numbers cross, Python code in
 //! `python/mesos` turns messages into bytes and checks arguments.
 
+mod aio;
 mod connection;
 mod dispatcher;
 mod errors;
-mod events;
 mod executor;
 mod faults;
+mod futures;
 mod guarded;
 mod local;
 mod logging;
@@ -26,6 +27,8 @@ mod _core {
     use pyo3::prelude::*;
     use pyo3::types::PyBytes;
 
+    #[pymodule_export]
+    use super::aio::Events;
     #[pymodule_export]
     use super::connection::Connection;
     #[pymodule_export]
@@ -81,6 +84,7 @@ mod _core {
     fn shutdown(py: Python<'_>) -> PyResult<()> {
         let logged = py.detach(|| {
             super::dispatcher::shutdown();
+            super::aio::shutdown();
             super::local::shutdown();
             super::logging::shutdown()
         });

@@ -1,7 +1,7 @@
 //! `mesos._core.SchedulerDriver`: the scheduler driver in bytes and numbers.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,8 +9,9 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyWeakrefReference};
 
-use super::dispatcher::{self, Api, Callbacks, Dispatcher, Exit, parse};
-use super::events::{Event, Events};
+use super::aio::{Classes, Events};
+use super::dispatcher::{self, Callbacks, Dispatcher, Exit, Names, parse};
+use super::guarded;
 use crate::driver::{self, Credential, Options, Status};
 use crate::per_process::PerProcess;
 use crate::session::Summary;
@@ -29,7 +30,6 @@ type SummaryTuple = (Option<String>, Option<String>, bool, Vec<(&'static str, us
 pub struct SchedulerDriver {
     core: Arc<driver::SchedulerDriver>,
     exit: Arc<Exit>,
-    events: OnceLock<Events<SchedulerCallbacks>>,
 }
 
 #[pymethods]
@@ -49,7 +49,7 @@ impl SchedulerDriver {
         let mut drivers = DRIVERS.get().lock().unwrap_or_else(PoisonError::into_inner);
         drivers.retain(|driver| driver.strong_count() > 0);
         drivers.push(Arc::downgrade(&core));
-        Ok(Self { core, exit: Arc::default(), events: OnceLock::new() })
+        Ok(Self { core, exit: Arc::default() })
     }
 
     /// Starts the driver and the thread that calls `scheduler` with `driver`.
@@ -63,7 +63,7 @@ impl SchedulerDriver {
         if self.core.status() != Status::NotStarted {
             return Ok(self.status());
         }
-        let callbacks = SchedulerCallbacks::import(py, Api::Classic)?;
+        let callbacks = SchedulerCallbacks::import(py, &Names::v0(py)?)?;
         let (core, exit) = (self.core.clone(), self.exit.clone());
         let weak = PyWeakrefReference::new(driver.bind(py))?.unbind();
         let dispatcher = Dispatcher { driver: weak, core, exit, callbacks };
@@ -87,41 +87,14 @@ impl SchedulerDriver {
         Ok(self.status())
     }
 
-    /// Starts the driver for an event loop that takes its events. Returns the descriptor to watch.
-    fn start_events(&self, py: Python<'_>, implicit_acknowledgements: bool) -> PyResult<i32> {
-        let events = Events::new(self.core.clone(), SchedulerCallbacks::import(py, Api::V1)?)?;
-        let events = self.events.get_or_init(|| events);
+    /// Starts the driver, whose callbacks are events for an asyncio loop: instances of these classes, by the names of the
+    /// callbacks.
+    ///
+    /// Fails, and is aborted then, if the master's address cannot be used.
+    fn open(&self, py: Python<'_>, implicit_acknowledgements: bool, classes: Classes) -> PyResult<Events> {
+        let callbacks = SchedulerCallbacks::import(py, &Names::v1(py)?)?;
         self.core.start_for_all(implicit_acknowledgements)?;
-        Ok(events.descriptor())
-    }
-
-    /// The next event, if one waits. The one before is acknowledged, if that is implicit.
-    fn next_event<'py>(&self, py: Python<'py>) -> PyResult<Option<Event<'py>>> {
-        self.events.get().map_or(Ok(None), |events| events.next(py))
-    }
-
-    fn arm(&self, for_end: bool) -> bool {
-        self.events.get().is_some_and(|events| events.arm(for_end))
-    }
-
-    fn disarm(&self) {
-        self.events.get().into_iter().for_each(Events::disarm);
-    }
-
-    fn forget(&self) {
-        self.events.get().into_iter().for_each(Events::forget);
-    }
-
-    fn has_ended(&self) -> bool {
-        self.events.get().is_none_or(Events::has_ended)
-    }
-
-    /// A call that the classic API does not have: the number of its type, and the bytes of its message.
-    fn other(&self, kind: i32, message: &[u8]) -> PyResult<i32> {
-        let other =
-            CallType::try_from(kind).ok().and_then(|kind| call::Other::new(kind, Bytes::copy_from_slice(message)));
-        let other = other.ok_or_else(|| PyValueError::new_err(format!("{kind} is not the type of such a call")))?;
-        Ok(self.call(Call::Other(other)))
+        Ok(Events::new(self.core.clone(), callbacks, classes))
     }
 
     fn stop(&self, py: Python<'_>, failover: bool) -> i32 {
@@ -199,6 +172,14 @@ impl SchedulerDriver {
         self.call(Call::Kill(Wrapped { inner: Bytes::copy_from_slice(task_id) }))
     }
 
+    /// A call that the classic API does not have: the number of its type, and the bytes of its message.
+    fn other(&self, kind: i32, message: &[u8]) -> PyResult<i32> {
+        let kind = CallType::try_from(kind).ok();
+        let other = kind.and_then(|kind| call::Other::new(kind, Bytes::copy_from_slice(message)));
+        let other = other.ok_or_else(|| PyValueError::new_err("not the type of a call that the classic API lacks"))?;
+        Ok(self.call(Call::Other(other)))
+    }
+
     fn revive(&self, roles: Vec<String>) -> i32 {
         self.call(Call::Revive(call::Roles { roles }))
     }
@@ -272,6 +253,11 @@ impl SchedulerDriver {
     }
 }
 
+fn parse_all<'py>(py: Python<'py>, parser: &Py<PyAny>, messages: &[Bytes]) -> PyResult<Bound<'py, PyAny>> {
+    let messages = messages.iter().map(|message| parse(py, parser, message)).collect::<PyResult<Vec<_>>>()?;
+    Ok(PyList::new(py, messages)?.into_any())
+}
+
 fn copy_all(py: Python<'_>, messages: &[Py<PyBytes>]) -> Vec<Bytes> {
     messages.iter().map(|m| Bytes::copy_from_slice(m.as_bytes(py))).collect()
 }
@@ -285,16 +271,18 @@ struct SchedulerCallbacks {
     task_status: Py<PyAny>,
     executor_id: Py<PyAny>,
     slave_id: Py<PyAny>,
-    inverse_offer: Py<PyAny>,
-    operation_status: Py<PyAny>,
+    /// For the v1 API alone: the classic API has no callback with these.
+    inverse_offer: Option<Py<PyAny>>,
+    operation_status: Option<Py<PyAny>>,
     /// Converts a message's payload to the type that callbacks receive.
     received: Py<PyAny>,
 }
 
 impl SchedulerCallbacks {
-    fn import(py: Python<'_>, api: Api) -> PyResult<Self> {
-        let parser = |name| api.parser(py, name);
-        let v1 = |py, name| Api::V1.parser(py, name);
+    fn import(py: Python<'_>, names: &Names) -> PyResult<Self> {
+        let module = guarded::import(py, names.messages)?;
+        let parser =
+            |name: &str| guarded::attribute(&guarded::attribute(&module, name)?, "FromString").map(Bound::unbind);
         Ok(Self {
             framework_id: parser("FrameworkID")?,
             master_info: parser("MasterInfo")?,
@@ -302,10 +290,10 @@ impl SchedulerCallbacks {
             offer_id: parser("OfferID")?,
             task_status: parser("TaskStatus")?,
             executor_id: parser("ExecutorID")?,
-            slave_id: parser("AgentID")?,
-            inverse_offer: v1(py, "InverseOffer")?,
-            operation_status: v1(py, "OperationStatus")?,
-            received: api.received(py)?,
+            slave_id: parser(names.agent_id)?,
+            inverse_offer: names.is_v1.then(|| parser("InverseOffer")).transpose()?,
+            operation_status: names.is_v1.then(|| parser("OperationStatus")).transpose()?,
+            received: names.received.clone_ref(py),
         })
     }
 }
@@ -348,10 +336,16 @@ impl Callbacks for SchedulerCallbacks {
             }
             Callback::Reregistered { master_info } => vec![parse(py, &c.master_info, master_info)?],
             Callback::Disconnected => vec![],
-            Callback::ResourceOffers(offers) => {
-                let offers = offers.iter().map(|offer| parse(py, &c.offer, offer)).collect::<PyResult<Vec<_>>>()?;
-                vec![PyList::new(py, offers)?.into_any()]
-            }
+            Callback::ResourceOffers(offers) => vec![parse_all(py, &c.offer, offers)?],
+            Callback::InverseOffers(offers) => match &c.inverse_offer {
+                Some(parser) => vec![parse_all(py, parser, offers)?],
+                None => vec![],
+            },
+            Callback::OperationUpdate(status) => match &c.operation_status {
+                Some(parser) => vec![parse(py, parser, status)?],
+                None => vec![],
+            },
+            Callback::InverseOfferRescinded(id) => vec![parse(py, &c.offer_id, id)?],
             Callback::OfferRescinded(id) => vec![parse(py, &c.offer_id, id)?],
             Callback::StatusUpdate { status, .. } => vec![parse(py, &c.task_status, status)?],
             Callback::FrameworkMessage { executor_id, agent_id, data } => vec![
@@ -365,12 +359,6 @@ impl Callbacks for SchedulerCallbacks {
                 parse(py, &c.slave_id, agent_id)?,
                 status.into_pyobject(py)?.into_any(),
             ],
-            Callback::InverseOffers(offers) => {
-                let offers = offers.iter().map(|o| parse(py, &c.inverse_offer, o)).collect::<PyResult<Vec<_>>>()?;
-                vec![PyList::new(py, offers)?.into_any()]
-            }
-            Callback::InverseOfferRescinded(id) => vec![parse(py, &c.offer_id, id)?],
-            Callback::OperationUpdate(status) => vec![parse(py, &c.operation_status, status)?],
             Callback::Error(error) => vec![error.to_string().into_pyobject(py)?.into_any()],
         })
     }

@@ -40,9 +40,9 @@ impl Time {
         self.0.clock().as_skipping().is_some_and(|clock| clock.is_in_callback())
     }
 
-    /// Moves the time on, through everything that is due meanwhile. False if the cluster stopped.
+    /// Moves the time on, through everything that is due meanwhile. False if the cluster stopped, or is another process's.
     fn advance(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
-        let Some(clock) = self.0.clock().as_skipping() else { return Ok(false) };
+        let Some(clock) = self.own_clock() else { return Ok(false) };
         let until = clock.now() + period(seconds)?;
         Ok(go(py, clock, Move { until, watching: None }, None)? != Some(Outcome::Ended))
     }
@@ -50,7 +50,7 @@ impl Time {
     /// Moves the time on until a condition is true, for so many seconds at most; whether it is. None if the cluster
     /// stopped before.
     fn run_until(&self, py: Python<'_>, condition: &Bound<'_, PyAny>, seconds: f64) -> PyResult<Option<bool>> {
-        let Some(clock) = self.0.clock().as_skipping() else { return Ok(None) };
+        let Some(clock) = self.own_clock() else { return Ok(None) };
         let found = run_until(py, clock, period(seconds)?, |_| {
             let holds = guarded::call(condition, ())?.is_truthy()?;
             Ok(holds.then_some(()))
@@ -75,6 +75,13 @@ impl Time {
     /// Waits for the next call that is due, after the one before. None if the cluster has stopped.
     fn next_call(&self, py: Python<'_>) -> Option<u64> {
         py.detach(|| self.0.next_call())
+    }
+}
+
+impl Time {
+    /// The clock, if this process can move it: in a forked child there is nobody who would.
+    fn own_clock(&self) -> Option<&Arc<Skipping>> {
+        self.0.clock().as_skipping().filter(|_| !self.0.is_inherited())
     }
 }
 

@@ -62,11 +62,11 @@ ASYNCHRONOUS = [
 
 @pytest.mark.parametrize(("callback", "kind"), ASYNCHRONOUS)
 def test_an_asynchronous_callback_is_refused_at_once(callback: Any, kind: str) -> None:
-    said = f"the callback statusUpdate of Mine, got {kind}.*call plain functions"
+    said = f"the callback statusUpdate of Mine, got {kind}.*calls plain functions"
     mine = type("Mine", (Scheduler,), {"statusUpdate": callback})
     with pytest.raises(ArgumentTypeError, match=said):
         driver_of(mine())
-    said = f"the callback launchTask of Mine, got {kind}.*call plain functions"
+    said = f"the callback launchTask of Mine, got {kind}.*calls plain functions"
     mine = type("Mine", (Executor,), {"launchTask": callback})
     with pytest.raises(ArgumentTypeError, match=said):
         MesosExecutorDriver(mine())
@@ -149,7 +149,7 @@ def test_an_update_whose_callback_returned_a_coroutine_is_not_acknowledged(
         gc.collect()
     shown = capfd.readouterr().err
     assert "Failed to call scheduler's statusUpdate\n" in shown
-    assert f"got {kind}: the classic drivers call plain functions" in shown
+    assert f"got {kind}: a driver calls plain functions" in shown
     assert "never awaited" not in shown
     assert isinstance(driver.exception, ArgumentTypeError)
     lost = scheduler.wait("statusUpdate")

@@ -411,3 +411,29 @@ def test_arguments_are_checked(cluster: LocalCluster) -> None:
     for seconds in (-1, float("nan"), float("inf")):
         with pytest.raises(ArgumentValueError, match="seconds"):
             cluster.advance(seconds)
+
+
+FORKED = """
+import os
+from mesos.errors import ClusterError
+from mesos.local import LocalCluster
+cluster = LocalCluster(time="skip")
+child = os.fork()
+if child == 0:
+    for move in (lambda: cluster.advance(5), lambda: cluster.run_until(lambda: False)):
+        try:
+            move()
+        except ClusterError as error:
+            print(error, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+cluster.advance(5)
+print(cluster.time())
+cluster.stop()
+"""
+
+
+def test_a_forked_child_does_not_move_the_time_of_its_parents_cluster() -> None:
+    ran = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=30)
+    said = "the embedded cluster was stopped while its time was moved\n"
+    assert (ran.stdout, ran.returncode) == (2 * said + "946684805.0\n", 0), ran.stderr

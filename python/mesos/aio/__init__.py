@@ -1,6 +1,7 @@
-"""The framework API for asyncio: events to iterate over, and calls to await.
+"""Frameworks and executors for asyncio: events with ``async for``, calls with ``await``.
 
-Messages are those of :mod:`mesos.v1.interface`: an agent has an ``agent_id``, as in Mesos' v1 API.
+Messages are those of :mod:`mesos.v1.interface.mesos_pb2`, with ``agent_id`` instead of ``slave_id``. Several frameworks
+may share a loop. Works with asyncio and uvloop.
 """
 
 from mesos.aio._events import (

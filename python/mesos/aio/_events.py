@@ -1,4 +1,4 @@
-"""What a framework is told, as in ``mesos.v1.scheduler.Event``."""
+"""The events of a framework, with the names and the messages of the v1 API."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """The framework is registered with a master that did not know it before."""
+    """The framework has subscribed to a master that did not know it."""
 
     framework_id: mesos_pb2.FrameworkID
-    master: mesos_pb2.MasterInfo
+    master_info: mesos_pb2.MasterInfo
 
 
 @dataclass(frozen=True, slots=True)
 class Resubscribed:
-    """The framework is connected again. It keeps its id, and its tasks go on."""
+    """The framework has subscribed again, to a newly elected master or after a lost connection."""
 
-    master: mesos_pb2.MasterInfo
+    master_info: mesos_pb2.MasterInfo
 
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """The connection to the master is lost. All offers are invalid; the framework subscribes again by itself."""
+    """The connection to the master is lost. All offers are invalid. The framework subscribes again by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """Resources are offered, on one or more agents. Each offer is to be accepted or declined."""
+    """Resources are offered. Until an offer is accepted or declined, nobody else receives what it holds."""
 
     offers: list[mesos_pb2.Offer]
 
 
 @dataclass(frozen=True, slots=True)
 class InverseOffers:
-    """Agents are about to be maintained: the master asks for their resources back."""
+    """Agents are about to be maintained, and the master asks for their resources back."""
 
     inverse_offers: list[mesos_pb2.InverseOffer]
 
@@ -61,21 +61,21 @@ class RescindedInverse:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """The status of a task. With implicit acknowledgements it is acknowledged when the next event is asked for."""
+    """A task's state has changed."""
 
     status: mesos_pb2.TaskStatus
 
 
 @dataclass(frozen=True, slots=True)
 class OperationUpdate:
-    """The status of an operation that has an id; to be acknowledged with ``acknowledge_operation``."""
+    """The status of an operation that has an id. It comes again until ``acknowledge_operation`` is called."""
 
     status: mesos_pb2.OperationStatus
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Bytes from an executor."""
+    """An executor has sent a message. Delivery is best effort."""
 
     agent_id: mesos_pb2.AgentID
     executor_id: mesos_pb2.ExecutorID
@@ -84,14 +84,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class AgentLost:
-    """An agent is gone; its tasks are reported by updates."""
+    """An agent is lost. Updates report its tasks."""
 
     agent_id: mesos_pb2.AgentID
 
 
 @dataclass(frozen=True, slots=True)
 class ExecutorLost:
-    """An executor has ended. ``status`` is as wait(2) gives it."""
+    """An executor has ended. ``status`` is as returned by wait(2) (exit status 1 is 256), or -1 if it is unknown."""
 
     agent_id: mesos_pb2.AgentID
     executor_id: mesos_pb2.ExecutorID
@@ -112,9 +112,8 @@ Event: TypeAlias = (
     | AgentLost
     | ExecutorLost
 )
-"""Any event of a framework."""
+"""An event of a :class:`mesos.aio.Framework`."""
 
-# By the name of the callback in the classic API, and with its arguments.
 MAKERS: dict[str, Callable[..., Any]] = {
     "registered": Subscribed,
     "reregistered": Resubscribed,
@@ -129,3 +128,4 @@ MAKERS: dict[str, Callable[..., Any]] = {
     "slaveLost": AgentLost,
     "executorLost": lambda executor_id, agent_id, status: ExecutorLost(agent_id, executor_id, status),
 }
+"""What makes an event, for each callback of the classic API and with the callback's arguments."""

@@ -1,4 +1,4 @@
-"""``Executor``: an executor whose events are iterated over."""
+"""``Executor``: the events and calls of an executor."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mesos import _arguments, _core
-from mesos.aio._client import Client
+from mesos import _arguments, _core, _logging
+from mesos.aio._subscriber import Subscriber
 from mesos.executor._driver import agent_variables
 from mesos.v1.interface import mesos_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Self
 
 
-class Executor(Client["ExecutorEvent"]):
-    """An executor that is connected to the agent which started this process inside of ``async with``.
+class Executor(Subscriber["ExecutorEvent"]):
+    """An executor's connection to the agent that started this process.
 
-    It uses the same driver as :class:`mesos.native.MesosExecutorDriver`. Updates are kept, and sent again if necessary,
-    until the agent acknowledges them; the end of ``async with`` waits for that, for five seconds at most. The iteration
-    ends after :class:`Executor.Shutdown`.
+    The asynchronous counterpart of :class:`mesos.executor.MesosExecutorDriver`. The iteration ends after
+    :class:`Executor.Shutdown`, and when the executor is stopped. The end of ``async with`` stops it and waits until the
+    agent has its updates, for at most five seconds.
+
+    This program ends each task as soon as it is launched:
 
     >>> import asyncio
     >>> from mesos import aio
@@ -30,36 +33,33 @@ class Executor(Client["ExecutorEvent"]):
     ...         async for event in executor:
     ...             match event:
     ...                 case aio.Executor.Launch(task):
-    ...                     await executor.update(task.task_id, mesos_pb2.TASK_RUNNING)
     ...                     await executor.update(task.task_id, mesos_pb2.TASK_FINISHED)
-    >>> asyncio.run(main())
+    >>> asyncio.run(main())  # which no agent has started
     Traceback (most recent call last):
-    mesos.errors.ArgumentValueError: expected the environment of an agent, but MESOS_FRAMEWORK_ID is not set
-
-    :raises ArgumentValueError: when it is started, a variable that an agent sets is missing or not valid
+    mesos.errors.ArgumentValueError: Expecting 'MESOS_SLAVE_PID' to be set in the environment
     """
 
     @dataclass(frozen=True, slots=True)
     class Subscribed:
-        """The executor is registered with its agent."""
+        """The executor has subscribed to its agent."""
 
-        executor: mesos_pb2.ExecutorInfo
-        framework: mesos_pb2.FrameworkInfo
-        agent: mesos_pb2.AgentInfo
+        executor_info: mesos_pb2.ExecutorInfo
+        framework_info: mesos_pb2.FrameworkInfo
+        agent_info: mesos_pb2.AgentInfo
 
     @dataclass(frozen=True, slots=True)
     class Resubscribed:
-        """The executor is connected to its agent again."""
+        """The executor has subscribed again, to an agent that was restarted or after a lost connection."""
 
-        agent: mesos_pb2.AgentInfo
+        agent_info: mesos_pb2.AgentInfo
 
     @dataclass(frozen=True, slots=True)
     class Disconnected:
-        """The connection to the agent is lost; the executor subscribes again by itself."""
+        """The connection to the agent is lost. The executor subscribes again by itself."""
 
     @dataclass(frozen=True, slots=True)
     class Launch:
-        """A task is to be started."""
+        """A task is to be run."""
 
         task: mesos_pb2.TaskInfo
 
@@ -68,47 +68,54 @@ class Executor(Client["ExecutorEvent"]):
         """A task is to be killed."""
 
         task_id: mesos_pb2.TaskID
+        kill_policy: mesos_pb2.KillPolicy | None
 
     @dataclass(frozen=True, slots=True)
     class Message:
-        """Bytes from the scheduler."""
+        """The framework has sent a message. Delivery is best effort."""
 
         data: bytes
 
     @dataclass(frozen=True, slots=True)
     class Shutdown:
-        """The executor is to end, with all of its tasks. No event follows."""
+        """The executor is to kill its tasks and to end. This is its last event."""
 
-    _makers: dict[str, Callable[..., Any]] = {  # noqa: RUF012  (the class below the makers is generic)
-        "registered": Subscribed,
-        "reregistered": Resubscribed,
-        "disconnected": Disconnected,
-        "launchTask": Launch,
-        "killTask": Kill,
-        "frameworkMessage": Message,
-        "shutdown": Shutdown,
-    }
     _what = "executor"
 
     def __init__(self) -> None:
         super().__init__()
         self._core: _core.ExecutorDriver = _core.ExecutorDriver()
 
-    def _start(self) -> int:
+    async def start(self) -> None:
+        """Starts the executor, once. Does not wait for the agent.
+
+        :raises ArgumentValueError: a variable that an agent sets is missing or not valid; the message names it
+        :raises DriverError: the executor was already started
+        """
+        self._start_once()
+        _logging.set_level()
         for stream in (sys.stdout, sys.stderr):
-            # Like libmesos, so that the sandbox shows at once what an executor prints.
+            # So that the sandbox shows at once what an executor prints.
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(line_buffering=True)
-        return self._core.start_events(agent_variables())
-
-    async def _stop(self) -> None:
-        await self.stop()
+        self._events = self._core.open(agent_variables(), _MAKERS)
 
     async def stop(self) -> None:
-        """Stops the executor, and waits until the agent has received all updates, for five seconds at most."""
-        self._core.forget()
+        """Stops the executor, and waits until the agent has all updates, for at most five seconds. Does not end the
+        process.
+        """
         self._core.stop()
-        await self._ended()
+        await self._stopped()
+
+    async def abort(self) -> None:
+        """Stops all events."""
+        self._core.abort()
+        await self._stopped()
+
+    async def __anext__(self) -> ExecutorEvent:
+        if isinstance(self._last, Executor.Shutdown):
+            raise StopAsyncIteration
+        return await super().__anext__()
 
     async def update(
         self,
@@ -116,20 +123,34 @@ class Executor(Client["ExecutorEvent"]):
         state: mesos_pb2.TaskState.ValueType | None = None,
         **fields: Any,
     ) -> None:
-        """Sends a task's status.
+        """Sends a task's status. It is kept, and sent again if necessary, until the agent acknowledges it.
 
-        :param status: a status; or the task's id, with the state and further fields of a ``TaskStatus``, such as
-            ``message="..."`` or ``data=b"..."``. The driver sets ``uuid``, ``timestamp``, ``source``, ``agent_id`` and
-            ``executor_id``
+        ``uuid``, ``timestamp``, ``source``, ``agent_id`` and ``executor_id`` are filled in. Executors must not send
+        TASK_STAGING: it aborts the executor.
+
+        :param status: the status; or the task's id, with ``state`` and further fields of a ``TaskStatus``, such as
+            ``message="..."`` or ``data=b"..."``
         """
         if state is not None:
-            task_id = mesos_pb2.TaskID.FromString(_arguments.message(status, mesos_pb2.TaskID, "status"))
-            status = mesos_pb2.TaskStatus(task_id=task_id, state=state, **fields)
-        self._running().update(_arguments.message(status, mesos_pb2.TaskStatus, "status"))
+            task_id = _arguments.message(status, mesos_pb2.TaskID, "status", self._misuse)
+            status = mesos_pb2.TaskStatus(task_id=mesos_pb2.TaskID.FromString(task_id), state=state, **fields)
+        self._sent(self._core.update(_arguments.message(status, mesos_pb2.TaskStatus, "status", self._misuse)))
 
     async def message(self, data: bytes | str) -> None:
-        """Sends bytes, or text encoded as UTF-8, to the scheduler. Delivery is best effort."""
-        self._running().message(_arguments.data(data, "data"))
+        """Sends bytes, or text encoded as UTF-8, to the framework. Delivery is best effort."""
+        self._sent(self._core.message(_arguments.data(data, "data")))
+
+    async def __aenter__(self) -> Self:
+        """Starts the executor."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stops the executor."""
+        await self.stop()
+
+    def __repr__(self) -> str:
+        return f"<mesos.aio.Executor {self._status_name()}>"
 
 
 ExecutorEvent: TypeAlias = (
@@ -141,4 +162,14 @@ ExecutorEvent: TypeAlias = (
     | Executor.Message
     | Executor.Shutdown
 )
-"""Any event of an executor."""
+"""An event of an :class:`Executor`."""
+
+_MAKERS: dict[str, Callable[..., Any]] = {
+    "registered": Executor.Subscribed,
+    "reregistered": Executor.Resubscribed,
+    "disconnected": Executor.Disconnected,
+    "launchTask": Executor.Launch,
+    "killTask": Executor.Kill,
+    "frameworkMessage": Executor.Message,
+    "shutdown": Executor.Shutdown,
+}

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from mesos import _arguments, _callbacks, _conflicts, _core, _imported, _logging, _misuse  # noqa: F401  (only to be there)
-from mesos._driver import Driver, in_loop
+from mesos._driver import Driver
 from mesos.interface import ExecutorDriver, mesos_pb2
 
 if TYPE_CHECKING:
@@ -40,18 +40,17 @@ class MesosExecutorDriver(Driver, ExecutorDriver):
     A driver is a context manager; the end of the block stops it. It also stops when it is no longer referenced.
 
     :param executor: receives the callbacks; any object with the methods of :class:`mesos.interface.Executor`
-    :param loop: the running event loop in which callbacks that are coroutine functions are run; as for
-        :class:`mesos.native.MesosSchedulerDriver`
-    :raises ArgumentTypeError: the executor is None or a class, or has a callback that is a generator function, or a
-        coroutine function without a ``loop``, which the driver would never await
+    :param loop: an asyncio event loop that runs callbacks which are coroutine functions; see
+        :class:`mesos.scheduler.MesosSchedulerDriver`
+    :raises ArgumentTypeError: the executor is None or a class, or has a callback that is a coroutine function and there
+        is no ``loop``, or a generator function
     """
 
     def __init__(self, executor: Any, *, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        super().__init__()
-        self._has_loop = loop is not None
-        _callbacks.check(executor, _callbacks.EXECUTOR, "executor", self._has_loop)
+        super().__init__(loop)
+        _callbacks.check(executor, _callbacks.EXECUTOR, "executor", loop)
         self._misuse.near_misses(executor, _callbacks.near_misses(executor, _callbacks.EXECUTOR))
-        self._executor = executor if loop is None else in_loop(executor, loop)
+        self._executor = executor
         self._core: _core.ExecutorDriver = _core.ExecutorDriver()
 
     def start(self) -> mesos_pb2.Status.ValueType:
@@ -64,8 +63,7 @@ class MesosExecutorDriver(Driver, ExecutorDriver):
         """
         if self._core.status() != mesos_pb2.DRIVER_NOT_STARTED:
             self._misuse.started_again("start")
-        if not self._has_loop:
-            _callbacks.check(self._executor, _callbacks.EXECUTOR, "executor")
+        _callbacks.check(self._executor, _callbacks.EXECUTOR, "executor", self._loop)
         _logging.set_level()
         for stream in (sys.stdout, sys.stderr):
             # Like libmesos, so that the sandbox shows at once what an executor prints.

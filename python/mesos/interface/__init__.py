@@ -21,9 +21,9 @@ __all__ = ["Executor", "ExecutorDriver", "Scheduler", "SchedulerDriver"]
 class Scheduler:
     """The base class of schedulers: subclass it and override the callbacks that you need.
 
-    A driver calls them one at a time, in order, on a thread of its own. They must be plain functions; the driver
-    rejects coroutine functions and generator functions. An exception in a callback aborts the driver. It is reported on
-    stderr, or raised by the driver's ``run(check=True)``.
+    A driver calls them one at a time, in order, on a thread of its own. They must be plain functions, or coroutine
+    functions if the driver is given a ``loop``; anything else is rejected when the driver is created. An exception in a
+    callback aborts the driver. It is reported on stderr, or raised by the driver's ``run(check=True)``.
     """
 
     def registered(
@@ -181,7 +181,8 @@ class SchedulerDriver:
 class Executor:
     """The base class of executors: subclass it and override the callbacks that you need. One callback runs at a time.
 
-    As for schedulers, callbacks must be plain functions, and an exception in one aborts the driver.
+    As for schedulers, callbacks must be plain functions, or coroutine functions if the driver is given a ``loop``, and
+    an exception in one aborts the driver.
     """
 
     def registered(

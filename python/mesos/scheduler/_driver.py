@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mesos import _arguments, _callbacks, _cells, _conflicts, _core, _imported, _logging, _master, _misuse  # noqa: F401  (only to be there)
 from mesos._display._html import Displayed, Html
-from mesos._driver import Driver, in_loop
+from mesos._driver import Driver
 from mesos.errors import ArgumentTypeError, DriverError
 from mesos.interface import SchedulerDriver, mesos_pb2
 
@@ -50,11 +50,11 @@ class MesosSchedulerDriver(Driver, Displayed, SchedulerDriver):
     :param implicitAcknowledgements: whether a status update is acknowledged when ``statusUpdate`` returns
     :param credential: sent as HTTP Basic. Also accepted as the fourth argument, its position before Mesos 0.22
     :param suppressedRoles: the roles that receive no offers until they are revived
-    :param loop: the running event loop in which callbacks that are coroutine functions (``async def``) run, one after
-        the other; the driver's own thread waits for each. Wait for the driver's end in another thread than the loop's:
-        ``await asyncio.to_thread(driver.join)``. :mod:`mesos.aio` needs no thread and no callbacks
-    :raises ArgumentTypeError: an argument has the wrong type, or the scheduler has a callback that is a generator
-        function, or a coroutine function without a ``loop``, which the driver would never await
+    :param loop: an asyncio event loop. Callbacks that are coroutine functions run in it, one at a time and in order; an
+        update is acknowledged when the coroutine has ended, and its exceptions are handled as those of other callbacks.
+        :meth:`join` and :meth:`run`, which would block it, raise :class:`mesos.errors.DriverError` in its thread
+    :raises ArgumentTypeError: an argument has the wrong type, or the scheduler has a callback that is a coroutine
+        function and there is no ``loop``, or a generator function
     :raises ArgumentValueError: required fields of a message are not set
     :raises ClusterError: the master is ``local`` and its cluster could not be started
     """
@@ -70,9 +70,8 @@ class MesosSchedulerDriver(Driver, Displayed, SchedulerDriver):
         *,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__()
-        self._has_loop = loop is not None
-        _callbacks.check(scheduler, _callbacks.SCHEDULER, "scheduler", self._has_loop)
+        super().__init__(loop)
+        _callbacks.check(scheduler, _callbacks.SCHEDULER, "scheduler", loop)
         self._misuse.near_misses(scheduler, _callbacks.near_misses(scheduler, _callbacks.SCHEDULER))
         if not isinstance(implicitAcknowledgements, int) and hasattr(implicitAcknowledgements, "SerializeToString"):
             credential, implicitAcknowledgements = implicitAcknowledgements, True
@@ -87,14 +86,14 @@ class MesosSchedulerDriver(Driver, Displayed, SchedulerDriver):
             data = _arguments.message(credential, mesos_pb2.Credential, "credential", self._misuse)
             parsed = mesos_pb2.Credential.FromString(data)
             pair = (parsed.principal, parsed.secret)
-        self._scheduler = scheduler if loop is None else in_loop(scheduler, loop)
+        self._scheduler = scheduler
         self._implicit = bool(implicitAcknowledgements)
         _logging.set_level()
-        address, cluster, self._follower = self._find_master(master)
+        found, cluster, self._follower = self._find_master(master)
         # When this is freed, the core is freed before its cluster.
-        self._core: _core.SchedulerDriver = _core.SchedulerDriver(info, address, pair, suppressed)
+        self._core: _core.SchedulerDriver = _core.SchedulerDriver(info, found, pair, suppressed)
         self._cluster = cluster
-        self._info, self._master = info, address
+        self._info, self._master = info, found
 
     def _find_master(self, master: Any) -> _master.Master:
         return _master.find(master)
@@ -109,8 +108,7 @@ class MesosSchedulerDriver(Driver, Displayed, SchedulerDriver):
         """
         if self._core.status() != mesos_pb2.DRIVER_NOT_STARTED:
             self._misuse.started_again("start")
-        if not self._has_loop:
-            _callbacks.check(self._scheduler, _callbacks.SCHEDULER, "scheduler")
+        _callbacks.check(self._scheduler, _callbacks.SCHEDULER, "scheduler", self._loop)
         _logging.set_level()
         _cells.note(self)
         return self._core.start(self, self._scheduler, self._implicit)
