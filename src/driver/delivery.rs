@@ -142,4 +142,9 @@ impl<S: Session> HandedOut<S> {
     pub fn without_request(self) -> Self {
         Self { when_returned: None, ..self }
     }
+
+    /// The time moves though it has not ended.
+    pub fn without_busy(self) -> Self {
+        Self { _busy: None, ..self }
+    }
 }

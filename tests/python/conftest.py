@@ -41,6 +41,8 @@ SLOW = {
     "test_door",
     "test_exits",
     "test_forgotten",
+    "test_futures",
+    "test_futures_faults",
     "test_packaging",
     "test_pauses",
     "test_plain_clients",

@@ -30,6 +30,7 @@ from mesos.futures import (
 )
 from mesos.local import LocalCluster
 
+from tests.apache_mesos import ApacheMesos, credentials
 from tests.python.support import alive, wait_until
 
 if TYPE_CHECKING:
@@ -360,6 +361,20 @@ def test_a_framework_is_authenticated() -> None:
             assert [each["role"] for each in json.load(response)["frameworks"]] == ["team"]
 
 
+def test_the_real_master_authenticates_a_framework(apache_home: Path, tmp_path: Path) -> None:
+    flags = {"MESOS_AUTHENTICATE_HTTP_FRAMEWORKS": "true", "MESOS_HTTP_FRAMEWORK_AUTHENTICATORS": "basic"}
+    flags.update(credentials(tmp_path / "credentials", "someone", "their secret"))
+    with ApacheMesos(apache_home, tmp_path / "work", flags=flags) as mesos:
+        with MesosPoolExecutor(mesos.address, mem=64, principal="someone", secret="their secret", role="team") as pool:
+            data = bytes(3 << 20)
+            assert pool.submit(bytes.lower, data).result(WAIT) == data
+        with (
+            MesosPoolExecutor(mesos.address, mem=64, principal="someone", secret="another") as pool,
+            pytest.raises(DriverAbortedError),
+        ):
+            pool.submit(abs, 1).result(WAIT)
+
+
 def test_a_cluster_that_stops_fails_the_calls() -> None:
     with LocalCluster() as cluster:
         pool = MesosPoolExecutor(cluster, max_workers=1)
@@ -516,6 +531,7 @@ def test_joblib_runs_its_calls_in_a_pool(quick: MesosPoolExecutor) -> None:
         ({"initializer": 3}, ArgumentTypeError),
         ({"environment": {"A": 1}}, ArgumentTypeError),
         ({"attributes": 3}, ArgumentTypeError),
+        ({"attributes": {"rack": None}}, ArgumentTypeError),
         ({"uris": "http://one"}, ArgumentTypeError),
         ({"python": 3}, ArgumentTypeError),
     ],

@@ -26,18 +26,17 @@ class MesosFuture(Future[_T]):
         :returns: whether the call is cancelled; False if it was done before
         """
         with self._condition:
-            if self._state == _RUNNING:
-                self._state = _PENDING
-        cancelled = super().cancel()
-        with self._condition:
+            if self._state not in (_PENDING, _RUNNING):
+                return self.cancelled()
+            self._state = _CANCELLED
+            self._condition.notify_all()
             # Those who wait for several futures are told by this only.
-            if self._state == _CANCELLED:
-                self.set_running_or_notify_cancel()
-        pool = self._pool
-        if cancelled and pool is not None:
-            self._pool = None
+            self.set_running_or_notify_cancel()
+        pool, self._pool = self._pool, None
+        if pool is not None:
             pool.cancelled(self._number)
-        return cancelled
+        self._invoke_callbacks()  # type: ignore[attr-defined]
+        return True
 
     def _begin(self) -> bool:
         """Notes that the call was passed to a worker. Returns False if it was cancelled."""

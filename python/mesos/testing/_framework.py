@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from mesos import _callbacks
 from mesos._failures import Failure
-from mesos._master import Master
 from mesos.errors import ArgumentValueError
 from mesos.interface import SchedulerDriver, mesos_pb2
 from mesos.local import LocalCluster
@@ -286,9 +285,9 @@ class _WatchedDriver(MesosSchedulerDriver):
         _callbacks.check(self._framework.scheduler, _callbacks.SCHEDULER, "scheduler")
         return super().start()
 
-    def _find_master(self, master: Any) -> Master:
+    def _find_master(self, master: Any) -> tuple[str, LocalCluster | None, None]:
         # The test's cluster, whatever REMESOS_MASTER is.
-        return Master(master.address, master if isinstance(master, LocalCluster) else None, None)
+        return master.address, master if isinstance(master, LocalCluster) else None, None
 
     @contextlib.contextmanager
     def _recording(self, call: Call) -> Iterator[None]:
