@@ -95,5 +95,6 @@ def test_calls_survive_random_faults(seed: int) -> None:
             )
 
 
-def test_the_example_does_what_it_shows() -> None:
-    assert doctest.testmod(importlib.import_module("mesos.futures._executor")).failed == 0
+@pytest.mark.parametrize("module", ["_executor", "_future"])
+def test_the_examples_do_what_they_show(module: str) -> None:
+    assert doctest.testmod(importlib.import_module(f"mesos.futures.{module}")).failed == 0

@@ -13,7 +13,16 @@ _RUNNING, _PENDING, _CANCELLED = "RUNNING", "PENDING", "CANCELLED"  # as in conc
 
 
 class MesosFuture(Future[_T]):
-    """The future of a call on a cluster: a :class:`concurrent.futures.Future` whose call can be killed."""
+    """The future of a call on a cluster: a :class:`concurrent.futures.Future` whose call can be killed.
+
+    >>> import time
+    >>> from mesos.futures import MesosPoolExecutor
+    >>> from mesos.local import LocalCluster
+    >>> with LocalCluster() as cluster, MesosPoolExecutor(cluster, max_workers=1) as pool:
+    ...     future = pool.submit(time.sleep, 3600)
+    ...     print(future.cancel(), future.cancelled())
+    True True
+    """
 
     _pool: Pool | None = None
     _number: int = 0
