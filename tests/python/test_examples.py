@@ -79,7 +79,6 @@ def address(request: pytest.FixtureRequest) -> str:
     return cluster.address
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 class TestFromTheWheel:
     def test_the_classic_hello_world(self, fresh: Fresh, address: str) -> None:
