@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -314,14 +315,18 @@ def test_a_page_of_another_origin_that_knows_the_token_reads(context: BrowserCon
         assert page.evaluate(asked, [f"{cluster.url}/state", cluster.token]) == 1
 
 
+BASE = "/user/ann/"
+"""Where a Jupyter server of a hub is."""
+
+
 @contextlib.contextmanager
-def jupyter(directory: Path) -> Iterator[Any]:
+def jupyter(directory: Path, base: str = "/") -> Iterator[Any]:
     """A Jupyter server, as its runtime file describes it."""
     directory.mkdir()
     names = ("RUNTIME_DIR", "CONFIG_DIR", "DATA_DIR")
     environment = {**os.environ, **{f"JUPYTER_{name}": str(directory / name) for name in names}}
     command = [sys.executable, "-m", "jupyter_server", "--allow-root", "--no-browser", "--ServerApp.port=0"]
-    command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={directory}"]
+    command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={directory}", f"--ServerApp.base_url={base}"]
     command += ['--ServerApp.jpserver_extensions={"jupyter_server_proxy": True}']
     log = directory / "log"
     with log.open("w") as output, subprocess.Popen(command, env=environment, stdout=output, stderr=output) as server:
@@ -334,12 +339,66 @@ def jupyter(directory: Path) -> Iterator[Any]:
             server.kill()
 
 
-@pytest.mark.timeout(120)
-def test_jupyter_server_proxy_shows_the_web_page(context: BrowserContext, tmp_path: Path) -> None:
-    with LocalCluster() as cluster, jupyter(tmp_path / "jupyter") as server, busy(cluster):
-        port = cluster.address.rpartition(":")[2]
+@pytest.mark.timeout(180)
+def test_every_link_of_the_web_page_works_behind_a_jupyter_proxy(
+    context: BrowserContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", BASE)
+    scheduler = Recorder()
+    with (
+        LocalCluster() as cluster,
+        jupyter(tmp_path / "jupyter", BASE) as server,
+        running(cluster.address, scheduler, mesos_pb2.FrameworkInfo(user="", name=SECRET)) as driver,
+    ):
+        offer = scheduler.offer()
+        made = task(offer, "echo to stdout; echo to stderr >&2; sleep 300")
+        driver.launchTasks(offer.id, [made])
+        scheduler.state(made.task_id.value, mesos_pb2.TASK_RUNNING)
+        assert cluster.notebook_link == f"{BASE}proxy/{cluster.address.rpartition(':')[2]}/"
+        root = server["url"].removesuffix(BASE) + cluster.notebook_link
+        failed: list[str] = []
+        context.on("response", lambda answer: failed.append(answer.url) if answer.status >= 400 else None)
+        context.on("request", lambda asked: None if asked.url.startswith(root) else failed.append(asked.url))
         page = context.new_page()
-        page.goto(f"{server['url']}proxy/{port}/?token={server['token']}")
+        page.goto(f"{root}?token={server['token']}")
         shows(page)
-        page.get_by_role("link", name="Frameworks").click()
-        page.get_by_text(SECRET).first.wait_for(timeout=20_000)
+        for name, text in (("Frameworks", SECRET), ("Agents", "localhost"), ("Tasks", made.task_id.value)):
+            page.get_by_role("link", name=name, exact=True).click()
+            page.locator("table").get_by_text(text).first.wait_for(timeout=20_000)
+        page.get_by_role("link", name=made.task_id.value).click()
+        for line in ("to stdout", "to stderr"):
+            page.locator("pre").get_by_text(line).wait_for(timeout=20_000)
+        with page.expect_download() as download:
+            page.get_by_role("link", name="download").first.click()
+        assert "to stdout" in download.value.path().read_text()
+        page.locator("main").get_by_role("link", name=SECRET).click()
+        page.get_by_role("heading", name=SECRET).wait_for(timeout=20_000)
+        page.locator("a.brand").click()
+        page.get_by_role("heading", name="Active tasks").wait_for(timeout=20_000)
+        assert failed == []
+
+
+@pytest.mark.timeout(120)
+def test_the_access_rules_hold_behind_a_jupyter_proxy(tmp_path: Path) -> None:
+    with LocalCluster() as cluster, jupyter(tmp_path / "jupyter") as server, busy(cluster) as names:
+        url = f"{server['url']}proxy/{cluster.address.rpartition(':')[2]}"
+        logged_in = {"Authorization": f"token {server['token']}"}
+
+        def answer(path: str, headers: dict[str, str], data: bytes | None = None) -> tuple[int, str]:
+            request = urllib.request.Request(url + path, data, headers)
+            try:
+                with urllib.request.urlopen(request, timeout=30) as got:
+                    return got.status, got.read().decode()
+            except urllib.error.HTTPError as error:
+                return error.code, error.read().decode()
+
+        status, text = answer("/state", logged_in)
+        assert (status, SECRET in text) == (200, True)
+        assert SECRET not in answer("/state", {})[1], "nobody is let in who is not logged in to Jupyter"
+        evil = {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}
+        data = f"frameworkId={names['FRAMEWORK']}".encode()
+        for headers in (evil, {"Origin": evil["Origin"]}, {"Sec-Fetch-Site": "cross-site"}):
+            status, text = answer("/teardown", {**logged_in, **headers}, data)
+            assert (status, SECRET in text) == (403, False)
+        status, text = answer("/state", {**logged_in, **evil})
+        assert (status, SECRET in text) == (403, False)

@@ -23,13 +23,13 @@ class DriverSummary(NamedTuple):
     counts: dict[str, int]
 
     @classmethod
-    def of(cls, kind: str, core: _core.SchedulerDriver, info: bytes, master: str) -> Self:
-        """Returns it for a driver, its serialized ``FrameworkInfo`` and the master that it was given."""
+    def of(cls, kind: str, core: _core.SchedulerDriver, name: str, master: str) -> Self:
+        """Returns it for a driver, the name of its framework and the master that it was given."""
         framework_id, found, connected, counts = core.summary()
         return cls(
             kind,
             mesos_pb2.Status.Name(core.status()),
-            mesos_pb2.FrameworkInfo.FromString(info).name,
+            name,
             framework_id,
             found or _core.redacted(master),
             connected,

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import sys
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,8 @@ class Live:
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._over = False
+        self._skips = cluster._core.time().skips()
+        self._looked = time.monotonic()
         self._shown = _bundle(seen)
         self._handle: Any = display(self._shown, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         # What a cell did is in its output when it ends, whatever the thread has seen of it.
@@ -48,6 +51,13 @@ class Live:
         atexit.register(self.end)
         self._thread.start()
 
+    def moved(self) -> None:
+        """Looks again if it is time to. Called where a time that skips stands still, since a look at any other moment
+        could change the order of what happens.
+        """
+        if self._skips and time.monotonic() - self._looked >= _PERIOD:
+            self._update()
+
     def end(self) -> None:
         """Shows the last state and ends the view."""
         self._update()
@@ -56,7 +66,7 @@ class Live:
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._ended.wait(_PERIOD):
+        while not self._ended.wait(None if self._skips else _PERIOD):
             self._update()
         with self._lock:
             self._over = True
@@ -75,6 +85,7 @@ class Live:
             seen = None if cluster is None or self._over else cluster._overview()
             if seen is None:
                 return
+            self._looked = time.monotonic()
             self._seen = seen
             self._replace(seen)
             if seen.stopped:

@@ -8,6 +8,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from mesos import _arguments, _core, _logging, _master
+from mesos._display._html import Displayed, Html
 from mesos.aio._events import MAKERS, Event, Subscribed, Update
 from mesos.aio._subscriber import Subscriber
 from mesos.v1.interface import mesos_pb2, scheduler_pb2
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Self, TypeAlias
 
+    from mesos._display._drivers import DriverSummary
     from mesos.local import LocalCluster
     from mesos.testing import RealCluster
 
@@ -26,7 +28,7 @@ _Call = scheduler_pb2.Call
 atexit.register(_core.shutdown)
 
 
-class Framework(Subscriber[Event]):
+class Framework(Subscriber[Event], Displayed):
     """A framework's connection to a Mesos master.
 
     The asynchronous counterpart of :class:`mesos.scheduler.MesosSchedulerDriver`: the same connection, with v1
@@ -96,6 +98,7 @@ class Framework(Subscriber[Event]):
         self._ids: list[mesos_pb2.FrameworkID] = []
         _logging.set_level()
         found, cluster, self._follower = _master.find(master)
+        self._master = found
         # When this is freed, the core is freed before its cluster.
         self._core: _core.SchedulerDriver = _core.SchedulerDriver(info, found, pair, suppressed)
         self._cluster = cluster
@@ -335,8 +338,20 @@ class Framework(Subscriber[Event]):
         """Stops the framework."""
         await self.stop()
 
+    def _summary(self) -> DriverSummary:
+        from mesos._display._drivers import DriverSummary
+
+        return DriverSummary.of("mesos.aio.Framework", self._core, self._name, self._master)
+
+    def _html(self) -> Html:
+        return self._summary().html()
+
     def __repr__(self) -> str:
-        return f"<mesos.aio.Framework {self._name!r} {self._status_name()}>"
+        try:
+            return self._summary().line()
+        except AttributeError:
+            # It could not be created.
+            return "<mesos.aio.Framework>"
 
 
 def _noting(ids: list[mesos_pb2.FrameworkID]) -> Callable[..., Subscribed]:

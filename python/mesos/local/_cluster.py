@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from types import TracebackType
 
-    from mesos._display._live import Live
     from mesos._simulation import Run
     from mesos.interface import mesos_pb2
 
@@ -126,8 +125,6 @@ class LocalCluster(ClusterFaults, ClusterTime, Displayed):
     :raises AddressInUseError: the port is already in use
     :raises ClusterError: the cluster could not be started
     """
-
-    _live: Live | None = None
 
     def __init__(
         self,
@@ -376,7 +373,8 @@ class LocalCluster(ClusterFaults, ClusterTime, Displayed):
         """Shows what is in the cluster: in a notebook a view that follows it, elsewhere a text.
 
         The view is updated up to twice a second while something changes, also while other cells run, until the cluster
-        stops; then the last state stays in the notebook. The next :meth:`show` ends the view of the one before.
+        stops; then the last state stays in the notebook. With ``time="skip"`` it is updated by :meth:`advance`,
+        :meth:`run_until`, and at the end of each cell. The next :meth:`show` ends the view of the one before.
 
         >>> with LocalCluster(agents=2, resources={"cpus": 2, "mem": 1024, "disk": 0}) as cluster:
         ...     cluster.show()  # doctest: +ELLIPSIS

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mesos._core import LocalCluster, Time
+    from mesos._display._live import Live
 
 _LATER = "mesos-later"
 
@@ -87,6 +88,7 @@ class ClusterTime:
 
     _core: LocalCluster
     _calls: Calls | None = None
+    _live: Live | None = None
 
     def time(self) -> float:
         """Returns the time of the cluster in seconds since the epoch.
@@ -109,6 +111,8 @@ class ClusterTime:
         """
         if not self._skipping("advance").advance(_seconds("seconds", seconds)):
             raise ClusterError("the embedded cluster was stopped while its time was moved")
+        if self._live is not None:
+            self._live.moved()
 
     def run_until(self, condition: Callable[[], object], timeout: float = 3600) -> None:
         """Moves the time on until a condition is true. Needs ``time="skip"``.
@@ -132,7 +136,14 @@ class ClusterTime:
         """
         if not callable(condition):
             raise ArgumentTypeError(f"expected a function as condition, got {condition!r}")
-        reached = self._skipping("run_until").run_until(condition, _seconds("timeout", timeout))
+        asked = condition
+        if (live := self._live) is not None:
+
+            def asked() -> object:
+                live.moved()
+                return condition()
+
+        reached = self._skipping("run_until").run_until(asked, _seconds("timeout", timeout))
         if reached is None:
             raise ClusterError("the embedded cluster was stopped while its time was moved")
         if not reached:

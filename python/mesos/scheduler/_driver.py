@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from mesos._display._drivers import DriverSummary
+    from mesos._follower import Follower
     from mesos.local import LocalCluster
     from mesos.testing import RealCluster
 
@@ -89,11 +90,14 @@ class MesosSchedulerDriver(Driver, Displayed, SchedulerDriver):
         self._scheduler = scheduler
         self._implicit = bool(implicitAcknowledgements)
         _logging.set_level()
-        found, cluster, self._follower = _master.find(master)
+        found, cluster, self._follower = self._find_master(master)
         # When this is freed, the core is freed before its cluster.
         self._core: _core.SchedulerDriver = _core.SchedulerDriver(info, found, pair, suppressed)
         self._cluster = cluster
         self._info, self._master = info, found
+
+    def _find_master(self, master: Any) -> tuple[str, LocalCluster | None, Follower | None]:
+        return _master.find(master)
 
     def start(self) -> mesos_pb2.Status.ValueType:
         """Starts the driver; a driver can be started only once. Does not wait for the master.
@@ -275,7 +279,8 @@ class MesosSchedulerDriver(Driver, Displayed, SchedulerDriver):
     def _summary(self) -> DriverSummary:
         from mesos._display._drivers import DriverSummary
 
-        return DriverSummary.of(type(self).__name__, self._core, self._info, self._master)
+        name = mesos_pb2.FrameworkInfo.FromString(self._info).name
+        return DriverSummary.of(type(self).__name__, self._core, name, self._master)
 
     def _html(self) -> Html:
         return self._summary().html()

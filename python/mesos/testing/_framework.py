@@ -285,9 +285,9 @@ class _WatchedDriver(MesosSchedulerDriver):
         _callbacks.check(self._framework.scheduler, _callbacks.SCHEDULER, "scheduler")
         return super().start()
 
-    def _find_master(self, master: Any) -> tuple[str, LocalCluster | None]:
+    def _find_master(self, master: Any) -> tuple[str, LocalCluster | None, None]:
         # The test's cluster, whatever REMESOS_MASTER is.
-        return master.address, master if isinstance(master, LocalCluster) else None
+        return master.address, master if isinstance(master, LocalCluster) else None, None
 
     @contextlib.contextmanager
     def _recording(self, call: Call) -> Iterator[None]:

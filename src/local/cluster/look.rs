@@ -30,7 +30,8 @@ impl Machine {
                 for task in executor.all_tasks() {
                     let key = (executor.framework_id(), task.info.task_id.value.clone());
                     let state = told.as_ref().and_then(|told| told.get(&key)).copied().unwrap_or(task.state);
-                    *counts.entry((key.0, state)).or_default() += 1;
+                    let count = counts.entry((key.0, state)).or_default();
+                    *count = count.saturating_add(1);
                 }
             }
         }

@@ -127,7 +127,8 @@ impl View {
     pub fn overview(&self) -> Overview {
         let mut counts = Counts::new();
         for task in &self.tasks {
-            *counts.entry((task.framework_id.clone(), task.state)).or_default() += 1;
+            let count = counts.entry((task.framework_id.clone(), task.state)).or_default();
+            *count = count.saturating_add(1);
         }
         Overview { agents: self.agents.clone(), frameworks: self.frameworks.clone(), counts, stopped: true }
     }
