@@ -42,13 +42,10 @@ class Watch:
         if self._future is not None and not self._future.done():
             self._future.set_result(None)
 
-    async def wait(self) -> None:
-        """Waits until the descriptor is readable."""
+    def readable(self) -> asyncio.Future[None]:
+        """Returns a future that is done when the descriptor is readable."""
         self._future = self.loop.create_future()
-        try:
-            await self._future
-        finally:
-            self._future = None
+        return self._future
 
     def close(self) -> None:
         """Ends watching, from whichever thread."""
@@ -130,7 +127,7 @@ class Subscriber(Generic[E]):
                     self._last = event
                     return event
                 if events.wait():
-                    await self._watched(events).wait()
+                    await self._watched(events).readable()
         except (StopAsyncIteration, DriverAbortedError):
             self._unwatch()
             raise
