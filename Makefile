@@ -13,7 +13,7 @@ WORKERS ?= 2
 LIBC ?= gnu
 PLATFORM := $(if $(filter musl,$(LIBC)),musllinux_1_2,manylinux2014)
 
-.PHONY: hello test test-quick lint wheels docs conformance allocation requests bench stubs licenses clean
+.PHONY: hello test test-quick lint wheels docs conformance allocation requests bench stubs notebooks licenses clean
 
 hello: $(VENV)/.installed
 	$(BIN)/remesos run $(FOR) examples/hello_world.py
@@ -36,6 +36,7 @@ lint: $(VENV)/.developed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python
 	PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python $(BIN)/python -m mypy.stubtest mesos --allowlist tests/stubtest.txt
 
 # A wheel and a source distribution that a package index takes, in dist/. The wheel is built from the source distribution.
@@ -69,12 +70,17 @@ bench: $(VENV)/.installed
 	$(BIN)/python benches/executors.py
 	$(BIN)/python benches/short_tasks.py
 	$(BIN)/python benches/simulated.py
+	$(BIN)/python benches/pool.py
 	cargo bench --quiet --no-default-features --bench allocation
 	for size in 10x1000 100x10000 1000x100000; do \
 		cargo bench --quiet --no-default-features --bench simulation -- $$size || exit; done
 
 stubs: $(VENV)/.developed
 	$(BIN)/python tools/generate_stubs.py
+
+# Runs the notebooks in examples/ and saves what they show.
+notebooks: $(VENV)/.developed
+	$(BIN)/python tools/notebooks.py
 
 licenses: $(VENV)/.made
 	$(BIN)/python tools/third_party_licenses.py

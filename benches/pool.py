@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -46,7 +47,8 @@ def mesos() -> Iterator[Map]:
 
 @contextlib.contextmanager
 def processes() -> Iterator[Map]:
-    with ProcessPoolExecutor(WORKERS) as pool:
+    # Workers of the others lead sessions, which Linux may schedule as groups of their own.
+    with ProcessPoolExecutor(WORKERS, initializer=os.setsid) as pool:
         yield lambda function, items: list(pool.map(function, items))
 
 
@@ -60,6 +62,7 @@ def dask() -> Iterator[Map]:
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
+        client.run(os.setsid)
         # Results of pure functions would be those of the round before.
         yield lambda function, items: client.gather(client.map(function, items, pure=False))
 

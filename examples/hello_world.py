@@ -30,8 +30,8 @@ def new_task(offer):
 
 
 class HelloWorldScheduler(Scheduler):
-    def registered(self, driver, framework_id, master_info):
-        print("Registered with framework id %s on %s" % (framework_id.value, master_info.hostname))
+    def registered(self, driver, frameworkId, masterInfo):
+        print("Registered with framework id %s on %s" % (frameworkId.value, masterInfo.hostname))
 
     def resourceOffers(self, driver, offers):
         for offer in offers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import contextvars
 import sys
 import threading
 import weakref
@@ -52,7 +53,9 @@ class Follower:
         self._streams = _Streams()
         self._output = Output(weakref.proxy(cluster), self._streams)
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="mesos-output", daemon=True)
+        # So that a notebook shows the output below the cell that started this.
+        run = contextvars.copy_context().run
+        self._thread = threading.Thread(target=run, args=(self._run,), name="mesos-output", daemon=True)
         self._thread.start()
         atexit.register(self.end)
 

@@ -6,6 +6,7 @@ the list is complete.
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import sys
 import traceback
@@ -19,6 +20,7 @@ __all__ = [
     "_failures",
     "_logging",
     "_text",
+    "contextvars",
     "errors",
     "logging",
     "mesos_pb2",

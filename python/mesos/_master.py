@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mesos import _arguments, _core, _logging
 
@@ -12,9 +12,17 @@ if TYPE_CHECKING:
     from mesos.local import LocalCluster
 
 
-def find(master: Any) -> tuple[str, LocalCluster | None, Follower | None]:
-    """Returns the master's address, its cluster if that is embedded, and what shows the output of its tasks if
-    ``master`` is ``local``.
+class Master(NamedTuple):
+    """A master, and what comes with it if it is embedded."""
+
+    address: str
+    cluster: LocalCluster | None
+    follower: Follower | None
+    """Shows the output of the tasks of a cluster that was started for the framework."""
+
+
+def find(master: Any) -> Master:
+    """Returns the master that is meant.
 
     :raises ArgumentTypeError: ``master`` is neither text nor a cluster
     :raises ClusterError: the master is ``local`` and its cluster could not be started
@@ -40,4 +48,4 @@ def find(master: Any) -> tuple[str, LocalCluster | None, Follower | None]:
         cluster = LocalCluster._with({"keep": _options.kept()})
         follower = None if master == "localquiet" else Follower(cluster)
         master = cluster.address
-    return master, cluster, follower
+    return Master(master, cluster, follower)

@@ -53,6 +53,8 @@ trait Source: Send + Sync {
     fn end_last(&self, acknowledge: bool);
     /// See [`Events::acknowledged`].
     fn acknowledged(&self);
+    /// See [`Events::release_last`].
+    fn release_last(&self);
     /// See [`Events::error`].
     fn error(&self) -> Option<String>;
     /// Whether `next` has something to say; if not, the waker is woken when it has.
@@ -116,6 +118,11 @@ impl Events {
     /// The last event has been acknowledged.
     fn acknowledged(&self) {
         self.source.acknowledged();
+    }
+
+    /// Nobody works on the last event any more, though it has not ended: the time of its cluster moves.
+    fn release_last(&self) {
+        self.source.release_last();
     }
 
     /// Ends the last event without an acknowledgement.
@@ -192,6 +199,11 @@ impl<C: Callbacks> Source for Stream<C> {
     fn acknowledged(&self) {
         let mut last = lock(&self.last);
         *last = last.take().map(HandedOut::without_request);
+    }
+
+    fn release_last(&self) {
+        let mut last = lock(&self.last);
+        *last = last.take().map(HandedOut::without_busy);
     }
 
     fn error(&self) -> Option<String> {

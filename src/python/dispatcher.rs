@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple, PyWeakrefReference};
+use pyo3::types::{PyBytes, PyCFunction, PyTuple, PyWeakrefReference};
 
 use super::guarded;
 use super::threads::{self, PythonThread};
@@ -66,6 +66,13 @@ pub struct Dispatcher<C: Callbacks> {
     pub core: Arc<C::Core>,
     pub exit: Arc<Exit>,
     pub callbacks: C,
+    /// The `contextvars.Context` that callbacks run in, so that a notebook finds the cell that their output belongs to.
+    pub context: Py<PyAny>,
+}
+
+/// A copy of the caller's context, for a dispatcher.
+pub fn copy_context(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    guarded::call_method(&guarded::import(py, "contextvars")?, "copy_context", ()).map(Bound::unbind)
 }
 
 /// A `SystemExit` raised in a callback, on its way to whoever waits for the driver.
@@ -175,14 +182,32 @@ impl<C: Callbacks> Dispatcher<C> {
         let mut held = Some(self);
         let attached = Python::try_attach(|py| {
             if let Some(dispatcher) = held.take() {
-                dispatcher.drain(py);
-                guarded::release(py, dispatcher.driver.into_any());
+                dispatcher.run_in_context(py);
             }
         });
         if attached.is_none() {
             // The interpreter is gone, and with it what could let Python's objects go.
             std::mem::forget(held);
         }
+    }
+
+    /// Enters the context once, not for each callback. The stable ABI has no other way than a call.
+    fn run_in_context(self, py: Python<'_>) {
+        let context = self.context.clone_ref(py);
+        let held = Mutex::new(Some(self));
+        let drain = PyCFunction::new_closure(py, None, None, move |arguments, _| {
+            let py = arguments.py();
+            if let Some(dispatcher) = held.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                dispatcher.drain(py);
+                guarded::release(py, dispatcher.driver.into_any());
+                guarded::release(py, dispatcher.context);
+            }
+        });
+        let run = drain.and_then(|drain| guarded::call_method(context.bind(py), "run", (drain,)));
+        if let Err(error) = run {
+            report(py, "Failed to make callbacks\n", &error);
+        }
+        guarded::release(py, context);
     }
 
     fn drain(&self, py: Python<'_>) {

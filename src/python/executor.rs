@@ -39,7 +39,8 @@ impl ExecutorDriver {
         let callbacks = ExecutorCallbacks::import(py, &Names::v0(py)?)?;
         let (core, exit) = (self.core.clone(), self.exit.clone());
         let driver = PyWeakrefReference::new(driver.bind(py))?.unbind();
-        let dispatcher = Dispatcher { driver, core, exit, callbacks };
+        let context = dispatcher::copy_context(py)?;
+        let dispatcher = Dispatcher { driver, core, exit, callbacks, context };
         if self.core.start(&environment)? {
             dispatcher.spawn().map_err(|e| PyRuntimeError::new_err(format!("no thread for callbacks: {e}")))?;
             // What it is by now may be another thing: a callback may have stopped it.

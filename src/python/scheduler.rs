@@ -66,7 +66,8 @@ impl SchedulerDriver {
         let callbacks = SchedulerCallbacks::import(py, &Names::v0(py)?)?;
         let (core, exit) = (self.core.clone(), self.exit.clone());
         let weak = PyWeakrefReference::new(driver.bind(py))?.unbind();
-        let dispatcher = Dispatcher { driver: weak, core, exit, callbacks };
+        let context = dispatcher::copy_context(py)?;
+        let dispatcher = Dispatcher { driver: weak, core, exit, callbacks, context };
         match self.core.start(implicit_acknowledgements) {
             Ok(false) => {}
             Ok(true) => {

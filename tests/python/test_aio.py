@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import doctest
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +19,7 @@ from mesos.local import Run as Simulated
 from mesos.v1.interface import mesos_pb2
 
 from tests.python.support import WAIT_SECONDS, executor
+from tests.python.test_docs import BLOCKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -428,6 +432,7 @@ def test_time_that_skips_waits_for_the_event_that_was_handed_out() -> None:
                                     cluster.advance(1)
 
                 begin = cluster.time()
+                await anext(framework)
                 consumer = asyncio.ensure_future(consume())
                 await asyncio.to_thread(cluster.advance, 4000)
                 assert cluster.time() - begin == 4000
@@ -439,6 +444,20 @@ def test_time_that_skips_waits_for_the_event_that_was_handed_out() -> None:
         "TASK_RUNNING 0",
         "TASK_FINISHED 3600",
     ]
+
+
+@pytest.mark.slow
+def test_the_examples_of_the_page_are_typed(tmp_path: Path) -> None:
+    typed = [block for block in BLOCKS if block.page.name == "asyncio.md" and "mesos.v1" in block.text]
+    assert len(typed) == 3
+    for number, block in enumerate(typed):
+        (tmp_path / f"example_{number}.py").write_text(block.text)
+    (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict", "reportMatchNotExhaustive": false}')
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={tmp_path / 'cache'}", tmp_path]
+    pyright = [Path(sys.executable).parent / "basedpyright", "--pythonpath", sys.executable, "-p", tmp_path]
+    for checker in (mypy, pyright):
+        done = subprocess.run(checker, capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_example_of_each_class_runs() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import contextlib
 import gc
 import json
 import os
@@ -20,9 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mesos.errors import ArgumentTypeError, ArgumentValueError, DriverAbortedError, DriverError
-from mesos.futures import CallError, MesosFuture, MesosPoolExecutor, PoolBrokenError, RemoteTraceback, WorkerLostError
+from mesos.futures import (
+    CallError,
+    MesosFuture,
+    MesosPoolExecutor,
+    PoolBrokenError,
+    RemoteTraceback,
+    WorkerLostError,
+    register_joblib,
+)
 from mesos.local import LocalCluster
 
+from tests.apache_mesos import ApacheMesos, credentials
 from tests.python.support import alive, wait_until
 
 if TYPE_CHECKING:
@@ -337,9 +345,8 @@ def test_a_rejected_framework_fails_its_calls(tmp_path: Path) -> None:
         LocalCluster(authenticate_http_frameworks=True, credentials={"someone": "their secret"}) as cluster,
         MesosPoolExecutor(cluster, principal="someone", secret="another secret") as pool,
     ):
-        with contextlib.suppress(DriverAbortedError):  # if the master was quicker
-            with pytest.raises(DriverAbortedError):
-                pool.submit(abs, 1).result(WAIT)
+        with pytest.raises(DriverAbortedError):
+            pool.submit(abs, 1).result(WAIT)
         with pytest.raises(DriverAbortedError):
             pool.submit(abs, 1)
 
@@ -352,6 +359,20 @@ def test_a_framework_is_authenticated() -> None:
         assert pool.submit(abs, -1).result(WAIT) == 1
         with urllib.request.urlopen(f"{cluster.url}/state", timeout=10) as response:
             assert [each["role"] for each in json.load(response)["frameworks"]] == ["team"]
+
+
+def test_the_real_master_authenticates_a_framework(apache_home: Path, tmp_path: Path) -> None:
+    flags = {"MESOS_AUTHENTICATE_HTTP_FRAMEWORKS": "true", "MESOS_HTTP_FRAMEWORK_AUTHENTICATORS": "basic"}
+    flags.update(credentials(tmp_path / "credentials", "someone", "their secret"))
+    with ApacheMesos(apache_home, tmp_path / "work", flags=flags) as mesos:
+        with MesosPoolExecutor(mesos.address, mem=64, principal="someone", secret="their secret", role="team") as pool:
+            data = bytes(3 << 20)
+            assert pool.submit(bytes.lower, data).result(WAIT) == data
+        with (
+            MesosPoolExecutor(mesos.address, mem=64, principal="someone", secret="another") as pool,
+            pytest.raises(DriverAbortedError),
+        ):
+            pool.submit(abs, 1).result(WAIT)
 
 
 def test_a_cluster_that_stops_fails_the_calls() -> None:
@@ -393,10 +414,16 @@ def test_shutdown_cancels_what_does_not_run(embedded: LocalCluster, tmp_path: Pa
 
 def test_ctrl_c_does_not_wait_for_calls(embedded: LocalCluster) -> None:
     began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), MesosPoolExecutor(embedded, max_workers=1) as pool:
-        future = pool.submit(time.sleep, WAIT)
-        raise KeyboardInterrupt
-    assert future.cancelled()
+    futures = []
+
+    def interrupted() -> None:
+        with MesosPoolExecutor(embedded, max_workers=1) as pool:
+            futures.append(pool.submit(time.sleep, WAIT))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert futures[0].cancelled()
     assert time.monotonic() - began < WAIT / 2
 
 
@@ -454,13 +481,13 @@ def test_asyncio_awaits_and_cancels_calls(quick: MesosPoolExecutor, tmp_path: Pa
         loop = asyncio.get_running_loop()
         assert await loop.run_in_executor(quick, abs, -3) == 3
         assert await asyncio.wrap_future(quick.submit(abs, -4)) == 4
+        call = loop.run_in_executor(quick, note_and_sleep, str(tmp_path / "pid"), WAIT)
         with pytest.raises(TimeoutError):
-            call = loop.run_in_executor(quick, note_and_sleep, str(tmp_path / "pid"), WAIT)
             await asyncio.wait_for(call, 2)
 
     asyncio.run(main())
     for pid in map(int, lines(tmp_path / "pid")):
-        wait_until(lambda: not alive(pid), "the call is killed")
+        wait_until(lambda pid=pid: not alive(pid), "the call is killed")
 
 
 def test_without_cloudpickle_functions_of_main_give_an_error(embedded: LocalCluster) -> None:
@@ -479,6 +506,19 @@ with MesosPoolExecutor({embedded.address!r}, max_workers=1) as pool:
     assert "remesos[futures]" in done.stdout
 
 
+def test_joblib_runs_its_calls_in_a_pool(quick: MesosPoolExecutor) -> None:
+    joblib = pytest.importorskip("joblib")
+    register_joblib()
+    with joblib.parallel_config(backend="mesos", pool=quick):
+        pids = joblib.Parallel()(joblib.delayed(os.getpid)() for _ in range(50))
+        with pytest.raises(ZeroDivisionError):
+            joblib.Parallel()(joblib.delayed(divmod)(1, n) for n in range(3))
+    assert os.getpid() not in pids
+    assert len(set(pids)) <= 2
+    with pytest.raises(ArgumentTypeError, match="pool"), joblib.parallel_config(backend="mesos"):
+        pass
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind"),
     [
@@ -491,6 +531,7 @@ with MesosPoolExecutor({embedded.address!r}, max_workers=1) as pool:
         ({"initializer": 3}, ArgumentTypeError),
         ({"environment": {"A": 1}}, ArgumentTypeError),
         ({"attributes": 3}, ArgumentTypeError),
+        ({"attributes": {"rack": None}}, ArgumentTypeError),
         ({"uris": "http://one"}, ArgumentTypeError),
         ({"python": 3}, ArgumentTypeError),
     ],
@@ -506,3 +547,21 @@ def test_futures_are_those_of_concurrent_futures(quick: MesosPoolExecutor) -> No
     assert isinstance(future, concurrent.futures.Future)
     assert isinstance(quick, concurrent.futures.Executor)
     assert pickle.loads(pickle.dumps(future.result(WAIT))) == 1
+
+
+def test_functions_of_cells_run_on_the_cluster(tmp_path: Path) -> None:
+    nbclient = pytest.importorskip("nbclient")
+    nbformat = pytest.importorskip("nbformat")
+    cells = [
+        "from mesos.futures import MesosPoolExecutor\nfrom mesos.local import LocalCluster\n"
+        "cluster = LocalCluster(resources={'cpus': 2, 'mem': 512})\npool = MesosPoolExecutor(cluster)",
+        "class Point:\n    def __init__(self, x): self.x = x\n"
+        "scale = 3\ndef scaled(point): return Point(point.x * scale)",
+        "print([point.x for point in pool.map(scaled, map(Point, range(4)))])",
+        "scale = 5\nprint(pool.submit(scaled, Point(1)).result().x)",
+        "pool.shutdown()\ncluster.stop()",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
+    nbclient.NotebookClient(notebook, timeout=WAIT, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = ["".join(output.get("text", "") for output in cell.outputs) for cell in notebook.cells]
+    assert shown == ["", "", "[0, 3, 6, 9]\n", "5\n", ""]

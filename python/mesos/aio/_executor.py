@@ -16,28 +16,8 @@ if TYPE_CHECKING:
     from typing import Self
 
 
-class Executor(Subscriber["ExecutorEvent"]):
-    """An executor's connection to the agent that started this process.
-
-    The asynchronous counterpart of :class:`mesos.executor.MesosExecutorDriver`. The iteration ends after
-    :class:`Executor.Shutdown`, and when the executor is stopped. The end of ``async with`` stops it and waits until the
-    agent has its updates, for at most five seconds.
-
-    This program ends each task as soon as it is launched:
-
-    >>> import asyncio
-    >>> from mesos import aio
-    >>> from mesos.v1.interface import mesos_pb2
-    >>> async def main():
-    ...     async with aio.Executor() as executor:
-    ...         async for event in executor:
-    ...             match event:
-    ...                 case aio.Executor.Launch(task):
-    ...                     await executor.update(task.task_id, mesos_pb2.TASK_FINISHED)
-    >>> asyncio.run(main())  # which no agent has started
-    Traceback (most recent call last):
-    mesos.errors.ArgumentValueError: Expecting 'MESOS_SLAVE_PID' to be set in the environment
-    """
+class ExecutorEvents:
+    """The classes of an executor's events, which are attributes of :class:`Executor` too."""
 
     @dataclass(frozen=True, slots=True)
     class Subscribed:
@@ -79,6 +59,52 @@ class Executor(Subscriber["ExecutorEvent"]):
     @dataclass(frozen=True, slots=True)
     class Shutdown:
         """The executor is to kill its tasks and to end. This is its last event."""
+
+
+ExecutorEvent: TypeAlias = (
+    ExecutorEvents.Subscribed
+    | ExecutorEvents.Resubscribed
+    | ExecutorEvents.Disconnected
+    | ExecutorEvents.Launch
+    | ExecutorEvents.Kill
+    | ExecutorEvents.Message
+    | ExecutorEvents.Shutdown
+)
+"""An event of an :class:`mesos.aio.Executor`."""
+
+_MAKERS: dict[str, Callable[..., Any]] = {
+    "registered": ExecutorEvents.Subscribed,
+    "reregistered": ExecutorEvents.Resubscribed,
+    "disconnected": ExecutorEvents.Disconnected,
+    "launchTask": ExecutorEvents.Launch,
+    "killTask": ExecutorEvents.Kill,
+    "frameworkMessage": ExecutorEvents.Message,
+    "shutdown": ExecutorEvents.Shutdown,
+}
+
+
+class Executor(ExecutorEvents, Subscriber[ExecutorEvent]):
+    """An executor's connection to the agent that started this process.
+
+    The asynchronous counterpart of :class:`mesos.executor.MesosExecutorDriver`. The iteration ends after
+    :class:`Executor.Shutdown`, and when the executor is stopped. The end of ``async with`` stops it and waits until the
+    agent has its updates, for at most five seconds.
+
+    This program ends each task as soon as it is launched:
+
+    >>> import asyncio
+    >>> from mesos import aio
+    >>> from mesos.v1.interface import mesos_pb2
+    >>> async def main():
+    ...     async with aio.Executor() as executor:
+    ...         async for event in executor:
+    ...             match event:
+    ...                 case aio.Executor.Launch(task):
+    ...                     await executor.update(task.task_id, mesos_pb2.TASK_FINISHED)
+    >>> asyncio.run(main())  # which no agent has started
+    Traceback (most recent call last):
+    mesos.errors.ArgumentValueError: Expecting 'MESOS_SLAVE_PID' to be set in the environment
+    """
 
     _what = "executor"
 
@@ -151,25 +177,3 @@ class Executor(Subscriber["ExecutorEvent"]):
 
     def __repr__(self) -> str:
         return f"<mesos.aio.Executor {self._status_name()}>"
-
-
-ExecutorEvent: TypeAlias = (
-    Executor.Subscribed
-    | Executor.Resubscribed
-    | Executor.Disconnected
-    | Executor.Launch
-    | Executor.Kill
-    | Executor.Message
-    | Executor.Shutdown
-)
-"""An event of an :class:`Executor`."""
-
-_MAKERS: dict[str, Callable[..., Any]] = {
-    "registered": Executor.Subscribed,
-    "reregistered": Executor.Resubscribed,
-    "disconnected": Executor.Disconnected,
-    "launchTask": Executor.Launch,
-    "killTask": Executor.Kill,
-    "frameworkMessage": Executor.Message,
-    "shutdown": Executor.Shutdown,
-}

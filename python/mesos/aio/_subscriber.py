@@ -12,6 +12,7 @@ from mesos.errors import DriverAbortedError, DriverError
 from mesos.interface import mesos_pb2
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from typing import Self
 
     from mesos import _core
@@ -59,6 +60,23 @@ class Watch:
                 self.loop.call_soon_threadsafe(self.loop.remove_reader, self._descriptor)
 
 
+class Iteration(Generic[E]):
+    """One ``async for`` over the events of a driver."""
+
+    def __init__(self, subscriber: Subscriber[E]) -> None:
+        self._subscriber = subscriber
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Coroutine[Any, Any, E]:
+        return self._subscriber.__anext__()
+
+    def __del__(self) -> None:
+        """The loop was left, by whichever way."""
+        self._subscriber._left()
+
+
 class Subscriber(Generic[E]):
     """An asynchronous iterator over the events of a driver."""
 
@@ -74,9 +92,9 @@ class Subscriber(Generic[E]):
         self._streak = 0
         DRIVERS.add(self)
 
-    def __aiter__(self) -> Self:
-        """Returns this object: an iteration goes on where another one has stopped."""
-        return self
+    def __aiter__(self) -> Iteration[E]:
+        """Returns an iterator, which goes on where another one has stopped."""
+        return Iteration(self)
 
     async def __anext__(self) -> E:
         """Returns the next event, and ends the one before: its update is acknowledged, unless acknowledgements are
@@ -137,6 +155,19 @@ class Subscriber(Generic[E]):
         """The error that aborted the driver, once the iteration has raised it."""
         error = None if self._events is None else self._events.error()
         return None if error is None else DriverAbortedError(error)
+
+    def _left(self) -> None:
+        """Lets time move: it waits for whoever works on an event, but not for whoever asks for no other one."""
+        last, loop = self._last, asyncio._get_running_loop()
+        if last is not None and loop is not None:
+            # What the task does before it waits for something else still belongs to the event.
+            loop.call_soon(self._release, last)
+        else:
+            self._release(last)
+
+    def _release(self, event: E | None) -> None:
+        if self._events is not None and self._last is event:
+            self._events.release_last()
 
     async def _stopped(self) -> None:
         """Waits until the driver, which was stopped, has sent its last call."""

@@ -13,7 +13,16 @@ _RUNNING, _PENDING, _CANCELLED = "RUNNING", "PENDING", "CANCELLED"  # as in conc
 
 
 class MesosFuture(Future[_T]):
-    """The future of a call on a cluster: a :class:`concurrent.futures.Future` whose call can be killed."""
+    """The future of a call on a cluster: a :class:`concurrent.futures.Future` whose call can be killed.
+
+    >>> import time
+    >>> from mesos.futures import MesosPoolExecutor
+    >>> from mesos.local import LocalCluster
+    >>> with LocalCluster() as cluster, MesosPoolExecutor(cluster, max_workers=1) as pool:
+    ...     future = pool.submit(time.sleep, 3600)
+    ...     print(future.cancel(), future.cancelled())
+    True True
+    """
 
     _pool: Pool | None = None
     _number: int = 0
@@ -26,18 +35,17 @@ class MesosFuture(Future[_T]):
         :returns: whether the call is cancelled; False if it was done before
         """
         with self._condition:
-            if self._state == _RUNNING:
-                self._state = _PENDING
-        cancelled = super().cancel()
-        with self._condition:
+            if self._state not in (_PENDING, _RUNNING):
+                return self.cancelled()
+            self._state = _CANCELLED
+            self._condition.notify_all()
             # Those who wait for several futures are told by this only.
-            if self._state == _CANCELLED:
-                self.set_running_or_notify_cancel()
-        pool = self._pool
-        if cancelled and pool is not None:
-            self._pool = None
+            self.set_running_or_notify_cancel()
+        pool, self._pool = self._pool, None
+        if pool is not None:
             pool.cancelled(self._number)
-        return cancelled
+        self._invoke_callbacks()  # type: ignore[attr-defined]
+        return True
 
     def _begin(self) -> bool:
         """Notes that the call was passed to a worker. Returns False if it was cancelled."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mesos import _logging
 from mesos.errors import DriverAbortedError
+from mesos.futures._calls import ENDED, Call, Worker
 from mesos.futures._channel import Channel
 from mesos.futures._errors import PoolBrokenError, WorkerLostError
 from mesos.futures._pickling import outcome
@@ -41,45 +42,7 @@ _FAILED_STARTS = 3
 """How many workers in a row may fail to start, while none runs, before the pool is broken."""
 _END_SECONDS = 6.0
 """How long workers may take to end: a little more than an agent gives them."""
-_ENDED = {
-    mesos_pb2.TASK_FINISHED,
-    mesos_pb2.TASK_FAILED,
-    mesos_pb2.TASK_KILLED,
-    mesos_pb2.TASK_LOST,
-    mesos_pb2.TASK_ERROR,
-    mesos_pb2.TASK_DROPPED,
-    mesos_pb2.TASK_GONE,
-    mesos_pb2.TASK_UNREACHABLE,
-    mesos_pb2.TASK_GONE_BY_OPERATOR,
-    mesos_pb2.TASK_UNKNOWN,
-}
 _FAULTS_OF_WORKERS = {mesos_pb2.TASK_FAILED, mesos_pb2.TASK_ERROR}
-
-
-class Call:
-    """A call that is not done."""
-
-    __slots__ = ("failures", "future", "number", "payload")
-
-    def __init__(self, number: int, payload: bytes, future: MesosFuture[Any]) -> None:
-        self.number, self.payload, self.future = number, payload, future
-        self.failures = 0
-
-
-class Worker:
-    """An executor with one task, whose resources it holds until it ends."""
-
-    def __init__(self, name: str, agent_id: str, now: float) -> None:
-        self.name, self.agent_id = name, agent_id
-        self.channel: Channel | None = None
-        self.outbox: list[tuple[Any, ...]] = []
-        self.calls: dict[int, Call] = {}
-        """What it was sent, in that order: it runs the first."""
-        self.ready = False
-        self.ending = False
-        self.asked = False
-        self.since = now
-        """When it last began to be idle or gave a result."""
 
 
 class Pool(Scheduler):
@@ -168,6 +131,11 @@ class Pool(Scheduler):
             return
         self._thread.join()
 
+    @property
+    def most_workers(self) -> float:
+        """How many workers there may be at once."""
+        return self._settings.max_workers
+
     def counts(self) -> tuple[int, int, int]:
         """Returns how many workers there are, and how many calls run or wait."""
         with self._lock:
@@ -202,16 +170,20 @@ class Pool(Scheduler):
                     driver.declineOffer(offer.id)
 
     def statusUpdate(self, driver: Any, status: mesos_pb2.TaskStatus) -> None:
-        if status.state in _ENDED:
+        if status.state in ENDED:
             with self._turn(guarded=True):
                 worker = self._workers.pop(status.task_id.value, None)
                 if worker is not None:
                     self._gone(worker, status)
+        elif status.task_id.value not in self._workers:
+            # It was lost with its agent, which is back.
+            driver.killTask(status.task_id)
 
     def frameworkMessage(self, driver: Any, executorId: Any, slaveId: Any, message: bytes) -> None:
         with self._turn(guarded=True):
             worker = self._workers.get(executorId.value)
             if worker is None:
+                driver.killTask(executorId.value)
                 return
             if worker.channel is None:
                 worker.channel = self._channel(worker)
@@ -221,6 +193,8 @@ class Pool(Scheduler):
                 getattr(self, f"_on_{item[0]}")(worker, *item[1:])
             if items:
                 self._refill(worker)
+            if self._closing:  # this may have been the last result
+                self._wake.put(None)
 
     def error(self, driver: Any, message: str) -> None:
         with self._turn(guarded=True):

@@ -48,7 +48,8 @@ class Settings:
     max_workers: float
     retries: int
     idle_timeout: float
-    attributes: dict[str, Any]
+    attributes: dict[str, list[str]]
+    """The allowed values, as text."""
     python: str
     environment: dict[str, str]
     uris: list[str]
@@ -75,11 +76,7 @@ class Settings:
     def suits(self, offer: mesos_pb2.Offer) -> bool:
         """Returns whether the agent of an offer has the attributes that were asked for."""
         texts = {each.name: _attribute(each) for each in offer.attributes}
-        for name, wanted in self.attributes.items():
-            allowed = [wanted] if isinstance(wanted, str | int | float) else wanted
-            if texts.get(name) not in [_text(each) for each in allowed]:
-                return False
-        return True
+        return all(texts.get(name) in allowed for name, allowed in self.attributes.items())
 
     def take(self, free: list[mesos_pb2.Resource]) -> list[mesos_pb2.Resource] | None:
         """Takes the resources of a worker out of ``free``. Returns them, or None if there is too little."""
@@ -117,6 +114,16 @@ def _attribute(attribute: mesos_pb2.Attribute) -> str:
     if attribute.type == mesos_pb2.Value.SCALAR:
         return _text(attribute.scalar.value)
     return str(attribute.text.value)
+
+
+def _allowed(name: str, value: Any) -> list[str]:
+    values = [value] if isinstance(value, str | int | float) else value
+    try:
+        return [_text(each) for each in values]
+    except TypeError:
+        raise ArgumentTypeError(
+            f"expected text, a number or several of them as {name} of attributes, got {value!r}"
+        ) from None
 
 
 def _text(value: Any) -> str:
@@ -157,7 +164,7 @@ def settings(
         max_workers=float("inf") if max_workers is None else number(max_workers, "max_workers", 1, whole=True),
         retries=number(retries, "retries", 0, whole=True),
         idle_timeout=float("inf") if idle_timeout is None else number(idle_timeout, "idle_timeout", 0),
-        attributes=mapping(attributes, "attributes"),
+        attributes={name: _allowed(name, value) for name, value in mapping(attributes, "attributes").items()},
         python=python or sys.executable,
         environment=variables,
         uris=list(uris),
