@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mesos._display._history import History
 from mesos.errors import ArgumentTypeError, ArgumentValueError
 from mesos.interface import Scheduler, mesos_pb2
 from mesos.local import LocalCluster, Run
@@ -290,6 +291,14 @@ class TestPlot:
             assert cpus.get_ydata()[-1] == 0
             last = finished.get_xdata()[-1]
             assert 20 <= last < 25
+            later = History(history[len(history) // 2 :], cluster)
+            later._is_cut = True
+            (states, use) = later.plot().axes
+            (finished,) = [line for line in states.lines if line.get_label() == "TASK_FINISHED"]
+            assert max(finished.get_ydata()) == 4, "those before the oldest record are known from the tasks"
+            (cpus,) = [line for line in use.lines if line.get_label() == "cpus of 2"]
+            assert (max(cpus.get_ydata()), cpus.get_ydata()[-1]) == (100, 0)
+            assert use.get_xlabel() == "minutes since the oldest record"
         assert len(history.plot().axes) == 2, "also when the cluster has stopped"
         assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
 

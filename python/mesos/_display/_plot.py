@@ -19,7 +19,9 @@ from mesos.errors import ArgumentTypeError
 from mesos.local._views import TERMINAL
 
 if TYPE_CHECKING:
-    from mesos.local import LocalCluster
+    from mesos.local import LocalCluster, LocalTask
+
+    _Tasks = dict[tuple[str, str], LocalTask]
 
 _MOST_POINTS = 4000
 """A line has so many points at most, which is more than a plot has pixels."""
@@ -36,8 +38,11 @@ class _Shown(Figure):
         return buffer.getvalue()
 
 
-def plot(records: list[dict[str, Any]], cluster: LocalCluster, ax: Any) -> Figure:
-    """Plots records of a cluster. See :meth:`History.plot`."""
+def plot(records: list[dict[str, Any]], cluster: LocalCluster, ax: Any, is_cut: bool) -> Figure:
+    """Plots records of a cluster. See :meth:`History.plot`.
+
+    :param is_cut: whether they are the last ones of all the cluster's records, of which there were more
+    """
     if ax is None:
         figure: Figure = _Shown(figsize=(8, 5), layout="constrained")
         axes = list(figure.subplots(2, 1, sharex=True))
@@ -51,17 +56,16 @@ def plot(records: list[dict[str, Any]], cluster: LocalCluster, ax: Any) -> Figur
     start = records[0]["time"] if records else 0.0
     end = records[-1]["time"] if records else 0.0
     scale, unit = next((scale, unit) for least, scale, unit in _UNITS if end - start >= least)
-    states, used = _changes(records, _resources(cluster) if len(axes) == 2 else {})
+    tasks = {(task.framework_id, task.id): task for task in cluster.tasks}
+    states, used = _changes(_earlier(records, tasks, is_cut) + records, tasks)
     _draw_states(axes[0], states, start, end, scale)
     if len(axes) == 2:
         _draw_use(axes[1], used, _totals(cluster), start, end, scale)
-    axes[-1].set_xlabel(f"{unit} since the start")
+    axes[-1].set_xlabel(f"{unit} since the {'oldest record' if is_cut else 'start'}")
     return figure
 
 
-def _changes(
-    records: list[dict[str, Any]], resources: dict[tuple[str, str], dict[str, float]]
-) -> tuple[_Changes, _Changes]:
+def _changes(records: list[dict[str, Any]], tasks: _Tasks) -> tuple[_Changes, _Changes]:
     """Returns when how many tasks entered or left each state, and when they took or gave back resources."""
     now: dict[tuple[str, str], str] = {}
     states: _Changes = {}
@@ -85,18 +89,27 @@ def _changes(
         change(states, state, time, 1)
         was, uses = before is not None and before not in TERMINAL, state not in TERMINAL
         if was != uses:
-            for name, amount in resources.get(key, {}).items():
-                change(used, name, time, amount if uses else -amount)
+            for name, amount in (tasks[key].resources if key in tasks else {}).items():
+                if isinstance(amount, int | float) and amount:
+                    change(used, name, time, amount if uses else -amount)
     return states, used
 
 
-def _resources(cluster: LocalCluster) -> dict[tuple[str, str], dict[str, float]]:
-    return {
-        (task.framework_id, task.id): {
-            name: amount for name, amount in task.resources.items() if isinstance(amount, int | float) and amount
-        }
-        for task in cluster.tasks
-    }
+def _earlier(records: list[dict[str, Any]], tasks: _Tasks, is_cut: bool) -> list[dict[str, Any]]:
+    """Returns records of the states that tasks were in before the first record, of which the cluster has no more."""
+    if not is_cut:
+        return []
+    first: dict[tuple[str, str], str] = {}
+    for record in records:
+        if record["kind"] == "task_status":
+            first.setdefault((record["framework_id"], record["task_id"]), record["state"])
+    found = []
+    for key, task in tasks.items():
+        at = task.states.index(first[key]) if first.get(key) in task.states else len(task.states)
+        if at > 0:
+            record = {"framework_id": key[0], "task_id": key[1], "state": task.states[at - 1]}
+            found.append({"kind": "task_status", "time": records[0]["time"], **record})
+    return found
 
 
 def _totals(cluster: LocalCluster) -> dict[str, float]:
@@ -145,7 +158,7 @@ def _draw_use(axes: Axes, used: _Changes, totals: dict[str, float], start: float
     grid = _grid(used, start, end)
     for name in sorted(used):
         if totals.get(name, 0) > 0:
-            label = f"{name} of {totals[name]:g}{' MB' if name in ('mem', 'disk') else ''}"
+            label = f"{name} of {totals[name]:,.10g}{' MB' if name in ('mem', 'disk') else ''}"
             axes.step((grid - start) / scale, 100 * _values(used[name], grid) / totals[name], where="post", label=label)
     axes.set_ylabel("in use (%)")
     axes.set_ylim(0, 105)

@@ -302,7 +302,7 @@ class LocalCluster(ClusterFaults, ClusterTime, Displayed):
         ``agent_unreachable``, ``agent_removed`` and ``agent_gone``; ``master_restarted``; and ``fault``.
         """
         records = (dict(zip(_HISTORY_KEYS, record, strict=True)) for record in self._core.history())
-        return History(records, self)
+        return History(records, self, whole=True)
 
     @property
     def is_stopped(self) -> bool:
