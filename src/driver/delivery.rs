@@ -96,7 +96,7 @@ impl<S: Session> Handle<S> {
         self.clock().as_skipping().map(Skipping::wait)
     }
 
-    /// Makes what was handed out end: an update is acknowledged, unless the framework does that itself.
+    /// Ends what was handed out: an update is acknowledged, unless the framework does that itself.
     pub fn ack(&self, handed_out: HandedOut<S>) {
         if let Some(request) = handed_out.when_returned {
             self.request(request);

@@ -91,8 +91,7 @@ def test_a_cluster_says_what_it_has_while_it_runs_and_afterwards(cluster: LocalC
         offer = scheduler.offer()
         made = [task(offer, "sleep 100", cpus=0.5, mem=64) for _ in range(2)]
         driver.launchTasks(offer.id, made)
-        for each in made:
-            scheduler.state(each.task_id.value, mesos_pb2.TASK_RUNNING)
+        wait_until(lambda: "2 TASK_RUNNING" in repr(cluster), "both run")
         assert re.search(r", cpus 1(\.\d+)?/2, mem \d+/512, 1 framework, 2 tasks \(2 TASK_RUNNING\)>$", repr(cluster))
         (agent,) = cluster.agents
         assert float(agent.used["cpus"]) >= 1
