@@ -54,8 +54,8 @@ class Follower:
         self._output = Output(weakref.proxy(cluster), self._streams)
         self._ended = threading.Event()
         # So that a notebook shows the output below the cell that started this.
-        run = contextvars.copy_context().run
-        self._thread = threading.Thread(target=run, args=(self._run,), name="mesos-output", daemon=True)
+        self._context = contextvars.copy_context()
+        self._thread = threading.Thread(target=self._context.run, args=(self._run,), name="mesos-output", daemon=True)
         self._thread.start()
         atexit.register(self.end)
 
@@ -72,6 +72,9 @@ class Follower:
         self._ended.set()
         self._thread.join(_LONGEST_SECONDS)
         if not self._thread.is_alive():
-            with contextlib.suppress(ReferenceError):
-                while self._streams.has_room() and not self._output.show(last=True):
-                    pass
+            self._context.run(self._show_rest)
+
+    def _show_rest(self) -> None:
+        with contextlib.suppress(ReferenceError):
+            while self._streams.has_room() and not self._output.show(last=True):
+                pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import gc
 import subprocess
@@ -244,3 +245,28 @@ MesosSchedulerDriver(S(), mesos_pb2.FrameworkInfo(user="", name="f"), "local").r
     assert (
         done.stderr.rstrip().rpartition("\n")[2].startswith("mesos.errors.ArgumentTypeError: expected a plain function")
     )
+
+
+def test_callbacks_run_in_a_copy_of_the_context_in_which_the_driver_was_started(master: str) -> None:
+    value: contextvars.ContextVar[str] = contextvars.ContextVar("value", default="unset")
+    seen = []
+
+    class Looking(Scheduler):
+        def registered(self, driver: MesosSchedulerDriver, frameworkId: Any, masterInfo: Any) -> None:
+            seen.append(value.get())
+            value.set("set by a callback")
+
+        def resourceOffers(self, driver: MesosSchedulerDriver, offers: Any) -> None:
+            seen.append(value.get())
+            driver.stop()
+
+    def run() -> None:
+        value.set("set before the start")
+        with MesosSchedulerDriver(Looking(), framework(), master) as driver:
+            driver.start()
+            value.set("set after the start")
+            driver.join(check=True, timeout=60)
+        seen.append(value.get())
+
+    contextvars.copy_context().run(run)
+    assert seen == ["set before the start", "set by a callback", "set after the start"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
 import subprocess
 import sys
@@ -233,6 +234,17 @@ def test_calls_later_are_made_in_real_time_as_well() -> None:
     with LocalCluster() as cluster:
         cluster.call_later(0.01, called.set)
         assert called.wait(10)
+
+
+def test_a_call_later_is_made_in_a_copy_of_the_context_in_which_it_was_asked_for(cluster: LocalCluster) -> None:
+    value: contextvars.ContextVar[str] = contextvars.ContextVar("value", default="unset")
+    seen = []
+    for text in ("first", "second"):
+        contextvars.copy_context().run(
+            lambda text=text: (value.set(text), cluster.call_later(1, lambda: seen.append(value.get())))
+        )
+    cluster.advance(1)
+    assert seen == ["first", "second"]
 
 
 def test_an_exception_of_a_call_later_is_reported(

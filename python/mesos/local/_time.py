@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import linecache
 import math
 import sys
@@ -41,7 +42,7 @@ class Calls:
     def __init__(self, core: LocalCluster) -> None:
         self._time = core.time()
         self._lock = threading.Lock()
-        self._functions: dict[int, Callable[[], object]] = {}
+        self._functions: dict[int, tuple[Callable[[], object], contextvars.Context]] = {}
         self._thread: threading.Thread | None = None
         self.errors: list[BaseException] = []
         """What functions raised."""
@@ -53,7 +54,7 @@ class Calls:
                 self._thread = threading.Thread(target=self._run, name=_LATER, daemon=True)
                 self._thread.start()
             number = self._time.call_later(seconds)
-            self._functions[number] = function
+            self._functions[number] = function, contextvars.copy_context()
         return LaterCall(self, number)
 
     def cancel(self, number: int) -> bool:
@@ -72,15 +73,16 @@ class Calls:
     def _run(self) -> None:
         while (number := self._time.next_call()) is not None:
             with self._lock:
-                function = self._functions.pop(number, None)
-            if function is None:
+                found = self._functions.pop(number, None)
+            if found is None:
                 continue
+            function, context = found
             try:
-                function()
+                context.run(function)
             except BaseException as error:
                 self.errors.append(error)
-                _report(function, error)
-            del function
+                context.run(_report, function, error)
+            del found, function, context
 
 
 class ClusterTime:
@@ -152,9 +154,10 @@ class ClusterTime:
     def call_later(self, seconds: float, function: Callable[[], object]) -> LaterCall:
         """Calls a function without arguments later, by the cluster's clock, on a thread of the cluster.
 
-        Functions are called one at a time, those that are due first come first. With ``time="skip"``, the time waits
-        for them. ``time.sleep`` is always real: it does not follow the cluster's clock. An exception is printed and
-        given to ``threading.excepthook``, as that of a callback.
+        Functions are called one at a time, those that are due first come first, each in a copy of the context
+        (:mod:`contextvars`) of this call. With ``time="skip"``, the time waits for them. ``time.sleep`` is always real:
+        it does not follow the cluster's clock. An exception is printed and given to ``threading.excepthook``, as that
+        of a callback.
 
         :param seconds: how long from now, from 0
         :returns: an object whose ``cancel()`` prevents the call
