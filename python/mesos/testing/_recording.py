@@ -213,7 +213,7 @@ class RecordingDriver(_Calls, MesosSchedulerDriver):
         implicitAcknowledgements: bool = True,
     ) -> None:
         # Not the real driver's, which connects to a master.
-        self._failure, self._misuse = Failure(), Misuse()
+        self._failure, self._misuse, self._loop = Failure(), Misuse(), None
         self._scheduler = Scheduler() if scheduler is None else scheduler
         _callbacks.check(self._scheduler, _callbacks.SCHEDULER, "scheduler")
         self._implicit = bool(implicitAcknowledgements)
@@ -262,7 +262,7 @@ class RecordingExecutorDriver(_Calls, MesosExecutorDriver):
 
     def __init__(self, executor: Any = None) -> None:
         # Not the real driver's, which connects to an agent.
-        self._failure, self._misuse = Failure(), Misuse()
+        self._failure, self._misuse, self._loop = Failure(), Misuse(), None
         self._executor = executor
         self._core: Any = _Core()
         self.calls = []
