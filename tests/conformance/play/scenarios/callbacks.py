@@ -87,13 +87,18 @@ def every_call_inside_offer_rescinded(stage):
 
 @scenario
 def start_stop_and_join_inside_callbacks(stage):
+    ended = []
+
     def again(driver, *_):
         driver.start()
         driver.stop()
         driver.stop()
+        ended.append(driver)
 
-    for name in ("registered", "resourceOffers", "statusUpdate"):
+    for number, name in enumerate(("registered", "resourceOffers", "statusUpdate")):
         to_each_callback(stage, name, once(again)).join()
+        # join() may return before what the second stop() returned is written down.
+        stage.until("the end of the callback", lambda: len(ended) > number)  # noqa: B023
 
 
 @scenario
