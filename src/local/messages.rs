@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::backend::Run;
 use super::resources::Resources;
-pub use super::states::is_terminal;
 use crate::proto::v1;
+pub use crate::wire::states::is_terminal;
 
 /// The number of a stream that a scheduler or an executor subscribed with, given by the server.
 pub type ConnectionId = u64;

@@ -26,7 +26,6 @@ mod roles;
 mod script;
 mod server;
 mod show;
-mod states;
 #[doc(hidden)]
 pub mod study;
 pub(crate) mod task;

@@ -17,12 +17,12 @@ use super::master::{Config, Master, OfFramework};
 use super::options::{AgentOptions, Options};
 use super::queue;
 use super::resources::{Declared, Format, Host, Resources};
-use super::states::is_terminal;
 use super::world::{WallClock, World};
 use crate::clock::Clock;
 use crate::proto::v1;
 use crate::proto::v1::offer::{Operation, operation};
 use crate::proto::v1::scheduler::{Event, call};
+use crate::wire::states::is_terminal;
 
 const AGENT: &str = "cpus:32;mem:65536;disk:100000;ports:[31000-32000]";
 const TASK: &str = "cpus:0.1;mem:32";

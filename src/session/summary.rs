@@ -6,6 +6,7 @@ use bytes::Bytes;
 use prost::Message;
 
 use crate::proto::v1;
+use crate::wire::states::is_terminal;
 use crate::wire::views::StatusView;
 
 /// So many tasks that are over are remembered, so that an update that comes again is not counted again.
@@ -74,7 +75,7 @@ impl Summary {
         }
         let count = self.counts.entry(state).or_default();
         *count = count.saturating_add(1);
-        if is_over(state) && !before.is_some_and(is_over) {
+        if is_terminal(state) && !before.is_some_and(is_terminal) {
             self.over.push_back(id.as_ref().into());
             self.forget();
         }
@@ -84,7 +85,7 @@ impl Summary {
     fn forget(&mut self) {
         if self.over.len() > REMEMBERED
             && let Some(oldest) = self.over.pop_front()
-            && self.tasks.get(&oldest).copied().is_some_and(is_over)
+            && self.tasks.get(&oldest).copied().is_some_and(is_terminal)
         {
             self.tasks.remove(&oldest);
         }
@@ -109,14 +110,4 @@ impl Summary {
     pub fn counts(&self) -> impl Iterator<Item = (v1::TaskState, usize)> {
         self.counts.iter().filter(|(_, count)| **count > 0).map(|(state, count)| (*state, *count))
     }
-}
-
-fn is_over(state: v1::TaskState) -> bool {
-    use v1::TaskState::{
-        TaskDropped, TaskError, TaskFailed, TaskFinished, TaskGone, TaskGoneByOperator, TaskKilled, TaskLost,
-    };
-    matches!(
-        state,
-        TaskFinished | TaskFailed | TaskKilled | TaskLost | TaskError | TaskDropped | TaskGone | TaskGoneByOperator
-    )
 }

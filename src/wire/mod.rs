@@ -6,6 +6,7 @@ pub mod executor;
 pub mod json;
 pub mod recordio;
 pub mod scheduler;
+pub mod states;
 pub mod views;
 mod weight;
 

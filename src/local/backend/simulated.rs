@@ -12,9 +12,9 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 
 use super::{Backend, Event, Exit, Launch, Order, Outcome, ProbeKind, Run, Sandbox, StartError, Stop, Subject};
-use crate::local::states::is_terminal;
 use crate::local::timers::Timers;
 use crate::wire::duration::Period;
+use crate::wire::states::is_terminal;
 
 /// The containers of one agent.
 #[derive(Debug)]
