@@ -7,7 +7,7 @@ use std::task::{Poll, Waker};
 use super::handle::Handle;
 use super::status::Status;
 use crate::Error;
-use crate::clock::skipping::{Busy, Skipping, Waiting};
+use crate::clock::skipping::Busy;
 use crate::session::{Callback, Session};
 
 /// A callback that the owner of a driver is to make.
@@ -59,12 +59,7 @@ pub struct HandedOut<S: Session> {
 impl<S: Session> Handle<S> {
     /// Waits for callbacks and returns all that wait; `None` once the driver is stopped or aborted.
     pub fn blocking_recv(&self) -> Option<impl Iterator<Item = Delivery<'_, S>>> {
-        Some(self.queue().blocking_recv()?.into_iter().map(|(callback, busy)| {
-            if let Some(busy) = &busy {
-                busy.enter();
-            }
-            Delivery { driver: self, callback, busy }
-        }))
+        Some(self.queue().blocking_recv()?.into_iter().map(|callback| self.delivery_here(callback)))
     }
 
     /// Waits for callbacks and returns all that wait; `None` once the driver is stopped or aborted. May be dropped at
@@ -75,25 +70,24 @@ impl<S: Session> Handle<S> {
 
     /// Returns the next callback if one waits. The others stay in the queue.
     pub fn try_recv(&self) -> Option<Delivery<'_, S>> {
-        if self.status() != Status::Running {
+        if !self.is_running() {
             return None;
         }
-        let (callback, busy) = self.queue().try_next()?;
+        self.queue().try_next().map(|callback| self.delivery_here(callback))
+    }
+
+    /// A delivery of which this thread makes the callback.
+    fn delivery_here(&self, (callback, busy): (S::Callback, Option<Busy>)) -> Delivery<'_, S> {
         if let Some(busy) = &busy {
             busy.enter();
         }
-        Some(Delivery { driver: self, callback, busy })
+        Delivery { driver: self, callback, busy }
     }
 
     /// Whether a callback waits, or the driver is stopped or aborted. If not, the waker is woken when that is so; one
     /// waits at a time.
     pub fn poll_ready(&self, waker: &Waker) -> Poll<()> {
         if self.is_running() { self.queue().poll_ready(waker) } else { Poll::Ready(()) }
-    }
-
-    /// Whoever holds this waits for callbacks: the time may move, if the driver's clock moves only when it is told to.
-    pub fn wait_for_callbacks(&self) -> Option<Waiting> {
-        self.clock().as_skipping().map(Skipping::wait)
     }
 
     /// Ends what was handed out: an update is acknowledged, unless the framework does that itself.
@@ -126,9 +120,7 @@ impl<S: Session> Delivery<'_, S> {
 
     /// The callback has returned: an update is acknowledged, unless the framework does that itself.
     pub fn ack(self) {
-        if let Some(request) = self.callback.when_returned() {
-            self.driver.request(request);
-        }
+        self.driver.ack(self.hand_out());
     }
 
     /// Ends this delivery without an acknowledgement, which [`Handle::ack`] sends.

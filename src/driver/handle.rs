@@ -12,7 +12,7 @@ use super::status::{Shared, Status};
 use crate::Result;
 use crate::clock::Clock;
 use crate::clock::places::Place;
-use crate::clock::skipping::Skipping;
+use crate::clock::skipping::{Skipping, Waiting};
 use crate::session::{Session, Summary};
 
 /// The driver of a session. Every method may be called from any thread.
@@ -119,14 +119,14 @@ impl<S: Session> Handle<S> {
         if self.is_inherited() {
             return Some(Status::Stopped);
         }
-        let _waiting = self.clock().as_skipping().map(Skipping::wait);
+        let _waiting = self.waiting();
         self.shared.wait(at_most)
     }
 
     /// Waits until the driver has ended, as [`Handle::wait`] does.
     pub async fn ended(&self) {
         if !self.is_inherited() {
-            let _waiting = self.clock().as_skipping().map(Skipping::wait);
+            let _waiting = self.waiting();
             self.shared.ended().await;
         }
     }
@@ -150,6 +150,11 @@ impl<S: Session> Handle<S> {
     pub fn clock(&self) -> &Clock {
         static REAL: Clock = Clock::real();
         self.clock.get().unwrap_or(&REAL)
+    }
+
+    /// Whoever holds this waits for the driver: the time may move, if the driver's clock moves only when it is told to.
+    pub fn waiting(&self) -> Option<Waiting> {
+        self.clock().as_skipping().map(Skipping::wait)
     }
 
     /// Whether another process started it, of which this one is a fork.

@@ -29,7 +29,7 @@ struct State<C> {
     waiting: VecDeque<(C, Option<Busy>)>,
     bytes: usize,
     closed: bool,
-    /// Whoever waits and is no thread.
+    /// Wakes the task or the loop that waits.
     waker: Option<Waker>,
 }
 
@@ -207,6 +207,7 @@ mod tests {
         }
         assert!(queue.is_full());
     }
+
     #[tokio::test]
     async fn callbacks_are_taken_one_by_one_and_the_others_stay() {
         let queue = CallbackQueue::default();

@@ -92,6 +92,7 @@ impl Shared {
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+
     /// Waits for the driver to end, as [`Shared::wait`] does.
     pub async fn ended(&self) {
         loop {

@@ -216,7 +216,7 @@ impl<C: Callbacks> Source for Stream<C> {
     }
 
     fn wait(&self) -> Option<Waiting> {
-        self.core.wait_for_callbacks()
+        self.core.waiting()
     }
 
     fn ended(&self) -> Future {
