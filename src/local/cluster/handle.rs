@@ -1,13 +1,13 @@
 //! How other threads reach the cluster's thread.
 
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::machine::{Job, Machine};
 use crate::clock::Clock;
-use crate::clock::skipping::Skipping;
+use crate::clock::skipping::{Skipping, Waiting};
 
 /// What comes of a question to a cluster.
 #[derive(Debug)]
@@ -46,20 +46,8 @@ impl Handle {
         &self,
         job: impl FnOnce(&mut Machine, Instant) -> T + Send + 'static,
     ) -> Option<T> {
-        let (reply, answer) = std::sync::mpsc::channel();
-        let job = move |machine: &mut Machine, now| drop(reply.send(job(machine, now)));
-        match self.clock.as_skipping() {
-            None => {
-                self.tell(job);
-                answer.recv().ok()
-            }
-            Some(clock) => {
-                let _waiting = clock.wait();
-                let own = self.clone();
-                clock.input(move || own.tell(job));
-                answer.recv().ok()
-            }
-        }
+        let (answer, _waiting) = self.question(job);
+        answer.recv().ok()
     }
 
     /// Runs a job on the cluster's thread and waits at most so long for its result.
@@ -68,21 +56,30 @@ impl Handle {
         at_most: Duration,
         job: impl FnOnce(&mut Machine, Instant) -> T + Send + 'static,
     ) -> Answer<T> {
-        let (reply, answer) = std::sync::mpsc::channel();
-        let job = move |machine: &mut Machine, now| drop(reply.send(job(machine, now)));
-        let waiting = self.clock.as_skipping().map(Skipping::wait);
-        let own = self.clone();
-        match self.clock.as_skipping() {
-            None => self.tell(job),
-            Some(clock) => clock.input(move || own.tell(job)),
-        }
-        let answer = match answer.recv_timeout(at_most) {
+        let (answer, _waiting) = self.question(job);
+        match answer.recv_timeout(at_most) {
             Ok(answer) => Answer::Is(answer),
             Err(RecvTimeoutError::Disconnected) => Answer::Gone,
             Err(RecvTimeoutError::Timeout) => Answer::Late,
-        };
-        drop(waiting);
-        answer
+        }
+    }
+
+    /// Has a job run on the cluster's thread. Returns where its result comes out, and what shows that it is waited for.
+    fn question<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Machine, Instant) -> T + Send + 'static,
+    ) -> (Receiver<T>, Option<Waiting>) {
+        let (reply, answer) = std::sync::mpsc::channel();
+        let job = move |machine: &mut Machine, now| drop(reply.send(job(machine, now)));
+        let waiting = self.clock.as_skipping().map(Skipping::wait);
+        match self.clock.as_skipping() {
+            None => self.tell(job),
+            Some(clock) => {
+                let own = self.clone();
+                clock.input(move || own.tell(job));
+            }
+        }
+        (answer, waiting)
     }
 
     /// Runs a job on the cluster's thread and returns its result; `None` if the cluster is gone.
