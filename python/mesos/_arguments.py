@@ -60,6 +60,18 @@ def optional_message(value: Any, kind: Any, argument: str, misuse: Misuse | None
     return None if value is None else message(value, kind, argument, misuse)
 
 
+def credential(value: Any, kind: Any, argument: str, misuse: Misuse | None = None) -> tuple[str, str] | None:
+    """Returns the principal and the secret of a credential; returns None for None.
+
+    :raises ArgumentTypeError: as for :func:`message`
+    :raises ArgumentValueError: as for :func:`message`
+    """
+    if value is None:
+        return None
+    parsed = kind.FromString(message(value, kind, argument, misuse))
+    return parsed.principal, parsed.secret
+
+
 def messages(values: Any, kind: Any, argument: str, misuse: Misuse | None = None) -> list[bytes]:
     """Serializes each message of an iterable.
 

@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 
 from mesos import _core
 from mesos._display import _html
-from mesos._display._html import Html
+from mesos._display._html import Displayed, Html
 from mesos._display._overview import of_tasks
 from mesos.interface import mesos_pb2
 
@@ -53,3 +53,29 @@ class DriverSummary(NamedTuple):
             ("tasks", _html.states(self.counts)),
         )
         return _html.titled(self.kind, _html.pairs(values))
+
+
+class DisplayedDriver(Displayed):
+    """A driver of a framework, which is shown by what it knows."""
+
+    _core: _core.SchedulerDriver
+    _master: str
+
+    def _kind(self) -> str:
+        return type(self).__name__
+
+    def _name_of_framework(self) -> str:
+        raise NotImplementedError
+
+    def _summary(self) -> DriverSummary:
+        return DriverSummary.of(self._kind(), self._core, self._name_of_framework(), self._master)
+
+    def _html(self) -> Html:
+        return self._summary().html()
+
+    def __repr__(self) -> str:
+        try:
+            return self._summary().line()
+        except AttributeError:
+            # It could not be created.
+            return f"<{self._kind()}>"

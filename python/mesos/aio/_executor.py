@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mesos import _arguments, _core, _logging
 from mesos.aio._subscriber import Subscriber
-from mesos.executor._driver import agent_variables
+from mesos.executor._driver import agent_variables, print_at_once
 from mesos.v1.interface import mesos_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Self
 
 
 class ExecutorEvents:
@@ -120,10 +118,7 @@ class Executor(ExecutorEvents, Subscriber[ExecutorEvent]):
         """
         self._start_once()
         _logging.set_level()
-        for stream in (sys.stdout, sys.stderr):
-            # So that the sandbox shows at once what an executor prints.
-            if hasattr(stream, "reconfigure"):
-                stream.reconfigure(line_buffering=True)
+        print_at_once()
         self._events = self._core.open(agent_variables(), _MAKERS)
 
     async def stop(self) -> None:
@@ -165,15 +160,6 @@ class Executor(ExecutorEvents, Subscriber[ExecutorEvent]):
     async def message(self, data: bytes | str) -> None:
         """Sends bytes, or text encoded as UTF-8, to the framework. Delivery is best effort."""
         self._sent(self._core.message(_arguments.data(data, "data")))
-
-    async def __aenter__(self) -> Self:
-        """Starts the executor."""
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Stops the executor."""
-        await self.stop()
 
     def __repr__(self) -> str:
         return f"<mesos.aio.Executor {self._status_name()}>"

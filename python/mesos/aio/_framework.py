@@ -8,16 +8,15 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from mesos import _arguments, _core, _logging, _master
-from mesos._display._html import Displayed, Html
+from mesos._display._drivers import DisplayedDriver
 from mesos.aio._events import MAKERS, Event, Subscribed, Update
 from mesos.aio._subscriber import Subscriber
 from mesos.v1.interface import mesos_pb2, scheduler_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Self, TypeAlias
+    from typing import TypeAlias
 
-    from mesos._display._drivers import DriverSummary
     from mesos.local import LocalCluster
     from mesos.testing import RealCluster
 
@@ -28,7 +27,7 @@ _Call = scheduler_pb2.Call
 atexit.register(_core.shutdown)
 
 
-class Framework(Subscriber[Event], Displayed):
+class Framework(Subscriber[Event], DisplayedDriver):
     """A framework's connection to a Mesos master.
 
     The asynchronous counterpart of :class:`mesos.scheduler.MesosSchedulerDriver`: the same connection, with v1
@@ -88,11 +87,7 @@ class Framework(Subscriber[Event], Displayed):
             framework = mesos_pb2.FrameworkInfo(user="", name=framework)
         info = _arguments.message(framework, mesos_pb2.FrameworkInfo, "framework", self._misuse)
         suppressed = _arguments.roles(suppressed_roles, "suppressed_roles")
-        pair = None
-        if credential is not None:
-            data = _arguments.message(credential, mesos_pb2.Credential, "credential", self._misuse)
-            parsed = mesos_pb2.Credential.FromString(data)
-            pair = (parsed.principal, parsed.secret)
+        pair = _arguments.credential(credential, mesos_pb2.Credential, "credential", self._misuse)
         self._implicit = bool(implicit_acknowledgements)
         self._name = mesos_pb2.FrameworkInfo.FromString(info).name
         self._ids: list[mesos_pb2.FrameworkID] = []
@@ -329,29 +324,11 @@ class Framework(Subscriber[Event], Displayed):
         """Makes a call that the classic API does not have."""
         self._sent(self._core.other(kind, call.SerializeToString()))
 
-    async def __aenter__(self) -> Self:
-        """Starts the framework."""
-        await self.start()
-        return self
+    def _kind(self) -> str:
+        return "mesos.aio.Framework"
 
-    async def __aexit__(self, *_: object) -> None:
-        """Stops the framework."""
-        await self.stop()
-
-    def _summary(self) -> DriverSummary:
-        from mesos._display._drivers import DriverSummary
-
-        return DriverSummary.of("mesos.aio.Framework", self._core, self._name, self._master)
-
-    def _html(self) -> Html:
-        return self._summary().html()
-
-    def __repr__(self) -> str:
-        try:
-            return self._summary().line()
-        except AttributeError:
-            # It could not be created.
-            return "<mesos.aio.Framework>"
+    def _name_of_framework(self) -> str:
+        return self._name
 
 
 def _noting(ids: list[mesos_pb2.FrameworkID]) -> Callable[..., Subscribed]:

@@ -89,6 +89,23 @@ class Subscriber(Generic[E]):
         self._streak = 0
         DRIVERS.add(self)
 
+    async def start(self) -> None:
+        """Starts the driver, once."""
+        raise NotImplementedError
+
+    async def stop(self) -> None:
+        """Stops the driver, and waits until its last calls have been sent."""
+        raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        """Starts it. Does not wait for the master or the agent."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stops it, and waits until its last calls have been sent."""
+        await self.stop()
+
     def __aiter__(self) -> Iteration[E]:
         """Returns an iterator, which goes on where another one has stopped."""
         return Iteration(self)

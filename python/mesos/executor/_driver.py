@@ -31,6 +31,13 @@ def agent_variables() -> dict[str, str]:
     return {**os.environ, **_taken}
 
 
+def print_at_once() -> None:
+    """Like libmesos, has the sandbox show at once what an executor prints."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(line_buffering=True)
+
+
 class MesosExecutorDriver(Driver, ExecutorDriver):
     """Connects an executor to the agent that started this process, over the v1 HTTP API.
 
@@ -65,10 +72,7 @@ class MesosExecutorDriver(Driver, ExecutorDriver):
             self._misuse.started_again("start")
         _callbacks.check(self._executor, _callbacks.EXECUTOR, "executor", self._loop)
         _logging.set_level()
-        for stream in (sys.stdout, sys.stderr):
-            # Like libmesos, so that the sandbox shows at once what an executor prints.
-            if hasattr(stream, "reconfigure"):
-                stream.reconfigure(line_buffering=True)
+        print_at_once()
         return self._core.start(self, agent_variables())
 
     def stop(self) -> mesos_pb2.Status.ValueType:

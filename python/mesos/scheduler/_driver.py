@@ -6,7 +6,7 @@ import atexit
 from typing import TYPE_CHECKING, Any
 
 from mesos import _arguments, _callbacks, _cells, _conflicts, _core, _imported, _logging, _master, _misuse  # noqa: F401  (only to be there)
-from mesos._display._html import Displayed, Html
+from mesos._display._drivers import DisplayedDriver
 from mesos._driver import Driver
 from mesos.errors import ArgumentTypeError, DriverError
 from mesos.interface import SchedulerDriver, mesos_pb2
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Self
 
-    from mesos._display._drivers import DriverSummary
     from mesos._follower import Follower
     from mesos.local import LocalCluster
     from mesos.testing import RealCluster
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 atexit.register(_core.shutdown)
 
 
-class MesosSchedulerDriver(Driver, Displayed, SchedulerDriver):
+class MesosSchedulerDriver(Driver, DisplayedDriver, SchedulerDriver):
     """Connects a scheduler to a Mesos master, over the v1 HTTP API.
 
     Follows ``src/python/scheduler/src/mesos/scheduler/mesos_scheduler_driver_impl.cpp`` and ``src/sched/sched.cpp``.
@@ -82,11 +81,7 @@ class MesosSchedulerDriver(Driver, Displayed, SchedulerDriver):
             raise ArgumentTypeError(f"expected a bool as implicitAcknowledgements, got an object of type {kind}")
         info = _arguments.message(framework, mesos_pb2.FrameworkInfo, "framework", self._misuse)
         suppressed = [] if suppressedRoles is None else _arguments.roles(suppressedRoles, "suppressedRoles")
-        pair = None
-        if credential is not None:
-            data = _arguments.message(credential, mesos_pb2.Credential, "credential", self._misuse)
-            parsed = mesos_pb2.Credential.FromString(data)
-            pair = (parsed.principal, parsed.secret)
+        pair = _arguments.credential(credential, mesos_pb2.Credential, "credential", self._misuse)
         self._scheduler = scheduler
         self._implicit = bool(implicitAcknowledgements)
         _logging.set_level()
@@ -276,18 +271,5 @@ class MesosSchedulerDriver(Driver, Displayed, SchedulerDriver):
         if self.stop() != mesos_pb2.DRIVER_NOT_STARTED:
             self.join()
 
-    def _summary(self) -> DriverSummary:
-        from mesos._display._drivers import DriverSummary
-
-        name = mesos_pb2.FrameworkInfo.FromString(self._info).name
-        return DriverSummary.of(type(self).__name__, self._core, name, self._master)
-
-    def _html(self) -> Html:
-        return self._summary().html()
-
-    def __repr__(self) -> str:
-        try:
-            return self._summary().line()
-        except AttributeError:
-            # It could not be created.
-            return f"<{type(self).__name__}>"
+    def _name_of_framework(self) -> str:
+        return mesos_pb2.FrameworkInfo.FromString(self._info).name
