@@ -1,4 +1,4 @@
-"""HTML that is escaped where it is made."""
+"""Makes HTML, and escapes what it is made of."""
 
 from __future__ import annotations
 
@@ -88,16 +88,17 @@ def number(value: float) -> str:
 
 def states(counts: Mapping[str, int]) -> Html:
     """Returns how many tasks are in each state."""
-    shown = [
-        joined(tag("span", "●", style=f"color:{COLORS.get(state, '#8a8a8a')}"), f" {count} {state}")
-        for state, count in counts.items()
-    ]
+    shown = [joined(_dot(state), f" {count} {state}") for state, count in counts.items()]
     return joined(*(part for each in shown for part in (each, Html("&ensp;")))) if shown else joined("none")
 
 
 def state(name: str) -> Html:
     """Returns a task's state."""
-    return joined(tag("span", "●", style=f"color:{COLORS.get(name, '#8a8a8a')}"), f" {name}")
+    return joined(_dot(name), f" {name}")
+
+
+def _dot(state: str) -> Html:
+    return tag("span", "●", style=f"color:{COLORS.get(state, '#8a8a8a')}")
 
 
 def pairs(values: Iterable[tuple[str, object]]) -> Html:

@@ -52,7 +52,7 @@ class Live:
         self._thread.start()
 
     def moved(self) -> None:
-        """Looks again if it is time to. Called where a time that skips stands still, since a look at any other moment
+        """Looks again if it is time to. Called when a time that skips stands still, because a look at any other moment
         could change the order of what happens.
         """
         if self._skips and time.monotonic() - self._looked >= _PERIOD:

@@ -12,9 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _RESOURCES = (("cpus", ""), ("mem", " MB"), ("disk", " MB"), ("gpus", ""))
-_LEFT = frozenset({"gone", "removed", "killed"})
 _MOST_AGENTS = 20
 _MOST_FRAMEWORKS = 20
+LEFT = frozenset({"gone", "removed", "killed"})
+"""The states of agents that are not in the cluster any more."""
+
+
+def framework_state(connected: bool, completed: bool) -> str:
+    """Returns the state of a framework in a word."""
+    return "completed" if completed else "connected" if connected else "disconnected"
 
 
 def of_tasks(counts: Mapping[str, int]) -> str:
@@ -77,7 +83,7 @@ class Overview(NamedTuple):
                 Framework(
                     id_,
                     name,
-                    "completed" if completed else "connected" if connected else "disconnected",
+                    framework_state(connected, completed),
                     by_framework.get(id_, {}),
                 )
                 for id_, name, _, _, connected, completed in frameworks
@@ -91,7 +97,7 @@ class Overview(NamedTuple):
         return self._replace(stopped=True)
 
     def _here(self) -> list[Agent]:
-        return [agent for agent in self.agents if agent.state not in _LEFT]
+        return [agent for agent in self.agents if agent.state not in LEFT]
 
     def _resources(self) -> list[tuple[str, str, float, float]]:
         """Returns name, unit, what is used and what there is of each resource that there is."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mesos._display._html import COLORS
+from mesos._display._overview import LEFT
 
 try:
     import numpy as np
@@ -115,7 +116,7 @@ def _earlier(records: list[dict[str, Any]], tasks: _Tasks, is_cut: bool) -> list
 def _totals(cluster: LocalCluster) -> dict[str, float]:
     totals: dict[str, float] = {}
     for agent in cluster.agents:
-        if agent.state not in ("gone", "removed", "killed"):
+        if agent.state not in LEFT:
             for name, amount in agent.resources.items():
                 if isinstance(amount, int | float):
                     totals[name] = totals.get(name, 0.0) + amount

@@ -11,6 +11,7 @@ from mesos import _arguments
 from mesos._display import _html as html
 from mesos._display._history import History
 from mesos._display._html import Displayed, Html
+from mesos._display._overview import framework_state
 from mesos._faults import AgentFaults, FrameworkFaults, OfferFaults, TaskFaults
 from mesos.errors import ArgumentValueError, ClusterError, ConditionTimeoutError, TaskStateError, TaskTimeoutError
 from mesos.interface import mesos_pb2
@@ -211,7 +212,7 @@ class LocalFramework(FrameworkFaults, _View):
 
     @property
     def _state(self) -> str:
-        return "completed" if self.completed else "connected" if self.connected else "disconnected"
+        return framework_state(self.connected, self.completed)
 
     @staticmethod
     def _columns() -> tuple[str, ...]:
