@@ -369,16 +369,20 @@ def test_every_call_reaches_the_master(master: str, run: Run) -> None:
 KILL_AT_ONCE = mesos_pb2.KillPolicy(grace_period={"nanoseconds": 0})
 
 
+def task_of_executor() -> mesos_pb2.TaskInfo:
+    """A task of the executor in ``tests/executors/aio.py``."""
+    launched = task("on-executor")
+    launched.ClearField("command")
+    launched.executor.ParseFromString(executor("aio.py").SerializeToString())
+    return launched
+
+
 def test_messages_reach_an_executor_and_shutdown_ends_it(master: str, run: Run) -> None:
     async def main() -> tuple[bytes, int]:
-        made = mesos_pb2.ExecutorInfo.FromString(executor("aio.py").SerializeToString())
         async with aio.Framework("messages", master) as framework:
             first = await offer(framework)
             await framework.suppress()
-            launched = task("on-executor")
-            launched.ClearField("command")
-            launched.executor.CopyFrom(made)
-            await framework.launch(first, launched)
+            await framework.launch(first, task_of_executor())
             await update(framework, mesos_pb2.TASK_RUNNING)
             await framework.message(first.agent_id, "executor", "hello")
             said = b""
@@ -398,14 +402,10 @@ def test_messages_reach_an_executor_and_shutdown_ends_it(master: str, run: Run) 
 
 def test_an_executor_kills_tasks_and_reports(master: str, run: Run) -> None:
     async def main() -> str:
-        made = mesos_pb2.ExecutorInfo.FromString(executor("aio.py").SerializeToString())
         async with aio.Framework("kills", master) as framework:
             first = await offer(framework)
             await framework.suppress()
-            launched = task("on-executor")
-            launched.ClearField("command")
-            launched.executor.CopyFrom(made)
-            await framework.launch(first, launched)
+            await framework.launch(first, task_of_executor())
             await update(framework, mesos_pb2.TASK_RUNNING)
             await framework.kill("on-executor", kill_policy=KILL_AT_ONCE)
             return (await update(framework, mesos_pb2.TASK_KILLED)).message

@@ -91,12 +91,18 @@ def machine_of(master: str, agent_id: str) -> dict[str, str]:
     return {"hostname": agent["hostname"], "ip": agent["pid"].partition("@")[2].rpartition(":")[0]}
 
 
+async def running_task(framework: aio.Framework) -> mesos_pb2.Offer:
+    """The offer on which a task runs that goes on."""
+    offered = await offer(framework)
+    await framework.launch(offered, task(command="sleep 1000"))
+    await update(framework, mesos_pb2.TASK_RUNNING)
+    return offered
+
+
 def test_a_maintenance_asks_for_resources_back(master: str) -> None:
     async def main() -> None:
         async with aio.Framework("maintained", master) as framework:
-            offered = await offer(framework)
-            await framework.launch(offered, task(command="sleep 1000"))
-            await update(framework, mesos_pb2.TASK_RUNNING)
+            offered = await running_task(framework)
             try:
                 schedule(master, machine_of(master, offered.agent_id.value))
                 inverse = (await first(framework, aio.InverseOffers)).inverse_offers
@@ -114,9 +120,7 @@ def test_a_maintenance_asks_for_resources_back(master: str) -> None:
 def test_an_inverse_offer_is_rescinded_when_the_maintenance_is_called_off(master: str) -> None:
     async def main() -> None:
         async with aio.Framework("maintained", master) as framework:
-            offered = await offer(framework)
-            await framework.launch(offered, task(command="sleep 1000"))
-            await update(framework, mesos_pb2.TASK_RUNNING)
+            offered = await running_task(framework)
             try:
                 schedule(master, machine_of(master, offered.agent_id.value))
                 inverse = (await first(framework, aio.InverseOffers)).inverse_offers
