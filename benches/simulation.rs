@@ -6,7 +6,7 @@
 //! size in a process of its own, which its memory needs: what is given back stays with the process.
 //!
 //! On two quiet cores: 8,500 tasks a second and 23 kB each with 10 agents and 1,000 tasks, most of which is the start;
-//! 11,900 and 20 kB with 100 and 10,000; 7,900 and 19 kB with 1,000 and 100,000, where ids no longer fit in the cache.
+//! 11,900 and 20 kB with 100 and 10,000; 7,900 and 19 kB with 1,000 and 100,000, because ids no longer fit in the cache.
 #![allow(missing_docs)]
 
 use std::time::Instant;
