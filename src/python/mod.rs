@@ -3,6 +3,7 @@
 
 mod aio;
 mod connection;
+mod dicts;
 mod dispatcher;
 mod errors;
 mod executor;
@@ -31,6 +32,8 @@ mod _core {
     use super::aio::Events;
     #[pymodule_export]
     use super::connection::Connection;
+    #[pymodule_export]
+    use super::dicts::{from_dict, to_dict};
     #[pymodule_export]
     use super::executor::ExecutorDriver;
     #[pymodule_export]
