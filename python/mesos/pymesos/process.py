@@ -110,7 +110,9 @@ class Process:
             self.on_close()
 
     def _call_back(self, target: Any, name: str, *arguments: Any) -> None:
-        returned = getattr(target, name)(self, *arguments)
+        """Makes a callback, if the target has it: a class that is not derived from ours may have fewer of them."""
+        callback = getattr(target, name, None)
+        returned = callback and callback(self, *arguments)
         if returned is not None:
             _callbacks.take_returned(self, name, returned)
 
