@@ -120,8 +120,9 @@ impl CommandExecutor {
             return true;
         }
         match delivery.callback() {
-            Callback::Registered { framework_info, .. } => {
-                let framework = v1::FrameworkInfo::decode(framework_info.clone()).unwrap_or_default();
+            Callback::Registered(subscribed) => {
+                let info = subscribed.framework_info.clone();
+                let framework = v1::FrameworkInfo::decode(info).unwrap_or_default();
                 let killing = v1::framework_info::capability::Type::TaskKillingState;
                 self.tells_killing = has_capability(&framework, killing);
             }
@@ -139,7 +140,11 @@ impl CommandExecutor {
                 self.stop(Stop::Kill);
                 return true;
             }
-            Callback::Reregistered { .. } | Callback::Disconnected | Callback::FrameworkMessage(_) => {}
+            Callback::Reregistered(_)
+            | Callback::Disconnected
+            | Callback::FrameworkMessage(_)
+            | Callback::LaunchGroup(_)
+            | Callback::Acknowledged(_) => {}
         }
         delivery.ack();
         false

@@ -156,8 +156,17 @@ impl ExecutorDriver {
     ///
     /// Fails, and is aborted then, if the operating system gives no thread.
     pub fn start(&self, environment: &Environment) -> Result<bool> {
+        self.start_with(environment, |_| {})
+    }
+
+    /// Starts the driver as [`start`](Self::start) does. `configure` may have its session deliver more than the classic
+    /// API has callbacks for.
+    ///
+    /// Fails as `start` does.
+    pub fn start_with(&self, environment: &Environment, configure: impl FnOnce(&mut ExecutorSession)) -> Result<bool> {
         self.handle.start(None, || {
-            let session = ExecutorSession::new(environment.session.clone());
+            let mut session = ExecutorSession::new(environment.session.clone());
+            configure(&mut session);
             let endpoint = detector::detect(MasterUri::Standalone(environment.agent.clone()))?;
             let token = environment.token.as_ref();
             let authorization = token.map(|Token(token)| Authorization::bearer(token)).transpose()?;
@@ -171,7 +180,13 @@ impl ExecutorDriver {
     /// Reports on a task, given a `TaskStatus`, if the driver runs. Returns its status.
     pub fn update(&self, status: Bytes) -> Status {
         let uuid = Bytes::copy_from_slice(clock::uuid().as_bytes());
-        self.request(Request::Update { status, timestamp: clock::timestamp(), uuid })
+        self.update_as(status, clock::timestamp(), uuid)
+    }
+
+    /// Reports on a task as [`update`](Self::update) does, with a time in seconds since the epoch and the 16 bytes of a
+    /// UUID of the caller's.
+    pub fn update_as(&self, status: Bytes, timestamp: f64, uuid: Bytes) -> Status {
+        self.request(Request::Update { status, timestamp, uuid })
     }
 
     /// Sends bytes to the scheduler, if the driver runs. Returns its status.

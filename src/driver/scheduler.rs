@@ -117,25 +117,23 @@ impl SchedulerDriver {
     ///
     /// Fails, and is aborted then, if the master's address or a flag in the environment cannot be used.
     pub fn start(&self, implicit_acknowledgements: bool) -> Result<bool> {
-        self.start_as(implicit_acknowledgements, false)
+        self.start_with(implicit_acknowledgements, |_| {})
     }
 
-    /// Starts the driver as [`start`](Self::start) does. Events for which the classic API has no callback are delivered
-    /// too.
+    /// Starts the driver as [`start`](Self::start) does. `configure` may have its session deliver more than the classic
+    /// API has callbacks for.
     ///
     /// Fails as `start` does.
-    pub fn start_for_all(&self, implicit_acknowledgements: bool) -> Result<bool> {
-        self.start_as(implicit_acknowledgements, true)
-    }
-
-    fn start_as(&self, implicit_acknowledgements: bool, delivers_all: bool) -> Result<bool> {
+    pub fn start_with(
+        &self,
+        implicit_acknowledgements: bool,
+        configure: impl FnOnce(&mut SchedulerSession),
+    ) -> Result<bool> {
         let uri = MasterUri::parse(&self.options.master, tls::by_default());
         let place = uri.as_ref().ok().and_then(place);
         self.handle.start(place.as_deref(), || {
             let mut start = self.prepare(uri?, place.clone(), implicit_acknowledgements)?;
-            if delivers_all {
-                start.session.deliver_all();
-            }
+            configure(&mut start.session);
             Ok(start)
         })
     }

@@ -10,6 +10,7 @@ use crate::Error;
 /// The exceptions of `mesos.errors` that the core raises.
 struct Exceptions {
     mesos: Py<PyType>,
+    argument_type: Py<PyType>,
     argument_value: Py<PyType>,
     cluster: Py<PyType>,
     address_in_use: Py<PyType>,
@@ -25,6 +26,7 @@ impl Exceptions {
             let class = |name: &str| Ok::<_, PyErr>(guarded::attribute(&module, name)?.cast_into::<PyType>()?.unbind());
             Ok(Self {
                 mesos: class("MesosError")?,
+                argument_type: class("ArgumentTypeError")?,
                 argument_value: class("ArgumentValueError")?,
                 cluster: class("ClusterError")?,
                 address_in_use: class("AddressInUseError")?,
@@ -45,6 +47,11 @@ impl Exceptions {
             &self.mesos
         }
     }
+}
+
+/// `ArgumentTypeError`: an argument has the wrong type.
+pub fn argument_type(py: Python<'_>, text: &str) -> PyErr {
+    raised(py, text, |exceptions| &exceptions.argument_type)
 }
 
 /// `DriverError`: the driver's state does not allow the call.

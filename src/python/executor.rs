@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
 
 use super::aio::{Classes, Events};
+use super::dicts::ExecutorEvents;
 use super::dispatcher::{self, Callbacks, Dispatcher, Exit, Names, parse};
 use super::guarded;
 use crate::driver::{self, Environment, Status};
@@ -56,6 +57,25 @@ impl ExecutorDriver {
         let callbacks = ExecutorCallbacks::import(py, &Names::v1(py)?)?;
         self.core.start(&environment)?;
         Ok(Events::new(self.core.clone(), callbacks, classes))
+    }
+
+    /// Starts the driver, with the variables of an agent, and the thread that calls the receiver of `driver` with its
+    /// events as dicts.
+    fn start_for_dicts(&self, py: Python<'_>, driver: &Bound<'_, PyAny>, variables: Variables) -> PyResult<()> {
+        let environment = Environment::read(&variables)?;
+        let callbacks = ExecutorEvents::new(py)?;
+        let (core, exit) = (self.core.clone(), self.exit.clone());
+        let (weak, context) = (PyWeakrefReference::new(driver)?.unbind(), dispatcher::copy_context(py)?);
+        let dispatcher = Dispatcher { driver: weak, core, exit, callbacks, context };
+        if self.core.start_with(&environment, ExecutorSession::deliver_all)? {
+            dispatcher.spawn().map_err(|e| PyRuntimeError::new_err(format!("no thread for callbacks: {e}")))?;
+        }
+        Ok(())
+    }
+
+    /// Reports on a task, with a time in seconds since the epoch and the 16 bytes of a UUID of the caller's.
+    fn update_as(&self, status: &[u8], timestamp: f64, uuid: &[u8]) -> i32 {
+        self.core.update_as(Bytes::copy_from_slice(status), timestamp, Bytes::copy_from_slice(uuid)) as i32
     }
 
     fn stop(&self, py: Python<'_>) -> i32 {
@@ -138,13 +158,15 @@ impl Callbacks for ExecutorCallbacks {
 
     fn name(callback: &Callback) -> &'static str {
         match callback {
-            Callback::Registered { .. } => "registered",
-            Callback::Reregistered { .. } => "reregistered",
+            Callback::Registered(_) => "registered",
+            Callback::Reregistered(_) => "reregistered",
             Callback::Disconnected => "disconnected",
             Callback::LaunchTask(_) => "launchTask",
             Callback::KillTask { .. } => "killTask",
             Callback::FrameworkMessage(_) => "frameworkMessage",
             Callback::Shutdown => "shutdown",
+            Callback::LaunchGroup(_) => "launchTaskGroup",
+            Callback::Acknowledged(_) => "acknowledged",
             Callback::Error(_) => "error",
         }
     }
@@ -157,13 +179,16 @@ impl Callbacks for ExecutorCallbacks {
 
     fn arguments<'py>(&self, py: Python<'py>, callback: &Callback) -> PyResult<Vec<Bound<'py, PyAny>>> {
         Ok(match callback {
-            Callback::Registered { executor_info, framework_info, agent_info } => vec![
-                parse(py, &self.executor_info, executor_info)?,
-                parse(py, &self.framework_info, framework_info)?,
-                parse(py, &self.slave_info, agent_info)?,
+            Callback::Registered(of) => vec![
+                parse(py, &self.executor_info, &of.executor_info)?,
+                parse(py, &self.framework_info, &of.framework_info)?,
+                parse(py, &self.slave_info, &of.agent_info)?,
             ],
-            Callback::Reregistered { agent_info } => vec![parse(py, &self.slave_info, agent_info)?],
-            Callback::Disconnected | Callback::Shutdown => vec![],
+            Callback::Reregistered(of) => vec![parse(py, &self.slave_info, &of.agent_info)?],
+            // Only a driver whose events are dicts is told of the last two.
+            Callback::Disconnected | Callback::Shutdown | Callback::LaunchGroup(_) | Callback::Acknowledged(_) => {
+                vec![]
+            }
             Callback::LaunchTask(task) => vec![parse(py, &self.task_info, task)?],
             Callback::KillTask { task_id, kill_policy } => {
                 let mut arguments = vec![parse(py, &self.task_id, task_id)?];

@@ -4,6 +4,7 @@
 mod aio;
 mod auth;
 mod connection;
+mod dicts;
 mod dispatcher;
 mod errors;
 mod executor;
@@ -34,6 +35,8 @@ mod _core {
     use super::auth::Authentication;
     #[pymodule_export]
     use super::connection::Connection;
+    #[pymodule_export]
+    use super::dicts::{from_dict, to_dict};
     #[pymodule_export]
     use super::executor::ExecutorDriver;
     #[pymodule_export]

@@ -11,6 +11,7 @@ use pyo3::types::{PyBytes, PyList, PyWeakrefReference};
 
 use super::aio::{Classes, Events};
 use super::auth::Authentication;
+use super::dicts::{self, SchedulerEvents};
 use super::dispatcher::{self, Callbacks, Dispatcher, Exit, Names, parse};
 use super::guarded;
 use crate::driver::{self, Credential, Options, Status};
@@ -98,8 +99,40 @@ impl SchedulerDriver {
     /// Fails, and is aborted then, if the master's address cannot be used.
     fn open(&self, py: Python<'_>, implicit_acknowledgements: bool, classes: Classes) -> PyResult<Events> {
         let callbacks = SchedulerCallbacks::import(py, &Names::v1(py)?)?;
-        self.core.start_for_all(implicit_acknowledgements)?;
+        self.core.start_with(implicit_acknowledgements, SchedulerSession::deliver_all)?;
         Ok(Events::new(self.core.clone(), callbacks, classes))
+    }
+
+    /// Starts the driver and the thread that calls the receiver of `driver` with its events as dicts: all events of the v1
+    /// API.
+    ///
+    /// Fails, and is aborted then, if the master's address cannot be used.
+    fn start_for_dicts(
+        &self,
+        py: Python<'_>,
+        driver: &Bound<'_, PyAny>,
+        implicit_acknowledgements: bool,
+    ) -> PyResult<()> {
+        let callbacks = SchedulerEvents::new(py)?;
+        let (core, exit) = (self.core.clone(), self.exit.clone());
+        let (weak, context) = (PyWeakrefReference::new(driver)?.unbind(), dispatcher::copy_context(py)?);
+        let dispatcher = Dispatcher { driver: weak, core, exit, callbacks, context };
+        let started = self.core.start_with(implicit_acknowledgements, |session| {
+            session.deliver_all();
+            session.deliver_heartbeats();
+        })?;
+        if started {
+            dispatcher.spawn().map_err(|e| PyRuntimeError::new_err(format!("no thread for callbacks: {e}")))?;
+        }
+        Ok(())
+    }
+
+    /// Hands a call, a `mesos.v1.scheduler.Call` as a dict, on to the master.
+    fn send(&self, call: &Bound<'_, PyAny>) -> PyResult<i32> {
+        Ok(match dicts::scheduler_call(call)? {
+            Call::Teardown => self.stop(call.py(), false),
+            call => self.call(call),
+        })
     }
 
     fn stop(&self, py: Python<'_>, failover: bool) -> i32 {
@@ -312,8 +345,8 @@ impl Callbacks for SchedulerCallbacks {
 
     fn name(callback: &Callback) -> &'static str {
         match callback {
-            Callback::Registered { .. } => "registered",
-            Callback::Reregistered { .. } => "reregistered",
+            Callback::Registered(_) => "registered",
+            Callback::Reregistered(_) => "reregistered",
             Callback::Disconnected => "disconnected",
             Callback::ResourceOffers(_) => "resourceOffers",
             Callback::OfferRescinded(_) => "offerRescinded",
@@ -324,6 +357,7 @@ impl Callbacks for SchedulerCallbacks {
             Callback::InverseOffers(_) => "inverseOffers",
             Callback::InverseOfferRescinded(_) => "inverseOfferRescinded",
             Callback::OperationUpdate(_) => "operationUpdate",
+            Callback::Heartbeat => "heartbeat",
             Callback::Error(_) => "error",
         }
     }
@@ -336,11 +370,11 @@ impl Callbacks for SchedulerCallbacks {
     fn arguments<'py>(&self, py: Python<'py>, callback: &Callback) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let c = self;
         Ok(match callback {
-            Callback::Registered { framework_id, master_info } => {
-                vec![parse(py, &c.framework_id, framework_id)?, parse(py, &c.master_info, master_info)?]
+            Callback::Registered(of) => {
+                vec![parse(py, &c.framework_id, &of.framework_id)?, parse(py, &c.master_info, &of.master_info)?]
             }
-            Callback::Reregistered { master_info } => vec![parse(py, &c.master_info, master_info)?],
-            Callback::Disconnected => vec![],
+            Callback::Reregistered(of) => vec![parse(py, &c.master_info, &of.master_info)?],
+            Callback::Disconnected | Callback::Heartbeat => vec![],
             Callback::ResourceOffers(offers) => vec![parse_all(py, &c.offer, offers)?],
             Callback::InverseOffers(offers) => match &c.inverse_offer {
                 Some(parser) => vec![parse_all(py, parser, offers)?],

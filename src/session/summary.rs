@@ -40,9 +40,9 @@ pub struct Summary {
 
 impl Summary {
     /// A master has registered the framework.
-    pub fn registered(&mut self, framework_id: Option<&Bytes>, master_info: &Bytes) {
+    pub fn registered(&mut self, framework_id: &Bytes, master_info: &Bytes) {
         self.connected = true;
-        if let Some(id) = framework_id.and_then(|id| v1::FrameworkId::decode(id.clone()).ok()) {
+        if let Ok(id) = v1::FrameworkId::decode(framework_id.clone()) {
             self.framework_id = Some(id.value);
         }
         self.master = v1::MasterInfo::decode(master_info.clone()).ok().map(|info| {

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::Error;
 use crate::session;
 use crate::wire::duration::Period;
-use crate::wire::executor::Envelope;
+use crate::wire::executor::{Acknowledged, Envelope, Subscribed};
 
 /// The configuration of an executor's session, which the agent sets in the executor's environment. See
 /// [`ExecutorSession`](super::ExecutorSession) for an example.
@@ -92,13 +92,20 @@ pub type Output = session::Output<Envelope, Callback>;
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
 pub enum Callback {
-    Registered { executor_info: Bytes, framework_info: Bytes, agent_info: Bytes },
-    Reregistered { agent_info: Bytes },
+    Registered(Subscribed),
+    Reregistered(Subscribed),
     Disconnected,
     LaunchTask(Bytes),
-    KillTask { task_id: Bytes, kill_policy: Option<Bytes> },
+    KillTask {
+        task_id: Bytes,
+        kill_policy: Option<Bytes>,
+    },
     FrameworkMessage(Bytes),
     Shutdown,
+    /// The classic API has no callback for these two; see
+    /// [`ExecutorSession::deliver_all`](super::ExecutorSession::deliver_all).
+    LaunchGroup(Vec<Bytes>),
+    Acknowledged(Acknowledged),
     Error(Error),
 }
 
@@ -122,12 +129,14 @@ impl session::Callback for Callback {
 
     fn size(&self) -> usize {
         let messages = match self {
-            Self::Registered { executor_info, framework_info, agent_info } => {
-                executor_info.len().saturating_add(framework_info.len()).saturating_add(agent_info.len())
+            Self::Registered(of) | Self::Reregistered(of) => {
+                of.executor_info.len().saturating_add(of.framework_info.len()).saturating_add(of.agent_info.len())
             }
-            Self::Reregistered { agent_info: bytes } | Self::LaunchTask(bytes) | Self::FrameworkMessage(bytes) => {
-                bytes.len()
+            Self::LaunchTask(bytes) | Self::FrameworkMessage(bytes) => bytes.len(),
+            Self::LaunchGroup(tasks) => {
+                tasks.iter().fold(0, |size: usize, task| size.saturating_add(task.len()).saturating_add(OVERHEAD))
             }
+            Self::Acknowledged(of) => of.task_id.len().saturating_add(of.uuid.len()),
             Self::KillTask { task_id, kill_policy } => {
                 task_id.len().saturating_add(kill_policy.as_ref().map_or(0, Bytes::len))
             }

@@ -98,6 +98,8 @@ pub struct ExecutorSession {
     tasks: Unacknowledged,
     updates: Updates,
     outputs: VecDeque<Output>,
+    /// Whether events are delivered for which the classic API has no callback.
+    delivers_all: bool,
 }
 
 /// What a driver fills in, appended to a serialized `TaskStatus`: in protobuf the last value of a field wins.
@@ -229,8 +231,14 @@ impl ExecutorSession {
             tasks: Unacknowledged::default(),
             updates: Updates::default(),
             outputs: VecDeque::new(),
+            delivers_all: false,
             config,
         }
+    }
+
+    /// Has acknowledgements delivered, and the tasks of a group together.
+    pub fn deliver_all(&mut self) {
+        self.delivers_all = true;
     }
 
     fn on_agent(&mut self, now: Instant, agent: Option<Endpoint>) {
@@ -247,8 +255,7 @@ impl ExecutorSession {
             EventType::Subscribed => self.on_subscribed(now, event.subscribed.unwrap_or_default()),
             EventType::Launch => self.on_launch(event.launch.unwrap_or_default().inner),
             EventType::LaunchGroup => {
-                let group = event.launch_group.and_then(|g| g.task_group).unwrap_or_default();
-                group.tasks.into_iter().for_each(|task| self.on_launch(task));
+                self.on_launch_group(event.launch_group.and_then(|g| g.task_group).unwrap_or_default().tasks);
             }
             EventType::Kill => {
                 let kill = event.kill.unwrap_or_default();
@@ -259,6 +266,9 @@ impl ExecutorSession {
                 self.updates.remove(&acknowledged.uuid);
                 self.tell_next_update();
                 self.tasks.remove(&acknowledged.task_id);
+                if self.delivers_all {
+                    self.deliver(Callback::Acknowledged(acknowledged));
+                }
             }
             EventType::Message => self.deliver(Callback::FrameworkMessage(event.message.unwrap_or_default().data)),
             EventType::Shutdown => self.shut_down(),
@@ -272,24 +282,39 @@ impl ExecutorSession {
         self.lost_at = None;
         // What was reported while SUBSCRIBE was on its way comes after what that told of.
         self.tell_next_update();
-        let agent_info = subscribed.agent_info;
         if std::mem::replace(&mut self.was_registered, true) {
             tracing::info!("Executor reregistered on agent {}", self.config.agent_id);
-            self.deliver(Callback::Reregistered { agent_info });
+            self.deliver(Callback::Reregistered(subscribed));
         } else {
             tracing::info!("Executor registered on agent {}", self.config.agent_id);
-            let (executor_info, framework_info) = (subscribed.executor_info, subscribed.framework_info);
-            self.deliver(Callback::Registered { executor_info, framework_info, agent_info });
+            self.deliver(Callback::Registered(subscribed));
         }
     }
 
     fn on_launch(&mut self, task: Bytes) {
-        if self.mode == Mode::Running
-            && let Ok(view) = TaskView::decode(task.clone())
-        {
-            self.tasks.insert(view.task_id, task.clone());
+        if self.note_task(&task) {
             self.deliver(Callback::LaunchTask(task));
         }
+    }
+
+    /// The classic API launches the tasks of a group one by one.
+    fn on_launch_group(&mut self, mut tasks: Vec<Bytes>) {
+        if self.delivers_all {
+            tasks.retain(|task| self.note_task(task));
+            self.deliver(Callback::LaunchGroup(tasks));
+        } else {
+            tasks.into_iter().for_each(|task| self.on_launch(task));
+        }
+    }
+
+    /// Notes a task until one of its updates is acknowledged; false if none is to be launched.
+    fn note_task(&mut self, task: &Bytes) -> bool {
+        let view = TaskView::decode(task.clone()).ok().filter(|_| self.mode == Mode::Running);
+        let is_launched = view.is_some();
+        if let Some(view) = view {
+            self.tasks.insert(view.task_id, task.clone());
+        }
+        is_launched
     }
 
     /// Follows `ExecutorProcess::sendStatusUpdate`; what an agent adds for libmesos' executors is added here.

@@ -20,6 +20,7 @@ impl SchedulerSession {
         tracing::debug!("Received {:?}", event.kind());
         match event.kind() {
             EventType::Subscribed => self.on_subscribed(now, event.subscribed.unwrap_or_default()),
+            EventType::Heartbeat if self.delivers_heartbeats => self.deliver(Callback::Heartbeat),
             EventType::Heartbeat => {}
             EventType::Error => self.end_by_master(Error::refused(event.error.unwrap_or_default().message)),
             _ if !self.is_subscribed() => {
@@ -76,11 +77,10 @@ impl SchedulerSession {
         self.heartbeat = seconds.and_then(Period::from_seconds).unwrap_or(DEFAULT_HEARTBEAT);
         self.subscription.subscribed(now + self.heartbeat * HEARTBEATS_MISSED);
         self.redirects = 0;
-        let (framework_id, master_info) = (subscribed.framework_id, subscribed.master_info);
-        if self.registers_anew(&master_info) {
-            self.deliver(Callback::Registered { framework_id, master_info });
+        if self.registers_anew(&subscribed.master_info) {
+            self.deliver(Callback::Registered(subscribed));
         } else {
-            self.deliver(Callback::Reregistered { master_info });
+            self.deliver(Callback::Reregistered(subscribed));
         }
         self.after_subscribed();
     }

@@ -6,6 +6,7 @@ use crate::Error;
 use crate::session;
 use crate::session::framework::Framework;
 use crate::wire::duration::Period;
+use crate::wire::scheduler::event::Subscribed;
 use crate::wire::scheduler::{Call, Envelope};
 
 /// The configuration of a scheduler's session. See [`SchedulerSession`](super::SchedulerSession) for an example.
@@ -88,13 +89,8 @@ pub type Output = session::Output<Envelope, Callback>;
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
 pub enum Callback {
-    Registered {
-        framework_id: Bytes,
-        master_info: Bytes,
-    },
-    Reregistered {
-        master_info: Bytes,
-    },
+    Registered(Subscribed),
+    Reregistered(Subscribed),
     Disconnected,
     ResourceOffers(Vec<Bytes>),
     OfferRescinded(Bytes),
@@ -119,6 +115,8 @@ pub enum Callback {
     InverseOffers(Vec<Bytes>),
     InverseOfferRescinded(Bytes),
     OperationUpdate(Bytes),
+    /// The master lives; see [`SchedulerSession::deliver_heartbeats`](super::SchedulerSession::deliver_heartbeats).
+    Heartbeat,
     Error(Error),
 }
 
@@ -145,8 +143,9 @@ impl session::Callback for Callback {
 
     fn summarize(&self, summary: &mut session::Summary) {
         match self {
-            Self::Registered { framework_id, master_info } => summary.registered(Some(framework_id), master_info),
-            Self::Reregistered { master_info } => summary.registered(None, master_info),
+            Self::Registered(subscribed) | Self::Reregistered(subscribed) => {
+                summary.registered(&subscribed.framework_id, &subscribed.master_info);
+            }
             Self::Disconnected => summary.disconnected(),
             Self::StatusUpdate { status, .. } => summary.updated(status.clone()),
             _ => {}
@@ -155,13 +154,14 @@ impl session::Callback for Callback {
 
     fn size(&self) -> usize {
         let messages = match self {
-            Self::Registered { framework_id, master_info } => framework_id.len().saturating_add(master_info.len()),
-            Self::Disconnected => 0,
+            Self::Registered(subscribed) | Self::Reregistered(subscribed) => {
+                subscribed.framework_id.len().saturating_add(subscribed.master_info.len())
+            }
+            Self::Disconnected | Self::Heartbeat => 0,
             Self::ResourceOffers(offers) | Self::InverseOffers(offers) => {
                 offers.iter().fold(0, |size: usize, offer| size.saturating_add(offer.len()).saturating_add(OVERHEAD))
             }
-            Self::Reregistered { master_info: bytes }
-            | Self::OfferRescinded(bytes)
+            Self::OfferRescinded(bytes)
             | Self::InverseOfferRescinded(bytes)
             | Self::OperationUpdate(bytes)
             | Self::StatusUpdate { status: bytes, .. }

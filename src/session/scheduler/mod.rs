@@ -92,6 +92,7 @@ pub struct SchedulerSession {
     outputs: VecDeque<Output>,
     /// Whether events are delivered for which the classic API has no callback.
     delivers_all: bool,
+    delivers_heartbeats: bool,
 }
 
 impl Session for SchedulerSession {
@@ -241,12 +242,18 @@ impl SchedulerSession {
             inquiries: Vec::new(),
             outputs: VecDeque::new(),
             delivers_all: false,
+            delivers_heartbeats: false,
         }
     }
 
     /// Has inverse offers and updates of operations delivered, for which the classic API has no callback.
     pub fn deliver_all(&mut self) {
         self.delivers_all = true;
+    }
+
+    /// Has the master's heartbeats delivered.
+    pub fn deliver_heartbeats(&mut self) {
+        self.delivers_heartbeats = true;
     }
 
     /// Whether SUBSCRIBED came and the stream stands.

@@ -56,16 +56,31 @@ pub fn parse(json: &[u8]) -> Result<Value> {
 ///
 /// If it is no object, if a member is of another type than the field of its name, or if a required field is missing.
 pub fn from_value<M: Message + Default>(full_name: &str, value: Value) -> Result<M> {
+    let bytes = encode(full_name, value)?;
+    check_weight(full_name, &bytes)?;
+    M::decode(&bytes[..]).map_err(|e| Error::invalid(format!("Failed to convert JSON into {full_name}: {e}")))
+}
+
+/// Makes the bytes of a message from a text of JSON that was read.
+///
+/// ```
+/// use remesos::wire::json::{encode, parse};
+///
+/// assert_eq!(encode("mesos.v1.TaskID", parse(br#"{"value":"t"}"#)?)?, b"\n\x01t");
+/// # Ok::<(), remesos::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// If it is no object, if a member is of another type than the field of its name, or if a required field is missing.
+pub fn encode(full_name: &str, value: Value) -> Result<Vec<u8>> {
     let Value::Object(members) = value else {
         return Err(Error::invalid("Expecting a JSON object"));
     };
     let mut message = DynamicMessage::new(descriptor(full_name));
     message::fill(&mut message, members).map_err(Error::invalid)?;
     require(&message)?;
-    let bytes = message.encode_to_vec();
-    drop(message);
-    check_weight(full_name, &bytes)?;
-    M::decode(&bytes[..]).map_err(|e| Error::invalid(format!("Failed to convert JSON into {full_name}: {e}")))
+    Ok(message.encode_to_vec())
 }
 
 /// Whether a message may be read from these bytes: it must not take too much memory.

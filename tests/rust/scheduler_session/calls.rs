@@ -129,7 +129,7 @@ fn what_became_of_calls_is_asked_for_when_subscribed_again() {
     assert_eq!(world.notice(Notice::Inquiries(vec![inquiry])), []);
     world.timeout();
     let outputs = world.subscribe();
-    assert!(matches!(outputs[..], [Output::Deliver(Callback::Reregistered { .. }), Output::Transmit(_)]));
+    assert!(matches!(outputs[..], [Output::Deliver(Callback::Reregistered(_)), Output::Transmit(_)]));
     assert_eq!(transmitted(&outputs)[0].r#type(), call::Type::Reconcile);
 }
 

@@ -11,7 +11,7 @@ fn a_detected_master_is_subscribed_to_at_once_and_registered_comes_first() {
     assert_eq!((to, id), (master(5050), None));
     assert_eq!((subscribe.framework_info.user.as_str(), subscribe.framework_info.hostname()), ("user", "host"));
     let first = deliveries(&world.subscribe());
-    assert!(matches!(first.as_slice(), [Callback::Registered { .. }]), "{first:?}");
+    assert!(matches!(first.as_slice(), [Callback::Registered(_)]), "{first:?}");
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_closed_stream_is_a_disconnection_and_the_id_is_kept_for_the_next_attempt() 
     assert_eq!(id.expect("an id").value, "f-1");
     assert_eq!(subscribe.framework_info.id.expect("an id").value, "f-1");
     let again = deliveries(&world.subscribe());
-    assert!(matches!(again.as_slice(), [Callback::Reregistered { .. }]), "{again:?}");
+    assert!(matches!(again.as_slice(), [Callback::Reregistered(_)]), "{again:?}");
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn a_framework_registers_once_with_each_master_that_is_elected() {
         }
         world.stream(StreamEvent::Opened(None));
         let told = deliveries(&world.event(&subscribed_at("f-1", Some(id))));
-        registrations.push(matches!(told.last(), Some(Callback::Registered { .. })));
+        registrations.push(matches!(told.last(), Some(Callback::Registered(_))));
     }
     assert_eq!(registrations, [true, true, false, false, false, true]);
 }
@@ -233,7 +233,7 @@ fn a_subscription_that_is_on_its_way_when_the_process_is_paused_gets_its_time_an
     world.now += 80 * SECOND;
     world.notice(Notice::ReadingResumed);
     assert_eq!(world.notice(Notice::Timeout), []);
-    assert!(matches!(deliveries(&world.event(&subscribed("f-1")))[..], [Callback::Registered { .. }]));
+    assert!(matches!(deliveries(&world.event(&subscribed("f-1")))[..], [Callback::Registered(_)]));
 }
 
 #[test]

@@ -1,0 +1,21 @@
+"""The API of pymesos 0.3.15 on the drivers of remesos: messages are dicts.
+
+``import mesos.pymesos as pymesos`` is the only change to a framework. The distribution in ``compat/pymesos`` provides
+the name ``pymesos`` for frameworks that are not to be changed.
+"""
+
+from mesos.pymesos.executor import MesosExecutorDriver
+from mesos.pymesos.interface import Executor, Scheduler
+from mesos.pymesos.scheduler import MesosSchedulerDriver
+from mesos.pymesos.utils import decode_data, encode_data
+
+__VERSION__ = "0.3.15"
+
+__all__ = [
+    "Executor",
+    "MesosExecutorDriver",
+    "MesosSchedulerDriver",
+    "Scheduler",
+    "decode_data",
+    "encode_data",
+]
