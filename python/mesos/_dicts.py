@@ -154,6 +154,11 @@ class DictDriver(EventDriver):
             if self._follower is not None and not self.running:
                 self._follower.end()
 
+    @property
+    def connection(self) -> tuple[str, str] | None:
+        """The URL of the master, and the ``Mesos-Stream-Id`` of the subscription. None while there is no connection."""
+        return self._core.connection()
+
     def call(self, call: dict[str, Any]) -> None:
         """Sends a call, after those before it. Does not wait for the master's answer.
 

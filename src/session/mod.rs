@@ -12,7 +12,7 @@ pub mod scheduler;
 mod subscription;
 mod summary;
 
-pub use summary::Summary;
+pub use summary::{Connection, Summary};
 
 use std::fmt;
 use std::time::Instant;
