@@ -41,7 +41,7 @@ class MesosSchedulerDriver(Process):
     :param use_addict: whether callbacks receive ``addict.Dict``, whose members are attributes too
     :param implicit_acknowledgements: whether an update is acknowledged when ``statusUpdate`` has returned
     :param principal: sent as HTTP Basic, with ``secret``
-    :param failover: see :meth:`stop`, for a driver that ends without it
+    :param failover: whether the framework and its tasks stay at the master if a callback raises
     :param timeout: seconds; see :class:`mesos.pymesos.process.Process`
     :raises ImportError: addict is wanted, and not installed
     """
@@ -120,6 +120,9 @@ class MesosSchedulerDriver(Process):
             driver.stop(failover)
         if not failover:
             self._framework.pop("id", None)
+
+    def _fail(self) -> None:
+        self.stop(self._failover)
 
     def _teardown(self) -> None:
         """Has the master remove the framework and kill its tasks."""
