@@ -216,7 +216,7 @@ mod tests {
     use super::*;
     use crate::driver::transport::Api;
     use crate::session::executor::{Callback, ExecutorSession, Request};
-    use crate::session::{Endpoint, Notice, Output, Unanswered};
+    use crate::session::{Candidates, Notice, Output, Unanswered};
     use crate::wire::executor::Envelope;
 
     /// Panics at the first thing it is told.
@@ -246,8 +246,8 @@ mod tests {
         }
     }
 
-    fn start(handle: &Handle<Broken>) -> watch::Sender<Option<Endpoint>> {
-        let (detector, endpoint) = watch::channel(None);
+    fn start(handle: &Handle<Broken>) -> watch::Sender<Candidates> {
+        let (detector, endpoint) = watch::channel(Candidates::default());
         let api = Api { path: "/".to_owned(), authorization: None, socket: None, place: None };
         let started = handle
             .start(None, || Ok(Start { session: Broken, endpoint, api, clock: Clock::real(), end_within: |_| {} }));
