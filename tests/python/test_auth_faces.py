@@ -413,7 +413,7 @@ class TestServiceAccounts:
         assert secret["private_key"][40:80] not in caplog.text
 
     def test_a_login_that_cannot_be_reached_is_tried_again(
-        self, key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch
+        self, key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setenv("MESOS_REGISTRATION_BACKOFF_FACTOR", "50ms")
         url = "http://user:s3cret@127.0.0.1:1/acs/api/v1/auth/login"
@@ -422,6 +422,7 @@ class TestServiceAccounts:
             authentication = auth.ServiceAccount(account(key, url))
             with running(stub.address, Recorder(unwanted=("error",)), authentication=authentication):
                 assert told.wait(WAIT_SECONDS)
+        assert "s3cret" not in caplog.text
 
     @pytest.mark.parametrize("trust", ["nothing", "ca", "variable", "not verified"])
     def test_the_certificate_is_verified(
