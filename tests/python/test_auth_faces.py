@@ -246,9 +246,7 @@ class TestFiles:
         "text",
         ["", "hidden", "hidden hidden hidden", "{hidden", '{"principal": "hidden"}', '["hidden"]', '{"uid": "hidden"}'],
     )
-    def test_others_are_refused_and_not_shown(
-        self, tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_others_are_refused_and_not_shown(self, tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
         file = tmp_path / "authentication"
         file.write_text(text)
         monkeypatch.setenv("REMESOS_AUTHENTICATION", str(file))
