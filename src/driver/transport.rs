@@ -20,6 +20,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tower_service::Service;
 
 use super::auth::Authorization;
+use super::root_cause::RootCause;
 use super::tls;
 use crate::clock::places::Place;
 use crate::session::{Endpoint, StreamEvent};
@@ -89,19 +90,6 @@ fn connector<R>(resolver: R, within: Duration) -> HttpConnector<R> {
     connector.set_keepalive_retries(Some(KEEP_ALIVE_PROBES));
     connector.set_tcp_user_timeout(Some(PEER_TIMEOUT));
     connector
-}
-
-/// An error that shows what the operating system or the resolver said, without what was said around it.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", innermost(.0))]
-struct RootCause<E: std::error::Error + 'static>(#[source] E);
-
-fn innermost<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause
 }
 
 /// Speaks TLS on a connection.
