@@ -21,7 +21,7 @@ use tower_service::Service;
 
 use super::auth::Authorization;
 use super::root_cause::RootCause;
-use super::tls;
+use super::tls::{self, Trust};
 use crate::clock::places::Place;
 use crate::session::{Endpoint, StreamEvent};
 use crate::{Error, Result};
@@ -48,6 +48,8 @@ pub struct Api {
     /// `/api/v1/scheduler`, `/slave(1)/api/v1/executor`.
     pub path: String,
     pub authorization: Option<Authorization>,
+    /// Whose certificates are taken over TLS.
+    pub trust: Trust,
     /// The agent's domain socket, instead of its port.
     pub socket: Option<PathBuf>,
     /// The cluster of this process, instead of its port.
@@ -93,7 +95,7 @@ fn connector<R>(resolver: R, within: Duration) -> HttpConnector<R> {
 }
 
 /// Speaks TLS on a connection.
-pub async fn secure(endpoint: &Endpoint, tcp: TcpStream) -> Result<Box<dyn Connection>> {
+pub async fn secure(api: &Api, endpoint: &Endpoint, tcp: TcpStream) -> Result<Box<dyn Connection>> {
     let failed = || Error::connection("cannot connect: TLS");
     let parsed = |name: &str| ServerName::try_from(name.to_owned());
     let (host, name) = (parsed(&endpoint.host), endpoint.name.as_deref().and_then(|name| parsed(name).ok()));
@@ -101,7 +103,7 @@ pub async fn secure(endpoint: &Endpoint, tcp: TcpStream) -> Result<Box<dyn Conne
         Some(name) => (name, host.ok()),
         None => (host.map_err(|e| failed().caused_by(e))?, None),
     };
-    let handshake = tls::connector(other)?.connect(name, tcp);
+    let handshake = tls::connector(&api.trust, other)?.connect(name, tcp);
     let tls = timeout(CONNECT_TIMEOUT, handshake).await;
     let tls = tls.map_err(|_| Error::connection("cannot connect: TLS: timed out"))?;
     Ok(Box::new(tls.map_err(|e| failed().caused_by(tls::Handshake(e)))?))
@@ -136,7 +138,7 @@ async fn open(
     let stream: Box<dyn Connection> = match dial(api, endpoint).await? {
         Socket::Unix(socket) => Box::new(socket),
         Socket::Inside(stream) => Box::new(stream),
-        Socket::Tcp(tcp) if endpoint.tls => secure(endpoint, tcp).await?,
+        Socket::Tcp(tcp) if endpoint.tls => secure(api, endpoint, tcp).await?,
         Socket::Tcp(tcp) => Box::new(tcp),
     };
     // Told before the SUBSCRIBE is written: without this, the master has certainly not got it.
