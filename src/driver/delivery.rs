@@ -22,7 +22,7 @@ use crate::session::{Callback, Session};
 /// # let options = Options {
 /// #     framework: Default::default(),
 /// #     master: "no master".to_owned(),
-/// #     credential: None,
+/// #     authentication: None,
 /// #     suppressed_roles: Vec::new(),
 /// # };
 /// let driver = SchedulerDriver::new(options)?;

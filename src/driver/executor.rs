@@ -168,7 +168,8 @@ impl ExecutorDriver {
             let mut session = ExecutorSession::new(environment.session.clone());
             configure(&mut session);
             let endpoint = detector::detect(MasterUri::Standalone(environment.agent.clone()))?;
-            let authorization = environment.token.clone().map(|Token(token)| Authorization::Bearer(token));
+            let token = environment.token.as_ref();
+            let authorization = token.map(|Token(token)| Authorization::bearer(token)).transpose()?;
             let api =
                 Api { path: environment.path.clone(), authorization, socket: environment.socket.clone(), place: None };
             let end_within = if environment.local { |_| {} } else { end_within };

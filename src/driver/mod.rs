@@ -17,9 +17,10 @@ mod status;
 mod tls;
 mod transport;
 
-pub use auth::Credential;
+pub use auth::{Authenticate, Authentication, Credential, Header, ServiceAccount, TokenFile};
 pub use delivery::{Delivery, HandedOut};
 pub use executor::{Environment, ExecutorDriver};
 pub use handle::Handle;
 pub use scheduler::{Options, SchedulerDriver};
 pub use status::Status;
+pub use tls::Trust;

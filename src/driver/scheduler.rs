@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::auth::Credential;
+use super::auth::Authentication;
 use super::detector::{self, MasterUri};
 use super::handle::Handle;
 use super::run::Start;
@@ -36,7 +36,7 @@ const PATH: &str = "/api/v1/scheduler";
 /// let options = Options {
 ///     framework: framework.encode_to_vec().into(),
 ///     master: "zk://user:secret@localhost:2181/mesos".to_owned(),
-///     credential: None,
+///     authentication: None,
 ///     suppressed_roles: Vec::new(),
 /// };
 /// assert!(!format!("{options:?}").contains("secret"));
@@ -47,8 +47,8 @@ pub struct Options {
     pub framework: Bytes,
     /// The master string of the framework; see [`MasterUri::parse`].
     pub master: String,
-    /// The credential with which the framework authenticates to the master.
-    pub credential: Option<Credential>,
+    /// How the framework authenticates to the master. The principal is filled in if `framework` has none.
+    pub authentication: Option<Authentication>,
     /// The roles for which offers are suppressed from the start.
     pub suppressed_roles: Vec<String>,
 }
@@ -56,7 +56,11 @@ pub struct Options {
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let master = detector::redacted(&self.master);
-        f.debug_struct("Options").field("master", &master).field("credential", &self.credential).finish_non_exhaustive()
+        let authentication = &self.authentication;
+        f.debug_struct("Options")
+            .field("master", &master)
+            .field("authentication", authentication)
+            .finish_non_exhaustive()
     }
 }
 
@@ -72,7 +76,7 @@ impl std::fmt::Debug for Options {
 /// let driver = SchedulerDriver::new(Options {
 ///     framework: framework.encode_to_vec().into(),
 ///     master: "localhost:5050".to_owned(),
-///     credential: None,
+///     authentication: None,
 ///     suppressed_roles: Vec::new(),
 /// })?;
 /// assert_eq!(driver.name(), "example");
@@ -104,6 +108,7 @@ impl SchedulerDriver {
         let user = current_user();
         let hostname = nix::unistd::gethostname().map(|h| h.to_string_lossy().into_owned()).unwrap_or_default();
         let framework = Framework::new(options.framework.clone(), &user, &hostname)?;
+        let framework = framework.with_principal(options.authentication.as_ref().and_then(Authentication::principal));
         Ok(Self { options, framework, user, hostname, handle: Handle::default() })
     }
 
@@ -163,7 +168,8 @@ impl SchedulerDriver {
     ///
     /// Fails if the bytes are not a `FrameworkInfo`.
     pub fn fill_in(&self, info: Bytes) -> Result<Bytes> {
-        Ok(Framework::new(info, &self.user, &self.hostname)?.info())
+        let principal = self.options.authentication.as_ref().and_then(Authentication::principal);
+        Ok(Framework::new(info, &self.user, &self.hostname)?.with_principal(principal).info())
     }
 
     fn prepare(
@@ -178,11 +184,12 @@ impl SchedulerDriver {
             framework: self.framework.clone(),
             suppressed_roles: self.options.suppressed_roles.clone(),
             implicit_acknowledgements,
-            principal: self.options.credential.as_ref().map(|c| c.principal.clone()),
+            identity: self.options.authentication.as_ref().map(Authentication::identity),
             backoff_factor,
             seed: clock.seed(),
         });
-        let authorization = self.options.credential.as_ref().map(Credential::authorization);
+        let authentication = self.options.authentication.as_ref();
+        let authorization = authentication.map(|a| a.authorization(clock.clone())).transpose()?;
         let api = Api { path: PATH.to_owned(), authorization, socket: None, place };
         Ok(Start { session, endpoint: detector::detect(uri)?, api, clock, end_within: |_| {} })
     }

@@ -25,6 +25,22 @@ pub fn by_default() -> bool {
     matches!(std::env::var("LIBPROCESS_SSL_ENABLED").as_deref(), Ok("1" | "true"))
 }
 
+/// Whose certificates are trusted, instead of those that the variables `LIBPROCESS_SSL_*` name.
+///
+/// ```
+/// use remesos::driver::Trust;
+///
+/// let trust = Trust { ca_file: Some("/etc/dcos/ca.pem".into()), ..Trust::default() };
+/// assert_eq!(trust.verify, None);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// A file with certificates of authorities, in PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Whether certificates are verified.
+    pub verify: Option<bool>,
+}
+
 /// A TLS connector that trusts `LIBPROCESS_SSL_CA_FILE` if it is set, else the system's authorities, and shows the
 /// certificate of `LIBPROCESS_SSL_CERT_FILE` and `_KEY_FILE` to a master that asks for one. With
 /// `LIBPROCESS_SSL_VERIFY_SERVER_CERT=false` any certificate of a master is taken. A certificate may also be for
@@ -32,22 +48,29 @@ pub fn by_default() -> bool {
 ///
 /// Fails if a file cannot be read or does not hold what it should, and if only one of the two is named.
 pub fn connector(other: Option<ServerName<'static>>) -> Result<TlsConnector> {
+    Ok(TlsConnector::from(Arc::new(config(&Trust::default(), other)?)))
+}
+
+/// What [`connector`] connects with.
+///
+/// Fails as `connector` does.
+pub fn config(trust: &Trust, other: Option<ServerName<'static>>) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let bad = |e: rustls::Error| Error::invalid("TLS cannot be set up").caused_by(e);
     let versions = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
     let versions = versions.map_err(bad)?;
-    let trusting = if verifies() {
-        let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots()?), provider).build();
+    let trusting = if trust.verify.unwrap_or_else(verifies) {
+        let roots = Arc::new(roots(trust.ca_file.as_deref())?);
+        let usual = WebPkiServerVerifier::builder_with_provider(roots, provider).build();
         let usual = usual.map_err(|e| Error::invalid("TLS cannot be set up").caused_by(e))?;
         versions.dangerous().with_custom_certificate_verifier(Arc::new(EitherName { usual, other }))
     } else {
         versions.dangerous().with_custom_certificate_verifier(Arc::new(AnyMaster { provider }))
     };
-    let config = match identity()? {
-        Some((chain, key)) => trusting.with_client_auth_cert(chain, key).map_err(bad)?,
-        None => trusting.with_no_client_auth(),
-    };
-    Ok(TlsConnector::from(Arc::new(config)))
+    match identity()? {
+        Some((chain, key)) => trusting.with_client_auth_cert(chain, key).map_err(bad),
+        None => Ok(trusting.with_no_client_auth()),
+    }
 }
 
 /// An error of the handshake, with what may be behind it: Mesos' default suites have no ECDHE, which every suite here has
@@ -73,13 +96,14 @@ fn verifies() -> bool {
     !first.is_some_and(|value| matches!(value.as_str(), "0" | "false"))
 }
 
-fn roots() -> Result<RootCertStore> {
+fn roots(ca_file: Option<&Path>) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
-    match std::env::var_os(CA_FILE) {
-        Some(file) => {
-            if roots.add_parsable_certificates(certificates(CA_FILE, Path::new(&file))?).0 == 0 {
+    let given = ca_file.map(|file| ("ca", file.to_owned()));
+    match given.or_else(|| Some((CA_FILE, std::env::var_os(CA_FILE)?.into()))) {
+        Some((name, file)) => {
+            if roots.add_parsable_certificates(certificates(name, &file)?).0 == 0 {
                 let none = rustls::pki_types::pem::Error::NoItemsFound;
-                return Err(unusable(CA_FILE, Path::new(&file), "certificates").caused_by(none));
+                return Err(unusable(name, &file, "certificates").caused_by(none));
             }
         }
         None => {

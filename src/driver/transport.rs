@@ -123,7 +123,11 @@ pub async fn secure(endpoint: &Endpoint, tcp: TcpStream) -> Result<Box<dyn Conne
 /// back if our owner is slow.
 pub async fn subscribe(api: Api, endpoint: Endpoint, call: Bytes, events: mpsc::Sender<StreamEvent>) {
     let last = match open(&api, &endpoint, call, &events).await {
-        Ok(response) => follow(&endpoint, response, &events).await,
+        Ok((response, header)) => match judge(&api, &response, header) {
+            Some(refused) => refused,
+            None => follow(&endpoint, response, &events).await,
+        },
+        Err(error) if error.is_authentication() => StreamEvent::Denied(error),
         Err(error) => StreamEvent::Closed(error.to_string()),
     };
     // Nobody listens any more if the session has moved on.
@@ -135,8 +139,12 @@ async fn open(
     endpoint: &Endpoint,
     call: Bytes,
     events: &mpsc::Sender<StreamEvent>,
-) -> Result<Response<Incoming>> {
+) -> Result<(Response<Incoming>, Option<u64>)> {
     let failed = |e: hyper::Error| Error::connection("cannot subscribe").caused_by(e);
+    let header = match &api.authorization {
+        Some(authorization) => Some(authorization.header().await?),
+        None => None,
+    };
     let stream: Box<dyn Connection> = match dial(api, endpoint).await? {
         Socket::Unix(socket) => Box::new(socket),
         Socket::Inside(stream) => Box::new(stream),
@@ -151,11 +159,23 @@ async fn open(
         .header(HOST, endpoint.authority())
         .header(CONTENT_TYPE, PROTOBUF)
         .header(ACCEPT, PROTOBUF);
-    if let Some(authorization) = &api.authorization {
-        request = request.header(AUTHORIZATION, authorization.header());
+    if let Some(header) = &header {
+        request = request.header(AUTHORIZATION, &header.value);
     }
     let request = request.body(Full::new(call)).map_err(|e| Error::connection("cannot subscribe").caused_by(e))?;
-    sender.send_request(request).await.map_err(failed)
+    let response = sender.send_request(request).await.map_err(failed)?;
+    Ok((response, header.map(|header| header.number)))
+}
+
+/// Notes what the answer says of the header with this number; what happened if another is to be tried.
+fn judge(api: &Api, response: &Response<Incoming>, header: Option<u64>) -> Option<StreamEvent> {
+    let (authorization, header) = (api.authorization.as_ref()?, header?);
+    match response.status() {
+        StatusCode::UNAUTHORIZED if authorization.refused(header) => return Some(StreamEvent::Unauthorized),
+        StatusCode::OK => authorization.accepted(),
+        _ => {}
+    }
+    None
 }
 
 async fn follow(endpoint: &Endpoint, response: Response<Incoming>, events: &mpsc::Sender<StreamEvent>) -> StreamEvent {

@@ -2,6 +2,7 @@
 //! `python/mesos` turns messages into bytes and checks arguments.
 
 mod aio;
+mod auth;
 mod connection;
 mod dicts;
 mod dispatcher;
@@ -30,6 +31,8 @@ mod _core {
 
     #[pymodule_export]
     use super::aio::Events;
+    #[pymodule_export]
+    use super::auth::Authentication;
     #[pymodule_export]
     use super::connection::Connection;
     #[pymodule_export]
@@ -88,6 +91,7 @@ mod _core {
         let logged = py.detach(|| {
             super::dispatcher::shutdown();
             super::aio::shutdown();
+            super::auth::shutdown();
             super::local::shutdown();
             super::logging::shutdown()
         });

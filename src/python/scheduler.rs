@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyWeakrefReference};
 
 use super::aio::{Classes, Events};
+use super::auth::Authentication;
 use super::dicts::{self, SchedulerEvents};
 use super::dispatcher::{self, Callbacks, Dispatcher, Exit, Names, parse};
 use super::guarded;
@@ -36,16 +37,19 @@ pub struct SchedulerDriver {
 #[pymethods]
 impl SchedulerDriver {
     #[new]
-    #[pyo3(signature = (framework, master, credential, suppressed_roles))]
+    #[pyo3(signature = (framework, master, credential, suppressed_roles, authentication=None))]
     fn new(
         framework: &[u8],
         master: String,
         credential: Option<(String, String)>,
         suppressed_roles: Vec<String>,
+        authentication: Option<&Authentication>,
     ) -> PyResult<Self> {
         let credential = credential.map(|(principal, secret)| Credential { principal, secret });
+        let authentication = authentication.map(|authentication| authentication.inner.clone());
+        let authentication = authentication.or(credential.map(driver::Authentication::Basic));
         let framework = Bytes::copy_from_slice(framework);
-        let core = driver::SchedulerDriver::new(Options { framework, master, credential, suppressed_roles })?;
+        let core = driver::SchedulerDriver::new(Options { framework, master, authentication, suppressed_roles })?;
         let core = Arc::new(core);
         let mut drivers = DRIVERS.get().lock().unwrap_or_else(PoisonError::into_inner);
         drivers.retain(|driver| driver.strong_count() > 0);
@@ -161,6 +165,12 @@ impl SchedulerDriver {
             (texts.0, texts.1, summary.is_connected() && self.core.status() == Status::Running, counts)
         };
         py.detach(|| self.core.summary(look)).unwrap_or_default()
+    }
+
+    /// The URL of the master and the id of the stream of events, while the driver is connected.
+    fn connection(&self, py: Python<'_>) -> Option<(String, String)> {
+        let look = |summary: &Summary| summary.connection().map(|open| (open.url.clone(), open.stream_id.clone()));
+        py.detach(|| self.core.summary(look)).flatten().filter(|_| self.core.status() == Status::Running)
     }
 
     #[pyo3(signature = (offer_ids, operations, filters))]

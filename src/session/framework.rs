@@ -43,6 +43,8 @@ struct Filled {
     id: Option<v1::FrameworkId>,
     #[prost(string, optional, tag = "7")]
     hostname: Option<String>,
+    #[prost(string, optional, tag = "8")]
+    principal: Option<String>,
 }
 
 impl Framework {
@@ -53,8 +55,11 @@ impl Framework {
         let decoded = v1::FrameworkInfo::decode(info.clone())
             .map_err(|e| Error::invalid("these bytes are not a FrameworkInfo").caused_by(e))?;
         let missing = |present: &str, value: &str| present.is_empty().then(|| value.to_owned());
-        let filled =
-            Filled { user: missing(&decoded.user, user), id: None, hostname: missing(decoded.hostname(), hostname) };
+        let filled = Filled {
+            user: missing(&decoded.user, user),
+            hostname: missing(decoded.hostname(), hostname),
+            ..Filled::default()
+        };
         let failover = decoded.failover_timeout();
         let id = decoded.id.as_ref().map(|id| id.value.clone()).filter(|id| !id.is_empty());
         Ok(Self {
@@ -66,6 +71,17 @@ impl Framework {
             partition_aware: has_capability(&decoded, v1::framework_info::capability::Type::PartitionAware),
             failover_timeout: Period::from_seconds(failover).unwrap_or_default(),
         })
+    }
+
+    /// Sets the principal if it is empty. The master refuses calls of a framework whose principal is not the one that it
+    /// authenticates with.
+    #[must_use]
+    pub fn with_principal(mut self, principal: Option<&str>) -> Self {
+        let has = v1::FrameworkInfo::decode(self.info.clone()).is_ok_and(|info| !info.principal().is_empty());
+        if let Some(principal) = principal.filter(|_| !has) {
+            self.info = append(&self.info, &Filled { principal: Some(principal.to_owned()), ..Filled::default() });
+        }
+        self
     }
 
     /// Sets the id that the master has assigned.

@@ -12,7 +12,7 @@ pub mod scheduler;
 mod subscription;
 mod summary;
 
-pub use summary::Summary;
+pub use summary::{Connection, Summary};
 
 use std::fmt;
 use std::time::Instant;
@@ -123,6 +123,10 @@ pub enum StreamEvent {
     Redirected(Endpoint),
     /// The response has another HTTP status than 200 and 307. Holds the status and the body.
     Refused(u16, String),
+    /// The response is 401, and the next attempt may carry another authorization.
+    Unauthorized,
+    /// There is no authorization, and there will be none. Nothing was sent.
+    Denied(Error),
     /// The connection could not be established, or it ended. Holds the reason.
     Closed(String),
 }
@@ -143,7 +147,7 @@ pub enum StreamEvent {
 /// #     framework,
 /// #     suppressed_roles: Vec::new(),
 /// #     implicit_acknowledgements: true,
-/// #     principal: None,
+/// #     identity: None,
 /// #     backoff_factor: Period::from_secs(2),
 /// #     seed: 7,
 /// # });

@@ -154,6 +154,14 @@ pub trait Subscriber {
     fn on_redirected(&mut self, now: Instant, to: Endpoint);
     /// SUBSCRIBE was answered with an error's status.
     fn on_refused(&mut self, now: Instant, status: u16, body: &str);
+    /// SUBSCRIBE was answered with 401, and the next one carries another authorization.
+    fn on_unauthorized(&mut self, now: Instant) {
+        self.on_refused(now, 401, "");
+    }
+    /// There is no authorization to subscribe with.
+    fn on_denied(&mut self, now: Instant, error: Error) {
+        self.on_closed(now, &error.to_string());
+    }
     /// The connection could not be made, or is to be left; and why.
     fn on_closed(&mut self, now: Instant, reason: &str);
 
@@ -172,6 +180,8 @@ pub trait Subscriber {
             StreamEvent::Data(bytes) => self.on_data(now, &bytes),
             StreamEvent::Redirected(to) => self.on_redirected(now, to),
             StreamEvent::Refused(status, body) => self.on_refused(now, status, &body),
+            StreamEvent::Unauthorized => self.on_unauthorized(now),
+            StreamEvent::Denied(error) => self.on_denied(now, error),
             StreamEvent::Closed(reason) => self.on_closed(now, &reason),
         }
     }

@@ -17,6 +17,9 @@ from tests.python.support import WAIT_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+UNAUTHORIZED = (
+    b'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="stub"\r\nContent-Length: 4\r\n\r\nwho?'
+)
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
 STREAM = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nTransfer-Encoding: chunked\r\n"
@@ -49,6 +52,12 @@ def read_post(stream: io.BufferedReader) -> tuple[bytes, bytes] | None:
             break
     body = stream.read(length)
     return (head, body) if head.endswith(b"\r\n\r\n") and len(body) == length else None
+
+
+def authorization(head: bytes) -> str:
+    """The value of the header ``Authorization``; empty if there is none."""
+    lines = head.decode("latin-1").split("\r\n")
+    return next((line.partition(": ")[2] for line in lines if line.lower().startswith("authorization: ")), "")
 
 
 def end(connection: socket.socket, stream: io.BufferedReader, how: str) -> None:
@@ -88,6 +97,8 @@ class Stub:
     :param heartbeat: the interval of heartbeats in seconds, which SUBSCRIBED names
     :param silent: name the interval and send none
     :param agent: speak the executor's API
+    :param authorizes: whether a request is taken, from the value of its ``Authorization`` and the call; if not, the
+        answer is 401
     """
 
     def __init__(
@@ -96,7 +107,9 @@ class Stub:
         heartbeat: float = 15,
         silent: bool = False,
         agent: bool = False,
+        authorizes: Callable[[str, Any], bool] = lambda *_: True,
     ) -> None:
+        self._authorizes = authorizes
         self._answer, self._heartbeat, self._silent = answer, heartbeat, silent
         self._api: Any = executor_pb2 if agent else scheduler_pb2
         self._subscribed = (subscribed_to_agent if agent else subscribed_to_master)(heartbeat)
@@ -109,6 +122,8 @@ class Stub:
         """Every call, SUBSCRIBE excepted, that arrived whole: when, on which connection, and the call."""
         self.accepted: list[Any] = []
         """The calls that count as processed, in order."""
+        self.authorizations: list[tuple[str, Any]] = []
+        """The ``Authorization`` of each request, SUBSCRIBE included, and its call."""
         self.subscriptions = 0
         self.connections = 0
         """Connections that carried calls."""
@@ -174,8 +189,12 @@ class Stub:
             first = read_post(stream)
             if first is None:
                 return
-            if self._api.Call.FromString(first[1]).type == self._api.Call.SUBSCRIBE:
-                self._events(connection)
+            call = self._api.Call.FromString(first[1])
+            if call.type == self._api.Call.SUBSCRIBE:
+                if self._authorized(first[0], call):
+                    self._events(connection)
+                else:
+                    connection.sendall(UNAUTHORIZED)
             else:
                 self._take_calls(connection, stream, first)
         except OSError:  # the client has left
@@ -183,6 +202,12 @@ class Stub:
         finally:
             stream.close()
             connection.close()
+
+    def _authorized(self, head: bytes, call: Any) -> bool:
+        shown = authorization(head)
+        with self._changed:
+            self.authorizations.append((shown, call))
+            return self._authorizes(shown, call)
 
     def _take_calls(self, connection: socket.socket, stream: io.BufferedReader, post: Any) -> None:
         with self._changed:
@@ -192,7 +217,8 @@ class Stub:
         number = 0
         while post is not None:
             call = self._api.Call.FromString(post[1])
-            reply = self._answer(mine, number, call)
+            authorized = self._authorized(post[0], call)
+            reply = self._answer(mine, number, call) if authorized else Reply(UNAUTHORIZED, accepted=False)
             with self._changed:
                 self.calls.append((time.monotonic(), mine, call))
                 if reply is not None and reply.accepted:

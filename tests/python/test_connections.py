@@ -248,7 +248,7 @@ def test_a_redirect_that_takes_the_credential_along_is_logged(
     scheduler = Recorder()
     credential = mesos_pb2.Credential(principal="alice", secret="s3cret")
     caplog.set_level("INFO", "mesos")
-    with heard("which gets the credential of 'alice' too") as told:
+    with heard("which gets the credential too: principal 'alice'") as told:
         with running(follower, scheduler, credential=credential):
             scheduler.wait("registered")
         assert told.wait(30)

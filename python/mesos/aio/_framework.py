@@ -7,7 +7,7 @@ import atexit
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from mesos import _arguments, _core, _logging, _master
+from mesos import _arguments, _authentication, _core, _logging, _master
 from mesos._display._drivers import DisplayedDriver
 from mesos.aio._events import MAKERS, Event, Subscribed, Update
 from mesos.aio._subscriber import Subscriber
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TypeAlias
 
+    from mesos.auth import Authentication, Header
     from mesos.local import LocalCluster
     from mesos.testing import RealCluster
 
@@ -65,6 +66,9 @@ class Framework(Subscriber[Event], DisplayedDriver):
     :param implicit_acknowledgements: whether an update is acknowledged when the next event is asked for. Otherwise
         :meth:`acknowledge` has to be called for each
     :param credential: sent as HTTP Basic
+    :param authentication: what gives the ``Authorization`` header: an object of :mod:`mesos.auth`, a callable that returns the
+        header's value, or the value. If neither this nor ``credential`` is given, the environment variable
+        ``REMESOS_AUTHENTICATION`` may name a file: :func:`mesos.auth.from_file`
     :param suppressed_roles: the roles that receive no offers until they are revived
     :raises ArgumentTypeError: an argument has the wrong type
     :raises ArgumentValueError: required fields of a message are not set
@@ -80,6 +84,7 @@ class Framework(Subscriber[Event], DisplayedDriver):
         *,
         implicit_acknowledgements: bool = True,
         credential: mesos_pb2.Credential | None = None,
+        authentication: Authentication | Callable[[], str | Header] | str | None = None,
         suppressed_roles: Iterable[str] = (),
     ) -> None:
         super().__init__()
@@ -88,6 +93,7 @@ class Framework(Subscriber[Event], DisplayedDriver):
         info = _arguments.message(framework, mesos_pb2.FrameworkInfo, "framework", self._misuse)
         suppressed = _arguments.roles(suppressed_roles, "suppressed_roles")
         pair = _arguments.credential(credential, mesos_pb2.Credential, "credential", self._misuse)
+        self._authentication = _authentication.find(authentication, pair)
         self._implicit = bool(implicit_acknowledgements)
         self._name = mesos_pb2.FrameworkInfo.FromString(info).name
         self._ids: list[mesos_pb2.FrameworkID] = []
@@ -95,7 +101,9 @@ class Framework(Subscriber[Event], DisplayedDriver):
         found, cluster, self._follower = _master.find(master)
         self._master = found
         # When this is freed, the core is freed before its cluster.
-        self._core: _core.SchedulerDriver = _core.SchedulerDriver(info, found, pair, suppressed)
+        self._core: _core.SchedulerDriver = _core.SchedulerDriver(
+            info, found, pair, suppressed, _authentication.core(self._authentication)
+        )
         self._cluster = cluster
 
     @property

@@ -12,6 +12,8 @@ from mesos.pymesos.utils import DAY, dict_class
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from mesos.auth import Authentication, Header
+
 Message: TypeAlias = "Mapping[str, Any]"
 _PATH = "/api/v1/scheduler"
 _GPU = "GPU_RESOURCES"
@@ -44,6 +46,8 @@ class MesosSchedulerDriver(Process):
     :param principal: sent as HTTP Basic, with ``secret``
     :param failover: whether the framework and its tasks stay at the master if a callback raises
     :param timeout: seconds; see :class:`mesos.pymesos.process.Process`
+    :param authentication: what gives the ``Authorization`` header, as for :class:`mesos.scheduler.MesosSchedulerDriver`;
+        pymesos has no such argument
     :raises ImportError: addict is wanted, and not installed
     """
 
@@ -58,6 +62,8 @@ class MesosSchedulerDriver(Process):
         secret: str | None = None,
         failover: bool = False,
         timeout: float = DAY,
+        *,
+        authentication: Authentication | Callable[[], str | Header] | str | None = None,
     ) -> None:
         super().__init__(timeout=timeout)
         self.sched = sched
@@ -68,6 +74,7 @@ class MesosSchedulerDriver(Process):
         self._failover = failover
         self._dict_cls = dict_class(use_addict)
         self._credential = None if principal is None or secret is None else (principal, secret)
+        self._authentication = authentication
 
     @property
     def framework(self) -> dict[str, Any]:
@@ -89,7 +96,13 @@ class MesosSchedulerDriver(Process):
         self._framework["id"] = {"value": value}
 
     def _new_driver(self) -> DictDriver:
-        return DictDriver(self, self.framework, _master(self.master_uri), credential=self._credential)
+        return DictDriver(
+            self,
+            self.framework,
+            _master(self.master_uri),
+            credential=self._credential,
+            authentication=self._authentication,
+        )
 
     def change_master(self, new_master: str | None) -> None:
         """Leaves the master for another one; for none, until this is called again.

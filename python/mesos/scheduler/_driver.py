@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 from typing import TYPE_CHECKING, Any
 
-from mesos import _arguments, _callbacks, _cells, _conflicts, _core, _imported, _logging, _master, _misuse  # noqa: F401  (only to be there)
+from mesos import _arguments, _authentication, _callbacks, _cells, _conflicts, _core, _imported, _logging, _master, _misuse  # noqa: F401  (only to be there)
 from mesos._display._drivers import DisplayedDriver
 from mesos._driver import Driver
 from mesos.errors import ArgumentTypeError, DriverError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from mesos._follower import Follower
+    from mesos.auth import Authentication, Header
     from mesos.local import LocalCluster
     from mesos.testing import RealCluster
 
@@ -50,6 +51,9 @@ class MesosSchedulerDriver(Driver, DisplayedDriver, SchedulerDriver):
     :param implicitAcknowledgements: whether a status update is acknowledged when ``statusUpdate`` returns
     :param credential: sent as HTTP Basic. Also accepted as the fourth argument, its position before Mesos 0.22
     :param suppressedRoles: the roles that receive no offers until they are revived
+    :param authentication: what gives the ``Authorization`` header: an object of :mod:`mesos.auth`, a callable that returns the
+        header's value, or the value. If neither this nor ``credential`` is given, the environment variable
+        ``REMESOS_AUTHENTICATION`` may name a file: :func:`mesos.auth.from_file`
     :param loop: an asyncio event loop. Callbacks that are coroutine functions run in it, one at a time and in order; an
         update is acknowledged when the coroutine has ended, and its exceptions are handled as those of other callbacks.
         :meth:`join` and :meth:`run`, which would block it, raise :class:`mesos.errors.DriverError` in its thread
@@ -68,6 +72,7 @@ class MesosSchedulerDriver(Driver, DisplayedDriver, SchedulerDriver):
         credential: mesos_pb2.Credential | None = None,
         suppressedRoles: Iterable[str] | None = None,
         *,
+        authentication: Authentication | Callable[[], str | Header] | str | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(loop)
@@ -82,12 +87,15 @@ class MesosSchedulerDriver(Driver, DisplayedDriver, SchedulerDriver):
         info = _arguments.message(framework, mesos_pb2.FrameworkInfo, "framework", self._misuse)
         suppressed = [] if suppressedRoles is None else _arguments.roles(suppressedRoles, "suppressedRoles")
         pair = _arguments.credential(credential, mesos_pb2.Credential, "credential", self._misuse)
+        self._authentication = _authentication.find(authentication, pair)
         self._scheduler = scheduler
         self._implicit = bool(implicitAcknowledgements)
         _logging.set_level()
         found, cluster, self._follower = self._find_master(master)
         # When this is freed, the core is freed before its cluster.
-        self._core: _core.SchedulerDriver = _core.SchedulerDriver(info, found, pair, suppressed)
+        self._core: _core.SchedulerDriver = _core.SchedulerDriver(
+            info, found, pair, suppressed, _authentication.core(self._authentication)
+        )
         self._cluster = cluster
         self._info, self._master = info, found
 

@@ -5,6 +5,7 @@
 //! acknowledgement is one POST in Mesos' API, so how calls are written decides what an update costs. The master takes
 //! pipelined requests; its own client (`src/scheduler/scheduler.cpp`) sends them so.
 
+mod authority;
 mod pipeline;
 mod reply;
 mod socket;
@@ -14,6 +15,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use self::authority::Authority;
 pub use self::pipeline::Left;
 use self::pipeline::Pipeline;
 use self::socket::Socket;
@@ -54,6 +56,7 @@ pub struct Calls<S: Session> {
     api: Api,
     endpoint: Endpoint,
     pipeline: Pipeline<S>,
+    authority: Authority,
     connection: Connection,
     /// When the connection is to be looked at, though nothing woke us.
     timer: Timer,
@@ -77,10 +80,11 @@ enum Connection {
 impl<S: Session> Calls<S> {
     /// No call yet, and no connection. `stream_id` is what the stream's `Mesos-Stream-Id` header said.
     pub fn new(api: Api, endpoint: Endpoint, stream_id: Option<&str>, clock: Clock) -> Self {
-        let pipeline = Pipeline::new(request_head(&api, &endpoint, stream_id));
+        let authority = Authority::new(request_head(&api, &endpoint, stream_id), api.authorization.clone());
+        let pipeline = Pipeline::new(authority.head());
         let now = clock.now();
         let (timer, connection) = (clock.timer(now), Connection::Closed { until: now });
-        Self { api, endpoint, pipeline, connection, timer, clock, used: now, last: false }
+        Self { api, endpoint, pipeline, authority, connection, timer, clock, used: now, last: false }
     }
 
     /// Adds a call behind the others.
@@ -117,10 +121,16 @@ impl<S: Session> Calls<S> {
             if self.pipeline.is_overfull() {
                 return Poll::Ready(Progress::Stuck("no call is answered, and too many wait".to_owned()));
             }
+            let refused = self.pipeline.refused();
+            if let Some(head) = refused
+                && self.authorize(context, head).is_ready()
+            {
+                continue;
+            }
             match &mut self.connection {
                 Connection::Closed { until } => {
                     let until = *until;
-                    if !self.pipeline.has_work() {
+                    if !self.pipeline.has_work() || refused.is_some() {
                         return Poll::Pending;
                     }
                     ready!(self.wait(context, until));
@@ -138,6 +148,25 @@ impl<S: Session> Calls<S> {
                 },
             }
         }
+    }
+
+    /// Every call that was written has been answered, some with 401. Ready when they are to be sent again, or there is
+    /// nothing to send them with.
+    fn authorize(&mut self, context: &mut Context<'_>, refused: u64) -> Poll<()> {
+        match ready!(self.authority.renew(context, refused)) {
+            Some(Ok(head)) => {
+                self.pipeline.set_head(head);
+                self.pipeline.resume();
+            }
+            Some(Err(error)) => {
+                self.pipeline.failed();
+                let delay = self.retry_delay();
+                tracing::warn!("Calls to {} wait: {error}; asking again in {delay:?}", self.endpoint);
+                self.authority.renew_later(&self.clock, delay);
+            }
+            None => self.pipeline.give_up(),
+        }
+        Poll::Ready(())
     }
 
     /// Waits until it is later than this; the timer is the only one there is.
@@ -194,7 +223,7 @@ impl<S: Session> Calls<S> {
         if !self.read(context, look)? {
             return Poll::Ready(Ok(false));
         }
-        if self.pipeline.has_answer() {
+        if self.pipeline.has_answer() || (self.pipeline.refused().is_some() && !self.authority.is_renewing()) {
             return Poll::Ready(Ok(true));
         }
         if !due && !self.pipeline.has_to_write() {
@@ -220,7 +249,11 @@ impl<S: Session> Calls<S> {
         while let Poll::Ready(read) = socket.poll_read(context, &mut self.pipeline.input, look) {
             let ended = read.map_err(broke)? == 0;
             self.used = self.clock.now();
-            if !self.pipeline.take_replies(self.used, ended)? {
+            let goes_on = self.pipeline.take_replies(self.used, ended);
+            if self.pipeline.take_accepted() {
+                self.authority.accepted();
+            }
+            if !goes_on? {
                 return if ended { Err(Error::connection("the other side closed it")) } else { Ok(false) };
             }
         }
@@ -229,6 +262,9 @@ impl<S: Session> Calls<S> {
 
     fn write(&mut self, context: &mut Context<'_>, now: Instant) -> Result<()> {
         let Connection::Open(socket) = &mut self.connection else { return Ok(()) };
+        if let Some(head) = self.authority.newer(self.pipeline.head()) {
+            self.pipeline.set_head(head);
+        }
         loop {
             let output = self.pipeline.output(now);
             if output.is_empty() {
@@ -293,7 +329,7 @@ fn broke(error: std::io::Error) -> Error {
     Error::connection("it broke").caused_by(error)
 }
 
-/// What every request begins with, up to the length of its body.
+/// What every request begins with, up to its `Authorization`.
 fn request_head(api: &Api, endpoint: &Endpoint, stream_id: Option<&str>) -> Vec<u8> {
     let mut head = format!(
         "POST {} HTTP/1.1\r\nHost: {}\r\nAccept: application/x-protobuf\r\nContent-Type: application/x-protobuf\r\n",
@@ -303,9 +339,5 @@ fn request_head(api: &Api, endpoint: &Endpoint, stream_id: Option<&str>) -> Vec<
     if let Some(stream_id) = stream_id {
         head += &format!("Mesos-Stream-Id: {stream_id}\r\n");
     }
-    if let Some(authorization) = &api.authorization {
-        head += &format!("Authorization: {}\r\n", authorization.header());
-    }
-    head += "Content-Length: ";
     head.into_bytes()
 }

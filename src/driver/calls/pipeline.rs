@@ -44,6 +44,18 @@ struct Entry<C> {
     end: u64,
     /// How often a gateway could not pass it on.
     tries: u32,
+    /// The number of the head that it was written with.
+    head: u64,
+}
+
+/// What every request begins with, up to the length of its body.
+#[derive(Debug, Default)]
+pub struct Head {
+    pub bytes: Vec<u8>,
+    /// Which of the subscription's it is.
+    pub number: u64,
+    /// Whether there may be another when this one is answered with 401.
+    pub renews: bool,
 }
 
 /// What was not sent, or not answered, when there is nobody any more to send it to.
@@ -56,7 +68,12 @@ pub struct Left<C> {
 
 /// The calls of one subscription.
 pub struct Pipeline<S: Session> {
-    head: Vec<u8>,
+    head: Head,
+    /// Answered with 401, and so not processed, with the bodies of the answers: to be sent again, before all others,
+    /// with another head.
+    refused: Vec<(Entry<S::Call>, String)>,
+    /// Whether a call was processed that was written with the head there is.
+    accepted: bool,
     waiting: VecDeque<Entry<S::Call>>,
     /// Written and not answered yet, in order.
     outstanding: VecDeque<Entry<S::Call>>,
@@ -83,10 +100,12 @@ pub struct Pipeline<S: Session> {
 }
 
 impl<S: Session> Pipeline<S> {
-    /// Nothing is waiting yet. `head` is what every request begins with, up to the length of its body.
-    pub fn new(head: Vec<u8>) -> Self {
+    /// Nothing is waiting yet.
+    pub fn new(head: Head) -> Self {
         Self {
             head,
+            refused: Vec::new(),
+            accepted: false,
             waiting: VecDeque::new(),
             outstanding: VecDeque::new(),
             answers: VecDeque::new(),
@@ -109,12 +128,12 @@ impl<S: Session> Pipeline<S> {
         if self.failures > 0 {
             self.waiting_bytes = self.waiting_bytes.saturating_add(size(&call));
         }
-        self.waiting.push_back(Entry { call, then: None, end: 0, tries: 0 });
+        self.waiting.push_back(unwritten(call));
     }
 
     /// Whether every call was written and answered.
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.outstanding.is_empty() && self.answers.is_empty()
+        !self.has_work() && self.answers.is_empty()
     }
 
     /// Whether a call waits that may be written now.
@@ -124,7 +143,7 @@ impl<S: Session> Pipeline<S> {
 
     /// Whether a call waits, or was not answered.
     pub fn has_work(&self) -> bool {
-        !self.waiting.is_empty() || !self.outstanding.is_empty()
+        !self.waiting.is_empty() || !self.outstanding.is_empty() || !self.refused.is_empty()
     }
 
     /// Whether answers are expected.
@@ -160,6 +179,40 @@ impl<S: Session> Pipeline<S> {
     /// The next answer that somebody waits for.
     pub fn next_answer(&mut self) -> Option<Answer<S::Call>> {
         self.answers.pop_front()
+    }
+
+    /// The number of the head that was refused, once all calls that were written with it are answered. Nothing is written
+    /// until [`Self::resume`] or [`Self::give_up`] is called.
+    pub fn refused(&self) -> Option<u64> {
+        self.refused.iter().map(|(entry, _)| entry.head).max().filter(|_| self.outstanding.is_empty())
+    }
+
+    /// The number of the head there is.
+    pub fn head(&self) -> u64 {
+        self.head.number
+    }
+
+    /// Writes calls with this head from now on.
+    pub fn set_head(&mut self, head: Head) {
+        self.head = head;
+    }
+
+    /// Sends the calls again that were refused, in their order.
+    pub fn resume(&mut self) {
+        for (entry, _) in std::mem::take(&mut self.refused).into_iter().rev() {
+            self.waiting.push_front(entry);
+        }
+    }
+
+    /// There is no other head: the calls that were refused are answered so.
+    pub fn give_up(&mut self) {
+        let refused = std::mem::take(&mut self.refused);
+        self.answers.extend(refused.into_iter().map(|(entry, body)| (entry.call, 401, body)));
+    }
+
+    /// Whether a call was processed, since this was last asked, that was written with the head there is.
+    pub fn take_accepted(&mut self) -> bool {
+        std::mem::take(&mut self.accepted)
     }
 
     /// Whether more waits than can be kept while nothing is answered.
@@ -225,12 +278,14 @@ impl<S: Session> Pipeline<S> {
     /// Another connection could not be made, or ended before anything was answered on it.
     pub fn failed(&mut self) {
         self.failures = self.failures.saturating_add(1);
-        self.waiting_bytes = self.waiting.iter().fold(0, |sum, entry| sum.saturating_add(size(&entry.call)));
+        let calls = self.refused.iter().map(|(entry, _)| entry).chain(&self.waiting);
+        self.waiting_bytes = calls.fold(0, |sum, entry| sum.saturating_add(size(&entry.call)));
     }
 
     /// Gives up.
     pub fn leave(mut self) -> Left<S::Call> {
         self.disconnected();
+        self.resume();
         let mut left = Left { unsent: Vec::new(), inquiries: Vec::new() };
         for entry in self.waiting {
             match entry.then {
@@ -242,7 +297,8 @@ impl<S: Session> Pipeline<S> {
     }
 
     fn may_write(&self) -> bool {
-        self.answered.saturating_add(self.outstanding.len()) < self.usual.min(self.most)
+        self.refused.is_empty()
+            && self.answered.saturating_add(self.outstanding.len()) < self.usual.min(self.most)
             && self.outstanding.len() < WINDOW
             && self.outstanding.front().is_none_or(|oldest| self.made.saturating_sub(oldest.end) < WINDOW_BYTES)
     }
@@ -251,15 +307,15 @@ impl<S: Session> Pipeline<S> {
         let (before, length) = (self.output.len(), entry.call.encoded_len());
         let digits = length.to_string();
         self.output.reserve(
-            [self.head.len(), digits.len(), HEAD_END.len(), length].into_iter().fold(0, usize::saturating_add),
+            [self.head.bytes.len(), digits.len(), HEAD_END.len(), length].into_iter().fold(0, usize::saturating_add),
         );
-        self.output.extend_from_slice(&self.head);
+        self.output.extend_from_slice(&self.head.bytes);
         self.output.extend_from_slice(digits.as_bytes());
         self.output.extend_from_slice(HEAD_END);
         entry.call.encode(&mut self.output);
         tracing::debug!("Sent {}", entry.call.name());
         self.made = self.made.saturating_add(self.output.len().saturating_sub(before) as u64);
-        entry.end = self.made;
+        (entry.end, entry.head) = (self.made, self.head.number);
         self.outstanding.push_back(entry);
         self.since.get_or_insert(now);
     }
@@ -284,12 +340,23 @@ impl<S: Session> Pipeline<S> {
         self.answered = self.answered.saturating_add(1);
         self.failures = 0;
         self.since = (!self.outstanding.is_empty()).then_some(now);
+        self.take_limits(&reply);
+        if reply.status == 401 && self.head.renews {
+            self.refused.push((entry, reply.body));
+            return !reply.close;
+        }
+        self.accepted |= entry.head == self.head.number && reply.status < 500;
         if let Some(call) = entry.then {
-            self.waiting.push_front(Entry { call: *call, then: None, end: 0, tries: 0 });
+            self.waiting.push_front(unwritten(*call));
         }
         if !(200..300).contains(&reply.status) || entry.call.answer_counts() {
             self.answers.push_back((entry.call, reply.status, reply.body));
         }
+        !reply.close
+    }
+
+    /// What a reply says of further calls on its connection.
+    fn take_limits(&mut self, reply: &Reply) {
         self.most = reply.more.map_or(self.most, |more| self.answered.saturating_add(more));
         let idle = reply.idle.map(|idle| idle.saturating_sub(Duration::from_secs(1)));
         self.idle_max = idle.map_or(self.idle_max, |idle| idle.min(IDLE_MAX));
@@ -301,7 +368,6 @@ impl<S: Session> Pipeline<S> {
         } else if self.answered >= self.usual {
             self.usual = self.usual.saturating_mul(2);
         }
-        !reply.close
     }
 
     /// The other side has not processed, and will not process, what it has not answered.
@@ -310,16 +376,21 @@ impl<S: Session> Pipeline<S> {
     }
 }
 
+/// A call that was not written yet.
+fn unwritten<C>(call: C) -> Entry<C> {
+    Entry { call, then: None, end: 0, tries: 0, head: 0 }
+}
+
 /// A call whose fate is unknown, as it may be sent again.
 fn repeat<S: Session>(entry: Entry<S::Call>) -> Option<Entry<S::Call>> {
-    let Entry { call, then, tries, .. } = entry;
+    let Entry { call, then, tries, head, .. } = entry;
     // It takes another's place already.
     if then.is_some() {
-        return Some(Entry { call, then, end: 0, tries });
+        return Some(Entry { call, then, end: 0, tries, head });
     }
     match S::unanswered(call) {
-        Unanswered::Repeat(call) => Some(Entry { call, then: None, end: 0, tries }),
-        Unanswered::Replace { by, then } => Some(Entry { call: by, then: then.map(Box::new), end: 0, tries }),
+        Unanswered::Repeat(call) => Some(Entry { call, then: None, end: 0, tries, head }),
+        Unanswered::Replace { by, then } => Some(Entry { call: by, then: then.map(Box::new), end: 0, tries, head }),
         Unanswered::GiveUp => None,
     }
 }

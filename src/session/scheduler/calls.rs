@@ -37,6 +37,10 @@ impl SchedulerSession {
     /// libmesos' master takes back a framework's update by an error; other calls are refused without a word to it.
     pub(super) fn on_call_refused(&mut self, call: &Call, status: u16, body: String) {
         tracing::warn!("The master refused {:?}: HTTP {status}: {body}", call.kind());
+        // As `src/scheduler/scheduler.cpp` does: no call can be made any more.
+        if status == 401 && self.mode == Mode::Running {
+            return self.end_by_master(self.refused_authentication());
+        }
         if matches!(call, Call::UpdateFramework(_)) && self.mode == Mode::Running {
             self.abort_with(Error::refused(body));
         }

@@ -19,8 +19,8 @@ pub struct Config {
     /// Whether an update is acknowledged when its callback has returned. Otherwise the framework
     /// acknowledges it itself.
     pub implicit_acknowledgements: bool,
-    /// The principal of the credential, for messages to people.
-    pub principal: Option<String>,
+    /// Who authenticates, for messages to people, such as `principal 'alice'`.
+    pub identity: Option<String>,
     /// The first window of the back-off, `MESOS_REGISTRATION_BACKOFF_FACTOR`.
     pub backoff_factor: Period,
     /// The seed of the random delays.
@@ -46,7 +46,7 @@ pub struct Config {
 /// #     framework,
 /// #     suppressed_roles: Vec::new(),
 /// #     implicit_acknowledgements: true,
-/// #     principal: None,
+/// #     identity: None,
 /// #     backoff_factor: Period::from_secs(2),
 /// #     seed: 7,
 /// # });

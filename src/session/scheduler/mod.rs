@@ -57,7 +57,7 @@ const REDIRECTS_MAX: u8 = 5;
 ///     framework: Framework::new(info.encode_to_vec().into(), "user", "host")?,
 ///     suppressed_roles: Vec::new(),
 ///     implicit_acknowledgements: true,
-///     principal: None,
+///     identity: None,
 ///     backoff_factor: Period::from_secs(2),
 ///     seed: 7,
 /// });
@@ -73,7 +73,7 @@ pub struct SchedulerSession {
     framework: Framework,
     suppressed: BTreeSet<String>,
     implicit_acknowledgements: bool,
-    principal: Option<String>,
+    identity: Option<String>,
     /// Without any byte until the time of `Subscribed`, the stream counts as dead.
     subscription: Subscription,
     mode: Mode,
@@ -164,11 +164,11 @@ impl Subscriber for SchedulerSession {
         if self.current.as_ref().is_some_and(|from| from.tls) && !master.tls {
             return self.on_closed(now, &format!("redirected from https to {master}, which is not followed"));
         }
-        match &self.principal {
+        match &self.identity {
             None => tracing::info!("Redirected to the leading master at {master}"),
-            Some(principal) => {
+            Some(identity) => {
                 tracing::info!(
-                    "Redirected to the leading master at {master}, which gets the credential of '{principal}' too"
+                    "Redirected to the leading master at {master}, which gets the credential too: {identity}"
                 );
             }
         }
@@ -178,11 +178,7 @@ impl Subscriber for SchedulerSession {
 
     fn on_refused(&mut self, now: Instant, status: u16, body: &str) {
         match status {
-            401 => {
-                let who =
-                    self.principal.as_ref().map_or("no principal was given".to_owned(), |p| format!("principal '{p}'"));
-                self.end_by_master(Error::authentication(format!("Master refused authentication: {who}")));
-            }
+            401 => self.end_by_master(self.refused_authentication()),
             // Recovering, no leader elected, or not yet listening on this path (`src/scheduler/scheduler.cpp`).
             404 | 500.. => self.on_closed(now, &format!("HTTP {status}: {body}")),
             _ => {
@@ -190,6 +186,18 @@ impl Subscriber for SchedulerSession {
                 self.end_by_master(Error::refused(why));
             }
         }
+    }
+
+    fn on_unauthorized(&mut self, now: Instant) {
+        if self.mode != Mode::Running {
+            return self.on_closed(now, "HTTP 401");
+        }
+        tracing::info!("The master answered SUBSCRIBE with 401; trying again with another authorization");
+        self.subscribe(now);
+    }
+
+    fn on_denied(&mut self, _now: Instant, error: Error) {
+        self.end_by_master(error);
     }
 
     fn on_closed(&mut self, now: Instant, reason: &str) {
@@ -220,7 +228,7 @@ impl SchedulerSession {
             framework: config.framework,
             suppressed: config.suppressed_roles.into_iter().collect(),
             implicit_acknowledgements: config.implicit_acknowledgements,
-            principal: config.principal,
+            identity: config.identity,
             subscription: Subscription::new(backoff),
             mode: Mode::Running,
             detected: None,
@@ -321,6 +329,11 @@ impl SchedulerSession {
             suppressed_roles: self.suppressed.iter().cloned().collect(),
         }));
         self.outputs.push_back(Output::Subscribe(attempt, master, subscribe.to_bytes()));
+    }
+
+    fn refused_authentication(&self) -> Error {
+        let who = self.identity.as_deref().unwrap_or("no principal was given");
+        Error::authentication(format!("Master refused authentication: {who}"))
     }
 
     fn leave_stream(&mut self) {

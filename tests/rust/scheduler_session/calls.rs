@@ -193,7 +193,7 @@ fn an_update_is_acknowledged_when_its_callback_has_returned_unless_the_framework
             framework,
             suppressed_roles: vec![],
             implicit_acknowledgements,
-            principal: None,
+            identity: None,
             backoff_factor: (2 * SECOND).into(),
             seed: 7,
         };

@@ -36,7 +36,7 @@ fn world_of(info: v1::FrameworkInfo, seed: u64) -> World {
         framework,
         suppressed_roles: vec![],
         implicit_acknowledgements: true,
-        principal: Some("alice".into()),
+        identity: Some("principal 'alice'".into()),
         backoff_factor: (2 * SECOND).into(),
         seed,
     };

@@ -21,7 +21,7 @@ struct World {
 }
 
 fn world() -> World {
-    World { pipeline: Pipeline::new(b"L:".to_vec()), now: clock::now() }
+    World { pipeline: Pipeline::new(Head { bytes: b"L:".to_vec(), ..Head::default() }), now: clock::now() }
 }
 
 impl World {
