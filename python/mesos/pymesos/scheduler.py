@@ -46,8 +46,8 @@ class MesosSchedulerDriver(Process):
     :param principal: sent as HTTP Basic, with ``secret``
     :param failover: whether the framework and its tasks stay at the master if a callback raises
     :param timeout: seconds; see :class:`mesos.pymesos.process.Process`
-    :param authentication: what gives the ``Authorization`` header, as for :class:`mesos.scheduler.MesosSchedulerDriver`;
-        pymesos has no such argument
+    :param authentication: what gives the ``Authorization`` header, as for
+        :class:`mesos.scheduler.MesosSchedulerDriver`; pymesos has no such argument
     :raises ImportError: addict is wanted, and not installed
     """
 
