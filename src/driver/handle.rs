@@ -248,7 +248,7 @@ mod tests {
 
     fn start(handle: &Handle<Broken>) -> watch::Sender<Option<Endpoint>> {
         let (detector, endpoint) = watch::channel(None);
-        let api = Api { path: "/".to_owned(), authorization: None, socket: None, place: None };
+        let api = Api { path: "/".to_owned(), media_type: "", authorization: None, socket: None, place: None };
         let started = handle
             .start(None, || Ok(Start { session: Broken, endpoint, api, clock: Clock::real(), end_within: |_| {} }));
         assert!(started.expect("an IO thread"));

@@ -34,7 +34,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// master's heartbeats.
 const KEEP_ALIVE_PROBES: u32 = 5;
 const PEER_TIMEOUT: Duration = Duration::from_secs(75);
-const PROTOBUF: &str = "application/x-protobuf";
+/// What the APIs of schedulers and executors speak.
+pub const PROTOBUF: &str = "application/x-protobuf";
 const ERROR_BODY_MAX: usize = 64 << 10;
 
 /// A connection, plain or TLS.
@@ -46,6 +47,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 pub struct Api {
     /// `/api/v1/scheduler`, `/slave(1)/api/v1/executor`.
     pub path: String,
+    /// What SUBSCRIBE and events are written in.
+    pub media_type: &'static str,
     pub authorization: Option<Authorization>,
     /// The agent's domain socket, instead of its port.
     pub socket: Option<PathBuf>,
@@ -104,6 +107,16 @@ fn innermost<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::
     cause
 }
 
+/// Connects as [`dial`] does, and speaks TLS if the endpoint does.
+pub async fn connect(api: &Api, endpoint: &Endpoint) -> Result<Box<dyn Connection>> {
+    Ok(match dial(api, endpoint).await? {
+        Socket::Unix(socket) => Box::new(socket),
+        Socket::Inside(stream) => Box::new(stream),
+        Socket::Tcp(tcp) if endpoint.tls => secure(endpoint, tcp).await?,
+        Socket::Tcp(tcp) => Box::new(tcp),
+    })
+}
+
 /// Speaks TLS on a connection.
 pub async fn secure(endpoint: &Endpoint, tcp: TcpStream) -> Result<Box<dyn Connection>> {
     let failed = || Error::connection("cannot connect: TLS");
@@ -145,20 +158,15 @@ async fn open(
         Some(authorization) => Some(authorization.header().await?),
         None => None,
     };
-    let stream: Box<dyn Connection> = match dial(api, endpoint).await? {
-        Socket::Unix(socket) => Box::new(socket),
-        Socket::Inside(stream) => Box::new(stream),
-        Socket::Tcp(tcp) if endpoint.tls => secure(endpoint, tcp).await?,
-        Socket::Tcp(tcp) => Box::new(tcp),
-    };
+    let stream = connect(api, endpoint).await?;
     // Told before the SUBSCRIBE is written: without this, the master has certainly not got it.
     let _ = events.send(StreamEvent::Connected).await;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
     tokio::spawn(connection);
     let mut request = Request::post(&api.path)
         .header(HOST, endpoint.authority())
-        .header(CONTENT_TYPE, PROTOBUF)
-        .header(ACCEPT, PROTOBUF);
+        .header(CONTENT_TYPE, api.media_type)
+        .header(ACCEPT, api.media_type);
     if let Some(header) = &header {
         request = request.header(AUTHORIZATION, &header.value);
     }
@@ -216,7 +224,7 @@ async fn read(mut body: Incoming, events: &mpsc::Sender<StreamEvent>) -> StreamE
 }
 
 /// The master that a `Location` names: protocol-relative as Mesos sends it, absolute, or a bare `host:port`.
-fn redirect(from: &Endpoint, location: &str) -> Option<Endpoint> {
+pub fn redirect(from: &Endpoint, location: &str) -> Option<Endpoint> {
     let (tls, rest) = match location.split_once("//") {
         Some(("https:", rest)) => (true, rest),
         Some(("http:", rest)) => (false, rest),
