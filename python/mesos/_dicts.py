@@ -6,14 +6,16 @@ import atexit
 import base64
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mesos import _core, _logging, _master
+from mesos import _authentication, _core, _logging, _master
 from mesos._driver import Driver
 from mesos.errors import ArgumentValueError, DriverAbortedError, DriverError, DriverTimeoutError
 from mesos.executor._driver import agent_variables, print_at_once
 from mesos.interface import mesos_pb2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from mesos.auth import Authentication, Header
 
 atexit.register(_core.shutdown)
 _RUNNING = mesos_pb2.DRIVER_RUNNING
@@ -98,6 +100,7 @@ class DictDriver(EventDriver):
     :param framework: a v1 ``FrameworkInfo``
     :param master: as for :class:`mesos.scheduler.MesosSchedulerDriver`
     :param credential: a principal and its secret, sent as HTTP Basic
+    :param authentication: what gives the ``Authorization`` header; see :class:`mesos.scheduler.MesosSchedulerDriver`
     :param implicit_acknowledgements: whether an update is acknowledged when the receiver has returned
     :param suppressed_roles: the roles that receive no offers until they are revived
     :raises ArgumentTypeError: the framework holds what JSON cannot say
@@ -112,16 +115,20 @@ class DictDriver(EventDriver):
         master: Any,
         *,
         credential: tuple[str, str] | None = None,
+        authentication: Authentication | Callable[[], str | Header] | str | None = None,
         implicit_acknowledgements: bool = False,
         suppressed_roles: Iterable[str] = (),
     ) -> None:
         super().__init__(receiver)
+        self._authentication = _authentication.find(authentication, credential)
         self._implicit = implicit_acknowledgements
         info = _core.from_dict("mesos.v1.FrameworkInfo", dict(framework))
         _logging.set_level()
         found, cluster, self._follower = _master.find(master)
         # When this is freed, the core is freed before its cluster.
-        self._core: _core.SchedulerDriver = _core.SchedulerDriver(info, found, credential, list(suppressed_roles))
+        self._core: _core.SchedulerDriver = _core.SchedulerDriver(
+            info, found, credential, list(suppressed_roles), _authentication.core(self._authentication)
+        )
         self._cluster = cluster
 
     def start(self) -> mesos_pb2.Status.ValueType:
@@ -146,6 +153,11 @@ class DictDriver(EventDriver):
         finally:
             if self._follower is not None and not self.running:
                 self._follower.end()
+
+    @property
+    def connection(self) -> tuple[str, str] | None:
+        """The URL of the master, and the ``Mesos-Stream-Id`` of the subscription. None while there is no connection."""
+        return self._core.connection()
 
     def call(self, call: dict[str, Any]) -> None:
         """Sends a call, after those before it. Does not wait for the master's answer.

@@ -184,6 +184,7 @@ impl<S: Session> Loop<S> {
         let Some(link) = &mut self.link else { return };
         let event = event.unwrap_or_else(|| StreamEvent::Closed("the stream's task ended".to_owned()));
         if let StreamEvent::Opened(id) = &event {
+            self.shared.summary().opened(link.endpoint.to_string(), id.as_deref());
             link.calls = Some(Calls::new(
                 self.start.api.clone(),
                 link.endpoint.clone(),

@@ -167,6 +167,12 @@ impl SchedulerDriver {
         py.detach(|| self.core.summary(look)).unwrap_or_default()
     }
 
+    /// The URL of the master and the id of the stream of events, while the driver is connected.
+    fn connection(&self, py: Python<'_>) -> Option<(String, String)> {
+        let look = |summary: &Summary| summary.connection().map(|open| (open.url.clone(), open.stream_id.clone()));
+        py.detach(|| self.core.summary(look)).flatten().filter(|_| self.core.status() == Status::Running)
+    }
+
     #[pyo3(signature = (offer_ids, operations, filters))]
     fn accept(
         &self,

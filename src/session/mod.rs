@@ -13,7 +13,7 @@ pub mod scheduler;
 mod subscription;
 mod summary;
 
-pub use summary::Summary;
+pub use summary::{Connection, Summary};
 
 use std::fmt;
 use std::time::Instant;

@@ -12,6 +12,25 @@ use crate::wire::views::StatusView;
 /// So many tasks that are over are remembered, so that an update that comes again is not counted again.
 const REMEMBERED: usize = 1000;
 
+/// The stream of events that a driver reads.
+///
+/// ```
+/// use remesos::session::Summary;
+///
+/// let mut summary = Summary::default();
+/// summary.opened("http://master:5050".to_owned(), Some("stream"));
+/// assert_eq!(summary.connection(), None, "the framework is not registered yet");
+/// summary.registered(&b"\n\tframework"[..].into(), &Default::default());
+/// assert_eq!(summary.connection().map(|open| open.stream_id.as_str()), Some("stream"));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Connection {
+    /// Where the master's or the agent's API is.
+    pub url: String,
+    /// The id of the stream, `Mesos-Stream-Id`. Empty if the other side gave none.
+    pub stream_id: String,
+}
+
 /// A framework as its scheduler knows it.
 ///
 /// ```
@@ -32,6 +51,7 @@ pub struct Summary {
     framework_id: Option<String>,
     master: Option<String>,
     connected: bool,
+    connection: Option<Connection>,
     /// The states of tasks that are not over and of the last ones that are, by their ids.
     tasks: HashMap<Box<[u8]>, v1::TaskState>,
     over: VecDeque<Box<[u8]>>,
@@ -39,6 +59,11 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// A stream of events is open; whether the framework is registered is not known yet.
+    pub fn opened(&mut self, url: String, stream_id: Option<&str>) {
+        self.connection = Some(Connection { url, stream_id: stream_id.unwrap_or_default().to_owned() });
+    }
+
     /// A master has registered the framework.
     pub fn registered(&mut self, framework_id: &Bytes, master_info: &Bytes) {
         self.connected = true;
@@ -104,6 +129,11 @@ impl Summary {
     /// Returns whether the scheduler is connected to that master.
     pub fn is_connected(&self) -> bool {
         self.connected
+    }
+
+    /// Returns the connection to that master, while there is one.
+    pub fn connection(&self) -> Option<&Connection> {
+        self.connection.as_ref().filter(|_| self.connected)
     }
 
     /// Returns how many tasks are in each state, by the updates that have come.

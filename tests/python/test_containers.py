@@ -160,6 +160,16 @@ def test_a_command_runs_without_its_image_and_with_its_volumes(
     assert (tmp_path / "copies").read_text() == "something" * 3
 
 
+def test_a_named_volume_is_shared_by_the_tasks_of_an_agent(without_images: str) -> None:
+    container = docker("no/such-image:1")
+    named = container.volumes.add(mode=mesos_pb2.Volume.RW, container_path="/var/shared")
+    named.source.type = mesos_pb2.Volume.Source.DOCKER_VOLUME
+    named.source.docker_volume.name = "shared"
+    named.source.docker_volume.driver = "local"
+    assert end(without_images, container, "echo kept > var/shared/file").state == mesos_pb2.TASK_FINISHED
+    assert end(without_images, container, "grep kept var/shared/file").state == mesos_pb2.TASK_FINISHED
+
+
 def test_what_containers_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ArgumentValueError, match="containers: expected 'ignore-image' or 'docker', got 'rkt'"):
         LocalCluster(containers="rkt")

@@ -56,6 +56,10 @@ class MesosExecutorDriver(Process):
     def _new_driver(self) -> DictExecutorDriver:
         return DictExecutorDriver(self)
 
+    def _can_send(self) -> bool:
+        """An update is kept until the agent is connected again."""
+        return not self.aborted
+
     def on_close(self) -> None:
         self._call_back(self.executor, "disconnected")
 
@@ -103,7 +107,7 @@ class MesosExecutorDriver(Process):
 
         :param body: a v1 executor ``Call`` of type UPDATE or MESSAGE
         :returns: an empty dict: the agent's answer to a call is empty
-        :raises RuntimeError: the driver was not connected yet, or the call is not one that Mesos takes
+        :raises RuntimeError: the driver does not run, or the call is not one that Mesos takes
         """
         return self._post(body)
 

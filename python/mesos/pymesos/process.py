@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from mesos import _callbacks
 from mesos.errors import ArgumentValueError, DriverError, DriverTimeoutError, MesosWarning
+from mesos.pymesos import _main_thread
 from mesos.pymesos.utils import DAY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mesos._dicts import DictDriver, DictExecutorDriver
 
 log = logging.getLogger("pymesos")
@@ -42,6 +45,8 @@ class Process:
         self._driver: DictDriver | DictExecutorDriver | None = None
         self._deadline: threading.Timer | None = None
         self._late: DriverTimeoutError | None = None
+        self._joining: set[threading.Thread] = set()
+        _main_thread.prepare()
 
     def _new_driver(self) -> DictDriver | DictExecutorDriver:
         """Returns a driver that is not started, whose receiver passes events to :meth:`process_event`."""
@@ -98,7 +103,7 @@ class Process:
         if event["type"] == "SUBSCRIBED":
             self._stream_id = self._stream_id or ""
             self._stop_deadline()
-        self.on_event(event)
+        self._handle(self.on_event, event)
 
     event = process_event
 
@@ -107,7 +112,20 @@ class Process:
         self._stream_id = None
         if self._started:
             self._start_deadline()
-            self.on_close()
+            self._handle(self.on_close)
+
+    def _handle(self, handle: Callable[..., None], *arguments: Any) -> None:
+        """Stops the driver if a callback raises. The exception reaches the main thread, by :meth:`join` if it waits."""
+        try:
+            handle(*arguments)
+        except Exception as error:
+            self._fail()
+            if threading.main_thread() not in self._joining:
+                _main_thread.interrupt(error)
+            raise
+
+    def _fail(self) -> None:
+        self.stop()
 
     def _call_back(self, target: Any, name: str, *arguments: Any) -> None:
         """Makes a callback, if the target has it: a class that is not derived from ours may have fewer of them."""
@@ -121,7 +139,7 @@ class Process:
 
         :raises RuntimeError: the driver is not connected, or the call is not one that Mesos takes
         """
-        if self._driver is None or not self.connected:
+        if self._driver is None or not self._can_send():
             raise RuntimeError("Not connected yet")
         try:
             self._driver.call(body)
@@ -130,6 +148,9 @@ class Process:
         except DriverError as error:
             raise RuntimeError(f"Not connected yet: {error}") from error
         return {}
+
+    def _can_send(self) -> bool:
+        return self.connected
 
     def start(self) -> None:
         """Starts the driver. A driver that was stopped may be started again."""
@@ -149,6 +170,10 @@ class Process:
             _RUNNING.add(self)
             self._start_deadline()
         driver.start()
+
+    def __repr__(self) -> str:
+        state = "connected" if self.connected else "not running" if self.aborted else "not connected"
+        return f"<{type(self).__name__} {state}>"
 
     def _ended(self) -> None:
         self._started = False
@@ -177,7 +202,12 @@ class Process:
         driver = self._driver
         if driver is None:
             return
-        driver.wait()
+        thread = threading.current_thread()
+        self._joining.add(thread)
+        try:
+            driver.wait()
+        finally:
+            self._joining.discard(thread)
         if self._driver is driver:
             self._ended()
         if self._late is not None:

@@ -9,7 +9,9 @@ from mesos.pymesos.process import Process
 from mesos.pymesos.utils import DAY, dict_class
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from mesos.auth import Authentication, Header
 
 Message: TypeAlias = "Mapping[str, Any]"
 _PATH = "/api/v1/scheduler"
@@ -41,8 +43,10 @@ class MesosSchedulerDriver(Process):
     :param use_addict: whether callbacks receive ``addict.Dict``, whose members are attributes too
     :param implicit_acknowledgements: whether an update is acknowledged when ``statusUpdate`` has returned
     :param principal: sent as HTTP Basic, with ``secret``
-    :param failover: see :meth:`stop`, for a driver that ends without it
+    :param failover: whether the framework and its tasks stay at the master if a callback raises
     :param timeout: seconds; see :class:`mesos.pymesos.process.Process`
+    :param authentication: what gives the ``Authorization`` header, as for :class:`mesos.scheduler.MesosSchedulerDriver`;
+        pymesos has no such argument
     :raises ImportError: addict is wanted, and not installed
     """
 
@@ -57,6 +61,8 @@ class MesosSchedulerDriver(Process):
         secret: str | None = None,
         failover: bool = False,
         timeout: float = DAY,
+        *,
+        authentication: Authentication | Callable[[], str | Header] | str | None = None,
     ) -> None:
         super().__init__(timeout=timeout)
         self.sched = sched
@@ -67,6 +73,7 @@ class MesosSchedulerDriver(Process):
         self._failover = failover
         self._dict_cls = dict_class(use_addict)
         self._credential = None if principal is None or secret is None else (principal, secret)
+        self._authentication = authentication
 
     @property
     def framework(self) -> dict[str, Any]:
@@ -88,7 +95,13 @@ class MesosSchedulerDriver(Process):
         self._framework["id"] = {"value": value}
 
     def _new_driver(self) -> DictDriver:
-        return DictDriver(self, self.framework, _master(self.master_uri), credential=self._credential)
+        return DictDriver(
+            self,
+            self.framework,
+            _master(self.master_uri),
+            credential=self._credential,
+            authentication=self._authentication,
+        )
 
     def change_master(self, new_master: str | None) -> None:
         """Leaves the master for another one; for none, until this is called again.
@@ -120,6 +133,9 @@ class MesosSchedulerDriver(Process):
             driver.stop(failover)
         if not failover:
             self._framework.pop("id", None)
+
+    def _fail(self) -> None:
+        self.stop(self._failover)
 
     def _teardown(self) -> None:
         """Has the master remove the framework and kill its tasks."""

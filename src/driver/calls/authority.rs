@@ -61,6 +61,11 @@ impl Authority {
         })
     }
 
+    /// Whether another header was asked for.
+    pub fn is_renewing(&self) -> bool {
+        self.renewing.is_some()
+    }
+
     /// Asks again after so much time.
     pub fn renew_later(&mut self, clock: &Clock, delay: Duration) {
         let (authorization, clock) = (self.authorization.clone(), clock.clone());

@@ -223,7 +223,7 @@ impl<S: Session> Calls<S> {
         if !self.read(context, look)? {
             return Poll::Ready(Ok(false));
         }
-        if self.pipeline.has_answer() {
+        if self.pipeline.has_answer() || (self.pipeline.refused().is_some() && !self.authority.is_renewing()) {
             return Poll::Ready(Ok(true));
         }
         if !due && !self.pipeline.has_to_write() {

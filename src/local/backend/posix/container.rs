@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::command::{Inside, Surroundings, program};
 use super::docker::Docker;
-use super::image::{self, Containers, Plan};
+use super::image::{self, Containers, Places, Plan};
 use super::reaper::{Ending, Identity, Output, Reaper, Spawner};
 use super::{Event, Launch, Probe, Report, Stop, Subject, exit, fetcher, prober, sandbox};
 use crate::local::backend::StartError;
@@ -104,7 +104,8 @@ async fn start(site: &Site, launch: &Launch) -> Result<(Reaper, Ending, Surround
     let directory = sandbox::directory(&site.work_dir, &site.agent_id, &launch.sandbox);
     sandbox::make(&directory)
         .map_err(|e| StartError::new(format!("cannot make the sandbox {}: {e}", directory.display())))?;
-    let plan = image::plan(launch.container_info.as_ref(), site.containers, &directory)?;
+    let places = Places { sandbox: &directory, named: &sandbox::named_volumes(&site.work_dir) };
+    let plan = image::plan(launch.container_info.as_ref(), site.containers, places)?;
     sandbox::mount(&site.work_dir, &directory, &launch.volumes)?;
     if let Plan::Processes(links) = &plan {
         image::link(links, &directory)?;

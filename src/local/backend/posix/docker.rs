@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::image::{SANDBOX, host_path};
+use super::image::{SANDBOX, docker_volume, host_path};
 use super::reaper::{Output, Program, Terminal};
 use super::sandbox;
 use crate::local::backend::{Launch, StartError, Stop};
@@ -143,6 +143,16 @@ fn name(container: &str) -> String {
     format!("mesos-{container}")
 }
 
+/// The driver of all named volumes, if it is not Docker's own; a client takes only one.
+fn volume_driver(info: &v1::ContainerInfo) -> std::result::Result<Option<&String>, StartError> {
+    let mut drivers = info.volumes.iter().filter_map(|volume| docker_volume(volume)?.driver.as_ref());
+    let first = drivers.next();
+    if drivers.any(|driver| Some(driver) != first) {
+        return Err(StartError::new("Only one volume driver is supported"));
+    }
+    Ok(first.filter(|driver| *driver != "local"))
+}
+
 /// The arguments of a client.
 struct Arguments(Vec<OsString>);
 
@@ -187,6 +197,9 @@ impl Arguments {
         work_dir: &Path,
         directory: &Path,
     ) -> std::result::Result<(), StartError> {
+        if let Some(driver) = volume_driver(info)? {
+            self.pair("--volume-driver", driver);
+        }
         self.volume(directory, SANDBOX, "rw");
         for volume in &launch.volumes {
             let source = sandbox::volume(work_dir, volume);
@@ -195,6 +208,10 @@ impl Arguments {
         for volume in &info.volumes {
             let place = Path::new(SANDBOX).join(&volume.container_path);
             let mode = if volume.mode() == v1::volume::Mode::Ro { "ro" } else { "rw" };
+            if let Some(named) = docker_volume(volume) {
+                self.volume(Path::new(&named.name), &place.to_string_lossy(), mode);
+                continue;
+            }
             let source = host_path(volume, directory)?;
             // Podman does not make it.
             if !source.exists() {
@@ -254,6 +271,7 @@ mod tests {
     use super::*;
     use crate::local::backend::{Sandbox, Volume};
     use crate::proto::v1::container_info::{DockerInfo, docker_info};
+    use crate::proto::v1::volume::source::DockerVolume;
 
     fn docker() -> Docker {
         Docker { program: "/bin/docker".into(), label: "remesos=1".into(), remover: None }
@@ -299,18 +317,21 @@ mod tests {
             host_path: Some("/tmp".into()),
             ..Default::default()
         };
+        let docker_volume = DockerVolume { name: "n".into(), driver: Some("rexray".into()), ..Default::default() };
+        let source = v1::volume::Source { docker_volume: Some(docker_volume), ..Default::default() };
+        let named = v1::Volume { container_path: "/n".into(), source: Some(source), ..Default::default() };
         let info = v1::ContainerInfo {
             r#type: Type::Docker.into(),
             docker: Some(docker),
-            volumes: vec![volume],
+            volumes: vec![volume, named],
             hostname: Some("h".into()),
             ..Default::default()
         };
         let command =
             v1::CommandInfo { shell: Some(false), arguments: vec!["a".into(), "b".into()], ..Default::default() };
         let expected = "/bin/docker run --rm --name mesos-c --label remesos=1 --network bridge --hostname h --privileged \
-            --pull always --publish 31000:80/tcp --cap-add=NET_ADMIN --volume /sandbox:/mnt/mesos/sandbox:rw \
-            --volume /work/volumes/roles/r/v:/mnt/mesos/sandbox/mine:rw --volume /tmp:/etc/it:ro \
+            --pull always --publish 31000:80/tcp --cap-add=NET_ADMIN --volume-driver rexray --volume /sandbox:/mnt/mesos/sandbox:rw \
+            --volume /work/volumes/roles/r/v:/mnt/mesos/sandbox/mine:rw --volume /tmp:/etc/it:ro --volume n:/n:rw \
             --env MESOS_DIRECTORY=/mnt/mesos/sandbox --env MESOS_SANDBOX=/mnt/mesos/sandbox \
             --env MESOS_CONTAINER_NAME=mesos-c --env MESOS_SLAVE_ID=S0 image a b";
         assert_eq!(arguments(info, command), words(expected));

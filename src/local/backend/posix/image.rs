@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::local::backend::StartError;
 use crate::proto::v1;
 use crate::proto::v1::container_info::Type;
-use crate::proto::v1::volume::source;
+use crate::proto::v1::volume::source::{self, DockerVolume};
 
 /// Where a sandbox is in a container with an image (`--sandbox_directory` of a real agent).
 pub const SANDBOX: &str = "/mnt/mesos/sandbox";
@@ -41,15 +41,23 @@ pub struct Link {
     pub target: PathBuf,
 }
 
+/// The directories of this machine that volumes are in.
+#[derive(Debug, Clone, Copy)]
+pub struct Places<'a> {
+    pub sandbox: &'a Path,
+    /// Where Docker's named volumes are if it is not Docker that runs their container.
+    pub named: &'a Path,
+}
+
 /// How a container is to run, or why it cannot.
-pub fn plan(info: Option<&v1::ContainerInfo>, mode: Containers, sandbox: &Path) -> Result<Plan, StartError> {
+pub fn plan(info: Option<&v1::ContainerInfo>, mode: Containers, places: Places<'_>) -> Result<Plan, StartError> {
     let Some(info) = info else { return Ok(Plan::Processes(Vec::new())) };
     match mode {
         Containers::Unsupported => supported(info).map(|()| Plan::Processes(Vec::new())),
-        Containers::IgnoreImage => links(info, sandbox).map(Plan::Processes),
+        Containers::IgnoreImage => links(info, places).map(Plan::Processes),
         Containers::Docker => match docker_image(info) {
             Some(image) => Ok(Plan::Image(image)),
-            None => other_image(info).map_or_else(|| links(info, sandbox).map(Plan::Processes), Err),
+            None => other_image(info).map_or_else(|| links(info, places).map(Plan::Processes), Err),
         },
     }
 }
@@ -93,15 +101,28 @@ fn supported(info: &v1::ContainerInfo) -> Result<(), StartError> {
     }
 }
 
-fn links(info: &v1::ContainerInfo, sandbox: &Path) -> Result<Vec<Link>, StartError> {
+fn links(info: &v1::ContainerInfo, places: Places<'_>) -> Result<Vec<Link>, StartError> {
     let of_volume = |volume: &v1::Volume| {
-        let source = host_path(volume, sandbox)?;
+        let source = match docker_volume(volume) {
+            Some(volume) => places.named.join(file_name(&volume.name)?),
+            None => host_path(volume, places.sandbox)?,
+        };
         let target = within_sandbox(Path::new(&volume.container_path));
         // What the command finds there anyway.
         let same = Path::new(&volume.container_path) == source;
         Ok((!same).then_some(Link { source, target }))
     };
     info.volumes.iter().map(of_volume).filter_map(Result::transpose).collect()
+}
+
+/// The volume of Docker's that a volume is.
+pub fn docker_volume(volume: &v1::Volume) -> Option<&DockerVolume> {
+    volume.source.as_ref().and_then(|source| source.docker_volume.as_ref())
+}
+
+fn file_name(name: &str) -> Result<&str, StartError> {
+    let is_one = Path::new(name).file_name().is_some_and(|file| file == name);
+    is_one.then_some(name).ok_or_else(|| StartError::new(format!("'{name}' is not a valid name of a Docker volume")))
 }
 
 /// The directory of this machine that a volume is.
@@ -166,8 +187,12 @@ mod tests {
         v1::ContainerInfo { volumes: vec![volume], ..container(Type::Mesos) }
     }
 
+    fn places() -> Places<'static> {
+        Places { sandbox: Path::new("/sandbox"), named: Path::new("/named") }
+    }
+
     fn planned(info: &v1::ContainerInfo, mode: Containers) -> Result<Plan, String> {
-        plan(Some(info), mode, Path::new("/sandbox")).map_err(|why| why.to_string())
+        plan(Some(info), mode, places()).map_err(|why| why.to_string())
     }
 
     #[test]
@@ -178,7 +203,7 @@ mod tests {
         let network_infos = vec![v1::NetworkInfo { name: Some("x".into()), ..Default::default() }];
         let network = v1::ContainerInfo { network_infos, ..container(Type::Mesos) };
         assert_eq!(why(network), "Unknown CNI network 'x'");
-        let docker = plan(Some(&container(Type::Docker)), Containers::Unsupported, Path::new("/"));
+        let docker = plan(Some(&container(Type::Docker)), Containers::Unsupported, places());
         assert_eq!(docker, Err(StartError::NoContainerizer));
         assert_eq!(planned(&container(Type::Mesos), Containers::Unsupported), Ok(Plan::Processes(vec![])));
     }
@@ -195,6 +220,26 @@ mod tests {
         assert_eq!(links(with_volume("/var/data", "here")), link("/sandbox/here", "var/data"));
         assert_eq!(links(with_volume("/mnt/mesos/sandbox/../x", "/srv")), link("/srv", "x"));
         assert_eq!(links(with_volume("/srv", "/srv")), [], "it is there");
+    }
+
+    #[test]
+    fn a_volume_of_docker_s_is_a_directory_of_its_name() {
+        let of = |name: &str| {
+            let docker_volume = Some(DockerVolume { name: name.into(), ..Default::default() });
+            let source = v1::volume::Source {
+                r#type: Some(source::Type::DockerVolume.into()),
+                docker_volume,
+                ..Default::default()
+            };
+            let volume = v1::Volume { container_path: "/dags".into(), source: Some(source), ..Default::default() };
+            let info = v1::ContainerInfo { volumes: vec![volume], ..container(Type::Docker) };
+            planned(&info, Containers::IgnoreImage)
+        };
+        let link = Link { source: "/named/dags".into(), target: "dags".into() };
+        assert_eq!(of("dags"), Ok(Plan::Processes(vec![link])));
+        for name in ["", ".", "..", "a/b", "a/", "/etc"] {
+            assert_eq!(of(name), Err(format!("'{name}' is not a valid name of a Docker volume")));
+        }
     }
 
     #[test]

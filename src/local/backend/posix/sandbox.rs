@@ -43,6 +43,11 @@ pub fn make(directory: &Path) -> std::io::Result<()> {
     }
 }
 
+/// Where the named volumes of Docker are that no Docker keeps.
+pub fn named_volumes(work_dir: &Path) -> PathBuf {
+    work_dir.join("volumes").join("docker")
+}
+
 /// Links volumes into a sandbox; one that is there already stays.
 pub fn mount(work_dir: &Path, directory: &Path, volumes: &[Volume]) -> Result<(), StartError> {
     for each in volumes {

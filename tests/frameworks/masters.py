@@ -1,0 +1,76 @@
+"""The masters that frameworks run on, and what they say of a framework when it has ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import urllib.request
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mesos.local import LocalCluster
+
+from tests.apache_mesos import ALLOCATION_INTERVAL, ApacheMesos, install
+from tests.python.conftest import RESOURCES, apache_mesos_home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+AGENTS = 2
+
+
+@dataclass(frozen=True)
+class Master:
+    """A cluster that runs."""
+
+    address: str
+    work: Path
+    """A directory for the run; sandboxes are below it."""
+    has_containers: bool
+    """Whether tasks in Docker containers run."""
+
+    def framework(self, name: str) -> dict[str, Any]:
+        """What the master says of the framework of this name, active or completed."""
+        with urllib.request.urlopen(f"http://{self.address}/state", timeout=10) as response:
+            state = json.load(response)
+        known = [each for each in state["frameworks"] + state["completed_frameworks"] if each["name"] == name]
+        assert len(known) == 1, f"{len(known)} frameworks are named {name}"
+        found: dict[str, Any] = known[0]
+        return found
+
+    def ends(self, name: str) -> Counter[str]:
+        """The states in which the framework's tasks ended. The framework itself has to have ended."""
+        framework = self.framework(name)
+        assert not framework["active"], f"{name} did not unregister"
+        assert framework["tasks"] == []
+        return Counter(task["state"] for task in framework["completed_tasks"])
+
+    def outputs(self) -> list[str]:
+        """What each task or executor wrote to stderr."""
+        files = (path for path in self.work.rglob("stderr") if "latest" not in path.parts)
+        return [path.read_text(errors="replace") for path in files]
+
+
+@contextlib.contextmanager
+def embedded(work: Path) -> Iterator[Master]:
+    """The embedded cluster, which runs the command of a Docker container without its image."""
+    with LocalCluster(
+        agents=AGENTS,
+        resources=RESOURCES,
+        work_dir=str(work / "cluster"),
+        containers="ignore-image",
+        allocation_interval=ALLOCATION_INTERVAL,
+    ) as cluster:
+        yield Master(cluster.address, work, has_containers=True)
+
+
+@contextlib.contextmanager
+def real(work: Path) -> Iterator[Master]:
+    """The real Mesos, whose agents have no Docker."""
+    with ApacheMesos(install(apache_mesos_home()), work / "cluster", agents=AGENTS) as cluster:
+        yield Master(cluster.address, work, has_containers=False)
+
+
+MASTERS = {"embedded": embedded, "real": real}
