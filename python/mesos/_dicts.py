@@ -103,6 +103,8 @@ class DictDriver(EventDriver):
     :param authentication: what gives the ``Authorization`` header; see :class:`mesos.scheduler.MesosSchedulerDriver`
     :param implicit_acknowledgements: whether an update is acknowledged when the receiver has returned
     :param suppressed_roles: the roles that receive no offers until they are revived
+    :param ca: a file with certificates of authorities in PEM, instead of those that the environment names
+    :param verify: whether the master's certificate is verified; None means that the environment tells
     :raises ArgumentTypeError: the framework holds what JSON cannot say
     :raises ArgumentValueError: the framework is not a ``FrameworkInfo``
     :raises ClusterError: the master is ``local`` and its cluster could not be started
@@ -118,6 +120,8 @@ class DictDriver(EventDriver):
         authentication: Authentication | Callable[[], str | Header] | str | None = None,
         implicit_acknowledgements: bool = False,
         suppressed_roles: Iterable[str] = (),
+        ca: str | None = None,
+        verify: bool | None = None,
     ) -> None:
         super().__init__(receiver)
         self._authentication = _authentication.find(authentication, credential)
@@ -127,7 +131,12 @@ class DictDriver(EventDriver):
         found, cluster, self._follower = _master.find(master)
         # When this is freed, the core is freed before its cluster.
         self._core: _core.SchedulerDriver = _core.SchedulerDriver(
-            info, found, credential, list(suppressed_roles), _authentication.core(self._authentication)
+            info,
+            found,
+            credential,
+            list(suppressed_roles),
+            _authentication.core(self._authentication),
+            (ca, verify),
         )
         self._cluster = cluster
 

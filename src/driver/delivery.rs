@@ -23,6 +23,7 @@ use crate::session::{Callback, Session};
 /// #     framework: Default::default(),
 /// #     master: "no master".to_owned(),
 /// #     authentication: None,
+/// #     trust: Default::default(),
 /// #     suppressed_roles: Vec::new(),
 /// # };
 /// let driver = SchedulerDriver::new(options)?;

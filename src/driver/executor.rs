@@ -15,8 +15,8 @@ use super::detector::{self, MasterUri};
 use super::handle::Handle;
 use super::run::Start;
 use super::status::Status;
-use super::tls;
-use super::transport::Api;
+use super::tls::{self, Trust};
+use super::transport::{Api, PROTOBUF};
 use crate::clock::{self, Clock};
 use crate::environment::{self, Variables};
 use crate::session::Endpoint;
@@ -170,8 +170,14 @@ impl ExecutorDriver {
             let endpoint = detector::detect(MasterUri::Standalone(environment.agent.clone()))?;
             let token = environment.token.as_ref();
             let authorization = token.map(|Token(token)| Authorization::bearer(token)).transpose()?;
-            let api =
-                Api { path: environment.path.clone(), authorization, socket: environment.socket.clone(), place: None };
+            let api = Api {
+                path: environment.path.clone(),
+                media_type: PROTOBUF,
+                authorization,
+                trust: Trust::default(),
+                socket: environment.socket.clone(),
+                place: None,
+            };
             let end_within = if environment.local { |_| {} } else { end_within };
             Ok(Start { session, endpoint, api, clock: Clock::real(), end_within })
         })

@@ -11,8 +11,8 @@ use super::detector::{self, MasterUri};
 use super::handle::Handle;
 use super::run::Start;
 use super::status::Status;
-use super::tls;
-use super::transport::Api;
+use super::tls::{self, Trust};
+use super::transport::{Api, PROTOBUF};
 use crate::clock::Clock;
 use crate::clock::places::{self, Place};
 use crate::session::framework::Framework;
@@ -37,6 +37,7 @@ const PATH: &str = "/api/v1/scheduler";
 ///     framework: framework.encode_to_vec().into(),
 ///     master: "zk://user:secret@localhost:2181/mesos".to_owned(),
 ///     authentication: None,
+///     trust: Default::default(),
 ///     suppressed_roles: Vec::new(),
 /// };
 /// assert!(!format!("{options:?}").contains("secret"));
@@ -49,6 +50,8 @@ pub struct Options {
     pub master: String,
     /// How the framework authenticates to the master. The principal is filled in if `framework` has none.
     pub authentication: Option<Authentication>,
+    /// Whose certificates are taken of a master that is reached over TLS.
+    pub trust: Trust,
     /// The roles for which offers are suppressed from the start.
     pub suppressed_roles: Vec<String>,
 }
@@ -77,6 +80,7 @@ impl std::fmt::Debug for Options {
 ///     framework: framework.encode_to_vec().into(),
 ///     master: "localhost:5050".to_owned(),
 ///     authentication: None,
+///     trust: Default::default(),
 ///     suppressed_roles: Vec::new(),
 /// })?;
 /// assert_eq!(driver.name(), "example");
@@ -190,13 +194,14 @@ impl SchedulerDriver {
         });
         let authentication = self.options.authentication.as_ref();
         let authorization = authentication.map(|a| a.authorization(clock.clone())).transpose()?;
-        let api = Api { path: PATH.to_owned(), authorization, socket: None, place };
+        let trust = self.options.trust.clone();
+        let api = Api { path: PATH.to_owned(), media_type: PROTOBUF, authorization, trust, socket: None, place };
         Ok(Start { session, endpoint: detector::detect(uri)?, api, clock, end_within: |_| {} })
     }
 }
 
 /// The cluster of this process that is meant, if it has a clock of its own.
-fn place(uri: &MasterUri) -> Option<Arc<Place>> {
+pub fn place(uri: &MasterUri) -> Option<Arc<Place>> {
     let MasterUri::Standalone(master) = uri else { return None };
     let ip = if master.host == "localhost" { Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { master.host.parse() };
     places::at(SocketAddr::new(ip.ok()?, master.port)).filter(|_| !master.tls)

@@ -33,7 +33,7 @@ pub fn by_default() -> bool {
 /// let trust = Trust { ca_file: Some("/etc/dcos/ca.pem".into()), ..Trust::default() };
 /// assert_eq!(trust.verify, None);
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Trust {
     /// A file with certificates of authorities, in PEM.
     pub ca_file: Option<PathBuf>,
@@ -47,8 +47,8 @@ pub struct Trust {
 /// `other`, instead of the name that is connected to.
 ///
 /// Fails if a file cannot be read or does not hold what it should, and if only one of the two is named.
-pub fn connector(other: Option<ServerName<'static>>) -> Result<TlsConnector> {
-    Ok(TlsConnector::from(Arc::new(config(&Trust::default(), other)?)))
+pub fn connector(trust: &Trust, other: Option<ServerName<'static>>) -> Result<TlsConnector> {
+    Ok(TlsConnector::from(Arc::new(config(trust, other)?)))
 }
 
 /// What [`connector`] connects with.

@@ -20,7 +20,9 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tower_service::Service;
 
 use super::auth::Authorization;
-use super::{redirect, tls};
+use super::redirect;
+use super::root_cause::RootCause;
+use super::tls::{self, Trust};
 use crate::clock::places::Place;
 use crate::session::{Endpoint, StreamEvent};
 use crate::{Error, Result};
@@ -34,7 +36,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// master's heartbeats.
 const KEEP_ALIVE_PROBES: u32 = 5;
 const PEER_TIMEOUT: Duration = Duration::from_secs(75);
-const PROTOBUF: &str = "application/x-protobuf";
+/// What the APIs of schedulers and executors speak.
+pub const PROTOBUF: &str = "application/x-protobuf";
 const ERROR_BODY_MAX: usize = 64 << 10;
 
 /// A connection, plain or TLS.
@@ -46,7 +49,11 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 pub struct Api {
     /// `/api/v1/scheduler`, `/slave(1)/api/v1/executor`.
     pub path: String,
+    /// What SUBSCRIBE and events are written in.
+    pub media_type: &'static str,
     pub authorization: Option<Authorization>,
+    /// Whose certificates are taken over TLS.
+    pub trust: Trust,
     /// The agent's domain socket, instead of its port.
     pub socket: Option<PathBuf>,
     /// The cluster of this process, instead of its port.
@@ -91,21 +98,18 @@ fn connector<R>(resolver: R, within: Duration) -> HttpConnector<R> {
     connector
 }
 
-/// An error that shows what the operating system or the resolver said, without what was said around it.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", innermost(.0))]
-struct RootCause<E: std::error::Error + 'static>(#[source] E);
-
-fn innermost<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause
+/// Connects as [`dial`] does, and speaks TLS if the endpoint does.
+pub async fn connect(api: &Api, endpoint: &Endpoint) -> Result<Box<dyn Connection>> {
+    Ok(match dial(api, endpoint).await? {
+        Socket::Unix(socket) => Box::new(socket),
+        Socket::Inside(stream) => Box::new(stream),
+        Socket::Tcp(tcp) if endpoint.tls => secure(api, endpoint, tcp).await?,
+        Socket::Tcp(tcp) => Box::new(tcp),
+    })
 }
 
 /// Speaks TLS on a connection.
-pub async fn secure(endpoint: &Endpoint, tcp: TcpStream) -> Result<Box<dyn Connection>> {
+pub async fn secure(api: &Api, endpoint: &Endpoint, tcp: TcpStream) -> Result<Box<dyn Connection>> {
     let failed = || Error::connection("cannot connect: TLS");
     let parsed = |name: &str| ServerName::try_from(name.to_owned());
     let (host, name) = (parsed(&endpoint.host), endpoint.name.as_deref().and_then(|name| parsed(name).ok()));
@@ -113,7 +117,7 @@ pub async fn secure(endpoint: &Endpoint, tcp: TcpStream) -> Result<Box<dyn Conne
         Some(name) => (name, host.ok()),
         None => (host.map_err(|e| failed().caused_by(e))?, None),
     };
-    let handshake = tls::connector(other)?.connect(name, tcp);
+    let handshake = tls::connector(&api.trust, other)?.connect(name, tcp);
     let tls = timeout(CONNECT_TIMEOUT, handshake).await;
     let tls = tls.map_err(|_| Error::connection("cannot connect: TLS: timed out"))?;
     Ok(Box::new(tls.map_err(|e| failed().caused_by(tls::Handshake(e)))?))
@@ -145,20 +149,15 @@ async fn open(
         Some(authorization) => Some(authorization.header().await?),
         None => None,
     };
-    let stream: Box<dyn Connection> = match dial(api, endpoint).await? {
-        Socket::Unix(socket) => Box::new(socket),
-        Socket::Inside(stream) => Box::new(stream),
-        Socket::Tcp(tcp) if endpoint.tls => secure(endpoint, tcp).await?,
-        Socket::Tcp(tcp) => Box::new(tcp),
-    };
+    let stream = connect(api, endpoint).await?;
     // Told before the SUBSCRIBE is written: without this, the master has certainly not got it.
     let _ = events.send(StreamEvent::Connected).await;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
     tokio::spawn(connection);
     let mut request = Request::post(format!("{}{}", endpoint.path, api.path))
         .header(HOST, endpoint.host_header())
-        .header(CONTENT_TYPE, PROTOBUF)
-        .header(ACCEPT, PROTOBUF);
+        .header(CONTENT_TYPE, api.media_type)
+        .header(ACCEPT, api.media_type);
     if let Some(header) = &header {
         request = request.header(AUTHORIZATION, &header.value);
     }

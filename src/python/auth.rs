@@ -10,11 +10,12 @@ use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
 use tokio::sync::oneshot;
 
+use super::dispatcher::SIGNAL_CHECK;
 use super::guarded;
 use super::threads::{self, PythonThread};
 use crate::driver::{self, Authenticate, Credential, Header, ServiceAccount, TokenFile, Trust};
 use crate::per_process::PerProcess;
-use crate::{Error, Result};
+use crate::{Error, Result, runtime};
 
 const THREAD: &str = "mesos-auth";
 
@@ -66,6 +67,26 @@ impl Authentication {
     fn provider(object: &Bound<'_, PyAny>, identity: String, principal: Option<String>) -> PyResult<Self> {
         let object = Arc::new(PyWeakrefReference::new(object)?.unbind());
         Ok(renewed(Provider { object, identity, principal }))
+    }
+
+    /// Asks for a header at once, and waits for it: its value, and when it expires. Signals are handled meanwhile.
+    ///
+    /// Raises MesosError if none is given. Not for what is Python code, or never changes.
+    fn header_now(&self, py: Python<'_>) -> PyResult<(String, Option<f64>)> {
+        let driver::Authentication::Renewed(source) = self.inner.clone() else {
+            return Err(Error::invalid("it gives the same header always").into());
+        };
+        let runtime = runtime::build().map_err(|e| Error::connection("there is no thread to ask on").caused_by(e))?;
+        let mut asked = source.header(false);
+        loop {
+            let slice = async { tokio::time::timeout(SIGNAL_CHECK, &mut asked).await };
+            match py.detach(|| runtime.block_on(slice)) {
+                Ok(header) => {
+                    return header.map(|header| (header.value().to_owned(), header.expires())).map_err(PyErr::from);
+                }
+                Err(_) => py.check_signals()?,
+            }
+        }
     }
 
     fn __repr__(&self) -> String {

@@ -1,6 +1,7 @@
 //! `mesos._core.SchedulerDriver`: the scheduler driver in bytes and numbers.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::auth::Authentication;
 use super::dicts::{self, SchedulerEvents};
 use super::dispatcher::{self, Callbacks, Dispatcher, Exit, Names, parse};
 use super::guarded;
-use crate::driver::{self, Credential, Options, Status};
+use crate::driver::{self, Credential, Options, Status, Trust};
 use crate::per_process::PerProcess;
 use crate::session::Summary;
 use crate::session::scheduler::{Callback, SchedulerSession};
@@ -37,19 +38,26 @@ pub struct SchedulerDriver {
 #[pymethods]
 impl SchedulerDriver {
     #[new]
-    #[pyo3(signature = (framework, master, credential, suppressed_roles, authentication=None))]
+    #[pyo3(signature = (framework, master, credential, suppressed_roles, authentication=None, trust=None))]
     fn new(
         framework: &[u8],
         master: String,
         credential: Option<(String, String)>,
         suppressed_roles: Vec<String>,
         authentication: Option<&Authentication>,
+        trust: Option<(Option<PathBuf>, Option<bool>)>,
     ) -> PyResult<Self> {
         let credential = credential.map(|(principal, secret)| Credential { principal, secret });
         let authentication = authentication.map(|authentication| authentication.inner.clone());
         let authentication = authentication.or(credential.map(driver::Authentication::Basic));
         let framework = Bytes::copy_from_slice(framework);
-        let core = driver::SchedulerDriver::new(Options { framework, master, authentication, suppressed_roles })?;
+        let core = driver::SchedulerDriver::new(Options {
+            framework,
+            master,
+            authentication,
+            trust: trust.map(|(ca_file, verify)| Trust { ca_file, verify }).unwrap_or_default(),
+            suppressed_roles,
+        })?;
         let core = Arc::new(core);
         let mut drivers = DRIVERS.get().lock().unwrap_or_else(PoisonError::into_inner);
         drivers.retain(|driver| driver.strong_count() > 0);

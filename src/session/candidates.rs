@@ -117,6 +117,26 @@ impl Candidates {
         self.pass();
     }
 
+    /// The attempt failed, or the subscription was lost if it was there; whether the next attempt may follow at once.
+    pub fn give_up(&mut self, was_subscribed: bool) -> bool {
+        if was_subscribed {
+            self.lost();
+            return false;
+        }
+        self.failed()
+    }
+
+    /// Who is tried next, for logs: `again` if there is only one.
+    pub fn who_is_next(&self) -> String {
+        let next = self.current().filter(|_| self.are_several());
+        next.map_or_else(|| "again".to_owned(), ToString::to_string)
+    }
+
+    /// The one whose turn it is redirected to this one before, which is asked at once.
+    pub fn known(&mut self, leader: Endpoint) {
+        self.leader = Some(leader);
+    }
+
     fn pass(&mut self) {
         self.leader = None;
         self.redirects = 0;

@@ -9,6 +9,7 @@ pub mod backoff;
 pub mod candidates;
 pub mod executor;
 pub mod framework;
+pub mod operator;
 pub mod scheduler;
 mod subscription;
 mod summary;

@@ -44,6 +44,7 @@ SLOW = {
     "test_forgotten",
     "test_futures",
     "test_futures_faults",
+    "test_mesoshttp_names",
     "test_notebook_server",
     "test_notebooks",
     "test_packaging",

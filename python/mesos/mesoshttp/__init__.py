@@ -5,10 +5,11 @@
 to be changed.
 """
 
+from mesos.mesoshttp.acs import DCOSServiceAuth
 from mesos.mesoshttp.client import MesosClient
 from mesos.mesoshttp.core import CoreMesosObject
 from mesos.mesoshttp.exception import ACSException, MesosException
 from mesos.mesoshttp.offers import Offer
 from mesos.mesoshttp.update import Update
 
-__all__ = ["ACSException", "CoreMesosObject", "MesosClient", "MesosException", "Offer", "Update"]
+__all__ = ["ACSException", "CoreMesosObject", "DCOSServiceAuth", "MesosClient", "MesosException", "Offer", "Update"]

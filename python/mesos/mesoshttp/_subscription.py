@@ -32,7 +32,7 @@ class Subscription:
         self._changed = threading.Condition()
         self._event: dict[str, Any] | None = None
         self._left = False
-        self._driver = DictDriver(self, framework, master, **options)
+        self._driver: DictDriver | None = DictDriver(self, framework, master, **options)
         _LIVING.add(self)
 
     def start(self) -> None:
@@ -40,7 +40,8 @@ class Subscription:
 
         :raises ArgumentValueError: the master's address is not valid
         """
-        self._driver.start()
+        if self._driver is not None:
+            self._driver.start()
 
     def event(self, event: dict[str, Any]) -> None:
         """Takes an event of the driver, in the driver's thread."""
@@ -71,28 +72,29 @@ class Subscription:
     @property
     def running(self) -> bool:
         """Whether the driver runs."""
-        return self._driver.running
+        return self._driver is not None and self._driver.running
 
     @property
     def error(self) -> str | None:
         """What the driver was aborted with."""
-        error = self._driver.exception
+        error = None if self._driver is None else self._driver.exception
         return None if error is None else str(error)
 
     @property
     def connection(self) -> tuple[str, str] | None:
         """The URL of the master, and the ``Mesos-Stream-Id``. None while there is no connection."""
-        return self._driver.connection
+        return None if self._driver is None else self._driver.connection
 
     def call(self, call: dict[str, Any]) -> None:
         """Sends a call, after those before it. Does not wait for the master's answer.
 
         :raises MesosException: there is no connection, or the call is not one that Mesos takes
         """
-        if self.connection is None and call["type"] not in _KEPT_WHILE_DISCONNECTED:
+        driver = self._driver
+        if driver is None or (driver.connection is None and call["type"] not in _KEPT_WHILE_DISCONNECTED):
             raise MesosException("the client is not connected to a master")
         try:
-            self._driver.call(call)
+            driver.call(call)
         except (ArgumentTypeError, ArgumentValueError, DriverError) as error:
             raise MesosException(error) from error
 
@@ -109,8 +111,11 @@ class Subscription:
         :param failover: if false, the master removes the framework and kills its tasks
         """
         self.release()
-        self._driver.stop(failover)
-        self._driver.wait()
+        # Once the driver is freed, its connection is closed.
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            driver.stop(failover)
+            driver.wait()
 
 
 @atexit.register

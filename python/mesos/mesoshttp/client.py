@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
+from mesos.auth import Authentication
 from mesos.mesoshttp import _driver
 from mesos.mesoshttp._registration import Registration, credential_of
+from mesos.mesoshttp.acs import DCOSServiceAuth, RequestsAuth, trust
 from mesos.mesoshttp.core import CoreMesosObject, filters, launch, send
 from mesos.mesoshttp.exception import MesosException
 from mesos.mesoshttp.offers import Offer
@@ -15,7 +17,7 @@ from mesos.mesoshttp.update import Update
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["CoreMesosObject", "MesosClient", "MesosException", "Offer", "Update"]
+__all__ = ["CoreMesosObject", "DCOSServiceAuth", "MesosClient", "MesosException", "Offer", "Update"]
 
 _MESOSHTTP: dict[str, Any] = {
     "frameworkId": None,
@@ -188,6 +190,18 @@ class MesosClient:
         self.principal = principal
         self.secret = secret
 
+    def set_service_account(self, service_secret: Mapping[str, Any], verify: bool | str = True) -> None:
+        """Sets the service account of DC/OS that the framework authenticates as, instead of a principal and a secret.
+
+        :param service_secret: see :class:`mesos.mesoshttp.acs.DCOSServiceAuth`
+        :param verify: whether certificates are verified, the master's and the login's; or a file with certificates of
+            authorities in PEM, such as DC/OS' own
+        :raises ArgumentValueError: the secret is not valid
+        """
+        self.requests_auth = DCOSServiceAuth(service_secret, verify)
+        self.principal = self.requests_auth.principal
+        self.verify = verify
+
     def tearDown(self) -> None:
         """Has the master remove the framework and kill its tasks, and :meth:`register` return."""
         self.stop = True
@@ -306,10 +320,16 @@ class MesosClient:
         return {**info, **{name: value for name, value in given.items() if value}}
 
     def _driver_options(self) -> dict[str, Any]:
-        """Returns how the driver authenticates."""
-        if self.principal and self.secret:
-            return {"credential": (self.principal, self.secret)}
-        return {"credential": credential_of(self.mesos_urls)}
+        """Returns how the driver authenticates, and whose certificates it takes."""
+        ca, verify = trust(self.verify)
+        options: dict[str, Any] = {"ca": ca, "verify": verify}
+        auth = self.requests_auth
+        if auth is None:
+            given = (self.principal, self.secret) if self.principal and self.secret else None
+            return {**options, "credential": given or credential_of(self.mesos_urls)}
+        if isinstance(auth, tuple):
+            return {**options, "credential": auth}
+        return {**options, "authentication": auth if isinstance(auth, Authentication) else RequestsAuth(auth)}
 
     def _silence(self) -> float | None:
         """Returns for how many seconds the master may send nothing."""

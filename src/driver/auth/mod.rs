@@ -172,6 +172,16 @@ impl Header {
         Self { value: value.into(), expires: None }
     }
 
+    /// Returns the value, which is a secret.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// Returns when it expires, in seconds since the epoch, if that is known.
+    pub fn expires(&self) -> Option<f64> {
+        self.expires
+    }
+
     /// Sets when it expires, in seconds since the epoch.
     #[must_use]
     pub fn expiring(self, at: impl Into<Option<f64>>) -> Self {

@@ -21,16 +21,18 @@ mod unanswered;
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use self::ending::Mode;
 use self::offers::{OFFERS_TIMEOUT, Offers};
 use super::backoff::Backoff;
 use super::framework::Framework;
-use super::subscription::{State, Subscriber, Subscription};
+use super::subscription::{self, State, Subscriber, Subscription};
 use super::{Candidates, Endpoint, Notice, Session, Unanswered};
-use crate::Error;
 use crate::wire::Post;
 use crate::wire::duration::Period;
 use crate::wire::scheduler::{Call, Envelope, Event, call};
+use crate::{Error, Result};
 
 pub use io::{Callback, Config, Output, Request};
 
@@ -141,6 +143,10 @@ impl Subscriber for SchedulerSession {
         &mut self.subscription
     }
 
+    fn decode(&self, record: Bytes) -> Result<Event> {
+        subscription::decode(record)
+    }
+
     fn on_heard(&mut self, now: Instant) {
         self.subscription.extend(now + self.heartbeat * HEARTBEATS_MISSED);
     }
@@ -197,15 +203,9 @@ impl Subscriber for SchedulerSession {
             return self.finish_if_stopping();
         }
         let master = self.masters.current().map(ToString::to_string).unwrap_or_default();
-        let at_once = if self.is_subscribed() {
-            self.masters.lost();
-            false
-        } else {
-            self.masters.failed()
-        };
+        let at_once = self.masters.give_up(self.is_subscribed());
+        let next = self.masters.who_is_next();
         self.newly_detected |= self.masters.are_several();
-        let next = self.masters.current().filter(|_| self.masters.are_several());
-        let next = next.map_or_else(|| "again".to_owned(), ToString::to_string);
         self.leave_stream();
         if at_once {
             tracing::warn!("Not connected to the master at {master}: {reason}; trying {next}");

@@ -86,6 +86,8 @@ fn stop_does_not_wait_for_a_subscription_that_fails() {
         StreamEvent::Redirected(master(6060)),
         StreamEvent::Refused(503, "not yet".into()),
         StreamEvent::Refused(401, "who?".into()),
+        StreamEvent::Unauthorized,
+        StreamEvent::Denied(Error::authentication("no")),
     ] {
         let mut world = subscribing();
         world.notice(Notice::Stop { failover: false });

@@ -175,6 +175,37 @@ fn refusals_that_pass_are_tried_again_and_others_end_the_driver() {
 }
 
 #[test]
+fn a_subscription_that_is_to_carry_another_authorization_is_tried_at_once() {
+    let mut world = world();
+    world.notice(Notice::Detected(master(5050).into()));
+    let outputs = world.stream(StreamEvent::Unauthorized);
+    assert_eq!(deliveries(&outputs), []);
+    assert_eq!(subscribe_call(&outputs).0, master(5050));
+    world.subscribe();
+}
+
+#[test]
+fn a_framework_without_an_authorization_is_told_why() {
+    let mut world = world();
+    world.notice(Notice::Detected(master(5050).into()));
+    let denied = Error::authentication("the login was refused");
+    let told = deliveries(&world.stream(StreamEvent::Denied(denied.clone())));
+    assert_eq!(told, [Callback::Error(denied)]);
+    assert_eq!(world.session.poll_timeout(), None);
+}
+
+#[test]
+fn a_call_that_is_refused_for_its_authorization_ends_the_driver() {
+    let mut world = world();
+    world.subscribe();
+    let outputs = world.call(wire::scheduler::Call::Revive(wire::scheduler::call::Roles::default()));
+    let Some(Output::Transmit(call)) = outputs.into_iter().next() else { panic!("nothing was sent") };
+    let told = deliveries(&world.notice(Notice::Answered { call, status: 401, body: "who?".into() }));
+    let [Callback::Error(error), ..] = told.as_slice() else { panic!("{told:?}") };
+    assert!(error.is_authentication() && error.to_string().ends_with("principal 'alice'"), "{error}");
+}
+
+#[test]
 fn a_new_leader_is_a_disconnection_and_a_new_subscription() {
     let mut world = world();
     world.subscribe();
