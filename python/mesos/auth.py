@@ -59,8 +59,8 @@ class Authentication:
     """
 
     principal: str | None = None
-    """The principal that the master will find, or None if it is not known. If the ``principal`` of the framework's info is
-    empty, it is filled in: the master rejects a framework whose principal is another one."""
+    """The principal that the master will find, or None if it is not known. If the framework's info has none, it is
+    filled in: the master rejects a framework whose principal is another one."""
 
     def header(self, refused: bool) -> str | Header:
         """Returns the header, or its value. Called on a thread of its own, and not again before it has returned.
@@ -90,7 +90,11 @@ class Authentication:
             if not isinstance(header, Header):
                 if inspect.iscoroutine(header):
                     header.close()
-                return None, None, f"expected a str or a mesos.auth.Header, got an object of type {type(header).__name__}"
+                return (
+                    None,
+                    None,
+                    f"expected a str or a mesos.auth.Header, got an object of type {type(header).__name__}",
+                )
             expires = header.expires.timestamp() if isinstance(header.expires, datetime) else header.expires
             return _checked(header.value), None if expires is None else float(expires), None
         except BaseException as error:  # also what is raised to end the thread
@@ -100,13 +104,13 @@ class Authentication:
 class _Native(Authentication):
     """What the core does without Python code."""
 
-    _core: _core.Authentication
+    _native: _core.Authentication
 
     def header(self, refused: bool) -> str | Header:
         raise NotImplementedError(f"{type(self).__qualname__} gives its headers to drivers only")
 
     def _make(self) -> _core.Authentication:
-        return self._core
+        return self._native
 
 
 class Basic(_Native):
@@ -122,7 +126,7 @@ class Basic(_Native):
 
     def __init__(self, principal: str, secret: str) -> None:
         self.principal = _text(principal, "principal")
-        self._core = _core.Authentication.basic(self.principal, _text(secret, "secret"))
+        self._native = _core.Authentication.basic(self.principal, _text(secret, "secret"))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.principal!r})"
@@ -134,10 +138,10 @@ class BearerToken(Authentication):
     >>> BearerToken(file="/var/run/secrets/token")
     BearerToken(file='/var/run/secrets/token')
 
-    :param token: the token, or a callable that returns it. The callable is called again before the token expires, if it is
-        a JSON Web Token, and when it is refused
-    :param file: a file with the token, which is read again every few seconds, and as above. If others can read it, this
-        gives a warning in the log
+    :param token: the token, or a callable that returns it. The callable is called again before the token expires, if it
+        is a JSON Web Token, and when it is refused
+    :param file: a file with the token, which is read again every few seconds, and as above. If others can read it,
+        there is a warning in the log
     :raises ArgumentTypeError: an argument has the wrong type, or the callable is a coroutine function
     :raises ArgumentValueError: not exactly one of the two is given, or the token is not printable ASCII
     """
@@ -182,19 +186,20 @@ class ServiceAccount(_Native):
     """A service account of DC/OS.
 
     It logs in with a token that is signed with the account's private key (RS256), and sends what the login answers as
-    ``Authorization: token=...``. It logs in again before that expires. A login that answers 401 or 403 ends the driver with
-    an error; after any other failure it is tried again.
+    ``Authorization: token=...``. It logs in again before that expires. A login that answers 401 or 403 ends the driver
+    with an error; after any other failure it is tried again.
 
-    The certificate of the login is verified as the master's: with ``LIBPROCESS_SSL_CA_FILE`` if that is set, else with the
-    authorities of the system.
+    The certificate of the login is verified as the master's: with ``LIBPROCESS_SSL_CA_FILE`` if that is set, else with
+    the authorities of the system.
 
     >>> ServiceAccount("/run/secrets/account.json")  # doctest: +SKIP
     ServiceAccount('my-framework')
 
     :param secret: the account's secret as DC/OS gives it, with ``uid``, ``private_key``, ``scheme`` and
-        ``login_endpoint``, or the path of a file with it in JSON. If others can read that file, this gives a warning in the log
+        ``login_endpoint``, or the path of a file with it in JSON. If others can read that file, there is a warning in
+        the log
     :param ca: a file with certificates of authorities in PEM, instead of those above
-    :param verify: whether the certificate of the login is verified; None means that ``LIBPROCESS_SSL_VERIFY_SERVER_CERT`` tells
+    :param verify: whether the certificate of the login is verified; if None, ``LIBPROCESS_SSL_VERIFY_SERVER_CERT`` says
     :raises ArgumentTypeError: an argument has the wrong type
     :raises ArgumentValueError: the secret, or the file, is not valid
     """
@@ -209,13 +214,17 @@ class ServiceAccount(_Native):
         fields = {name: secret.get(name) for name in ("uid", "private_key", "login_endpoint")}
         for name, value in fields.items():
             if not isinstance(value, str) or not value:
-                raise ArgumentValueError(f"expected a str as {name!r} of the service account's secret (it is not shown)")
+                raise ArgumentValueError(
+                    f"expected a str as {name!r} of the service account's secret (it is not shown)"
+                )
         if secret.get("scheme", "RS256") != "RS256":
-            raise ArgumentValueError("expected 'RS256' as 'scheme' of the service account's secret, the only one there is")
+            raise ArgumentValueError(
+                "expected 'RS256' as 'scheme' of the service account's secret, the only one there is"
+            )
         if verify is not None and not isinstance(verify, bool):
             raise ArgumentTypeError(f"expected a bool or None as verify, got an object of type {type(verify).__name__}")
         self.principal = str(fields["uid"])
-        self._core = _core.Authentication.service_account(
+        self._native = _core.Authentication.service_account(
             self.principal,
             str(fields["private_key"]),
             str(fields["login_endpoint"]),
@@ -247,7 +256,7 @@ class _Given(_Native):
     """A header's value that does not change."""
 
     def __init__(self, value: str) -> None:
-        self._core = _core.Authentication.header(_checked(value))
+        self._native = _core.Authentication.header(_checked(value))
 
     def __repr__(self) -> str:
         return "'...'"
@@ -258,11 +267,12 @@ def from_file(path: _Path) -> Authentication:
 
     The file holds one of:
 
-    - ``{"principal": "alice", "secret": "..."}``, or the line ``alice ...``, as Mesos' own files of a credential: :class:`Basic`
-    - ``{"uid": ..., "private_key": ..., "scheme": "RS256", "login_endpoint": ...}``, as DC/OS has it: :class:`ServiceAccount`
+    - ``{"principal": "alice", "secret": "..."}``, or the line ``alice ...``, as Mesos' own files: :class:`Basic`
+    - ``{"uid": ..., "private_key": ..., "scheme": "RS256", "login_endpoint": ...}``, as DC/OS has it:
+      :class:`ServiceAccount`
     - ``{"token_file": "/path"}``: :class:`BearerToken`. A relative path is one beside the file
 
-    If others can read the file, this gives a warning in the log.
+    If others can read the file, there is a warning in the log.
 
     >>> import tempfile
     >>> with tempfile.NamedTemporaryFile("w") as file:
@@ -270,7 +280,7 @@ def from_file(path: _Path) -> Authentication:
     ...     from_file(file.name)
     Basic('alice')
 
-    :raises ArgumentValueError: the file cannot be read, or holds something else; the message does not show what it holds
+    :raises ArgumentValueError: the file cannot be read, or holds something else, which the message does not show
     """
     name = _path(path, "path")
     _warn_if_open(name)
@@ -301,12 +311,13 @@ def _of(value: Any) -> Authentication:
 
 
 def _callable(value: Any, argument: str) -> Callable[[], Any]:
+    call: Callable[[], Any] = value
     kind = type(value).__name__
     if not callable(value) or isinstance(value, type):
         raise ArgumentTypeError(f"expected a str, a callable or a mesos.auth.Authentication as {argument}, got {kind}")
     if inspect.iscoroutinefunction(value):
         raise ArgumentTypeError(f"expected a function that is not a coroutine function as {argument}: {_name(value)}")
-    return value
+    return call
 
 
 def _name(call: Any) -> str:
@@ -360,4 +371,6 @@ def _warn_if_open(path: str) -> None:
     except OSError:
         return  # reported when it is read
     if mode & stat.S_IRWXO:
-        _logging.log.warning("The secret in %r is accessible by other users: its permissions are %s", path, stat.filemode(mode))
+        _logging.log.warning(
+            "The secret in %r is accessible by other users: its permissions are %s", path, stat.filemode(mode)
+        )

@@ -167,7 +167,7 @@ impl ExecutorDriver {
         self.handle.start(None, || {
             let mut session = ExecutorSession::new(environment.session.clone());
             configure(&mut session);
-            let endpoint = detector::detect(MasterUri::Standalone(vec![environment.agent.clone()]))?;
+            let endpoint = detector::detect(MasterUri::Standalone(environment.agent.clone()))?;
             let token = environment.token.as_ref();
             let authorization = token.map(|Token(token)| Authorization::bearer(token)).transpose()?;
             let api = Api {

@@ -246,8 +246,8 @@ mod tests {
         }
     }
 
-    fn start(handle: &Handle<Broken>) -> watch::Sender<Vec<Endpoint>> {
-        let (detector, endpoint) = watch::channel(Vec::new());
+    fn start(handle: &Handle<Broken>) -> watch::Sender<Option<Endpoint>> {
+        let (detector, endpoint) = watch::channel(None);
         let api =
             Api { path: "/".to_owned(), authorization: None, trust: Default::default(), socket: None, place: None };
         let started = handle

@@ -10,6 +10,7 @@ pub mod detector;
 mod executor;
 mod handle;
 mod queue;
+mod root_cause;
 mod run;
 pub mod runtime;
 mod scheduler;

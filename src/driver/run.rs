@@ -31,7 +31,7 @@ const TURNS: usize = 8;
 pub struct Start<S> {
     pub session: S,
     /// Who is to be talked to.
-    pub endpoint: watch::Receiver<Vec<Endpoint>>,
+    pub endpoint: watch::Receiver<Option<Endpoint>>,
     pub api: Api,
     pub clock: Clock,
     /// What `Output::EndWithin` asks for.

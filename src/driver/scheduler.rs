@@ -150,10 +150,10 @@ impl SchedulerDriver {
     /// Whether the master that the framework names is the one at this loopback address.
     pub fn is_of(&self, address: SocketAddr) -> bool {
         match MasterUri::parse(&self.options.master, tls::by_default()) {
-            Ok(MasterUri::Standalone(masters)) => masters.iter().any(|master| {
+            Ok(MasterUri::Standalone(master)) => {
                 master.port == address.port()
                     && [&address.ip().to_string(), "localhost"].contains(&master.host.as_str())
-            }),
+            }
             _ => false,
         }
     }
@@ -202,8 +202,7 @@ impl SchedulerDriver {
 
 /// The cluster of this process that is meant, if it has a clock of its own.
 fn place(uri: &MasterUri) -> Option<Arc<Place>> {
-    let MasterUri::Standalone(masters) = uri else { return None };
-    let [master] = &masters[..] else { return None };
+    let MasterUri::Standalone(master) = uri else { return None };
     let ip = if master.host == "localhost" { Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { master.host.parse() };
     places::at(SocketAddr::new(ip.ok()?, master.port)).filter(|_| !master.tls)
 }

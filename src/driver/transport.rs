@@ -20,6 +20,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tower_service::Service;
 
 use super::auth::Authorization;
+use super::root_cause::RootCause;
 use super::tls::{self, Trust};
 use crate::clock::places::Place;
 use crate::session::{Endpoint, StreamEvent};
@@ -36,8 +37,6 @@ const KEEP_ALIVE_PROBES: u32 = 5;
 const PEER_TIMEOUT: Duration = Duration::from_secs(75);
 const PROTOBUF: &str = "application/x-protobuf";
 const ERROR_BODY_MAX: usize = 64 << 10;
-/// The port of a master that a redirect names without one.
-const MASTER_PORT: u16 = 5050;
 
 /// A connection, plain or TLS.
 pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -95,19 +94,6 @@ fn connector<R>(resolver: R, within: Duration) -> HttpConnector<R> {
     connector
 }
 
-/// An error that shows what the operating system or the resolver said, without what was said around it.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", innermost(.0))]
-struct RootCause<E: std::error::Error + 'static>(#[source] E);
-
-fn innermost<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause
-}
-
 /// Speaks TLS on a connection.
 pub async fn secure(api: &Api, endpoint: &Endpoint, tcp: TcpStream) -> Result<Box<dyn Connection>> {
     let failed = || Error::connection("cannot connect: TLS");
@@ -129,7 +115,7 @@ pub async fn subscribe(api: Api, endpoint: Endpoint, call: Bytes, events: mpsc::
     let last = match open(&api, &endpoint, call, &events).await {
         Ok((response, header)) => match judge(&api, &response, header) {
             Some(refused) => refused,
-            None => follow(&api, &endpoint, response, &events).await,
+            None => follow(&endpoint, response, &events).await,
         },
         Err(error) if error.is_authentication() => StreamEvent::Denied(error),
         Err(error) => StreamEvent::Closed(error.to_string()),
@@ -159,8 +145,8 @@ async fn open(
     let _ = events.send(StreamEvent::Connected).await;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
     tokio::spawn(connection);
-    let mut request = Request::post(format!("{}{}", endpoint.path, api.path))
-        .header(HOST, endpoint.host_header())
+    let mut request = Request::post(&api.path)
+        .header(HOST, endpoint.authority())
         .header(CONTENT_TYPE, PROTOBUF)
         .header(ACCEPT, PROTOBUF);
     if let Some(header) = &header {
@@ -182,16 +168,11 @@ fn judge(api: &Api, response: &Response<Incoming>, header: Option<u64>) -> Optio
     None
 }
 
-async fn follow(
-    api: &Api,
-    endpoint: &Endpoint,
-    response: Response<Incoming>,
-    events: &mpsc::Sender<StreamEvent>,
-) -> StreamEvent {
+async fn follow(endpoint: &Endpoint, response: Response<Incoming>, events: &mpsc::Sender<StreamEvent>) -> StreamEvent {
     let status = response.status();
     if status == StatusCode::TEMPORARY_REDIRECT {
         let location = response.headers().get(LOCATION).and_then(|l| l.to_str().ok()).unwrap_or_default();
-        return match redirect(endpoint, &api.path, location) {
+        return match redirect(endpoint, location) {
             Some(master) => StreamEvent::Redirected(master),
             None => StreamEvent::Closed(format!("redirected to '{location}', which is not an address")),
         };
@@ -224,25 +205,17 @@ async fn read(mut body: Incoming, events: &mpsc::Sender<StreamEvent>) -> StreamE
     StreamEvent::Closed("the other side closed the stream of events".to_owned())
 }
 
-/// The master that a `Location` names: protocol-relative as Mesos sends it, absolute, a path on the same master, or a bare
-/// `host:port`. What its path has before that of the API is what the master is behind, but for `/master`, which is a part
-/// of Mesos' own paths.
-fn redirect(from: &Endpoint, api: &str, location: &str) -> Option<Endpoint> {
-    let (tls, port, rest) = match location.split_once("//") {
-        Some(("https:", rest)) => (true, 443, rest),
-        Some(("http:", rest)) => (false, 80, rest),
-        Some(("", rest)) => (from.tls, MASTER_PORT, rest),
+/// The master that a `Location` names: protocol-relative as Mesos sends it, absolute, or a bare `host:port`.
+fn redirect(from: &Endpoint, location: &str) -> Option<Endpoint> {
+    let (tls, rest) = match location.split_once("//") {
+        Some(("https:", rest)) => (true, rest),
+        Some(("http:", rest)) => (false, rest),
+        Some(("", rest)) => (from.tls, rest),
         Some(_) => return None,
-        None => (from.tls, MASTER_PORT, location),
+        None => (from.tls, location),
     };
-    let rest = rest.split(['?', '#']).next()?;
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let behind = path.strip_suffix(api).unwrap_or_default();
-    let behind = behind.strip_suffix("/master").unwrap_or(behind);
-    if authority.is_empty() && path.ends_with(api) {
-        return Some(from.clone().behind(behind));
-    }
-    super::detector::authority(authority, tls, Some(port)).map(|master| master.behind(behind))
+    let authority = rest.split(['/', '?', '#']).next()?;
+    super::detector::authority(authority, tls, Some(5050))
 }
 
 #[cfg(test)]
@@ -277,17 +250,12 @@ mod tests {
     fn redirects_of_every_form_name_the_leader() {
         let from = Endpoint::new(true, "a", 1);
         let to = |tls, host: &str, port| Some(Endpoint::new(tls, host, port));
-        let redirect = |location| redirect(&from, "/api/v1/scheduler", location);
-        assert_eq!(redirect("//b:5051/master/api/v1/scheduler"), to(true, "b", 5051));
-        assert_eq!(redirect("http://b:5051/api/v1/scheduler"), to(false, "b", 5051));
-        assert_eq!(redirect("https://[::1]:5051"), to(true, "::1", 5051));
-        assert_eq!(redirect("b:5051"), to(true, "b", 5051));
-        assert_eq!(redirect("//b/x"), to(true, "b", 5050));
-        assert_eq!(redirect(""), None);
-        assert_eq!(redirect("ftp://b:1"), None);
-        let proxied = Endpoint::new(true, "b", 443).behind("/mesos");
-        assert_eq!(redirect("https://b/mesos/api/v1/scheduler?a=b"), Some(proxied));
-        assert_eq!(redirect("/mesos/api/v1/scheduler"), Some(from.clone().behind("/mesos")));
-        assert_eq!(redirect("/elsewhere"), None);
+        assert_eq!(redirect(&from, "//b:5051/master/api/v1/scheduler"), to(true, "b", 5051));
+        assert_eq!(redirect(&from, "http://b:5051/api/v1/scheduler"), to(false, "b", 5051));
+        assert_eq!(redirect(&from, "https://[::1]:5051"), to(true, "::1", 5051));
+        assert_eq!(redirect(&from, "b:5051"), to(true, "b", 5051));
+        assert_eq!(redirect(&from, "//b/x"), to(true, "b", 5050));
+        assert_eq!(redirect(&from, ""), None);
+        assert_eq!(redirect(&from, "ftp://b:1"), None);
     }
 }

@@ -39,7 +39,7 @@ use crate::wire::Post;
 /// #     seed: 7,
 /// # });
 /// let agent = Endpoint::new(false, "localhost", 5051);
-/// session.handle_notice(Instant::now(), Notice::Detected(vec![agent.clone()]));
+/// session.handle_notice(Instant::now(), Notice::Detected(Some(agent.clone())));
 /// assert!(matches!(session.poll_output(), Some(Output::Subscribe(_, to, _)) if to == agent));
 ///
 /// session.handle_notice(Instant::now(), Notice::Stop { failover: false });
@@ -48,9 +48,8 @@ use crate::wire::Post;
 /// ```
 #[derive(Debug)]
 pub enum Notice<C> {
-    /// The leading master or the agent was detected. If there are several, one of them leads or knows who does; none if
-    /// nobody is known.
-    Detected(Vec<Endpoint>),
+    /// The leading master or the agent was detected; `None` if none is known.
+    Detected(Option<Endpoint>),
     /// Something happened to the stream of the attempt with this number.
     Stream(u64, StreamEvent),
     /// A call was answered. Sent for errors, and for calls whose answer counts ([`Post::answer_counts`]).
@@ -104,7 +103,7 @@ pub enum Notice<C> {
 /// #     seed: 7,
 /// # });
 /// let now = Instant::now();
-/// session.handle_notice(now, Notice::Detected(vec![Endpoint::new(false, "localhost", 5051)]));
+/// session.handle_notice(now, Notice::Detected(Some(Endpoint::new(false, "localhost", 5051))));
 /// let Some(Output::Subscribe(attempt, ..)) = session.poll_output() else { panic!("no SUBSCRIBE") };
 ///
 /// session.handle_notice(now, Notice::Stream(attempt, StreamEvent::Closed("connection refused".to_owned())));
@@ -153,7 +152,7 @@ pub enum StreamEvent {
 /// #     seed: 7,
 /// # });
 /// let master = Endpoint::new(false, "localhost", 5050);
-/// session.handle_notice(Instant::now(), Notice::Detected(vec![master.clone()]));
+/// session.handle_notice(Instant::now(), Notice::Detected(Some(master.clone())));
 /// assert_eq!(session.poll_output(), Some(Output::Disconnect));
 /// let Some(Output::Subscribe(_, to, body)) = session.poll_output() else { panic!("no SUBSCRIBE") };
 /// assert_eq!(to, master);
@@ -239,7 +238,7 @@ pub enum Unanswered<C> {
 /// #     seed: 7,
 /// # });
 /// let agent = Endpoint::new(false, "localhost", 5051);
-/// let first = outputs(&mut session, Instant::now(), Notice::Detected(vec![agent]));
+/// let first = outputs(&mut session, Instant::now(), Notice::Detected(Some(agent)));
 /// assert!(matches!(first[..], [Output::Subscribe(..)]));
 /// let unanswered_until = session.poll_timeout().expect("SUBSCRIBE has to be answered");
 /// assert_eq!(outputs(&mut session, unanswered_until, Notice::Timeout), [Output::Disconnect]);
@@ -302,9 +301,6 @@ pub trait Callback: Send + 'static {
 /// let master = Endpoint::new(true, "::1", 5050);
 /// assert_eq!(master.authority(), "[::1]:5050");
 /// assert_eq!(master.to_string(), "https://[::1]:5050");
-/// let proxied = Endpoint::new(true, "leader.mesos", 443).behind("/mesos/");
-/// assert_eq!(proxied.to_string(), "https://leader.mesos:443/mesos");
-/// assert_eq!(proxied.host_header(), "leader.mesos");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
@@ -314,8 +310,6 @@ pub struct Endpoint {
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// What the paths of its APIs begin with, if it is behind a proxy: `/mesos`. Empty for a master or an agent itself.
-    pub path: String,
     /// The name that its certificate may be for instead of `host`, if another one is known.
     pub name: Option<String>,
 }
@@ -323,24 +317,10 @@ pub struct Endpoint {
 impl Endpoint {
     /// Creates an endpoint whose certificate is expected to be for `host`.
     pub fn new(tls: bool, host: impl Into<String>, port: u16) -> Self {
-        Self { tls, host: host.into(), port, path: String::new(), name: None }
+        Self { tls, host: host.into(), port, name: None }
     }
 
-    /// Returns this endpoint behind a path.
-    #[must_use]
-    pub fn behind(mut self, path: &str) -> Self {
-        path.trim_end_matches('/').clone_into(&mut self.path);
-        self
-    }
-
-    /// What the Host header says: without the port if it is the scheme's own.
-    pub fn host_header(&self) -> String {
-        let authority = self.authority();
-        let own = if self.tls { ":443" } else { ":80" };
-        authority.strip_suffix(own).map_or_else(|| authority.clone(), str::to_owned)
-    }
-
-    /// `host:port`, as logs write it.
+    /// `host:port`, as the Host header and logs write it.
     pub fn authority(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
@@ -352,6 +332,6 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", if self.tls { "https" } else { "http" }, self.authority(), self.path)
+        write!(f, "{}://{}", if self.tls { "https" } else { "http" }, self.authority())
     }
 }

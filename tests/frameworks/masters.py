@@ -27,7 +27,7 @@ class Master:
 
     address: str
     work: Path
-    """A directory for the run; sandboxes are below it."""
+    """A directory for the run."""
     has_containers: bool
     """Whether tasks in Docker containers run."""
 
@@ -46,11 +46,6 @@ class Master:
         assert not framework["active"], f"{name} did not unregister"
         assert framework["tasks"] == []
         return Counter(task["state"] for task in framework["completed_tasks"])
-
-    def outputs(self) -> list[str]:
-        """What each task or executor wrote to stderr."""
-        files = (path for path in self.work.rglob("stderr") if "latest" not in path.parts)
-        return [path.read_text(errors="replace") for path in files]
 
 
 @contextlib.contextmanager

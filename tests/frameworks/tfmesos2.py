@@ -34,7 +34,8 @@ def run(programs: Path, master: Master) -> str:
     assert value["targets"] == ["/job:ps/task:0", "/job:worker/task:0"]
     assert sorted(value["cluster"]) == ["ps", "worker"]
     assert all(address.startswith("127.0.0.1:") for addresses in value["cluster"].values() for address in addresses)
-    assert sum("STARTED" in output for output in master.outputs()) == len(value["targets"])
+    for job in ("ps", "worker"):
+        assert json.loads((master.work / f"started-{job}").read_text()) == value["cluster"]
     ends = master.ends("Mesos HTTP framework")
     assert ends == {"TASK_KILLED": 2}
     return "a parameter server and a worker are ready"

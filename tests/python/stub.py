@@ -17,9 +17,7 @@ from tests.python.support import WAIT_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-UNAUTHORIZED = (
-    b'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="stub"\r\nContent-Length: 4\r\n\r\nwho?'
-)
+UNAUTHORIZED = b'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="stub"\r\nContent-Length: 4\r\n\r\nwho?'
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
 STREAM = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nTransfer-Encoding: chunked\r\n"

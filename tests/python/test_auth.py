@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import gc
 import subprocess
 import sys
@@ -239,7 +240,7 @@ def test_what_hangs_holds_up_neither_other_drivers_nor_the_end_of_its_own() -> N
             scheduler.wait("registered")
         hanging.stop()
         assert hanging.join(timeout=2) == mesos_pb2.DRIVER_STOPPED
-        assert [shown for shown, _ in stub.authorizations][0] == "Bearer secret-1"
+        assert stub.authorizations[0][0] == "Bearer secret-1"
         leave.set()
 
 
@@ -401,7 +402,8 @@ class TestArguments:
     """What cannot be used is refused when the driver is made, and is not shown."""
 
     @pytest.mark.parametrize(
-        "value", [5, b"Bearer secret", mesos_pb2.Credential(principal="p", secret="secret"), auth.Basic, ("a", "secret")]
+        "value",
+        [5, b"Bearer secret", mesos_pb2.Credential(principal="p", secret="secret"), auth.Basic, ("a", "secret")],
     )
     def test_something_else(self, value: Any) -> None:
         with pytest.raises(ArgumentTypeError, match="as authentication") as raised:
@@ -453,3 +455,7 @@ def test_the_principal_is_filled_in() -> None:
         subscribe, update = (call for _, call in stub.authorizations)
         assert subscribe.subscribe.framework_info.principal == "alice"
         assert update.update_framework.framework_info.principal == "alice"
+
+
+def test_the_examples_in_docstrings_do_what_they_show() -> None:
+    assert doctest.testmod(auth).failed == 0

@@ -246,9 +246,7 @@ class TestFiles:
         "text",
         ["", "hidden", "hidden hidden hidden", "{hidden", '{"principal": "hidden"}', '["hidden"]', '{"uid": "hidden"}'],
     )
-    def test_others_are_refused_and_not_shown(
-        self, tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_others_are_refused_and_not_shown(self, tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
         file = tmp_path / "authentication"
         file.write_text(text)
         monkeypatch.setenv("REMESOS_AUTHENTICATION", str(file))
@@ -413,7 +411,7 @@ class TestServiceAccounts:
         assert secret["private_key"][40:80] not in caplog.text
 
     def test_a_login_that_cannot_be_reached_is_tried_again(
-        self, key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch
+        self, key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setenv("MESOS_REGISTRATION_BACKOFF_FACTOR", "50ms")
         url = "http://user:s3cret@127.0.0.1:1/acs/api/v1/auth/login"
@@ -422,6 +420,7 @@ class TestServiceAccounts:
             authentication = auth.ServiceAccount(account(key, url))
             with running(stub.address, Recorder(unwanted=("error",)), authentication=authentication):
                 assert told.wait(WAIT_SECONDS)
+        assert "s3cret" not in caplog.text
 
     @pytest.mark.parametrize("trust", ["nothing", "ca", "variable", "not verified"])
     def test_the_certificate_is_verified(

@@ -66,8 +66,8 @@ class Framework(Subscriber[Event], DisplayedDriver):
     :param implicit_acknowledgements: whether an update is acknowledged when the next event is asked for. Otherwise
         :meth:`acknowledge` has to be called for each
     :param credential: sent as HTTP Basic
-    :param authentication: what gives the ``Authorization`` header: an object of :mod:`mesos.auth`, a callable that returns the
-        header's value, or the value. If neither this nor ``credential`` is given, the environment variable
+    :param authentication: what gives the ``Authorization`` header: an object of :mod:`mesos.auth`, a callable that
+        returns the header's value, or the value. If neither this nor ``credential`` is given, the environment variable
         ``REMESOS_AUTHENTICATION`` may name a file: :func:`mesos.auth.from_file`
     :param suppressed_roles: the roles that receive no offers until they are revived
     :raises ArgumentTypeError: an argument has the wrong type

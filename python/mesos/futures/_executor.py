@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import ParamSpec
 
+    from mesos.auth import Authentication, Header
     from mesos.local import LocalCluster
     from mesos.testing import RealCluster
 
@@ -65,6 +66,7 @@ class MesosPoolExecutor(Executor):
     :param user: the user of the workers; the current user if empty
     :param principal: the framework's principal
     :param secret: the secret of the principal, if the master authenticates frameworks
+    :param authentication: another way to authenticate, as for :class:`mesos.native.MesosSchedulerDriver`
     :param failover_timeout: the seconds for which the master keeps workers while it has no connection to this process
     :raises ArgumentTypeError: an argument has the wrong type
     :raises ArgumentValueError: the value of an argument is not valid
@@ -93,6 +95,7 @@ class MesosPoolExecutor(Executor):
         user: str = "",
         principal: str | None = None,
         secret: str | None = None,
+        authentication: Authentication | Callable[[], str | Header] | str | None = None,
         failover_timeout: float = 30,
     ) -> None:
         checked = settings(
@@ -125,7 +128,14 @@ class MesosPoolExecutor(Executor):
             master = "local"
         self._pid = os.getpid()
         self._pool = Pool(checked)
-        driver = MesosSchedulerDriver(self._pool, info, master, credential=credential, suppressedRoles=[role])
+        driver = MesosSchedulerDriver(
+            self._pool,
+            info,
+            master,
+            credential=credential,
+            suppressedRoles=[role],
+            authentication=authentication,
+        )
         self._pool.start(driver, checked.command(_is_here(driver, master)))
         # A pool that is dropped finishes its calls first, as those of concurrent.futures do.
         self._finalizer = weakref.finalize(self, _close, self._pool, self._pid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mesos._dicts import DictDriver
@@ -45,8 +46,8 @@ class MesosSchedulerDriver(Process):
     :param principal: sent as HTTP Basic, with ``secret``
     :param failover: whether the framework and its tasks stay at the master if a callback raises
     :param timeout: seconds; see :class:`mesos.pymesos.process.Process`
-    :param authentication: what gives the ``Authorization`` header, as for :class:`mesos.scheduler.MesosSchedulerDriver`;
-        pymesos has no such argument
+    :param authentication: what gives the ``Authorization`` header, as for
+        :class:`mesos.scheduler.MesosSchedulerDriver`; pymesos has no such argument
     :raises ImportError: addict is wanted, and not installed
     """
 
@@ -333,11 +334,27 @@ class MesosSchedulerDriver(Process):
         self._call_back(self.sched, "error", event["message"])
 
     def on_heartbeat(self) -> None:
-        self._call_back(self.sched, "processHeartBeat")
+        """The master lives. The callback may take no driver, as until pymesos 0.3.10."""
+        callback = getattr(self.sched, "processHeartBeat", None)
+        if callback is not None and not _takes_one(callback):
+            callback()
+        else:
+            self._call_back(self.sched, "processHeartBeat")
 
 
 def _only(message: Message, *names: str) -> dict[str, Any]:
     return {name: message[name] for name in names if name in message}
+
+
+def _takes_one(callback: Callable[..., Any]) -> bool:
+    """Returns whether a callback takes an argument, which one without a signature is expected to."""
+    try:
+        inspect.signature(callback).bind(None)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
 
 
 def _master(uri: Any) -> Any:

@@ -5,7 +5,18 @@ from __future__ import annotations
 import atexit
 from typing import TYPE_CHECKING, Any
 
-from mesos import _arguments, _authentication, _callbacks, _cells, _conflicts, _core, _imported, _logging, _master, _misuse  # noqa: F401  (only to be there)
+from mesos import (  # noqa: F401  (only to be there)
+    _arguments,
+    _authentication,
+    _callbacks,
+    _cells,
+    _conflicts,
+    _core,
+    _imported,
+    _logging,
+    _master,
+    _misuse,
+)
 from mesos._display._drivers import DisplayedDriver
 from mesos._driver import Driver
 from mesos.errors import ArgumentTypeError, DriverError
@@ -51,8 +62,8 @@ class MesosSchedulerDriver(Driver, DisplayedDriver, SchedulerDriver):
     :param implicitAcknowledgements: whether a status update is acknowledged when ``statusUpdate`` returns
     :param credential: sent as HTTP Basic. Also accepted as the fourth argument, its position before Mesos 0.22
     :param suppressedRoles: the roles that receive no offers until they are revived
-    :param authentication: what gives the ``Authorization`` header: an object of :mod:`mesos.auth`, a callable that returns the
-        header's value, or the value. If neither this nor ``credential`` is given, the environment variable
+    :param authentication: what gives the ``Authorization`` header: an object of :mod:`mesos.auth`, a callable that
+        returns the header's value, or the value. If neither this nor ``credential`` is given, the environment variable
         ``REMESOS_AUTHENTICATION`` may name a file: :func:`mesos.auth.from_file`
     :param loop: an asyncio event loop. Callbacks that are coroutine functions run in it, one at a time and in order; an
         update is acknowledged when the coroutine has ended, and its exceptions are handled as those of other callbacks.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from mesos.auth import Authentication, Header
     from mesos.interface import mesos_pb2
     from mesos.testing._script import ScriptResult
 
@@ -83,6 +84,7 @@ class Mesos:
         *,
         implicitAcknowledgements: bool = True,
         credential: mesos_pb2.Credential | None = None,
+        authentication: Authentication | Callable[[], str | Header] | str | None = None,
         suppressedRoles: Iterable[str] | None = None,
         **fields: Any,
     ) -> Framework:
@@ -101,6 +103,7 @@ class Mesos:
             self._story,
             implicitAcknowledgements=implicitAcknowledgements,
             credential=credential,
+            authentication=authentication,
             suppressedRoles=suppressedRoles,
         )
         self.frameworks.append(framework)

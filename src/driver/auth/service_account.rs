@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 
 use super::jwt::RsaKey;
 use super::{Authenticate, Header};
+use crate::driver::detector::redacted;
+use crate::driver::root_cause::RootCause;
 use crate::driver::tls::{self, Trust};
+use crate::wire::duration::Period;
 use crate::{Error, Result, clock};
 
 /// A login token is good for so many seconds.
@@ -60,15 +63,15 @@ impl ServiceAccount {
 
     /// The URL of the login, without a password.
     fn shown_endpoint(&self) -> String {
-        super::super::detector::redacted(self.endpoint.as_str())
+        redacted(self.endpoint.as_str())
     }
 
     async fn log_in(&self) -> Result<Header> {
         let failed = |e: reqwest::Error| {
-            Error::connection(format!("the login at {} failed", self.shown_endpoint())).caused_by(e.without_url())
+            Error::connection(format!("the login at {} failed", self.shown_endpoint())).caused_by(RootCause(e))
         };
-        let expires = (clock::timestamp() + LOGIN_TOKEN_LIFE).floor();
-        let token = self.key.token(&json!({"uid": self.uid, "exp": Value::from(expires as i64)}))?;
+        let expires = Period::from_seconds(clock::timestamp() + LOGIN_TOKEN_LIFE).unwrap_or_default();
+        let token = self.key.token(&json!({"uid": self.uid, "exp": Duration::from(expires).as_secs()}))?;
         // A redirect would give the token to somebody else.
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(LOGIN_TIMEOUT);
         let client = client.use_preconfigured_tls(tls::config(&self.trust, None)?).build().map_err(failed)?;

@@ -12,11 +12,9 @@ use crate::{Error, Result};
 pub use redacted::redacted;
 pub use zookeeper::ZooKeeperUrl;
 
-const EXPECTED: &str = "expected host:port, http(s)://host[:port][/path], several of these separated by commas, \
-                        zk://[user:password@]host1:port1,host2:port2,.../path, file:///path/to/file or local";
+const EXPECTED: &str = "expected host:port, http(s)://host:port, zk://[user:password@]host1:port1,host2:port2,.../path, \
+                        file:///path/to/file or local";
 const FILES_NESTED_MAX: usize = 8;
-const HTTP_PORT: u16 = 80;
-const HTTPS_PORT: u16 = 443;
 
 /// A parsed master string.
 ///
@@ -25,18 +23,15 @@ const HTTPS_PORT: u16 = 443;
 /// use remesos::session::Endpoint;
 ///
 /// let master = Endpoint::new(true, "example.org", 5050);
-/// assert_eq!(MasterUri::parse("https://example.org:5050", false)?, MasterUri::Standalone(vec![master]));
-/// let proxied = Endpoint::new(true, "leader.mesos", 443).behind("/mesos");
-/// assert_eq!(MasterUri::parse("https://leader.mesos/mesos", false)?, MasterUri::Standalone(vec![proxied]));
+/// assert_eq!(MasterUri::parse("https://example.org:5050", false)?, MasterUri::Standalone(master));
 /// assert!(matches!(MasterUri::parse("zk://localhost:2181/mesos", false)?, MasterUri::ZooKeeper(..)));
 /// assert!(MasterUri::parse("ftp://example.org", false).is_err());
 /// # Ok::<(), remesos::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum MasterUri {
-    /// `host:port` or `http(s)://host[:port][/path]`: always this master. If there are several, separated by commas, one of
-    /// them leads, or knows who does.
-    Standalone(Vec<Endpoint>),
+    /// `host:port` or `http(s)://host:port`: always this master.
+    Standalone(Endpoint),
     /// `zk://...`: the leader that ZooKeeper names. The flag tells whether masters speak TLS.
     ZooKeeper(ZooKeeperUrl, bool),
 }
@@ -62,31 +57,13 @@ fn parse_nested(text: &str, tls: bool, depth: usize) -> Result<MasterUri> {
     if let Some(path) = text.strip_prefix("file://") {
         return read_file(path, tls, depth);
     }
-    let mut masters: Vec<Endpoint> = Vec::new();
-    let mut scheme = None;
-    for part in text.split(',') {
-        let master = master(part.trim(), tls, &mut scheme).ok_or_else(|| Error::invalid(EXPECTED))?;
-        if !masters.contains(&master) {
-            masters.push(master);
-        }
-    }
-    Ok(MasterUri::Standalone(masters))
-}
-
-/// Reads one master. In a list, one without a scheme has that of the one before it, as where schemes of databases stand
-/// before several hosts.
-fn master(text: &str, tls: bool, scheme: &mut Option<bool>) -> Option<Endpoint> {
-    let rest = match text.split_once("://") {
-        Some(("http", rest)) => (*scheme = Some(false), rest).1,
-        Some(("https", rest)) => (*scheme = Some(true), rest).1,
-        Some(_) => return None,
-        None => text.strip_prefix("master@").unwrap_or(text),
+    let (tls, rest) = match text.split_once("://") {
+        Some(("http", rest)) => (false, rest.trim_end_matches('/')),
+        Some(("https", rest)) => (true, rest.trim_end_matches('/')),
+        Some(_) => return Err(Error::invalid(EXPECTED)),
+        None => (tls, text.strip_prefix("master@").unwrap_or(text)),
     };
-    let Some(tls) = *scheme else { return authority(rest, tls, None) };
-    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let is_path = |c: char| c.is_ascii_graphic() && !"?#\"<>\\^`{|}".contains(c);
-    let default = if tls { HTTPS_PORT } else { HTTP_PORT };
-    authority(host, tls, Some(default)).filter(|_| path.chars().all(is_path)).map(|master| master.behind(path))
+    authority(rest, tls, None).map(MasterUri::Standalone).ok_or_else(|| Error::invalid(EXPECTED))
 }
 
 fn read_file(path: &str, tls: bool, depth: usize) -> Result<MasterUri> {
@@ -117,10 +94,10 @@ pub fn authority(text: &str, tls: bool, default_port: Option<u16>) -> Option<End
 /// Starts to look for the leading master. Has to be called within a tokio runtime; ends when the receiver is dropped.
 ///
 /// Fails if the ZooKeeper client cannot be set up.
-pub fn detect(uri: MasterUri) -> Result<watch::Receiver<Vec<Endpoint>>> {
+pub fn detect(uri: MasterUri) -> Result<watch::Receiver<Option<Endpoint>>> {
     match uri {
-        MasterUri::Standalone(masters) => {
-            let (sender, receiver) = watch::channel(masters);
+        MasterUri::Standalone(master) => {
+            let (sender, receiver) = watch::channel(Some(master));
             // Kept open: the loop takes a closed detector for the end.
             tokio::spawn(async move { sender.closed().await });
             Ok(receiver)
@@ -134,7 +111,7 @@ mod tests {
     use super::*;
 
     fn standalone(tls: bool, host: &str, port: u16) -> MasterUri {
-        MasterUri::Standalone(vec![Endpoint::new(tls, host, port)])
+        MasterUri::Standalone(Endpoint::new(tls, host, port))
     }
 
     #[test]
@@ -145,51 +122,14 @@ mod tests {
         assert_eq!(parse("http://h:1/"), standalone(false, "h", 1));
         assert_eq!(parse("https://h:1"), standalone(true, "h", 1));
         assert_eq!(parse("[::1]:5050"), standalone(false, "::1", 5050));
-        assert_eq!(parse("http://h"), standalone(false, "h", 80));
-        assert_eq!(parse("https://h/"), standalone(true, "h", 443));
-        let proxied = |tls, port| MasterUri::Standalone(vec![Endpoint::new(tls, "h", port).behind("/a/b%20c")]);
-        assert_eq!(parse("https://h/a/b%20c/"), proxied(true, 443));
-        assert_eq!(parse("http://h:1/a/b%20c"), proxied(false, 1));
         assert_eq!(MasterUri::parse("h:1", true).expect("valid"), standalone(true, "h", 1));
     }
 
     #[test]
-    fn several_masters_are_candidates() {
-        let parse = |text| MasterUri::parse(text, false).expect(text);
-        let of =
-            |tls| MasterUri::Standalone([("a", 1), ("b", 2)].map(|(host, port)| Endpoint::new(tls, host, port)).into());
-        assert_eq!(parse("a:1,b:2"), of(false));
-        assert_eq!(parse("http://a:1, http://b:2/,a:1"), of(false));
-        assert_eq!(parse("https://a:1,b:2"), of(true), "a scheme counts for what follows");
-        let mixed = [Endpoint::new(false, "a", 1), Endpoint::new(true, "b", 443).behind("/mesos")];
-        assert_eq!(parse("a:1,https://b/mesos"), MasterUri::Standalone(mixed.into()));
-    }
-
-    #[test]
     fn what_is_no_master_is_named_with_what_was_expected() {
-        for bad in [
-            "",
-            "h",
-            "h:",
-            "h:x",
-            "h:0",
-            "h:99999",
-            ":5050",
-            "ftp://h:1",
-            "a b:1",
-            "::1:5050",
-            "zk://h:1",
-            "zk://h:1/",
-            "h:1/mesos",
-            "http:///mesos",
-            "http://h:1/a b",
-            "http://h:1/a?b",
-            "http://h:1/ä",
-            "h:1,",
-            "h:1,,i:2",
-            "h:1,i",
-            "h:1,zk://i:2/mesos",
-        ] {
+        for bad in
+            ["", "h", "h:", "h:x", "h:0", "h:99999", ":5050", "ftp://h:1", "a b:1", "::1:5050", "zk://h:1", "zk://h:1/"]
+        {
             let error = MasterUri::parse(bad, false).expect_err(bad);
             assert!(error.is_invalid_argument());
             let text = error.to_string();

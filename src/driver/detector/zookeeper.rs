@@ -80,8 +80,8 @@ impl ZooKeeperUrl {
 }
 
 /// Follows the leader until the receiver is dropped.
-pub fn detect(url: ZooKeeperUrl, tls: bool) -> watch::Receiver<Vec<Endpoint>> {
-    let (sender, receiver) = watch::channel(Vec::new());
+pub fn detect(url: ZooKeeperUrl, tls: bool) -> watch::Receiver<Option<Endpoint>> {
+    let (sender, receiver) = watch::channel(None);
     tokio::spawn(async move {
         let closed = sender.clone();
         tokio::select! {
@@ -92,7 +92,7 @@ pub fn detect(url: ZooKeeperUrl, tls: bool) -> watch::Receiver<Vec<Endpoint>> {
     receiver
 }
 
-async fn keep_connected(url: &ZooKeeperUrl, tls: bool, leader: &watch::Sender<Vec<Endpoint>>) {
+async fn keep_connected(url: &ZooKeeperUrl, tls: bool, leader: &watch::Sender<Option<Endpoint>>) {
     loop {
         match connect(url).await {
             Ok(client) => {
@@ -122,7 +122,7 @@ async fn follow(
     client: &zk::Client,
     url: &ZooKeeperUrl,
     tls: bool,
-    leader: &watch::Sender<Vec<Endpoint>>,
+    leader: &watch::Sender<Option<Endpoint>>,
 ) -> zk::Error {
     let mut leading = None;
     loop {
@@ -144,7 +144,7 @@ async fn look(
     client: &zk::Client,
     url: &ZooKeeperUrl,
     tls: bool,
-    leader: &watch::Sender<Vec<Endpoint>>,
+    leader: &watch::Sender<Option<Endpoint>>,
     leading: &mut Option<String>,
 ) -> std::result::Result<zk::OneshotWatcher, zk::Error> {
     let (children, watcher) = match client.list_and_watch_children(&url.path).await {
@@ -170,9 +170,8 @@ async fn look(
     Ok(watcher)
 }
 
-fn tell(leader: &watch::Sender<Vec<Endpoint>>, master: Option<Endpoint>) {
-    let masters = Vec::from_iter(master);
-    leader.send_if_modified(|current| std::mem::replace(current, masters.clone()) != masters);
+fn tell(leader: &watch::Sender<Option<Endpoint>>, master: Option<Endpoint>) {
+    leader.send_if_modified(|current| std::mem::replace(current, master.clone()) != master);
 }
 
 /// The node with the lowest sequence number. Names are `<label>_<sequence>` or a bare sequence; others, such as

@@ -80,7 +80,7 @@ enum Mode {
 ///     seed: 7,
 /// });
 /// let agent = Endpoint::new(false, "localhost", 5051);
-/// session.handle_notice(Instant::now(), Notice::Detected(vec![agent.clone()]));
+/// session.handle_notice(Instant::now(), Notice::Detected(Some(agent.clone())));
 /// assert!(matches!(session.poll_output(), Some(Output::Subscribe(_, to, _)) if to == agent));
 /// ```
 #[derive(Debug)]
@@ -124,7 +124,7 @@ impl Session for ExecutorSession {
 
     fn handle_notice(&mut self, now: Instant, notice: Notice<Envelope>) {
         match notice {
-            Notice::Detected(agents) => self.on_agent(now, agents.into_iter().next()),
+            Notice::Detected(agent) => self.on_agent(now, agent),
             Notice::Stream(attempt, event) => self.on_stream(now, attempt, event),
             Notice::Answered { call, status, body } => self.on_answered(now, &call.call, status, &body),
             // Updates are kept until they are acknowledged, messages are best effort.

@@ -62,7 +62,7 @@ const REDIRECTS_MAX: u8 = 5;
 ///     seed: 7,
 /// });
 /// let master = Endpoint::new(false, "localhost", 5050);
-/// session.handle_notice(Instant::now(), Notice::Detected(vec![master.clone()]));
+/// session.handle_notice(Instant::now(), Notice::Detected(Some(master.clone())));
 /// assert_eq!(session.poll_output(), Some(Output::Disconnect));
 /// assert!(matches!(session.poll_output(), Some(Output::Subscribe(_, to, _)) if to == master));
 /// assert!(!session.is_subscribed());
@@ -77,12 +77,7 @@ pub struct SchedulerSession {
     /// Without any byte until the time of `Subscribed`, the stream counts as dead.
     subscription: Subscription,
     mode: Mode,
-    /// One of them leads, or knows who does.
-    detected: Vec<Endpoint>,
-    /// So many of them, after the one that was tried last, are to be tried before the session waits.
-    untried: usize,
-    /// The last of them that was tried.
-    tried: usize,
+    detected: Option<Endpoint>,
     current: Option<Endpoint>,
     redirects: u8,
     was_registered: bool,
@@ -107,7 +102,7 @@ impl Session for SchedulerSession {
 
     fn handle_notice(&mut self, now: Instant, notice: Notice<Envelope>) {
         match notice {
-            Notice::Detected(masters) => self.on_detected(now, masters),
+            Notice::Detected(master) => self.on_detected(now, master),
             Notice::Stream(attempt, event) => self.on_stream(now, attempt, event),
             Notice::Answered { call, status, body } => self.on_call_refused(&call.call, status, body),
             Notice::Unsent { calls, timestamp } => {
@@ -210,23 +205,15 @@ impl Subscriber for SchedulerSession {
             self.leave_stream();
             return self.finish_if_stopping();
         }
-        let master = self.current.as_ref().map(ToString::to_string).unwrap_or_default();
-        if !self.is_subscribed() && self.try_next() {
-            let next = self.current.as_ref().map(ToString::to_string).unwrap_or_default();
-            tracing::warn!("Not connected to the master at {master}: {reason}; trying the one at {next}");
-            self.leave_stream();
-            return self.subscribe(now);
-        }
         let delay = self.subscription.next_delay();
+        let master = self.current.as_ref().map(ToString::to_string).unwrap_or_default();
         tracing::warn!(
             "Not connected to the master at {master}: {reason}; trying again in {:.1} s",
             delay.as_secs_f64()
         );
         self.leave_stream();
-        self.untried = self.detected.len().saturating_sub(1);
-        let detected = self.detected.get(self.tried);
-        if self.current.as_ref() != detected {
-            self.current = detected.cloned();
+        if self.current != self.detected {
+            self.current = self.detected.clone();
             self.redirects = 0;
         }
         self.subscription.wait(now + delay);
@@ -244,9 +231,7 @@ impl SchedulerSession {
             identity: config.identity,
             subscription: Subscription::new(backoff),
             mode: Mode::Running,
-            detected: Vec::new(),
-            untried: 0,
-            tried: 0,
+            detected: None,
             current: None,
             redirects: 0,
             was_registered: false,
@@ -276,20 +261,18 @@ impl SchedulerSession {
         self.subscription.is_subscribed()
     }
 
-    fn on_detected(&mut self, now: Instant, masters: Vec<Endpoint>) {
-        if self.mode != Mode::Running || (!masters.is_empty() && masters == self.detected) {
+    fn on_detected(&mut self, now: Instant, master: Option<Endpoint>) {
+        if self.mode != Mode::Running || (master.is_some() && master == self.detected) {
             return;
         }
-        match &masters[..] {
-            [] => tracing::info!("No leading master is known; waiting for one"),
-            [master] => tracing::info!("New master detected at {master}"),
-            [first, ..] => tracing::info!("Trying {} masters, beginning with {first}", masters.len()),
+        match &master {
+            Some(master) => tracing::info!("New master detected at {master}"),
+            None => tracing::info!("No leading master is known; waiting for one"),
         }
         self.leave_stream();
-        self.detected = masters;
+        self.detected = master;
         self.newly_detected = true;
-        (self.tried, self.untried) = (0, self.detected.len().saturating_sub(1));
-        self.current = self.detected.first().cloned();
+        self.current = self.detected.clone();
         self.redirects = 0;
         self.subscription.reset_backoff();
         self.subscribe(now);
@@ -333,17 +316,6 @@ impl SchedulerSession {
                  their resources are offered to nobody else until it does"
             );
         }
-    }
-
-    /// Turns to the next of several masters; false if all of them were tried since the session last waited.
-    fn try_next(&mut self) -> bool {
-        let Some(left) = self.untried.checked_sub(1) else { return false };
-        self.untried = left;
-        self.tried = self.tried.saturating_add(1).checked_rem(self.detected.len()).unwrap_or_default();
-        self.current = self.detected.get(self.tried).cloned();
-        self.newly_detected = true;
-        self.redirects = 0;
-        true
     }
 
     fn subscribe(&mut self, now: Instant) {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from tfmesos2 import cluster
 from tfmesos2.scheduler import Task
@@ -31,7 +32,8 @@ def replace_image(container: str) -> None:
 def main() -> None:
     port, container, result = sys.argv[1:]
     replace_image(container)
-    options = {} if container == "none" else {"containerizer_type": container}
+    options: dict[str, Any] = {} if container == "none" else {"containerizer_type": container}
+    options["env"] = {"REMESOS_TEST_DIRECTORY": str(Path(result).parent)}
     jobs = [{"name": "ps", "num": 1, "cpus": 0.5, "mem": 64.0}, {"name": "worker", "num": 1, "cpus": 0.5, "mem": 64.0}]
     with cluster(jobs, client_ip="127.0.0.1", port=int(port), readiness_timeout=120, **options) as tensorflow:
         states = sorted(task.state for task in tensorflow.tasks.values())

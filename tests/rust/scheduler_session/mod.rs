@@ -88,7 +88,7 @@ impl World {
 
     fn subscribe(&mut self) -> Vec<Output> {
         if self.attempt == 0 {
-            self.notice(Notice::Detected(vec![master(5050)]));
+            self.notice(Notice::Detected(Some(master(5050))));
         }
         self.stream(StreamEvent::Opened(None));
         let outputs = self.event(&subscribed("f-1"));
@@ -177,7 +177,7 @@ fn subscribe_call(outputs: &[Output]) -> (Endpoint, call::Subscribe, Option<v1::
 /// A session whose SUBSCRIBE is written, and not answered yet.
 fn subscribing() -> World {
     let mut world = world();
-    world.notice(Notice::Detected(vec![master(5050)]));
+    world.notice(Notice::Detected(Some(master(5050))));
     world.stream(StreamEvent::Connected);
     world
 }

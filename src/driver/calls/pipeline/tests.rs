@@ -13,6 +13,7 @@ use crate::wire::views::Wrapped;
 
 const ACCEPTED: &str = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
 const LAST: &str = "HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+const UNAUTHORIZED: &str = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 4\r\n\r\nwho?";
 const BAD_GATEWAY: &str = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n";
 
 struct World {
@@ -183,6 +184,84 @@ fn a_gateway_s_error_counts_as_no_answer_until_it_comes_again_and_again() {
     let (refused, status, _) = world.pipeline.next_answer().expect("an answer");
     assert_eq!((refused, status), (envelope(kill("1")), 502));
     assert!(world.pipeline.is_idle());
+}
+
+/// A world whose head may be replaced.
+fn renewing() -> World {
+    let mut world = world();
+    world.pipeline.set_head(head(1));
+    world
+}
+
+fn head(number: u64) -> Head {
+    Head { bytes: b"L:".to_vec(), number, renews: true }
+}
+
+#[test]
+fn calls_that_are_refused_are_sent_again_before_all_others() {
+    let mut world = renewing();
+    for task in ["1", "2", "3"] {
+        world.push(kill(task));
+    }
+    assert_eq!(world.write().len(), 3);
+    assert!(world.reply(ACCEPTED).expect("valid"));
+    assert!(world.pipeline.take_accepted());
+    assert!(world.reply(UNAUTHORIZED).expect("valid"));
+    world.push(kill("4"));
+    assert_eq!(world.kinds(), [], "nothing is written with a head that is refused");
+    assert_eq!(world.pipeline.refused(), None, "another answer is to come");
+    assert!(world.reply(UNAUTHORIZED).expect("valid"));
+    assert_eq!(world.pipeline.refused(), Some(1));
+    world.pipeline.set_head(head(2));
+    world.pipeline.resume();
+    assert_eq!(world.write(), ["2", "3", "4"].map(|task| real(kill(task))));
+    assert!(!world.pipeline.take_accepted());
+    assert!(world.pipeline.next_answer().is_none(), "nobody is told");
+}
+
+#[test]
+fn refused_calls_survive_the_end_of_their_connection() {
+    let mut world = renewing();
+    for task in ["1", "2"] {
+        world.push(accept(task, task));
+    }
+    world.write();
+    let last = UNAUTHORIZED.replace("Content", "Connection: close\r\nContent");
+    assert!(!world.reply(&last).expect("valid"), "the connection is over");
+    assert_eq!(world.pipeline.disconnected(), 0);
+    assert_eq!(world.pipeline.refused(), Some(1));
+    world.pipeline.set_head(head(2));
+    world.pipeline.resume();
+    assert_eq!(world.write(), [real(accept("1", "1"))], "one at a time now, since one was taken");
+    assert!(world.reply(ACCEPTED).expect("valid"));
+    assert_eq!(world.write(), [real(accept("2", "2"))]);
+}
+
+#[test]
+fn refused_calls_are_answered_so_when_there_is_no_other_head() {
+    let mut world = renewing();
+    world.push(kill("1"));
+    world.write();
+    assert!(world.reply(UNAUTHORIZED).expect("valid"));
+    assert!(!world.pipeline.is_idle());
+    world.pipeline.give_up();
+    let (refused, status, body) = world.pipeline.next_answer().expect("an answer");
+    assert_eq!((refused, status, body.as_str()), (envelope(kill("1")), 401, "who?"));
+    assert!(world.pipeline.is_idle());
+}
+
+#[test]
+fn refused_calls_are_left_as_calls_that_were_not_sent() {
+    let mut world = renewing();
+    for task in ["1", "2"] {
+        world.push(accept(task, task));
+    }
+    world.write();
+    assert!(world.reply(UNAUTHORIZED).expect("valid"));
+    assert!(world.reply(UNAUTHORIZED).expect("valid"));
+    let left = world.pipeline.leave();
+    assert_eq!(left.unsent, ["1", "2"].map(|task| envelope(accept(task, task))));
+    assert!(left.inquiries.is_empty());
 }
 
 #[test]
