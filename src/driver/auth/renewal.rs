@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use super::{Authenticate, Header, Shown, header_value, jwt};
+use super::{Authenticate, Header, Shown, header_value};
 use crate::clock::skipping::Skipping;
 use crate::clock::{self, Clock};
 use crate::wire::duration::Period;
@@ -170,10 +170,7 @@ impl Shared {
     /// Takes an answer in; returns when to ask for the next header.
     fn take(&self, answer: Result<Header>, failures: u32) -> Option<Instant> {
         let now = self.clock.now();
-        let answer = answer.and_then(|header| {
-            let token = header.value.rsplit([' ', '=']).next().unwrap_or_default();
-            Ok((header_value(&header.value)?, header.expires.or_else(|| jwt::expires(token))))
-        });
+        let answer = answer.and_then(|header| Ok((header_value(&header.value)?, header.expires())));
         match answer {
             Ok((value, expires)) => {
                 let left = expires.map(|at| Period::from_seconds(at - clock::timestamp()).unwrap_or_default());
