@@ -13,7 +13,7 @@ WORKERS ?= 2
 LIBC ?= gnu
 PLATFORM := $(if $(filter musl,$(LIBC)),musllinux_1_2,manylinux2014)
 
-.PHONY: hello test test-quick lint wheels docs conformance allocation requests bench stubs notebooks licenses clean
+.PHONY: hello test test-quick lint wheels docs conformance allocation requests pymesos bench stubs notebooks licenses clean
 
 hello: $(VENV)/.installed
 	$(BIN)/remesos run $(FOR) examples/hello_world.py
@@ -63,6 +63,10 @@ allocation: $(VENV)/.developed
 # The real Mesos and the embedded cluster side by side: what their APIs answer.
 requests: $(VENV)/.developed
 	$(BIN)/python -m tests.requests
+
+# pymesos' own tests, which are fetched from its repository, against ours.
+pymesos: $(VENV)/.developed
+	$(BIN)/python -m tests.pymesos
 
 bench: $(VENV)/.installed
 	$(BIN)/python benches/flood.py

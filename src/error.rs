@@ -20,6 +20,7 @@ enum Kind {
     InvalidArgument,
     Protocol,
     Connection,
+    TimedOut,
     Authentication,
     Refused,
     AddressInUse,
@@ -41,6 +42,11 @@ impl Error {
     /// A connection could not be made, or broke.
     pub fn connection(message: impl fmt::Display) -> Self {
         Self::new(Kind::Connection, message)
+    }
+
+    /// There was no answer in time.
+    pub fn timed_out(message: impl fmt::Display) -> Self {
+        Self::new(Kind::TimedOut, message)
     }
 
     /// The peer does not take us for who we say we are.
@@ -87,6 +93,11 @@ impl Error {
     /// Whether a connection could not be made, or broke.
     pub fn is_connection(&self) -> bool {
         self.kind == Kind::Connection
+    }
+
+    /// Whether there was no answer in time.
+    pub fn is_timed_out(&self) -> bool {
+        self.kind == Kind::TimedOut
     }
 
     /// Whether the peer did not take us for who we say we are.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "AddressInUseError",
+    "AnswerTimeoutError",
     "ArgumentTypeError",
     "ArgumentValueError",
     "ClockError",
@@ -16,6 +17,7 @@ __all__ = [
     "MesosWarning",
     "TaskStateError",
     "TaskTimeoutError",
+    "UnreachableError",
 ]
 
 
@@ -65,6 +67,14 @@ class TaskStateError(MesosError, RuntimeError):
 
 class TaskTimeoutError(MesosError, TimeoutError):
     """A task of an embedded cluster has not been in the state that somebody waits for."""
+
+
+class UnreachableError(MesosError, ConnectionError):
+    """There is no connection to a master or an agent, or it broke before the answer to a request was complete."""
+
+
+class AnswerTimeoutError(MesosError, TimeoutError):
+    """A master or an agent has not answered a request in time."""
 
 
 class MesosWarning(UserWarning):

@@ -16,7 +16,7 @@ use super::handle::Handle;
 use super::run::Start;
 use super::status::Status;
 use super::tls::{self, Trust};
-use super::transport::Api;
+use super::transport::{Api, PROTOBUF};
 use crate::clock::{self, Clock};
 use crate::environment::{self, Variables};
 use crate::session::Endpoint;
@@ -172,6 +172,7 @@ impl ExecutorDriver {
             let authorization = token.map(|Token(token)| Authorization::bearer(token)).transpose()?;
             let api = Api {
                 path: environment.path.clone(),
+                media_type: PROTOBUF,
                 authorization,
                 trust: Trust::default(),
                 socket: environment.socket.clone(),

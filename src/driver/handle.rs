@@ -248,8 +248,8 @@ mod tests {
 
     fn start(handle: &Handle<Broken>) -> watch::Sender<Option<Endpoint>> {
         let (detector, endpoint) = watch::channel(None);
-        let api =
-            Api { path: "/".to_owned(), authorization: None, trust: Default::default(), socket: None, place: None };
+        let trust = Default::default();
+        let api = Api { path: "/".to_owned(), media_type: "", authorization: None, trust, socket: None, place: None };
         let started = handle
             .start(None, || Ok(Start { session: Broken, endpoint, api, clock: Clock::real(), end_within: |_| {} }));
         assert!(started.expect("an IO thread"));

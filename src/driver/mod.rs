@@ -9,6 +9,7 @@ mod delivery;
 pub mod detector;
 mod executor;
 mod handle;
+pub mod operator;
 mod queue;
 mod root_cause;
 mod run;

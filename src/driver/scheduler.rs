@@ -12,7 +12,7 @@ use super::handle::Handle;
 use super::run::Start;
 use super::status::Status;
 use super::tls::{self, Trust};
-use super::transport::Api;
+use super::transport::{Api, PROTOBUF};
 use crate::clock::Clock;
 use crate::clock::places::{self, Place};
 use crate::session::framework::Framework;
@@ -195,13 +195,13 @@ impl SchedulerDriver {
         let authentication = self.options.authentication.as_ref();
         let authorization = authentication.map(|a| a.authorization(clock.clone())).transpose()?;
         let trust = self.options.trust.clone();
-        let api = Api { path: PATH.to_owned(), authorization, trust, socket: None, place };
+        let api = Api { path: PATH.to_owned(), media_type: PROTOBUF, authorization, trust, socket: None, place };
         Ok(Start { session, endpoint: detector::detect(uri)?, api, clock, end_within: |_| {} })
     }
 }
 
 /// The cluster of this process that is meant, if it has a clock of its own.
-fn place(uri: &MasterUri) -> Option<Arc<Place>> {
+pub fn place(uri: &MasterUri) -> Option<Arc<Place>> {
     let MasterUri::Standalone(master) = uri else { return None };
     let ip = if master.host == "localhost" { Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)) } else { master.host.parse() };
     places::at(SocketAddr::new(ip.ok()?, master.port)).filter(|_| !master.tls)

@@ -35,7 +35,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// master's heartbeats.
 const KEEP_ALIVE_PROBES: u32 = 5;
 const PEER_TIMEOUT: Duration = Duration::from_secs(75);
-const PROTOBUF: &str = "application/x-protobuf";
+/// What the APIs of schedulers and executors speak.
+pub const PROTOBUF: &str = "application/x-protobuf";
 const ERROR_BODY_MAX: usize = 64 << 10;
 
 /// A connection, plain or TLS.
@@ -47,6 +48,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 pub struct Api {
     /// `/api/v1/scheduler`, `/slave(1)/api/v1/executor`.
     pub path: String,
+    /// What SUBSCRIBE and events are written in.
+    pub media_type: &'static str,
     pub authorization: Option<Authorization>,
     /// Whose certificates are taken over TLS.
     pub trust: Trust,
@@ -94,6 +97,16 @@ fn connector<R>(resolver: R, within: Duration) -> HttpConnector<R> {
     connector
 }
 
+/// Connects as [`dial`] does, and speaks TLS if the endpoint does.
+pub async fn connect(api: &Api, endpoint: &Endpoint) -> Result<Box<dyn Connection>> {
+    Ok(match dial(api, endpoint).await? {
+        Socket::Unix(socket) => Box::new(socket),
+        Socket::Inside(stream) => Box::new(stream),
+        Socket::Tcp(tcp) if endpoint.tls => secure(api, endpoint, tcp).await?,
+        Socket::Tcp(tcp) => Box::new(tcp),
+    })
+}
+
 /// Speaks TLS on a connection.
 pub async fn secure(api: &Api, endpoint: &Endpoint, tcp: TcpStream) -> Result<Box<dyn Connection>> {
     let failed = || Error::connection("cannot connect: TLS");
@@ -135,20 +148,15 @@ async fn open(
         Some(authorization) => Some(authorization.header().await?),
         None => None,
     };
-    let stream: Box<dyn Connection> = match dial(api, endpoint).await? {
-        Socket::Unix(socket) => Box::new(socket),
-        Socket::Inside(stream) => Box::new(stream),
-        Socket::Tcp(tcp) if endpoint.tls => secure(api, endpoint, tcp).await?,
-        Socket::Tcp(tcp) => Box::new(tcp),
-    };
+    let stream = connect(api, endpoint).await?;
     // Told before the SUBSCRIBE is written: without this, the master has certainly not got it.
     let _ = events.send(StreamEvent::Connected).await;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
     tokio::spawn(connection);
     let mut request = Request::post(&api.path)
         .header(HOST, endpoint.authority())
-        .header(CONTENT_TYPE, PROTOBUF)
-        .header(ACCEPT, PROTOBUF);
+        .header(CONTENT_TYPE, api.media_type)
+        .header(ACCEPT, api.media_type);
     if let Some(header) = &header {
         request = request.header(AUTHORIZATION, &header.value);
     }
@@ -206,7 +214,7 @@ async fn read(mut body: Incoming, events: &mpsc::Sender<StreamEvent>) -> StreamE
 }
 
 /// The master that a `Location` names: protocol-relative as Mesos sends it, absolute, or a bare `host:port`.
-fn redirect(from: &Endpoint, location: &str) -> Option<Endpoint> {
+pub fn redirect(from: &Endpoint, location: &str) -> Option<Endpoint> {
     let (tls, rest) = match location.split_once("//") {
         Some(("https:", rest)) => (true, rest),
         Some(("http:", rest)) => (false, rest),

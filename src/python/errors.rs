@@ -16,6 +16,8 @@ struct Exceptions {
     address_in_use: Py<PyType>,
     driver: Py<PyType>,
     driver_aborted: Py<PyType>,
+    unreachable: Py<PyType>,
+    answer_timeout: Py<PyType>,
 }
 
 impl Exceptions {
@@ -32,6 +34,8 @@ impl Exceptions {
                 address_in_use: class("AddressInUseError")?,
                 driver: class("DriverError")?,
                 driver_aborted: class("DriverAbortedError")?,
+                unreachable: class("UnreachableError")?,
+                answer_timeout: class("AnswerTimeoutError")?,
             })
         })
     }
@@ -62,6 +66,15 @@ pub fn driver(py: Python<'_>, text: &str) -> PyErr {
 /// `DriverAbortedError`, with the error that aborted the driver.
 pub fn driver_aborted(py: Python<'_>, error: &Error) -> PyErr {
     raised(py, &error.to_string(), |exceptions| &exceptions.driver_aborted)
+}
+
+/// What a request failed with.
+pub fn of_request(py: Python<'_>, error: &Error) -> PyErr {
+    raised(py, &error.to_string(), |exceptions| match error {
+        error if error.is_timed_out() => &exceptions.answer_timeout,
+        error if error.is_connection() => &exceptions.unreachable,
+        error => exceptions.class_of(error),
+    })
 }
 
 fn raised(py: Python<'_>, text: &str, class: impl FnOnce(&Exceptions) -> &Py<PyType>) -> PyErr {

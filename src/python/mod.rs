@@ -13,6 +13,7 @@ mod futures;
 mod guarded;
 mod local;
 mod logging;
+mod operator;
 mod scheduler;
 mod script;
 mod simulation;
@@ -45,6 +46,8 @@ mod _core {
     use super::local::LocalCluster;
     #[pymodule_export]
     use super::logging::set_log_level;
+    #[pymodule_export]
+    use super::operator::{Operator, Subscription};
     #[pymodule_export]
     use super::scheduler::SchedulerDriver;
     #[pymodule_export]

@@ -8,6 +8,7 @@
 pub mod backoff;
 pub mod executor;
 pub mod framework;
+pub mod operator;
 pub mod scheduler;
 mod subscription;
 mod summary;

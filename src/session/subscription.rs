@@ -10,6 +10,7 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use prost::Message;
 
 use super::backoff::Backoff;
@@ -130,22 +131,24 @@ impl Subscription {
         self.attempt = self.attempt.wrapping_add(1);
         self.decoder = Decoder::default();
     }
+}
 
-    fn next_event<E: Message + Default>(&mut self) -> Result<Option<E>> {
-        let Some(record) = self.decoder.next_record()? else { return Ok(None) };
-        E::decode(record).map(Some).map_err(|e| Error::protocol("the event is not a v1 event").caused_by(e))
-    }
+/// Reads an event in protobuf.
+pub fn decode<E: Message + Default>(record: Bytes) -> Result<E> {
+    E::decode(record).map_err(|e| Error::protocol("the event is not a v1 event").caused_by(e))
 }
 
 /// A session, as far as its stream of events goes.
 pub trait Subscriber {
     /// What comes on the stream.
-    type Event: Message + Default;
+    type Event;
     /// Who sends it, for logs.
     const PEER: &'static str;
 
     /// Its subscription.
     fn subscription(&mut self) -> &mut Subscription;
+    /// Reads an event.
+    fn decode(&self, record: Bytes) -> Result<Self::Event>;
     /// Bytes came.
     fn on_heard(&mut self, now: Instant);
     /// An event came.
@@ -192,7 +195,9 @@ pub trait Subscriber {
         self.subscription().decoder.feed(bytes);
         self.on_heard(now);
         loop {
-            match self.subscription().next_event() {
+            let record = self.subscription().decoder.next_record();
+            let event = record.and_then(|record| record.map(|record| self.decode(record)).transpose());
+            match event {
                 Ok(Some(event)) => self.on_event(now, event),
                 Ok(None) => return,
                 Err(error) => {

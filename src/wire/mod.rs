@@ -4,6 +4,7 @@
 pub mod duration;
 pub mod executor;
 pub mod json;
+pub mod operator;
 pub mod recordio;
 pub mod scheduler;
 pub mod states;

@@ -25,14 +25,14 @@ use prost::Message;
 use self::unacknowledged::Unacknowledged;
 use self::updates::Updates;
 use super::backoff::Backoff;
-use super::subscription::{State, Subscriber, Subscription};
+use super::subscription::{self, State, Subscriber, Subscription};
 use super::{Endpoint, Notice, Session, Unanswered};
-use crate::Error;
 use crate::proto::v1;
 use crate::wire::Post;
 use crate::wire::duration::Period;
 use crate::wire::executor::{self as wire, Call, Envelope, Event, EventType};
 use crate::wire::views::{StatusView, TaskView, Wrapped};
+use crate::{Error, Result};
 
 pub use io::{Callback, Config, Output, Request};
 
@@ -170,6 +170,10 @@ impl Subscriber for ExecutorSession {
 
     fn subscription(&mut self) -> &mut Subscription {
         &mut self.subscription
+    }
+
+    fn decode(&self, record: Bytes) -> Result<Event> {
+        subscription::decode(record)
     }
 
     fn on_heard(&mut self, _now: Instant) {}

@@ -21,16 +21,18 @@ mod unanswered;
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use self::ending::Mode;
 use self::offers::{OFFERS_TIMEOUT, Offers};
 use super::backoff::Backoff;
 use super::framework::Framework;
-use super::subscription::{State, Subscriber, Subscription};
+use super::subscription::{self, State, Subscriber, Subscription};
 use super::{Endpoint, Notice, Session, Unanswered};
-use crate::Error;
 use crate::wire::Post;
 use crate::wire::duration::Period;
 use crate::wire::scheduler::{Call, Envelope, Event, call};
+use crate::{Error, Result};
 
 pub use io::{Callback, Config, Output, Request};
 
@@ -143,6 +145,10 @@ impl Subscriber for SchedulerSession {
 
     fn subscription(&mut self) -> &mut Subscription {
         &mut self.subscription
+    }
+
+    fn decode(&self, record: Bytes) -> Result<Event> {
+        subscription::decode(record)
     }
 
     fn on_heard(&mut self, now: Instant) {

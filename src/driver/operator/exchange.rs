@@ -1,0 +1,155 @@
+//! One request and its answer: redirects to the leading master are followed, and a 401 is tried again with another
+//! authorization if there is one.
+
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::header::{AUTHORIZATION, HOST, LOCATION};
+use hyper::{Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::request::{Answer, Request, Within};
+use crate::driver::transport::{self, Api, Connection, redirect};
+use crate::session::Endpoint;
+use crate::{Error, Result};
+
+const REDIRECTS_MAX: u8 = 5;
+
+/// What an exchange works with.
+pub struct Exchange {
+    pub api: Api,
+    pub detected: watch::Receiver<Option<Endpoint>>,
+    /// Who redirected a former request, and to whom.
+    pub leader: watch::Sender<Option<(Endpoint, Endpoint)>>,
+    pub within: Within,
+}
+
+impl Exchange {
+    /// Sends the request, and returns the whole answer. What may have reached a master is not sent to another one.
+    ///
+    /// Fails with a connection error, if the time is over, or, with a refusal, if the answer is too large.
+    pub async fn run(mut self, request: Request) -> Result<Answer> {
+        match self.within.total {
+            None => self.exchange(request).await,
+            Some(total) => in_time(total, self.exchange(request)).await?,
+        }
+    }
+
+    async fn exchange(&mut self, request: Request) -> Result<Answer> {
+        let detected = self.detected().await?;
+        let known = self.leader.borrow().clone().filter(|(from, _)| *from == detected).map(|(_, leader)| leader);
+        let mut at = known.unwrap_or_else(|| detected.clone());
+        let mut stream = match self.connect(&at).await {
+            // It may be gone since.
+            Err(_) if at != detected => {
+                self.leader.send_replace(None);
+                at = detected.clone();
+                self.connect(&at).await?
+            }
+            outcome => outcome?,
+        };
+        for _ in 0..=REDIRECTS_MAX {
+            let (response, shown) = self.ask(&request, &at, stream).await?;
+            if let Some(to) = redirected(&at, &response)? {
+                tracing::debug!("Redirected to the leading master at {to}");
+                self.leader.send_replace(Some((detected.clone(), to.clone())));
+                at = to;
+            } else if !self.is_to_be_repeated(&response, shown) {
+                return self.read(response).await;
+            }
+            stream = self.connect(&at).await?;
+        }
+        Err(Error::refused(format!("redirected or refused {REDIRECTS_MAX} times in a row, at last by {at}")))
+    }
+
+    async fn detected(&mut self) -> Result<Endpoint> {
+        let idle = self.within.idle;
+        let known = in_time(idle, self.detected.wait_for(Option::is_some)).await;
+        let known = known.map_err(|e| Error::timed_out("no leading master is known").caused_by(e))?;
+        let known = known.map_err(|e| Error::bug("the detector of masters ended").caused_by(e))?;
+        known.clone().ok_or_else(|| Error::bug("a master is known, and is none"))
+    }
+
+    async fn connect(&self, at: &Endpoint) -> Result<Box<dyn Connection>> {
+        let connected = in_time(self.within.idle, transport::connect(&self.api, at)).await?;
+        connected.map_err(|e| Error::connection(format!("no connection to {at}")).caused_by(e))
+    }
+
+    async fn ask(
+        &self,
+        request: &Request,
+        at: &Endpoint,
+        stream: Box<dyn Connection>,
+    ) -> Result<(Response<Incoming>, Option<u64>)> {
+        let failed = |e: hyper::Error| Error::connection(format!("no answer from {at}")).caused_by(e);
+        let authorization = self.api.authorization.as_ref().filter(|_| !request.has_header(AUTHORIZATION.as_str()));
+        let shown = match authorization {
+            Some(authorization) => Some(authorization.header().await?),
+            None => None,
+        };
+        let bad = |e: hyper::http::Error| Error::invalid("the request cannot be sent").caused_by(e);
+        let mut head = hyper::Request::builder().method(request.method.as_str()).uri(&request.path);
+        if !request.has_header(HOST.as_str()) {
+            head = head.header(HOST, at.authority());
+        }
+        head = request.headers.iter().fold(head, |head, (name, value)| head.header(name, value));
+        if let Some(shown) = &shown {
+            head = head.header(AUTHORIZATION, &shown.value);
+        }
+        let whole = head.body(Full::new(request.body.clone())).map_err(bad)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+        tokio::spawn(connection);
+        let response = in_time(self.within.idle, sender.send_request(whole)).await?.map_err(failed)?;
+        Ok((response, shown.map(|shown| shown.number)))
+    }
+
+    fn is_to_be_repeated(&self, response: &Response<Incoming>, shown: Option<u64>) -> bool {
+        let (Some(authorization), Some(number)) = (&self.api.authorization, shown) else { return false };
+        if response.status() == StatusCode::UNAUTHORIZED {
+            return authorization.refused(number);
+        }
+        authorization.accepted();
+        false
+    }
+
+    async fn read(&self, response: Response<Incoming>) -> Result<Answer> {
+        let (head, mut body) = response.into_parts();
+        let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        let mut whole = BytesMut::new();
+        while let Some(frame) = in_time(self.within.idle, body.frame()).await? {
+            let frame = frame.map_err(|e| Error::connection("the answer broke off").caused_by(e))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if whole.len().saturating_add(data.len()) > self.within.size {
+                let most = self.within.size;
+                return Err(Error::refused(format!("the answer has more than {most} bytes")));
+            }
+            whole.extend_from_slice(&data);
+        }
+        Ok(Answer { status: head.status.as_u16(), headers, body: whole.freeze() })
+    }
+}
+
+/// The master that an answer redirects to, if it does.
+fn redirected(from: &Endpoint, response: &Response<Incoming>) -> Result<Option<Endpoint>> {
+    let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+    let Some(location) = response.headers().get(LOCATION).filter(|_| is_redirect) else { return Ok(None) };
+    let location = location.to_str().unwrap_or_default();
+    let to = redirect(from, location);
+    let to = to.ok_or_else(|| Error::protocol(format!("redirected to '{location}', which is not an address")))?;
+    if from.tls && !to.tls {
+        return Err(Error::refused(format!("redirected from https to {to}, which is not followed")));
+    }
+    Ok(Some(to))
+}
+
+async fn in_time<T>(within: Duration, what: impl Future<Output = T>) -> Result<T> {
+    let outcome = timeout(within, what).await;
+    outcome.map_err(|_| Error::timed_out(format!("no answer within {:.1} s", within.as_secs_f64())))
+}

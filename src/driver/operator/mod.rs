@@ -1,0 +1,34 @@
+//! The operator API of a master or an agent: requests, and a subscription to the events of the leading master.
+
+mod exchange;
+mod request;
+mod subscription;
+
+pub use request::{Answer, Operator, Pending, Request, Within};
+pub use subscription::Subscription;
+
+use super::auth::Authentication;
+use super::detector;
+
+/// Whom an operator talks to. `Debug` shows no password.
+///
+/// ```
+/// use remesos::driver::operator::Options;
+///
+/// let options = Options { daemon: "zk://user:secret@localhost:2181/mesos".to_owned(), authentication: None };
+/// assert!(!format!("{options:?}").contains("secret"));
+/// ```
+#[derive(Clone)]
+pub struct Options {
+    /// A master string, see [`MasterUri::parse`](detector::MasterUri::parse), or the address of an agent.
+    pub daemon: String,
+    /// How the operator authenticates.
+    pub authentication: Option<Authentication>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let daemon = detector::redacted(&self.daemon);
+        f.debug_struct("Options").field("daemon", &daemon).finish_non_exhaustive()
+    }
+}
