@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sqlite3
 import subprocess
 import time
@@ -76,7 +77,9 @@ def services(programs: Path, work: Path, environment: dict[str, str]) -> Iterato
         for name in SERVICES:
             with (work / f"{name}.log").open("wb") as log:
                 command = [programs / "airflow", name]
-                running.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+                running.append(
+                    subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+                )
         yield running
         for service in running:
             service.terminate()
@@ -84,7 +87,8 @@ def services(programs: Path, work: Path, environment: dict[str, str]) -> Iterato
             assert service.wait(60) == 0
     finally:
         for service in running:
-            service.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(service.pid, signal.SIGKILL)
             service.wait()
 
 
