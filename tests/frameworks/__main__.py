@@ -21,8 +21,9 @@ def play(name: str, programs: Path, kind: str, *, keep: bool) -> bool:
     """Runs one framework on one master, and returns whether it did what it has to."""
     work = Path(tempfile.mkdtemp(prefix=f"{name}-{kind}-"))
     try:
-        with MASTERS[kind](work) as master:
-            print(f"{name}, {kind}: {FRAMEWORKS[name].run(programs, master)}", flush=True)
+        framework = FRAMEWORKS[name]
+        with MASTERS[kind](work, framework.PRINCIPAL) as master:
+            print(f"{name}, {kind}: {framework.run(programs, master)}", flush=True)
     except (AssertionError, OSError, subprocess.SubprocessError):
         traceback.print_exc()
         print(f"{name}, {kind}: FAILED, see {work}", flush=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tests.frameworks.masters import Master
 
 ENVIRONMENT = Environment("avmesos", ("avmesos-airflow-provider==0.4.0", "apache-airflow==3.3.2"))
+PRINCIPAL = "airflow"
 SECONDS = 300
 NAME = "Airflow"
 SERVICES = ("api-server", "dag-processor", "scheduler")
@@ -47,7 +48,9 @@ def settings(programs: Path, master: Master) -> dict[str, str]:
         "MESOS": {
             "MASTER": master.address,
             "FRAMEWORK_NAME": NAME,
-            "AUTHENTICATE": "False",
+            "AUTHENTICATE": "True",
+            "DEFAULT_PRINCIPAL": master.principal,
+            "DEFAULT_SECRET": master.secret,
             "CHECKPOINT": "False",
             "FAILOVER_TIMEOUT": "0",
             "MESOS_ATTRIBUTES": "[]",
