@@ -121,5 +121,7 @@ def run(programs: Path, master: Master) -> str:
     assert (master.work / "written").read_text() == "42"
     assert (master.work / "operator").read_text() == "hello from Mesos\n"
     ends = master.ends(NAME)
-    assert ends == {"TASK_FINISHED": sum(TASKS.values()) + 1}
+    # The processes of tasks end seconds after the tasks, if the scheduler does not end before them.
+    assert set(ends) <= {"TASK_FINISHED", "TASK_KILLED"}, ends
+    assert ends.total() == sum(TASKS.values()) + 1, ends
     return f"{len(TASKS)} tasks of a DAG, one of which failed and was retried, in {seconds:.0f} s"
