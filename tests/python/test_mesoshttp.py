@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import doctest
+import importlib
 import inspect
 import json
 import logging
@@ -446,6 +448,12 @@ def test_a_subclass_that_does_not_call_the_constructor_may_be_stopped() -> None:
     holder.disconnect_framework()
     holder.set_role("r")
     assert inspect.signature(MesosClient.register)
+
+
+@pytest.mark.parametrize("name", ["acs", "client", "core", "exception", "offers", "update", "_driver", "_registration"])
+def test_the_examples_of_the_docstrings(name: str) -> None:
+    done = doctest.testmod(importlib.import_module(f"mesos.mesoshttp.{name}"))
+    assert (done.failed, done.attempted > 0) == (0, True)
 
 
 @pytest.fixture(scope="module", params=["embedded", pytest.param("apache", marks=pytest.mark.apache)])
