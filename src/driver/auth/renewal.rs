@@ -20,8 +20,10 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// A header is renewed when a quarter of its time is left, and at most so long before it expires.
 const MARGIN_MAX: Duration = Duration::from_secs(60);
 const MARGIN_PART: u32 = 4;
-/// No header is renewed sooner than this, however soon it expires.
+/// No header is renewed sooner than this, however soon it expires; one that had expired when it was made, as far as our
+/// clock says, later.
 const RENEW_MIN: Duration = Duration::from_secs(1);
+const RENEW_EXPIRED: Duration = Duration::from_secs(10);
 /// After a failure a header that is still good is renewed so much later; it doubles up to the second.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(60);
@@ -99,7 +101,7 @@ impl Renewal {
                 None => known.shown.clone().ok_or_else(none),
             },
             Ok(Err(_)) => Err(none()),
-            Err(_) => Err(Error::connection(format!("{} within {ANSWER_TIMEOUT:?}", none()))),
+            Err(_) => Err(Error::connection(format!("{}: not within {ANSWER_TIMEOUT:?}", none()))),
         }
     }
 
@@ -173,10 +175,8 @@ impl Shared {
             Ok((value, expires)) => {
                 let left = expires.map(|at| Period::from_seconds(at - clock::timestamp()).unwrap_or_default());
                 self.known.send_modify(|known| known.renew(value, left.map(|left| now + left)));
-                let margin = |left: Period| Duration::from(left).checked_div(MARGIN_PART).unwrap_or_default();
-                let renew = left.map(|left| Duration::from(left).saturating_sub(margin(left).min(MARGIN_MAX)));
-                let next = renew.into_iter().chain(self.source.period()).min()?;
-                Some(now + Period::from(next.max(RENEW_MIN)))
+                let next = left.map(|left| renew_in(left.into())).into_iter().chain(self.source.period()).min()?;
+                Some(now + Period::from(next))
             }
             Err(error) => {
                 let error = self.failure(error);
@@ -201,6 +201,15 @@ impl Shared {
     }
 }
 
+/// How long after it was made a header is renewed that expires after so much time.
+fn renew_in(left: Duration) -> Duration {
+    if left.is_zero() {
+        return RENEW_EXPIRED;
+    }
+    let margin = left.checked_div(MARGIN_PART).unwrap_or_default().min(MARGIN_MAX);
+    left.saturating_sub(margin).max(RENEW_MIN)
+}
+
 impl Known {
     fn renew(&mut self, value: hyper::header::HeaderValue, expires: Option<Instant>) {
         let number = self.shown.as_ref().map_or(0, |shown| shown.number);
@@ -213,5 +222,110 @@ impl Known {
         self.expires = expires;
         self.answers = self.answers.saturating_add(1);
         self.failure = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use futures_util::FutureExt;
+    use futures_util::future::BoxFuture;
+
+    use super::*;
+
+    /// Answers as it is told, and then no more; notes what it was asked.
+    #[derive(Default)]
+    struct Source {
+        answers: Mutex<VecDeque<Result<Header>>>,
+        asked: Mutex<Vec<bool>>,
+    }
+
+    impl Authenticate for Source {
+        fn identity(&self) -> String {
+            "the source".to_owned()
+        }
+
+        fn header(&self, refused: bool) -> BoxFuture<'_, Result<Header>> {
+            self.asked.lock().expect("asked").push(refused);
+            match self.answers.lock().expect("asked").pop_front() {
+                Some(answer) => async move { answer }.boxed(),
+                None => std::future::pending().boxed(),
+            }
+        }
+    }
+
+    fn renewal(answers: impl IntoIterator<Item = Result<Header>>) -> (Renewal, Arc<Source>) {
+        let answers = Mutex::new(answers.into_iter().collect());
+        let source = Arc::new(Source { answers, ..Source::default() });
+        (Renewal::new(source.clone(), Clock::real()), source)
+    }
+
+    fn given(value: &str) -> Result<Header> {
+        Ok(Header::new(value))
+    }
+
+    fn asked(source: &Source) -> Vec<bool> {
+        source.asked.lock().expect("asked").clone()
+    }
+
+    #[tokio::test]
+    async fn a_header_is_asked_for_once_and_again_when_it_is_refused() {
+        let (renewal, source) = renewal([given("a"), given("b")]);
+        let first = renewal.header().await.expect("a header");
+        assert_eq!(renewal.header().await.expect("the same").number, first.number);
+        assert_eq!(asked(&source), [false]);
+        assert!(renewal.refused(first.number));
+        assert!(renewal.refused(first.number), "of many calls with the same header, each is tried again");
+        let second = renewal.header().await.expect("another");
+        assert_eq!((second.value.to_str().expect("text"), asked(&source).as_slice()), ("b", &[false, true][..]));
+        assert!(renewal.refused(first.number), "a late answer to the first one says nothing of the second");
+        assert!(!renewal.refused(second.number), "the second in a row");
+    }
+
+    #[tokio::test]
+    async fn refusals_are_in_a_row_only_if_no_header_was_accepted_between_them() {
+        let (renewal, source) = renewal([given("a"), given("a"), given("a")]);
+        for _ in 0..2 {
+            let shown = renewal.header().await.expect("a header");
+            renewal.accepted();
+            assert!(renewal.refused(shown.number));
+        }
+        let last = renewal.header().await.expect("a header");
+        assert!(!renewal.refused(last.number), "though the value is the same, it was asked for anew");
+        assert_eq!(asked(&source), [false, true, true]);
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_told_to_who_asked_and_the_next_question_is_another() {
+        let denied = Error::authentication("no such account");
+        let (renewal, _) =
+            renewal([Err(Error::connection("no route")), given("not\na header"), Err(denied), given("a")]);
+        let error = renewal.header().await.err().expect("a failure");
+        assert_eq!(error.to_string(), "the source gave no header: no route");
+        assert!(error.is_connection());
+        let error = renewal.header().await.err().expect("a failure").to_string();
+        assert!(error.contains("is not valid") && !error.contains("not\na"), "{error}");
+        assert!(renewal.header().await.is_err_and(|error| error.is_authentication()));
+        assert!(renewal.header().await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_hangs_is_named_and_not_asked_twice() {
+        let (renewal, source) = renewal([]);
+        for _ in 0..2 {
+            let error = renewal.header().await.err().expect("no answer");
+            assert_eq!(error.to_string(), "the source gave no header: not within 10s");
+        }
+        assert_eq!(asked(&source), [false]);
+    }
+
+    #[test]
+    fn headers_are_renewed_before_they_expire() {
+        let seconds = Duration::from_secs;
+        for (left, renewed) in [(3600, 3540), (40, 30), (1, 1), (0, 10)] {
+            assert_eq!(renew_in(seconds(left)), seconds(renewed), "{left}");
+        }
     }
 }
