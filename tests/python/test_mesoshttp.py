@@ -450,6 +450,25 @@ def test_a_subclass_that_does_not_call_the_constructor_may_be_stopped() -> None:
     assert inspect.signature(MesosClient.register)
 
 
+def test_time_that_is_skipped_waits_for_callbacks_which_may_ask_the_cluster() -> None:
+    seen: list[int] = []
+    with LocalCluster(time="skip") as cluster:
+        client = MesosClient(cluster)
+
+        def offered(offers: list[Offer]) -> None:
+            seen.append(len(cluster.offers))
+            offers[0].decline({"filters": {"refuse_seconds": 1000}})
+
+        client.on("OFFERS", offered)
+        with registered(client):
+            began = cluster.time()
+            cluster.run_until(lambda: len(seen) == 2)
+            assert cluster.time() - began >= 1000
+            client.stop = True
+            assert len(cluster.agents) == 1  # what is asked outside of a callback is answered too
+    assert seen == [1, 1]
+
+
 @pytest.mark.parametrize("name", ["acs", "client", "core", "exception", "offers", "update", "_driver", "_registration"])
 def test_the_examples_of_the_docstrings(name: str) -> None:
     done = doctest.testmod(importlib.import_module(f"mesos.mesoshttp.{name}"))
