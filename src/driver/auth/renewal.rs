@@ -154,7 +154,7 @@ async fn run(shared: Arc<Shared>) {
         let busy = shared.clock.as_skipping().map(Skipping::busy);
         let answer = shared.source.header(refused).await;
         failures = if answer.is_ok() { 0 } else { failures.saturating_add(1) };
-        due = shared.take(answer, failures);
+        due = shared.take(answer, failures, refused);
         drop(busy);
     }
 }
@@ -167,14 +167,14 @@ async fn sleep_until(clock: &Clock, due: Option<Instant>) {
 }
 
 impl Shared {
-    /// Takes an answer in; returns when to ask for the next header.
-    fn take(&self, answer: Result<Header>, failures: u32) -> Option<Instant> {
+    /// Takes in the answer to a question that told, or did not tell, of a refusal; returns when to ask for the next header.
+    fn take(&self, answer: Result<Header>, failures: u32, told: bool) -> Option<Instant> {
         let now = self.clock.now();
         let answer = answer.and_then(|header| Ok((header_value(&header.value)?, header.expires())));
         match answer {
             Ok((value, expires)) => {
                 let left = expires.map(|at| Period::from_seconds(at - clock::timestamp()).unwrap_or_default());
-                self.known.send_modify(|known| known.renew(value, left.map(|left| now + left)));
+                self.known.send_modify(|known| known.renew(value, left.map(|left| now + left), told));
                 let next = left.map(|left| renew_in(left.into())).into_iter().chain(self.source.period()).min()?;
                 Some(now + Period::from(next))
             }
@@ -211,14 +211,16 @@ fn renew_in(left: Duration) -> Duration {
 }
 
 impl Known {
-    fn renew(&mut self, value: hyper::header::HeaderValue, expires: Option<Instant>) {
+    fn renew(&mut self, value: hyper::header::HeaderValue, expires: Option<Instant>, told: bool) {
         let number = self.shown.as_ref().map_or(0, |shown| shown.number);
         let same = self.shown.as_ref().is_some_and(|shown| shown.value == value);
         // One that was refused counts as new, so that the next 401 is the second.
         if !same || self.refused {
             self.shown = Some(Shown { value, number: number.saturating_add(1) });
         }
-        self.after_refusal |= std::mem::take(&mut self.refused);
+        self.refused = false;
+        // One that was asked for before the refusal is no answer to it.
+        self.after_refusal |= told;
         self.expires = expires;
         self.answers = self.answers.saturating_add(1);
         self.failure = None;
@@ -295,6 +297,18 @@ mod tests {
         let last = renewal.header().await.expect("a header");
         assert!(!renewal.refused(last.number), "though the value is the same, it was asked for anew");
         assert_eq!(asked(&source), [false, true, true]);
+    }
+
+    #[tokio::test]
+    async fn a_header_that_was_asked_for_before_a_refusal_is_no_answer_to_it() {
+        let (renewal, _) = renewal([given("a")]);
+        let first = renewal.header().await.expect("a header");
+        assert!(renewal.refused(first.number));
+        renewal.shared.take(given("b"), 0, false);
+        let second = renewal.newest().expect("the one that was on its way");
+        assert!(renewal.refused(second.number), "it was made before anybody was told");
+        renewal.shared.take(given("c"), 0, true);
+        assert!(!renewal.refused(renewal.newest().expect("an answer").number));
     }
 
     #[tokio::test]
