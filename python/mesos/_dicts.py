@@ -164,8 +164,9 @@ class DictDriver(EventDriver):
                 self._follower.end()
 
     def take_over_callback(self) -> None:
-        """Says that this thread handles the event that the receiver was told of, while the driver's thread waits. Has to
-        be called in the driver's thread too, when that goes on.
+        """Says that this thread handles the event that the receiver was told of, while the driver's thread waits.
+
+        Has to be called in the driver's thread too, when that goes on.
 
         What a callback asks of a cluster with ``time="skip"`` is answered before the callback is over.
         """
