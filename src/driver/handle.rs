@@ -216,7 +216,7 @@ mod tests {
     use super::*;
     use crate::driver::transport::Api;
     use crate::session::executor::{Callback, ExecutorSession, Request};
-    use crate::session::{Endpoint, Notice, Output, Unanswered};
+    use crate::session::{Candidates, Notice, Output, Unanswered};
     use crate::wire::executor::Envelope;
 
     /// Panics at the first thing it is told.
@@ -246,8 +246,8 @@ mod tests {
         }
     }
 
-    fn start(handle: &Handle<Broken>) -> watch::Sender<Option<Endpoint>> {
-        let (detector, endpoint) = watch::channel(None);
+    fn start(handle: &Handle<Broken>) -> watch::Sender<Candidates> {
+        let (detector, endpoint) = watch::channel(Candidates::default());
         let trust = Default::default();
         let api = Api { path: "/".to_owned(), media_type: "", authorization: None, trust, socket: None, place: None };
         let started = handle

@@ -11,6 +11,7 @@ mod executor;
 mod handle;
 pub mod operator;
 mod queue;
+mod redirect;
 mod root_cause;
 mod run;
 pub mod runtime;

@@ -15,7 +15,7 @@ use super::status::Shared;
 use super::transport::{self, Api};
 use crate::Error;
 use crate::clock::Clock;
-use crate::session::{Callback, Endpoint, Notice, Output, Session, StreamEvent};
+use crate::session::{Callback, Candidates, Endpoint, Notice, Output, Session, StreamEvent};
 
 /// How long the last calls, TEARDOWN among them, may take to be answered.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ const TURNS: usize = 8;
 pub struct Start<S> {
     pub session: S,
     /// Who is to be talked to.
-    pub endpoint: watch::Receiver<Option<Endpoint>>,
+    pub endpoint: watch::Receiver<Candidates>,
     pub api: Api,
     pub clock: Clock,
     /// What `Output::EndWithin` asks for.

@@ -20,6 +20,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tower_service::Service;
 
 use super::auth::Authorization;
+use super::redirect;
 use super::root_cause::RootCause;
 use super::tls::{self, Trust};
 use crate::clock::places::Place;
@@ -128,7 +129,7 @@ pub async fn subscribe(api: Api, endpoint: Endpoint, call: Bytes, events: mpsc::
     let last = match open(&api, &endpoint, call, &events).await {
         Ok((response, header)) => match judge(&api, &response, header) {
             Some(refused) => refused,
-            None => follow(&endpoint, response, &events).await,
+            None => follow(&api, &endpoint, response, &events).await,
         },
         Err(error) if error.is_authentication() => StreamEvent::Denied(error),
         Err(error) => StreamEvent::Closed(error.to_string()),
@@ -153,8 +154,8 @@ async fn open(
     let _ = events.send(StreamEvent::Connected).await;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
     tokio::spawn(connection);
-    let mut request = Request::post(&api.path)
-        .header(HOST, endpoint.authority())
+    let mut request = Request::post(format!("{}{}", endpoint.path, api.path))
+        .header(HOST, endpoint.host_header())
         .header(CONTENT_TYPE, api.media_type)
         .header(ACCEPT, api.media_type);
     if let Some(header) = &header {
@@ -176,13 +177,23 @@ fn judge(api: &Api, response: &Response<Incoming>, header: Option<u64>) -> Optio
     None
 }
 
-async fn follow(endpoint: &Endpoint, response: Response<Incoming>, events: &mpsc::Sender<StreamEvent>) -> StreamEvent {
+async fn follow(
+    api: &Api,
+    endpoint: &Endpoint,
+    response: Response<Incoming>,
+    events: &mpsc::Sender<StreamEvent>,
+) -> StreamEvent {
     let status = response.status();
-    if status == StatusCode::TEMPORARY_REDIRECT {
+    if status.is_redirection() {
         let location = response.headers().get(LOCATION).and_then(|l| l.to_str().ok()).unwrap_or_default();
-        return match redirect(endpoint, location) {
-            Some(master) => StreamEvent::Redirected(master),
-            None => StreamEvent::Closed(format!("redirected to '{location}', which is not an address")),
+        return match (status, redirect::target(endpoint, &api.path, location)) {
+            (StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT, Some(master)) => {
+                StreamEvent::Redirected(master)
+            }
+            (StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT, None) => {
+                StreamEvent::Closed(format!("redirected to '{}', which is not an address", redirect::shown(location)))
+            }
+            _ => StreamEvent::Refused(status.as_u16(), redirect::not_followed(location)),
         };
     }
     if status != StatusCode::OK {
@@ -213,19 +224,6 @@ async fn read(mut body: Incoming, events: &mpsc::Sender<StreamEvent>) -> StreamE
     StreamEvent::Closed("the other side closed the stream of events".to_owned())
 }
 
-/// The master that a `Location` names: protocol-relative as Mesos sends it, absolute, or a bare `host:port`.
-pub fn redirect(from: &Endpoint, location: &str) -> Option<Endpoint> {
-    let (tls, rest) = match location.split_once("//") {
-        Some(("https:", rest)) => (true, rest),
-        Some(("http:", rest)) => (false, rest),
-        Some(("", rest)) => (from.tls, rest),
-        Some(_) => return None,
-        None => (from.tls, location),
-    };
-    let authority = rest.split(['/', '?', '#']).next()?;
-    super::detector::authority(authority, tls, Some(5050))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,18 +250,5 @@ mod tests {
         let connected = connector(both, Duration::from_secs(1)).call(uri).await.expect("the second address");
         let peer = connected.into_inner().peer_addr().expect("connected");
         assert_eq!(peer, alive.local_addr().expect("bound"));
-    }
-
-    #[test]
-    fn redirects_of_every_form_name_the_leader() {
-        let from = Endpoint::new(true, "a", 1);
-        let to = |tls, host: &str, port| Some(Endpoint::new(tls, host, port));
-        assert_eq!(redirect(&from, "//b:5051/master/api/v1/scheduler"), to(true, "b", 5051));
-        assert_eq!(redirect(&from, "http://b:5051/api/v1/scheduler"), to(false, "b", 5051));
-        assert_eq!(redirect(&from, "https://[::1]:5051"), to(true, "::1", 5051));
-        assert_eq!(redirect(&from, "b:5051"), to(true, "b", 5051));
-        assert_eq!(redirect(&from, "//b/x"), to(true, "b", 5050));
-        assert_eq!(redirect(&from, ""), None);
-        assert_eq!(redirect(&from, "ftp://b:1"), None);
     }
 }

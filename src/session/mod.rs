@@ -6,6 +6,7 @@
 #![warn(clippy::arithmetic_side_effects)]
 
 pub mod backoff;
+pub mod candidates;
 pub mod executor;
 pub mod framework;
 pub mod operator;
@@ -13,6 +14,7 @@ pub mod scheduler;
 mod subscription;
 mod summary;
 
+pub use candidates::Candidates;
 pub use summary::{Connection, Summary};
 
 use std::fmt;
@@ -40,7 +42,7 @@ use crate::wire::Post;
 /// #     seed: 7,
 /// # });
 /// let agent = Endpoint::new(false, "localhost", 5051);
-/// session.handle_notice(Instant::now(), Notice::Detected(Some(agent.clone())));
+/// session.handle_notice(Instant::now(), Notice::Detected(agent.clone().into()));
 /// assert!(matches!(session.poll_output(), Some(Output::Subscribe(_, to, _)) if to == agent));
 ///
 /// session.handle_notice(Instant::now(), Notice::Stop { failover: false });
@@ -49,8 +51,8 @@ use crate::wire::Post;
 /// ```
 #[derive(Debug)]
 pub enum Notice<C> {
-    /// The leading master or the agent was detected; `None` if none is known.
-    Detected(Option<Endpoint>),
+    /// The leading master or the agent was detected, or several masters of which any may lead; empty if none is known.
+    Detected(Candidates),
     /// Something happened to the stream of the attempt with this number.
     Stream(u64, StreamEvent),
     /// A call was answered. Sent for errors, and for calls whose answer counts ([`Post::answer_counts`]).
@@ -104,7 +106,7 @@ pub enum Notice<C> {
 /// #     seed: 7,
 /// # });
 /// let now = Instant::now();
-/// session.handle_notice(now, Notice::Detected(Some(Endpoint::new(false, "localhost", 5051))));
+/// session.handle_notice(now, Notice::Detected(Endpoint::new(false, "localhost", 5051).into()));
 /// let Some(Output::Subscribe(attempt, ..)) = session.poll_output() else { panic!("no SUBSCRIBE") };
 ///
 /// session.handle_notice(now, Notice::Stream(attempt, StreamEvent::Closed("connection refused".to_owned())));
@@ -153,7 +155,7 @@ pub enum StreamEvent {
 /// #     seed: 7,
 /// # });
 /// let master = Endpoint::new(false, "localhost", 5050);
-/// session.handle_notice(Instant::now(), Notice::Detected(Some(master.clone())));
+/// session.handle_notice(Instant::now(), Notice::Detected(master.clone().into()));
 /// assert_eq!(session.poll_output(), Some(Output::Disconnect));
 /// let Some(Output::Subscribe(_, to, body)) = session.poll_output() else { panic!("no SUBSCRIBE") };
 /// assert_eq!(to, master);
@@ -239,7 +241,7 @@ pub enum Unanswered<C> {
 /// #     seed: 7,
 /// # });
 /// let agent = Endpoint::new(false, "localhost", 5051);
-/// let first = outputs(&mut session, Instant::now(), Notice::Detected(Some(agent)));
+/// let first = outputs(&mut session, Instant::now(), Notice::Detected(agent.into()));
 /// assert!(matches!(first[..], [Output::Subscribe(..)]));
 /// let unanswered_until = session.poll_timeout().expect("SUBSCRIBE has to be answered");
 /// assert_eq!(outputs(&mut session, unanswered_until, Notice::Timeout), [Output::Disconnect]);
@@ -302,6 +304,10 @@ pub trait Callback: Send + 'static {
 /// let master = Endpoint::new(true, "::1", 5050);
 /// assert_eq!(master.authority(), "[::1]:5050");
 /// assert_eq!(master.to_string(), "https://[::1]:5050");
+///
+/// let behind_a_proxy = Endpoint { path: "/mesos".to_owned(), ..Endpoint::new(true, "example.org", 443) };
+/// assert_eq!(behind_a_proxy.to_string(), "https://example.org:443/mesos");
+/// assert_eq!(behind_a_proxy.host_header(), "example.org");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
@@ -311,28 +317,40 @@ pub struct Endpoint {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// What the paths of its API begin with, `/mesos`; empty unless it is behind a proxy. Ends with no slash.
+    pub path: String,
     /// The name that its certificate may be for instead of `host`, if another one is known.
     pub name: Option<String>,
 }
 
 impl Endpoint {
-    /// Creates an endpoint whose certificate is expected to be for `host`.
+    /// Creates an endpoint whose API is at the root, and whose certificate is expected to be for `host`.
     pub fn new(tls: bool, host: impl Into<String>, port: u16) -> Self {
-        Self { tls, host: host.into(), port, name: None }
+        Self { tls, host: host.into(), port, path: String::new(), name: None }
     }
 
-    /// `host:port`, as the Host header and logs write it.
+    /// `host:port`, as logs write it.
     pub fn authority(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        format!("{}:{}", self.bracketed(), self.port)
     }
+
+    /// What the Host header is: without the port that the scheme implies, by which some proxies would not know it.
+    pub fn host_header(&self) -> String {
+        if self.port == default_port(self.tls) { self.bracketed() } else { self.authority() }
+    }
+
+    fn bracketed(&self) -> String {
+        if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
+    }
+}
+
+/// The port of `https` or `http` URLs that have none.
+pub fn default_port(tls: bool) -> u16 {
+    if tls { 443 } else { 80 }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", if self.tls { "https" } else { "http" }, self.authority())
+        write!(f, "{}://{}{}", if self.tls { "https" } else { "http" }, self.authority(), self.path)
     }
 }

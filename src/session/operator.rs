@@ -17,7 +17,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::backoff::Backoff;
 use super::subscription::{State, Subscriber, Subscription};
-use super::{Endpoint, Notice, Session, Unanswered};
+use super::{Candidates, Endpoint, Notice, Session, Unanswered};
 use crate::wire::Post;
 use crate::wire::duration::Period;
 use crate::wire::operator::{Event, Format};
@@ -30,7 +30,6 @@ const HEARTBEATS_MISSED: u32 = 5;
 /// No master is asked less often than so many seconds, but for chance.
 const BACKOFF_MAX: Period = Period::from_secs(15);
 const BACKOFF_FACTOR: Period = Period::from_secs(1);
-const REDIRECTS_MAX: u8 = 5;
 
 /// The configuration of an operator's session. See [`OperatorSession`] for an example.
 #[derive(Debug, Clone)]
@@ -119,7 +118,7 @@ pub type Output = super::Output<NoCall, Callback>;
 /// let subscribe = br#"{"type":"SUBSCRIBE"}"#.as_slice().into();
 /// let mut session = OperatorSession::new(Config { format: Format::Json, subscribe, identity: None, seed: 7 });
 /// let master = Endpoint::new(false, "localhost", 5050);
-/// session.handle_notice(Instant::now(), Notice::Detected(Some(master.clone())));
+/// session.handle_notice(Instant::now(), Notice::Detected(master.clone().into()));
 /// assert_eq!(session.poll_output(), Some(Output::Disconnect));
 /// assert!(matches!(session.poll_output(), Some(Output::Subscribe(_, to, _)) if to == master));
 /// ```
@@ -129,9 +128,7 @@ pub struct OperatorSession {
     subscription: Subscription,
     /// Whether it was neither stopped nor aborted.
     runs: bool,
-    detected: Option<Endpoint>,
-    current: Option<Endpoint>,
-    redirects: u8,
+    masters: Candidates,
     heartbeat: Period,
     outputs: VecDeque<Output>,
 }
@@ -143,7 +140,7 @@ impl Session for OperatorSession {
 
     fn handle_notice(&mut self, now: Instant, notice: Notice<NoCall>) {
         match notice {
-            Notice::Detected(master) => self.on_detected(now, master),
+            Notice::Detected(masters) => self.on_detected(now, masters),
             Notice::Stream(attempt, event) => self.on_stream(now, attempt, event),
             Notice::Answered { .. } | Notice::Unsent { .. } | Notice::Inquiries(_) => {}
             Notice::Stop { .. } => {
@@ -196,7 +193,7 @@ impl Subscriber for OperatorSession {
         if event.is_subscribed {
             let told = event.heartbeat_seconds.and_then(Period::from_seconds);
             self.heartbeat = told.filter(|told| !told.is_zero()).unwrap_or(HEARTBEAT_INTERVAL);
-            self.redirects = 0;
+            self.masters.subscribed();
             self.subscription.subscribed(now + self.heartbeat * HEARTBEATS_MISSED);
             tracing::info!("Subscribed to the events of {}", self.master());
         }
@@ -204,15 +201,10 @@ impl Subscriber for OperatorSession {
     }
 
     fn on_redirected(&mut self, now: Instant, to: Endpoint) {
-        self.redirects = self.redirects.saturating_add(1);
-        if self.redirects > REDIRECTS_MAX {
-            return self.on_closed(now, &format!("redirected {REDIRECTS_MAX} times in a row"));
-        }
-        if self.current.as_ref().is_some_and(|from| from.tls) && !to.tls {
-            return self.on_closed(now, &format!("redirected from https to {to}, which is not followed"));
+        if let Err(reason) = self.masters.redirected(to.clone()) {
+            return self.on_closed(now, &reason);
         }
         tracing::info!("Redirected to the leading master at {to}");
-        self.current = Some(to);
         self.subscribe(now);
     }
 
@@ -238,15 +230,21 @@ impl Subscriber for OperatorSession {
     }
 
     fn on_closed(&mut self, now: Instant, reason: &str) {
-        let (delay, master) = (self.subscription.next_delay(), self.master());
-        let seconds = delay.as_secs_f64();
-        tracing::warn!("Not subscribed to the events of {master}: {reason}; trying again in {seconds:.1} s");
+        let master = self.master();
+        let at_once = self.masters.give_up(self.subscription.is_subscribed());
+        let next = self.masters.who_is_next();
         self.leave_stream();
-        self.current.clone_from(&self.detected);
-        self.redirects = 0;
-        if self.runs {
-            self.subscription.wait(now + delay);
+        if !self.runs {
+            return;
         }
+        if at_once {
+            tracing::warn!("Not subscribed to the events of {master}: {reason}; trying {next}");
+            return self.subscribe(now);
+        }
+        let delay = self.subscription.next_delay();
+        let seconds = delay.as_secs_f64();
+        tracing::warn!("Not subscribed to the events of {master}: {reason}; trying {next} in {seconds:.1} s");
+        self.subscription.wait(now + delay);
     }
 }
 
@@ -256,26 +254,22 @@ impl OperatorSession {
         Self {
             subscription: Subscription::new(Backoff::new(BACKOFF_FACTOR, BACKOFF_MAX * 10, config.seed)),
             runs: true,
-            detected: None,
-            current: None,
-            redirects: 0,
+            masters: Candidates::default(),
             heartbeat: HEARTBEAT_INTERVAL,
             outputs: VecDeque::new(),
             config,
         }
     }
 
-    fn on_detected(&mut self, now: Instant, master: Option<Endpoint>) {
-        if !self.runs || (master.is_some() && master == self.detected) {
+    fn on_detected(&mut self, now: Instant, masters: Candidates) {
+        if !self.runs || (!masters.is_empty() && masters.are(&self.masters)) {
             return;
         }
-        if master.is_none() {
+        if masters.is_empty() {
             tracing::info!("No leading master is known; waiting for one");
         }
         self.leave_stream();
-        self.detected = master;
-        self.current.clone_from(&self.detected);
-        self.redirects = 0;
+        self.masters = masters;
         self.subscription.reset_backoff();
         self.subscribe(now);
     }
@@ -295,7 +289,7 @@ impl OperatorSession {
     }
 
     fn subscribe(&mut self, now: Instant) {
-        let Some(master) = self.current.clone().filter(|_| self.runs) else {
+        let Some(master) = self.masters.current().cloned().filter(|_| self.runs) else {
             self.subscription.leave();
             return;
         };
@@ -329,6 +323,6 @@ impl OperatorSession {
     }
 
     fn master(&self) -> String {
-        self.current.as_ref().map_or_else(|| "the master".to_owned(), |master| format!("the master at {master}"))
+        self.masters.current().map_or_else(|| "the master".to_owned(), |master| format!("the master at {master}"))
     }
 }

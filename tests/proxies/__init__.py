@@ -80,27 +80,52 @@ class _Front(Server, abc.ABC):
 
 
 class Nginx(_Front):
-    """nginx; the settings belong to its ``server`` block."""
+    """nginx; the settings belong to its ``server`` block.
+
+    :param home: a folder of its own
+    :param master: where to, ``host:port``
+    :param settings: directives of its ``server`` block
+    :param prefix: a path, ``/mesos``, below which the master is, and which it does not see
+    :param certificate: a file of a certificate's chain and its key, to speak TLS with clients
+    """
 
     PROGRAM = Path("/usr/sbin/nginx")
     PACKAGE = "nginx-light"
 
+    def __init__(
+        self, home: Path, master: str, settings: str = "", prefix: str = "", certificate: Path | None = None
+    ) -> None:
+        super().__init__(home, master, settings)
+        self.prefix, self.certificate = prefix, certificate
+
+    @property
+    def url(self) -> str:
+        """The master's URL, with the prefix."""
+        return f"{'https' if self.certificate else 'http'}://{self.address}{self.prefix}"
+
+    def requests(self) -> list[str]:
+        """The path of every request that was answered."""
+        return (self.home / "access").read_text().splitlines()
+
     def configuration(self) -> str:
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         temporary = "\n".join(f"  {kind}_temp_path {self.home / kind};" for kind in kinds)
+        tls = f"ssl_certificate {self.certificate}; ssl_certificate_key {self.certificate};" if self.certificate else ""
         return f"""\
 daemon off;
 master_process off;
 pid {self.home / "pid"};
 events {{ worker_connections 200; }}
 http {{
-  access_log off;
+  log_format path "$uri";
+  access_log {self.home / "access"} path;
 {temporary}
   server {{
-    listen 127.0.0.1:{self.port};
+    listen 127.0.0.1:{self.port}{" ssl" if tls else ""};
+    {tls}
     {self.settings}
-    location / {{
-      proxy_pass http://{self.master};
+    location {self.prefix}/ {{
+      proxy_pass http://{self.master}{"/" if self.prefix else ""};
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_buffering off;

@@ -6,6 +6,7 @@ import base64
 import inspect
 import json
 import logging
+import socket
 import threading
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -37,10 +38,10 @@ def framework_of(master: str, watch: Watch) -> dict[str, Any] | None:
 
 def test_events_come_at_once(master: str) -> None:
     with registered(new_client(master)) as watch:
+        assert watch.wait("HEARTBEAT") == "HEARTBEAT"
         watch.offer()
         # Of the originals, the first offer comes with the next heartbeat, after 15 seconds.
         assert watch.times["OFFERS"] - watch.times["SUBSCRIBED"] < 5
-        assert watch.wait("HEARTBEAT") == "HEARTBEAT"
 
 
 def test_what_the_client_knows_of_itself(master: str) -> None:
@@ -62,6 +63,17 @@ def test_what_the_client_knows_of_itself(master: str) -> None:
         names = ("name", "user", "hostname", "webui_url", "failover_timeout", "checkpoint", "capabilities")
         assert [shown[name] for name in names] == ["known", "root", "host", "http://ui", 17, True, ["PARTITION_AWARE"]]
         assert [shown.get("role"), *shown.get("roles", ["role"])] == ["role", "role"]
+
+
+def test_what_is_not_given_is_filled_in(master: str) -> None:
+    client = new_client(master)
+    client.set_checkpoint(False)
+    with registered(client) as watch:
+        watch.wait("SUBSCRIBED")
+        shown = framework_of(master, watch)
+        assert shown is not None
+        names = ("name", "user", "hostname", "checkpoint")
+        assert [shown[name] for name in names] == ["Mesos HTTP framework", "root", socket.gethostname(), False]
 
 
 def test_a_call_of_the_frameworks_own_is_taken_with_what_the_client_tells(master: str) -> None:
@@ -257,13 +269,12 @@ def test_an_event_that_does_not_exist_is_refused(caplog: pytest.LogCaptureFixtur
 
 
 def test_messages_go_to_an_executor_and_back_and_its_end_is_told(master: str) -> None:
-    own = executor(arguments="classic", play="")
     made = task()
     del made["command"]
     made["executor"] = {
         "type": "CUSTOM",
         "executor_id": {"value": "executor"},
-        "command": {"value": own.command.value},
+        "command": {"value": executor().command.value},
         "resources": made["resources"],
     }
     made["data"] = base64.b64encode(b"running").decode()
@@ -272,7 +283,9 @@ def test_messages_go_to_an_executor_and_back_and_its_end_is_told(master: str) ->
         name = made["task_id"]["value"]
         watch.offer().accept([made])
         agent = watch.state(name, "TASK_RUNNING")["agent_id"]["value"]
-        assert driver.message(agent, "executor", base64.b64encode(b"echo").decode()) is True
+        assert driver.message(agent, "executor", base64.b64encode(b"hello").decode()) is True
+        message = watch.wait("MESSAGE", lambda m: base64.b64decode(m["data"]) == b"heard hello")
+        assert (message["agent_id"], message["executor_id"]) == ({"value": agent}, {"value": "executor"})
         assert driver.shutdown(agent, "executor") is True
         failure = watch.wait("FAILURE")
         assert failure["executor_id"] == {"value": "executor"}

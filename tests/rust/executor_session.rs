@@ -49,7 +49,7 @@ fn world_of(config: Config) -> World {
         updates: 0,
         outputs: Vec::new(),
     };
-    world.notice(Notice::Detected(Some(Endpoint::new(false, "agent", 5051))));
+    world.notice(Notice::Detected(Endpoint::new(false, "agent", 5051).into()));
     world
 }
 

@@ -91,7 +91,9 @@ class Subscription:
         :raises MesosException: there is no connection, or the call is not one that Mesos takes
         """
         driver = self._driver
-        if driver is None or (driver.connection is None and call["type"] not in _KEPT_WHILE_DISCONNECTED):
+        if driver is None or not driver.running:
+            raise MesosException("the client is stopped")
+        if driver.connection is None and call["type"] not in _KEPT_WHILE_DISCONNECTED:
             raise MesosException("the client is not connected to a master")
         try:
             driver.call(call)

@@ -332,9 +332,10 @@ fn broke(error: std::io::Error) -> Error {
 /// What every request begins with, up to its `Authorization`.
 fn request_head(api: &Api, endpoint: &Endpoint, stream_id: Option<&str>) -> Vec<u8> {
     let mut head = format!(
-        "POST {} HTTP/1.1\r\nHost: {}\r\nAccept: application/x-protobuf\r\nContent-Type: application/x-protobuf\r\n",
+        "POST {}{} HTTP/1.1\r\nHost: {}\r\nAccept: application/x-protobuf\r\nContent-Type: application/x-protobuf\r\n",
+        endpoint.path,
         api.path,
-        endpoint.authority()
+        endpoint.host_header()
     );
     if let Some(stream_id) = stream_id {
         head += &format!("Mesos-Stream-Id: {stream_id}\r\n");

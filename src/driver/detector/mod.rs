@@ -1,19 +1,21 @@
-//! Who leads: from an address, a file, or ZooKeeper. Follows `src/master/detector/` and semantics of
+//! Who leads: from addresses, a file, or ZooKeeper. Follows `src/master/detector/` and semantics of
 //! `MasterDetector::create`.
 
+mod addresses;
 mod redacted;
 mod zookeeper;
 
 use tokio::sync::watch;
 
-use crate::session::Endpoint;
+use crate::session::{Candidates, Endpoint};
 use crate::{Error, Result};
 
+pub use addresses::{authority, path};
 pub use redacted::redacted;
 pub use zookeeper::ZooKeeperUrl;
 
-const EXPECTED: &str = "expected host:port, http(s)://host:port, zk://[user:password@]host1:port1,host2:port2,.../path, \
-                        file:///path/to/file or local";
+const EXPECTED: &str = "expected host:port, http(s)://host[:port][/path], several of these with commas between them, \
+                        zk://[user:password@]host1:port1,host2:port2,.../path, file:///path/to/file or local";
 const FILES_NESTED_MAX: usize = 8;
 
 /// A parsed master string.
@@ -25,13 +27,16 @@ const FILES_NESTED_MAX: usize = 8;
 /// let master = Endpoint::new(true, "example.org", 5050);
 /// assert_eq!(MasterUri::parse("https://example.org:5050", false)?, MasterUri::Standalone(master));
 /// assert!(matches!(MasterUri::parse("zk://localhost:2181/mesos", false)?, MasterUri::ZooKeeper(..)));
+/// assert!(matches!(MasterUri::parse("one:5050,two:5050", false)?, MasterUri::Candidates(..)));
 /// assert!(MasterUri::parse("ftp://example.org", false).is_err());
 /// # Ok::<(), remesos::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum MasterUri {
-    /// `host:port` or `http(s)://host:port`: always this master.
+    /// `host:port` or `http(s)://host[:port][/path]`: always this master.
     Standalone(Endpoint),
+    /// Several of these, with commas between them: whichever leads, or knows who does.
+    Candidates(Vec<Endpoint>),
     /// `zk://...`: the leader that ZooKeeper names. The flag tells whether masters speak TLS.
     ZooKeeper(ZooKeeperUrl, bool),
 }
@@ -57,13 +62,8 @@ fn parse_nested(text: &str, tls: bool, depth: usize) -> Result<MasterUri> {
     if let Some(path) = text.strip_prefix("file://") {
         return read_file(path, tls, depth);
     }
-    let (tls, rest) = match text.split_once("://") {
-        Some(("http", rest)) => (false, rest.trim_end_matches('/')),
-        Some(("https", rest)) => (true, rest.trim_end_matches('/')),
-        Some(_) => return Err(Error::invalid(EXPECTED)),
-        None => (tls, text.strip_prefix("master@").unwrap_or(text)),
-    };
-    authority(rest, tls, None).map(MasterUri::Standalone).ok_or_else(|| Error::invalid(EXPECTED))
+    let mut masters = addresses::read(text, tls)?;
+    Ok(if masters.len() > 1 { MasterUri::Candidates(masters) } else { MasterUri::Standalone(masters.swap_remove(0)) })
 }
 
 fn read_file(path: &str, tls: bool, depth: usize) -> Result<MasterUri> {
@@ -78,32 +78,19 @@ fn read_file(path: &str, tls: bool, depth: usize) -> Result<MasterUri> {
         .map_err(|why| Error::invalid(format!("the file {shown} holds '{}'", redacted(content.trim()))).caused_by(why))
 }
 
-/// Reads `host:port`, with brackets around an IPv6 address; without a port if a default is given.
-pub fn authority(text: &str, tls: bool, default_port: Option<u16>) -> Option<Endpoint> {
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
-        _ => (text, default_port?),
-    };
-    let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-    let valid = !bare.is_empty()
-        && (host != bare || !bare.contains(':'))
-        && !bare.contains(|c: char| c.is_whitespace() || "/@[]?#,".contains(c));
-    (valid && port != 0).then(|| Endpoint::new(tls, bare, port))
-}
-
 /// Starts to look for the leading master. Has to be called within a tokio runtime; ends when the receiver is dropped.
 ///
 /// Fails if the ZooKeeper client cannot be set up.
-pub fn detect(uri: MasterUri) -> Result<watch::Receiver<Option<Endpoint>>> {
-    match uri {
-        MasterUri::Standalone(master) => {
-            let (sender, receiver) = watch::channel(Some(master));
-            // Kept open: the loop takes a closed detector for the end.
-            tokio::spawn(async move { sender.closed().await });
-            Ok(receiver)
-        }
-        MasterUri::ZooKeeper(url, tls) => Ok(zookeeper::detect(url, tls)),
-    }
+pub fn detect(uri: MasterUri) -> Result<watch::Receiver<Candidates>> {
+    let masters = match uri {
+        MasterUri::Standalone(master) => Candidates::from(master),
+        MasterUri::Candidates(masters) => Candidates::from(masters),
+        MasterUri::ZooKeeper(url, tls) => return Ok(zookeeper::detect(url, tls)),
+    };
+    let (sender, receiver) = watch::channel(masters);
+    // Kept open: the loop takes a closed detector for the end.
+    tokio::spawn(async move { sender.closed().await });
+    Ok(receiver)
 }
 
 #[cfg(test)]
@@ -145,6 +132,10 @@ mod tests {
             let text = MasterUri::parse(bad, false).expect_err(bad).to_string();
             assert!(!text.contains("sec") && text.contains("user:***@h"), "{text}");
         }
+        for bad in ["a:1,user:secret@h:1", "user:secret@h:1,http://a:1", "http://a:1,https://user:secret@h"] {
+            let text = MasterUri::parse(bad, false).expect_err(bad).to_string();
+            assert!(!text.contains("sec") && text.contains("expected host:port"), "{text}");
+        }
     }
 
     #[test]
@@ -153,6 +144,9 @@ mod tests {
         std::fs::write(&file, " h:5050\n").expect("a writable temporary directory");
         let uri = format!("file://{}", file.display());
         assert_eq!(MasterUri::parse(&uri, false).expect("valid"), standalone(false, "h", 5050));
+        std::fs::write(&file, "h:5050,https://i/mesos\n").expect("a writable temporary directory");
+        let MasterUri::Candidates(masters) = MasterUri::parse(&uri, false).expect("valid") else { panic!("no list") };
+        assert_eq!(Candidates::from(masters).to_string(), "http://h:5050, https://i:443/mesos");
         std::fs::write(&file, "zk://user:secret@h").expect("a writable temporary directory");
         let error = MasterUri::parse(&uri, false).expect_err("no path").to_string();
         assert!(error.contains("holds 'zk://user:***@h'") && !error.contains("secret"), "{error}");

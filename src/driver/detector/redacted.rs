@@ -7,7 +7,9 @@ pub fn redacted(text: &str) -> String {
     if text.starts_with("file:///") {
         return text.to_owned();
     }
-    let (scheme, rest) = text.split_at(text.find("://").map_or(0, |at| at.saturating_add("://".len())));
+    // In a list, what comes before the first scheme may hold a password too.
+    let scheme = text.find("://").filter(|end| !text.get(..*end).is_some_and(|scheme| scheme.contains(['@', ','])));
+    let (scheme, rest) = text.split_at(scheme.map_or(0, |end| end.saturating_add("://".len())));
     let Some((credentials, host)) = rest.rsplit_once('@') else {
         return text.to_owned();
     };
@@ -33,6 +35,9 @@ mod tests {
             ("https://secret@h:5050", "https://***@h:5050"),
             ("http://user:secret@h:5050", "http://user:***@h:5050"),
             ("user:secret@h:5050", "user:***@h:5050"),
+            ("h1:5050,user:secret@h2:5050", "h1:***@h2:5050"),
+            ("user:secret@h1:5050,http://h2", "user:***@h1:5050,http://h2"),
+            ("http://user:se,cret@h1,https://other:secret@h2", "http://user:***@h2"),
             ("b'zk://user:secret@h/\\xff'", "b'zk://user:***@h/\\xff'"),
         ] {
             assert_eq!(redacted(text), shown);

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use zookeeper_client as zk;
 
 use crate::proto::v1;
-use crate::session::Endpoint;
+use crate::session::{Candidates, Endpoint};
 use crate::{Error, Result};
 
 /// `MASTER_DETECTOR_ZK_SESSION_TIMEOUT` in `src/master/detector/zookeeper.hpp`.
@@ -80,8 +80,8 @@ impl ZooKeeperUrl {
 }
 
 /// Follows the leader until the receiver is dropped.
-pub fn detect(url: ZooKeeperUrl, tls: bool) -> watch::Receiver<Option<Endpoint>> {
-    let (sender, receiver) = watch::channel(None);
+pub fn detect(url: ZooKeeperUrl, tls: bool) -> watch::Receiver<Candidates> {
+    let (sender, receiver) = watch::channel(Candidates::default());
     tokio::spawn(async move {
         let closed = sender.clone();
         tokio::select! {
@@ -92,7 +92,7 @@ pub fn detect(url: ZooKeeperUrl, tls: bool) -> watch::Receiver<Option<Endpoint>>
     receiver
 }
 
-async fn keep_connected(url: &ZooKeeperUrl, tls: bool, leader: &watch::Sender<Option<Endpoint>>) {
+async fn keep_connected(url: &ZooKeeperUrl, tls: bool, leader: &watch::Sender<Candidates>) {
     loop {
         match connect(url).await {
             Ok(client) => {
@@ -118,12 +118,7 @@ async fn connect(url: &ZooKeeperUrl) -> Result<zk::Client> {
 }
 
 /// Watches the children, and reads the leader's data once per new leader; returns why the session ended.
-async fn follow(
-    client: &zk::Client,
-    url: &ZooKeeperUrl,
-    tls: bool,
-    leader: &watch::Sender<Option<Endpoint>>,
-) -> zk::Error {
+async fn follow(client: &zk::Client, url: &ZooKeeperUrl, tls: bool, leader: &watch::Sender<Candidates>) -> zk::Error {
     let mut leading = None;
     loop {
         let step = look(client, url, tls, leader, &mut leading).await;
@@ -144,7 +139,7 @@ async fn look(
     client: &zk::Client,
     url: &ZooKeeperUrl,
     tls: bool,
-    leader: &watch::Sender<Option<Endpoint>>,
+    leader: &watch::Sender<Candidates>,
     leading: &mut Option<String>,
 ) -> std::result::Result<zk::OneshotWatcher, zk::Error> {
     let (children, watcher) = match client.list_and_watch_children(&url.path).await {
@@ -170,8 +165,9 @@ async fn look(
     Ok(watcher)
 }
 
-fn tell(leader: &watch::Sender<Option<Endpoint>>, master: Option<Endpoint>) {
-    leader.send_if_modified(|current| std::mem::replace(current, master.clone()) != master);
+fn tell(leader: &watch::Sender<Candidates>, master: Option<Endpoint>) {
+    let master = Candidates::from(master);
+    leader.send_if_modified(|current| !std::mem::replace(current, master.clone()).are(&master));
 }
 
 /// The node with the lowest sequence number. Names are `<label>_<sequence>` or a bare sequence; others, such as

@@ -15,18 +15,20 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::request::{Answer, Request, Within};
-use crate::driver::transport::{self, Api, Connection, redirect};
-use crate::session::Endpoint;
+use crate::driver::redirect;
+use crate::driver::transport::{self, Api, Connection};
+use crate::session::{Candidates, Endpoint};
 use crate::{Error, Result};
 
-const REDIRECTS_MAX: u8 = 5;
+/// A request is tried again so many times after a 401, however often there is another authorization.
+const DENIALS_MAX: u8 = 5;
 
 /// What an exchange works with.
 pub struct Exchange {
     pub api: Api,
-    pub detected: watch::Receiver<Option<Endpoint>>,
-    /// Who redirected a former request, and to whom.
-    pub leader: watch::Sender<Option<(Endpoint, Endpoint)>>,
+    pub detected: watch::Receiver<Candidates>,
+    /// Where a former request was redirected to, and of which masters one did that.
+    pub leader: watch::Sender<Option<(Candidates, Endpoint)>>,
     pub within: Within,
 }
 
@@ -43,37 +45,46 @@ impl Exchange {
 
     async fn exchange(&mut self, request: Request) -> Result<Answer> {
         let detected = self.detected().await?;
-        let known = self.leader.borrow().clone().filter(|(from, _)| *from == detected).map(|(_, leader)| leader);
-        let mut at = known.unwrap_or_else(|| detected.clone());
-        let mut stream = match self.connect(&at).await {
-            // It may be gone since.
-            Err(_) if at != detected => {
-                self.leader.send_replace(None);
-                at = detected.clone();
-                self.connect(&at).await?
-            }
-            outcome => outcome?,
-        };
-        for _ in 0..=REDIRECTS_MAX {
+        let mut masters = detected.clone();
+        let known = self.leader.borrow().clone().filter(|(from, _)| from.are(&detected)).map(|(_, leader)| leader);
+        let mut is_known = known.is_some();
+        if let Some(leader) = known {
+            masters.known(leader);
+        }
+        let mut denied = 0_u8;
+        loop {
+            let at = masters.current().cloned().ok_or_else(|| Error::bug("a master is known, and is none"))?;
+            let stream = match self.connect(&at).await {
+                Ok(stream) => stream,
+                // It may be gone since.
+                Err(_) if std::mem::take(&mut is_known) => {
+                    self.leader.send_replace(None);
+                    masters = detected.clone();
+                    continue;
+                }
+                Err(_) if masters.failed() => continue,
+                Err(error) => return Err(error),
+            };
+            is_known = false;
             let (response, shown) = self.ask(&request, &at, stream).await?;
-            if let Some(to) = redirected(&at, &response)? {
+            if let Some(to) = redirected(&at, &request, &response)? {
                 tracing::debug!("Redirected to the leading master at {to}");
-                self.leader.send_replace(Some((detected.clone(), to.clone())));
-                at = to;
-            } else if !self.is_to_be_repeated(&response, shown) {
+                masters.redirected(to.clone()).map_err(|why| Error::refused(format!("{at}: {why}")))?;
+                self.leader.send_replace(Some((detected.clone(), to)));
+            } else if self.is_to_be_repeated(&response, shown) && denied < DENIALS_MAX {
+                denied = denied.saturating_add(1);
+            } else if response.status() != StatusCode::SERVICE_UNAVAILABLE || !masters.failed() {
                 return self.read(response).await;
             }
-            stream = self.connect(&at).await?;
         }
-        Err(Error::refused(format!("redirected or refused {REDIRECTS_MAX} times in a row, at last by {at}")))
     }
 
-    async fn detected(&mut self) -> Result<Endpoint> {
+    async fn detected(&mut self) -> Result<Candidates> {
         let idle = self.within.idle;
-        let known = in_time(idle, self.detected.wait_for(Option::is_some)).await;
+        let known = in_time(idle, self.detected.wait_for(|masters| !masters.is_empty())).await;
         let known = known.map_err(|e| Error::timed_out("no leading master is known").caused_by(e))?;
         let known = known.map_err(|e| Error::bug("the detector of masters ended").caused_by(e))?;
-        known.clone().ok_or_else(|| Error::bug("a master is known, and is none"))
+        Ok(known.clone())
     }
 
     async fn connect(&self, at: &Endpoint) -> Result<Box<dyn Connection>> {
@@ -94,9 +105,10 @@ impl Exchange {
             None => None,
         };
         let bad = |e: hyper::http::Error| Error::invalid("the request cannot be sent").caused_by(e);
-        let mut head = hyper::Request::builder().method(request.method.as_str()).uri(&request.path);
+        let mut head =
+            hyper::Request::builder().method(request.method.as_str()).uri(format!("{}{}", at.path, request.path));
         if !request.has_header(HOST.as_str()) {
-            head = head.header(HOST, at.authority());
+            head = head.header(HOST, at.host_header());
         }
         head = request.headers.iter().fold(head, |head, (name, value)| head.header(name, value));
         if let Some(shown) = &shown {
@@ -137,16 +149,14 @@ impl Exchange {
 }
 
 /// The master that an answer redirects to, if it does.
-fn redirected(from: &Endpoint, response: &Response<Incoming>) -> Result<Option<Endpoint>> {
+fn redirected(from: &Endpoint, request: &Request, response: &Response<Incoming>) -> Result<Option<Endpoint>> {
     let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
     let Some(location) = response.headers().get(LOCATION).filter(|_| is_redirect) else { return Ok(None) };
     let location = location.to_str().unwrap_or_default();
-    let to = redirect(from, location);
-    let to = to.ok_or_else(|| Error::protocol(format!("redirected to '{location}', which is not an address")))?;
-    if from.tls && !to.tls {
-        return Err(Error::refused(format!("redirected from https to {to}, which is not followed")));
-    }
-    Ok(Some(to))
+    let path = request.path.split('?').next().unwrap_or_default();
+    let to = redirect::target(from, path, location);
+    let shown = redirect::shown(location);
+    to.map(Some).ok_or_else(|| Error::protocol(format!("redirected to '{shown}', which is not an address")))
 }
 
 async fn in_time<T>(within: Duration, what: impl Future<Output = T>) -> Result<T> {

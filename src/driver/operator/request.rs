@@ -19,7 +19,7 @@ use crate::driver::runtime;
 use crate::driver::scheduler::place;
 use crate::driver::tls::{self, Trust};
 use crate::driver::transport::{Api, PROTOBUF};
-use crate::session::Endpoint;
+use crate::session::{Candidates, Endpoint};
 use crate::wire::recordio::MAX_RECORD;
 use crate::{Error, Result};
 
@@ -125,7 +125,7 @@ pub struct Operator {
     process: u32,
     uri: MasterUri,
     options: Options,
-    leader: watch::Sender<Option<(Endpoint, Endpoint)>>,
+    leader: watch::Sender<Option<(Candidates, Endpoint)>>,
     /// Made with the first request.
     link: Mutex<Option<Link>>,
 }
@@ -143,7 +143,7 @@ struct Link {
     clock: Clock,
     place: Option<Arc<Place>>,
     api: Api,
-    detected: watch::Receiver<Option<Endpoint>>,
+    detected: watch::Receiver<Candidates>,
 }
 
 impl Operator {

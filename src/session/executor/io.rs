@@ -53,7 +53,7 @@ pub struct Config {
 /// let uuid = Bytes::from_static(&[7; 16]);
 /// let update = Request::Update { status: status.encode_to_vec().into(), timestamp: 0.0, uuid };
 /// session.handle_request(Instant::now(), update);
-/// session.handle_notice(Instant::now(), Notice::Detected(Some(Endpoint::new(false, "localhost", 5051))));
+/// session.handle_notice(Instant::now(), Notice::Detected(Endpoint::new(false, "localhost", 5051).into()));
 /// let Some(Output::Subscribe(_, _, body)) = session.poll_output() else { panic!("no SUBSCRIBE") };
 /// let subscribe = v1::executor::Call::decode(body)?.subscribe.expect("a SUBSCRIBE");
 /// assert_eq!(subscribe.unacknowledged_updates[0].status.uuid(), [7; 16]);

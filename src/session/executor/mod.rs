@@ -80,7 +80,7 @@ enum Mode {
 ///     seed: 7,
 /// });
 /// let agent = Endpoint::new(false, "localhost", 5051);
-/// session.handle_notice(Instant::now(), Notice::Detected(Some(agent.clone())));
+/// session.handle_notice(Instant::now(), Notice::Detected(agent.clone().into()));
 /// assert!(matches!(session.poll_output(), Some(Output::Subscribe(_, to, _)) if to == agent));
 /// ```
 #[derive(Debug)]
@@ -124,7 +124,7 @@ impl Session for ExecutorSession {
 
     fn handle_notice(&mut self, now: Instant, notice: Notice<Envelope>) {
         match notice {
-            Notice::Detected(agent) => self.on_agent(now, agent),
+            Notice::Detected(agent) => self.on_agent(now, agent.current()),
             Notice::Stream(attempt, event) => self.on_stream(now, attempt, event),
             Notice::Answered { call, status, body } => self.on_answered(now, &call.call, status, &body),
             // Updates are kept until they are acknowledged, messages are best effort.
@@ -245,9 +245,9 @@ impl ExecutorSession {
         self.delivers_all = true;
     }
 
-    fn on_agent(&mut self, now: Instant, agent: Option<Endpoint>) {
+    fn on_agent(&mut self, now: Instant, agent: Option<&Endpoint>) {
         if self.agent.is_none() && agent.is_some() {
-            self.agent = agent;
+            self.agent = agent.cloned();
             self.lost_at = Some(now + self.config.recovery_timeout.unwrap_or(REGISTRATION_TIMEOUT));
             self.subscribe(now);
         }

@@ -76,7 +76,7 @@ impl SchedulerSession {
         let seconds = subscribed.heartbeat_interval_seconds.filter(|s| *s > 0.0);
         self.heartbeat = seconds.and_then(Period::from_seconds).unwrap_or(DEFAULT_HEARTBEAT);
         self.subscription.subscribed(now + self.heartbeat * HEARTBEATS_MISSED);
-        self.redirects = 0;
+        self.masters.subscribed();
         if self.registers_anew(&subscribed.master_info) {
             self.deliver(Callback::Registered(subscribed));
         } else {

@@ -28,7 +28,7 @@ use self::offers::{OFFERS_TIMEOUT, Offers};
 use super::backoff::Backoff;
 use super::framework::Framework;
 use super::subscription::{self, State, Subscriber, Subscription};
-use super::{Endpoint, Notice, Session, Unanswered};
+use super::{Candidates, Endpoint, Notice, Session, Unanswered};
 use crate::wire::Post;
 use crate::wire::duration::Period;
 use crate::wire::scheduler::{Call, Envelope, Event, call};
@@ -39,8 +39,6 @@ pub use io::{Callback, Config, Output, Request};
 /// So many heartbeats may be missing before the stream counts as dead (`docs/scheduler-http-api.md`).
 const HEARTBEATS_MISSED: u32 = 5;
 const DEFAULT_HEARTBEAT: Period = Period::from_secs(15);
-/// Redirects followed in a row before the master that was detected is tried again.
-const REDIRECTS_MAX: u8 = 5;
 
 /// The state machine of one scheduler driver.
 ///
@@ -64,7 +62,7 @@ const REDIRECTS_MAX: u8 = 5;
 ///     seed: 7,
 /// });
 /// let master = Endpoint::new(false, "localhost", 5050);
-/// session.handle_notice(Instant::now(), Notice::Detected(Some(master.clone())));
+/// session.handle_notice(Instant::now(), Notice::Detected(master.clone().into()));
 /// assert_eq!(session.poll_output(), Some(Output::Disconnect));
 /// assert!(matches!(session.poll_output(), Some(Output::Subscribe(_, to, _)) if to == master));
 /// assert!(!session.is_subscribed());
@@ -79,9 +77,7 @@ pub struct SchedulerSession {
     /// Without any byte until the time of `Subscribed`, the stream counts as dead.
     subscription: Subscription,
     mode: Mode,
-    detected: Option<Endpoint>,
-    current: Option<Endpoint>,
-    redirects: u8,
+    masters: Candidates,
     was_registered: bool,
     /// Whether the master comes from the detector and was not subscribed to since.
     newly_detected: bool,
@@ -104,7 +100,7 @@ impl Session for SchedulerSession {
 
     fn handle_notice(&mut self, now: Instant, notice: Notice<Envelope>) {
         match notice {
-            Notice::Detected(master) => self.on_detected(now, master),
+            Notice::Detected(masters) => self.on_detected(now, masters),
             Notice::Stream(attempt, event) => self.on_stream(now, attempt, event),
             Notice::Answered { call, status, body } => self.on_call_refused(&call.call, status, body),
             Notice::Unsent { calls, timestamp } => {
@@ -163,12 +159,8 @@ impl Subscriber for SchedulerSession {
         if self.mode != Mode::Running {
             return self.on_closed(now, "redirected");
         }
-        self.redirects = self.redirects.saturating_add(1);
-        if self.redirects > REDIRECTS_MAX {
-            return self.on_closed(now, &format!("redirected {REDIRECTS_MAX} times in a row"));
-        }
-        if self.current.as_ref().is_some_and(|from| from.tls) && !master.tls {
-            return self.on_closed(now, &format!("redirected from https to {master}, which is not followed"));
+        if let Err(reason) = self.masters.redirected(master.clone()) {
+            return self.on_closed(now, &reason);
         }
         match &self.identity {
             None => tracing::info!("Redirected to the leading master at {master}"),
@@ -178,7 +170,6 @@ impl Subscriber for SchedulerSession {
                 );
             }
         }
-        self.current = Some(master);
         self.subscribe(now);
     }
 
@@ -211,17 +202,18 @@ impl Subscriber for SchedulerSession {
             self.leave_stream();
             return self.finish_if_stopping();
         }
-        let delay = self.subscription.next_delay();
-        let master = self.current.as_ref().map(ToString::to_string).unwrap_or_default();
-        tracing::warn!(
-            "Not connected to the master at {master}: {reason}; trying again in {:.1} s",
-            delay.as_secs_f64()
-        );
+        let master = self.masters.current().map(ToString::to_string).unwrap_or_default();
+        let at_once = self.masters.give_up(self.is_subscribed());
+        let next = self.masters.who_is_next();
+        self.newly_detected |= self.masters.are_several();
         self.leave_stream();
-        if self.current != self.detected {
-            self.current = self.detected.clone();
-            self.redirects = 0;
+        if at_once {
+            tracing::warn!("Not connected to the master at {master}: {reason}; trying {next}");
+            return self.subscribe(now);
         }
+        let delay = self.subscription.next_delay();
+        let seconds = delay.as_secs_f64();
+        tracing::warn!("Not connected to the master at {master}: {reason}; trying {next} in {seconds:.1} s");
         self.subscription.wait(now + delay);
     }
 }
@@ -237,9 +229,7 @@ impl SchedulerSession {
             identity: config.identity,
             subscription: Subscription::new(backoff),
             mode: Mode::Running,
-            detected: None,
-            current: None,
-            redirects: 0,
+            masters: Candidates::default(),
             was_registered: false,
             newly_detected: false,
             registered_at: HashSet::new(),
@@ -267,19 +257,20 @@ impl SchedulerSession {
         self.subscription.is_subscribed()
     }
 
-    fn on_detected(&mut self, now: Instant, master: Option<Endpoint>) {
-        if self.mode != Mode::Running || (master.is_some() && master == self.detected) {
+    fn on_detected(&mut self, now: Instant, masters: Candidates) {
+        if self.mode != Mode::Running || (!masters.is_empty() && masters.are(&self.masters)) {
             return;
         }
-        match &master {
-            Some(master) => tracing::info!("New master detected at {master}"),
-            None => tracing::info!("No leading master is known; waiting for one"),
+        if masters.is_empty() {
+            tracing::info!("No leading master is known; waiting for one");
+        } else if masters.are_several() {
+            tracing::info!("Looking for the leading master at {masters}");
+        } else {
+            tracing::info!("New master detected at {masters}");
         }
         self.leave_stream();
-        self.detected = master;
+        self.masters = masters;
         self.newly_detected = true;
-        self.current = self.detected.clone();
-        self.redirects = 0;
         self.subscription.reset_backoff();
         self.subscribe(now);
     }
@@ -325,7 +316,7 @@ impl SchedulerSession {
     }
 
     fn subscribe(&mut self, now: Instant) {
-        let Some(master) = self.current.clone() else {
+        let Some(master) = self.masters.current().cloned() else {
             self.subscription.leave();
             return;
         };

@@ -39,7 +39,7 @@ fn an_error_event_aborts_and_nothing_follows_it() {
     world.subscribe();
     let outputs = world.event(&error("Framework failed over"));
     assert_eq!(deliveries(&outputs), [Callback::Error(Error::refused("Framework failed over"))]);
-    assert_eq!(world.notice(Notice::Detected(Some(master(6060)))), []);
+    assert_eq!(world.notice(Notice::Detected(master(6060).into())), []);
     assert_eq!(world.session.poll_timeout(), None);
 }
 
@@ -66,7 +66,7 @@ fn stop_with_failover_waits_for_a_subscription_that_is_on_its_way_and_leaves_it(
 #[test]
 fn stop_does_not_wait_for_a_connection() {
     let mut world = world();
-    world.notice(Notice::Detected(Some(master(5050))));
+    world.notice(Notice::Detected(master(5050).into()));
     assert_eq!(world.notice(Notice::Stop { failover: false }), [Output::Finished { linger: false }]);
 }
 

@@ -9,11 +9,12 @@ use remesos::proto::v1;
 use remesos::proto::v1::scheduler::{Call, Event, call, event};
 use remesos::session::framework::Framework;
 use remesos::session::scheduler::{Callback, Config, Output, Request, SchedulerSession};
-use remesos::session::{Callback as _, Endpoint, Notice, Session as _, StreamEvent};
+use remesos::session::{Callback as _, Candidates, Endpoint, Notice, Session as _, StreamEvent};
 use remesos::wire::scheduler::Envelope;
 use remesos::wire::{self, Post as _};
 
 mod calls;
+mod candidates;
 mod ending;
 mod subscribing;
 
@@ -88,7 +89,7 @@ impl World {
 
     fn subscribe(&mut self) -> Vec<Output> {
         if self.attempt == 0 {
-            self.notice(Notice::Detected(Some(master(5050))));
+            self.notice(Notice::Detected(master(5050).into()));
         }
         self.stream(StreamEvent::Opened(None));
         let outputs = self.event(&subscribed("f-1"));
@@ -177,7 +178,7 @@ fn subscribe_call(outputs: &[Output]) -> (Endpoint, call::Subscribe, Option<v1::
 /// A session whose SUBSCRIBE is written, and not answered yet.
 fn subscribing() -> World {
     let mut world = world();
-    world.notice(Notice::Detected(Some(master(5050))));
+    world.notice(Notice::Detected(master(5050).into()));
     world.stream(StreamEvent::Connected);
     world
 }

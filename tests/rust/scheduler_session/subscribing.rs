@@ -6,7 +6,7 @@ use super::*;
 fn a_detected_master_is_subscribed_to_at_once_and_registered_comes_first() {
     let mut world = world();
     assert_eq!(world.session.poll_timeout(), None);
-    let outputs = world.notice(Notice::Detected(Some(master(5050))));
+    let outputs = world.notice(Notice::Detected(master(5050).into()));
     let (to, subscribe, id) = subscribe_call(&outputs);
     assert_eq!((to, id), (master(5050), None));
     assert_eq!((subscribe.framework_info.user.as_str(), subscribe.framework_info.hostname()), ("user", "host"));
@@ -22,7 +22,7 @@ fn events_are_the_same_however_the_bytes_are_split() {
     }
     for size in 1..=stream.len() {
         let mut world = world();
-        world.notice(Notice::Detected(Some(master(5050))));
+        world.notice(Notice::Detected(master(5050).into()));
         let mut seen = Vec::new();
         for piece in stream.chunks(size) {
             seen.extend(deliveries(&world.stream(StreamEvent::Data(Bytes::copy_from_slice(piece)))));
@@ -52,7 +52,7 @@ fn a_closed_stream_is_a_disconnection_and_the_id_is_kept_for_the_next_attempt() 
 fn failed_attempts_back_off_up_to_a_minute() {
     for seed in 0..50 {
         let mut world = world_of(v1::FrameworkInfo::default(), seed);
-        world.notice(Notice::Detected(Some(master(5050))));
+        world.notice(Notice::Detected(master(5050).into()));
         for window in [2, 4, 8, 16, 32, 60, 60] {
             let before = world.now;
             assert_eq!(deliveries(&world.stream(StreamEvent::Closed("refused".into()))), []);
@@ -67,7 +67,7 @@ fn any_heartbeat_interval_is_lived_with() {
     let absurd = [1e300, 1e19, 1.8e19, 9.2e18, 2e18, f64::INFINITY, f64::NAN, f64::NEG_INFINITY, -1.0, 0.0, -0.0];
     for seconds in absurd {
         let mut world = world();
-        world.notice(Notice::Detected(Some(master(5050))));
+        world.notice(Notice::Detected(master(5050).into()));
         let mut event = subscribed("f-1");
         event.subscribed.as_mut().expect("SUBSCRIBED").heartbeat_interval_seconds = Some(seconds);
         world.event(&event);
@@ -89,7 +89,7 @@ fn any_failover_timeout_is_lived_with() {
     for failover_timeout in [1e300, 1e19, 9.2e18, f64::INFINITY, f64::NAN, -1.0, 0.0] {
         let failover_timeout = Some(failover_timeout);
         let mut world = world_of(v1::FrameworkInfo { name: "test".into(), failover_timeout, ..Default::default() }, 7);
-        world.notice(Notice::Detected(Some(master(5050))));
+        world.notice(Notice::Detected(master(5050).into()));
         for _ in 0..20 {
             world.stream(StreamEvent::Closed("gone".into()));
             assert!(world.session.poll_timeout().expect("another attempt") - world.now <= 60 * SECOND);
@@ -128,7 +128,7 @@ fn silence_while_reading_is_held_back_says_nothing() {
 #[test]
 fn a_master_that_does_not_answer_is_given_up() {
     let mut world = world();
-    world.notice(Notice::Detected(Some(master(5050))));
+    world.notice(Notice::Detected(master(5050).into()));
     assert_eq!(world.timeout(), [Output::Disconnect]);
     subscribe_call(&world.timeout());
 }
@@ -136,7 +136,7 @@ fn a_master_that_does_not_answer_is_given_up() {
 #[test]
 fn redirects_are_followed_and_after_too_many_the_detected_master_is_tried_again() {
     let mut world = world();
-    world.notice(Notice::Detected(Some(master(5050))));
+    world.notice(Notice::Detected(master(5050).into()));
     for hop in 1..=5 {
         let outputs = world.stream(StreamEvent::Redirected(master(5050 + hop)));
         assert_eq!(subscribe_call(&outputs).0, master(5050 + hop));
@@ -148,7 +148,7 @@ fn redirects_are_followed_and_after_too_many_the_detected_master_is_tried_again(
 #[test]
 fn a_redirected_session_that_breaks_asks_the_detected_master_again() {
     let mut world = world();
-    world.notice(Notice::Detected(Some(master(5050))));
+    world.notice(Notice::Detected(master(5050).into()));
     world.stream(StreamEvent::Redirected(master(6060)));
     world.subscribe();
     world.stream(StreamEvent::Closed("gone".into()));
@@ -159,13 +159,13 @@ fn a_redirected_session_that_breaks_asks_the_detected_master_again() {
 fn refusals_that_pass_are_tried_again_and_others_end_the_driver() {
     for status in [404, 500, 503] {
         let mut world = world();
-        world.notice(Notice::Detected(Some(master(5050))));
+        world.notice(Notice::Detected(master(5050).into()));
         assert_eq!(deliveries(&world.stream(StreamEvent::Refused(status, "later".into()))), []);
         subscribe_call(&world.timeout());
     }
     for (status, part) in [(401, "principal 'alice'"), (400, "why not"), (403, "why not")] {
         let mut world = world();
-        world.notice(Notice::Detected(Some(master(5050))));
+        world.notice(Notice::Detected(master(5050).into()));
         let told = deliveries(&world.stream(StreamEvent::Refused(status, "why not".into())));
         assert!(matches!(told.as_slice(), [Callback::Error(error)] if error.to_string().contains(part)), "{told:?}");
         let [Callback::Error(error)] = told.as_slice() else { panic!("{told:?}") };
@@ -177,7 +177,7 @@ fn refusals_that_pass_are_tried_again_and_others_end_the_driver() {
 #[test]
 fn a_subscription_that_is_to_carry_another_authorization_is_tried_at_once() {
     let mut world = world();
-    world.notice(Notice::Detected(Some(master(5050))));
+    world.notice(Notice::Detected(master(5050).into()));
     let outputs = world.stream(StreamEvent::Unauthorized);
     assert_eq!(deliveries(&outputs), []);
     assert_eq!(subscribe_call(&outputs).0, master(5050));
@@ -187,7 +187,7 @@ fn a_subscription_that_is_to_carry_another_authorization_is_tried_at_once() {
 #[test]
 fn a_framework_without_an_authorization_is_told_why() {
     let mut world = world();
-    world.notice(Notice::Detected(Some(master(5050))));
+    world.notice(Notice::Detected(master(5050).into()));
     let denied = Error::authentication("the login was refused");
     let told = deliveries(&world.stream(StreamEvent::Denied(denied.clone())));
     assert_eq!(told, [Callback::Error(denied)]);
@@ -209,11 +209,11 @@ fn a_call_that_is_refused_for_its_authorization_ends_the_driver() {
 fn a_new_leader_is_a_disconnection_and_a_new_subscription() {
     let mut world = world();
     world.subscribe();
-    assert_eq!(world.notice(Notice::Detected(Some(master(5050)))), [], "the same master is no news");
-    let outputs = world.notice(Notice::Detected(Some(master(6060))));
+    assert_eq!(world.notice(Notice::Detected(master(5050).into())), [], "the same master is no news");
+    let outputs = world.notice(Notice::Detected(master(6060).into()));
     assert_eq!(deliveries(&outputs), [Callback::Disconnected]);
     assert_eq!(subscribe_call(&outputs).0, master(6060));
-    assert_eq!(deliveries(&world.notice(Notice::Detected(None))), []);
+    assert_eq!(deliveries(&world.notice(Notice::Detected(Candidates::default()))), []);
     assert_eq!(world.session.poll_timeout(), None, "nothing to do until a master is known");
 }
 
@@ -222,7 +222,7 @@ fn what_an_abandoned_stream_still_says_is_ignored() {
     let mut world = world();
     world.subscribe();
     let old = world.attempt;
-    world.notice(Notice::Detected(Some(master(6060))));
+    world.notice(Notice::Detected(master(6060).into()));
     let late = StreamEvent::Data(wire::recordio::encode(&offers(&["o"]).encode_to_vec()));
     assert_eq!(world.notice(Notice::Stream(old, late)), []);
     assert_eq!(world.notice(Notice::Stream(old, StreamEvent::Closed("late".into()))), []);
@@ -246,7 +246,7 @@ fn a_framework_registers_once_with_each_master_that_is_elected() {
         [(1, "A", true), (2, "B", true), (1, "A", true), (1, "A", false), (1, "C", false), (2, "D", true)]
     {
         if by_detector {
-            world.notice(Notice::Detected(Some(master(port))));
+            world.notice(Notice::Detected(master(port).into()));
         } else {
             world.stream(StreamEvent::Closed("gone".into()));
             world.timeout();
@@ -300,7 +300,7 @@ fn a_stream_that_ends_begins_the_back_off_anew() {
 #[test]
 fn a_redirect_from_https_to_http_is_not_followed() {
     let mut world = world();
-    world.notice(Notice::Detected(Some(Endpoint::new(true, "localhost", 5050))));
+    world.notice(Notice::Detected(Endpoint::new(true, "localhost", 5050).into()));
     let outputs = world.stream(StreamEvent::Redirected(master(6060)));
     assert_eq!(outputs, [Output::Disconnect]);
     assert_eq!(subscribe_call(&world.timeout()).0, Endpoint::new(true, "localhost", 5050));
