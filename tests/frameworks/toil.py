@@ -27,7 +27,7 @@ def run(programs: Path, master: Master) -> str:
     # Workers and executors by their paths, which Toil does on clusters of its own.
     environment = {**os.environ, **master.authentication(), "TOIL_CHECK_ENV": "True"}
     options = ["--batchSystem", "mesos", "--mesosEndpoint", master.address, "--retryCount", "2"]
-    options += ["--servicePollingInterval", "2", "--workDir", str(master.work)]
+    options += ["--mesosRole", "science", "--servicePollingInterval", "2", "--workDir", str(master.work)]
     command = [programs / "python", PROGRAMS / "toil_workflow.py", *options, f"file:{store}", master.work, result]
     with (master.work / "toil.log").open("wb") as log:
         subprocess.run(command, env=environment, stdout=log, stderr=log, check=True, timeout=SECONDS)
