@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -15,7 +16,7 @@ use super::guarded;
 use super::threads::{self, PythonThread};
 use crate::driver::{self, Authenticate, Credential, Header, ServiceAccount, TokenFile, Trust};
 use crate::per_process::PerProcess;
-use crate::{Error, Result, runtime};
+use crate::{Error, Result};
 
 const THREAD: &str = "mesos-auth";
 
@@ -76,15 +77,20 @@ impl Authentication {
         let driver::Authentication::Renewed(source) = self.inner.clone() else {
             return Err(Error::invalid("it gives the same header always").into());
         };
-        let runtime = runtime::build().map_err(|e| Error::connection("there is no thread to ask on").caused_by(e))?;
-        let mut asked = source.header(false);
+        let (answer, mut answers) = channel();
+        let asked = driver::runtime::handle()?.spawn(async move {
+            // Nobody listens any more if a signal ended the wait.
+            drop(answer.send(source.header(false).await));
+        });
         loop {
-            let slice = async { tokio::time::timeout(SIGNAL_CHECK, &mut asked).await };
-            match py.detach(|| runtime.block_on(slice)) {
+            let answers = &mut answers;
+            match py.detach(move || answers.recv_timeout(SIGNAL_CHECK)) {
                 Ok(header) => {
-                    return header.map(|header| (header.value().to_owned(), header.expires())).map_err(PyErr::from);
+                    let header = header?;
+                    return Ok((header.value().to_owned(), header.expires()));
                 }
-                Err(_) => py.check_signals()?,
+                Err(RecvTimeoutError::Disconnected) => return Err(Error::connection("its thread has ended").into()),
+                Err(RecvTimeoutError::Timeout) => py.check_signals().inspect_err(|_| asked.abort())?,
             }
         }
     }

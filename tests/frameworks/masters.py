@@ -1,9 +1,13 @@
-"""The masters that frameworks run on, and what they say of a framework when it has ended."""
+"""The masters that frameworks run on, and what they say of a framework when it has ended.
+
+They want a credential. The embedded one takes frameworks of its own user without.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 import urllib.request
 from collections import Counter
 from dataclasses import dataclass
@@ -12,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mesos.local import LocalCluster
 
-from tests.apache_mesos import ALLOCATION_INTERVAL, ApacheMesos, install
+from tests.apache_mesos import ALLOCATION_INTERVAL, ApacheMesos, credentials, install
 from tests.python.conftest import RESOURCES, apache_mesos_home
 
 if TYPE_CHECKING:
@@ -30,6 +34,15 @@ class Master:
     """A directory for the run."""
     has_containers: bool
     """Whether tasks in Docker containers run."""
+    principal: str
+    secret: str
+
+    def authentication(self) -> dict[str, str]:
+        """The variable that tells the credential to programs that cannot be told it otherwise."""
+        path = self.work / "credential.json"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps({"principal": self.principal, "secret": self.secret}))
+        return {"REMESOS_AUTHENTICATION": str(path)}
 
     def framework(self, name: str) -> dict[str, Any]:
         """What the master says of the framework of this name, active or completed."""
@@ -49,23 +62,32 @@ class Master:
 
 
 @contextlib.contextmanager
-def embedded(work: Path) -> Iterator[Master]:
+def embedded(work: Path, principal: str) -> Iterator[Master]:
     """The embedded cluster, which runs the command of a Docker container without its image."""
+    secret = secrets.token_hex()
     with LocalCluster(
         agents=AGENTS,
         resources=RESOURCES,
         work_dir=str(work / "cluster"),
         containers="ignore-image",
         allocation_interval=ALLOCATION_INTERVAL,
+        authenticate_http_frameworks=True,
+        credentials={principal: secret},
     ) as cluster:
-        yield Master(cluster.address, work, has_containers=True)
+        yield Master(cluster.address, work, True, principal, secret)
 
 
 @contextlib.contextmanager
-def real(work: Path) -> Iterator[Master]:
+def real(work: Path, principal: str) -> Iterator[Master]:
     """The real Mesos, whose agents have no Docker."""
-    with ApacheMesos(install(apache_mesos_home()), work / "cluster", agents=AGENTS) as cluster:
-        yield Master(cluster.address, work, has_containers=False)
+    secret = secrets.token_hex()
+    flags = {
+        "MESOS_AUTHENTICATE_HTTP_FRAMEWORKS": "true",
+        "MESOS_HTTP_FRAMEWORK_AUTHENTICATORS": "basic",
+        **credentials(work / "credentials", principal, secret),
+    }
+    with ApacheMesos(install(apache_mesos_home()), work / "cluster", agents=AGENTS, flags=flags) as cluster:
+        yield Master(cluster.address, work, False, principal, secret)
 
 
 MASTERS = {"embedded": embedded, "real": real}

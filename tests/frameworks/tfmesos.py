@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.frameworks.masters import Master
 
 ENVIRONMENT = Environment("pymesos", ("tfmesos==0.0.10",))
+PRINCIPAL = "tfmesos"
 SECONDS = 120
 STUBS = PROGRAMS / "stubs"
 
@@ -22,7 +23,7 @@ STUBS = PROGRAMS / "stubs"
 def run(programs: Path, master: Master) -> str:
     """Runs a command on a parameter server and a worker."""
     result = master.work / "result.json"
-    environment = {**os.environ, "MESOS_MASTER": master.address, "PYTHONPATH": str(STUBS)}
+    environment = {**os.environ, **master.authentication(), "MESOS_MASTER": master.address, "PYTHONPATH": str(STUBS)}
     command = [programs / "python", PROGRAMS / "tfmesos_cluster.py", result]
     with (master.work / "tfmesos.log").open("wb") as log:
         subprocess.run(command, cwd=master.work, env=environment, stdout=log, stderr=log, check=True, timeout=SECONDS)

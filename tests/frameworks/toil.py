@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Toil's extra `mesos` requires pymesos only for Python 3.10.
 ENVIRONMENT = Environment("pymesos", ("toil==9.6.0",))
+# It names itself as its principal.
+PRINCIPAL = "toil"
 SECONDS = 300
 
 
@@ -23,9 +25,9 @@ def run(programs: Path, master: Master) -> str:
     """Runs a workflow to its end."""
     result, store = master.work / "result.json", master.work / "store"
     # Workers and executors by their paths, which Toil does on clusters of its own.
-    environment = {**os.environ, "TOIL_CHECK_ENV": "True"}
+    environment = {**os.environ, **master.authentication(), "TOIL_CHECK_ENV": "True"}
     options = ["--batchSystem", "mesos", "--mesosEndpoint", master.address, "--retryCount", "2"]
-    options += ["--servicePollingInterval", "2", "--workDir", str(master.work)]
+    options += ["--mesosRole", "science", "--servicePollingInterval", "2", "--workDir", str(master.work)]
     command = [programs / "python", PROGRAMS / "toil_workflow.py", *options, f"file:{store}", master.work, result]
     with (master.work / "toil.log").open("wb") as log:
         subprocess.run(command, env=environment, stdout=log, stderr=log, check=True, timeout=SECONDS)

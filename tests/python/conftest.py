@@ -134,7 +134,7 @@ def master(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in list(os.environ):
-        if name.startswith(("MESOS_", "LIBPROCESS_")) or name == "REMESOS_MASTER":
+        if name.startswith(("MESOS_", "LIBPROCESS_")) or name in ("REMESOS_MASTER", "REMESOS_AUTHENTICATION"):
             monkeypatch.delenv(name)
     # For clusters that this test starts, in whichever process.
     monkeypatch.setenv("MESOS_ALLOCATION_INTERVAL", ALLOCATION_INTERVAL)

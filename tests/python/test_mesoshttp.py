@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import doctest
+import importlib
 import inspect
 import json
-import logging
+import socket
 import threading
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from mesos.errors import MesosError
@@ -16,13 +18,9 @@ from mesos.local import LocalCluster
 from mesos.mesoshttp import MesosClient, MesosException, Offer
 from mesos.mesoshttp.update import Update
 
-from tests.apache_mesos import ApacheMesos, credentials
 from tests.python.mesoshttp_support import EVENTS, Watch, new_client, registered, task
 from tests.python.stub import Stub
-from tests.python.support import executor, heard, wait_until
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.python.support import executor, wait_until
 
 
 def frameworks(master: str, kind: str = "frameworks") -> list[dict[str, Any]]:
@@ -37,10 +35,10 @@ def framework_of(master: str, watch: Watch) -> dict[str, Any] | None:
 
 def test_events_come_at_once(master: str) -> None:
     with registered(new_client(master)) as watch:
+        assert watch.wait("HEARTBEAT") == "HEARTBEAT"
         watch.offer()
         # Of the originals, the first offer comes with the next heartbeat, after 15 seconds.
         assert watch.times["OFFERS"] - watch.times["SUBSCRIBED"] < 5
-        assert watch.wait("HEARTBEAT") == "HEARTBEAT"
 
 
 def test_what_the_client_knows_of_itself(master: str) -> None:
@@ -62,6 +60,17 @@ def test_what_the_client_knows_of_itself(master: str) -> None:
         names = ("name", "user", "hostname", "webui_url", "failover_timeout", "checkpoint", "capabilities")
         assert [shown[name] for name in names] == ["known", "root", "host", "http://ui", 17, True, ["PARTITION_AWARE"]]
         assert [shown.get("role"), *shown.get("roles", ["role"])] == ["role", "role"]
+
+
+def test_what_is_not_given_is_filled_in(master: str) -> None:
+    client = new_client(master)
+    client.set_checkpoint(False)
+    with registered(client) as watch:
+        watch.wait("SUBSCRIBED")
+        shown = framework_of(master, watch)
+        assert shown is not None
+        names = ("name", "user", "hostname", "checkpoint")
+        assert [shown[name] for name in names] == ["Mesos HTTP framework", "root", socket.gethostname(), False]
 
 
 def test_a_call_of_the_frameworks_own_is_taken_with_what_the_client_tells(master: str) -> None:
@@ -257,13 +266,12 @@ def test_an_event_that_does_not_exist_is_refused(caplog: pytest.LogCaptureFixtur
 
 
 def test_messages_go_to_an_executor_and_back_and_its_end_is_told(master: str) -> None:
-    own = executor(arguments="classic", play="")
     made = task()
     del made["command"]
     made["executor"] = {
         "type": "CUSTOM",
         "executor_id": {"value": "executor"},
-        "command": {"value": own.command.value},
+        "command": {"value": executor().command.value},
         "resources": made["resources"],
     }
     made["data"] = base64.b64encode(b"running").decode()
@@ -272,7 +280,9 @@ def test_messages_go_to_an_executor_and_back_and_its_end_is_told(master: str) ->
         name = made["task_id"]["value"]
         watch.offer().accept([made])
         agent = watch.state(name, "TASK_RUNNING")["agent_id"]["value"]
-        assert driver.message(agent, "executor", base64.b64encode(b"echo").decode()) is True
+        assert driver.message(agent, "executor", base64.b64encode(b"hello").decode()) is True
+        message = watch.wait("MESSAGE", lambda m: base64.b64decode(m["data"]) == b"heard hello")
+        assert (message["agent_id"], message["executor_id"]) == ({"value": agent}, {"value": "executor"})
         assert driver.shutdown(agent, "executor") is True
         failure = watch.wait("FAILURE")
         assert failure["executor_id"] == {"value": "executor"}
@@ -435,44 +445,26 @@ def test_a_subclass_that_does_not_call_the_constructor_may_be_stopped() -> None:
     assert inspect.signature(MesosClient.register)
 
 
-@pytest.fixture(scope="module", params=["embedded", pytest.param("apache", marks=pytest.mark.apache)])
-def guarded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A master that takes frameworks only with a credential."""
-    work = tmp_path_factory.mktemp("guarded")
-    if request.param == "embedded":
-        with LocalCluster(authenticate_http_frameworks=True, credentials={"alice": "s3cret@"}) as cluster:
-            yield cluster.address
-        return
-    flags = {
-        "MESOS_AUTHENTICATE_HTTP_FRAMEWORKS": "true",
-        "MESOS_HTTP_FRAMEWORK_AUTHENTICATORS": "basic",
-        **credentials(work / "credentials", "alice", "s3cret@"),
-    }
-    with ApacheMesos(request.getfixturevalue("apache_home"), work / "work", flags=flags) as mesos:
-        yield mesos.address
+def test_time_that_is_skipped_waits_for_callbacks_which_may_ask_the_cluster() -> None:
+    seen: list[int] = []
+    with LocalCluster(time="skip") as cluster:
+        client = MesosClient(cluster)
+
+        def offered(offers: list[Offer]) -> None:
+            seen.append(len(cluster.offers))
+            offers[0].decline({"filters": {"refuse_seconds": 1000}})
+
+        client.on("OFFERS", offered)
+        with registered(client):
+            began = cluster.time()
+            cluster.run_until(lambda: len(seen) == 2)
+            assert cluster.time() - began >= 1000
+            client.stop = True
+            assert len(cluster.agents) == 1  # what is asked outside of a callback is answered too
+    assert seen == [1, 1]
 
 
-@pytest.mark.parametrize("how", ["set_credentials", "attributes", "url"])
-def test_a_framework_authenticates(guarded: str, how: str) -> None:
-    client = new_client(guarded)
-    if how == "set_credentials":
-        client.set_credentials("alice", "s3cret@")
-    elif how == "attributes":
-        client.principal, client.secret = "alice", "s3cret@"
-    else:
-        client.mesos_urls = [f"http://alice:s3cret%40@{guarded}"]
-    with registered(client) as watch:
-        watch.offer().decline()
-        assert client.mesos_url == f"http://{guarded}"
-
-
-def test_a_wrong_secret_is_refused_by_name_and_not_shown(guarded: str, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    client = new_client(guarded)
-    client.set_credentials("alice", "guessed")
-    with registered(client) as watch:
-        assert watch.wait("ERROR") == "Master refused authentication: principal 'alice'"
-        assert watch.join() is False
-    assert "guessed" not in caplog.text
-    with registered(new_client(guarded)) as watch, heard("refused authentication"):
-        assert "no principal was given" in watch.wait("ERROR")
+@pytest.mark.parametrize("name", ["acs", "client", "core", "exception", "offers", "update", "_driver", "_registration"])
+def test_the_examples_of_the_docstrings(name: str) -> None:
+    done = doctest.testmod(importlib.import_module(f"mesos.mesoshttp.{name}"))
+    assert (done.failed, done.attempted > 0) == (0, True)

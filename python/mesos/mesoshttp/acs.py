@@ -49,7 +49,7 @@ class DCOSServiceAuth(ServiceAccount):
         """
         if self._token is None or time.time() > self._expiration - _EARLY:
             try:
-                value, expires = self._native.header_now()
+                value, expires = self._make().header_now()
             except MesosError as error:
                 raise ACSException(f"Unable to authenticate against DCOS ACS: {error}") from error
             self._token = value.removeprefix(_PREFIX)

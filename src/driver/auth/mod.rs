@@ -179,7 +179,8 @@ impl Header {
 
     /// Returns when it expires, in seconds since the epoch, if that is known.
     pub fn expires(&self) -> Option<f64> {
-        self.expires
+        let token = self.value.rsplit([' ', '=']).next().unwrap_or_default();
+        self.expires.or_else(|| jwt::expires(token))
     }
 
     /// Sets when it expires, in seconds since the epoch.

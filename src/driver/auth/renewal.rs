@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use super::{Authenticate, Header, Shown, header_value, jwt};
+use super::{Authenticate, Header, Shown, header_value};
 use crate::clock::skipping::Skipping;
 use crate::clock::{self, Clock};
 use crate::wire::duration::Period;
@@ -20,8 +20,10 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// A header is renewed when a quarter of its time is left, and at most so long before it expires.
 const MARGIN_MAX: Duration = Duration::from_secs(60);
 const MARGIN_PART: u32 = 4;
-/// No header is renewed sooner than this, however soon it expires.
+/// No header is renewed sooner than this, however soon it expires; one that had expired when it was made, as far as our
+/// clock says, later.
 const RENEW_MIN: Duration = Duration::from_secs(1);
+const RENEW_EXPIRED: Duration = Duration::from_secs(10);
 /// After a failure a header that is still good is renewed so much later; it doubles up to the second.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(60);
@@ -99,7 +101,7 @@ impl Renewal {
                 None => known.shown.clone().ok_or_else(none),
             },
             Ok(Err(_)) => Err(none()),
-            Err(_) => Err(Error::connection(format!("{} within {ANSWER_TIMEOUT:?}", none()))),
+            Err(_) => Err(Error::connection(format!("{}: not within {ANSWER_TIMEOUT:?}", none()))),
         }
     }
 
@@ -152,7 +154,7 @@ async fn run(shared: Arc<Shared>) {
         let busy = shared.clock.as_skipping().map(Skipping::busy);
         let answer = shared.source.header(refused).await;
         failures = if answer.is_ok() { 0 } else { failures.saturating_add(1) };
-        due = shared.take(answer, failures);
+        due = shared.take(answer, failures, refused);
         drop(busy);
     }
 }
@@ -165,21 +167,16 @@ async fn sleep_until(clock: &Clock, due: Option<Instant>) {
 }
 
 impl Shared {
-    /// Takes an answer in; returns when to ask for the next header.
-    fn take(&self, answer: Result<Header>, failures: u32) -> Option<Instant> {
+    /// Takes in the answer to a question that told, or did not tell, of a refusal; returns when to ask for the next header.
+    fn take(&self, answer: Result<Header>, failures: u32, told: bool) -> Option<Instant> {
         let now = self.clock.now();
-        let answer = answer.and_then(|header| {
-            let token = header.value.rsplit([' ', '=']).next().unwrap_or_default();
-            Ok((header_value(&header.value)?, header.expires.or_else(|| jwt::expires(token))))
-        });
+        let answer = answer.and_then(|header| Ok((header_value(&header.value)?, header.expires())));
         match answer {
             Ok((value, expires)) => {
                 let left = expires.map(|at| Period::from_seconds(at - clock::timestamp()).unwrap_or_default());
-                self.known.send_modify(|known| known.renew(value, left.map(|left| now + left)));
-                let margin = |left: Period| Duration::from(left).checked_div(MARGIN_PART).unwrap_or_default();
-                let renew = left.map(|left| Duration::from(left).saturating_sub(margin(left).min(MARGIN_MAX)));
-                let next = renew.into_iter().chain(self.source.period()).min()?;
-                Some(now + Period::from(next.max(RENEW_MIN)))
+                self.known.send_modify(|known| known.renew(value, left.map(|left| now + left), told));
+                let next = left.map(|left| renew_in(left.into())).into_iter().chain(self.source.period()).min()?;
+                Some(now + Period::from(next))
             }
             Err(error) => {
                 let error = self.failure(error);
@@ -204,17 +201,145 @@ impl Shared {
     }
 }
 
+/// How long after it was made a header is renewed that expires after so much time.
+fn renew_in(left: Duration) -> Duration {
+    if left.is_zero() {
+        return RENEW_EXPIRED;
+    }
+    let margin = left.checked_div(MARGIN_PART).unwrap_or_default().min(MARGIN_MAX);
+    left.saturating_sub(margin).max(RENEW_MIN)
+}
+
 impl Known {
-    fn renew(&mut self, value: hyper::header::HeaderValue, expires: Option<Instant>) {
+    fn renew(&mut self, value: hyper::header::HeaderValue, expires: Option<Instant>, told: bool) {
         let number = self.shown.as_ref().map_or(0, |shown| shown.number);
         let same = self.shown.as_ref().is_some_and(|shown| shown.value == value);
         // One that was refused counts as new, so that the next 401 is the second.
         if !same || self.refused {
             self.shown = Some(Shown { value, number: number.saturating_add(1) });
         }
-        self.after_refusal |= std::mem::take(&mut self.refused);
+        self.refused = false;
+        // One that was asked for before the refusal is no answer to it.
+        self.after_refusal |= told;
         self.expires = expires;
         self.answers = self.answers.saturating_add(1);
         self.failure = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use futures_util::FutureExt;
+    use futures_util::future::BoxFuture;
+
+    use super::*;
+
+    /// Answers as it is told, and then no more; notes what it was asked.
+    #[derive(Default)]
+    struct Source {
+        answers: Mutex<VecDeque<Result<Header>>>,
+        asked: Mutex<Vec<bool>>,
+    }
+
+    impl Authenticate for Source {
+        fn identity(&self) -> String {
+            "the source".to_owned()
+        }
+
+        fn header(&self, refused: bool) -> BoxFuture<'_, Result<Header>> {
+            self.asked.lock().expect("asked").push(refused);
+            match self.answers.lock().expect("asked").pop_front() {
+                Some(answer) => async move { answer }.boxed(),
+                None => std::future::pending().boxed(),
+            }
+        }
+    }
+
+    fn renewal(answers: impl IntoIterator<Item = Result<Header>>) -> (Renewal, Arc<Source>) {
+        let answers = Mutex::new(answers.into_iter().collect());
+        let source = Arc::new(Source { answers, ..Source::default() });
+        (Renewal::new(source.clone(), Clock::real()), source)
+    }
+
+    fn given(value: &str) -> Result<Header> {
+        Ok(Header::new(value))
+    }
+
+    fn asked(source: &Source) -> Vec<bool> {
+        source.asked.lock().expect("asked").clone()
+    }
+
+    #[tokio::test]
+    async fn a_header_is_asked_for_once_and_again_when_it_is_refused() {
+        let (renewal, source) = renewal([given("a"), given("b")]);
+        let first = renewal.header().await.expect("a header");
+        assert_eq!(renewal.header().await.expect("the same").number, first.number);
+        assert_eq!(asked(&source), [false]);
+        assert!(renewal.refused(first.number));
+        assert!(renewal.refused(first.number), "of many calls with the same header, each is tried again");
+        let second = renewal.header().await.expect("another");
+        assert_eq!((second.value.to_str().expect("text"), asked(&source).as_slice()), ("b", &[false, true][..]));
+        assert!(renewal.refused(first.number), "a late answer to the first one says nothing of the second");
+        assert!(!renewal.refused(second.number), "the second in a row");
+    }
+
+    #[tokio::test]
+    async fn refusals_are_in_a_row_only_if_no_header_was_accepted_between_them() {
+        let (renewal, source) = renewal([given("a"), given("a"), given("a")]);
+        for _ in 0..2 {
+            let shown = renewal.header().await.expect("a header");
+            renewal.accepted();
+            assert!(renewal.refused(shown.number));
+        }
+        let last = renewal.header().await.expect("a header");
+        assert!(!renewal.refused(last.number), "though the value is the same, it was asked for anew");
+        assert_eq!(asked(&source), [false, true, true]);
+    }
+
+    #[tokio::test]
+    async fn a_header_that_was_asked_for_before_a_refusal_is_no_answer_to_it() {
+        let (renewal, _) = renewal([given("a")]);
+        let first = renewal.header().await.expect("a header");
+        assert!(renewal.refused(first.number));
+        renewal.shared.take(given("b"), 0, false);
+        let second = renewal.newest().expect("the one that was on its way");
+        assert!(renewal.refused(second.number), "it was made before anybody was told");
+        renewal.shared.take(given("c"), 0, true);
+        assert!(!renewal.refused(renewal.newest().expect("an answer").number));
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_told_to_who_asked_and_the_next_question_is_another() {
+        let denied = Error::authentication("no such account");
+        let (renewal, _) =
+            renewal([Err(Error::connection("no route")), given("not\na header"), Err(denied), given("a")]);
+        let error = renewal.header().await.err().expect("a failure");
+        assert_eq!(error.to_string(), "the source gave no header: no route");
+        assert!(error.is_connection());
+        let error = renewal.header().await.err().expect("a failure").to_string();
+        assert!(error.contains("is not valid") && !error.contains("not\na"), "{error}");
+        assert!(renewal.header().await.is_err_and(|error| error.is_authentication()));
+        assert!(renewal.header().await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_hangs_is_named_and_not_asked_twice() {
+        let (renewal, source) = renewal([]);
+        for _ in 0..2 {
+            let error = renewal.header().await.err().expect("no answer");
+            assert_eq!(error.to_string(), "the source gave no header: not within 10s");
+        }
+        assert_eq!(asked(&source), [false]);
+    }
+
+    #[test]
+    fn headers_are_renewed_before_they_expire() {
+        let seconds = Duration::from_secs;
+        for (left, renewed) in [(3600, 3540), (40, 30), (1, 1), (0, 10)] {
+            assert_eq!(renew_in(seconds(left)), seconds(renewed), "{left}");
+        }
     }
 }

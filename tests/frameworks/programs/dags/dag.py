@@ -30,7 +30,8 @@ with DAG("remesos", schedule="@once", start_date=datetime(2020, 1, 1), catchup=F
     operator = MesosOperator(
         task_id="operator",
         image="alpine",
-        command='echo "$GREETING from Mesos" > "$REMESOS_TEST_DIRECTORY/operator"',
+        # In a list, since the provider joins the words of a text with those of `/bin/sh -c` and quotes none.
+        command=['echo "$GREETING from Mesos" > "$REMESOS_TEST_DIRECTORY/operator"'],
         cpus=0.1,
         mem_limit="64m",
         disk=10,
