@@ -163,6 +163,15 @@ class DictDriver(EventDriver):
             if self._follower is not None and not self.running:
                 self._follower.end()
 
+    def take_over_callback(self) -> None:
+        """Says that this thread handles the event that the receiver was told of, while the driver's thread waits.
+
+        Has to be called in the driver's thread too, when that goes on.
+
+        What a callback asks of a cluster with ``time="skip"`` is answered before the callback is over.
+        """
+        self._core.take_over_callback()
+
     @property
     def connection(self) -> tuple[str, str] | None:
         """The URL of the master, and the ``Mesos-Stream-Id`` of the subscription. None while there is no connection."""

@@ -175,6 +175,13 @@ impl SchedulerDriver {
         py.detach(|| self.core.summary(look)).unwrap_or_default()
     }
 
+    /// This thread makes the callback that is being made, or makes it again: what it asks of the cluster belongs to it.
+    fn take_over_callback(&self) {
+        if let Some(clock) = self.core.clock().as_skipping() {
+            clock.take_over_callback();
+        }
+    }
+
     /// The URL of the master and the id of the stream of events, while the driver is connected.
     fn connection(&self, py: Python<'_>) -> Option<(String, String)> {
         let look = |summary: &Summary| summary.connection().map(|open| (open.url.clone(), open.stream_id.clone()));

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import doctest
+import importlib
 import inspect
 import json
-import logging
 import socket
 import threading
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from mesos.errors import MesosError
@@ -17,13 +18,9 @@ from mesos.local import LocalCluster
 from mesos.mesoshttp import MesosClient, MesosException, Offer
 from mesos.mesoshttp.update import Update
 
-from tests.apache_mesos import ApacheMesos, credentials
 from tests.python.mesoshttp_support import EVENTS, Watch, new_client, registered, task
 from tests.python.stub import Stub
-from tests.python.support import executor, heard, wait_until
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.python.support import executor, wait_until
 
 
 def frameworks(master: str, kind: str = "frameworks") -> list[dict[str, Any]]:
@@ -448,44 +445,26 @@ def test_a_subclass_that_does_not_call_the_constructor_may_be_stopped() -> None:
     assert inspect.signature(MesosClient.register)
 
 
-@pytest.fixture(scope="module", params=["embedded", pytest.param("apache", marks=pytest.mark.apache)])
-def guarded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A master that takes frameworks only with a credential."""
-    work = tmp_path_factory.mktemp("guarded")
-    if request.param == "embedded":
-        with LocalCluster(authenticate_http_frameworks=True, credentials={"alice": "s3cret@"}) as cluster:
-            yield cluster.address
-        return
-    flags = {
-        "MESOS_AUTHENTICATE_HTTP_FRAMEWORKS": "true",
-        "MESOS_HTTP_FRAMEWORK_AUTHENTICATORS": "basic",
-        **credentials(work / "credentials", "alice", "s3cret@"),
-    }
-    with ApacheMesos(request.getfixturevalue("apache_home"), work / "work", flags=flags) as mesos:
-        yield mesos.address
+def test_time_that_is_skipped_waits_for_callbacks_which_may_ask_the_cluster() -> None:
+    seen: list[int] = []
+    with LocalCluster(time="skip") as cluster:
+        client = MesosClient(cluster)
+
+        def offered(offers: list[Offer]) -> None:
+            seen.append(len(cluster.offers))
+            offers[0].decline({"filters": {"refuse_seconds": 1000}})
+
+        client.on("OFFERS", offered)
+        with registered(client):
+            began = cluster.time()
+            cluster.run_until(lambda: len(seen) == 2)
+            assert cluster.time() - began >= 1000
+            client.stop = True
+            assert len(cluster.agents) == 1  # what is asked outside of a callback is answered too
+    assert seen == [1, 1]
 
 
-@pytest.mark.parametrize("how", ["set_credentials", "attributes", "url"])
-def test_a_framework_authenticates(guarded: str, how: str) -> None:
-    client = new_client(guarded)
-    if how == "set_credentials":
-        client.set_credentials("alice", "s3cret@")
-    elif how == "attributes":
-        client.principal, client.secret = "alice", "s3cret@"
-    else:
-        client.mesos_urls = [f"http://alice:s3cret%40@{guarded}"]
-    with registered(client) as watch:
-        watch.offer().decline()
-        assert client.mesos_url == f"http://{guarded}"
-
-
-def test_a_wrong_secret_is_refused_by_name_and_not_shown(guarded: str, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
-    client = new_client(guarded)
-    client.set_credentials("alice", "guessed")
-    with registered(client) as watch:
-        assert watch.wait("ERROR") == "Master refused authentication: principal 'alice'"
-        assert watch.join() is False
-    assert "guessed" not in caplog.text
-    with registered(new_client(guarded)) as watch, heard("refused authentication"):
-        assert "no principal was given" in watch.wait("ERROR")
+@pytest.mark.parametrize("name", ["acs", "client", "core", "exception", "offers", "update", "_driver", "_registration"])
+def test_the_examples_of_the_docstrings(name: str) -> None:
+    done = doctest.testmod(importlib.import_module(f"mesos.mesoshttp.{name}"))
+    assert (done.failed, done.attempted > 0) == (0, True)

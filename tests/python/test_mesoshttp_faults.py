@@ -14,12 +14,15 @@ import pytest
 from mesos.local import LocalCluster
 from mesos.mesoshttp import MesosClient, MesosException
 
+from tests.apache_mesos.election import Election
 from tests.python.mesoshttp_support import Watch, new_client, registered, task
 from tests.python.stub import Stub
 from tests.python.test_faults_compared import Town, town  # noqa: F401
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.apache_mesos import ZooKeeper
 
 
 @pytest.fixture(autouse=True)
@@ -137,6 +140,26 @@ def test_each_address_of_several_kinds_is_tried(monkeypatch: pytest.MonkeyPatch,
         with registered(client) as watch:
             watch.wait("SUBSCRIBED")
             assert client.mesos_url == f"http://{cluster.address}"
+
+
+@pytest.mark.apache
+def test_the_leader_that_zookeeper_names_is_followed(zookeeper: ZooKeeper) -> None:
+    with LocalCluster() as first, LocalCluster() as second, Election(zookeeper) as election:
+        election.lead(first.address)
+        with registered(MesosClient([election.url], max_reconnect=100)) as watch:
+            watch.wait("SUBSCRIBED")
+            assert watch.client.mesos_url == f"http://{first.address}"
+            election.lead(second.address)
+            watch.wait("RECONNECTED")
+            watch.wait("SUBSCRIBED")
+            assert watch.client.mesos_url == f"http://{second.address}"
+
+
+def test_the_next_master_of_a_list_is_tried(town: Town) -> None:  # noqa: F811
+    for urls in (["http://127.0.0.1:1", f"http://{town.address}"], [f"http://127.0.0.1:1,http://{town.address}/"]):
+        with registered(MesosClient(urls)) as watch:
+            watch.offer().decline()
+            assert watch.client.mesos_url == f"http://{town.address}"
 
 
 def test_a_scheduler_that_takes_over_ends_the_other_with_an_error(town: Town) -> None:  # noqa: F811

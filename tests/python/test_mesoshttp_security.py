@@ -1,15 +1,18 @@
-"""Certificates and service accounts of ``mesos.mesoshttp``."""
+"""Credentials, certificates and service accounts of ``mesos.mesoshttp``."""
 
 from __future__ import annotations
 
+import logging
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
+from mesos.local import LocalCluster
 from mesos.mesoshttp import ACSException, DCOSServiceAuth, MesosClient
 
+from tests.apache_mesos import ApacheMesos, credentials
 from tests.python.mesoshttp_support import new_client, registered
 from tests.python.proxy import Proxy
 from tests.python.stub import Stub
@@ -20,8 +23,6 @@ from tests.python.test_connections import tls
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from mesos.local import LocalCluster
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +167,46 @@ def test_what_verify_cannot_be_is_named(caplog: pytest.LogCaptureFixture) -> Non
     client.verify = 3.5  # type: ignore[assignment]
     assert client.register() is False
     assert "expected a bool or a path as verify, got float" in caplog.text
+
+
+@pytest.fixture(scope="module", params=["embedded", pytest.param("apache", marks=pytest.mark.apache)])
+def guarded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A master that takes frameworks only with a credential."""
+    work = tmp_path_factory.mktemp("guarded")
+    if request.param == "embedded":
+        with LocalCluster(authenticate_http_frameworks=True, credentials={"alice": "s3cret@"}) as cluster:
+            yield cluster.address
+        return
+    flags = {
+        "MESOS_AUTHENTICATE_HTTP_FRAMEWORKS": "true",
+        "MESOS_HTTP_FRAMEWORK_AUTHENTICATORS": "basic",
+        **credentials(work / "credentials", "alice", "s3cret@"),
+    }
+    with ApacheMesos(request.getfixturevalue("apache_home"), work / "work", flags=flags) as mesos:
+        yield mesos.address
+
+
+@pytest.mark.parametrize("how", ["set_credentials", "attributes", "url"])
+def test_a_framework_authenticates(guarded: str, how: str) -> None:
+    client = new_client(guarded)
+    if how == "set_credentials":
+        client.set_credentials("alice", "s3cret@")
+    elif how == "attributes":
+        client.principal, client.secret = "alice", "s3cret@"
+    else:
+        client.mesos_urls = [f"http://alice:s3cret%40@{guarded}"]
+    with registered(client) as watch:
+        watch.offer().decline()
+        assert client.mesos_url == f"http://{guarded}"
+
+
+def test_a_wrong_secret_is_refused_by_name_and_not_shown(guarded: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    client = new_client(guarded)
+    client.set_credentials("alice", "guessed")
+    with registered(client) as watch:
+        assert watch.wait("ERROR") == "Master refused authentication: principal 'alice'"
+        assert watch.join() is False
+    assert "guessed" not in caplog.text
+    with registered(new_client(guarded)) as watch, heard("refused authentication"):
+        assert "no principal was given" in watch.wait("ERROR")

@@ -51,7 +51,10 @@ class Subscription:
             if not self._left:
                 self._event = event
                 self._changed.notify_all()
+                driver = self._driver
                 self._changed.wait_for(lambda: self._event is not event)
+                if driver is not None:
+                    driver.take_over_callback()
 
     def disconnected(self) -> None:
         """Takes the loss of the connection, in the driver's thread."""
@@ -60,7 +63,8 @@ class Subscription:
     def next(self, seconds: float) -> dict[str, Any] | None:
         """Returns an event, which :meth:`handled` ends; None if there is none within so many seconds."""
         with self._changed:
-            self._changed.wait_for(lambda: self._event is not None, seconds)
+            if self._changed.wait_for(lambda: self._event is not None, seconds) and self._driver is not None:
+                self._driver.take_over_callback()
             return self._event
 
     def handled(self) -> None:

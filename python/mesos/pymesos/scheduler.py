@@ -363,5 +363,6 @@ def _master(uri: Any) -> Any:
         return uri
     if uri.startswith("zoo://"):
         return uri.replace("zoo://", "zk://", 1)
-    is_host = ":" not in uri and uri not in ("", "local", "localquiet")
-    return f"{uri}:5050" if is_host else uri
+    if uri in ("local", "localquiet"):
+        return uri
+    return ",".join(f"{each}:5050" if each and ":" not in each else each for each in uri.split(","))

@@ -40,7 +40,7 @@ fn one(text: &str, scheme: &mut Option<bool>, tls: bool) -> std::result::Result<
         None => text.strip_prefix("master@").unwrap_or(text),
     };
     if rest.contains('@') {
-        return Err("a user or a password is no part of it, but a credential");
+        return Err("it holds a user or a password, which belong in a credential");
     }
     let (host, after) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     if host.is_empty() {
@@ -133,8 +133,8 @@ mod tests {
             ("a:1,,b:1", "address 2 of 3: it names no host"),
             ("a:1,b", "address 2 of 2: it has no port"),
             ("a:1,zk://b:2181/mesos", "address 2 of 2: it can only be given alone"),
-            ("http://user:secret@h", "a user or a password is no part of it"),
-            ("a:1,user:secret@b:1", "address 2 of 2: a user or a password is no part of it"),
+            ("http://user:secret@h", "it holds a user or a password, which belong in a credential"),
+            ("a:1,user:secret@b:1", "address 2 of 2: it holds a user or a password, which belong in a credential"),
         ] {
             let error = read(text, false).expect_err(text).to_string();
             assert!(error.contains(why) && !error.contains("secret"), "{text}: {error}");
