@@ -86,6 +86,13 @@ impl super::Callback for Callback {
 }
 
 /// An operator subscribes, and makes no call on its subscription.
+///
+/// ```
+/// use remesos::session::operator::NoCall;
+///
+/// let calls: Vec<NoCall> = Vec::new();
+/// assert!(calls.is_empty());
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum NoCall {}
 
@@ -214,6 +221,7 @@ impl Subscriber for OperatorSession {
                 let who = self.config.identity.as_deref().unwrap_or("no principal was given");
                 self.fail(Error::authentication(format!("Master refused authentication: {who}")));
             }
+            501 => self.fail(Error::refused(body)),
             // Recovering, no leader elected, or not yet listening on this path.
             404 | 500.. => self.on_closed(now, &format!("HTTP {status}: {body}")),
             _ => self.fail(Error::refused(format!("Received unexpected '{status}' ({body}) for SUBSCRIBE"))),

@@ -2,9 +2,11 @@
 
 mod exchange;
 mod request;
+mod requests;
 mod subscription;
 
-pub use request::{Answer, Operator, Pending, Request, Within};
+pub use request::{Answer, Request, Within};
+pub use requests::{Operator, Pending};
 pub use subscription::Subscription;
 
 use super::auth::Authentication;
