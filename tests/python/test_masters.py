@@ -340,8 +340,14 @@ class TestForms:
             ("http://host1/a b", "its path is not valid"),
             ("http://host1,zk://host2:2181/mesos", "address 2 of 2: it can only be given alone"),
             ("https://user:hidden@host1/mesos", "it holds a user or a password, which belong in a credential"),
-            ("host1:5050,https://user:hidden@host2", "address 2 of 2: it holds a user or a password, which belong in a credential"),
-            ("https://user:hidden@host1,host2", "address 1 of 2: it holds a user or a password, which belong in a credential"),
+            (
+                "host1:5050,https://user:hidden@host2",
+                "address 2 of 2: it holds a user or a password, which belong in a credential",
+            ),
+            (
+                "https://user:hidden@host1,host2",
+                "address 1 of 2: it holds a user or a password, which belong in a credential",
+            ),
         ],
     )
     def test_what_is_wrong_is_said(self, bad: str, why: str, caplog: pytest.LogCaptureFixture) -> None:
