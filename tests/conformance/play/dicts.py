@@ -17,7 +17,7 @@ NAMES = {"SlaveID": "AgentID", "SlaveInfo": "AgentInfo"}
 def to_dict(message):
     """A classic message as a dict of the v1 API, where 64 bits of integers are text."""
     kind = NAMES.get(message.DESCRIPTOR.name, message.DESCRIPTOR.name)
-    named = getattr(v1, kind) if hasattr(v1, kind) else v1.Offer.Operation
+    named = v1.Offer.Operation if kind == "Operation" else getattr(v1, kind)
     return MessageToDict(named.FromString(message.SerializeToString()), preserving_proto_field_name=True)
 
 
