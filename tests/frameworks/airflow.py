@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = Environment("avmesos", ("avmesos-airflow-provider==0.4.0", "apache-airflow==3.3.2"))
 PRINCIPAL = "airflow"
-SECONDS = 300
+SECONDS = 600
 NAME = "Airflow"
 SERVICES = ("api-server", "dag-processor", "scheduler")
 EXECUTOR = "avmesos_airflow_provider.executors.mesos_executor.MesosExecutor"

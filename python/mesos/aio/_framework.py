@@ -62,7 +62,8 @@ class Framework(Subscriber[Event], DisplayedDriver):
     'hello-1'
 
     :param framework: the framework's name, or its info. If its user or host name is empty, it is filled in
-    :param master: as for :class:`mesos.scheduler.MesosSchedulerDriver`: text, or a cluster
+    :param master: as for :class:`mesos.scheduler.MesosSchedulerDriver`: text, such as an address, a URL with a path, or
+        a list of these with commas between them; or a cluster
     :param implicit_acknowledgements: whether an update is acknowledged when the next event is asked for. Otherwise
         :meth:`acknowledge` has to be called for each
     :param credential: sent as HTTP Basic

@@ -52,7 +52,8 @@ class MesosClient:
 
     Setting ``stop`` to true, from any thread, has the master remove the framework, and :meth:`register` return.
 
-    :param mesos_urls: URLs of masters, such as ``http://host:5050`` or ``zk://host:2181/mesos``; the leader is found.
+    :param mesos_urls: URLs of masters, such as ``http://host:5050``, ``https://host/mesos`` or
+        ``zk://host:2181/mesos``; the leader is found.
         ``http://principal:secret@host:5050`` has the credential in it. Or an embedded cluster
     :param frameworkId: the id of a framework that was registered before, or None
     :param frameworkUser: the user that tasks run as

@@ -5,7 +5,8 @@ the name ``pymesos`` for frameworks that are not to be changed.
 """
 
 from mesos.pymesos.executor import MesosExecutorDriver
-from mesos.pymesos.interface import Executor, Scheduler
+from mesos.pymesos.interface import Executor, OperatorMaster, Scheduler
+from mesos.pymesos.operator_v1 import MesosOperatorAgentDriver, MesosOperatorMasterDriver
 from mesos.pymesos.scheduler import MesosSchedulerDriver
 from mesos.pymesos.utils import decode_data, encode_data
 
@@ -14,7 +15,10 @@ __VERSION__ = "0.3.15"
 __all__ = [
     "Executor",
     "MesosExecutorDriver",
+    "MesosOperatorAgentDriver",
+    "MesosOperatorMasterDriver",
     "MesosSchedulerDriver",
+    "OperatorMaster",
     "Scheduler",
     "decode_data",
     "encode_data",

@@ -5,6 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mesos.pymesos._operator_interface import (
+    OperatorAgentDriver,
+    OperatorDaemonDriver,
+    OperatorMaster,
+    OperatorMasterDriver,
+)
+
 if TYPE_CHECKING:
     from mesos.pymesos.executor import MesosExecutorDriver
     from mesos.pymesos.scheduler import MesosSchedulerDriver
@@ -12,7 +19,14 @@ if TYPE_CHECKING:
 Message: TypeAlias = dict[str, Any]
 """A v1 message as a dict, or as an ``addict.Dict``."""
 
-__all__ = ["Executor", "Scheduler"]
+__all__ = [
+    "Executor",
+    "OperatorAgentDriver",
+    "OperatorDaemonDriver",
+    "OperatorMaster",
+    "OperatorMasterDriver",
+    "Scheduler",
+]
 
 
 class Scheduler:

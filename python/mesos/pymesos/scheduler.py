@@ -39,7 +39,7 @@ class MesosSchedulerDriver(Process):
     :param sched: receives the callbacks; see :class:`mesos.pymesos.Scheduler`
     :param framework: a v1 ``FrameworkInfo``. GPU_RESOURCES is added to its capabilities, and a ``failover_timeout`` of
         100 seconds if it has none
-    :param master_uri: ``host``, whose port is 5050, ``zoo://`` for ``zk://``, and all that
+    :param master_uri: ``host`` or ``host1,host2``, whose port is 5050, ``zoo://`` for ``zk://``, and all that
         :class:`mesos.scheduler.MesosSchedulerDriver` takes
     :param use_addict: whether callbacks receive ``addict.Dict``, whose members are attributes too
     :param implicit_acknowledgements: whether an update is acknowledged when ``statusUpdate`` has returned

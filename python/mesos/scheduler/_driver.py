@@ -55,7 +55,8 @@ class MesosSchedulerDriver(Driver, DisplayedDriver, SchedulerDriver):
 
     :param scheduler: receives the callbacks; any object with the methods of :class:`mesos.interface.Scheduler`
     :param framework: the framework's info. If its user or host name is empty, the driver fills it in
-    :param master: ``host:port``, ``http(s)://host:port``, ``zk://[user:password@]h1:p1,h2:p2/path``,
+    :param master: ``host:port``, ``http(s)://host[:port][/path]``, several of these with commas between them, which are
+        asked in turn, ``zk://[user:password@]h1:p1,h2:p2/path``,
         ``file:///path`` (a file that contains one of the others), ``local``, which starts a cluster in this process, or
         a cluster: a :class:`mesos.local.LocalCluster`, or a :class:`mesos.testing.RealCluster`. If set, the environment
         variable ``REMESOS_MASTER`` overrides it, and this may be None

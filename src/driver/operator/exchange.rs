@@ -163,3 +163,62 @@ async fn in_time<T>(within: Duration, what: impl Future<Output = T>) -> Result<T
     let outcome = timeout(within, what).await;
     outcome.map_err(|_| Error::timed_out(format!("no answer within {:.1} s", within.as_secs_f64())))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use crate::driver::operator::{Operator, Options, Request, Within};
+
+    /// Answers each connection's request in one way; returns its address.
+    fn answering(head: &str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("bound").to_string();
+        let head = head.to_owned();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.expect("a connection");
+                let mut seen = [0; 4096];
+                let length = stream.read(&mut seen).expect("a request");
+                let line = String::from_utf8_lossy(&seen[..length]).lines().next().unwrap_or_default().to_owned();
+                let answer = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n{line}", line.len());
+                stream.write_all(answer.as_bytes()).expect("written");
+            }
+        });
+        address
+    }
+
+    fn ask(operator: &Operator) -> (u16, String) {
+        let request =
+            Request { method: "GET".into(), path: "/state?x=1".into(), headers: Vec::new(), body: Default::default() };
+        let pending = operator.request(request, Within::default()).expect("sent");
+        let answer = pending.wait(Duration::from_secs(30)).expect("in time").expect("an answer");
+        (answer.status, String::from_utf8_lossy(&answer.body).into_owned())
+    }
+
+    fn operator(daemon: String) -> Operator {
+        Operator::new(Options { daemon, authentication: None }).expect("valid")
+    }
+
+    #[test]
+    fn a_request_is_passed_on_until_a_master_answers_it() {
+        let dead = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
+        let not_ready = answering("503 Service Unavailable");
+        let leader = answering("200 OK");
+        let follower = answering(&format!("307 Temporary Redirect\r\nLocation: http://{leader}/led/state?x=1"));
+        let (ok, line) = (200, "GET /led/state?x=1 HTTP/1.1".to_owned());
+        let of_several = operator(format!("{dead},http://{not_ready}/m,{follower}"));
+        for _ in 0..2 {
+            assert_eq!(ask(&of_several), (ok, line.clone()));
+        }
+        assert_eq!(ask(&operator(format!("http://{leader}/m/"))), (ok, "GET /m/state?x=1 HTTP/1.1".to_owned()));
+    }
+
+    #[test]
+    fn the_last_answer_is_returned_if_no_master_is_ready() {
+        let masters = [answering("503 Service Unavailable"), answering("503 Service Unavailable")];
+        assert_eq!(ask(&operator(masters.join(","))).0, 503);
+    }
+}
