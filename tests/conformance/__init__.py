@@ -2,7 +2,7 @@
 
 A scenario is written once, in Python that runs on 2.7 and 3 (``play/``), and prints a trace of calls, what they
 returned, and callbacks. It is played on three lanes: Apache's driver on the real Mesos, ours on the real Mesos, ours on
-the embedded cluster. What Apache's driver gave is recorded in ``recorded/``; if ours differs on purpose, what it
+the embedded cluster; and most on two more: pymesos' API behind the classic interface (``play/dicts.py``), on both masters. What Apache's driver gave is recorded in ``recorded/``; if ours differs on purpose, what it
 gives is in ``deliberate/``, and ``docs/compatibility.md`` says why. ``python -m tests.conformance`` prints the table.
 """
 
@@ -33,6 +33,7 @@ from mesos.local import LocalCluster
 
 from tests.apache_mesos import ALLOCATION_INTERVAL, ApacheMesos, ZooKeeper, credentials, python27_environment
 from tests.apache_mesos.election import Election
+from tests.conformance.through_dicts import EXCLUDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,8 @@ RESOURCES = "cpus:8;mem:8192;disk:20000;ports:[31000-32000]"
 AGENTS = 2
 PLAY_SECONDS = 60
 IDLE_SECONDS = 10
+MASTERS = {"d": "c", "e": "b"}
+"""Lanes that play through dicts, and the lanes of the classic driver on the same masters, of which they give the traces."""
 # What a call of ours that raises is held to: an exception that code written for Apache's catches too.
 ANY_EXCEPTION = "raises Exception"
 
@@ -58,7 +61,9 @@ class Scenario:
 
     def on(self, lane: str) -> bool:
         """Whether it can be played on this lane."""
-        return lane in self.needs.get("lanes", "abc")
+        if lane in MASTERS and self.name in EXCLUDED:
+            return False
+        return MASTERS.get(lane, lane) in self.needs.get("lanes", "abc")
 
     def recorded(self) -> str:
         """What Apache's driver gave."""
@@ -71,7 +76,7 @@ class Scenario:
 
     def deliberate(self, lane: str) -> Path | None:
         """Where a difference on purpose is written down."""
-        names = {"a": [], "b": [self.name], "c": [f"{self.name}.embedded", self.name]}[lane]
+        names = {"a": [], "b": [self.name], "c": [f"{self.name}.embedded", self.name]}[MASTERS.get(lane, lane)]
         paths = [DELIBERATE / f"{name}.txt" for name in names]
         return next((path for path in paths if path.exists()), None)
 
@@ -260,6 +265,21 @@ class EmbeddedLane(Lane):
                 del os.environ[name]
 
 
+class ThroughDicts(Lane):
+    """Ours through the API of pymesos, whose messages are dicts."""
+
+    def environment(self) -> dict[str, str]:
+        return {**super().environment(), "CONFORMANCE_DRIVER": "dicts"}
+
+
+class EmbeddedDictsLane(ThroughDicts, EmbeddedLane):
+    """Ours through dicts on the embedded cluster."""
+
+
+class RealDictsLane(ThroughDicts, RealLane):
+    """Ours through dicts on the real Mesos."""
+
+
 class _Stage:
     """The master or masters of one play."""
 
@@ -303,8 +323,12 @@ def _stopped(cluster: ApacheMesos | LocalCluster) -> Iterator[ApacheMesos | Loca
 def lanes(home: Path | None) -> Iterator[dict[str, Lane]]:
     """The lanes; those of the real Mesos only if it is laid out."""
     work_dir = Path(tempfile.mkdtemp(prefix="remesos-conformance-"))
-    made: list[Lane] = [EmbeddedLane("c", "ours on the embedded cluster", work_dir)]
+    made: list[Lane] = [
+        EmbeddedLane("c", "ours on the embedded cluster", work_dir),
+        EmbeddedDictsLane("d", "ours through dicts on the embedded cluster", work_dir),
+    ]
     if home is not None:
+        made.append(RealDictsLane("e", "ours through dicts on the real Mesos", work_dir, home))
         made.insert(0, RealLane("b", "ours on the real Mesos", work_dir, home))
         made.insert(0, ApacheLane("a", "Apache's on the real Mesos", work_dir, home))
     try:

@@ -70,11 +70,11 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="parts of scenarios' names")
     parser.add_argument("--record", action="store_true", help="write down what Apache's driver gives")
     parser.add_argument("--deliberate", default="", help="lanes whose differences are on purpose: b, c")
-    parser.add_argument("--lanes", default="abc")
+    parser.add_argument("--lanes", default="abcd")
     parser.add_argument("--verbose", action="store_true", help="print every trace")
     options = parser.parse_args()
     chosen = [s for s in scenarios() if not options.names or any(name in s.name for name in options.names)]
-    real = set(options.lanes) & {"a", "b"}
+    real = set(options.lanes) & {"a", "b", "e"}
     home = install(apache_mesos_home()) if real else None
     table = Table(options)
     with lanes(home) as made:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.apache_mesos.install import InstallError, install
 from tests.conformance import DELIBERATE, RECORDED, Lane, Scenario, differences, lanes, scenarios
+from tests.conformance.through_dicts import EXCLUDED
 from tests.python.conftest import ROOT, absent, apache_mesos_home
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ALL = scenarios()
+LANES = "abcd"
 LANE_SECONDS = 1200
+# Through dicts, one in two is enough here; `make conformance` plays all.
+THROUGH_DICTS = [scenario for scenario in ALL if scenario.on("d")][::2]
 
 
 class Plays:
@@ -24,7 +28,7 @@ class Plays:
 
     def __init__(self, chosen: list[Scenario]) -> None:
         self._chosen = chosen
-        self._done = {(s.name, lane): threading.Event() for s in chosen for lane in "abc"}
+        self._done = {(s.name, lane): threading.Event() for s in chosen for lane in LANES}
         self._traces: dict[tuple[str, str], str] = {}
         self._stopped = threading.Event()
 
@@ -32,6 +36,8 @@ class Plays:
         for scenario in self._chosen:
             if self._stopped.is_set():
                 return
+            if lane.name == "d" and scenario not in THROUGH_DICTS:
+                continue
             key = scenario.name, lane.name
             try:
                 self._traces[key] = lane.play(scenario)
@@ -65,7 +71,11 @@ def plays(home: Path | None, request: pytest.FixtureRequest) -> Iterator[Plays]:
     }
     plays = Plays([scenario for scenario in ALL if scenario.name in wanted])
     with lanes(home) as made:
-        threads = [threading.Thread(target=plays.run, args=(lane,), daemon=True) for lane in made.values()]
+        threads = [
+            threading.Thread(target=plays.run, args=(lane,), daemon=True)
+            for lane in made.values()
+            if lane.name in LANES
+        ]
         for thread in threads:
             thread.start()
         yield plays
@@ -85,6 +95,17 @@ def test_a_scenario_gives_what_apache_s_driver_gives(
     if not scenario.on(lane):
         pytest.skip(scenario.needs["because"])
     assert differences(scenario.expected(lane), plays.trace(scenario, lane)) == []
+
+
+@pytest.mark.timeout(LANE_SECONDS)
+@pytest.mark.parametrize("scenario", THROUGH_DICTS, ids=[scenario.name for scenario in THROUGH_DICTS])
+def test_a_scenario_gives_the_same_through_dicts(plays: Plays, scenario: Scenario) -> None:
+    assert differences(scenario.expected("d"), plays.trace(scenario, "d")) == []
+
+
+def test_what_cannot_be_the_same_through_dicts_is_a_scenario() -> None:
+    assert set(EXCLUDED) <= {scenario.name for scenario in ALL}
+    assert len(THROUGH_DICTS) >= 30
 
 
 def test_every_deliberate_difference_is_documented() -> None:

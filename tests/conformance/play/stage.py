@@ -23,7 +23,11 @@ except ImportError:  # Python 2.7
     from Queue import Empty, Queue
 
 from mesos.interface import Scheduler, mesos_pb2
-from mesos.scheduler import MesosSchedulerDriver
+
+if os.environ.get("CONFORMANCE_DRIVER") == "dicts":
+    from dicts import MesosSchedulerDriver
+else:
+    from mesos.scheduler import MesosSchedulerDriver
 
 WAIT_SECONDS = 14
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
