@@ -161,7 +161,7 @@ enum Task {
     Input(watch::Sender<()>),
 }
 
-/// A request that was sent.
+/// A request that was sent. See [`Operator`] for an example.
 pub struct Pending {
     answers: Mutex<Receiver<(Result<Answer>, Option<Busy>)>>,
     task: Task,
