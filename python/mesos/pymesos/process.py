@@ -44,7 +44,7 @@ class Process:
         self._stream_id: str | None = None
         self._driver: DictDriver | DictExecutorDriver | None = None
         self._deadline: threading.Timer | None = None
-        self._late: DriverTimeoutError | None = None
+        self._raised: Exception | None = None
         self._joining: set[threading.Thread] = set()
         _main_thread.prepare()
 
@@ -119,8 +119,11 @@ class Process:
         try:
             handle(*arguments)
         except Exception as error:
+            # Before the driver ends, which wakes those who wait for it.
+            self._raised = error
+            waits = threading.main_thread() in self._joining
             self._fail()
-            if threading.main_thread() not in self._joining:
+            if not waits:
                 _main_thread.interrupt(error)
             raise
 
@@ -162,7 +165,7 @@ class Process:
                 if hasattr(self, name):
                     text = f"{type(self).__name__}.{name} is not used: the driver writes its requests itself"
                     warnings.warn(text, MesosWarning, stacklevel=2)
-            self._late = None
+            self._raised = None
             self._stream_id = None
             driver = self._driver = self._new_driver()
             self._started = True
@@ -210,8 +213,8 @@ class Process:
             self._joining.discard(thread)
         if self._driver is driver:
             self._ended()
-        if self._late is not None:
-            raise self._late
+        if self._raised is not None:
+            raise self._raised
 
     def run(self) -> None:
         """Calls :meth:`start` and :meth:`join`."""
@@ -232,6 +235,6 @@ class Process:
     def _give_up(self, driver: DictDriver | DictExecutorDriver) -> None:
         if self._driver is driver and self._started and not self.connected:
             log.error("Not connected for %s seconds: the driver is aborted", self._timeout)
-            self._late = DriverTimeoutError(f"the driver was not connected for {self._timeout} seconds")
+            self._raised = DriverTimeoutError(f"the driver was not connected for {self._timeout} seconds")
             self._ended()
             driver.abort()
