@@ -77,6 +77,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benches/simulated.py
 	$(BIN)/python benches/pool.py
 	$(BIN)/python benches/first_offer.py
+	$(BIN)/python benches/dicts.py $(if $(PYMESOS),--pymesos $(PYMESOS))
 	cargo bench --quiet --no-default-features --bench allocation
 	for size in 10x1000 100x10000 1000x100000; do \
 		cargo bench --quiet --no-default-features --bench simulation -- $$size || exit; done

@@ -36,10 +36,10 @@ class Master(flood.Master):
         self._events = list(map(flood.chunk, flood.events("update", number)))
         self._sent = 0
 
-    def _stream(self, connection: Any) -> None:
+    def _stream(self, connection: Any, in_json: bool) -> None:
         self._connection = connection
         self._flood = b""
-        super()._stream(connection)
+        super()._stream(connection, in_json)
         self._send_next()
 
     def _send_next(self) -> None:

@@ -6,6 +6,7 @@ Set against the floor: parsing the same bytes in Python and calling an empty fun
 from __future__ import annotations
 
 import argparse
+import json
 import resource
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import time
 import uuid
 from typing import Any
 
+from mesos import _core
 from mesos.interface import Scheduler, mesos_pb2
 from mesos.native import MesosSchedulerDriver
 from mesos.v1.interface import mesos_pb2 as v1
@@ -54,8 +56,10 @@ def events(kind: str, number: int) -> list[scheduler_pb2.Event]:
     ]
 
 
-def chunk(event: scheduler_pb2.Event) -> bytes:
+def chunk(event: scheduler_pb2.Event, in_json: bool = False) -> bytes:
     data = event.SerializeToString()
+    if in_json:
+        data = json.dumps(_core.to_dict("mesos.v1.scheduler.Event", data)).encode()
     record = b"%d\n%s" % (len(data), data)
     return b"%x\r\n%s\r\n" % (len(record), record)
 
@@ -64,7 +68,8 @@ class Master:
     """Answers the first request with a stream, and every other one with 202."""
 
     def __init__(self, kind: str, number: int) -> None:
-        self._flood = b"".join(map(chunk, events(kind, number)))
+        self._made = events(kind, number)
+        self._flood = b"".join(map(chunk, self._made))
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
 
@@ -86,18 +91,19 @@ class Master:
                 connection.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
                 self.answered()
             else:
-                self._stream(connection)
+                self._stream(connection, b"json" in headers.get(b"accept", b""))
 
     def answered(self) -> None:
         """Is called after each call that was answered."""
 
-    def _stream(self, connection: socket.socket) -> None:
+    def _stream(self, connection: socket.socket, in_json: bool) -> None:
         subscribed = scheduler_pb2.Event(type=scheduler_pb2.Event.SUBSCRIBED)
         subscribed.subscribed.framework_id.CopyFrom(FRAMEWORK)
+        flood = b"".join(chunk(event, in_json) for event in self._made) if in_json else self._flood
         head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nMesos-Stream-Id: flood\r\n\r\n"
-        connection.sendall(head + chunk(subscribed))
+        connection.sendall(head + chunk(subscribed, in_json))
         time.sleep(0.5)  # so that what is measured begins with the flood
-        connection.sendall(self._flood)
+        connection.sendall(flood)
 
 
 class Counter(Scheduler):
