@@ -81,13 +81,15 @@ class Master:
 
     def _answer(self, connection: socket.socket) -> None:
         stream = connection.makefile("rb", 1 << 18)
-        while stream.readline():
+        while request := stream.readline():
             headers = {}
             while line := stream.readline().strip():
                 name, _, value = line.partition(b":")
                 headers[name.lower()] = value.strip()
-            stream.read(int(headers[b"content-length"]))
-            if b"mesos-stream-id" in headers:
+            stream.read(int(headers.get(b"content-length", 0)))
+            if request.startswith(b"GET "):
+                connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+            elif b"mesos-stream-id" in headers:
                 connection.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
                 self.answered()
             else:
