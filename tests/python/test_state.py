@@ -205,14 +205,18 @@ def test_deactivated_agents_and_offer_constraints_are_shown(master: str) -> None
 def test_metrics_have_the_real_one_s_names_and_values(
     apache_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def snapshot(address: str) -> dict[str, float]:
+        # The real one, whose processes are in one with its tests' driver, takes what does not answer within this time out.
+        values: dict[str, float] = get(address, "/metrics/snapshot?timeout=2secs")
+        return values
+
     def measured(address: str) -> dict[str, float]:
         scheduler = Recorder()
         with running(address, scheduler, framework(roles=["r"], capabilities=capable("MULTI_ROLE"))) as driver:
             launch(scheduler, driver)
             wait_until(lambda: is_quiet(address), "all is acknowledged")
-            # The real one, whose processes are in one with its tests' driver, takes what does not answer within this time out.
-            values: dict[str, float] = get(address, "/metrics/snapshot?timeout=2secs")
-        return values
+            wait_until(lambda: snapshot(address).get("master/tasks_finished"), "the task's end is counted")
+            return snapshot(address)
 
     with ApacheMesos(apache_home, tmp_path / "real", flags=FLAGS) as real:
         expected = measured(real.address)
