@@ -92,7 +92,7 @@ class DictDriver(EventDriver):
     ...     def disconnected(self): ...
     >>> with LocalCluster() as cluster:
     ...     driver = DictDriver(Printer(), {"user": "", "name": "example"}, cluster)
-    ...     driver.start()
+    ...     started = driver.start()
     ...     status = driver.join()
     SUBSCRIBED
 

@@ -121,9 +121,10 @@ class Subscription(Driver):
     ...     def disconnected(self): ...
     >>> with LocalCluster() as cluster:
     ...     subscription = Subscription(Printer(), cluster)
-    ...     subscription.start()
-    ...     ended = subscription.wait()
-    SUBSCRIBED
+    ...     started = subscription.start()
+    ...     subscription.wait()
+    Traceback (most recent call last):
+    mesos.errors.DriverAbortedError: The embedded cluster does not support SUBSCRIBE; a real cluster does
 
     :param receiver: receives the events
     :param master: as for :class:`mesos.scheduler.MesosSchedulerDriver`

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import doctest
+import importlib
 import os
 import signal
 import subprocess
@@ -348,3 +350,17 @@ def test_time_may_be_skipped() -> None:
         run.launch("true")
         run.state("t-0", "TASK_FINISHED")
         assert time.monotonic() - began < WAIT_SECONDS
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "_dicts",
+        "_operator",
+        *(f"pymesos.{each}" for each in ("executor", "interface", "operator_v1", "scheduler", "utils")),
+    ],
+)
+def test_the_examples_do_what_they_show(name: str) -> None:
+    done = doctest.testmod(importlib.import_module(f"mesos.{name}"), optionflags=doctest.ELLIPSIS)
+    assert done.attempted > 0
+    assert done.failed == 0
