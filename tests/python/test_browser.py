@@ -331,10 +331,13 @@ def jupyter(directory: Path, base: str = "/") -> Iterator[Any]:
     log = directory / "log"
     with log.open("w") as output, subprocess.Popen(command, env=environment, stdout=output, stderr=output) as server:
         try:
-            files = lambda: list((directory / "RUNTIME_DIR").glob("jpserver-*.json"))  # noqa: E731
-            wait_until(lambda: files() or server.poll() is not None, "the server has started", 60)
+            # The file is there before it is written.
+            written = lambda: [
+                text for file in (directory / "RUNTIME_DIR").glob("jpserver-*.json") if (text := file.read_text())
+            ]  # noqa: E731
+            wait_until(lambda: written() or server.poll() is not None, "the server has started", 60)
             assert server.poll() is None, log.read_text()
-            yield json.loads(files()[0].read_text())
+            yield json.loads(written()[0])
         finally:
             server.kill()
 
