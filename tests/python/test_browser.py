@@ -334,7 +334,7 @@ def jupyter(directory: Path, base: str = "/") -> Iterator[Any]:
             # The file is there before it is written.
             written = lambda: [
                 text for file in (directory / "RUNTIME_DIR").glob("jpserver-*.json") if (text := file.read_text())
-            ]  # noqa: E731
+            ]
             wait_until(lambda: written() or server.poll() is not None, "the server has started", 60)
             assert server.poll() is None, log.read_text()
             yield json.loads(written()[0])
