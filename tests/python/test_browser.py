@@ -332,9 +332,10 @@ def jupyter(directory: Path, base: str = "/") -> Iterator[Any]:
     with log.open("w") as output, subprocess.Popen(command, env=environment, stdout=output, stderr=output) as server:
         try:
             # The file is there before it is written.
-            written = lambda: [
-                text for file in (directory / "RUNTIME_DIR").glob("jpserver-*.json") if (text := file.read_text())
-            ]
+            def written() -> list[str]:
+                texts = [file.read_text() for file in (directory / "RUNTIME_DIR").glob("jpserver-*.json")]
+                return [text for text in texts if text]
+
             wait_until(lambda: written() or server.poll() is not None, "the server has started", 60)
             assert server.poll() is None, log.read_text()
             yield json.loads(written()[0])
