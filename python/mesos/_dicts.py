@@ -42,9 +42,9 @@ class _Passing:
 
 
 class EventDriver(Driver):
-    """The part that the scheduler driver and the executor driver share."""
+    """The part that drivers share which pass events to a receiver."""
 
-    _receiver = _Passing()
+    _receiver: Any = _Passing()
 
     def __init__(self, receiver: Receiver) -> None:
         super().__init__()

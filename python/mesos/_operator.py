@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import atexit
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mesos import _authentication, _core, _logging, _master
-from mesos._driver import Driver
-from mesos.interface import mesos_pb2
+from mesos._dicts import EventDriver, Receiver
+from mesos.errors import DriverTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from mesos.interface import mesos_pb2
 
 atexit.register(_core.shutdown)
 PATH = "/api/v1"
 JSON = "application/json"
 RECORDIO = "application/recordio"
-_RUNNING = mesos_pb2.DRIVER_RUNNING
 
 
 class Answer(NamedTuple):
@@ -89,16 +90,6 @@ def shown(authentication: Any, credential: tuple[str, str] | None) -> _core.Auth
     return _authentication.core(authentication)
 
 
-class Receiver(Protocol):
-    """What a subscription tells, on one thread and one thing at a time. An exception aborts the subscription."""
-
-    def event(self, event: dict[str, Any]) -> None:
-        """An event, in the JSON of the master's operator API."""
-
-    def disconnected(self) -> None:
-        """The connection is lost. The subscription connects again by itself."""
-
-
 class _Passing:
     def event(self, driver: Subscription, event: bytes) -> None:
         driver._target.event(json.loads(event))
@@ -110,7 +101,7 @@ class _Passing:
         """Whoever waits is told."""
 
 
-class Subscription(Driver):
+class Subscription(EventDriver):
     """A subscription to the events of the leading master, SUBSCRIBED with the state of the cluster first.
 
     >>> from mesos.local import LocalCluster
@@ -142,9 +133,8 @@ class Subscription(Driver):
         credential: tuple[str, str] | None = None,
         authentication: Any = None,
     ) -> None:
-        super().__init__()
+        super().__init__(receiver)
         _logging.set_level()
-        self._target = receiver
         self._authentication = _authentication.find(authentication, credential)
         found, self._cluster, _ = _master.find(master)
         subscribe = json.dumps({"type": "SUBSCRIBE"}).encode()
@@ -160,14 +150,6 @@ class Subscription(Driver):
         self._core.start(self)
         return self._core.status()
 
-    def stop(self) -> None:
-        """Ends the subscription."""
-        self._core.stop()
-
-    def abort(self) -> None:
-        """Ends the subscription; no event is received any more."""
-        self._core.abort()
-
     def wait(self, timeout: float | None = None) -> bool:
         """Waits until the subscription has ended. Ctrl-C interrupts the wait.
 
@@ -176,11 +158,8 @@ class Subscription(Driver):
         :raises Exception: what the receiver raised
         :raises DriverAbortedError: the master refused the subscription
         """
-        seconds = self._failure.checked(True, lambda: self._core.join(timeout))
-        return seconds != _RUNNING
-
-    @property
-    def running(self) -> bool:
-        """Whether it was started and has neither been stopped nor aborted."""
-        status: mesos_pb2.Status.ValueType = self._core.status()
-        return status == _RUNNING
+        try:
+            self.join(check=True, timeout=timeout)
+        except DriverTimeoutError:
+            return False
+        return True

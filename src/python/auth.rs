@@ -62,7 +62,7 @@ impl Authentication {
     }
 
     /// Whatever an object's method `_answer` answers: a value and when it expires, or what was raised. The object is
-    /// referenced weakly: whoever has the driver holds it, where the garbage collector sees it.
+    /// referenced weakly: whoever has the driver holds it, so that the garbage collector sees it.
     #[staticmethod]
     #[pyo3(signature = (object, identity, principal))]
     fn provider(object: &Bound<'_, PyAny>, identity: String, principal: Option<String>) -> PyResult<Self> {

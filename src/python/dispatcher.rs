@@ -8,7 +8,7 @@ use std::thread::ThreadId;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pyo3::exceptions::PySystemExit;
+use pyo3::exceptions::{PyRuntimeError, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCFunction, PyTuple, PyWeakrefReference};
 
@@ -71,7 +71,7 @@ pub struct Dispatcher<C: Callbacks> {
 }
 
 /// A copy of the caller's context, for a dispatcher.
-pub fn copy_context(py: Python<'_>) -> PyResult<Py<PyAny>> {
+fn copy_context(py: Python<'_>) -> PyResult<Py<PyAny>> {
     guarded::call_method(&guarded::import(py, "contextvars")?, "copy_context", ()).map(Bound::unbind)
 }
 
@@ -144,16 +144,22 @@ impl Names {
 }
 
 impl<C: Callbacks> Dispatcher<C> {
+    /// What makes the callbacks of `driver`, in a copy of the caller's context.
+    pub fn new(driver: &Bound<'_, PyAny>, core: &Arc<C::Core>, exit: &Arc<Exit>, callbacks: C) -> PyResult<Self> {
+        let context = copy_context(driver.py())?;
+        let driver = PyWeakrefReference::new(driver)?.unbind();
+        Ok(Self { driver, core: core.clone(), exit: exit.clone(), callbacks, context })
+    }
+
     /// Starts the thread. It holds the driver, and who is called back, only while it makes callbacks.
     ///
     /// Fails, and stops the driver, if the operating system gives no thread, or the interpreter is about to end.
-    pub fn spawn(self) -> std::io::Result<()> {
+    pub fn spawn(self) -> PyResult<()> {
         let core = self.core.clone();
-        let spawned = self.spawn_thread();
-        if spawned.is_err() {
+        self.spawn_thread().map_err(|error| {
             core.stop(false);
-        }
-        spawned
+            PyRuntimeError::new_err(format!("no thread for callbacks: {error}"))
+        })
     }
 
     fn spawn_thread(self) -> std::io::Result<()> {

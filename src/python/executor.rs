@@ -4,9 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::PyWeakrefReference;
 
 use super::aio::{Classes, Events};
 use super::dicts::ExecutorEvents;
@@ -38,12 +36,9 @@ impl ExecutorDriver {
         }
         let environment = Environment::read(&variables)?;
         let callbacks = ExecutorCallbacks::import(py, &Names::v0(py)?)?;
-        let (core, exit) = (self.core.clone(), self.exit.clone());
-        let driver = PyWeakrefReference::new(driver.bind(py))?.unbind();
-        let context = dispatcher::copy_context(py)?;
-        let dispatcher = Dispatcher { driver, core, exit, callbacks, context };
+        let dispatcher = Dispatcher::new(driver.bind(py), &self.core, &self.exit, callbacks)?;
         if self.core.start(&environment)? {
-            dispatcher.spawn().map_err(|e| PyRuntimeError::new_err(format!("no thread for callbacks: {e}")))?;
+            dispatcher.spawn()?;
             // What it is by now may be another thing: a callback may have stopped it.
             return Ok(Status::Running as i32);
         }
@@ -64,13 +59,8 @@ impl ExecutorDriver {
     fn start_for_dicts(&self, py: Python<'_>, driver: &Bound<'_, PyAny>, variables: Variables) -> PyResult<()> {
         let environment = Environment::read(&variables)?;
         let callbacks = ExecutorEvents::new(py)?;
-        let (core, exit) = (self.core.clone(), self.exit.clone());
-        let (weak, context) = (PyWeakrefReference::new(driver)?.unbind(), dispatcher::copy_context(py)?);
-        let dispatcher = Dispatcher { driver: weak, core, exit, callbacks, context };
-        if self.core.start_with(&environment, ExecutorSession::deliver_all)? {
-            dispatcher.spawn().map_err(|e| PyRuntimeError::new_err(format!("no thread for callbacks: {e}")))?;
-        }
-        Ok(())
+        let dispatcher = Dispatcher::new(driver, &self.core, &self.exit, callbacks)?;
+        if self.core.start_with(&environment, ExecutorSession::deliver_all)? { dispatcher.spawn() } else { Ok(()) }
     }
 
     /// Reports on a task, with a time in seconds since the epoch and the 16 bytes of a UUID of the caller's.

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyWeakrefReference};
+use pyo3::types::PyBytes;
 
 use super::auth::Authentication;
 use super::dispatcher::{self, Callbacks, Dispatcher, Exit, SIGNAL_CHECK};
@@ -100,14 +99,9 @@ impl Subscription {
     /// event, `disconnected` with the driver, and `error` with the driver and a text.
     ///
     /// Raises ArgumentValueError if the master's address is not valid.
-    fn start(&self, py: Python<'_>, driver: &Bound<'_, PyAny>) -> PyResult<()> {
-        let (core, exit) = (self.core.clone(), self.exit.clone());
-        let (weak, context) = (PyWeakrefReference::new(driver)?.unbind(), dispatcher::copy_context(py)?);
-        let dispatcher = Dispatcher { driver: weak, core, exit, callbacks: Events, context };
-        if self.core.start()? {
-            dispatcher.spawn().map_err(|e| PyRuntimeError::new_err(format!("no thread for callbacks: {e}")))?;
-        }
-        Ok(())
+    fn start(&self, driver: &Bound<'_, PyAny>) -> PyResult<()> {
+        let dispatcher = Dispatcher::new(driver, &self.core, &self.exit, Events)?;
+        if self.core.start()? { dispatcher.spawn() } else { Ok(()) }
     }
 
     fn stop(&self, py: Python<'_>) -> i32 {

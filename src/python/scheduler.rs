@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyWeakrefReference};
+use pyo3::types::{PyBytes, PyList};
 
 use super::aio::{Classes, Events};
 use super::auth::Authentication;
@@ -77,14 +77,11 @@ impl SchedulerDriver {
             return Ok(self.status());
         }
         let callbacks = SchedulerCallbacks::import(py, &Names::v0(py)?)?;
-        let (core, exit) = (self.core.clone(), self.exit.clone());
-        let weak = PyWeakrefReference::new(driver.bind(py))?.unbind();
-        let context = dispatcher::copy_context(py)?;
-        let dispatcher = Dispatcher { driver: weak, core, exit, callbacks, context };
+        let dispatcher = Dispatcher::new(driver.bind(py), &self.core, &self.exit, callbacks)?;
         match self.core.start(implicit_acknowledgements) {
             Ok(false) => {}
             Ok(true) => {
-                dispatcher.spawn().map_err(|e| PyRuntimeError::new_err(format!("no thread for callbacks: {e}")))?;
+                dispatcher.spawn()?;
                 // What it is by now may be another thing: a callback may have stopped it.
                 return Ok(Status::Running as i32);
             }
@@ -122,17 +119,12 @@ impl SchedulerDriver {
         implicit_acknowledgements: bool,
     ) -> PyResult<()> {
         let callbacks = SchedulerEvents::new(py)?;
-        let (core, exit) = (self.core.clone(), self.exit.clone());
-        let (weak, context) = (PyWeakrefReference::new(driver)?.unbind(), dispatcher::copy_context(py)?);
-        let dispatcher = Dispatcher { driver: weak, core, exit, callbacks, context };
+        let dispatcher = Dispatcher::new(driver, &self.core, &self.exit, callbacks)?;
         let started = self.core.start_with(implicit_acknowledgements, |session| {
             session.deliver_all();
             session.deliver_heartbeats();
         })?;
-        if started {
-            dispatcher.spawn().map_err(|e| PyRuntimeError::new_err(format!("no thread for callbacks: {e}")))?;
-        }
-        Ok(())
+        if started { dispatcher.spawn() } else { Ok(()) }
     }
 
     /// Hands a call, a `mesos.v1.scheduler.Call` as a dict, on to the master.

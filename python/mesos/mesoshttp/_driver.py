@@ -22,17 +22,7 @@ class SchedulerDriver(CoreMesosObject):
     """
 
     _LOGGER = "mesoshttp.client"
-
-    def __init__(
-        self,
-        mesos_url: str | None,
-        frameworkId: str | None,
-        streamId: str | None,
-        requests_auth: Any = None,
-        verify: bool | str = True,
-    ) -> None:
-        super().__init__(mesos_url, frameworkId, streamId, requests_auth, verify)
-        self.driver = None
+    driver: Any = None
 
     def tearDown(self) -> None:
         """Has the master remove the framework and kill its tasks: ``register`` returns. An error is logged."""

@@ -30,15 +30,10 @@ pub fn to_dict<'py>(py: Python<'py>, full_name: &str, bytes: &[u8]) -> PyResult<
 /// or a required field is missing.
 #[pyfunction]
 pub fn from_dict<'py>(full_name: &str, dict: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
-    Ok(PyBytes::new(dict.py(), &encode(full_name, dict)?))
-}
-
-/// See [`from_dict`].
-pub fn encode(full_name: &str, dict: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     if crate::proto::message_descriptor(full_name).is_none() {
         return Err(Error::invalid(format!("'{full_name}' is not the name of a message")).into());
     }
-    Ok(json::encode(full_name, value::value(dict)?)?)
+    Ok(PyBytes::new(dict.py(), &json::encode(full_name, value::value(dict)?)?))
 }
 
 /// Reads a call of a scheduler. The framework's id in it is left out.
@@ -46,7 +41,7 @@ pub fn encode(full_name: &str, dict: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
 /// Raises as [`from_dict`] does, and ArgumentValueError if it is SUBSCRIBE, which drivers send themselves, or lacks the field
 /// of its type.
 pub fn scheduler_call(dict: &Bound<'_, PyAny>) -> PyResult<Call> {
-    let call = Call::decode(encode("mesos.v1.scheduler.Call", dict)?.into());
+    let call = Call::decode(json::encode("mesos.v1.scheduler.Call", value::value(dict)?)?.into());
     call.filter(|call| call.kind() != CallType::Subscribe).ok_or_else(|| {
         let kind = dict.get_item("type").map(|kind| kind.to_string()).unwrap_or_default();
         Error::invalid(format!("expected a call with the field of its type, got one of type '{kind}'")).into()
