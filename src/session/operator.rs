@@ -16,7 +16,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 
 use super::backoff::Backoff;
-use super::subscription::{State, Subscriber, Subscription};
+use super::subscription::{HEARTBEATS_MISSED, Subscriber, Subscription, refused_authentication};
 use super::{Candidates, Endpoint, Notice, Session, Unanswered};
 use crate::wire::Post;
 use crate::wire::duration::Period;
@@ -25,8 +25,6 @@ use crate::{Error, Result};
 
 /// Until SUBSCRIBED says otherwise (`DEFAULT_HEARTBEAT_INTERVAL` in `src/master/constants.hpp`).
 const HEARTBEAT_INTERVAL: Period = Period::from_secs(15);
-/// After so many a stream without any byte counts as dead.
-const HEARTBEATS_MISSED: u32 = 5;
 /// No master is asked less often than so many seconds, but for chance.
 const BACKOFF_MAX: Period = Period::from_secs(15);
 const BACKOFF_FACTOR: Period = Period::from_secs(1);
@@ -217,10 +215,7 @@ impl Subscriber for OperatorSession {
 
     fn on_refused(&mut self, now: Instant, status: u16, body: &str) {
         match status {
-            401 => {
-                let who = self.config.identity.as_deref().unwrap_or("no principal was given");
-                self.fail(Error::authentication(format!("Master refused authentication: {who}")));
-            }
+            401 => self.fail(refused_authentication(self.config.identity.as_deref())),
             501 => self.fail(Error::refused(body)),
             // Recovering, no leader elected, or not yet listening on this path.
             404 | 500.. => self.on_closed(now, &format!("HTTP {status}: {body}")),
@@ -254,6 +249,15 @@ impl Subscriber for OperatorSession {
         tracing::warn!("Not subscribed to the events of {master}: {reason}; trying {next} in {seconds:.1} s");
         self.subscription.wait(now + delay);
     }
+
+    fn subscribe(&mut self, now: Instant) {
+        let Some(master) = self.masters.current().cloned().filter(|_| self.runs) else {
+            self.subscription.leave();
+            return;
+        };
+        let attempt = self.subscription.begin(now);
+        self.outputs.push_back(Output::Subscribe(attempt, master, self.config.subscribe.clone()));
+    }
 }
 
 impl OperatorSession {
@@ -286,23 +290,7 @@ impl OperatorSession {
         if self.poll_timeout().is_none_or(|until| now < until) {
             return;
         }
-        match self.subscription.state() {
-            State::Idle => {}
-            State::Waiting { .. } => self.subscribe(now),
-            State::Subscribing { .. } => self.on_closed(now, "no answer to SUBSCRIBE"),
-            State::Subscribed { .. } => {
-                self.on_closed(now, &format!("{HEARTBEATS_MISSED} heartbeats are missing"));
-            }
-        }
-    }
-
-    fn subscribe(&mut self, now: Instant) {
-        let Some(master) = self.masters.current().cloned().filter(|_| self.runs) else {
-            self.subscription.leave();
-            return;
-        };
-        let attempt = self.subscription.begin(now);
-        self.outputs.push_back(Output::Subscribe(attempt, master, self.config.subscribe.clone()));
+        self.on_due(now);
     }
 
     fn leave_stream(&mut self) {

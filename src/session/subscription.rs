@@ -138,6 +138,15 @@ pub fn decode<E: Message + Default>(record: Bytes) -> Result<E> {
     E::decode(record).map_err(|e| Error::protocol("the event is not a v1 event").caused_by(e))
 }
 
+/// So many heartbeats of a master may be missing before its stream counts as dead (`docs/scheduler-http-api.md`).
+pub const HEARTBEATS_MISSED: u32 = 5;
+
+/// The master has answered 401, and `identity` has no other authorization.
+pub fn refused_authentication(identity: Option<&str>) -> Error {
+    let who = identity.unwrap_or("no principal was given");
+    Error::authentication(format!("Master refused authentication: {who}"))
+}
+
 /// A session, as far as its stream of events goes.
 pub trait Subscriber {
     /// What comes on the stream.
@@ -167,6 +176,22 @@ pub trait Subscriber {
     }
     /// The connection could not be made, or is to be left; and why.
     fn on_closed(&mut self, now: Instant, reason: &str);
+    /// Sends SUBSCRIBE to whom it is to be sent to.
+    fn subscribe(&mut self, now: Instant);
+    /// What is due once subscribed is due: the other side's heartbeats are missing, unless the session sends them.
+    fn on_quiet(&mut self, now: Instant) {
+        self.on_closed(now, &format!("{HEARTBEATS_MISSED} heartbeats are missing"));
+    }
+
+    /// Does what the subscription waited for.
+    fn on_due(&mut self, now: Instant) {
+        match self.subscription().state() {
+            State::Idle => {}
+            State::Waiting { .. } => self.subscribe(now),
+            State::Subscribing { .. } => self.on_closed(now, "no answer to SUBSCRIBE"),
+            State::Subscribed { .. } => self.on_quiet(now),
+        }
+    }
 
     /// Takes in what happened to the stream of an attempt.
     fn on_stream(&mut self, now: Instant, attempt: u64, event: StreamEvent) {

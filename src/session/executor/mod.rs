@@ -218,6 +218,25 @@ impl Subscriber for ExecutorSession {
             self.subscription.wait((now + delay).min(lost_at));
         }
     }
+
+    /// The agent is told that the executor lives.
+    fn on_quiet(&mut self, now: Instant) {
+        self.subscription.extend(now + HEARTBEAT_INTERVAL);
+        self.transmit(Call::Heartbeat);
+    }
+
+    fn subscribe(&mut self, now: Instant) {
+        let Some(agent) = self.agent.clone() else {
+            return;
+        };
+        let attempt = self.subscription.begin(now);
+        let subscribe = wire::Subscribe {
+            unacknowledged_tasks: self.tasks.messages().collect(),
+            unacknowledged_updates: self.updates.tell_all().into_iter().map(|inner| Wrapped { inner }).collect(),
+        };
+        let subscribe = self.envelope(Call::Subscribe(subscribe));
+        self.outputs.push_back(Output::Subscribe(attempt, agent, subscribe.to_bytes()));
+    }
 }
 
 impl ExecutorSession {
@@ -389,15 +408,7 @@ impl ExecutorSession {
         if self.lost_at.is_some_and(|lost_at| lost_at <= now) && !self.subscription.is_subscribed() {
             return self.on_agent_lost();
         }
-        match self.subscription.state() {
-            State::Idle => {}
-            State::Waiting { .. } => self.subscribe(now),
-            State::Subscribing { .. } => self.on_closed(now, "no answer to SUBSCRIBE"),
-            State::Subscribed { .. } => {
-                self.subscription.extend(now + HEARTBEAT_INTERVAL);
-                self.transmit(Call::Heartbeat);
-            }
-        }
+        self.on_due(now);
     }
 
     /// The agent did not come back: the executor is to end, as if the agent had said so.
@@ -440,19 +451,6 @@ impl ExecutorSession {
             self.mode = Mode::Stopped;
             self.outputs.push_back(Output::Finished { linger: false });
         }
-    }
-
-    fn subscribe(&mut self, now: Instant) {
-        let Some(agent) = self.agent.clone() else {
-            return;
-        };
-        let attempt = self.subscription.begin(now);
-        let subscribe = wire::Subscribe {
-            unacknowledged_tasks: self.tasks.messages().collect(),
-            unacknowledged_updates: self.updates.tell_all().into_iter().map(|inner| Wrapped { inner }).collect(),
-        };
-        let subscribe = self.envelope(Call::Subscribe(subscribe));
-        self.outputs.push_back(Output::Subscribe(attempt, agent, subscribe.to_bytes()));
     }
 
     fn leave_stream(&mut self) {

@@ -8,6 +8,7 @@ use super::{Callback, SchedulerSession};
 use crate::Error;
 use crate::proto::v1;
 use crate::session::framework::Framework;
+use crate::session::subscription::refused_authentication;
 use crate::wire::scheduler::{Call, call};
 use crate::wire::views::TaskView;
 
@@ -39,7 +40,7 @@ impl SchedulerSession {
         tracing::warn!("The master refused {:?}: HTTP {status}: {body}", call.kind());
         // As `src/scheduler/scheduler.cpp` does: no call can be made any more.
         if status == 401 && self.mode == Mode::Running {
-            return self.end_by_master(self.refused_authentication());
+            return self.end_by_master(refused_authentication(self.identity.as_deref()));
         }
         if matches!(call, Call::UpdateFramework(_)) && self.mode == Mode::Running {
             self.abort_with(Error::refused(body));

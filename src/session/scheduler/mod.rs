@@ -27,7 +27,7 @@ use self::ending::Mode;
 use self::offers::{OFFERS_TIMEOUT, Offers};
 use super::backoff::Backoff;
 use super::framework::Framework;
-use super::subscription::{self, State, Subscriber, Subscription};
+use super::subscription::{self, HEARTBEATS_MISSED, Subscriber, Subscription, refused_authentication};
 use super::{Candidates, Endpoint, Notice, Session, Unanswered};
 use crate::wire::Post;
 use crate::wire::duration::Period;
@@ -36,8 +36,6 @@ use crate::{Error, Result};
 
 pub use io::{Callback, Config, Output, Request};
 
-/// So many heartbeats may be missing before the stream counts as dead (`docs/scheduler-http-api.md`).
-const HEARTBEATS_MISSED: u32 = 5;
 const DEFAULT_HEARTBEAT: Period = Period::from_secs(15);
 
 /// The state machine of one scheduler driver.
@@ -175,7 +173,7 @@ impl Subscriber for SchedulerSession {
 
     fn on_refused(&mut self, now: Instant, status: u16, body: &str) {
         match status {
-            401 => self.end_by_master(self.refused_authentication()),
+            401 => self.end_by_master(refused_authentication(self.identity.as_deref())),
             // Recovering, no leader elected, or not yet listening on this path (`src/scheduler/scheduler.cpp`).
             404 | 500.. => self.on_closed(now, &format!("HTTP {status}: {body}")),
             _ => {
@@ -215,6 +213,19 @@ impl Subscriber for SchedulerSession {
         let seconds = delay.as_secs_f64();
         tracing::warn!("Not connected to the master at {master}: {reason}; trying {next} in {seconds:.1} s");
         self.subscription.wait(now + delay);
+    }
+
+    fn subscribe(&mut self, now: Instant) {
+        let Some(master) = self.masters.current().cloned() else {
+            self.subscription.leave();
+            return;
+        };
+        let attempt = self.subscription.begin(now);
+        let subscribe = self.envelope(Call::Subscribe(call::Subscribe {
+            framework_info: self.framework.info(),
+            suppressed_roles: self.suppressed.iter().cloned().collect(),
+        }));
+        self.outputs.push_back(Output::Subscribe(attempt, master, subscribe.to_bytes()));
     }
 }
 
@@ -291,14 +302,7 @@ impl SchedulerSession {
             tracing::warn!("Stopping before the master answered SUBSCRIBE");
             return self.finish_if_stopping();
         }
-        match self.subscription.state() {
-            State::Idle => {}
-            State::Waiting { .. } => self.subscribe(now),
-            State::Subscribing { .. } => self.on_closed(now, "no answer to SUBSCRIBE"),
-            State::Subscribed { .. } => {
-                self.on_closed(now, &format!("{HEARTBEATS_MISSED} heartbeats are missing"));
-            }
-        }
+        self.on_due(now);
     }
 
     /// Tells the framework, once, of offers that it has neither accepted nor declined: nobody else is offered what they
@@ -313,24 +317,6 @@ impl SchedulerSession {
                  their resources are offered to nobody else until it does"
             );
         }
-    }
-
-    fn subscribe(&mut self, now: Instant) {
-        let Some(master) = self.masters.current().cloned() else {
-            self.subscription.leave();
-            return;
-        };
-        let attempt = self.subscription.begin(now);
-        let subscribe = self.envelope(Call::Subscribe(call::Subscribe {
-            framework_info: self.framework.info(),
-            suppressed_roles: self.suppressed.iter().cloned().collect(),
-        }));
-        self.outputs.push_back(Output::Subscribe(attempt, master, subscribe.to_bytes()));
-    }
-
-    fn refused_authentication(&self) -> Error {
-        let who = self.identity.as_deref().unwrap_or("no principal was given");
-        Error::authentication(format!("Master refused authentication: {who}"))
     }
 
     fn leave_stream(&mut self) {
