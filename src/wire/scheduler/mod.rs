@@ -4,6 +4,7 @@
 
 pub mod call;
 pub mod event;
+mod reading;
 
 use bytes::Bytes;
 
