@@ -39,12 +39,14 @@ pub trait Callbacks: Sized + Send + Sync + 'static {
     const LAST_WORDS: Duration;
 
     /// The driver's attribute that holds who is called back.
-    const TARGET: &'static str;
+    const TARGET: &'static str = "_receiver";
 
     /// The name of a callback's method.
     fn name(callback: &CallbackOf<Self>) -> &'static str;
-    /// What failed, in the words of libmesos' extension, if the method could not be called.
-    fn failure(name: &str) -> String;
+    /// What failed, if the method could not be called; for a framework, in the words of libmesos' extension.
+    fn failure(name: &str) -> String {
+        format!("the receiver's {name}")
+    }
     /// The arguments after the driver.
     fn arguments<'py>(&self, py: Python<'py>, callback: &CallbackOf<Self>) -> PyResult<Vec<Bound<'py, PyAny>>>;
 }
@@ -97,9 +99,9 @@ impl Exit {
         Guard(&self.waiting)
     }
 
-    /// Whether who asks is in a callback of this very driver.
-    pub fn is_in_callback(&self) -> bool {
-        self.thread.get() == Some(&std::thread::current().id())
+    /// Whether who waits for this driver in its own callback would wait for ever.
+    pub fn waits_for_itself<S: Session>(&self, core: &Handle<S>) -> bool {
+        self.thread.get() == Some(&std::thread::current().id()) && core.is_running()
     }
 
     /// The exception, for the first who asks.

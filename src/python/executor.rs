@@ -83,7 +83,7 @@ impl ExecutorDriver {
 
     /// Whether `join` is called in a callback of the driver while it runs.
     fn waits_for_itself(&self) -> bool {
-        self.exit.is_in_callback() && self.core.status() == Status::Running
+        self.exit.waits_for_itself(&self.core)
     }
 
     fn status(&self) -> i32 {

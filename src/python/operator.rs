@@ -10,7 +10,6 @@ use pyo3::types::PyBytes;
 use super::auth::Authentication;
 use super::dispatcher::{self, Callbacks, Dispatcher, Exit, SIGNAL_CHECK};
 use super::errors;
-use crate::driver::Status;
 use crate::driver::operator::{self, Options, Request, Within};
 use crate::session::operator::{Callback, OperatorSession};
 use crate::wire::duration::Period;
@@ -119,7 +118,7 @@ impl Subscription {
 
     /// Whether `join` is called in a callback while it runs.
     fn waits_for_itself(&self) -> bool {
-        self.exit.is_in_callback() && self.core.status() == Status::Running
+        self.exit.waits_for_itself(&self.core)
     }
 
     fn status(&self) -> i32 {
@@ -141,7 +140,6 @@ impl Callbacks for Events {
     type Session = OperatorSession;
     type Core = operator::Subscription;
     const LAST_WORDS: Duration = Duration::from_secs(1);
-    const TARGET: &'static str = "_receiver";
 
     fn name(callback: &Callback) -> &'static str {
         match callback {
@@ -149,10 +147,6 @@ impl Callbacks for Events {
             Callback::Disconnected => "disconnected",
             Callback::Error(_) => "error",
         }
-    }
-
-    fn failure(name: &str) -> String {
-        format!("the receiver's {name}")
     }
 
     fn arguments<'py>(&self, py: Python<'py>, callback: &Callback) -> PyResult<Vec<Bound<'py, PyAny>>> {

@@ -150,7 +150,7 @@ impl SchedulerDriver {
 
     /// Whether `join` is called in a callback of the driver while it runs.
     fn waits_for_itself(&self) -> bool {
-        self.exit.is_in_callback() && self.core.status() == Status::Running
+        self.exit.waits_for_itself(&self.core)
     }
 
     fn status(&self) -> i32 {

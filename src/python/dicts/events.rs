@@ -16,9 +16,6 @@ use crate::python::dispatcher::Callbacks;
 use crate::session::executor::{self, ExecutorSession};
 use crate::session::scheduler::{self, SchedulerSession};
 
-/// What is called with each event.
-const TARGET: &str = "_receiver";
-
 /// The events of a scheduler. The target's `event` is called with the driver and a dict, and its `disconnected` with the
 /// driver.
 pub struct SchedulerEvents {
@@ -103,14 +100,9 @@ impl Callbacks for SchedulerEvents {
     type Session = SchedulerSession;
     type Core = driver::SchedulerDriver;
     const LAST_WORDS: Duration = Duration::from_secs(2);
-    const TARGET: &'static str = TARGET;
 
     fn name(callback: &scheduler::Callback) -> &'static str {
         if matches!(callback, scheduler::Callback::Disconnected) { "disconnected" } else { "event" }
-    }
-
-    fn failure(name: &str) -> String {
-        format!("the receiver's {name}")
     }
 
     fn arguments<'py>(&self, py: Python<'py>, callback: &scheduler::Callback) -> PyResult<Vec<Bound<'py, PyAny>>> {
@@ -158,14 +150,9 @@ impl Callbacks for ExecutorEvents {
     type Session = ExecutorSession;
     type Core = driver::ExecutorDriver;
     const LAST_WORDS: Duration = Duration::from_secs(5);
-    const TARGET: &'static str = TARGET;
 
     fn name(callback: &executor::Callback) -> &'static str {
         if matches!(callback, executor::Callback::Disconnected) { "disconnected" } else { "event" }
-    }
-
-    fn failure(name: &str) -> String {
-        format!("the receiver's {name}")
     }
 
     fn arguments<'py>(&self, py: Python<'py>, callback: &executor::Callback) -> PyResult<Vec<Bound<'py, PyAny>>> {
