@@ -27,7 +27,16 @@ from tests.apache_mesos.install import install
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["ALLOCATION_INTERVAL", "ApacheMesos", "Server", "ZooKeeper", "credentials", "free_port", "install"]
+__all__ = [
+    "ALLOCATION_INTERVAL",
+    "ApacheMesos",
+    "Server",
+    "ZooKeeper",
+    "credentials",
+    "free_port",
+    "install",
+    "wants_credential",
+]
 
 HERE = Path(__file__).resolve().parent
 ALLOCATION_INTERVAL = "200ms"
@@ -54,6 +63,15 @@ def credentials(path: Path, principal: str, secret: str) -> dict[str, str]:
     """The flags of a master that knows this credential, which is written to a file as it wants it."""
     path.write_text(json.dumps({"credentials": [{"principal": principal, "secret": secret}]}))
     return {"MESOS_CREDENTIALS": str(path)}
+
+
+def wants_credential(path: Path, principal: str, secret: str) -> dict[str, str]:
+    """The flags of a master that takes frameworks only with this credential, which is written to a file."""
+    return {
+        "MESOS_AUTHENTICATE_HTTP_FRAMEWORKS": "true",
+        "MESOS_HTTP_FRAMEWORK_AUTHENTICATORS": "basic",
+        **credentials(path, principal, secret),
+    }
 
 
 class Server:

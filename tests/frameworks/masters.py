@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mesos.local import LocalCluster
 
-from tests.apache_mesos import ALLOCATION_INTERVAL, ApacheMesos, credentials, install
+from tests.apache_mesos import ALLOCATION_INTERVAL, ApacheMesos, install, wants_credential
 from tests.python.conftest import RESOURCES, apache_mesos_home
 
 if TYPE_CHECKING:
@@ -81,11 +81,7 @@ def embedded(work: Path, principal: str) -> Iterator[Master]:
 def real(work: Path, principal: str) -> Iterator[Master]:
     """The real Mesos, whose agents have no Docker."""
     secret = secrets.token_hex()
-    flags = {
-        "MESOS_AUTHENTICATE_HTTP_FRAMEWORKS": "true",
-        "MESOS_HTTP_FRAMEWORK_AUTHENTICATORS": "basic",
-        **credentials(work / "credentials", principal, secret),
-    }
+    flags = wants_credential(work / "credentials", principal, secret)
     with ApacheMesos(install(apache_mesos_home()), work / "cluster", agents=AGENTS, flags=flags) as cluster:
         yield Master(cluster.address, work, False, principal, secret)
 

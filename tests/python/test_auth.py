@@ -23,6 +23,7 @@ from tests.python.stub import Stub
 from tests.python.support import WAIT_SECONDS, Recorder, framework, heard, running
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SUBSCRIBE = scheduler_pb2.Call.SUBSCRIBE
@@ -50,6 +51,21 @@ class Tokens(auth.Authentication):
         """Waits until it was asked so often."""
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.asked) >= number, WAIT_SECONDS), self.asked
+
+
+class Hanging(Tokens):
+    """Hangs when it is asked as ``hangs`` says, from the number of the token and whether one was refused."""
+
+    def __init__(self, hangs: Callable[[int, bool], bool]) -> None:
+        super().__init__()
+        self.hangs = hangs
+        self.leave = threading.Event()
+
+    def header(self, refused: bool) -> auth.Header:
+        made = super().header(refused)
+        if self.hangs(len(self.asked), refused):
+            self.leave.wait()
+        return made
 
 
 def only(*numbers: int) -> Any:
@@ -245,40 +261,23 @@ def test_what_hangs_holds_up_neither_other_drivers_nor_the_end_of_its_own() -> N
 
 
 def test_calls_go_on_while_a_renewal_hangs() -> None:
-    leave = threading.Event()
-
-    class Hanging(Tokens):
-        def header(self, refused: bool) -> auth.Header:
-            made = super().header(refused)
-            if made.value != "Bearer secret-1":
-                leave.wait()
-            return made
-
+    class Expiring(Hanging):
         def expires(self, number: int) -> float | None:
             return time.time() + 4 if number == 1 else None
 
-    tokens, scheduler = Hanging(), Recorder(unwanted=("error", "disconnected"))
+    tokens, scheduler = Expiring(lambda number, _: number > 1), Recorder(unwanted=("error", "disconnected"))
     with Stub() as stub, running(stub.address, scheduler, authentication=tokens) as driver:
         scheduler.wait("registered")
         tokens.wait(2)
         driver.killTask("task")
         stub.wait(lambda stub: stub.accepted, "the call is accepted")
         assert stub.authorizations[-1][0] == "Bearer secret-1"
-        leave.set()
+        tokens.leave.set()
 
 
 def test_calls_wait_for_a_header_and_keep_their_order() -> None:
     """What is asked after a 401 hangs: calls are neither lost nor answered here."""
-    leave = threading.Event()
-
-    class Hanging(Tokens):
-        def header(self, refused: bool) -> auth.Header:
-            made = super().header(refused)
-            if refused:
-                leave.wait()
-            return made
-
-    tokens, scheduler = Hanging(), Recorder(unwanted=("error", "disconnected"))
+    tokens, scheduler = Hanging(lambda _, refused: refused), Recorder(unwanted=("error", "disconnected"))
 
     def authorizes(shown: str, call: Any) -> bool:
         return call.type == SUBSCRIBE or shown == "Bearer secret-2"
@@ -290,7 +289,7 @@ def test_calls_wait_for_a_header_and_keep_their_order() -> None:
         for number in range(1, 10):
             driver.killTask(str(number))
         assert stub.accepted == []
-        leave.set()
+        tokens.leave.set()
         stub.wait(lambda stub: len(stub.accepted) == 10, "all calls are accepted")
         assert names(stub.accepted) == [str(number) for number in range(10)]
 

@@ -25,7 +25,7 @@ from mesos.errors import ArgumentTypeError, ArgumentValueError, DriverAbortedErr
 from mesos.interface import Scheduler, mesos_pb2
 from mesos.native import MesosSchedulerDriver
 
-from tests.apache_mesos import ApacheMesos, credentials
+from tests.apache_mesos import ApacheMesos, wants_credential
 from tests.python.stub import Stub
 from tests.python.support import WAIT_SECONDS, Recorder, framework, heard, running
 
@@ -39,11 +39,7 @@ GOOD, WRONG = "s3cret-of-alice", "gu3ssed"
 def guarded(apache_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheMesos]:
     """A real master that takes frameworks only with the credential of alice."""
     work = tmp_path_factory.mktemp("guarded")
-    flags = {
-        "MESOS_AUTHENTICATE_HTTP_FRAMEWORKS": "true",
-        "MESOS_HTTP_FRAMEWORK_AUTHENTICATORS": "basic",
-        **credentials(work / "credentials", "alice", GOOD),
-    }
+    flags = wants_credential(work / "credentials", "alice", GOOD)
     with ApacheMesos(apache_home, work / "mesos", agents=0, flags=flags) as mesos:
         yield mesos
 

@@ -18,7 +18,7 @@ from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster
 from mesos.native import MesosSchedulerDriver
 
-from tests.apache_mesos import ApacheMesos, ZooKeeper, credentials
+from tests.apache_mesos import ApacheMesos, ZooKeeper, wants_credential
 from tests.apache_mesos.election import Election, master_info
 from tests.python.proxy import Proxy
 from tests.python.support import Recorder, framework, heard, running, task
@@ -295,11 +295,7 @@ def test_verification_can_be_turned_off(
 
 @pytest.mark.apache
 def test_a_credential_opens_a_real_master_that_wants_one(apache_home: Path, tmp_path: Path) -> None:
-    flags = {
-        "MESOS_AUTHENTICATE_HTTP_FRAMEWORKS": "true",
-        "MESOS_HTTP_FRAMEWORK_AUTHENTICATORS": "basic",
-        **credentials(tmp_path / "credentials", "alice", "s3cret"),
-    }
+    flags = wants_credential(tmp_path / "credentials", "alice", "s3cret")
     with ApacheMesos(apache_home, tmp_path / "work", flags=flags) as mesos:
         scheduler = Recorder()
         good = mesos_pb2.Credential(principal="alice", secret="s3cret")

@@ -15,7 +15,7 @@ from mesos.interface import Scheduler, mesos_pb2
 from mesos.local import LocalCluster
 from mesos.testing import Mesos
 
-from tests.apache_mesos import ApacheMesos, credentials
+from tests.apache_mesos import ApacheMesos, wants_credential
 from tests.python.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -86,11 +86,7 @@ class ExampleScheduler(Scheduler):
 def guarded(apache_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheMesos]:
     """A real master that takes frameworks only with a credential."""
     work = tmp_path_factory.mktemp("guarded")
-    flags = {
-        "MESOS_AUTHENTICATE_HTTP_FRAMEWORKS": "true",
-        "MESOS_HTTP_FRAMEWORK_AUTHENTICATORS": "basic",
-        **credentials(work / "credentials", "alice", "s3cret"),
-    }
+    flags = wants_credential(work / "credentials", "alice", "s3cret")
     with ApacheMesos(apache_home, work, flags=flags) as mesos:
         yield mesos
 

@@ -30,7 +30,7 @@ from mesos.futures import (
 )
 from mesos.local import LocalCluster
 
-from tests.apache_mesos import ApacheMesos, credentials
+from tests.apache_mesos import ApacheMesos, wants_credential
 from tests.python.support import alive, wait_until
 
 if TYPE_CHECKING:
@@ -362,8 +362,7 @@ def test_a_framework_is_authenticated() -> None:
 
 
 def test_the_real_master_authenticates_a_framework(apache_home: Path, tmp_path: Path) -> None:
-    flags = {"MESOS_AUTHENTICATE_HTTP_FRAMEWORKS": "true", "MESOS_HTTP_FRAMEWORK_AUTHENTICATORS": "basic"}
-    flags.update(credentials(tmp_path / "credentials", "someone", "their secret"))
+    flags = wants_credential(tmp_path / "credentials", "someone", "their secret")
     with ApacheMesos(apache_home, tmp_path / "work", flags=flags) as mesos:
         with MesosPoolExecutor(mesos.address, mem=64, principal="someone", secret="their secret", role="team") as pool:
             data = bytes(3 << 20)

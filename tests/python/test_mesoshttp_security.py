@@ -12,7 +12,7 @@ import trustme
 from mesos.local import LocalCluster
 from mesos.mesoshttp import ACSException, DCOSServiceAuth, MesosClient
 
-from tests.apache_mesos import ApacheMesos, credentials
+from tests.apache_mesos import ApacheMesos, wants_credential
 from tests.python.mesoshttp_support import new_client, registered
 from tests.python.proxy import Proxy
 from tests.python.stub import Stub
@@ -177,11 +177,7 @@ def guarded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         with LocalCluster(authenticate_http_frameworks=True, credentials={"alice": "s3cret@"}) as cluster:
             yield cluster.address
         return
-    flags = {
-        "MESOS_AUTHENTICATE_HTTP_FRAMEWORKS": "true",
-        "MESOS_HTTP_FRAMEWORK_AUTHENTICATORS": "basic",
-        **credentials(work / "credentials", "alice", "s3cret@"),
-    }
+    flags = wants_credential(work / "credentials", "alice", "s3cret@")
     with ApacheMesos(request.getfixturevalue("apache_home"), work / "work", flags=flags) as mesos:
         yield mesos.address
 
