@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from mesos import _logging
+from mesos import _core, _logging
 from mesos.errors import ArgumentValueError
 
 if TYPE_CHECKING:
-    from mesos import _core
     from mesos.auth import Authentication
 
 VARIABLE = "REMESOS_AUTHENTICATION"
@@ -42,6 +41,8 @@ def find(authentication: Any, credential: tuple[str, str] | None) -> Authenticat
         raise ArgumentValueError(f"{VARIABLE}: {error}") from None
 
 
-def core(authentication: Authentication | None) -> _core.Authentication | None:
-    """Returns what the core asks."""
-    return None if authentication is None else authentication._make()
+def core(authentication: Authentication | None, credential: tuple[str, str] | None) -> _core.Authentication | None:
+    """Returns what the core asks, given what :func:`find` returned."""
+    if authentication is not None:
+        return authentication._make()
+    return None if credential is None else _core.Authentication.basic(*credential)

@@ -25,9 +25,8 @@ class SchedulerDriver:
         cls,
         framework: bytes,
         master: str,
-        credential: tuple[str, str] | None,
+        authentication: Authentication | None,
         suppressed_roles: list[str],
-        authentication: Authentication | None = None,
         trust: tuple[str | None, bool | None] | None = None,
     ) -> SchedulerDriver: ...
     def start(self, driver: Any, scheduler: Any, implicit_acknowledgements: bool) -> _Status: ...

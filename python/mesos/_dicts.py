@@ -133,9 +133,8 @@ class DictDriver(EventDriver):
         self._core: _core.SchedulerDriver = _core.SchedulerDriver(
             info,
             found,
-            credential,
+            _authentication.core(self._authentication, credential),
             list(suppressed_roles),
-            _authentication.core(self._authentication),
             (ca, verify),
         )
         self._cluster = cluster

@@ -51,7 +51,7 @@ class Operator:
         _logging.set_level()
         # The core refers to it weakly.
         self._authentication = _authentication.find(authentication, credential)
-        self._shown = shown(self._authentication, credential)
+        self._shown = _authentication.core(self._authentication, credential)
         self._daemon, self._cluster, _ = _master.find(daemon)
         self._core = _core.Operator(self._daemon, self._shown)
 
@@ -81,13 +81,6 @@ class Operator:
             self._core = _core.Operator(self._daemon, self._shown)
         status, answered, content = self._core.request(method, path, list(named.items()), body or b"", idle, total)
         return Answer(status, dict(answered), content)
-
-
-def shown(authentication: Any, credential: tuple[str, str] | None) -> _core.Authentication | None:
-    """Returns what the core authenticates with."""
-    if authentication is None and credential is not None:
-        return _core.Authentication.basic(*credential)
-    return _authentication.core(authentication)
 
 
 class _Passing:
@@ -138,7 +131,7 @@ class Subscription(EventDriver):
         self._authentication = _authentication.find(authentication, credential)
         found, self._cluster, _ = _master.find(master)
         subscribe = json.dumps({"type": "SUBSCRIBE"}).encode()
-        asked = shown(self._authentication, credential)
+        asked = _authentication.core(self._authentication, credential)
         self._core: _core.Subscription = _core.Subscription(found, asked, PATH, subscribe, True)
 
     def start(self) -> mesos_pb2.Status.ValueType:

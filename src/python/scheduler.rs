@@ -15,7 +15,7 @@ use super::auth::Authentication;
 use super::dicts::{self, SchedulerEvents};
 use super::dispatcher::{self, Callbacks, Dispatcher, Exit, Names, parse};
 use super::guarded;
-use crate::driver::{self, Credential, Options, Status, Trust};
+use crate::driver::{self, Options, Status, Trust};
 use crate::per_process::PerProcess;
 use crate::session::Summary;
 use crate::session::scheduler::{Callback, SchedulerSession};
@@ -38,18 +38,15 @@ pub struct SchedulerDriver {
 #[pymethods]
 impl SchedulerDriver {
     #[new]
-    #[pyo3(signature = (framework, master, credential, suppressed_roles, authentication=None, trust=None))]
+    #[pyo3(signature = (framework, master, authentication, suppressed_roles, trust=None))]
     fn new(
         framework: &[u8],
         master: String,
-        credential: Option<(String, String)>,
-        suppressed_roles: Vec<String>,
         authentication: Option<&Authentication>,
+        suppressed_roles: Vec<String>,
         trust: Option<(Option<PathBuf>, Option<bool>)>,
     ) -> PyResult<Self> {
-        let credential = credential.map(|(principal, secret)| Credential { principal, secret });
         let authentication = authentication.map(|authentication| authentication.inner.clone());
-        let authentication = authentication.or(credential.map(driver::Authentication::Basic));
         let framework = Bytes::copy_from_slice(framework);
         let core = driver::SchedulerDriver::new(Options {
             framework,

@@ -103,7 +103,7 @@ class Framework(Subscriber[Event], DisplayedDriver):
         self._master = found
         # When this is freed, the core is freed before its cluster.
         self._core: _core.SchedulerDriver = _core.SchedulerDriver(
-            info, found, pair, suppressed, _authentication.core(self._authentication)
+            info, found, _authentication.core(self._authentication, pair), suppressed
         )
         self._cluster = cluster
 

@@ -106,7 +106,7 @@ class MesosSchedulerDriver(Driver, DisplayedDriver, SchedulerDriver):
         found, cluster, self._follower = self._find_master(master)
         # When this is freed, the core is freed before its cluster.
         self._core: _core.SchedulerDriver = _core.SchedulerDriver(
-            info, found, pair, suppressed, _authentication.core(self._authentication)
+            info, found, _authentication.core(self._authentication, pair), suppressed
         )
         self._cluster = cluster
         self._info, self._master = info, found
