@@ -50,7 +50,9 @@ class MesosExecutorDriver(Process):
         self.tasks: dict[str, Any] = {}
         """Tasks of which no update was acknowledged, by their ids."""
         self.updates: dict[uuid.UUID, Any] = {}
-        """Updates that the agent has not acknowledged, by their uuids."""
+        """Updates by their uuids, which an acknowledgement removes. The driver does not add those that it sends: the
+        core keeps them until they are acknowledged.
+        """
         self._dict_cls = dict_class(use_addict)
 
     def _new_driver(self) -> DictExecutorDriver:
