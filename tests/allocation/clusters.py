@@ -15,7 +15,7 @@ from mesos.local import LocalCluster, Run
 
 from tests.allocation.masters import Master, SkippingMaster
 from tests.allocation.stage import INTERVAL, Scenario, Stage
-from tests.apache_mesos import ApacheMesos
+from tests.apache_mesos import ApacheMesos, environment
 from tests.conformance import wait_idle
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Embedded(Lane):
         flags = {**self._flags(scenario), "MESOS_NUM_SLAVES": str(scenario.agents)}
         flags["MESOS_WORK_DIR"] = tempfile.mkdtemp(dir=self._work_dir)
         with self._environment:
-            before = os.environ.copy()
+            before = environment()
             os.environ.update(flags)
             try:
                 return LocalCluster(simulate=Run(seconds=None), time="skip", **AS_MESOS)
@@ -135,7 +135,7 @@ class Embedded(Lane):
                     if name in before:
                         os.environ[name] = before[name]
                     else:
-                        del os.environ[name]
+                        os.environ.pop(name, None)
 
     def master(self, cluster: ApacheMesos | LocalCluster) -> Master:
         assert isinstance(cluster, LocalCluster)

@@ -33,6 +33,7 @@ __all__ = [
     "Server",
     "ZooKeeper",
     "credentials",
+    "environment",
     "free_port",
     "install",
     "wants_credential",
@@ -44,6 +45,12 @@ ALLOCATION_INTERVAL = "200ms"
 START_SECONDS = 90
 STOP_SECONDS = 10
 ZOOKEEPER_CLASSPATH = "/usr/share/java/*"
+
+
+def environment() -> dict[str, str]:
+    """A copy of the environment, whichever variables another thread removes meanwhile, as pytest does between tests."""
+    values = ((name, os.environ.get(name)) for name in list(os.environ))
+    return {name: value for name, value in values if value is not None}
 
 
 def free_port() -> int:
@@ -200,9 +207,9 @@ def _drain(stdout: IO[bytes], ready: queue.Queue[bool]) -> None:
 
 def python27_environment(home: Path) -> dict[str, str]:
     """What Python 2.7 needs to import Apache's own driver; ``MESOS_PYTHON27`` is the interpreter."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    kept = {key: value for key, value in environment().items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
     return {
-        **environment,
+        **kept,
         "LD_LIBRARY_PATH": str(home / "lib"),
         "PYTHONPATH": str(home / "site"),
         "MESOS_PYTHON27": (home / "python2.7").read_text().strip(),

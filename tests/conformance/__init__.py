@@ -31,7 +31,14 @@ from typing import TYPE_CHECKING, Any
 
 from mesos.local import LocalCluster
 
-from tests.apache_mesos import ALLOCATION_INTERVAL, ApacheMesos, ZooKeeper, credentials, python27_environment
+from tests.apache_mesos import (
+    ALLOCATION_INTERVAL,
+    ApacheMesos,
+    ZooKeeper,
+    credentials,
+    environment,
+    python27_environment,
+)
 from tests.apache_mesos.election import Election
 from tests.conformance.through_dicts import EXCLUDED
 
@@ -116,7 +123,7 @@ class Lane(abc.ABC):
         return [sys.executable]
 
     def environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("MESOS_", "LIBPROCESS_", "REMESOS_MASTER"))}
+        kept = {k: v for k, v in environment().items() if not k.startswith(("MESOS_", "LIBPROCESS_", "REMESOS_MASTER"))}
         # What the drivers say of connections and callbacks that raise is not part of a trace.
         return {**kept, "PYTHONWARNINGS": "ignore", "CONFORMANCE_EXECUTOR": self.executor()}
 
@@ -262,7 +269,7 @@ class EmbeddedLane(Lane):
             return LocalCluster(agents=AGENTS, resources=RESOURCES, work_dir=work_dir, allocate_on_recovery=False)
         finally:
             for name in own:
-                del os.environ[name]
+                os.environ.pop(name, None)
 
 
 class ThroughDicts(Lane):
