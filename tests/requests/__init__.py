@@ -79,7 +79,8 @@ def differences(expected: Answer, answer: Answer) -> list[str]:
     return [
         f"{part}: expected {json.dumps(expected.get(part))}\n{'':{len(part)}}       but got {json.dumps(answer.get(part))}"
         for part in sorted({*expected, *answer})
-        if json.dumps(expected.get(part)) != json.dumps(answer.get(part))
+        if json.dumps(expected.get(part), sort_keys=part == "headers")
+        != json.dumps(answer.get(part), sort_keys=part == "headers")
     ]
 
 

@@ -36,13 +36,15 @@ def protobuf(api: str, call: dict[str, Any]) -> bytes:
 
 
 def parsed(text: str) -> Any:
-    """What JSON says. How a number is written is kept if it is not as Python writes it, and blanks are told of."""
-    try:
-        value = json.loads(text, parse_float=_float)
-    except ValueError:
-        return text
+    """What JSON says. How a number is written is kept if it is not as Python writes it, and a text that has blanks."""
+    value = loaded(text)
     plain = re.sub(rf'"{ODD}([^"]*)"', r"\1", json.dumps(value, separators=(",", ":"), ensure_ascii=False))
     return value if plain == text else {"odd": text}
+
+
+def loaded(text: str | bytes) -> Any:
+    """The same, whatever is between its parts."""
+    return json.loads(text, parse_float=_float)
 
 
 def _float(text: str) -> float | str:
@@ -74,7 +76,7 @@ class Exchange:
             while line := self.response.readline():
                 data = self.response.read(int(line))
                 if in_json:
-                    yield json.loads(data)
+                    yield loaded(data)
                 else:
                     event = EVENTS[api].FromString(data)
                     yield json_format.MessageToDict(event, preserving_proto_field_name=True)

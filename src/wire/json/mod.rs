@@ -4,15 +4,17 @@
 mod message;
 mod proto2;
 mod text;
+mod write;
 
 use prost::Message;
-use prost_reflect::{DynamicMessage, MessageDescriptor, SerializeOptions};
+use prost_reflect::{DynamicMessage, MessageDescriptor};
 
 use super::weight;
 use crate::proto;
 use crate::{Error, Result};
 
 pub use text::Value;
+pub use write::write;
 
 /// The most memory that a body may take when it is decoded, in bytes: about that of a RECONCILE of 100,000 tasks.
 const MEMORY_MAX: usize = 256 << 20;
@@ -114,13 +116,7 @@ pub fn to_json<M: Message>(full_name: &str, message: &M) -> Vec<u8> {
     let mut dynamic = DynamicMessage::new(descriptor(full_name));
     dynamic.transcode_from(message).expect("the descriptors are of the same files as the types");
     proto2::forget_unknown_enums(&mut dynamic);
-    proto2::set_defaults(&mut dynamic);
-    let options = SerializeOptions::new().use_proto_field_name(true).stringify_64_bit_integers(false);
-    let mut json = Vec::new();
-    dynamic
-        .serialize_with_options(&mut serde_json::Serializer::new(&mut json), &options)
-        .expect("a message is serializable, and a Vec takes all");
-    json
+    write(&write::Written(&dynamic))
 }
 
 /// Writes a message in protobuf's text format, as errors and logs of Mesos do.
