@@ -81,7 +81,8 @@ NO_TYPE = "Failed to validate scheduler::Call: Expecting 'type' to be present"
 NO_ID = "Failed to validate scheduler::Call: Expecting 'framework_id' to be present"
 UNPARSED = "Failed to parse body into Call protobuf"
 
-DELIBERATE = {
+DELIBERATE: dict[str, dict[str, Deliberate]] = {
+    "agent": {},
     "scheduler": {
         "the method post": method("post"),
         "the method LONGMETHODNAME": method("LONGMETHODNAME"),
