@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import stat
 import time
 import urllib.request
 import uuid
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
 # What is measured, or of the place where a cluster runs.
 MEASURED = {"cpus_user_time_secs", "cpus_system_time_secs", "mem_rss_bytes"}
 TIMES = {"mtime", "build_time", "nanoseconds"}
+# The flags that mean the same to both.
+FLAGS = {
+    "containerizers",
+    "default_role",
+    "executor_registration_timeout",
+    "executor_shutdown_grace_period",
+    "launcher",
+}
 LAUNCHES = {"LAUNCH_NESTED_CONTAINER": "WAIT_NESTED_CONTAINER", "LAUNCH_CONTAINER": "WAIT_CONTAINER"}
 
 
@@ -48,9 +57,11 @@ class AgentStage(ExecutorStage):
             body = json_format.MessageToDict(
                 agent_pb2.Response.FromString(found["bytes"]), preserving_proto_field_name=True
             )
-            found["body"] = json.dumps(body)
+            found["body"] = json.dumps(without_empty_lists(self._own(body)))
         if kind in {wire.JSON, wire.PROTOBUF} and found["body"]:
             own = self._own(json.loads(found["body"]))
+            if isinstance(own, dict) and own.get("get_containers") == {"containers": []}:
+                del own["get_containers"]  # all were of others
             found["body"] = json.dumps(self._measured("", own), separators=(",", ":"))
         found.pop("bytes", None)
         return found
@@ -78,11 +89,18 @@ class AgentStage(ExecutorStage):
                 if name not in {"executor_pid", "pid"}
             }
         if isinstance(value, list):
-            return [self._measured("", inner) for inner in value]
+            kept = [inner for inner in value if not is_of_place(inner)]
+            return [self._measured("", inner) for inner in kept]
         if key in MEASURED:
             return "@measured" if float(value) >= 0 else value
         if key in TIMES:
             return "@time"
+        if key == "mode" and stat.S_ISDIR(value):
+            return "@directory"
+        if key == "status_update_uuid":
+            return "@uuid"
+        if isinstance(value, str) and value.endswith("/mesos-executor"):
+            return "mesos-executor"
         return self._normal_value(key, value)
 
     @contextlib.contextmanager
@@ -221,8 +239,24 @@ def is_of_somebody(one: Any) -> bool:
     """Whether an element of a list belongs to a framework or to a container."""
     if not isinstance(one, dict):
         return False
+    if "task_id" in one and "uuid" in one:
+        return False  # a status
     named = {"framework_id", "framework_info", "executor_info", "container_status"} & set(one)
     return bool(named) or {"executors", "completed_executors"} <= set(one)
+
+
+def without_empty_lists(value: Any) -> Any:
+    """A message of which nothing is written that says nothing."""
+    if isinstance(value, dict):
+        return {key: without_empty_lists(inner) for key, inner in value.items() if inner != []}
+    return [without_empty_lists(inner) for inner in value] if isinstance(value, list) else value
+
+
+def is_of_place(one: Any) -> bool:
+    """Whether an element of a list is an argument, or a flag, that depends on where a cluster runs, or on its build."""
+    if isinstance(one, dict) and set(one) <= {"name", "value"}:
+        return one["name"] not in FLAGS
+    return isinstance(one, str) and one.startswith("--launcher_dir=")
 
 
 AGENT_STAGES: dict[str, type[Stage]] = {"agent": AgentStage}

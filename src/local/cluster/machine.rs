@@ -112,6 +112,16 @@ impl Machine {
         self.history.ended(self.clock.timestamp(now), connection);
     }
 
+    /// How much of what happens is logged: 0, or what an operator set for a while.
+    pub fn logging_level(&self, now: Instant) -> u32 {
+        self.history.level(self.clock.timestamp(now))
+    }
+
+    /// Has everything that happens logged for a while, if the level is not 0.
+    pub fn set_logging_level(&mut self, now: Instant, level: u32, seconds: f64) {
+        self.history.set_level(self.clock.timestamp(now), level, seconds);
+    }
+
     /// Ends all streams of frameworks and executors.
     pub(super) fn end_all_streams(&mut self) {
         self.streams.clear();
@@ -199,6 +209,17 @@ impl Machine {
         let departed = || self.departed.iter().find(|departed| departed.agent.config().id == agent_id);
         let backend = self.agents.backend(agent_id).or_else(|| departed().map(|departed| &*departed.backend));
         backend.map(|backend| backend.files(sandbox)).unwrap_or_default()
+    }
+
+    /// Where the files of a sandbox of the agent at `/slave(N)` are.
+    pub fn files_at(&self, path: &str, sandbox: &Sandbox) -> Option<PathBuf> {
+        let agent = self.agents.at(path)?;
+        Some(self.files(&agent.config().id, sandbox))
+    }
+
+    /// The wall time at `now`, in seconds since the epoch.
+    pub fn timestamp(&self, now: Instant) -> f64 {
+        self.clock.timestamp(now)
     }
 
     /// What the agent at `/slave(N)` shows of itself.
