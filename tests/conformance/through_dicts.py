@@ -38,20 +38,36 @@ _REASONS = {
 }
 EXCLUDED = {name: reason for reason, names in _REASONS.items() for name in names.split()}
 """The reasons, by the names of scenarios."""
-ON_THE_REAL_MESOS = """
-    explicit_acknowledgements_release_the_next_update an_unacknowledged_update_comes_again_after_failover
-    one_offer_or_a_list_of_them what_stop_takes
-    every_call_inside_status_update a_callback_that_raises_aborts_the_driver
-    an_executor_is_told_who_it_is an_executor_dies_of_a_signal framework_messages_of_any_bytes
-    states_that_executors_may_tell an_update_with_fields_of_its_own
-    calls_while_running stop_with_failover_keeps_the_framework
-    the_form_of_an_offer offers_of_one_agent_together a_filter_blocks_only_what_was_refused_or_less
-    resources_are_reserved_and_unreserved reservations_with_reservation_refinement
-    an_operator_removes_the_framework maintenance_is_planned
-    explicit_reconciliation_of_a_known_task reconciliation_after_failover
-    failover_keeps_the_tasks a_second_scheduler_takes_over bad_frameworks_are_refused
-    suppress_and_revive
-    a_task_with_every_field_of_its_own a_running_task_is_killed_with_task_killing_state
-    bad_checks bad_task_groups
-""".split()
+ON_THE_REAL_MESOS = [
+    "explicit_acknowledgements_release_the_next_update",
+    "an_unacknowledged_update_comes_again_after_failover",
+    "one_offer_or_a_list_of_them",
+    "what_stop_takes",
+    "every_call_inside_status_update",
+    "a_callback_that_raises_aborts_the_driver",
+    "an_executor_is_told_who_it_is",
+    "an_executor_dies_of_a_signal",
+    "framework_messages_of_any_bytes",
+    "states_that_executors_may_tell",
+    "an_update_with_fields_of_its_own",
+    "calls_while_running",
+    "stop_with_failover_keeps_the_framework",
+    "the_form_of_an_offer",
+    "offers_of_one_agent_together",
+    "a_filter_blocks_only_what_was_refused_or_less",
+    "resources_are_reserved_and_unreserved",
+    "reservations_with_reservation_refinement",
+    "an_operator_removes_the_framework",
+    "maintenance_is_planned",
+    "explicit_reconciliation_of_a_known_task",
+    "reconciliation_after_failover",
+    "failover_keeps_the_tasks",
+    "a_second_scheduler_takes_over",
+    "bad_frameworks_are_refused",
+    "suppress_and_revive",
+    "a_task_with_every_field_of_its_own",
+    "a_running_task_is_killed_with_task_killing_state",
+    "bad_checks",
+    "bad_task_groups",
+]
 """Scenarios of every kind, which the tests play through dicts on the real Mesos too."""
