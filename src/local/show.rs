@@ -55,15 +55,21 @@ pub fn reserved_full(of: &Resources) -> Value {
 }
 
 /// Resources with all that a message says, in the formats before and since RESERVATION_REFINEMENT.
-#[allow(deprecated)]
 pub fn full(resources: &Resources, allocated_to: Option<&str>) -> Value {
+    endpoint(resources, allocated_to).iter().map(|resource| message("mesos.v1.Resource", resource)).collect()
+}
+
+/// Messages of resources that are in the formats before and since RESERVATION_REFINEMENT at once, as far as they can be
+/// (`convertResourceFormat` to `ENDPOINT` in `src/common/resources_utils.cpp`).
+#[allow(deprecated)]
+pub fn endpoint(resources: &Resources, allocated_to: Option<&str>) -> Vec<v1::Resource> {
     let format =
         |reservation_refinement| Format { reservation_refinement, allocated_to: allocated_to.map(str::to_owned) };
     let (old, new) = (resources.to_proto(&format(false)), resources.to_proto(&format(true)));
     let both = |(old, new): (v1::Resource, v1::Resource)| {
         let refined = new.reservations.len() > 1;
         let (role, reservation) = if refined { (None, None) } else { (old.role, old.reservation) };
-        message("mesos.v1.Resource", &v1::Resource { role, reservation, ..new })
+        v1::Resource { role, reservation, ..new }
     };
     old.into_iter().zip(new).map(both).collect()
 }
