@@ -61,15 +61,14 @@ def _error_as_dict(error: BaseException) -> dict[str, Any]:
 def _error_from_dict(fields: dict[str, Any]) -> BaseException:
     """Returns an exception of the same class if it is one that ``subprocess.Popen`` raises."""
     kind, text = fields["kind"], fields["text"]
-    known = getattr(builtins, kind, None)
     error: BaseException
     if "os" in fields and fields["os"][0] is not None:
         number, words, name = fields["os"]
         error = OSError(number, words, name) if name is not None else OSError(number, words)
     elif kind == "SubprocessError":
         error = subprocess.SubprocessError(text)
-    elif kind in ("OSError", "RuntimeError", "TypeError", "ValueError") and known is not None:
-        error = known(text)
+    elif kind in ("IndexError", "OSError", "RuntimeError", "TypeError", "ValueError"):
+        error = getattr(builtins, kind)(text)
     else:
         error = StartError(f"{kind}: {text}")
     error.child_traceback = fields["traceback"]  # type: ignore[attr-defined]

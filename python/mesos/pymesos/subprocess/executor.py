@@ -120,18 +120,16 @@ class ProcExecutor(Executor):
 
     def _launch(self, driver: MesosExecutorDriver, task: Any) -> None:
         task_id = task["task_id"]["value"]
-        streams: dict[int, Stream] = {}
+        address, keys, order = pickle.loads(decode_data(task["data"]))
         try:
-            address, keys, order = pickle.loads(decode_data(task["data"]))
-            options, kinds, preexec_fn = pickle.loads(order)
             streams = _connections(address, keys)
-        except Exception as error:
+        except OSError as error:
             self._forget(task_id)
-            logger.exception("Task %s cannot be run", task_id)
-            self._update(driver, task_id, "TASK_FAILED", message=f"not connected with its process: {error}")
+            place = ":".join(map(str, address))
+            self._update(driver, task_id, "TASK_FAILED", message=f"not connected with its process at {place}: {error}")
             return
         try:
-            process = _start(options, kinds, preexec_fn)
+            process = _start(*pickle.loads(order))
         except Exception as error:
             self._forget(task_id)
             report = Report(error=error)
