@@ -76,23 +76,48 @@ def recorded() -> dict[str, dict[str, Answer]]:
 
 def differences(expected: Answer, answer: Answer) -> list[str]:
     """The parts in which an answer is not as expected, a line each."""
-    return [
-        f"{part}: expected {json.dumps(expected.get(part))}\n{'':{len(part)}}       but got {json.dumps(answer.get(part))}"
-        for part in sorted({*expected, *answer})
-        if json.dumps(expected.get(part), sort_keys=part == "headers")
-        != json.dumps(answer.get(part), sort_keys=part == "headers")
-    ]
+    parts = sorted({*expected, *answer})
+    return [line for part in parts for line in unequal(part, expected.get(part, ABSENT), answer.get(part, ABSENT))]
+
+
+def unequal(path: str, expected: Any, found: Any) -> list[str]:
+    """What differs within a part: values, and the order of an object's members but for headers."""
+    if type(expected) is not type(found):
+        return [line(path, expected, found)]
+    if isinstance(expected, dict):
+        names = [*expected, *(name for name in found if name not in expected)]
+        lines = [
+            one
+            for name in names
+            for one in unequal(f"{path}.{name}", expected.get(name, ABSENT), found.get(name, ABSENT))
+        ]
+        if not lines and list(expected) != list(found) and path != "headers":
+            return [line(f"{path}, in its order", list(expected), list(found))]
+        return lines
+    if isinstance(expected, list) and len(expected) == len(found):
+        pairs = enumerate(zip(expected, found, strict=True))
+        return [one for at, (item, other) in pairs for one in unequal(f"{path}[{at}]", item, other)]
+    return [] if expected == found else [line(path, expected, found)]
+
+
+ABSENT = "(nothing)"
+
+
+def line(path: str, expected: Any, found: Any) -> str:
+    """How a difference is shown."""
+    return f"{path}: expected {json.dumps(expected)}\n{'':{len(path)}}       but got {json.dumps(found)}"
 
 
 def tables() -> dict[str, list[Request]]:
     """Every request, by API."""
-    from tests.requests import executor, operator, scheduler
+    from tests.requests import agent, executor, operator, scheduler
     from tests.requests.deliberate import DELIBERATE
 
     found = {
         "scheduler": scheduler.requests(),
         "executor": executor.requests(),
         "operator": operator.requests(),
+        "agent": agent.requests(),
     }
     for api, requests in found.items():
         names = [request.name for request in requests]

@@ -16,6 +16,7 @@ TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 TAKEN: Answer = {"status": 202, "headers": {}, "body": ""}
 
 BLANKS = "Blanks around the value of a header are no part of it (RFC 9110, 5.5)."
+BUILD = "The embedded cluster is no build of Mesos, so it has no date of one."
 CLOSES = "A server that closes a connection says so (RFC 9112, 9.6). Mesos closes it without a word."
 COUNT = "Mesos writes after a shared volume how often it is in a list, for itself alone."
 CRASH = "The real master crashes."
@@ -31,7 +32,6 @@ SECURITY = (
     "The embedded cluster runs commands for whoever reaches its port: docs/embedded-cluster.md has what it refuses."
 )
 TRAILERS = "Mesos takes trailers, which HTTP has (RFC 9112, 7.1.2), for a broken body."
-OPERATOR = "The embedded cluster's agents have no operator API, on which this path lands."
 UNKNOWN_TASK = "Mesos' agent never acknowledges an update of a task that it does not know, so the executor sends it again and again."
 
 
@@ -76,7 +76,14 @@ NO_TYPE = "Failed to validate scheduler::Call: Expecting 'type' to be present"
 NO_ID = "Failed to validate scheduler::Call: Expecting 'framework_id' to be present"
 UNPARSED = "Failed to parse body into Call protobuf"
 
-DELIBERATE = {
+VERSION = '{"type":"GET_VERSION","get_version":{"version_info":{"version":"1.11.0"}}}'
+
+DELIBERATE: dict[str, dict[str, Deliberate]] = {
+    "agent": {
+        "Connection: close": Deliberate(CLOSES, {"headers": {"Connection": "close", "Content-Type": "application/json"}}),
+        "GET_VERSION": Deliberate(BUILD, {"body": VERSION}),
+        "GET_VERSION in protobuf": Deliberate(BUILD, {"body": VERSION}),
+    },
     "scheduler": {
         "the method post": method("post"),
         "the method LONGMETHODNAME": method("LONGMETHODNAME"),
@@ -131,7 +138,6 @@ DELIBERATE = {
         ),
     },
     "executor": {
-        "MESSAGE with a path of another name": Deliberate(OPERATOR, refused(404, "404 Not Found.")),
         "MESSAGE with Connection: close": closes(),
         **{
             f"UPDATE of {task}": Deliberate(

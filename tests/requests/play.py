@@ -8,7 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 from tests.apache_mesos import ApacheMesos
-from tests.requests.scenes import AgentStage, EndpointStage, OperatorStage
+from tests.requests.agent_stage import AgentStage
+from tests.requests.scenes import EndpointStage, OperatorStage
 from tests.requests.stage import ExecutorStage, SchedulerStage, Stage
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     Answers = dict[str, dict[str, Answer]]
 
-STAGES: dict[str, type[Stage]] = {"scheduler": SchedulerStage, "executor": ExecutorStage}
-SCENES: dict[str, type[OperatorStage]] = {"operator": OperatorStage, "agent": AgentStage, "endpoints": EndpointStage}
+STAGES: dict[str, type[Stage]] = {"scheduler": SchedulerStage, "executor": ExecutorStage, "agent": AgentStage}
+SCENES: dict[str, type[OperatorStage]] = {"operator": OperatorStage, "endpoints": EndpointStage}
 
 
 def play(cluster: ApacheMesos | LocalCluster, chosen: dict[str, list[Request]], timed: str = "") -> Answers:
@@ -52,6 +53,8 @@ def play_table(cluster: ApacheMesos | LocalCluster, api: str, requests: list[Req
                 cluster.start()
                 stage = stage_of(cluster, api)
     stage.close()
+    if api in SCENES:
+        renewed(cluster)
     return answers
 
 

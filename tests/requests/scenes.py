@@ -125,23 +125,14 @@ class OperatorStage(Stage):
 
     def rest(self, request: Request, exchange: wire.Exchange, after: Callable[[wire.Exchange], Answer]) -> Answer:
         found = super().rest(request, exchange, after)
-        if "body" in found and self._kind(exchange) in {wire.JSON, wire.PROTOBUF}:
-            found["body"] = self.decoded(self._kind(exchange), found["body"])
+        data = found.pop("bytes", None)
+        kind = str(exchange.response.headers.get("Content-Type")) if exchange.response is not None else ""
+        if data is not None:
+            response = wire.RESPONSES[self.api].FromString(data)
+            found["body"] = json_format.MessageToDict(response, preserving_proto_field_name=True)
+        elif kind == wire.JSON and "body" in found:
+            found["body"] = wire.parsed(found["body"])
         return found
-
-    def _kind(self, exchange: wire.Exchange) -> str:
-        return str(exchange.response.headers.get("Content-Type")) if exchange.response is not None else ""
-
-    def text(self, exchange: wire.Exchange, body: bytes) -> str:
-        binary = self._kind(exchange) in {wire.PROTOBUF, "application/octet-stream"}
-        return body.decode("latin-1") if binary else super().text(exchange, body)
-
-    def decoded(self, kind: str, body: str) -> Any:
-        """A body as what it says."""
-        if kind == wire.JSON:
-            return wire.parsed(body)
-        response = wire.RESPONSES[self.api].FromString(body.encode("latin-1"))
-        return json_format.MessageToDict(response, preserving_proto_field_name=True)
 
     def normal(self, answer: Answer) -> Answer:
         found: Answer = normal_value("", super().normal(answer))
@@ -370,17 +361,6 @@ class Executor:
         path = self._stage.filled("/@agent-path/api/v1/executor")
         ids = {"framework_id": {"value": self._stage.filled("@framework")}, "executor_id": {"value": self._id}}
         return wire.post(self._stage.address, path, {"type": kind, **ids, **fields})
-
-
-class AgentStage(OperatorStage):
-    """The operator API of an agent."""
-
-    api, path = "agent", "/@agent-path/api/v1"
-
-    def _read(self, call: dict[str, Any]) -> Any:
-        exchange = wire.post(self.address, self.filled(self.path), json.loads(self.filled(json.dumps(call))))
-        with contextlib.closing(exchange):
-            return json.loads(exchange.body()) if exchange.status == 200 else exchange.status
 
 
 class EndpointStage(OperatorStage):

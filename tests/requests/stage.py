@@ -203,14 +203,12 @@ class Stage:
             body = exchange.body()
             if exchange.response is not None and exchange.response.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
-            found["body"] = self.text(exchange, body)
+            found["body"] = body.decode(errors="replace")
+            if exchange.response is not None and exchange.response.headers["Content-Type"] == wire.PROTOBUF:
+                found["bytes"] = body
             if request.again:
                 found["again"] = self.again(request, exchange)
         return {**found, **after(exchange)}
-
-    def text(self, exchange: wire.Exchange, body: bytes) -> str:
-        """A body as text."""
-        return body.decode(errors="replace")
 
     def is_stream(self, exchange: wire.Exchange) -> bool:
         return exchange.status == 200 and "Content-Type" in ((exchange.response and exchange.response.headers) or {})

@@ -111,11 +111,13 @@ pub fn from_protobuf<M: Message + Default>(full_name: &str, bytes: &[u8]) -> Res
     M::decode(bytes).map_err(failed)
 }
 
-/// Writes a message as JSON. Fields that are not set are in it if the proto files name a default, as Mesos writes them.
+/// Writes a message as JSON, as Mesos writes it. Fields that are not set are in it if the proto files name a default, and
+/// so are the empty lists of the state that the operator APIs tell.
 pub fn to_json<M: Message>(full_name: &str, message: &M) -> Vec<u8> {
     let mut dynamic = DynamicMessage::new(descriptor(full_name));
     dynamic.transcode_from(message).expect("the descriptors are of the same files as the types");
     proto2::forget_unknown_enums(&mut dynamic);
+    proto2::set_defaults(&mut dynamic);
     write(&write::Written(&dynamic))
 }
 

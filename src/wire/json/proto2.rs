@@ -61,6 +61,26 @@ pub fn forget_unknown_enums(message: &mut DynamicMessage) -> bool {
     found || !unknown.is_empty()
 }
 
+/// Sets the fields of which the proto files name a default and that are not deprecated (`JSON::protobuf` of stout).
+pub fn set_defaults(message: &mut DynamicMessage) {
+    for field in message.descriptor().fields() {
+        let declared = field.field_descriptor_proto();
+        let deprecated = declared.options.as_ref().is_some_and(|options| options.deprecated());
+        if declared.default_value.is_some() && !deprecated && !message.has_field(&field) {
+            let default = Value::default_value_for_field(&field);
+            message.set_field(&field, default);
+        }
+    }
+    for (_, value) in message.fields_mut() {
+        match value {
+            Value::Message(inner) => set_defaults(inner),
+            Value::List(items) => items.iter_mut().filter_map(Value::as_message_mut).for_each(set_defaults),
+            Value::Map(map) => map.values_mut().filter_map(Value::as_message_mut).for_each(set_defaults),
+            _ => {}
+        }
+    }
+}
+
 fn is_known(kind: &Kind, value: &Value) -> bool {
     match (kind, value) {
         (Kind::Enum(kind), Value::EnumNumber(number)) => kind.get_value(*number).is_some(),

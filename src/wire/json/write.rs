@@ -1,14 +1,26 @@
-//! JSON as Mesos writes it: the fields of a message in the order of the proto files, those of which the proto files name
-//! a default also if they are not set, and numbers as rapidjson writes them. Follows
-//! `3rdparty/stout/include/stout/{protobuf,jsonify}.hpp`.
+//! Messages as JSON, the way Mesos writes them: fields in the order of the proto files, numbers as rapidjson writes them,
+//! bytes in base64. Follows `json(ObjectWriter*, const Message&)` in `3rdparty/stout/include/stout/protobuf.hpp`, and
+//! `jsonifyGetTasks` and its kin in `src/master/readonly_handler.cpp`, which write lists even if they are empty.
 
 use std::io::{self, Write};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, ReflectMessage, Value};
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor};
+use prost_reflect::{ReflectMessage, Value};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::ser::{CharEscape, Formatter};
+
+/// Messages of the operator APIs whose lists are written even if they are empty.
+const WITH_LISTS: [&str; 7] = [
+    "mesos.v1.master.Response.GetAgents",
+    "mesos.v1.master.Response.GetExecutors",
+    "mesos.v1.master.Response.GetFrameworks",
+    "mesos.v1.master.Response.GetTasks",
+    "mesos.v1.agent.Response.GetExecutors",
+    "mesos.v1.agent.Response.GetFrameworks",
+    "mesos.v1.agent.Response.GetTasks",
+];
 
 /// Writes a value as Mesos would.
 pub fn write(value: &impl Serialize) -> Vec<u8> {
@@ -18,84 +30,86 @@ pub fn write(value: &impl Serialize) -> Vec<u8> {
     json
 }
 
-/// A message whose enums have no unknown numbers.
+/// A message that is to be written.
 pub struct Written<'a>(pub &'a DynamicMessage);
+
+/// A value of a field of this kind.
+struct Item<'a>(&'a Value, &'a Kind);
 
 impl Serialize for Written<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(message) = self;
+        let descriptor = message.descriptor();
+        let lists = WITH_LISTS.contains(&descriptor.full_name());
         let mut map = serializer.serialize_map(None)?;
-        for field in declared(self.0) {
-            map.serialize_entry(field.name(), &Item(&field.kind(), &self.0.get_field(&field)))?;
+        for field in declared(&descriptor) {
+            if message.has_field(&field) || (lists && field.is_list() && !is_deprecated(&field)) {
+                map.serialize_entry(field.name(), &Item(&message.get_field(&field), &field.kind()))?;
+            }
         }
         map.end()
     }
 }
 
-/// The fields to write, in the order of the proto file.
-fn declared(message: &DynamicMessage) -> impl Iterator<Item = FieldDescriptor> {
-    let descriptor = message.descriptor();
-    let fields = descriptor.descriptor_proto().field.iter();
-    let fields: Vec<_> = fields.filter_map(|field| descriptor.get_field_by_name(field.name())).collect();
-    fields.into_iter().filter(|field| message.has_field(field) || has_default(field))
-}
-
-/// Whether the proto file names a default of a field that is not deprecated.
-fn has_default(field: &FieldDescriptor) -> bool {
-    let declared = field.field_descriptor_proto();
-    declared.default_value.is_some() && !declared.options.as_ref().is_some_and(|options| options.deprecated())
-}
-
-/// One field's value, or a part of it.
-struct Item<'a>(&'a Kind, &'a Value);
-
 impl Serialize for Item<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(kind, value) = *self;
+        let Self(value, kind) = *self;
         match value {
             Value::Bool(value) => serializer.serialize_bool(*value),
             Value::I32(number) => serializer.serialize_i32(*number),
             Value::I64(number) => serializer.serialize_i64(*number),
             Value::U32(number) => serializer.serialize_u32(*number),
             Value::U64(number) => serializer.serialize_u64(*number),
-            Value::F32(number) => double(f64::from(*number), serializer),
-            Value::F64(number) => double(*number, serializer),
+            Value::F32(number) => number_or_name(serializer, (*number).into()),
+            Value::F64(number) => number_or_name(serializer, *number),
             Value::String(text) => serializer.serialize_str(text),
-            Value::Bytes(bytes) => serializer.serialize_str(&BASE64.encode(bytes)),
+            Value::Bytes(bytes) => serializer.collect_str(&Base64Display::new(bytes, &STANDARD)),
             Value::EnumNumber(number) => match kind.as_enum().and_then(|kind| kind.get_value(*number)) {
                 Some(value) => serializer.serialize_str(value.name()),
                 None => serializer.serialize_i32(*number),
             },
-            Value::Message(inner) => Written(inner).serialize(serializer),
-            Value::List(items) => serializer.collect_seq(items.iter().map(|item| Item(kind, item))),
-            Value::Map(map) => {
-                let Kind::Message(entry) = kind else { return serializer.serialize_unit() };
-                let kind = entry.map_entry_value_field().kind();
-                let mut items: Vec<_> = map.iter().map(|(key, value)| (name(key), value)).collect();
-                items.sort_by(|(one, _), (other, _)| one.cmp(other));
-                serializer.collect_map(items.into_iter().map(|(key, value)| (key, Item(&kind, value))))
+            Value::Message(message) => Written(message).serialize(serializer),
+            Value::List(items) => serializer.collect_seq(items.iter().map(|item| Item(item, kind))),
+            Value::Map(entries) => {
+                let kind = kind.as_message().map(|entry| entry.map_entry_value_field().kind());
+                let kind = kind.unwrap_or(Kind::Bytes);
+                let mut entries: Vec<_> = entries.iter().map(|(key, value)| (key_of(key), Item(value, &kind))).collect();
+                entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+                serializer.collect_map(entries)
             }
         }
     }
 }
 
-/// Mesos ends at a number that JSON does not have. These are the names that it reads.
-fn double<S: Serializer>(number: f64, serializer: S) -> Result<S::Ok, S::Error> {
+/// JSON has no words for these, so they are text.
+fn number_or_name<S: Serializer>(serializer: S, number: f64) -> Result<S::Ok, S::Error> {
     match number {
         number if number.is_finite() => serializer.serialize_f64(number),
         number if number.is_nan() => serializer.serialize_str("NaN"),
-        number => serializer.serialize_str(if number > 0.0 { "Infinity" } else { "-Infinity" }),
+        number if number > 0.0 => serializer.serialize_str("Infinity"),
+        _ => serializer.serialize_str("-Infinity"),
     }
 }
 
-fn name(key: &MapKey) -> String {
+fn key_of(key: &MapKey) -> String {
     match key {
-        MapKey::String(text) => text.clone(),
-        MapKey::Bool(value) => value.to_string(),
-        MapKey::I32(number) => number.to_string(),
-        MapKey::I64(number) => number.to_string(),
-        MapKey::U32(number) => number.to_string(),
-        MapKey::U64(number) => number.to_string(),
+        MapKey::Bool(key) => key.to_string(),
+        MapKey::I32(key) => key.to_string(),
+        MapKey::I64(key) => key.to_string(),
+        MapKey::U32(key) => key.to_string(),
+        MapKey::U64(key) => key.to_string(),
+        MapKey::String(key) => key.clone(),
     }
+}
+
+/// The fields of a message in the order of the proto file; those of a descriptor come by their numbers.
+fn declared(descriptor: &MessageDescriptor) -> impl Iterator<Item = FieldDescriptor> {
+    let fields = descriptor.descriptor_proto().field.iter();
+    fields.filter_map(|field| descriptor.get_field(u32::try_from(field.number()).ok()?))
+}
+
+fn is_deprecated(field: &FieldDescriptor) -> bool {
+    field.field_descriptor_proto().options.as_ref().is_some_and(|options| options.deprecated())
 }
 
 /// How rapidjson writes numbers and what it escapes.
