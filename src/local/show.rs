@@ -55,8 +55,13 @@ pub fn reserved_full(of: &Resources) -> Value {
 }
 
 /// Resources with all that a message says, in the formats before and since RESERVATION_REFINEMENT.
-#[allow(deprecated)]
 pub fn full(resources: &Resources, allocated_to: Option<&str>) -> Value {
+    full_list(resources, allocated_to).into()
+}
+
+/// As [`full`], each by itself.
+#[allow(deprecated)]
+pub fn full_list(resources: &Resources, allocated_to: Option<&str>) -> Vec<Value> {
     let format =
         |reservation_refinement| Format { reservation_refinement, allocated_to: allocated_to.map(str::to_owned) };
     let (old, new) = (resources.to_proto(&format(false)), resources.to_proto(&format(true)));

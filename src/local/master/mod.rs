@@ -20,6 +20,7 @@ mod quota;
 mod reconcile;
 mod reregistration;
 mod resource_rules;
+mod role_views;
 mod seen;
 mod state;
 mod tasks;
@@ -43,6 +44,7 @@ pub use agents::AgentRecord;
 pub use config::{ALLOCATION_INTERVAL, Config, MAX_COMPLETED_FRAMEWORKS, MAX_COMPLETED_TASKS};
 pub use framework::Framework;
 use inverse_offers::InverseOffers;
+pub use state::TaskFilter;
 pub use validation::{OfFramework, Request, call as validate};
 
 /// `DEFAULT_HEARTBEAT_INTERVAL` in `src/master/constants.hpp`.
