@@ -72,6 +72,8 @@ EXCEPTIONS = (
     Exception_(r".*: no git_(sha|tag)", "the embedded cluster is not built from Mesos' repository"),
     Exception_(r".*/flags: no \w+", "flags of parts that the embedded cluster does not have are left out"),
 )
+# What the real one keeps in hash maps.
+UNORDERED = ("resources", "reserved_resources_full", "guarantees", "limits")
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
@@ -98,6 +100,8 @@ def plain(value: Any, address: str, names: dict[str, str]) -> Any:
         text = text.replace(known, name)
     port = address.rpartition(":")[2]
     text = text.replace(address, "ADDRESS").replace(f'"port": {port}', '"port": "PORT"')
+    # Sandboxes are below the directory of an agent.
+    text = re.sub(r'"/[^" ]*?/(?=(?:work|slaves)/slaves/)', '"WORK/', text)
     text = re.sub(rf"{UUID}(-O\d+)?", "ID", text)
     return without_boot(json.loads(text))
 
@@ -114,10 +118,9 @@ def without_boot(value: Any) -> Any:
 
 def order(item: dict[str, Any]) -> str:
     """What a list of objects is sorted by: the real one keeps many in hash maps."""
-    for key in ("id", "task_id", "executor_id", "role"):
-        if isinstance(item.get(key), str):
-            return str(item[key])
-    return json.dumps(item) if "timestamp" not in item else "0"
+    known = [str(item[key]) for key in ("id", "task_id", "executor_id", "name", "role") if isinstance(item.get(key), str)]
+    # Statuses keep their order.
+    return json.dumps([known, item if known else {}], sort_keys=True) if "timestamp" not in item else ""
 
 
 def differences(real: Any, ours: Any, place: str) -> list[str]:
@@ -126,7 +129,7 @@ def differences(real: Any, ours: Any, place: str) -> list[str]:
         found = [f"{place}: no {key}" for key in real if key not in ours]
         found += [f"{place}: {key} is not the real one's" for key in ours if key not in real]
         both = [key for key in real if key in ours]
-        if not place.endswith("resources") and both != [key for key in ours if key in real]:
+        if not place.endswith(UNORDERED) and both != [key for key in ours if key in real]:
             found.append(f"{place}: the order is {both} on the real one, not {[key for key in ours if key in real]}")
         for key in both:
             found += differences(real[key], ours[key], f"{place}/{key}")

@@ -195,6 +195,9 @@ def names(address: str) -> dict[str, str]:
     state = get(address, "/state")
     agents = sorted(state["slaves"], key=lambda slave: str(slave["id"]))
     named = {slave["id"]: f"AGENT-{number}" for number, slave in enumerate(agents)}
+    # The real one's agents register in any order.
+    for number, slave in enumerate(agents):
+        named[slave["pid"].partition("@")[0] + "@"] = f"PATH-{number}@"
     for framework in state["frameworks"] + state["completed_frameworks"]:
         named[framework["id"]] = f"FRAMEWORK-{framework['name']}"
     return named

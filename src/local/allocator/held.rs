@@ -27,9 +27,17 @@ impl Allocator {
 
     /// What is offered to and used by a role and those below it. Of ranges and sets, how many there are.
     pub fn held_below(&self, role: &str) -> (Quantities, Quantities) {
+        // Of each framework at a time: a range that it has of several agents is one.
+        let mut by_framework: BTreeMap<&str, OfRole> = BTreeMap::new();
+        for (framework_id, held) in self.agents.values().flat_map(|agent| &agent.held) {
+            for (_, held) in held.iter().filter(|(holder, _)| roles::covers(role, holder)) {
+                let sum = by_framework.entry(framework_id).or_default();
+                sum.offered.add(&held.offered);
+                sum.used.add(&held.used);
+            }
+        }
         let (mut offered, mut used) = (Quantities::default(), Quantities::default());
-        let held = self.agents.values().flat_map(|agent| agent.held.values()).flatten();
-        for (_, held) in held.filter(|(holder, _)| roles::covers(role, holder)) {
+        for held in by_framework.values() {
             offered.add(&Quantities::of_all(&held.offered));
             used.add(&Quantities::of_all(&held.used));
         }

@@ -2,10 +2,11 @@
 //! `_registerSlave`, `_reregisterSlave`, `markUnreachable`, `removeSlave` and `__removeSlave` in `src/master/master.cpp`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::framework::Task;
-use super::{Master, Output};
+use super::{Master, Output, operator};
 use crate::local::allocator::Was;
 use crate::local::messages::{ConnectionId, ToAgent, is_terminal};
 use crate::local::resources::Resources;
@@ -27,6 +28,10 @@ pub struct AgentRecord {
     /// The last part of its URL, `slave(1)`.
     pub path: String,
     pub registered_time: f64,
+    /// When it registered again, if it did since the master was started.
+    pub reregistered_time: Option<f64>,
+    /// When it was told to drain.
+    pub drain_started: Option<f64>,
     /// Whether its resources are kept from frameworks.
     pub deactivated: bool,
     /// How far it is drained of tasks.
@@ -215,7 +220,7 @@ impl Master {
         self.remove_agent(now, agent_id, "a new agent registered at the same address");
     }
 
-    fn remove_agent(&mut self, now: Instant, agent_id: &str, cause: &str) {
+    pub(super) fn remove_agent(&mut self, now: Instant, agent_id: &str, cause: &str) {
         let Some(agent) = self.agents.get(agent_id) else { return };
         let why = format!("Agent {} removed: {cause}", agent.info.hostname);
         self.depart(now, agent_id, Departure::Removed, &why);
@@ -265,6 +270,7 @@ impl Master {
         }
         self.rescind_offers_of(agent_id);
         self.rescind_inverse_offers_of(agent_id);
+        self.subscribers.publish(&mut self.outputs, || operator::agent_removed(agent_id));
         self.tell_agent_lost(agent_id);
     }
 
@@ -278,7 +284,7 @@ impl Master {
         let here = framework.tasks.iter().filter(|(_, task)| task.agent_id == agent_id);
         let ids: Vec<String> = here.map(|(task_id, _)| task_id.clone()).collect();
         let tasks: Vec<Task> =
-            ids.iter().filter_map(|task_id| framework.tasks.remove(task_id)).map(|task| *task).collect();
+            ids.iter().filter_map(|task_id| framework.tasks.remove(task_id)).map(Arc::unwrap_or_clone).collect();
         for task in tasks.iter().filter(|task| !task.released) {
             self.allocator.recover(framework_id, agent_id, &task.role, &task.resources, Was::Used);
         }
@@ -314,17 +320,19 @@ impl Master {
             ..self.made(now, &task, state, reason, why)
         };
         let was_over = is_terminal(task.state);
-        task.update(&status, if was_over { task.state } else { state });
+        if task.update(&status, if was_over { task.state } else { state }) {
+            self.publish_task_updated(framework_id, &status, task.latest);
+        }
         task.released = true;
         let most = self.config.max_completed_tasks_per_framework;
         if let Some(framework) = self.frameworks.get_mut(framework_id) {
             if unreachable {
-                framework.unreachable_tasks.insert(task.info.task_id.value.clone(), task);
+                framework.unreachable_tasks.insert(task.info.task_id.value.clone(), Arc::new(task));
                 while framework.unreachable_tasks.len() > MAX_UNREACHABLE_TASKS {
                     framework.unreachable_tasks.pop_first();
                 }
             } else {
-                framework.add_completed(task, most);
+                framework.add_completed(Arc::new(task), most);
             }
         }
         self.send_update(framework_id, status);
@@ -381,9 +389,11 @@ impl Master {
             for mut task in self.take_unreachable(&framework_id, agent_id) {
                 let state = if aware { TaskState::TaskGoneByOperator } else { TaskState::TaskLost };
                 let status = self.made(now, &task, state, reason, WHY);
-                task.update(&status, state);
+                if task.update(&status, state) {
+                    self.publish_task_updated(&framework_id, &status, task.latest);
+                }
                 if let Some(framework) = self.frameworks.get_mut(&framework_id) {
-                    framework.add_completed(task, most);
+                    framework.add_completed(Arc::new(task), most);
                 }
                 self.send_update(&framework_id, status);
             }
@@ -396,7 +406,7 @@ impl Master {
         let all = std::mem::take(&mut framework.unreachable_tasks);
         let (here, rest): (BTreeMap<_, _>, _) = all.into_iter().partition(|(_, task)| task.agent_id == agent_id);
         framework.unreachable_tasks = rest;
-        here.into_values().collect()
+        here.into_values().map(Arc::unwrap_or_clone).collect()
     }
 
     /// A master is started again, or another one is elected, which has another id. It knows no framework and no task.
@@ -408,6 +418,7 @@ impl Master {
         for framework in former.frameworks.values() {
             self.outputs.extend(framework.connection.as_ref().map(|connection| Output::Close(connection.id)));
         }
+        self.outputs.extend(former.subscribers.connections().map(Output::Close));
         self.outputs.push_back(Output::Noted { kind: "master_restarted", framework_id: None, agent_id: None });
         if !memory {
             return;
@@ -419,7 +430,8 @@ impl Master {
         self.absent.recovered_due = (!self.absent.recovered.is_empty()).then_some(due);
         former.weights.iter().for_each(|(role, weight)| self.allocator.set_weight(role, *weight));
         former.quotas.iter().for_each(|(role, quota)| self.allocator.set_quota(role, quota.clone()));
-        (self.weights, self.quotas, self.schedule) = (former.weights, former.quotas, former.schedule);
+        (self.weights, self.quotas) = (former.weights, former.quotas);
+        (self.schedule, self.down) = (former.schedule, former.down);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What `/roles` shows. Follows `Master::knownRoles` and `Master::RoleResourceBreakdown` in `src/master/master.cpp`.
+//! What `/roles` shows. Follows `Master::ReadOnlyHandler::roles`, and `Master::RoleResourceBreakdown` in `src/master/master.cpp`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::Master;
 use crate::local::allocator::{Quantities, Quota};
-use crate::local::roles::UNRESERVED;
 
 impl Master {
     /// `/roles`.
@@ -38,7 +37,7 @@ impl Master {
                 "frameworks": members.get(name).into_iter().flatten().collect::<Vec<_>>(),
             })
         };
-        json!({ "roles": self.known_roles(&members).iter().map(role).collect::<Vec<_>>() })
+        json!({ "roles": self.known_roles().iter().map(role).collect::<Vec<_>>() })
     }
 
     /// The frameworks that are in a role, or hold something in it.
@@ -56,21 +55,6 @@ impl Master {
             }
         }
         members
-    }
-
-    /// The roles that there are, or that anything is about, with those above them.
-    fn known_roles(&self, members: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
-        let mut known: BTreeSet<String> = match &self.config.roles {
-            Some(roles) => roles.iter().cloned().chain([UNRESERVED.to_owned()]).collect(),
-            None => {
-                let reserved = self.agents.values().flat_map(|agent| agent.total.reservations().into_keys());
-                let set = self.weights.keys().chain(self.quotas.keys());
-                members.keys().chain(set).cloned().chain(reserved).collect()
-            }
-        };
-        let above = known.iter().flat_map(|role| role.match_indices('/').filter_map(|(at, _)| role.get(..at)));
-        known.extend(above.map(str::to_owned).collect::<Vec<_>>());
-        known
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::framework::{Framework, Task};
-use super::{AgentRecord, MASTER_CAPABILITY_NAMES, MESOS_VERSION, Master};
+use super::framework::{ExecutorRecord, Framework, Task};
+use super::{AgentRecord, MASTER_CAPABILITY_NAMES, MESOS_VERSION, Master, OfferRecord, Shown};
 use crate::local::allocator::OfRole;
 use crate::local::messages::is_terminal;
 use crate::local::resources::Resources;
@@ -32,39 +33,49 @@ const COUNTED: [TaskState; 10] = [
 
 impl Master {
     /// `/state`.
-    pub fn state(&self) -> Value {
+    pub fn state(&self) -> Shown {
         let inactive = self.agents.values().filter(|agent| !agent.is_active()).count();
-        let mut state = json!({
-            "version": MESOS_VERSION,
-            "build_date": "",
-            "build_time": 0.0,
-            "build_user": "remesos",
-            "start_time": self.start_time,
-            "elected_time": self.start_time,
-            "id": self.id,
-            "pid": self.pid(),
-            "hostname": self.config.hostname,
-            "capabilities": MASTER_CAPABILITY_NAMES,
-            "activated_slaves": self.agents.len().saturating_sub(inactive) as f64,
-            "deactivated_slaves": inactive as f64,
-            "unreachable_slaves": self.absent.unreachable.len() as f64,
-        });
         let domain = self.config.domain.as_ref().map(show::domain);
-        show::add(&mut state, "domain", domain.clone());
-        state["leader"] = json!(self.pid());
-        state["leader_info"] = json!({
+        let mut leader = json!({
             "id": self.id, "pid": self.pid(), "port": self.config.address.port(), "hostname": self.config.hostname,
         });
-        show::add(&mut state["leader_info"], "domain", domain);
-        show::add(&mut state, "cluster", self.config.cluster.as_deref().map(Value::from));
-        state["flags"] = json!(self.config.flags);
-        state["slaves"] = self.agents.iter().map(|(id, agent)| self.agent_json(id, agent)).collect();
-        state["recovered_slaves"] = self.recovered_json(None);
-        state["frameworks"] = self.frameworks.values().map(|f| self.framework_json(f)).collect();
-        state["completed_frameworks"] = self.completed.iter().map(|f| self.framework_json(f)).collect();
-        state["orphan_tasks"] = json!([]);
-        state["unregistered_frameworks"] = json!([]);
-        state
+        show::add(&mut leader, "domain", domain.clone());
+        let members = [
+            ("version", Some(json!(MESOS_VERSION))),
+            ("build_date", Some(json!(""))),
+            ("build_time", Some(json!(0.0))),
+            ("build_user", Some(json!("remesos"))),
+            ("start_time", Some(json!(self.start_time))),
+            ("elected_time", Some(json!(self.start_time))),
+            ("id", Some(json!(self.id))),
+            ("pid", Some(json!(self.pid()))),
+            ("hostname", Some(json!(self.config.hostname))),
+            ("capabilities", Some(json!(MASTER_CAPABILITY_NAMES))),
+            ("activated_slaves", Some(json!(self.agents.len().saturating_sub(inactive) as f64))),
+            ("deactivated_slaves", Some(json!(inactive as f64))),
+            ("unreachable_slaves", Some(json!(self.absent.unreachable.len() as f64))),
+            ("domain", domain),
+            ("leader", Some(json!(self.pid()))),
+            ("leader_info", Some(leader)),
+            ("cluster", self.config.cluster.as_deref().map(Value::from)),
+            ("flags", Some(json!(self.config.flags))),
+            ("slaves", Some(self.agents.iter().map(|(id, agent)| self.agent_json(id, agent)).collect())),
+            ("recovered_slaves", Some(self.recovered_json(None))),
+        ];
+        let made = members.into_iter().filter_map(|(name, value)| Some((name, Shown::Made(value?))));
+        let frameworks = self.shown_frameworks(None).into_iter();
+        let gone = [("orphan_tasks", json!([]).into()), ("unregistered_frameworks", json!([]).into())];
+        Shown::Object(made.chain(frameworks).chain(gone).collect())
+    }
+
+    /// The frameworks and the completed ones, all or one.
+    fn shown_frameworks(&self, only: Option<&str>) -> [(&'static str, Shown); 2] {
+        let wanted = |framework: &&Framework| only.is_none_or(|only| only == framework.id());
+        let shown = |framework| self.shown_framework(framework);
+        [
+            ("frameworks", Shown::List(self.frameworks.values().filter(wanted).map(shown).collect())),
+            ("completed_frameworks", Shown::List(self.completed.iter().filter(wanted).map(shown).collect())),
+        ]
     }
 
     /// `/flags`.
@@ -97,7 +108,7 @@ impl Master {
     }
 
     /// `/state-summary`.
-    pub fn summary(&self) -> Value {
+    pub fn summary(&self) -> Shown {
         let mut agents: BTreeMap<&str, Sums> = BTreeMap::new();
         let mut frameworks: Vec<(&Framework, Sums)> = Vec::new();
         for framework in self.frameworks.values() {
@@ -114,36 +125,37 @@ impl Master {
             frameworks.push((framework, sums));
         }
         let agent = |(id, agent): (&String, &AgentRecord)| {
+            let mut json = self.agent_json(id, agent);
             let sums = agents.get(id.as_str()).cloned().unwrap_or_default();
-            sums.add_to(self.agent_json(id, agent), "framework_ids")
+            sums.members("framework_ids").for_each(|(name, value)| json[name] = value);
+            json
         };
-        let mut summary = json!({ "hostname": self.config.hostname });
-        show::add(&mut summary, "cluster", self.config.cluster.as_deref().map(Value::from));
-        summary["slaves"] = self.agents.iter().map(agent).collect();
-        let framework =
-            |(framework, sums): &(&Framework, Sums)| sums.add_to(self.framework_summary(framework), "slave_ids");
-        summary["frameworks"] = frameworks.iter().map(framework).collect();
-        summary
+        let framework = |(framework, sums): &(&Framework, Sums)| {
+            let sums = sums.members("slave_ids").map(|(name, value)| (name, value.into()));
+            Shown::Object(self.framework_summary(framework).into_iter().chain(sums).collect())
+        };
+        let cluster = self.config.cluster.as_deref().map(|cluster| ("cluster", json!(cluster).into()));
+        let mut members = vec![("hostname", json!(self.config.hostname).into())];
+        members.extend(cluster);
+        members.push(("slaves", self.agents.iter().map(agent).collect::<Value>().into()));
+        members.push(("frameworks", Shown::List(frameworks.iter().map(framework).collect())));
+        Shown::Object(members)
     }
 
     /// `/frameworks`, all or one.
-    pub fn frameworks_json(&self, only: Option<&str>) -> Value {
-        let wanted = |framework: &&Framework| only.is_none_or(|only| only == framework.id());
-        let (frameworks, completed) = (self.frameworks.values(), self.completed.iter());
-        json!({
-            "frameworks": frameworks.filter(wanted).map(|f| self.framework_json(f)).collect::<Vec<_>>(),
-            "completed_frameworks": completed.filter(wanted).map(|f| self.framework_json(f)).collect::<Vec<_>>(),
-            "unregistered_frameworks": [],
-        })
+    pub fn frameworks_json(&self, only: Option<&str>) -> Shown {
+        let frameworks = self.shown_frameworks(only).into_iter();
+        Shown::Object(frameworks.chain([("unregistered_frameworks", json!([]).into())]).collect())
     }
 
     /// `/tasks`.
-    pub fn tasks_json(&self, filter: &TaskFilter) -> Value {
-        let mut tasks: Vec<(String, &Task)> = Vec::new();
+    pub fn tasks_json(&self, filter: &TaskFilter) -> Shown {
+        let mut tasks: Vec<(Arc<str>, &Arc<Task>)> = Vec::new();
         for framework in self.frameworks() {
-            let id = framework.id();
-            if filter.framework_id.as_ref().is_none_or(|only| *only == id) {
-                let wanted = |task: &&Task| filter.task_id.as_ref().is_none_or(|id| *id == task.info.task_id.value);
+            let id: Arc<str> = framework.id().into();
+            if filter.framework_id.as_ref().is_none_or(|only| **only == *id) {
+                let wanted =
+                    |task: &&Arc<Task>| filter.task_id.as_ref().is_none_or(|id| *id == task.info.task_id.value);
                 tasks.extend(framework.all_tasks().filter(wanted).map(|task| (id.clone(), task)));
             }
         }
@@ -152,7 +164,8 @@ impl Master {
             if filter.oldest_first { order } else { order.reverse() }
         });
         let part = tasks.get(filter.part(tasks.len())).unwrap_or_default();
-        json!({ "tasks": part.iter().map(|(id, task)| task_json(id, task)).collect::<Vec<_>>() })
+        let part = part.iter().map(|(id, task)| (id.clone(), Arc::clone(task))).collect();
+        Shown::Object(vec![("tasks", Shown::Tasks(part))])
     }
 
     /// What is told of an agent whether it is registered or not (`json(ObjectWriter*, const SlaveInfo&)`).
@@ -171,6 +184,7 @@ impl Master {
         let mut json = self.agent_info(id, &agent.info);
         json["pid"] = json!(format!("{}@{}", agent.path, self.config.address));
         json["registered_time"] = json!(agent.registered_time);
+        show::add(&mut json, "reregistered_time", agent.reregistered_time.map(Value::from));
         json["resources"] = show::resources(&agent.total);
         json["used_resources"] = show::resources(&self.used(id));
         json["offered_resources"] = show::resources(&self.offered(id));
@@ -180,24 +194,29 @@ impl Master {
         json["deactivated"] = json!(agent.deactivated);
         json["version"] = json!(MESOS_VERSION);
         json["capabilities"] = json!(show::AGENT_CAPABILITIES);
-        show::add(&mut json, "drain_info", agent.drain.as_ref().map(|info| show::message("mesos.v1.DrainInfo", info)));
+        if let Some(info) = &agent.drain {
+            json["drain_info"] = show::message("mesos.v1.DrainInfo", info);
+            show::add(&mut json, "estimated_drain_start_time_seconds", agent.drain_started.map(Value::from));
+        }
         json
     }
 
-    fn framework_summary(&self, framework: &Framework) -> Value {
+    fn framework_summary(&self, framework: &Framework) -> Vec<(&'static str, Shown)> {
         let (used, offered) = self.held_by(framework);
-        json!({
-            "id": framework.id(),
-            "name": framework.info.name,
-            "used_resources": show::resources(&used),
-            "offered_resources": show::resources(&offered),
-            "capabilities": framework.info.capabilities.iter().map(|c| c.r#type().as_str_name()).collect::<Vec<_>>(),
-            "hostname": framework.info.hostname(),
-            "webui_url": framework.info.webui_url(),
-            "active": framework.connection.is_some(),
-            "connected": framework.connection.is_some(),
-            "recovered": framework.recovered,
-        })
+        let capabilities = framework.info.capabilities.iter().map(|c| c.r#type().as_str_name()).collect::<Vec<_>>();
+        let members = [
+            ("id", json!(framework.id())),
+            ("name", json!(framework.info.name)),
+            ("used_resources", show::resources(&used)),
+            ("offered_resources", show::resources(&offered)),
+            ("capabilities", json!(capabilities)),
+            ("hostname", json!(framework.info.hostname())),
+            ("webui_url", json!(framework.info.webui_url())),
+            ("active", json!(framework.connection.is_some())),
+            ("connected", json!(framework.connection.is_some())),
+            ("recovered", json!(framework.recovered)),
+        ];
+        members.map(|(name, value)| (name, value.into())).into()
     }
 
     fn held_by(&self, framework: &Framework) -> (Resources, Resources) {
@@ -209,62 +228,62 @@ impl Master {
         (used, offered)
     }
 
-    fn framework_json(&self, framework: &Framework) -> Value {
-        let id = framework.id();
+    fn shown_framework(&self, framework: &Framework) -> Shown {
+        let info = &framework.info;
+        let id: Arc<str> = framework.id().into();
         let (mut held, offered) = self.held_by(framework);
         held.add(&offered);
-        let tasks = |tasks: &mut dyn Iterator<Item = &Task>| tasks.map(|t| task_json(&id, t)).collect::<Value>();
-        let (done, live): (Vec<_>, Vec<_>) = framework.live_tasks().partition(|task| is_terminal(task.state));
-        let mut json = self.framework_summary(framework);
-        json["user"] = json!(framework.info.user);
-        json["failover_timeout"] = json!(framework.info.failover_timeout());
-        json["checkpoint"] = json!(framework.info.checkpoint());
-        json["registered_time"] = json!(framework.registered_time);
-        json["unregistered_time"] = json!(framework.unregistered_time.unwrap_or(0.0));
-        show::add(&mut json, "principal", framework.info.principal.as_deref().map(Value::from));
-        json["resources"] = show::resources(&held);
-        show::add(&mut json, "reregistered_time", framework.reregistered_time.map(Value::from));
-        let (name, roles) = show::roles(&framework.info);
-        json[name] = roles;
-        json["tasks"] = tasks(&mut live.into_iter().chain(done));
-        json["unreachable_tasks"] = tasks(&mut framework.unreachable_tasks.values());
-        json["completed_tasks"] = tasks(&mut framework.completed_tasks.iter());
-        let offers = self.offers.iter().filter(|(_, offer)| offer.framework_id == id);
-        json["offers"] = offers
-            .map(|(offer_id, offer)| {
-                json!({
-                    "id": offer_id,
-                    "framework_id": id,
-                    "allocation_info": { "role": offer.role },
-                    "slave_id": offer.agent_id,
-                    "resources": show::resources(&offer.resources),
-                })
-            })
-            .collect();
-        let executor = |((agent_id, _), executor): (&(String, String), &super::framework::ExecutorRecord)| {
+        let mut members = self.framework_summary(framework);
+        let mut add = |name, value: Value| members.push((name, value.into()));
+        add("user", json!(info.user));
+        add("failover_timeout", json!(info.failover_timeout()));
+        add("checkpoint", json!(info.checkpoint()));
+        add("registered_time", json!(framework.registered_time));
+        add("unregistered_time", json!(framework.unregistered_time.unwrap_or(0.0)));
+        if let Some(principal) = &info.principal {
+            add("principal", json!(principal));
+        }
+        add("resources", show::resources(&held));
+        if let Some(time) = framework.reregistered_time {
+            add("reregistered_time", json!(time));
+        }
+        let (name, roles) = show::roles(info);
+        add(name, roles);
+        let tasks = |tasks: &mut dyn Iterator<Item = &Arc<Task>>| {
+            Shown::Tasks(tasks.map(|task| (id.clone(), Arc::clone(task))).collect())
+        };
+        let (done, live): (Vec<_>, Vec<_>) = framework.tasks.values().partition(|task| is_terminal(task.state));
+        members.push(("tasks", tasks(&mut live.into_iter().chain(done))));
+        members.push(("unreachable_tasks", tasks(&mut framework.unreachable_tasks.values())));
+        members.push(("completed_tasks", tasks(&mut framework.completed_tasks.iter())));
+        members.push(("offers", self.offers_json(&id).into()));
+        let executor = |((agent_id, _), executor): (&(String, String), &ExecutorRecord)| {
             let mut json = show::executor(&executor.info, &executor.role, &executor.resources);
             json["slave_id"] = json!(agent_id);
             json
         };
-        json["executors"] = framework.executors.iter().map(executor).collect();
-        show::add(&mut json, "labels", framework.info.labels.as_ref().map(show::labels));
+        members.push(("executors", framework.executors.iter().map(executor).collect::<Value>().into()));
+        members.extend(info.labels.as_ref().map(|labels| ("labels", show::labels(labels).into())));
         let constraints = framework.offer_constraints.as_ref();
         let constraints = constraints.map(|given| show::message("mesos.v1.scheduler.OfferConstraints", given));
-        json["offer_constraints"] = constraints.unwrap_or_else(|| json!({}));
-        json
+        members.push(("offer_constraints", constraints.unwrap_or_else(|| json!({})).into()));
+        Shown::Object(members)
     }
-}
 
-fn task_json(framework_id: &str, task: &Task) -> Value {
-    show::task(&show::Task {
-        info: &task.info,
-        framework_id,
-        agent_id: &task.agent_id,
-        state: task.state,
-        role: &task.role,
-        resources: &task.resources,
-        statuses: &task.statuses,
-    })
+    /// The offers that a framework has.
+    fn offers_json(&self, framework_id: &str) -> Value {
+        let offers = self.offers.iter().filter(|(_, offer)| offer.framework_id == framework_id);
+        let offer = |(offer_id, offer): (&String, &OfferRecord)| {
+            json!({
+                "id": offer_id,
+                "framework_id": framework_id,
+                "allocation_info": { "role": offer.role },
+                "slave_id": offer.agent_id,
+                "resources": show::resources(&offer.resources),
+            })
+        };
+        offers.map(offer).collect()
+    }
 }
 
 /// How many tasks are in which state, and what else they belong to.
@@ -275,12 +294,11 @@ struct Sums {
 }
 
 impl Sums {
-    fn add_to(&self, mut json: Value, others: &str) -> Value {
-        for state in COUNTED {
-            json[state.as_str_name()] = json!(self.states.get(&state).copied().unwrap_or_default());
-        }
-        json[others] = json!(self.others);
-        json
+    /// How many tasks are in each state that counts, and the others by this name.
+    fn members(&self, others: &'static str) -> impl Iterator<Item = (&'static str, Value)> {
+        let number = |state: &TaskState| json!(self.states.get(state).copied().unwrap_or_default());
+        let numbers = COUNTED.iter().map(move |state| (state.as_str_name(), number(state)));
+        numbers.chain([(others, json!(self.others))])
     }
 }
 

@@ -12,7 +12,7 @@ use prost::Message;
 use super::Context;
 use super::answer::{self, Arguments};
 use super::door::only_type;
-use super::operator::{ask, of};
+use super::operator::{ask, ask_for, of};
 use super::stream::not_allowed;
 use crate::local::refusal::Refusal;
 use crate::local::show;
@@ -97,7 +97,7 @@ pub async fn schedule(
 ) -> Response {
     let answer = async {
         if method == Method::GET {
-            let response = ask(&context, of(Type::GetMaintenanceSchedule)).await?.unwrap_or_default();
+            let response = ask_for(&context, Type::GetMaintenanceSchedule).await?;
             let schedule = response.get_maintenance_schedule.unwrap_or_default().schedule;
             return Ok(message(SCHEDULE, &schedule, &arguments));
         }
@@ -113,7 +113,7 @@ pub async fn schedule(
 /// `/maintenance/status`: the call GET_MAINTENANCE_STATUS.
 pub async fn status(context: State<Context>, method: Method, arguments: Arguments) -> Response {
     let answer = async {
-        let response = ask(&context, of(Type::GetMaintenanceStatus)).await?.unwrap_or_default();
+        let response = ask_for(&context, Type::GetMaintenanceStatus).await?;
         let status = response.get_maintenance_status.unwrap_or_default().status;
         Ok(message(STATUS, &status, &arguments))
     };

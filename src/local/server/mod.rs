@@ -37,7 +37,6 @@ use super::options::Credentials;
 use super::token::Token;
 use body::Bodies;
 use door::Door;
-use logging::Verbosity;
 use principals::Guard;
 
 /// What the routes share.
@@ -48,8 +47,6 @@ pub struct Context {
     pub work_dir: Arc<PathBuf>,
     /// The most bytes that wait for a subscriber.
     pub queue_max: usize,
-    /// How much is logged.
-    pub verbosity: Verbosity,
 }
 
 /// How a server is made.
@@ -77,7 +74,7 @@ pub async fn serve(
 ) {
     let Config { work_dir, token, hosts, queue_max, credentials } = config;
     let guard = Guard { credentials: credentials.map(Arc::new), token: token.clone() };
-    let context = Context { cluster, work_dir: Arc::new(work_dir), queue_max, verbosity: Verbosity::default() };
+    let context = Context { cluster, work_dir: Arc::new(work_dir), queue_max };
     let routes = routes(context, Door::new(token, hosts), guard);
     let resolved = Router::new().fallback(move |mut request: Request| {
         *request.uri_mut() = resolve(request.uri());

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Context;
 use super::answer::{self, Arguments, in_json};
 use super::door::only_type;
-use super::operator::{ask, of};
+use super::operator::{ask, ask_for, of};
 use super::stream::not_allowed;
 use crate::local::refusal::Refusal;
 use crate::local::show;
@@ -30,7 +30,7 @@ pub async fn weights(context: State<Context>, method: Method, arguments: Argumen
     }
     let answer = async {
         if method == Method::GET {
-            let response = ask(&context, of(call::Type::GetWeights)).await?.unwrap_or_default();
+            let response = ask_for(&context, call::Type::GetWeights).await?;
             let infos = response.get_weights.unwrap_or_default().weight_infos;
             let list = answer::sorted(infos.iter().map(|info| show::message(WEIGHT, info)).collect());
             return Ok(answer::value(&list, &arguments));
@@ -70,7 +70,7 @@ pub async fn quota(
     let answer = async {
         match method {
             Method::GET => {
-                let response = ask(&context, of(call::Type::GetQuota)).await?.unwrap_or_default();
+                let response = ask_for(&context, call::Type::GetQuota).await?;
                 let status: QuotaStatus = response.get_quota.unwrap_or_default().status;
                 Ok(in_json(json::to_json(QUOTA_STATUS, &status), &arguments))
             }

@@ -3,13 +3,13 @@
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Context;
 use super::answer::{self, Arguments};
 use crate::local::cluster::machine::Machine;
 use crate::local::host;
-use crate::local::master::{MESOS_VERSION, TaskFilter};
+use crate::local::master::{MESOS_VERSION, Shown, TaskFilter};
 use crate::local::refusal::Refusal;
 
 /// `/state`.
@@ -108,18 +108,24 @@ pub async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../webui/style.css"))
 }
 
-async fn look(
+async fn look<T: Into<Shown>>(
     context: &Context,
     arguments: &Arguments,
-    view: impl FnOnce(&Machine) -> Option<Value> + Send + 'static,
+    view: impl FnOnce(&Machine) -> Option<T> + Send + 'static,
 ) -> Response {
-    match context.cluster.ask(move |machine, _| view(machine)).await {
-        Some(Some(json)) => answer::value(&json, arguments),
-        Some(None) => super::stream::not_found().into_response(),
-        None => stopping(),
+    let shown = context.cluster.ask(move |machine, _| view(machine).map(Into::into));
+    let Some(shown) = shown.await else {
+        return Refusal::new(503, "The cluster is stopping").into_response();
+    };
+    let Some(shown) = shown else {
+        return super::stream::not_found().into_response();
+    };
+    if !shown.is_large() {
+        return answer::in_json(shown.to_json(), arguments);
     }
-}
-
-fn stopping() -> Response {
-    Refusal::new(503, "The cluster is stopping").into_response()
+    // Neither the cluster nor other requests wait until it is written.
+    match tokio::task::spawn_blocking(move || shown.to_json()).await {
+        Ok(json) => answer::in_json(json, arguments),
+        Err(_) => Refusal::new(500, "").into_response(),
+    }
 }
