@@ -37,6 +37,19 @@ pub fn message(name: &str, message: &impl Message) -> Value {
     serde_json::from_slice(&wire::json::to_json(name, message)).unwrap_or_default()
 }
 
+/// JSON with the members of each object in the order of their names, as Mesos' older endpoints write some.
+pub fn sorted(json: Value) -> Value {
+    match json {
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.into_iter().map(|(name, value)| (name, sorted(value))).collect();
+            members.sort_by(|(one, _), (other, _)| one.cmp(other));
+            Value::Object(members.into_iter().collect())
+        }
+        Value::Array(items) => items.into_iter().map(sorted).collect(),
+        other => other,
+    }
+}
+
 /// Numbers by name, and ranges and sets as text.
 pub fn resources(resources: &Resources) -> Value {
     let mut json = json!({ "disk": 0.0, "mem": 0.0, "gpus": 0.0, "cpus": 0.0 });

@@ -1,5 +1,8 @@
 //! The embedded cluster over HTTP: the APIs of schedulers and executors, what tools read, the sandboxes, and the web page.
 
+mod agent;
+mod agent_containers;
+mod agent_request;
 mod answer;
 mod body;
 mod classic;
@@ -13,6 +16,7 @@ mod logging;
 mod metrics;
 mod numbers;
 mod operator;
+mod page;
 mod peer;
 mod principals;
 mod scheduler;
@@ -108,8 +112,10 @@ fn resolve(uri: &Uri) -> Uri {
 /// Paths as in Mesos: what the master serves is there with and without `/master`.
 fn routes(context: Context, door: Door, guard: Guard) -> Router {
     let (calls, others) = Bodies::limits();
+    let other_bodies = others.clone();
     let calls = middleware::from_fn_with_state(calls, body::whole);
     let others = middleware::from_fn_with_state(others, body::whole);
+    let agents = any(agent::handle).layer(middleware::from_fn_with_state(other_bodies, body::whole_but_streams));
     let executors = any(executor::handle).layer(calls.clone());
     let executors = executors.layer(middleware::from_fn_with_state(context.clone(), executor::admit));
     let in_process = middleware::from_fn_with_state(context.clone(), connections::only_inside);
@@ -154,9 +160,13 @@ fn routes(context: Context, door: Door, guard: Guard) -> Router {
         .route("/files/browse", any(files::browse))
         .route("/files/download", any(files::download))
         .route("/files/debug", any(files::debug))
-        .route("/", get(views::page))
-        .route("/app.js", get(views::script))
-        .route("/style.css", get(views::style))
+        .route("/{agent}/api/v1", agents)
+        .route("/{agent}/health", any(agent::health))
+        .route("/{agent}/containers", any(agent::list))
+        .route("/{agent}/monitor/statistics", any(agent::usage))
+        .route("/{agent}/containerizer/debug", any(agent::debug))
+        .route("/", get(page::index))
+        .route("/webui/{*file}", get(page::file))
         .fallback(async || stream::not_found())
         .layer(middleware::from_fn(door::only_known))
         .route("/{agent}/api/v1/executor", executors)
