@@ -57,10 +57,11 @@ VARYING = {
 
 
 @dataclass(frozen=True)
-class Exception_:
-    """A difference that stays, by the place where it is, and why."""
+class Exemption:
+    """A difference that stays: where it is, as a pattern, what docs/embedded-cluster.md says of it, and why."""
 
     place: str
+    subject: str
     reason: str
 
     def covers(self, difference: str) -> bool:
@@ -68,9 +69,17 @@ class Exception_:
         return re.match(self.place, difference) is not None
 
 
-EXCEPTIONS = (
-    Exception_(r".*: no git_(sha|tag)", "the embedded cluster is not built from Mesos' repository"),
-    Exception_(r".*/flags: no \w+", "flags of parts that the embedded cluster does not have are left out"),
+EXEMPTIONS = (
+    Exemption(r".*: no git_(sha|tag)$", "`git_sha`, `git_tag`", "it is not built from Mesos' repository"),
+    Exemption(r".*/flags: no \w+$", "flags of parts that it does not have", "they decide nothing here"),
+    Exemption(r".*/flags/port:", "the flag `port`", "the real one shows the default, not the port that it listens on"),
+    Exemption(
+        r".*/flags/max_completed_executors_per_framework:",
+        "the flag `max_completed_executors_per_framework`",
+        "a command task has an executor of its own, and its sandbox is looked for as long as the task is shown",
+    ),
+    Exemption(r".*/statuses\[\d+\]: message is not", "`message` of statuses", "the web page shows it"),
+    Exemption(r"/version: remesos is not", "`remesos` in `/version`", "the version of this package"),
 )
 # What the real one keeps in hash maps.
 UNORDERED = ("resources", "reserved_resources_full", "guarantees", "limits")
@@ -118,7 +127,7 @@ def without_boot(value: Any) -> Any:
 
 def order(item: dict[str, Any]) -> str:
     """What a list of objects is sorted by: the real one keeps many in hash maps."""
-    known = [str(item[key]) for key in ("id", "task_id", "executor_id", "name", "role") if isinstance(item.get(key), str)]
+    known = [str(item[key]) for key in ("id", "task_id", "executor_id", "slave_id", "name", "role") if isinstance(item.get(key), str)]
     # Statuses keep their order.
     return json.dumps([known, item if known else {}], sort_keys=True) if "timestamp" not in item else ""
 
@@ -143,3 +152,15 @@ def differences(real: Any, ours: Any, place: str) -> list[str]:
         return [f"{place}: {ours!r} is {real!r} on the real one"]
     varies = place.rpartition("/")[2] in VARYING
     return [] if varies or real == ours else [f"{place}: {ours!r} is {real!r} on the real one"]
+
+
+def unexplained(real: Any, ours: Any) -> list[str]:
+    """The differences between what both answered, but for those that stay."""
+    found = [line for path in real for line in differences(real[path], ours[path], path)]
+    return [line for line in found if not any(exemption.covers(line) for exemption in EXEMPTIONS)]
+
+
+def seen_at(address: str) -> Any:
+    """What a fresh cluster answers in the state, made comparable."""
+    with scene.played(address) as names:
+        return plain(fetched(address, names), address, names)

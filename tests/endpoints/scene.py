@@ -73,7 +73,6 @@ def played(address: str) -> Iterator[dict[str, str]]:
 def operate(address: str) -> None:
     """What operators do: weights, quota, maintenance, reservations and volumes."""
     send(address, "/weights", [{"role": "w", "weight": 3.5}], "PUT")
-    send(address, "/quota", {"role": "q", "guarantee": amounts("cpus:1;mem:64")})
     update = {"force": False, "quota_configs": [{"role": "l", "limits": {"cpus": {"value": 2.5}}}]}
     send(address, "/api/v1", {"type": "UPDATE_QUOTA", "update_quota": update})
     send(address, "/maintenance/schedule", {"windows": [WINDOW]})
@@ -82,6 +81,8 @@ def operate(address: str) -> None:
     reserved = reservation("x", principal="p", labels=LABELS)
     on_agent = [scalar("disk", 100, reservations=[reserved]), scalar("cpus", 1, reservations=[reserved])]
     send(address, "/reserve", {"slaveId": agent, "resources": json.dumps(on_agent)})
+    # Of what is reserved for the role: nothing is kept back from others, on which agent would be left to chance.
+    send(address, "/quota", {"role": "x", "guarantee": amounts("cpus:1;disk:50")})
     made = volume(50, reserved)
     made["disk"]["persistence"]["principal"] = "p"
     send(address, "/create-volumes", {"slaveId": agent, "volumes": json.dumps([made])})
