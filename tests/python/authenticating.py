@@ -126,3 +126,26 @@ def with_testing(master: str, **arguments: Any) -> str:
 
 # Each returns "registered", or what it is told instead.
 FACES: list[Callable[..., str]] = [classic, with_asyncio, with_dicts, with_pymesos, with_futures, with_testing]
+
+
+def operating(master: str, **arguments: Any) -> str:
+    """An operator's request and subscription."""
+    told = Told()
+
+    class Operator(pymesos.OperatorMaster):
+        def agentAdded(self, event: Any) -> None: ...
+
+    driver = pymesos.MesosOperatorMasterDriver(master, Operator(), **arguments)
+    driver.on_subscribed = lambda info: told.tell("registered")  # type: ignore[method-assign]
+    try:
+        assert driver.getHealth()["get_health"] == {"healthy": True}
+    except RuntimeError as error:
+        told.tell(str(error))
+    driver.start()
+    try:
+        if told.wait() == "registered":
+            driver.stop()
+        driver.join()
+    except DriverAbortedError as error:
+        return f"{told.wait()}, {error}"
+    return told.wait()

@@ -25,8 +25,8 @@ from mesos.interface import Scheduler, mesos_pb2
 from mesos.local import LocalCluster
 from mesos.native import MesosSchedulerDriver
 
-from tests.apache_mesos import ApacheMesos, wants_credential
-from tests.python.authenticating import FACES, with_dicts, with_futures, with_pymesos
+from tests.apache_mesos import ApacheMesos, credentials, wants_credential
+from tests.python.authenticating import FACES, operating, with_dicts, with_futures, with_pymesos
 from tests.python.stub import Stub
 from tests.python.support import WAIT_SECONDS, Recorder, framework, heard, running
 
@@ -135,6 +135,30 @@ def test_calls_work_with_a_principal_that_was_filled_in(guarded: ApacheMesos) ->
         driver.updateFramework(info, [])
         driver.reconcileTasks([mesos_pb2.TaskStatus(task_id={"value": "unknown"}, state=mesos_pb2.TASK_RUNNING)])
         scheduler.state("unknown", mesos_pb2.TASK_LOST)
+
+
+@pytest.fixture(scope="module")
+def guarded_operators(apache_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheMesos]:
+    """A real master that takes operators' calls only with the credential of alice."""
+    work = tmp_path_factory.mktemp("operators")
+    flags = {"MESOS_AUTHENTICATE_HTTP_READWRITE": "true", **credentials(work / "credentials", "alice", GOOD)}
+    with ApacheMesos(apache_home, work / "mesos", agents=0, flags=flags) as mesos:
+        yield mesos
+
+
+def test_operators_authenticate_too(guarded_operators: ApacheMesos, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(1)
+    address = guarded_operators.address
+    for made in (lambda secret: auth.Basic("alice", secret), basic, lambda secret: lambda: basic(secret)):
+        assert operating(address, authentication=made(GOOD)) == "registered"
+        refused = operating(address, authentication=made(WRONG))
+        assert refused.startswith("Failed to send request code=401")
+        assert "Master refused authentication: " in refused
+        for secret in (GOOD, WRONG, basic(GOOD), basic(WRONG)):
+            assert secret not in refused
+            assert secret not in caplog.text
+    assert operating(address, principal="alice", secret=GOOD) == "registered"
+    assert "no principal was given" in operating(address)
 
 
 class TestFiles:
