@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 from mesos.errors import ArgumentTypeError, ArgumentValueError
@@ -66,6 +66,11 @@ def cluster(shared: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def shell(text: str, **options: Any) -> Popen:
     return Popen(["sh", "-c", text], **options)
+
+
+def write_forever(file: IO[bytes]) -> None:
+    while True:
+        file.write(BYTES)
 
 
 # What a child reads and writes.
@@ -174,7 +179,7 @@ def test_a_writer_whose_child_is_gone_is_told_so() -> None:
         assert child.wait(WAIT_SECONDS) == 0
         assert child.stdin is not None
         with pytest.raises(BrokenPipeError):
-            child.stdin.write(BYTES)
+            write_forever(child.stdin)
     with Popen(["true"], stdin=PIPE) as child:
         assert child.communicate(BYTES) == (None, None)
 
