@@ -107,8 +107,7 @@ class Subscription(EventDriver):
     ...     subscription = Subscription(Printer(), cluster)
     ...     started = subscription.start()
     ...     subscription.wait()
-    Traceback (most recent call last):
-    mesos.errors.DriverAbortedError: The embedded cluster does not support SUBSCRIBE; a real cluster does
+    SUBSCRIBED
 
     :param receiver: receives the events
     :param master: as for :class:`mesos.scheduler.MesosSchedulerDriver`

@@ -35,6 +35,19 @@ pub fn message(name: &str, message: &impl Message) -> Value {
     serde_json::from_slice(&wire::json::to_json(name, message)).unwrap_or_default()
 }
 
+/// JSON with the members of each object in the order of their names, as Mesos' older endpoints write some.
+pub fn sorted(json: Value) -> Value {
+    match json {
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.into_iter().map(|(name, value)| (name, sorted(value))).collect();
+            members.sort_by(|(one, _), (other, _)| one.cmp(other));
+            Value::Object(members.into_iter().collect())
+        }
+        Value::Array(items) => items.into_iter().map(sorted).collect(),
+        other => other,
+    }
+}
+
 /// Numbers by name, and ranges and sets as text.
 pub fn resources(resources: &Resources) -> Value {
     let mut json = json!({ "disk": 0.0, "mem": 0.0, "gpus": 0.0, "cpus": 0.0 });
@@ -55,15 +68,21 @@ pub fn reserved_full(of: &Resources) -> Value {
 }
 
 /// Resources with all that a message says, in the formats before and since RESERVATION_REFINEMENT.
-#[allow(deprecated)]
 pub fn full(resources: &Resources, allocated_to: Option<&str>) -> Value {
+    endpoint(resources, allocated_to).iter().map(|resource| message("mesos.v1.Resource", resource)).collect()
+}
+
+/// Messages of resources that are in the formats before and since RESERVATION_REFINEMENT at once, as far as they can be
+/// (`convertResourceFormat` to `ENDPOINT` in `src/common/resources_utils.cpp`).
+#[allow(deprecated)]
+pub fn endpoint(resources: &Resources, allocated_to: Option<&str>) -> Vec<v1::Resource> {
     let format =
         |reservation_refinement| Format { reservation_refinement, allocated_to: allocated_to.map(str::to_owned) };
     let (old, new) = (resources.to_proto(&format(false)), resources.to_proto(&format(true)));
     let both = |(old, new): (v1::Resource, v1::Resource)| {
         let refined = new.reservations.len() > 1;
         let (role, reservation) = if refined { (None, None) } else { (old.role, old.reservation) };
-        message("mesos.v1.Resource", &v1::Resource { role, reservation, ..new })
+        v1::Resource { role, reservation, ..new }
     };
     old.into_iter().zip(new).map(both).collect()
 }

@@ -1,4 +1,4 @@
-"""pymesos' operator drivers: calls on both masters, and the events of the real one."""
+"""pymesos' operator drivers: calls and events of both masters, and calls of a real agent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import queue
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from mesos.errors import DriverAbortedError, UnreachableError
+from mesos.errors import UnreachableError
 from mesos.pymesos import MesosOperatorAgentDriver, MesosOperatorMasterDriver, OperatorMaster
 from mesos.pymesos.operator_v1 import OperatorRequestError
 
@@ -54,16 +54,20 @@ def test_a_call_that_is_refused_says_so(master: str) -> None:
         driver.markAgentGone("nobody")
 
 
-@pytest.mark.apache
-def test_calls_of_the_real_master_and_agent(apache_mesos: ApacheMesos) -> None:
-    driver = MesosOperatorMasterDriver(apache_mesos.address)
-    agents = driver.getAgents()["get_agents"]["agents"]
-    assert len(agents) == 2
+def test_calls_that_ask_what_there_is(master: str) -> None:
+    driver = MesosOperatorMasterDriver(master)
+    assert len(driver.getAgents()["get_agents"]["agents"]) == 2
     for call in (driver.getState, driver.getFlags, driver.getFrameworks, driver.getExecutors, driver.getTasks):
         answer = call()
         assert set(answer) == {"type", answer["type"].lower()}
     for call in (driver.getRoles, driver.getMaster, driver.getLoggingLevel, driver.getMaintenanceStatus):
         assert call()["type"].startswith("GET_")
+    assert driver.getMetrics(10**9)["get_metrics"]["metrics"]
+
+
+@pytest.mark.apache
+def test_calls_of_a_real_agent(apache_mesos: ApacheMesos) -> None:
+    agents = MesosOperatorMasterDriver(apache_mesos.address).getAgents()["get_agents"]["agents"]
     path = agents[0]["pid"].split("@")[0]
     agent = MesosOperatorAgentDriver(f"http://{apache_mesos.address}/{path}")
     assert agent.getHealth()["get_health"] == {"healthy": True}
@@ -71,15 +75,14 @@ def test_calls_of_the_real_master_and_agent(apache_mesos: ApacheMesos) -> None:
     assert agent.getState()["get_state"].keys() >= {"get_tasks"}
 
 
-@pytest.mark.apache
-def test_events_of_the_real_master(apache_mesos: ApacheMesos) -> None:
+def test_events_tell_what_happens(master: str) -> None:
     operator = Told()
-    driver = MesosOperatorMasterDriver(apache_mesos.address, operator, use_addict=True)
+    driver = MesosOperatorMasterDriver(master, operator, use_addict=True)
     driver.start()
     try:
         wait_until(lambda: driver.connected, "the driver is subscribed")
         scheduler = Recorder()
-        with running(apache_mesos.address, scheduler, framework(name="watched")) as run:
+        with running(master, scheduler, framework(name="watched")) as run:
             added = operator.wait("frameworkAdded", lambda event: event.framework_info.name == "watched")
             offer = scheduler.wait("resourceOffers")[0]
             launched = task(offer)
@@ -95,12 +98,19 @@ def test_events_of_the_real_master(apache_mesos: ApacheMesos) -> None:
     assert driver.aborted
 
 
-def test_the_embedded_master_names_what_it_does_not_support(embedded: LocalCluster) -> None:
-    driver = MesosOperatorMasterDriver(embedded.address, Told())
-    with pytest.raises(OperatorRequestError, match="does not support GET_FLAGS"):
-        driver.getFlags()
-    with pytest.raises(DriverAbortedError, match="does not support SUBSCRIBE"):
-        driver.run()
+def test_agents_that_come_and_go(embedded: LocalCluster) -> None:
+    operator = Told()
+    driver = MesosOperatorMasterDriver(embedded.address, operator)
+    driver.start()
+    wait_until(lambda: driver.connected, "the driver is subscribed")
+    agent = embedded.add_agent(resources="cpus:1;mem:64", attributes="rack:a")
+    added = operator.wait("agentAdded")
+    assert added["agent_info"]["id"]["value"] == agent.id
+    assert added["agent_info"]["attributes"] == [{"name": "rack", "type": "TEXT", "text": {"value": "a"}}]
+    agent.remove()
+    assert operator.wait("agentRemoved") == agent.id
+    driver.stop()
+    driver.join()
 
 
 def test_an_event_calls_the_method_of_its_type() -> None:

@@ -166,7 +166,7 @@ mod tests {
                     self.updates.extend(event.update.map(|update| update.status));
                 }
                 master::Output::Tell(_, message) => self.agent.handle_master(self.now, message),
-                master::Output::Close(_) | master::Output::Noted { .. } => {}
+                master::Output::Publish(..) | master::Output::Close(_) | master::Output::Noted { .. } => {}
             }
         }
 

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use super::history::{Record, Subject};
 use super::machine::Machine;
-use crate::local::master::OfFramework;
+use crate::local::master::{Done, OfFramework};
 use crate::local::messages::ConnectionId;
 use crate::local::refusal::Refusal;
-use crate::proto::v1::master::{Call, Response};
+use crate::proto::v1::master::Call;
 use crate::proto::v1::offer::Operation;
 use crate::proto::v1::scheduler::call;
 
@@ -38,10 +38,9 @@ impl Machine {
     }
 
     /// An operator asks for something. Fails if the master refuses it.
-    pub fn operator_call(&mut self, now: Instant, call: Call) -> Result<Option<Response>, Refusal> {
+    pub fn operator_call(&mut self, now: Instant, call: Call) -> Result<Done, Refusal> {
         let name = call.r#type().as_str_name();
-        let asks = name.starts_with("GET_") || name.starts_with("LIST_");
-        if asks {
+        if name.starts_with("GET_") {
             return self.master.operator_call(now, call);
         }
         let subject = Subject { agent_id: agent_of(&call), ..Subject::default() };

@@ -2,6 +2,7 @@
 //! went, and which faults were caused.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -78,6 +79,33 @@ pub struct History {
     count: Arc<AtomicU64>,
     /// The frameworks that are subscribed, by their connections.
     subscribers: HashMap<ConnectionId, String>,
+    /// How much is logged, and until when, in seconds since the epoch.
+    level: (u32, f64),
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, call, subject, state, reason, source, message, .. } = self;
+        let Subject { framework_id, agent_id, executor_id, task_id, offer_id } = subject;
+        write!(f, "{kind}")?;
+        for (name, value) in [
+            ("call", *call),
+            ("framework", framework_id.as_deref()),
+            ("agent", agent_id.as_deref()),
+            ("executor", executor_id.as_deref()),
+            ("task", task_id.as_deref()),
+            ("offer", offer_id.as_deref()),
+            ("state", *state),
+            ("reason", *reason),
+            ("source", *source),
+            ("message", message.as_deref()),
+        ] {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                write!(f, " {name}={value}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl History {
@@ -92,8 +120,22 @@ impl History {
         Self::new(self.count.clone())
     }
 
+    /// Logs every record from now on for so many seconds, unless the level is 0.
+    pub fn set_level(&mut self, time: f64, level: u32, seconds: f64) {
+        self.level = (level, time + seconds);
+    }
+
+    /// The level that holds at a time.
+    pub fn level(&self, time: f64) -> u32 {
+        let (level, until) = self.level;
+        if time < until { level } else { 0 }
+    }
+
     /// Adds a record.
     pub fn add(&mut self, record: Record) {
+        if self.level(record.time) > 0 {
+            tracing::info!("{record}");
+        }
         if self.records.len() >= MOST {
             self.records.pop_front();
         }

@@ -43,6 +43,8 @@ pub struct Machine {
     pub departed: Vec<Departed>,
     streams: HashMap<ConnectionId, queue::Sender<Event>>,
     executors: HashMap<ConnectionId, queue::Sender<executor::Event>>,
+    /// The streams of the operator API.
+    watchers: HashMap<ConnectionId, queue::Sender<v1::master::Event>>,
     next_connection: ConnectionId,
     failures: Failures,
     /// What is asked for the time.
@@ -84,6 +86,7 @@ impl Machine {
             departed: Vec::new(),
             streams: HashMap::new(),
             executors: HashMap::new(),
+            watchers: HashMap::new(),
             next_connection: 0,
             failures,
             answers: Answers::default(),
@@ -112,8 +115,33 @@ impl Machine {
         self.history.ended(self.clock.timestamp(now), connection);
     }
 
-    /// Ends all streams of frameworks and executors.
+    /// Opens a stream for a SUBSCRIBE of the operator API, whose events go there. Returns its number.
+    pub fn watch(&mut self, now: Instant, events: queue::Sender<v1::master::Event>) -> ConnectionId {
+        let connection = self.new_connection();
+        self.watchers.insert(connection, events);
+        self.master.watch(now, connection);
+        connection
+    }
+
+    /// A subscriber of the operator API has left.
+    pub fn unwatch(&mut self, connection: ConnectionId) {
+        self.watchers.remove(&connection);
+        self.master.unwatch(connection);
+    }
+
+    /// How much of what happens is logged: 0, or what an operator set for a while.
+    pub fn logging_level(&self, now: Instant) -> u32 {
+        self.history.level(self.clock.timestamp(now))
+    }
+
+    /// Has everything that happens logged for a while, if the level is not 0.
+    pub fn set_logging_level(&mut self, now: Instant, level: u32, seconds: f64) {
+        self.history.set_level(self.clock.timestamp(now), level, seconds);
+    }
+
+    /// Ends all streams.
     pub(super) fn end_all_streams(&mut self) {
+        self.watchers.clear();
         self.streams.clear();
         self.executors.clear();
     }
@@ -199,6 +227,17 @@ impl Machine {
         let departed = || self.departed.iter().find(|departed| departed.agent.config().id == agent_id);
         let backend = self.agents.backend(agent_id).or_else(|| departed().map(|departed| &*departed.backend));
         backend.map(|backend| backend.files(sandbox)).unwrap_or_default()
+    }
+
+    /// Where the files of a sandbox of the agent at `/slave(N)` are.
+    pub fn files_at(&self, path: &str, sandbox: &Sandbox) -> Option<PathBuf> {
+        let agent = self.agents.at(path)?;
+        Some(self.files(&agent.config().id, sandbox))
+    }
+
+    /// The wall time at `now`, in seconds since the epoch.
+    pub fn timestamp(&self, now: Instant) -> f64 {
+        self.clock.timestamp(now)
     }
 
     /// What the agent at `/slave(N)` shows of itself.
@@ -326,6 +365,14 @@ impl Machine {
                     self.streams.remove(&connection);
                 }
             }
+            master::Output::Publish(connections, event) => {
+                for connection in connections {
+                    if self.watchers.get(&connection).is_some_and(|stream| !stream.send(&event)) {
+                        self.unwatch(connection);
+                    }
+                }
+            }
+            master::Output::Close(connection) if self.watchers.remove(&connection).is_some() => {}
             master::Output::Close(connection) => self.end_stream(now, connection),
             master::Output::Noted { kind, framework_id, agent_id } => {
                 let subject = Subject { framework_id, agent_id, ..Subject::default() };

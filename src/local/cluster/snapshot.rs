@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::machine::Machine;
 use crate::local::agent::Agent;
+use crate::local::master::Done;
 use crate::local::resources::{Format, Resources};
 use crate::local::show;
 use crate::proto::v1::master::{Call, Response, call};
@@ -52,7 +53,7 @@ impl Machine {
     fn answer(&mut self, now: Instant, kind: call::Type) -> Response {
         let call = Call { r#type: Some(kind.into()), ..Call::default() };
         // Asking is not refused.
-        self.master.operator_call(now, call).ok().flatten().unwrap_or_default()
+        self.master.operator_call(now, call).ok().and_then(Done::response).unwrap_or_default()
     }
 
     /// Starts the agents of the beginning, and sets what was set then.

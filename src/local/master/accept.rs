@@ -7,7 +7,7 @@ use super::executors::{self, ExecutorUse};
 use super::framework::{ExecutorRecord, Task};
 use super::operations::Remaining;
 use super::tasks::{self, Use};
-use super::{Master, OfferRecord, Output, resource_rules};
+use super::{Master, OfferRecord, Output, operator, resource_rules};
 use crate::local::allocator::Was;
 use crate::local::messages::ToAgent;
 use crate::local::refusal::Invalid;
@@ -205,9 +205,12 @@ impl Master {
                 resources,
                 released: false,
                 state: v1::TaskState::TaskStaging,
+                latest: v1::TaskState::TaskStaging,
+                update_uuid: None,
                 statuses: Vec::new(),
                 info: task,
             };
+            self.subscribers.publish(&mut self.outputs, || operator::task_added(framework_id, &record));
             framework.tasks.insert(record.info.task_id.value.clone(), Box::new(record));
         }
         let message = ToAgent::Run {

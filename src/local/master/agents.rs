@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::framework::Task;
-use super::{Master, Output};
+use super::{Master, Output, operator};
 use crate::local::allocator::Was;
 use crate::local::messages::{ConnectionId, ToAgent, is_terminal};
 use crate::local::resources::Resources;
@@ -27,6 +27,10 @@ pub struct AgentRecord {
     /// The last part of its URL, `slave(1)`.
     pub path: String,
     pub registered_time: f64,
+    /// When it registered again, if it did since the master was started.
+    pub reregistered_time: Option<f64>,
+    /// When it was told to drain.
+    pub drain_started: Option<f64>,
     /// Whether its resources are kept from frameworks.
     pub deactivated: bool,
     /// How far it is drained of tasks.
@@ -215,7 +219,7 @@ impl Master {
         self.remove_agent(now, agent_id, "a new agent registered at the same address");
     }
 
-    fn remove_agent(&mut self, now: Instant, agent_id: &str, cause: &str) {
+    pub(super) fn remove_agent(&mut self, now: Instant, agent_id: &str, cause: &str) {
         let Some(agent) = self.agents.get(agent_id) else { return };
         let why = format!("Agent {} removed: {cause}", agent.info.hostname);
         self.depart(now, agent_id, Departure::Removed, &why);
@@ -265,6 +269,7 @@ impl Master {
         }
         self.rescind_offers_of(agent_id);
         self.rescind_inverse_offers_of(agent_id);
+        self.subscribers.publish(&mut self.outputs, || operator::agent_removed(agent_id));
         self.tell_agent_lost(agent_id);
     }
 
@@ -314,7 +319,9 @@ impl Master {
             ..self.made(now, &task, state, reason, why)
         };
         let was_over = is_terminal(task.state);
-        task.update(&status, if was_over { task.state } else { state });
+        if task.update(&status, if was_over { task.state } else { state }) {
+            self.publish_task_updated(framework_id, &status, task.latest);
+        }
         task.released = true;
         let most = self.config.max_completed_tasks_per_framework;
         if let Some(framework) = self.frameworks.get_mut(framework_id) {
@@ -381,7 +388,9 @@ impl Master {
             for mut task in self.take_unreachable(&framework_id, agent_id) {
                 let state = if aware { TaskState::TaskGoneByOperator } else { TaskState::TaskLost };
                 let status = self.made(now, &task, state, reason, WHY);
-                task.update(&status, state);
+                if task.update(&status, state) {
+                    self.publish_task_updated(&framework_id, &status, task.latest);
+                }
                 if let Some(framework) = self.frameworks.get_mut(&framework_id) {
                     framework.add_completed(task, most);
                 }
@@ -408,6 +417,7 @@ impl Master {
         for framework in former.frameworks.values() {
             self.outputs.extend(framework.connection.as_ref().map(|connection| Output::Close(connection.id)));
         }
+        self.outputs.extend(former.subscribers.connections().map(Output::Close));
         self.outputs.push_back(Output::Noted { kind: "master_restarted", framework_id: None, agent_id: None });
         if !memory {
             return;
@@ -419,7 +429,8 @@ impl Master {
         self.absent.recovered_due = (!self.absent.recovered.is_empty()).then_some(due);
         former.weights.iter().for_each(|(role, weight)| self.allocator.set_weight(role, *weight));
         former.quotas.iter().for_each(|(role, quota)| self.allocator.set_quota(role, quota.clone()));
-        (self.weights, self.quotas, self.schedule) = (former.weights, former.quotas, former.schedule);
+        (self.weights, self.quotas) = (former.weights, former.quotas);
+        (self.schedule, self.down) = (former.schedule, former.down);
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::framework::{Connection, Framework};
 use super::validation::OfFramework;
-use super::{HEARTBEAT_INTERVAL, Master, Output, heartbeat, validation};
+use super::{HEARTBEAT_INTERVAL, Master, Output, heartbeat, operator, validation};
 use crate::local::allocator::{Constraints, FrameworkOptions, Was};
 use crate::local::messages::{ConnectionId, ToAgent, is_terminal};
 use crate::local::refusal::{Invalid, Refusal};
@@ -78,7 +78,9 @@ impl Master {
         info.id = Some(v1::FrameworkId { value: id.clone() });
         let connected = self.frameworks.get(&id).is_some_and(|known| known.connection.is_some());
         self.replace_stream(&id);
-        let framework = match self.frameworks.remove(&id) {
+        let former = self.frameworks.remove(&id);
+        let is_new = former.is_none();
+        let framework = match former {
             Some(known) => {
                 let known = resubscribed(known, info, self.world.timestamp(now));
                 self.allocator.update_framework(now, &id, &known.info, options);
@@ -101,12 +103,14 @@ impl Master {
             Framework { connection: Some(stream), removal_due: None, offer_constraints, recovered: false, ..framework },
         );
         let subscribed = event::Subscribed {
-            framework_id: v1::FrameworkId { value: id },
+            framework_id: v1::FrameworkId { value: id.clone() },
             heartbeat_interval_seconds: Some(HEARTBEAT_INTERVAL.as_secs_f64()),
             master_info: Some(self.master_info()),
         };
         self.send_to(connection, Event { subscribed: Some(subscribed), ..Event::of(event::Type::Subscribed) });
         self.send_to(connection, heartbeat());
+        let make = if is_new { operator::framework_added } else { operator::framework_updated };
+        self.publish_framework(&id, make);
     }
 
     /// The newest SUBSCRIBE wins: an older stream is told and ended, its offers are gone without RESCIND.
@@ -296,6 +300,7 @@ impl Master {
             framework.info = info;
             framework.offer_constraints = update.offer_constraints;
         }
+        self.publish_framework(id, operator::framework_updated);
         let left = self.offers.iter().filter(|(_, o)| o.framework_id == id && !roles.contains(&o.role));
         for offer_id in left.map(|(offer_id, _)| offer_id.clone()).collect::<Vec<_>>() {
             self.rescind(&offer_id);

@@ -31,7 +31,9 @@ impl Master {
             (absent.deactivated, absent.drain) = (true, info);
             return Ok(());
         }
-        self.agents.get_mut(&agent_id).ok_or_else(unknown)?.drain = info;
+        let started = Some(self.world.timestamp(now));
+        let agent = self.agents.get_mut(&agent_id).ok_or_else(unknown)?;
+        (agent.drain, agent.drain_started) = (info, started);
         self.deactivate_agent(&agent_id);
         let message = ToAgent::Drain { max_grace_period, mark_gone };
         self.outputs.push_back(Output::Tell(agent_id.clone(), message));

@@ -8,6 +8,7 @@ use crate::local::resources::{Format, Resources};
 use crate::proto::v1::framework_info::capability::Type as Capability;
 use crate::proto::v1::offer::Operation;
 use crate::proto::v1::scheduler::OfferConstraints;
+use crate::proto::v1::task_status::Reason;
 use crate::proto::{self, v1};
 use crate::wire::duration::Period;
 
@@ -61,6 +62,10 @@ pub struct Task {
     pub released: bool,
     /// The state of the last update that came.
     pub state: v1::TaskState,
+    /// The state that the agent knows of; updates that are not acknowledged may be behind it.
+    pub latest: v1::TaskState,
+    /// The uuid of the last update that came from the agent.
+    pub update_uuid: Option<Vec<u8>>,
     pub statuses: Vec<v1::TaskStatus>,
 }
 
@@ -94,15 +99,22 @@ impl Task {
         self.statuses.first().map_or(0.0, |status| status.timestamp())
     }
 
-    /// Takes an update in.
-    pub fn update(&mut self, status: &v1::TaskStatus, latest_state: v1::TaskState) {
+    /// Takes an update in. Returns whether those who watch are to be told: not if it says what the last one said.
+    pub fn update(&mut self, status: &v1::TaskStatus, latest_state: v1::TaskState) -> bool {
         self.state = status.state();
+        if !is_terminal(self.latest) {
+            self.latest = latest_state;
+        }
+        self.update_uuid = status.uuid.clone().or_else(|| self.update_uuid.take());
         self.released |= is_terminal(latest_state);
-        // As `Master::updateTask`: one status a state, without its bytes.
-        let mut kept = status.clone();
-        kept.data = None;
-        self.statuses.retain(|s| s.state() != kept.state());
-        self.statuses.push(kept);
+        // As `Master::updateTask`: without its bytes, and in place of one that says the same.
+        let again = self.statuses.last().is_some_and(|last| last.state() == status.state());
+        if again {
+            self.statuses.pop();
+        }
+        self.statuses.push(v1::TaskStatus { data: None, ..status.clone() });
+        let checked = [Reason::TaskCheckStatusUpdated, Reason::TaskHealthCheckStatusUpdated];
+        !again || checked.contains(&status.reason())
     }
 }
 
@@ -135,6 +147,17 @@ impl Framework {
         of_tasks.chain(executors.map(|(_, executor)| (executor.role.as_str(), &executor.resources)))
     }
 
+    /// What it holds, each with its agent and its role.
+    pub fn held_on_agents(&self) -> impl Iterator<Item = (&str, &str, &Resources)> {
+        let tasks = self.tasks.values().filter(|task| !task.released);
+        let of_tasks = tasks.map(|task| (task.agent_id.as_str(), task.role.as_str(), &task.resources));
+        let of_executors = self
+            .executors
+            .iter()
+            .map(|((agent_id, _), executor)| (agent_id.as_str(), executor.role.as_str(), &executor.resources));
+        of_tasks.chain(of_executors)
+    }
+
     /// Its tasks that are not completed.
     pub fn live_tasks(&self) -> impl Iterator<Item = &Task> {
         self.tasks.values().map(Box::as_ref)
@@ -159,6 +182,11 @@ impl Framework {
     /// The roles it is in.
     pub fn roles(&self) -> Vec<String> {
         proto::roles(&self.info)
+    }
+
+    /// Whether it is in a role.
+    pub fn is_in(&self, role: &str) -> bool {
+        self.roles().iter().any(|own| own == role)
     }
 
     /// How its resources are written.
@@ -191,7 +219,9 @@ impl Framework {
     }
 
     /// The framework is removed, at this wall time: what still runs counts as killed (`Master::removeFramework`).
-    pub fn complete(&mut self, timestamp: f64) {
+    /// Returns what is said of these tasks.
+    pub fn complete(&mut self, timestamp: f64) -> Vec<v1::TaskStatus> {
+        let mut said = Vec::new();
         let id = self.id();
         self.unregistered_time = Some(timestamp);
         self.executors.clear();
@@ -202,6 +232,7 @@ impl Framework {
             if !is_terminal(task.state) {
                 let status = v1::TaskStatus {
                     task_id: v1::TaskId { value: task_id },
+                    agent_id: Some(v1::AgentId { value: task.agent_id.clone() }),
                     state: v1::TaskState::TaskKilled.into(),
                     source: Some(v1::task_status::Source::Master.into()),
                     reason: Some(v1::task_status::Reason::FrameworkRemoved.into()),
@@ -209,9 +240,12 @@ impl Framework {
                     timestamp: Some(timestamp),
                     ..Default::default()
                 };
-                task.update(&status, v1::TaskState::TaskKilled);
+                if task.update(&status, v1::TaskState::TaskKilled) {
+                    said.push(status);
+                }
             }
             self.completed_tasks.push_back(*task);
         }
+        said
     }
 }

@@ -15,6 +15,7 @@ use crate::proto::v1::scheduler::{Event, event};
 struct Record {
     framework_id: String,
     agent_id: String,
+    offer: v1::InverseOffer,
 }
 
 /// The inverse offers of a master, and what frameworks answered.
@@ -29,6 +30,12 @@ impl InverseOffers {
     /// What frameworks answered for these agents.
     pub fn statuses<'a>(&'a self, agent_ids: &'a BTreeSet<String>) -> impl Iterator<Item = &'a InverseOfferStatus> {
         agent_ids.iter().filter_map(|id| self.statuses.get(id)).flat_map(BTreeMap::values)
+    }
+
+    /// The inverse offers that a framework has not answered.
+    pub fn of_framework(&self, framework_id: &str) -> Vec<v1::InverseOffer> {
+        let own = self.outstanding.values().filter(|record| record.framework_id == framework_id);
+        own.map(|record| record.offer.clone()).collect()
     }
 }
 
@@ -49,7 +56,7 @@ impl Master {
                 unavailability,
                 resources: Vec::new(),
             };
-            let record = Record { framework_id: framework_id.clone(), agent_id };
+            let record = Record { framework_id: framework_id.clone(), agent_id, offer: offer.clone() };
             self.inverse_offers.outstanding.insert(id, record);
             events.entry(framework_id).or_default().push(offer);
         }

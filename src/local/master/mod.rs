@@ -15,11 +15,11 @@ mod maintenance;
 mod metrics;
 mod operations;
 mod operator;
-mod parts;
+pub mod parts;
 mod quota;
 mod reconcile;
 mod reregistration;
-mod resource_rules;
+pub mod resource_rules;
 mod seen;
 mod state;
 mod tasks;
@@ -43,6 +43,7 @@ pub use agents::AgentRecord;
 pub use config::{ALLOCATION_INTERVAL, Config, MAX_COMPLETED_FRAMEWORKS, MAX_COMPLETED_TASKS};
 pub use framework::Framework;
 use inverse_offers::InverseOffers;
+pub use operator::{Done, validate as validate_operator};
 pub use validation::{OfFramework, Request, call as validate};
 
 /// `DEFAULT_HEARTBEAT_INTERVAL` in `src/master/constants.hpp`.
@@ -60,6 +61,8 @@ pub enum Output {
     Send(ConnectionId, Box<Event>),
     /// End the stream.
     Close(ConnectionId),
+    /// Send this event of the operator API on these streams.
+    Publish(Vec<ConnectionId>, Box<v1::master::Event>),
     /// Tell the agent.
     Tell(String, ToAgent),
     /// Note that something happened to a framework, an agent or the master itself.
@@ -96,6 +99,8 @@ pub struct Master {
     /// When disconnected agents that have not registered again are unreachable.
     disconnected: BTreeMap<String, Instant>,
     schedule: v1::maintenance::Schedule,
+    /// Machines of the schedule that are down.
+    down: Vec<v1::MachineId>,
     /// The weights of roles that were set.
     weights: BTreeMap<String, f64>,
     /// The quotas of roles that were set; they may have been set to none.
@@ -105,6 +110,7 @@ pub struct Master {
     inverse_offers: InverseOffers,
     next_offer: u64,
     allocator: Watched,
+    subscribers: operator::Subscribers,
     world: World,
     outputs: VecDeque<Output>,
 }
@@ -137,6 +143,7 @@ impl Master {
             silent: BTreeMap::new(),
             disconnected: BTreeMap::new(),
             schedule: v1::maintenance::Schedule::default(),
+            down: Vec::new(),
             weights,
             quotas: BTreeMap::new(),
             next_framework: 0,
@@ -144,6 +151,7 @@ impl Master {
             inverse_offers: InverseOffers::default(),
             next_offer: 0,
             allocator,
+            subscribers: operator::Subscribers::default(),
             world,
             outputs: VecDeque::new(),
         }
@@ -169,6 +177,8 @@ impl Master {
             total,
             path,
             registered_time,
+            reregistered_time: None,
+            drain_started: None,
             deactivated: false,
             drain: None,
             connected: true,
@@ -176,7 +186,8 @@ impl Master {
             killed: BTreeSet::new(),
         };
         self.note_of_agent("agent_added", &id);
-        self.agents.insert(id, record);
+        self.agents.insert(id.clone(), record);
+        self.publish_agent_added(&id);
     }
 
     /// Sets the wall clock.
@@ -196,7 +207,9 @@ impl Master {
         let removals = frameworks.filter_map(|f| f.removal_due);
         let offers = self.expiring.front().map(|(due, _)| *due);
         let agents = self.next_unreachable();
-        heartbeats.chain(removals).chain(offers).chain(agents).chain(self.allocator.poll_timeout()).min()
+        let subscribers = self.subscribers.poll_timeout();
+        let all = heartbeats.chain(removals).chain(offers).chain(agents).chain(subscribers);
+        all.chain(self.allocator.poll_timeout()).min()
     }
 
     /// Does what is due: heartbeats, removals of frameworks that did not come back, allocations.
@@ -209,6 +222,7 @@ impl Master {
             }
         }
         heartbeats.into_iter().for_each(|id| self.send_to(id, heartbeat()));
+        self.subscribers.handle_timeout(now, &mut self.outputs);
         let due = |f: &&Framework| f.removal_due.is_some_and(|due| due <= now);
         let gone: Vec<String> = self.frameworks.values().filter(due).map(Framework::id).collect();
         gone.iter().for_each(|id| self.remove_framework(now, id));
@@ -252,7 +266,10 @@ impl Master {
         };
         if let Some(task) = framework.tasks.get_mut(&status.task_id.value) {
             let (released, was_over) = (task.released, is_terminal(task.state));
-            task.update(&status, latest_state);
+            if task.update(&status, latest_state) {
+                let latest = task.latest;
+                self.subscribers.publish(&mut self.outputs, || operator::task_updated(&framework_id, &status, latest));
+            }
             if is_terminal(task.state) && !was_over {
                 self.counters.count_end(task.state);
             }
@@ -316,11 +333,14 @@ impl Master {
         tracing::info!("Removing framework {id}");
         self.note_of_framework("framework_removed", id);
         self.discard_offers(id);
-        framework.complete(self.world.timestamp(now));
+        for status in framework.complete(self.world.timestamp(now)) {
+            self.publish_task_updated(id, &status, status.state());
+        }
         self.tell_agents(&ToAgent::ShutdownFramework { framework_id: id.to_owned() });
         if let Some(connection) = framework.connection.take() {
             self.outputs.push_back(Output::Close(connection.id));
         }
+        self.subscribers.publish(&mut self.outputs, || operator::framework_removed(&framework));
         self.completed.push_back(framework);
         if self.completed.len() > self.config.max_completed_frameworks {
             self.completed.pop_front();
@@ -376,28 +396,34 @@ impl Master {
     fn make_offer(&mut self, allocation: allocator::Allocation) -> v1::Offer {
         let id = self.new_offer_id();
         let allocator::Allocation { framework_id, role, agent_id, resources } = allocation;
-        let agent = &self.agents[&agent_id];
-        let framework = &self.frameworks[&framework_id];
-        let format = framework.format(&role);
+        let record = OfferRecord { framework_id, agent_id, role, resources };
+        let framework = &self.frameworks[&record.framework_id];
+        let offer = self.offer_message(&id, &record, framework, &framework.format(&record.role));
+        self.offers.insert(id, record);
+        offer
+    }
+
+    /// An offer of an agent that is registered to a framework, in this format.
+    fn offer_message(&self, id: &str, offer: &OfferRecord, framework: &Framework, format: &Format) -> v1::Offer {
+        let OfferRecord { framework_id, agent_id, resources, .. } = offer;
+        let agent = &self.agents[agent_id];
         let first = (agent_id.clone(), String::new());
         let executors = framework.executors.range(first..).map(|(place, _)| place);
-        let executors = executors.take_while(|(agent, _)| *agent == agent_id);
+        let executors = executors.take_while(|(agent, _)| agent == agent_id);
         let executor_ids = executors.map(|(_, id)| v1::ExecutorId { value: id.clone() }).collect();
-        let offer = v1::Offer {
-            id: v1::OfferId { value: id.clone() },
+        v1::Offer {
+            id: v1::OfferId { value: id.to_owned() },
             framework_id: v1::FrameworkId { value: framework_id.clone() },
             agent_id: v1::AgentId { value: agent_id.clone() },
             hostname: agent.info.hostname.clone(),
             url: Some(self.agent_url(agent)),
             domain: agent.info.domain.clone(),
             attributes: agent.info.attributes.clone(),
-            allocation_info: allocation_info(&format),
-            resources: resources.to_proto(&format),
+            allocation_info: allocation_info(format),
+            resources: resources.to_proto(format),
             executor_ids,
             unavailability: self.unavailability(&agent.info.hostname),
-        };
-        self.offers.insert(id, OfferRecord { framework_id, agent_id, role, resources });
-        offer
+        }
     }
 
     fn agent_url(&self, agent: &AgentRecord) -> v1::Url {

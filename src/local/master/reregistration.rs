@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::agents::{Admitted, Held};
 use super::framework::{ExecutorRecord, Framework, Task};
-use super::{AgentRecord, Master, Output};
+use super::{AgentRecord, Master, Output, operator};
 use crate::local::allocator::FrameworkOptions;
 use crate::local::messages::{KnownTask, Reregistration, ToAgent, UnknownTask, is_terminal};
 use crate::local::resources::Resources;
@@ -22,6 +22,10 @@ impl Master {
         let agent_id = agent.info.id.clone().unwrap_or_default().value;
         if self.absent.gone.contains(&agent_id) {
             tracing::warn!("Refusing re-registration of agent {agent_id} because it is already marked gone");
+            return self.outputs.push_back(Output::Tell(agent_id, ToAgent::Shutdown));
+        }
+        if self.is_machine_down(&agent.info.hostname) {
+            tracing::warn!("Refusing re-registration of agent {agent_id} because its machine is DOWN");
             return self.outputs.push_back(Output::Tell(agent_id, ToAgent::Shutdown));
         }
         self.note_of_agent("agent_reregistered", &agent_id);
@@ -104,6 +108,8 @@ impl Master {
             total: agent.total.clone(),
             path: agent.path.clone(),
             registered_time: self.world.timestamp(now),
+            reregistered_time: Some(self.world.timestamp(now)),
+            drain_started: drain.is_some().then(|| self.world.timestamp(now)),
             pinged_since: now,
             connected: true,
             killed: BTreeSet::new(),
@@ -119,6 +125,7 @@ impl Master {
         for framework_id in self.frameworks.keys().cloned().collect::<Vec<_>>() {
             self.take_over(agent_id, &framework_id, agent);
         }
+        self.publish_agent_added(agent_id);
         self.drain_again(agent_id);
         self.tell(agent_id, ToAgent::Reregistered { unknown: Vec::new() });
         self.end_completed_frameworks(agent_id, agent);
@@ -157,6 +164,7 @@ impl Master {
             if !task.released {
                 held.push((framework_id.to_owned(), task.role.clone(), task.resources.clone()));
             }
+            self.subscribers.publish(&mut self.outputs, || operator::task_added(framework_id, &task));
             framework.tasks.insert(task.info.task_id.value.clone(), Box::new(task));
         }
         for (framework_id, role, resources) in &held {
@@ -184,6 +192,7 @@ impl Master {
         self.allocator.add_framework(now, id, &info, FrameworkOptions::default());
         self.allocator.deactivate_framework(id);
         let framework = Framework { recovered: true, ..Framework::new(info, self.world.timestamp(now)) };
+        self.subscribers.publish(&mut self.outputs, || operator::framework_added(&framework));
         self.frameworks.insert(id.to_owned(), framework);
     }
 
@@ -218,6 +227,8 @@ fn task(agent_id: &str, known: &KnownTask) -> Task {
         resources: Resources::from_proto(&known.info.resources).unwrap_or_default(),
         released: is_terminal(known.state),
         state: known.told,
+        latest: known.state,
+        update_uuid: known.statuses.last().and_then(|status| status.uuid.clone()),
         statuses: known.statuses.clone(),
         info: known.info.clone(),
     }

@@ -243,7 +243,7 @@ fn task_json(framework_id: &str, task: &Task) -> Value {
         info: &task.info,
         framework_id,
         agent_id: &task.agent_id,
-        state: task.state,
+        state: task.latest,
         role: &task.role,
         resources: &task.resources,
         statuses: &task.statuses,

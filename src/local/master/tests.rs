@@ -19,6 +19,7 @@ struct World {
     events: Vec<(ConnectionId, Event)>,
     closed: Vec<ConnectionId>,
     told: Vec<(String, ToAgent)>,
+    published: Vec<(ConnectionId, v1::master::Event)>,
 }
 
 fn config() -> Config {
@@ -37,7 +38,7 @@ fn world_with(agents: u32, config: Config) -> World {
         let info = v1::AgentInfo { hostname: "h".into(), id, ..Default::default() };
         master.add_agent(now, info, Resources::parse("cpus:4;mem:400").expect("valid"), format!("slave({n})"));
     }
-    World { master, now, events: vec![], closed: vec![], told: vec![] }
+    World { master, now, events: vec![], closed: vec![], told: vec![], published: vec![] }
 }
 
 fn info(name: &str) -> v1::FrameworkInfo {
@@ -52,6 +53,9 @@ impl World {
                 Output::Send(connection, event) => self.events.push((connection, *event)),
                 Output::Close(connection) => self.closed.push(connection),
                 Output::Tell(agent, message) => self.told.push((agent, message)),
+                Output::Publish(connections, event) => {
+                    self.published.extend(connections.into_iter().map(|connection| (connection, (*event).clone())));
+                }
                 Output::Noted { .. } => {}
             }
         }
@@ -315,21 +319,53 @@ fn operators_ask_in_typed_calls() {
     };
     let of = |kind: call::Type| Call { r#type: Some(kind.into()), ..Default::default() };
 
-    let health = ask(&mut world, of(call::Type::GetHealth)).expect("accepted").expect("a response");
+    let health = ask(&mut world, of(call::Type::GetHealth)).expect("accepted").response().expect("a response");
     assert_eq!(health.r#type(), response::Type::GetHealth);
-    let unknown = ask(&mut world, Call::default()).expect_err("no type");
-    assert_eq!(unknown.status, 400);
-    let unsupported = ask(&mut world, of(call::Type::GetState)).expect_err("not supported");
-    assert_eq!(unsupported.status, 501);
+    let refused = |call: &Call| validate_operator(call).expect_err("refused").message;
+    assert_eq!(refused(&Call::default()), "Failed to validate master::Call: Expecting 'type' to be present");
+    let missing = refused(&of(call::Type::Teardown));
+    assert_eq!(missing, "Failed to validate master::Call: Expecting 'teardown' to be present");
+    assert_eq!(ask(&mut world, of(call::Type::Unknown)).expect_err("unknown").status, 501);
 
     let teardown = Some(call::Teardown { framework_id: v1::FrameworkId { value: id } });
     let teardown = Call { teardown, ..of(call::Type::Teardown) };
-    assert_eq!(ask(&mut world, teardown.clone()), Ok(None));
+    assert_eq!(ask(&mut world, teardown.clone()), Ok(Done::Changed));
     assert_eq!(world.closed, [1]);
     assert_eq!(ask(&mut world, teardown).expect_err("removed").status, 400);
 
     let mark_agent_gone = Some(call::MarkAgentGone { agent_id: v1::AgentId { value: "S0".into() } });
     let gone = Call { mark_agent_gone, ..of(call::Type::MarkAgentGone) };
-    assert_eq!(ask(&mut world, gone.clone()), Ok(None));
-    assert_eq!(ask(&mut world, gone), Ok(None), "it stays gone");
+    assert_eq!(ask(&mut world, gone.clone()), Ok(Done::Changed));
+    assert_eq!(ask(&mut world, gone), Ok(Done::Changed), "it stays gone");
+}
+
+#[test]
+fn watchers_are_told_what_happens_and_get_heartbeats() {
+    use v1::master::event::Type;
+
+    let mut world = world(1);
+    world.master.watch(world.now, 7);
+    world.pump();
+    let framework = world.subscribe(1, info("a"));
+    let offer = world.take_offers(1).remove(0);
+    world.call(&framework, launch(&offer, "t")).expect("accepted");
+    world.pump();
+    world.master.handle_agent(world.now, finished(&framework.0, "t"));
+    world.pass(HEARTBEAT_INTERVAL.get());
+    world.master.remove_framework(world.now, &framework.0);
+    world.pump();
+    world.master.unwatch(7);
+    world.subscribe(2, info("b"));
+    let kinds: Vec<Type> = world.published.iter().map(|(_, event)| event.r#type()).collect();
+    let expected = [
+        Type::Subscribed,
+        Type::Heartbeat,
+        Type::FrameworkAdded,
+        Type::TaskAdded,
+        Type::TaskUpdated,
+        Type::Heartbeat,
+        Type::FrameworkRemoved,
+    ];
+    assert_eq!(kinds, expected);
+    assert!(world.published.iter().all(|(connection, _)| *connection == 7));
 }

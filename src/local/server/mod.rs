@@ -1,5 +1,8 @@
 //! The embedded cluster over HTTP: the APIs of schedulers and executors, what tools read, the sandboxes, and the web page.
 
+mod agent;
+mod agent_containers;
+mod agent_request;
 mod body;
 mod connections;
 mod cors;
@@ -8,6 +11,7 @@ mod door;
 mod executor;
 mod files;
 mod operator;
+mod page;
 mod peer;
 mod principals;
 mod scheduler;
@@ -102,8 +106,10 @@ fn resolve(uri: &Uri) -> Uri {
 /// Paths as in Mesos: what the master serves is there with and without `/master`.
 fn routes(context: Context, door: Door, guard: Guard) -> Router {
     let (calls, others) = Bodies::limits();
+    let other_bodies = others.clone();
     let calls = middleware::from_fn_with_state(calls, body::whole);
     let others = middleware::from_fn_with_state(others, body::whole);
+    let agents = any(agent::handle).layer(middleware::from_fn_with_state(other_bodies, body::whole_but_streams));
     let executors = any(executor::handle).layer(calls.clone());
     let executors = executors.layer(middleware::from_fn_with_state(context.clone(), executor::admit));
     let in_process = middleware::from_fn_with_state(context.clone(), connections::only_inside);
@@ -132,12 +138,16 @@ fn routes(context: Context, door: Door, guard: Guard) -> Router {
         .route("/metrics/snapshot", get(views::metrics))
         .route("/{agent}/state", get(views::agent_state))
         .route("/{agent}/flags", get(views::agent_flags))
+        .route("/{agent}/api/v1", agents)
+        .route("/{agent}/health", any(agent::health))
+        .route("/{agent}/containers", any(agent::list))
+        .route("/{agent}/monitor/statistics", any(agent::usage))
+        .route("/{agent}/containerizer/debug", any(agent::debug))
         .route("/files/read", get(files::read))
         .route("/files/browse", get(files::browse))
         .route("/files/download", get(files::download))
-        .route("/", get(views::page))
-        .route("/app.js", get(views::script))
-        .route("/style.css", get(views::style))
+        .route("/", get(page::index))
+        .route("/webui/{*file}", get(page::file))
         .fallback(async || stream::not_found())
         .layer(middleware::from_fn(door::only_known))
         .route("/{agent}/api/v1/executor", executors)

@@ -1,6 +1,7 @@
 //! The master's operator API: `/api/v1`, and the older `/teardown` and `/maintenance/schedule`, which are the same calls.
 //! Follows `Master::Http::api` in `src/master/http.cpp`.
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -8,33 +9,92 @@ use axum::response::{IntoResponse, Response};
 use prost::Message;
 
 use super::Context;
+use super::connections::Connection;
 use super::door::only_type;
-use super::stream::{Format, not_allowed, read};
+use super::files::{list, part};
+use super::stream::{Events, Format, not_allowed, queue, read};
 use crate::local::cluster::machine::Machine;
+use crate::local::host;
+use crate::local::master::{self as local, Done};
 use crate::local::refusal::Refusal;
 use crate::proto::v1::FrameworkId;
+use crate::proto::v1::Metric;
 use crate::proto::v1::maintenance::Schedule;
-use crate::proto::v1::master::{self, Call, call};
+use crate::proto::v1::master::{self, Call, call, response};
 use crate::wire::json;
 
 const CALL: &str = "mesos.v1.master.Call";
 const RESPONSE: &str = "mesos.v1.master.Response";
+const EVENT: &str = "mesos.v1.master.Event";
 const SCHEDULE: &str = "mesos.v1.maintenance.Schedule";
 
 /// `/api/v1`: one call, in JSON or protobuf.
-pub async fn handle(context: State<Context>, method: Method, headers: HeaderMap, body: Bytes) -> Response {
+pub async fn handle(
+    context: State<Context>,
+    Extension(connection): Extension<Connection>,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     if let Some(answer) = not_allowed(&["POST"], &method) {
         return answer;
     }
     let answer = async {
         let call: Call = read(CALL, &headers, &body)?;
+        local::validate_operator(&call)?;
         let format = Format::accepted(&headers)?;
-        Ok(match ask(&context, call).await? {
-            Some(response) => written(format, &response),
-            None => StatusCode::OK.into_response(),
-        })
+        match call.r#type() {
+            call::Type::Subscribe => subscribe(&context, connection, format).await,
+            call::Type::GetMetrics => metrics(&context).await.map(|response| written(format, &response)),
+            call::Type::ListFiles | call::Type::ReadFile => {
+                files(&context, call).await.map(|response| written(format, &response))
+            }
+            call::Type::GetLoggingLevel | call::Type::SetLoggingLevel => {
+                let level = logging(&context, call).await?;
+                Ok(level.map_or_else(|| StatusCode::OK.into_response(), |response| written(format, &response)))
+            }
+            _ => Ok(match ask(&context, call).await? {
+                Done::Answer(response) => written(format, &response),
+                Done::Changed => StatusCode::OK.into_response(),
+                Done::Accepted => StatusCode::ACCEPTED.into_response(),
+            }),
+        }
     };
     answer.await.unwrap_or_else(|refusal: Refusal| refusal.into_response())
+}
+
+/// SUBSCRIBE: a stream of what happens.
+async fn subscribe(context: &Context, connection: Connection, format: Format) -> Result<Response, Refusal> {
+    let cluster = context.cluster.clone();
+    let (sender, events) = queue(context.queue_max, EVENT, format, connection);
+    let opened = context.cluster.ask(move |machine, now| {
+        let watcher = machine.watch(now, sender);
+        Events::new(events, move || cluster.tell(move |machine, _| machine.unwatch(watcher)))
+    });
+    let events = opened.await.ok_or_else(stopping)?;
+    Ok(([(header::CONTENT_TYPE, format.media_type())], events.body()).into_response())
+}
+
+/// GET_METRICS: those of `/metrics/snapshot`.
+async fn metrics(context: &Context) -> Result<master::Response, Refusal> {
+    let mut metrics = context.cluster.ask(|machine, now| machine.metrics(now)).await.ok_or_else(stopping)?;
+    metrics.extend(host::metrics());
+    let metric = |(name, value)| Metric { name, value: Some(value) };
+    let get_metrics = Some(response::GetMetrics { metrics: metrics.into_iter().map(metric).collect() });
+    Ok(master::Response { get_metrics, ..answer(response::Type::GetMetrics) })
+}
+
+/// LIST_FILES and READ_FILE, of what `/files` serves.
+async fn files(context: &Context, call: Call) -> Result<master::Response, Refusal> {
+    if let Some(wanted) = call.list_files {
+        let file_infos = list(&context.work_dir, &wanted.path).await?;
+        let list_files = Some(response::ListFiles { file_infos });
+        return Ok(master::Response { list_files, ..answer(response::Type::ListFiles) });
+    }
+    let read = call.read_file.unwrap_or_default();
+    let (size, data) = part(&context.work_dir, &read.path, read.offset, read.length).await?;
+    let read_file = Some(response::ReadFile { size, data });
+    Ok(master::Response { read_file, ..answer(response::Type::ReadFile) })
 }
 
 /// `/teardown`: the call TEARDOWN with the `frameworkId` of a form.
@@ -60,7 +120,7 @@ pub async fn maintenance(context: State<Context>, method: Method, headers: Heade
     }
     let answer = async {
         if method == Method::GET {
-            let response = ask(&context, of(call::Type::GetMaintenanceSchedule)).await?.unwrap_or_default();
+            let response = ask_for(&context, call::Type::GetMaintenanceSchedule).await?;
             let schedule = response.get_maintenance_schedule.unwrap_or_default().schedule;
             return Ok(in_json(json::to_json(SCHEDULE, &schedule)));
         }
@@ -73,7 +133,19 @@ pub async fn maintenance(context: State<Context>, method: Method, headers: Heade
     answer.await.unwrap_or_else(|refusal: Refusal| refusal.into_response())
 }
 
-pub(super) async fn ask(context: &Context, call: Call) -> Result<Option<master::Response>, Refusal> {
+/// GET_LOGGING_LEVEL, and SET_LOGGING_LEVEL, which has no response.
+async fn logging(context: &Context, call: Call) -> Result<Option<master::Response>, Refusal> {
+    let Some(set) = call.set_logging_level else {
+        let level = context.cluster.ask(|machine, now| machine.logging_level(now)).await.ok_or_else(stopping)?;
+        let get_logging_level = Some(response::GetLoggingLevel { level });
+        return Ok(Some(master::Response { get_logging_level, ..answer(response::Type::GetLoggingLevel) }));
+    };
+    let seconds = set.duration.nanoseconds as f64 / 1e9;
+    let asked = context.cluster.ask(move |machine, now| machine.set_logging_level(now, set.level, seconds));
+    asked.await.ok_or_else(stopping).map(|()| None)
+}
+
+pub(super) async fn ask(context: &Context, call: Call) -> Result<Done, Refusal> {
     let answer = move |machine: &mut Machine, now| {
         let answer = machine.operator_call(now, call);
         // Frameworks hear of it before the operator does.
@@ -81,7 +153,20 @@ pub(super) async fn ask(context: &Context, call: Call) -> Result<Option<master::
         answer
     };
     let outcome = context.cluster.ask(answer).await;
-    outcome.ok_or_else(|| Refusal::new(503, "The cluster is stopping"))?
+    outcome.ok_or_else(stopping)?
+}
+
+/// The response to a call that only asks.
+pub(super) async fn ask_for(context: &Context, kind: call::Type) -> Result<master::Response, Refusal> {
+    ask(context, of(kind)).await.map(|done| done.response().unwrap_or_default())
+}
+
+fn stopping() -> Refusal {
+    Refusal::new(503, "The cluster is stopping")
+}
+
+fn answer(kind: response::Type) -> master::Response {
+    master::Response { r#type: Some(kind.into()), ..Default::default() }
 }
 
 pub(super) fn of(kind: call::Type) -> Call {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Context;
 use super::door::only_type;
-use super::operator::{ask, in_json, of};
+use super::operator::{ask, ask_for, in_json, of};
 use super::stream::not_allowed;
 use crate::local::refusal::Refusal;
 use crate::proto::v1::master::{Call, call};
@@ -28,7 +28,7 @@ pub async fn weights(context: State<Context>, method: Method, body: Bytes) -> Re
     }
     let answer = async {
         if method == Method::GET {
-            let response = ask(&context, of(call::Type::GetWeights)).await?.unwrap_or_default();
+            let response = ask_for(&context, call::Type::GetWeights).await?;
             let infos = response.get_weights.unwrap_or_default().weight_infos;
             let list = infos.iter().map(|info| json::to_json(WEIGHT, info)).collect::<Vec<_>>().join(&b',');
             return Ok(in_json([b"[".as_slice(), &list, b"]"].concat()));
@@ -62,7 +62,7 @@ pub async fn quota(context: State<Context>, method: Method, headers: HeaderMap, 
     let answer = async {
         match method {
             Method::GET => {
-                let response = ask(&context, of(call::Type::GetQuota)).await?.unwrap_or_default();
+                let response = ask_for(&context, call::Type::GetQuota).await?;
                 let status: QuotaStatus = response.get_quota.unwrap_or_default().status;
                 Ok(in_json(json::to_json(QUOTA_STATUS, &status)))
             }

@@ -7,7 +7,7 @@ use crate::proto::v1::quota::{QuotaConfig, QuotaRequest};
 fn ask(world: &mut World, kind: call::Type, call: Call) -> Result<Option<Response>, Refusal> {
     let outcome = world.master.operator_call(world.now, Call { r#type: Some(kind.into()), ..call });
     world.pump();
-    outcome
+    outcome.map(Done::response)
 }
 
 fn refused<T: std::fmt::Debug>(outcome: Result<T, Refusal>) -> String {

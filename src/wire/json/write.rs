@@ -1,0 +1,100 @@
+//! Messages as JSON, the way Mesos writes them: fields in the order of the proto files, numbers as numbers, bytes in
+//! base64. Follows `json(ObjectWriter*, const Message&)` in `3rdparty/stout/include/stout/protobuf.hpp`, and
+//! `jsonifyGetTasks` and its kin in `src/master/readonly_handler.cpp`, which write lists even if they are empty.
+
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor};
+use prost_reflect::{ReflectMessage, Value};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+/// Messages of the operator APIs whose lists are written even if they are empty.
+const WITH_LISTS: [&str; 7] = [
+    "mesos.v1.master.Response.GetAgents",
+    "mesos.v1.master.Response.GetExecutors",
+    "mesos.v1.master.Response.GetFrameworks",
+    "mesos.v1.master.Response.GetTasks",
+    "mesos.v1.agent.Response.GetExecutors",
+    "mesos.v1.agent.Response.GetFrameworks",
+    "mesos.v1.agent.Response.GetTasks",
+];
+
+/// A message that is to be written.
+pub struct Written<'a>(pub &'a DynamicMessage);
+
+/// A value of a field of this kind.
+struct Item<'a>(&'a Value, &'a Kind);
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(message) = self;
+        let descriptor = message.descriptor();
+        let lists = WITH_LISTS.contains(&descriptor.full_name());
+        let mut map = serializer.serialize_map(None)?;
+        for field in declared(&descriptor) {
+            if message.has_field(&field) || (lists && field.is_list() && !is_deprecated(&field)) {
+                map.serialize_entry(field.name(), &Item(&message.get_field(&field), &field.kind()))?;
+            }
+        }
+        map.end()
+    }
+}
+
+impl Serialize for Item<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(value, kind) = *self;
+        match value {
+            Value::Bool(value) => serializer.serialize_bool(*value),
+            Value::I32(number) => serializer.serialize_i32(*number),
+            Value::I64(number) => serializer.serialize_i64(*number),
+            Value::U32(number) => serializer.serialize_u32(*number),
+            Value::U64(number) => serializer.serialize_u64(*number),
+            Value::F32(number) => number_or_name(serializer, (*number).into()),
+            Value::F64(number) => number_or_name(serializer, *number),
+            Value::String(text) => serializer.serialize_str(text),
+            Value::Bytes(bytes) => serializer.collect_str(&Base64Display::new(bytes, &STANDARD)),
+            Value::EnumNumber(number) => match kind.as_enum().and_then(|kind| kind.get_value(*number)) {
+                Some(value) => serializer.serialize_str(value.name()),
+                None => serializer.serialize_i32(*number),
+            },
+            Value::Message(message) => Written(message).serialize(serializer),
+            Value::List(items) => serializer.collect_seq(items.iter().map(|item| Item(item, kind))),
+            Value::Map(entries) => {
+                let kind = kind.as_message().map(|entry| entry.map_entry_value_field().kind());
+                let kind = kind.unwrap_or(Kind::Bytes);
+                serializer.collect_map(entries.iter().map(|(key, value)| (key_of(key), Item(value, &kind))))
+            }
+        }
+    }
+}
+
+/// JSON has no words for these, so they are text.
+fn number_or_name<S: Serializer>(serializer: S, number: f64) -> Result<S::Ok, S::Error> {
+    match number {
+        number if number.is_finite() => serializer.serialize_f64(number),
+        number if number.is_nan() => serializer.serialize_str("NaN"),
+        number if number > 0.0 => serializer.serialize_str("Infinity"),
+        _ => serializer.serialize_str("-Infinity"),
+    }
+}
+
+fn key_of(key: &MapKey) -> String {
+    match key {
+        MapKey::Bool(key) => key.to_string(),
+        MapKey::I32(key) => key.to_string(),
+        MapKey::I64(key) => key.to_string(),
+        MapKey::U32(key) => key.to_string(),
+        MapKey::U64(key) => key.to_string(),
+        MapKey::String(key) => key.clone(),
+    }
+}
+
+/// The fields of a message in the order of the proto file; those of a descriptor come by their numbers.
+fn declared(descriptor: &MessageDescriptor) -> impl Iterator<Item = FieldDescriptor> {
+    let fields = descriptor.descriptor_proto().field.iter();
+    fields.filter_map(|field| descriptor.get_field(u32::try_from(field.number()).ok()?))
+}
+
+fn is_deprecated(field: &FieldDescriptor) -> bool {
+    field.field_descriptor_proto().options.as_ref().is_some_and(|options| options.deprecated())
+}
