@@ -222,6 +222,12 @@ def test_the_working_directory_and_the_environment(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.usefixtures("cluster")
+def test_a_child_has_the_signals_and_the_files_that_a_local_one_has() -> None:
+    shown = ["sh", "-c", "grep -E 'Sig(Blk|Ign|Cgt)|Shd' /proc/self/status; ls /proc/self/fd"]
+    assert check_output(shown, stdin=DEVNULL) == subprocess.check_output(shown, stdin=DEVNULL, stderr=subprocess.PIPE)
+
+
+@pytest.mark.usefixtures("cluster")
 def test_bytes_and_paths_are_arguments(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"n\xff")
     path.write_bytes(b"content")
@@ -330,9 +336,13 @@ def test_return_codes() -> None:
     assert (raised.value.returncode, raised.value.output) == (4, b"before\n")
 
 
+def interrupt(child: Popen) -> None:
+    child.send_signal(signal.SIGINT)
+
+
 @pytest.mark.usefixtures("cluster")
 def test_signals_reach_a_child_as_soon_as_it_is_there() -> None:
-    for send, returncode in ((Popen.kill, -9), (Popen.terminate, -15), (lambda p: p.send_signal(signal.SIGUSR1), -10)):
+    for send, returncode in ((Popen.kill, -9), (Popen.terminate, -15), (interrupt, -2)):
         with Popen(["sleep", "100"]) as child:
             assert child.poll() is None
             send(child)
