@@ -15,14 +15,14 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
-from mesos import _cli as cli
+from mesos import cli
 
 from tests.python.conftest import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-REMESOS = [sys.executable, "-m", "mesos"]
+REMESOS = [sys.executable, "-m", "mesos.cli"]
 HELLO = str(ROOT / "examples" / "hello_world.py")
 
 

@@ -16,7 +16,6 @@ mod membership;
 pub mod network;
 mod remains;
 mod reset;
-mod sandboxes;
 mod snapshot;
 mod startup;
 pub mod view;

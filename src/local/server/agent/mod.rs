@@ -1,22 +1,27 @@
 //! An agent's operator API, `/slave(N)/api/v1`, and what tools read of its containers. Follows `Http::api`, `containers`
 //! and `statistics` in `src/slave/http.cpp`.
 
+mod access;
+mod containers;
+mod request;
+
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use prost::Message;
 use serde_json::Value;
 
+use self::access::{Answer, stopping, with};
+use self::containers::{attach_input, launch, session, wait};
+use self::request::{Accepted, Given, accept_types, content_types, first_record, parse};
 use super::Context;
-use super::agent_containers::{attach_input, launch, session, wait};
-use super::agent_request::{Accepted, Given, accept_types, content_types, first_record, parse};
-use super::answer::{self, Arguments};
 use super::files;
 use super::operator::in_json;
 use super::stream::{Format, not_allowed, not_found};
-use crate::local::agent::Agent;
 use crate::local::agent::operator::{Listed, Shown, of, statistics, validate};
 use crate::local::backend::{Meter, Usage};
 use crate::local::host;
@@ -27,9 +32,6 @@ use crate::proto::v1::agent::{self, Call, response};
 use crate::wire::json;
 
 const RESPONSE: &str = "mesos.v1.agent.Response";
-
-/// What a call comes to: a response, or nothing to say.
-pub(super) type Answer = Result<Option<agent::Response>, Refusal>;
 
 /// `/slave(N)/api/v1`: one call, in JSON or protobuf.
 pub async fn handle(
@@ -98,7 +100,7 @@ async fn answer(context: &Context, path: String, call: Call) -> Answer {
         Type::GetMetrics => metrics(context).await.map(Some),
         Type::GetLoggingLevel | Type::SetLoggingLevel => logging(context, call).await,
         Type::ListFiles | Type::ReadFile => file(context, call).await.map(Some),
-        Type::GetContainers => containers(context, path, call.get_containers.unwrap_or_default()).await.map(Some),
+        Type::GetContainers => list_containers(context, path, call.get_containers.unwrap_or_default()).await.map(Some),
         Type::LaunchNestedContainer | Type::LaunchContainer => launch(context, path, call).await.map(|()| None),
         Type::LaunchNestedContainerSession => session(context, path, call).await.map(|()| None),
         Type::WaitNestedContainer | Type::WaitContainer => wait(context, path, call).await.map(Some),
@@ -125,16 +127,6 @@ async fn answer(context: &Context, path: String, call: Call) -> Answer {
     }
 }
 
-/// Does something with the agent at a path, on the cluster's thread.
-pub(super) async fn with<T: Send + 'static>(
-    context: &Context,
-    path: String,
-    act: impl FnOnce(&mut Agent, std::time::Instant) -> T + Send + 'static,
-) -> Result<T, Refusal> {
-    let asked = context.cluster.ask(move |machine, now| machine.agent_at(&path).map(|agent| act(agent, now)));
-    asked.await.ok_or_else(stopping)?.ok_or_else(not_found)
-}
-
 async fn not_here(context: &Context, path: &str) -> Option<Refusal> {
     let path = path.to_owned();
     let here = context.cluster.ask(move |machine, _| machine.agents.at(&path).is_some()).await;
@@ -143,10 +135,6 @@ async fn not_here(context: &Context, path: &str) -> Option<Refusal> {
         Some(false) => Some(not_found()),
         None => Some(stopping()),
     }
-}
-
-pub(super) fn stopping() -> Refusal {
-    Refusal::new(503, "The cluster is stopping")
 }
 
 fn written(format: Format, response: &agent::Response) -> Response {
@@ -182,18 +170,22 @@ async fn logging(context: &Context, call: Call) -> Answer {
 /// LIST_FILES and READ_FILE, of what `/files` serves.
 async fn file(context: &Context, call: Call) -> Result<agent::Response, Refusal> {
     if let Some(wanted) = call.list_files {
-        let file_infos = files::list(context, &wanted.path).await?;
+        let file_infos = files::list(&context.work_dir, &wanted.path).await?;
         let list_files = Some(response::ListFiles { file_infos });
         return Ok(agent::Response { list_files, ..of(response::Type::ListFiles) });
     }
     let read = call.read_file.unwrap_or_default();
-    let (size, data) = files::part(context, &read.path, read.offset, read.length).await?;
+    let (size, data) = files::part(&context.work_dir, &read.path, read.offset, read.length).await?;
     let read_file = Some(response::ReadFile { size, data });
     Ok(agent::Response { read_file, ..of(response::Type::ReadFile) })
 }
 
 /// GET_CONTAINERS.
-async fn containers(context: &Context, path: String, wanted: call::GetContainers) -> Result<agent::Response, Refusal> {
+async fn list_containers(
+    context: &Context,
+    path: String,
+    wanted: call::GetContainers,
+) -> Result<agent::Response, Refusal> {
     let shown = Shown { nested: wanted.show_nested(), standalone: wanted.show_standalone() };
     let measured = measured(context, path, shown).await?;
     let containers: Vec<_> = measured.into_iter().map(|(listed, statistics)| listed.message(statistics)).collect();
@@ -220,7 +212,7 @@ async fn measured(
     });
     let (time, listed) = asked.await.ok_or_else(stopping)?.ok_or_else(not_found)?;
     let measure = move || {
-        let used = |meters: Vec<Meter>| meters.into_iter().filter_map(|meter| meter()).reduce(|one, other| one + other);
+        let used = |meters: Vec<Meter>| meters.into_iter().filter_map(|meter| meter()).reduce(Usage::and);
         let statistics = |(meters, listed): (Vec<Meter>, Listed)| {
             let usage: Option<Usage> = used(meters);
             let statistics = statistics(&listed, usage, time);
@@ -238,14 +230,18 @@ pub async fn health(State(context): State<Context>, Path(path): Path<String>) ->
 }
 
 /// `/slave(N)/containers`: the containers of executors, with what they use.
-pub async fn list(State(context): State<Context>, Path(path): Path<String>, arguments: Arguments) -> Response {
-    let wanted = arguments.get("container_id");
-    show(&context, path, &arguments, true, move |listed| wanted.is_none_or(|id| listed.is(id))).await
+pub async fn list(
+    State(context): State<Context>,
+    Path(path): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    let wanted = query.get("container_id");
+    show(&context, path, true, move |listed| wanted.is_none_or(|id| listed.is(id))).await
 }
 
 /// `/slave(N)/monitor/statistics`: what executors use.
-pub async fn usage(State(context): State<Context>, Path(path): Path<String>, arguments: Arguments) -> Response {
-    show(&context, path, &arguments, false, |_| true).await
+pub async fn usage(State(context): State<Context>, Path(path): Path<String>) -> Response {
+    show(&context, path, false, |_| true).await
 }
 
 /// `/slave(N)/containerizer/debug`: what its containers are waited for with, which is nothing.
@@ -255,18 +251,12 @@ pub async fn debug(State(context): State<Context>, Path(path): Path<String>) -> 
     refused.map_or_else(pending, IntoResponse::into_response)
 }
 
-async fn show(
-    context: &Context,
-    path: String,
-    arguments: &Arguments,
-    status: bool,
-    wanted: impl Fn(&Listed) -> bool,
-) -> Response {
+async fn show(context: &Context, path: String, status: bool, wanted: impl Fn(&Listed) -> bool) -> Response {
     match measured(context, path, Shown::default()).await {
         Ok(measured) => {
             let wanted = measured.into_iter().filter(|(listed, _)| wanted(listed));
-            let shown = wanted.filter_map(|(listed, statistics)| listed.shown(&statistics, status));
-            answer::value(&shown.collect::<Value>(), arguments)
+            Json(wanted.filter_map(|(listed, statistics)| listed.shown(&statistics, status)).collect::<Value>())
+                .into_response()
         }
         Err(refusal) => refusal.into_response(),
     }
