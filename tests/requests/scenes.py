@@ -218,10 +218,7 @@ class OperatorStage(Stage):
         """With a framework that holds an offer of each agent."""
         framework = self._framework("holder", roles=["role"], principal="principal")
         with contextlib.closing(framework.stream):
-            offers: dict[str, str] = {}
-            while len(offers) < len(self.state["slaves"]):
-                for offer in framework.wait("OFFERS")["offers"]["offers"]:
-                    offers[offer["agent_id"]["value"]] = offer["id"]["value"]
+            offers = self._offers(framework)
             self._names["@offer"] = offers[self._names["@agent"]]
             self._names["@other-offer"] = offers[self._names["@other-agent"]]
             yield self.subscription
@@ -261,6 +258,14 @@ class OperatorStage(Stage):
         info = {"name": name, "capabilities": CAPABILITIES, **info}
         return Framework(self.address, framework_info=info, suppressed_roles=list(suppressed_roles))
 
+    def _offers(self, framework: Framework) -> dict[str, str]:
+        """An offer of each agent."""
+        offers: dict[str, str] = {}
+        while len(offers) < len(self.state["slaves"]):
+            for offer in framework.wait("OFFERS")["offers"]["offers"]:
+                offers[offer["agent_id"]["value"]] = offer["id"]["value"]
+        return offers
+
     def _is_active(self, framework_id: str) -> bool:
         frameworks = self.get("/frameworks")["frameworks"]
         return any(f["active"] for f in frameworks if f["id"] == self.filled(framework_id))
@@ -275,20 +280,18 @@ class OperatorStage(Stage):
         wait_until(is_so, "the scene is set")
 
     def _run_tasks(self, stack: contextlib.ExitStack, framework: Framework, directory: Path) -> None:
-        offer = None
-        while offer is None:
-            offers = framework.wait("OFFERS")["offers"]["offers"]
-            offer = next((o["id"] for o in offers if o["agent_id"]["value"] == self._names["@agent"]), None)
+        offers = self._offers(framework)
+        offer = offers.pop(self._names["@agent"])
         started = directory / "started"
         tasks = [
             self._task(name, f"printf hello >file; touch {started}; exec sleep 1000")
             for name in ("running", "finished", "failed")
         ]
         operations = [{"type": "LAUNCH", "launch": {"task_infos": tasks}}]
-        framework.call(
-            "ACCEPT",
-            accept={"offer_ids": [offer], "operations": operations, "filters": {"refuse_seconds": 10_000}},
-        )
+        filters = {"refuse_seconds": 10_000}
+        accept = {"offer_ids": [{"value": offer}], "operations": operations, "filters": filters}
+        framework.call("ACCEPT", accept=accept)
+        framework.call("DECLINE", decline={"offer_ids": [{"value": o} for o in offers.values()], "filters": filters})
         framework.call("SUPPRESS")
         # An agent fails a task whose executor subscribes before its container is up.
         wait_until(started.exists, "the executor runs")
