@@ -5,13 +5,12 @@ use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use http_body_util::BodyExt;
 
-use super::stream::{Format, accepts};
 use crate::local::refusal::Refusal;
+use crate::local::server::stream::{Format, RECORDIO, accepts};
 use crate::proto::v1::agent::Call;
 use crate::wire::{json, recordio};
 
 const CALL: &str = "mesos.v1.agent.Call";
-const RECORDIO: &str = "application/recordio";
 const MESSAGE_ACCEPT: &str = "message-accept";
 const MESSAGE_CONTENT_TYPE: &str = "message-content-type";
 /// The most bytes of the record that says what a stream is for.
@@ -31,11 +30,6 @@ pub enum Accepted {
     Stream,
 }
 
-/// Whether the body of a request is a stream, which is not waited for.
-pub fn is_stream(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == RECORDIO)
-}
-
 /// What a request says of its body.
 pub fn content_types(headers: &HeaderMap) -> Result<Given, Refusal> {
     let given = headers.get(header::CONTENT_TYPE);
@@ -52,9 +46,7 @@ pub fn content_types(headers: &HeaderMap) -> Result<Given, Refusal> {
     let format = Format::of(given).ok_or_else(|| Refusal::new(415, why))?;
     match message {
         None => Ok(Given::Whole(format)),
-        Some(_) => {
-            Err(Refusal::new(415, "Expecting 'Message-Content-Type' to be not set for non-streaming requests"))
-        }
+        Some(_) => Err(Refusal::new(415, "Expecting 'Message-Content-Type' to be not set for non-streaming requests")),
     }
 }
 
@@ -106,7 +98,10 @@ pub async fn first_record(mut body: Body) -> Result<Vec<u8>, Refusal> {
         let data = frame.into_data().unwrap_or_default();
         came = came.saturating_add(data.len());
         if came > RECORD_MAX {
-            return Err(Refusal::new(413, format!("The body is too large: expected at most {RECORD_MAX} bytes here\n")));
+            return Err(Refusal::new(
+                413,
+                format!("The body is too large: expected at most {RECORD_MAX} bytes here\n"),
+            ));
         }
         decoder.feed(&data);
         if let Some(record) = decoder.next_record().map_err(|e| bad(e.to_string()))? {
