@@ -37,6 +37,7 @@ SLOW = {
     "test_cli_surroundings",
     "test_conflicts",
     "test_conformance",
+    "test_dicts_compared",
     "test_disconnects",
     "test_door",
     "test_examples",

@@ -9,6 +9,7 @@ mod door;
 mod executor;
 mod files;
 mod operator;
+mod page;
 mod peer;
 mod principals;
 mod scheduler;
@@ -143,9 +144,8 @@ fn routes(context: Context, door: Door, guard: Guard) -> Router {
         .route("/files/read", get(files::read))
         .route("/files/browse", get(files::browse))
         .route("/files/download", get(files::download))
-        .route("/", get(views::page))
-        .route("/app.js", get(views::script))
-        .route("/style.css", get(views::style))
+        .route("/", get(page::index))
+        .route("/webui/{*file}", get(page::file))
         .fallback(async || stream::not_found())
         .layer(middleware::from_fn(door::only_known))
         .route("/{agent}/api/v1/executor", executors)

@@ -1,9 +1,9 @@
-//! What tools and the web page read, and the page itself.
+//! What tools and the web page read.
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -82,21 +82,6 @@ pub async fn health() {}
 pub async fn redirect(headers: HeaderMap) -> Response {
     let host = headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
     (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, format!("//{host}"))]).into_response()
-}
-
-/// The web page.
-pub async fn page() -> Html<&'static str> {
-    Html(include_str!("../webui/index.html"))
-}
-
-/// Its script.
-pub async fn script() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("../webui/app.js"))
-}
-
-/// Its style.
-pub async fn style() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("../webui/style.css"))
 }
 
 async fn look(context: &Context, view: impl FnOnce(&Machine) -> Value + Send + 'static) -> Response {
