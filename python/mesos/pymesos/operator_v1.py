@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Message: TypeAlias = dict[str, Any]
 log = logging.getLogger("pymesos")
-_JSON = {"Message-Content-Type": "application/json", "Message-Accept": "application/json"}
+_JSON = "application/json"
 _RECORDIO = {"Accept": _operator.RECORDIO}
 
 
@@ -98,12 +98,14 @@ class MesosOperatorDaemonDriver(OperatorDaemonDriver):
         :raises AnswerTimeoutError: there is no answer in time; a :class:`TimeoutError`
         """
         named = dict(headers or {})
-        if _operator.RECORDIO in named.values():
-            named = {**_JSON, **named}
         if isinstance(body, str):
             if body:
                 named.setdefault("Content-Type", _operator.RECORDIO)
             body = body.encode() or None
+        # An agent refuses either one without its stream.
+        for of_stream, of_messages in (("Accept", "Message-Accept"), ("Content-Type", "Message-Content-Type")):
+            if named.get(of_stream) == _operator.RECORDIO:
+                named.setdefault(of_messages, _JSON)
         operator = self._connect()
         answer = operator.request(body, self._base + path, method, named, idle=self._request_timeout)
         if not 200 <= answer.status < 300:
@@ -362,12 +364,12 @@ class MesosOperatorAgentDriver(MesosOperatorDaemonDriver, OperatorAgentDriver):
         calls = [{"type": "ATTACH_CONTAINER_INPUT", "attach_container_input": each} for each in inputs]
         records = [json.dumps(call, sort_keys=True) for call in calls]
         stream = "".join(f"{len(record)}\n{record}" for record in records)
-        answer: Message = self._send(stream, headers=_RECORDIO.copy())
+        answer: Message = self._send(stream)
         return answer
 
     def attachContainerOutput(self, container_id: str) -> Any:
         body = {"type": "ATTACH_CONTAINER_OUTPUT", "attach_container_output": {"container_id": {"value": container_id}}}
-        return self._send(body, headers={**_RECORDIO, "Message-Accept": "application/json"})
+        return self._send(body, headers=_RECORDIO.copy())
 
     def removeNestedContainer(self, container_id: str, parent_id: str | None = None) -> Message:
         return self._call("REMOVE_NESTED_CONTAINER", container_id=_container(container_id, parent_id))
