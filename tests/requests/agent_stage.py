@@ -16,7 +16,7 @@ from mesos.v1.interface import agent_pb2
 
 from tests.python.support import wait_until
 from tests.requests import wire
-from tests.requests.stage import ExecutorStage, Framework, Stage, scalar, status
+from tests.requests.stage import ExecutorStage, Framework, scalar, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -257,6 +257,3 @@ def is_of_place(one: Any) -> bool:
     if isinstance(one, dict) and set(one) <= {"name", "value"}:
         return one["name"] not in FLAGS
     return isinstance(one, str) and one.startswith("--launcher_dir=")
-
-
-AGENT_STAGES: dict[str, type[Stage]] = {"agent": AgentStage}
