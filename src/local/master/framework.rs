@@ -243,6 +243,7 @@ impl Framework {
                     timestamp: Some(timestamp),
                     ..Default::default()
                 };
+                self.tally.ended(v1::TaskState::TaskKilled);
                 if Arc::make_mut(&mut task).update(&status, v1::TaskState::TaskKilled) {
                     said.push(status);
                 }

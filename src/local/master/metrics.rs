@@ -14,7 +14,7 @@ use crate::proto::v1::task_status::Reason;
 use crate::proto::v1::{self, scheduler::call};
 
 /// Counters that are there before anything has happened.
-const COUNTERS: [&str; 57] = [
+const COUNTERS: [&str; 58] = [
     "master/http_cache_hits",
     "master/invalid_executor_to_framework_messages",
     "master/invalid_framework_to_executor_messages",
@@ -45,6 +45,7 @@ const COUNTERS: [&str; 57] = [
     "master/messages_suppress_offers",
     "master/messages_unregister_framework",
     "master/messages_unregister_slave",
+    "master/messages_update_slave",
     "master/recovery_slave_removals",
     "master/slave_registrations",
     "master/slave_removals",
@@ -106,6 +107,14 @@ impl Counters {
             None => {
                 self.0.insert(name.to_owned(), 1);
             }
+        }
+    }
+
+    /// A framework with this principal has said something, which was heard at once.
+    pub fn count_message(&mut self, principal: Option<&str>) {
+        if let Some(principal) = principal {
+            self.count(&format!("frameworks/{principal}/messages_received"));
+            self.count(&format!("frameworks/{principal}/messages_processed"));
         }
     }
 
@@ -175,14 +184,12 @@ impl Counters {
         metrics.extend(OPERATION_STATES.iter().map(|state| (format!("{OPERATIONS}/{state}"), 0.0)));
     }
 
-    /// An update of the master's own goes to a framework. Returns whether it tells of an end.
-    pub fn count_made_up(&mut self, status: &v1::TaskStatus) -> bool {
+    /// An update of the master's own goes to a framework.
+    pub fn count_made_up(&mut self, status: &v1::TaskStatus) {
         let is_answer = status.reason == Some(Reason::Reconciliation.into());
-        let is_end = status.uuid.is_none() && !is_answer && is_terminal(status.state());
-        if is_end {
+        if status.uuid.is_none() && !is_answer && is_terminal(status.state()) {
             self.count_end(status);
         }
-        is_end
     }
 }
 
@@ -224,9 +231,10 @@ impl Master {
         add_resources(&mut metrics, "master", &total, &used);
         self.counters.operations(&mut metrics);
         metrics.extend(self.allocator.metrics(&self.known_roles()));
-        for framework in self.frameworks() {
+        for framework in self.frameworks.values() {
             framework.measure(&mut metrics, &self.allocator.suppressed(&framework.id()));
         }
+        self.completed.iter().for_each(|framework| framework.measure(&mut metrics, framework.tally.last_suppressed()));
         metrics
     }
 }

@@ -172,6 +172,7 @@ impl Master {
     pub fn add_agent(&mut self, now: Instant, info: v1::AgentInfo, total: Resources, path: String) {
         let id = info.id.clone().unwrap_or_default().value;
         self.counters.count("master/messages_register_slave");
+        self.counters.count("master/messages_update_slave");
         self.counters.count("master/slave_registrations");
         let registered_time = self.world.timestamp(now);
         self.allocator.add_agent(now, &id, info.clone(), total.clone());
@@ -354,6 +355,7 @@ impl Master {
             self.outputs.push_back(Output::Close(connection.id));
         }
         self.subscribers.publish(&mut self.outputs, || operator::framework_removed(&framework));
+        framework.tally.suppressed(self.allocator.suppressed(id));
         self.completed.push_back(framework);
         if self.completed.len() > self.config.max_completed_frameworks {
             self.completed.pop_front();
@@ -473,13 +475,10 @@ impl Master {
     }
 
     fn send_update(&mut self, framework_id: &str, mut status: v1::TaskStatus) {
-        let is_end = self.counters.count_made_up(&status);
-        let Some(framework) = self.frameworks.get_mut(framework_id) else {
+        self.counters.count_made_up(&status);
+        let Some(framework) = self.frameworks.get(framework_id) else {
             return;
         };
-        if is_end {
-            framework.tally.ended(status.state());
-        }
         // What an executor says is passed on as it is.
         let own = status.source() != v1::task_status::Source::Executor;
         if own && !framework.has(v1::framework_info::capability::Type::PartitionAware) {

@@ -117,9 +117,21 @@ pub struct Tally {
     offers: Counts<Offers>,
     operations: Counts<Operation>,
     over: Counts<TaskState>,
+    /// The roles in which it wanted no offers when it was removed.
+    suppressed: BTreeSet<String>,
 }
 
 impl Tally {
+    /// It is removed, and wants no offers in these roles.
+    pub fn suppressed(&mut self, roles: BTreeSet<String>) {
+        self.suppressed = roles;
+    }
+
+    /// The roles in which it wanted no offers when it was removed.
+    pub fn last_suppressed(&self) -> &BTreeSet<String> {
+        &self.suppressed
+    }
+
     /// It has subscribed.
     pub fn subscribed(&mut self) {
         self.calls.add(Call::Subscribe, 1);
@@ -170,7 +182,7 @@ impl Tally {
         self.operations.add(kind, number);
     }
 
-    /// A task of it has ended, or never began.
+    /// A task of it has ended.
     pub fn ended(&mut self, state: TaskState) {
         self.over.add(state, 1);
     }
