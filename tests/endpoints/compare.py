@@ -65,6 +65,14 @@ VARYING = {
     "mem_free_bytes",
     "messages_register_framework",
     "uptime_secs",
+    # How often resources are offered before all of them are is left to chance.
+    "calls",
+    "decline",
+    "declined",
+    "events",
+    "messages_decline_offers",
+    "offers",
+    "sent",
 }
 
 

@@ -109,7 +109,6 @@ impl Master {
         };
         if let Some(framework) = self.frameworks.get_mut(&id) {
             framework.tally.subscribed();
-            self.counters.count_message(framework.info.principal.as_deref());
         }
         self.send(&id, Event { subscribed: Some(subscribed), ..Event::of(event::Type::Subscribed) });
         self.send(&id, heartbeat());
@@ -150,7 +149,7 @@ impl Master {
         self.counters.count_call(&request);
         if let Some(framework) = self.frameworks.get_mut(id) {
             framework.tally.call(&request);
-            self.counters.count_message(framework.info.principal.as_deref());
+            framework.info.principal.iter().for_each(|principal| self.counters.add_principal(principal));
         }
         match request {
             OfFramework::Teardown => self.remove_framework(now, id),

@@ -110,11 +110,11 @@ impl Counters {
         }
     }
 
-    /// A framework with this principal has said something, which was heard at once.
-    pub fn count_message(&mut self, principal: Option<&str>) {
-        if let Some(principal) = principal {
-            self.count(&format!("frameworks/{principal}/messages_received"));
-            self.count(&format!("frameworks/{principal}/messages_processed"));
+    /// A framework has this principal. What is counted of it are messages of the protocol before HTTP, of which there are
+    /// none here.
+    pub fn add_principal(&mut self, principal: &str) {
+        for what in ["messages_received", "messages_processed"] {
+            self.0.entry(format!("frameworks/{principal}/{what}")).or_default();
         }
     }
 
