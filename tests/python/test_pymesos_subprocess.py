@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 from mesos.errors import ArgumentTypeError, ArgumentValueError
@@ -66,6 +66,11 @@ def cluster(shared: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def shell(text: str, **options: Any) -> Popen:
     return Popen(["sh", "-c", text], **options)
+
+
+def write_forever(file: IO[bytes]) -> None:
+    while True:
+        file.write(BYTES)
 
 
 # What a child reads and writes.
@@ -174,7 +179,7 @@ def test_a_writer_whose_child_is_gone_is_told_so() -> None:
         assert child.wait(WAIT_SECONDS) == 0
         assert child.stdin is not None
         with pytest.raises(BrokenPipeError):
-            child.stdin.write(BYTES)
+            write_forever(child.stdin)
     with Popen(["true"], stdin=PIPE) as child:
         assert child.communicate(BYTES) == (None, None)
 
@@ -214,6 +219,12 @@ def test_the_working_directory_and_the_environment(tmp_path: Path, monkeypatch: 
     assert check_output(["/usr/bin/env"], env={"A": "1"}) == b"A=1\n"
     assert check_output(["/usr/bin/env"], env={}) == b""
     assert check_output(["name", "-c", "echo $0"], executable="/bin/sh") == b"name\n"
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_child_has_the_signals_and_the_files_that_a_local_one_has() -> None:
+    shown = ["sh", "-c", "grep -E 'Sig(Blk|Ign|Cgt)|Shd' /proc/self/status; ls /proc/self/fd"]
+    assert check_output(shown, stdin=DEVNULL) == subprocess.check_output(shown, stdin=DEVNULL, stderr=subprocess.PIPE)
 
 
 @pytest.mark.usefixtures("cluster")
@@ -325,9 +336,13 @@ def test_return_codes() -> None:
     assert (raised.value.returncode, raised.value.output) == (4, b"before\n")
 
 
+def interrupt(child: Popen) -> None:
+    child.send_signal(signal.SIGINT)
+
+
 @pytest.mark.usefixtures("cluster")
 def test_signals_reach_a_child_as_soon_as_it_is_there() -> None:
-    for send, returncode in ((Popen.kill, -9), (Popen.terminate, -15), (lambda p: p.send_signal(signal.SIGUSR1), -10)):
+    for send, returncode in ((Popen.kill, -9), (Popen.terminate, -15), (interrupt, -2)):
         with Popen(["sleep", "100"]) as child:
             assert child.poll() is None
             send(child)

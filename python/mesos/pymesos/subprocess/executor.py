@@ -228,6 +228,7 @@ def _unread(pipe: Stream) -> int:
 
 if __name__ == "__main__":
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level=logging.WARNING)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Unlike a signal that is ignored, one with a handler does what it always does in children.
+    signal.signal(signal.SIGINT, lambda *_: None)
     executor = ProcExecutor()
     executor.run(MesosExecutorDriver(executor))

@@ -159,12 +159,9 @@ class Popen:
             setattr(self, _NAMES[fd], self._pipe(ours, "rb" if fd else "wb"))
             return "copied"
         number = _inherited(fd) if given is None else given if isinstance(given, int) else given.fileno()
-        try:
-            self._files[fd] = Stream.borrow(number, os.O_WRONLY if fd else os.O_RDONLY)
-        except OSError as error:
-            if given is None and error.errno == errno.EBADF:
-                return "null"
-            raise
+        if number is None:
+            return "null"
+        self._files[fd] = Stream.borrow(number, os.O_WRONLY if fd else os.O_RDONLY)
         return "copied"
 
     def _pipe(self, fd: int, mode: str) -> IO[Any]:
@@ -275,11 +272,15 @@ _NAMES = ("stdin", "stdout", "stderr")
 _SIGNALS = signal.valid_signals()
 
 
-def _inherited(fd: int) -> int:
-    """Returns the descriptor of a standard file of this process, which notebooks and tests replace by what has none."""
+def _inherited(fd: int) -> int | None:
+    """Returns the descriptor of a standard file of this process, or None if the process has none."""
+    file = getattr(sys, _NAMES[fd])
+    if file is None:
+        return None
     try:
-        number: int = getattr(sys, _NAMES[fd]).fileno()
+        number: int = file.fileno()
     except (AttributeError, OSError, ValueError):
+        # Notebooks and tests have something else in its place.
         return fd
     return number
 

@@ -38,7 +38,9 @@ _PACKAGE = "mesos.pymesos.subprocess"
 _EXECUTOR_ID = "default"
 _REFUSE_SECONDS = 5.0
 _LIVE = {"TASK_STAGING", "TASK_STARTING", "TASK_RUNNING", "TASK_KILLING"}
-_LAUNCH_AGAIN = {"TASK_LOST", "TASK_DROPPED"}
+_LOST = {"TASK_LOST", "TASK_DROPPED"}
+_MOST_FAILED_STARTS = 3
+"""How often an executor may end before it has a child, which it does once if it was killed just before."""
 Settings = tuple[Any, str | None, str | None]
 """The master, a principal and its secret."""
 
@@ -195,7 +197,7 @@ class ProcScheduler(Scheduler):
             if proc is None or _task_id(proc) != task_id:
                 return
             del self.procs_launched[proc.id], self._agents[proc.id]
-            if state in _LAUNCH_AGAIN and not proc.connected and not proc.ended:
+            if _may_start(proc, status):
                 logger.info("%s is launched again: %s", proc.name, status.get("message", state))
                 self.procs_pending[proc.id] = proc
                 driver.reviveOffers()
@@ -261,6 +263,14 @@ class ProcScheduler(Scheduler):
 def printable(text: str) -> str:
     """Returns text that a message can hold, which the names of files need not be."""
     return text.encode("utf-8", "replace").decode()
+
+
+def _may_start(proc: Child, status: Any) -> bool:
+    """Returns whether a child whose task has ended is launched again: if no executor had it."""
+    if proc.connected or proc.ended:
+        return False
+    is_failure = status["state"] == "TASK_FAILED" and status.get("source") != "SOURCE_EXECUTOR"
+    return status["state"] in _LOST or (is_failure and proc.attempt < _MOST_FAILED_STARTS)
 
 
 def _task_id(proc: Child) -> str:
