@@ -40,6 +40,7 @@ SLOW = {
     "test_dicts_compared",
     "test_disconnects",
     "test_door",
+    "test_endpoints",
     "test_examples",
     "test_exits",
     "test_forgotten",
