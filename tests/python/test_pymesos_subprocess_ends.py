@@ -239,17 +239,19 @@ def test_the_environment_names_the_master(embedded: LocalCluster, monkeypatch: p
 # Where the executor's modules are.
 
 
-@pytest.mark.parametrize("by", ["PYTHONPATH", "sys.path"])
+@pytest.mark.parametrize("by", ["PYTHONPATH", "sys.path", "an import"])
 def test_a_package_that_is_not_installed_is_found_by_the_executor(master: str, tmp_path: Path, by: str) -> None:
     venv.create(tmp_path / "venv", with_pip=False)
     places = [str(Path(each.__path__[0]).parents[level]) for each, level in ((mesos, 0), (google.protobuf, 1))]
     text = f"{PROGRAM}\nprint(check_output(['echo', 'hello']), sys.prefix)"
-    if by == "sys.path":
+    if by != "PYTHONPATH":
         text = f"import sys\nsys.path[:0] = {places!r}\n{text}"
+    if by == "an import":
+        # As if by a finder, which an interpreter that is told only the path does not have.
+        text = text.replace("CONFIG.update", f"sys.path.remove({places[0]!r})\nCONFIG.update")
     variables = {"PYTHONPATH": os.pathsep.join(places) if by == "PYTHONPATH" else "", "MESOS_MASTER": master}
     command = [tmp_path / "venv" / "bin" / "python", "-c", text]
-    started = subprocess.Popen(command, env={**environment(), **variables}, stdout=subprocess.PIPE)
-    with started as process:
+    with subprocess.Popen(command, env={**environment(), **variables}, stdout=subprocess.PIPE) as process:
         output, _ = process.communicate(timeout=WAIT_SECONDS)
     assert output.decode() == f"b'hello\\n' {tmp_path / 'venv'}\n"
 
