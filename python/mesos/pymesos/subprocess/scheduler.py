@@ -75,7 +75,6 @@ class ProcScheduler(Scheduler):
         self.procs_pending: dict[int, Child] = {}
         self.procs_launched: dict[int, Child] = {}
         self._agents: dict[int, Any] = {}
-        self._message = "the driver was stopped"
         self._lock = threading.RLock()
         self.door = Door(Loop(_PACKAGE))
 
@@ -113,11 +112,7 @@ class ProcScheduler(Scheduler):
     def stop(self) -> None:
         """Ends the framework, which kills its children, and waits for that."""
         self.driver.stop()
-        try:
-            self.driver.join()
-        except Exception as error:
-            logger.debug("The driver ended: %s", error)
-        self._end(self._message)
+        self._watch()
 
     def abandon(self) -> None:
         """Closes in a forked child what belongs to its parent."""
@@ -130,7 +125,7 @@ class ProcScheduler(Scheduler):
         """
         with self._lock:
             if self.driver.aborted:
-                raise StartError(f"driver already aborted: {self._message}")
+                raise StartError(f"driver already aborted: {self._why()}")
             self.procs_pending[proc.id] = proc
             self.driver.reviveOffers()
 
@@ -144,22 +139,25 @@ class ProcScheduler(Scheduler):
         proc.give_up()
 
     def _watch(self) -> None:
-        """Waits for the end of the driver, which is otherwise told only if the master is the reason."""
+        """Waits for the end of the driver, and ends the children."""
         try:
             self.driver.join()
         except Exception as error:
-            self._message = str(error)
-        self._end(self._message)
-
-    def _end(self, message: str) -> None:
+            logger.debug("The driver has ended: %s", error)
         with self._lock:
             procs = [*self.procs_pending.values(), *self.procs_launched.values()]
             self.procs_pending.clear()
             self.procs_launched.clear()
         for proc in procs:
-            proc.lose(StartError(message))
+            proc.lose(StartError(self._why()))
             proc.give_up()
         self.door.loop.stop()
+
+    def _why(self) -> str:
+        """Returns why the driver has ended."""
+        driver = self.driver._driver
+        error = self.driver._raised or (driver.exception if driver is not None else None)
+        return "the driver was stopped" if error is None else str(error)
 
     # Callbacks.
 
@@ -212,7 +210,6 @@ class ProcScheduler(Scheduler):
 
     def error(self, driver: MesosSchedulerDriver, message: str) -> None:
         logger.error("The framework has ended: %s", message)
-        self._message = message
 
     # Inside of the lock.
 
