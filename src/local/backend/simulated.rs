@@ -266,7 +266,8 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn launch(container: &str, run: Option<Run>) -> Order {
-        let sandbox = Sandbox { framework_id: "f".into(), executor_id: "e".into(), run: "r".into(), ..Sandbox::default() };
+        let sandbox =
+            Sandbox { framework_id: "f".into(), executor_id: "e".into(), run: "r".into(), ..Sandbox::default() };
         Order::Start(Box::new(Launch {
             container: container.to_owned(),
             sandbox,

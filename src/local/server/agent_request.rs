@@ -52,9 +52,7 @@ pub fn content_types(headers: &HeaderMap) -> Result<Given, Refusal> {
     let format = Format::of(given).ok_or_else(|| Refusal::new(415, why))?;
     match message {
         None => Ok(Given::Whole(format)),
-        Some(_) => {
-            Err(Refusal::new(415, "Expecting 'Message-Content-Type' to be not set for non-streaming requests"))
-        }
+        Some(_) => Err(Refusal::new(415, "Expecting 'Message-Content-Type' to be not set for non-streaming requests")),
     }
 }
 
@@ -106,7 +104,10 @@ pub async fn first_record(mut body: Body) -> Result<Vec<u8>, Refusal> {
         let data = frame.into_data().unwrap_or_default();
         came = came.saturating_add(data.len());
         if came > RECORD_MAX {
-            return Err(Refusal::new(413, format!("The body is too large: expected at most {RECORD_MAX} bytes here\n")));
+            return Err(Refusal::new(
+                413,
+                format!("The body is too large: expected at most {RECORD_MAX} bytes here\n"),
+            ));
         }
         decoder.feed(&data);
         if let Some(record) = decoder.next_record().map_err(|e| bad(e.to_string()))? {

@@ -304,8 +304,6 @@ fn not_launched(why: &StartError) -> Cause {
         StartError::NoContainerizer => {
             Cause::new(Reason::ExecutorTerminated, format!("Abnormal executor termination: {why}"))
         }
-        _ => {
-            Cause::new(Reason::ContainerLaunchFailed, format!("Failed to launch container: {why}"))
-        }
+        _ => Cause::new(Reason::ContainerLaunchFailed, format!("Failed to launch container: {why}")),
     }
 }

@@ -49,8 +49,7 @@ impl Agent {
         let live: Vec<_> = live.filter(|record| record.stage() != Stage::Terminated).collect();
         let executors = live.iter().map(|record| of_executor(record));
         let tasks = live.iter().filter(|_| shown.nested).flat_map(|record| of_tasks(record));
-        let is_shown =
-            |id: &v1::ContainerId| if id.parent.is_some() { shown.nested } else { shown.standalone };
+        let is_shown = |id: &v1::ContainerId| if id.parent.is_some() { shown.nested } else { shown.standalone };
         let nested = self.nested.values().filter(|nested| nested.lives() && is_shown(&nested.id));
         let nested = nested.map(|nested| Listed {
             id: nested.id.clone(),
@@ -145,10 +144,6 @@ impl Listed {
     }
 
     fn status(&self) -> v1::ContainerStatus {
-        v1::ContainerStatus {
-            container_id: Some(self.id.clone()),
-            executor_pid: self.pid,
-            ..Default::default()
-        }
+        v1::ContainerStatus { container_id: Some(self.id.clone()), executor_pid: self.pid, ..Default::default() }
     }
 }

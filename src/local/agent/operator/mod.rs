@@ -26,10 +26,9 @@ impl Agent {
     pub fn operator_call(&self, call: &Call) -> Result<Option<Response>, Refusal> {
         let response = match call.r#type() {
             call::Type::Unknown => return Err(Refusal::new(501, "501 Not Implemented.")),
-            call::Type::GetHealth => Response {
-                get_health: Some(response::GetHealth { healthy: true }),
-                ..of(response::Type::GetHealth)
-            },
+            call::Type::GetHealth => {
+                Response { get_health: Some(response::GetHealth { healthy: true }), ..of(response::Type::GetHealth) }
+            }
             call::Type::GetFlags => {
                 let flags = self.config().flags.iter();
                 let flags = flags.map(|(name, value)| v1::Flag { name: name.clone(), value: Some(value.clone()) });
@@ -53,9 +52,7 @@ impl Agent {
                 let get_operations = Some(response::GetOperations { operations: self.operation_messages() });
                 Response { get_operations, ..of(response::Type::GetOperations) }
             }
-            call::Type::GetAgent => {
-                Response { get_agent: Some(self.get_agent()), ..of(response::Type::GetAgent) }
-            }
+            call::Type::GetAgent => Response { get_agent: Some(self.get_agent()), ..of(response::Type::GetAgent) },
             call::Type::GetResourceProviders => Response {
                 get_resource_providers: Some(response::GetResourceProviders::default()),
                 ..of(response::Type::GetResourceProviders)

@@ -97,10 +97,9 @@ fn check_provider_call(call: &Call) -> Checked {
         Invalid::unless(unset, format!("Expecting '{name}.info.id' to be unset"))
     };
     match call.r#type() {
-        Type::AddResourceProviderConfig => without_id(
-            "add_resource_provider_config",
-            call.add_resource_provider_config.as_ref().map(|add| &add.info),
-        ),
+        Type::AddResourceProviderConfig => {
+            without_id("add_resource_provider_config", call.add_resource_provider_config.as_ref().map(|add| &add.info))
+        }
         Type::UpdateResourceProviderConfig => without_id(
             "update_resource_provider_config",
             call.update_resource_provider_config.as_ref().map(|update| &update.info),

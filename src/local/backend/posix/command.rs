@@ -33,7 +33,8 @@ pub struct Inside {
 /// name is looked for in the directory.
 pub fn program(info: &v1::CommandInfo, surroundings: &Surroundings, output: Output) -> Result<Program, StartError> {
     let (executable, arguments) = if info.shell() {
-        let value = info.value.as_ref().ok_or_else(|| StartError::NotExecuted("Shell command is not specified".to_owned()))?;
+        let value =
+            info.value.as_ref().ok_or_else(|| StartError::NotExecuted("Shell command is not specified".to_owned()))?;
         (PathBuf::from("/bin/sh"), ["sh", "-c", value].map(OsString::from).to_vec())
     } else {
         let named = info.value.as_deref().or(info.arguments.first().map(String::as_str));
