@@ -174,6 +174,15 @@ def test_a_child_whose_reader_is_gone_is_told_so() -> None:
 
 
 @pytest.mark.usefixtures("cluster")
+def test_a_child_that_nobody_reads_does_not_stop_others() -> None:
+    with Popen(["yes"], stdout=PIPE) as full, Popen(["cat"], stdin=PIPE, stdout=PIPE) as waiting:
+        assert check_output(["cat"], input=BYTES) == BYTES
+        assert waiting.communicate(b"late") == (b"late", None)
+        full.kill()
+        assert full.wait(WAIT_SECONDS) == -9
+
+
+@pytest.mark.usefixtures("cluster")
 def test_a_writer_whose_child_is_gone_is_told_so() -> None:
     with Popen(["true"], stdin=PIPE) as child:
         assert child.wait(WAIT_SECONDS) == 0
