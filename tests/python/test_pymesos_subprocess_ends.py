@@ -222,7 +222,7 @@ def test_a_framework_that_is_removed_ends_its_children_and_another_one_is_starte
 def test_another_master_has_a_framework_of_its_own(embedded: LocalCluster) -> None:
     CONFIG["master"] = embedded.address
     with Popen(["cat"], stdin=PIPE, stdout=PIPE) as child, LocalCluster() as other:
-        CONFIG["master"] = other.address
+        CONFIG["master"] = other
         assert check_output(["echo", "other"]) == b"other\n"
         assert len(other.frameworks) == 1
         assert child.communicate(b"first") == (b"first", None)
