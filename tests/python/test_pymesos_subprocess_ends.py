@@ -108,6 +108,23 @@ def test_a_terminal_is_read_and_written_without_a_change_to_it(embedded: LocalCl
     os.close(theirs)
 
 
+def test_an_executor_has_as_many_children_as_there_are_resources_for() -> None:
+    text = """
+import resource
+from mesos.local import LocalCluster
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
+with LocalCluster(agents=1, resources="cpus:8;mem:8192") as cluster:
+    CONFIG["master"] = cluster.address
+    assert check_output("ulimit -Sn", shell=True) == b"100\\n"
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    children = [Popen("read x; echo $x", shell=True, stdin=PIPE, stdout=PIPE) for _ in range(25)]
+    print([each.communicate(b"hello")[0] for each in children] == [b"hello\\n"] * 25)
+"""
+    with program(text, "") as process:
+        assert process.communicate(timeout=WAIT_SECONDS)[0] == b"True\n"
+
+
 # A fork.
 
 
@@ -336,7 +353,7 @@ def test_strangers_do_not_keep_others_out(loop: Loop) -> None:
     strangers = [socket.create_connection(address) for _ in range(200)]
     connect(address, door.expect(lambda stream: there.set())).close()
     assert there.wait(WAIT_SECONDS)
-    wait_until(lambda: len(door._strangers) <= 128, "the oldest are closed")
+    wait_until(lambda: len(door._unknown) <= 128, "the oldest are closed")
     for each in strangers:
         each.close()
 

@@ -88,7 +88,8 @@ class ProcScheduler(Scheduler):
     def _init_executor(self, framework_id: Any) -> dict[str, Any]:
         """Describes an executor that runs with this interpreter and imports what this process imports."""
         here = str(Path(__file__).resolve().parents[3])
-        path = os.pathsep.join(dict.fromkeys([*(os.path.abspath(each) for each in sys.path), here]))
+        places = dict.fromkeys([*(os.path.abspath(each) for each in sys.path), here])
+        path = os.pathsep.join(each for each in places if each == printable(each))
         return {
             "executor_id": {"value": _EXECUTOR_ID},
             "framework_id": framework_id,
@@ -107,12 +108,12 @@ class ProcScheduler(Scheduler):
         except BaseException:
             self.door.loop.stop()
             raise
-        threading.Thread(target=self._watch, name=f"{_PACKAGE} end", daemon=True).start()
+        threading.Thread(target=self._wait_for_end, name=f"{_PACKAGE} end", daemon=True).start()
 
     def stop(self) -> None:
         """Ends the framework, which kills its children, and waits for that."""
         self.driver.stop()
-        self._watch()
+        self._wait_for_end()
 
     def abandon(self) -> None:
         """Closes in a forked child what belongs to its parent."""
@@ -136,9 +137,9 @@ class ProcScheduler(Scheduler):
             if self.procs_launched.pop(proc.id, None) is not None:
                 self._agents.pop(proc.id, None)
                 self.driver.killTask({"value": _task_id(proc)})
-        proc.give_up()
+        proc.abandon()
 
-    def _watch(self) -> None:
+    def _wait_for_end(self) -> None:
         """Waits for the end of the driver, and ends the children."""
         try:
             self.driver.join()
@@ -149,8 +150,8 @@ class ProcScheduler(Scheduler):
             self.procs_pending.clear()
             self.procs_launched.clear()
         for proc in procs:
-            proc.lose(StartError(self._why()))
-            proc.give_up()
+            proc.mark_lost(StartError(self._why()))
+            proc.abandon()
         self.door.loop.stop()
 
     def _why(self) -> str:
@@ -195,18 +196,18 @@ class ProcScheduler(Scheduler):
             if proc is None or _task_id(proc) != task_id:
                 return
             del self.procs_launched[proc.id], self._agents[proc.id]
-            if _may_start(proc, status):
+            if _is_launched_again(proc, status):
                 logger.info("%s is launched again: %s", proc.name, status.get("message", state))
                 self.procs_pending[proc.id] = proc
                 driver.reviveOffers()
                 return
         if "data" in status:
             try:
-                proc.take(Report.decode(decode_data(status["data"])))
+                proc.handle_report(Report.decode(decode_data(status["data"])))
             except ValueError:
                 logger.exception("%s: a report cannot be read", proc.name)
         # Has no effect if the child has ended.
-        proc.lose(StartError(f"{status.get('message') or 'the task ended'} ({state})"))
+        proc.mark_lost(StartError(f"{status.get('message') or 'the task ended'} ({state})"))
 
     def error(self, driver: MesosSchedulerDriver, message: str) -> None:
         logger.error("The framework has ended: %s", message)
@@ -246,7 +247,7 @@ class ProcScheduler(Scheduler):
         return self.door.address(agent.get("ip") or agent.get("hostname") or offer["hostname"])
 
     def _init_task(self, proc: Child, offer: Any, address: tuple[str, int]) -> dict[str, Any]:
-        order = encode_data(pickle.dumps((address, proc.invite(), proc.order)))
+        order = encode_data(pickle.dumps((address, proc.new_keys(), proc.order)))
         return {
             "task_id": {"value": _task_id(proc)},
             "name": proc.name,
@@ -262,7 +263,7 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _may_start(proc: Child, status: Any) -> bool:
+def _is_launched_again(proc: Child, status: Any) -> bool:
     """Returns whether a child whose task has ended is launched again: if no executor had it."""
     if proc.connected or proc.ended:
         return False
