@@ -18,13 +18,13 @@ from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster, Run
 from mesos.mesoshttp import MesosClient
 from mesos.native import MesosSchedulerDriver
-from mesos.pymesos.scheduler import _master as of_pymesos
+from mesos.pymesos._addresses import address as of_pymesos
 
 from tests.apache_mesos import ApacheMesos
 from tests.proxies import Nginx
+from tests.python.authenticating import Told, classic, with_asyncio, with_dicts, with_pymesos
 from tests.python.conftest import absent
 from tests.python.support import WAIT_SECONDS, Recorder, executor, framework, heard, running, task, task_of
-from tests.python.test_auth_faces import Told, classic, with_asyncio, with_dicts, with_pymesos
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,7 +95,7 @@ class Masters:
         return f"127.0.0.1:{server.server_port}"
 
     def follower(self, leader: Callable[[], str]) -> str:
-        """The address of one that redirects to the leader as ``Master::Http::redirect`` does."""
+        """The address of one that redirects to the leader as proxies and old masters do; for a real one see test_follower."""
         return self.answering(307, lambda: f"//{leader()}{API}")
 
     def close(self) -> None:
@@ -361,9 +361,16 @@ class TestForms:
             assert "hidden" not in text
 
     def test_pymesos_hosts_have_its_default_port(self) -> None:
-        assert of_pymesos("a,b:1,http://c/mesos") == "a:5050,b:1,http://c/mesos"
-        assert of_pymesos("zoo://a,b/mesos") == "zk://a,b/mesos"
-        assert of_pymesos("local") == "local"
+        for given, taken in {
+            "a,b:1,http://c/mesos": "a:5050,b:1,http://c/mesos",
+            "a/mesos,b:1/mesos/": "http://a:5050/mesos,http://b:1/mesos/",
+            "zoo://a,b/mesos": "zk://a,b/mesos",
+            "zk://a,b/mesos": "zk://a,b/mesos",
+            "file:///a,b": "file:///a,b",
+            "local": "local",
+            "": "",
+        }.items():
+            assert of_pymesos(given, 5050) == taken
 
     @pytest.mark.parametrize("form", ["{}", "http://{}", "http://{}/"])
     def test_time_moves_for_every_form_of_a_cluster_s_address(self, form: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mesos import _operator
 from mesos.errors import MesosError
+from mesos.pymesos._addresses import address
 from mesos.pymesos._operator_interface import OperatorAgentDriver, OperatorDaemonDriver, OperatorMasterDriver
 from mesos.pymesos.process import Process
 from mesos.pymesos.utils import DAY, dict_class
@@ -49,7 +50,7 @@ class MesosOperatorDaemonDriver(OperatorDaemonDriver):
 
     Every call goes through ``_send``, which may be overridden, and returns the daemon's answer, a dict of its JSON.
 
-    :param daemon_uri: ``host:port``, or ``http(s)://host:port``; a path may follow
+    :param daemon_uri: ``host:port[/path]`` or ``http(s)://host[:port][/path]``
     :param principal: sent as HTTP Basic, with ``secret``
     :param authentication: see :mod:`mesos.auth`
     """
@@ -76,13 +77,13 @@ class MesosOperatorDaemonDriver(OperatorDaemonDriver):
         self._credential = None if principal is None or secret is None else (principal, secret)
         self._authentication = authentication
         self._operator: _operator.Operator | None = None
-        self._base = ""
 
     def _connect(self) -> _operator.Operator:
         if self._operator is None:
-            daemon, self._base = _address(self._daemon, self._port)
             self._operator = _operator.Operator(
-                daemon, credential=self._credential, authentication=self._authentication
+                address(self._daemon, self._port),
+                credential=self._credential,
+                authentication=self._authentication,
             )
         return self._operator
 
@@ -105,7 +106,7 @@ class MesosOperatorDaemonDriver(OperatorDaemonDriver):
                 named.setdefault("Content-Type", _operator.RECORDIO)
             body = body.encode() or None
         operator = self._connect()
-        answer = operator.request(body, self._base + path, method, named, idle=self._request_timeout)
+        answer = operator.request(body, path, method, named, idle=self._request_timeout)
         if not 200 <= answer.status < 300:
             raise OperatorRequestError(answer.status, answer.body)
         if answer.headers.get("content-type") == _operator.RECORDIO:
@@ -198,7 +199,7 @@ class MesosOperatorMasterDriver(Process, MesosOperatorDaemonDriver, OperatorMast
         self._dict_cls = dict_class(use_addict)
 
     def _new_driver(self) -> Any:
-        master, _ = _address(self.master_uri, self._port)
+        master = address(self.master_uri, self._port)
         return _operator.Subscription(self, master, credential=self._credential, authentication=self._authentication)
 
     def change_master(self, new_master: str | None) -> None:
@@ -314,8 +315,8 @@ class MesosOperatorAgentDriver(MesosOperatorDaemonDriver, OperatorAgentDriver):
     Traceback (most recent call last):
     mesos.errors.UnreachableError: no connection to http://localhost:1: cannot connect: Connection refused ...
 
-    :param agent_uri: ``host``, whose port is 5051, ``host:port``, or ``http(s)://host:port``; a path may follow, for an
-        agent that shares its port with others: ``host:port/slave(1)``
+    :param agent_uri: ``host``, whose port is 5051, ``host:port[/path]`` or ``http(s)://host[:port][/path]``. An agent
+        that shares its port with others has a path: ``host:port/slave(1)``
     :param principal: sent as HTTP Basic, with ``secret``
     :param authentication: see :mod:`mesos.auth`
     """
@@ -394,19 +395,6 @@ def _machines(machines: Iterable[Message]) -> list[Message]:
 def _container(container_id: str, parent_id: str | None) -> Message:
     parent = {} if parent_id is None else {"parent": {"value": parent_id}}
     return {"value": container_id, **parent}
-
-
-def _address(uri: Any, port: int) -> tuple[Any, str]:
-    """Returns the address that the core takes, and the path that comes before those of the API."""
-    if not isinstance(uri, str) or uri in ("", "local", "localquiet") or uri.startswith(("zk://", "file://")):
-        return uri, ""
-    if uri.startswith("zoo://"):
-        return uri.replace("zoo://", "zk://", 1), ""
-    scheme, separator, rest = uri.rpartition("://")
-    host, slash, path = rest.partition("/")
-    if ":" not in host and not separator:
-        host = f"{host}:{port}"
-    return f"{scheme}{separator}{host}", f"/{path}".rstrip("/") if slash else ""
 
 
 def _records(stream: bytes) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mesos._dicts import DictDriver
+from mesos.pymesos._addresses import address
 from mesos.pymesos.process import Process
 from mesos.pymesos.utils import DAY, dict_class
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 Message: TypeAlias = "Mapping[str, Any]"
 _PATH = "/api/v1/scheduler"
+_PORT = 5050
 _GPU = "GPU_RESOURCES"
 _FAILOVER_TIMEOUT = 100
 """Seconds that the master waits for a framework that says nothing of it."""
@@ -99,7 +101,7 @@ class MesosSchedulerDriver(Process):
         return DictDriver(
             self,
             self.framework,
-            _master(self.master_uri),
+            address(self.master_uri, _PORT),
             credential=self._credential,
             authentication=self._authentication,
         )
@@ -355,14 +357,3 @@ def _takes_one(callback: Callable[..., Any]) -> bool:
     except ValueError:
         return True
     return True
-
-
-def _master(uri: Any) -> Any:
-    """Returns the address that the core takes."""
-    if not isinstance(uri, str):
-        return uri
-    if uri.startswith("zoo://"):
-        return uri.replace("zoo://", "zk://", 1)
-    if uri in ("local", "localquiet"):
-        return uri
-    return ",".join(f"{each}:5050" if each and ":" not in each else each for each in uri.split(","))
