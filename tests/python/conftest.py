@@ -52,6 +52,8 @@ SLOW = {
     "test_pauses",
     "test_plain_clients",
     "test_proxies",
+    "test_pymesos_subprocess",
+    "test_pymesos_subprocess_ends",
     "test_replies",
     "test_requests",
     "test_resilience",
