@@ -42,6 +42,7 @@ SLOW = {
     "test_door",
     "test_examples",
     "test_exits",
+    "test_follower",
     "test_forgotten",
     "test_futures",
     "test_futures_faults",

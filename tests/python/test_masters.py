@@ -22,7 +22,7 @@ from mesos.pymesos._addresses import address as of_pymesos
 
 from tests.apache_mesos import ApacheMesos
 from tests.proxies import Nginx
-from tests.python.authenticating import Told, classic, with_asyncio, with_dicts, with_pymesos
+from tests.python.authenticating import Told, classic, operating, with_asyncio, with_dicts, with_pymesos
 from tests.python.conftest import absent
 from tests.python.support import WAIT_SECONDS, Recorder, executor, framework, heard, running, task, task_of
 
@@ -173,6 +173,18 @@ class TestBehindAPath:
             front.start()
             scheduler.wait("reregistered", seconds=90)
             finish(scheduler, driver)
+
+    @pytest.mark.parametrize("version", ["1.0", "1.1"])
+    def test_a_proxy_that_buffers_passes_events_on_at_once(
+        self, master: str, nginx: Callable[..., Nginx], version: str
+    ) -> None:
+        """As nginx is, unless it is told otherwise, whichever HTTP it speaks with the master."""
+        scheduler = Recorder()
+        with nginx(master, prefix=PREFIX, buffering=True, version=version) as front:
+            with running(front.url, scheduler) as driver:
+                scheduler.wait("registered", seconds=10)
+                finish(scheduler, driver)
+            assert operating(front.url) == "registered"
 
     def test_a_path_that_leads_nowhere_is_named_and_tried_again(self, master: str, nginx: Callable[..., Nginx]) -> None:
         with nginx(master, prefix=PREFIX) as front:

@@ -86,7 +86,9 @@ VERSION = '{"type":"GET_VERSION","get_version":{"version_info":{"version":"1.11.
 
 DELIBERATE: dict[str, dict[str, Deliberate]] = {
     "agent": {
-        "Connection: close": Deliberate(CLOSES, {"headers": {"Connection": "close", "Content-Type": "application/json"}}),
+        "Connection: close": Deliberate(
+            CLOSES, {"headers": {"Connection": "close", "Content-Type": "application/json"}}
+        ),
         "GET_VERSION": Deliberate(BUILD, {"body": VERSION}),
         "GET_VERSION in protobuf": Deliberate(BUILD, {"body": VERSION}),
     },
