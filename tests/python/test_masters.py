@@ -18,7 +18,6 @@ from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster, Run
 from mesos.mesoshttp import MesosClient
 from mesos.native import MesosSchedulerDriver
-from mesos.pymesos._addresses import address as of_pymesos
 
 from tests.apache_mesos import ApacheMesos
 from tests.proxies import Nginx
@@ -371,18 +370,6 @@ class TestForms:
         assert f"{why}: expected host:port, http(s)://host[:port][/path], several of these" in message
         for text in (message, repr(driver), caplog.text):
             assert "hidden" not in text
-
-    def test_pymesos_hosts_have_its_default_port(self) -> None:
-        for given, taken in {
-            "a,b:1,http://c/mesos": "a:5050,b:1,http://c/mesos",
-            "a/mesos,b:1/mesos/": "http://a:5050/mesos,http://b:1/mesos/",
-            "zoo://a,b/mesos": "zk://a,b/mesos",
-            "zk://a,b/mesos": "zk://a,b/mesos",
-            "file:///a,b": "file:///a,b",
-            "local": "local",
-            "": "",
-        }.items():
-            assert of_pymesos(given, 5050) == taken
 
     @pytest.mark.parametrize("form", ["{}", "http://{}", "http://{}/"])
     def test_time_moves_for_every_form_of_a_cluster_s_address(self, form: str) -> None:

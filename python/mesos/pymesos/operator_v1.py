@@ -7,42 +7,21 @@ import logging
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mesos import _operator
-from mesos.errors import MesosError
+from mesos.pymesos import _requests
 from mesos.pymesos._addresses import address
 from mesos.pymesos._operator_interface import OperatorAgentDriver, OperatorDaemonDriver, OperatorMasterDriver
+from mesos.pymesos._requests import OperatorRequestError as OperatorRequestError
 from mesos.pymesos.process import Process
 from mesos.pymesos.utils import DAY, dict_class
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from mesos.pymesos._operator_interface import OperatorMaster
 
 Message: TypeAlias = dict[str, Any]
 log = logging.getLogger("pymesos")
-_JSON = {"Message-Content-Type": "application/json", "Message-Accept": "application/json"}
 _RECORDIO = {"Accept": _operator.RECORDIO}
-
-
-class OperatorRequestError(MesosError, RuntimeError):
-    """A master or an agent refused a request.
-
-    >>> from mesos.local import LocalCluster
-    >>> from mesos.pymesos import MesosOperatorMasterDriver
-    >>> from mesos.pymesos.operator_v1 import OperatorRequestError
-    >>> with LocalCluster() as cluster:
-    ...     try:
-    ...         MesosOperatorMasterDriver(cluster.address).markAgentGone("nobody")
-    ...     except OperatorRequestError as error:
-    ...         print(error.status)
-    404
-    """
-
-    def __init__(self, status: int, body: bytes) -> None:
-        super().__init__(f"Failed to send request code={status}, message={body!r}")
-        self.status = status
-        """The HTTP status."""
-        self.body = body
 
 
 class MesosOperatorDaemonDriver(OperatorDaemonDriver):
@@ -98,23 +77,7 @@ class MesosOperatorDaemonDriver(OperatorDaemonDriver):
         :raises UnreachableError: there is no connection, or it broke; a :class:`ConnectionError`
         :raises AnswerTimeoutError: there is no answer in time; a :class:`TimeoutError`
         """
-        named = dict(headers or {})
-        if _operator.RECORDIO in named.values():
-            named = {**_JSON, **named}
-        if isinstance(body, str):
-            if body:
-                named.setdefault("Content-Type", _operator.RECORDIO)
-            body = body.encode() or None
-        operator = self._connect()
-        answer = operator.request(body, path, method, named, idle=self._request_timeout)
-        if not 200 <= answer.status < 300:
-            raise OperatorRequestError(answer.status, answer.body)
-        if answer.headers.get("content-type") == _operator.RECORDIO:
-            return [json.loads(record) for record in _records(answer.body)]
-        try:
-            return json.loads(answer.body)
-        except ValueError:
-            return {}
+        return _requests.ask(self._connect(), body, path, method, headers, self._request_timeout)
 
     def _call(self, kind: str, **fields: Any) -> Message:
         """Sends a call with the field of its type, if it has any."""
@@ -395,13 +358,3 @@ def _machines(machines: Iterable[Message]) -> list[Message]:
 def _container(container_id: str, parent_id: str | None) -> Message:
     parent = {} if parent_id is None else {"parent": {"value": parent_id}}
     return {"value": container_id, **parent}
-
-
-def _records(stream: bytes) -> Iterator[bytes]:
-    """Splits RecordIO; a last record that is cut off is left out."""
-    while stream:
-        length, newline, rest = stream.partition(b"\n")
-        if not newline or len(rest) < int(length):
-            return
-        yield rest[: int(length)]
-        stream = rest[int(length) :]
