@@ -40,19 +40,17 @@ pub async fn handle(
         let format = Format::accepted(&headers)?;
         match call.r#type() {
             call::Type::Subscribe => subscribe(&context, connection, format).await,
-            call::Type::GetMetrics => metrics(&context).await.map(|response| written(format, &response)),
-            call::Type::ListFiles | call::Type::ReadFile => {
-                files(&context, call).await.map(|response| written(format, &response))
-            }
-            call::Type::GetLoggingLevel | call::Type::SetLoggingLevel => {
-                let level = logging(&context, call).await?;
-                Ok(level.map_or_else(|| StatusCode::OK.into_response(), |response| written(format, &response)))
-            }
-            _ => Ok(match ask(&context, call).await? {
-                Done::Answer(response) => written(format, &response),
-                Done::Changed => StatusCode::OK.into_response(),
-                Done::Accepted => StatusCode::ACCEPTED.into_response(),
-            }),
+            call::Type::GetMetrics => written(format, metrics(&context).await?).await,
+            call::Type::ListFiles | call::Type::ReadFile => written(format, files(&context, call).await?).await,
+            call::Type::GetLoggingLevel | call::Type::SetLoggingLevel => match logging(&context, call).await? {
+                Some(response) => written(format, response).await,
+                None => Ok(StatusCode::OK.into_response()),
+            },
+            _ => match ask(&context, call).await? {
+                Done::Answer(response) => written(format, *response).await,
+                Done::Changed => Ok(StatusCode::OK.into_response()),
+                Done::Accepted => Ok(StatusCode::ACCEPTED.into_response()),
+            },
         }
     };
     answer.await.unwrap_or_else(|refusal: Refusal| refusal.into_response())
@@ -132,13 +130,14 @@ pub(super) fn of(kind: call::Type) -> Call {
     Call { r#type: Some(kind.into()), ..Default::default() }
 }
 
-fn written(format: Format, response: &master::Response) -> Response {
-    match format {
-        Format::Json => in_json(json::to_json(RESPONSE, response)),
-        Format::Protobuf => {
-            ([(header::CONTENT_TYPE, Format::Protobuf.media_type())], response.encode_to_vec()).into_response()
-        }
-    }
+/// Writes a response outside of the cluster's thread: the state of many tasks takes a while.
+async fn written(format: Format, response: master::Response) -> Result<Response, Refusal> {
+    let write = move || match format {
+        Format::Json => json::to_json(RESPONSE, &response),
+        Format::Protobuf => response.encode_to_vec(),
+    };
+    let body = tokio::task::spawn_blocking(write).await.map_err(|_| stopping())?;
+    Ok(([(header::CONTENT_TYPE, format.media_type())], body).into_response())
 }
 
 pub(super) fn in_json(body: Vec<u8>) -> Response {
