@@ -43,6 +43,7 @@ SLOW = {
     "test_endpoints",
     "test_examples",
     "test_exits",
+    "test_follower",
     "test_forgotten",
     "test_futures",
     "test_futures_faults",
