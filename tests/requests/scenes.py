@@ -101,7 +101,7 @@ class OperatorStage(Stage):
         after = [self._read(call) for call in request.then]
         if after != before:
             answer["then"] = after
-        return self.normal(answer)
+        return self._normal(request, answer)
 
     def _changes(self, request: Request, answer: Answer) -> bool:
         if answer.get("status") not in {200, 202, "closed without a response"}:
@@ -135,15 +135,16 @@ class OperatorStage(Stage):
             found["body"] = wire.parsed(found["body"])
         return found
 
-    def normal(self, answer: Answer) -> Answer:
+    def _normal(self, request: Request, answer: Answer) -> Answer:
         in_protobuf = answer.get("headers", {}).get("Content-Type") == wire.PROTOBUF
-        text = json.dumps(super().normal(answer))
+        text = json.dumps(self.normal(answer))
         # Which number a framework or an offer has depends on those that were there before.
+        text = text.replace(f"localhost:{self.address.rpartition(':')[2]}", "@address")
         text = re.sub(
             r"@master-(?:\d{4}|O\d+)", lambda found: f"@a-{'offer' if 'O' in found[0] else 'framework'}", text
         )
         text = re.sub(r'"/[^" ]*?/(?=(?:work/)?slaves/@agent|agents?/\d)', '"@work-dir/', text)
-        found: Answer = Normal(in_protobuf).value("", json.loads(text))
+        found: Answer = Normal(in_protobuf, request.whole, self.api == "endpoints").value("", json.loads(text))
         return found
 
     def subscription(self, exchange: wire.Exchange) -> Answer:
