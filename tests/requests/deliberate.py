@@ -219,6 +219,9 @@ DELIBERATE: dict[str, dict[str, Deliberate]] = {
         "GET /weights?jsonp=f (nobody)": Deliberate(
             SECURITY, refused(403, "Refused: 'jsonp' is for pages of this cluster, or with its token in a header\n")
         ),
+        "POST /maintenance/schedule: another Content-Type": Deliberate(
+            SECURITY, {**refused(415, "Expecting 'Content-Type' of application/json\n"), "then": None}
+        ),
         **{
             f"POST /{path} of JSON": Deliberate(SECURITY, refused(415, NOT_A_FORM))
             for path in ("reserve", "unreserve", "create-volumes", "destroy-volumes", "teardown")
