@@ -173,7 +173,11 @@ def without_boot(value: Any) -> Any:
 
 def order(item: dict[str, Any]) -> str:
     """What a list of objects is sorted by: the real one keeps many in hash maps."""
-    known = [str(item[key]) for key in ("id", "task_id", "executor_id", "slave_id", "name", "role") if isinstance(item.get(key), str)]
+    known = [
+        str(item[key])
+        for key in ("id", "task_id", "executor_id", "slave_id", "name", "role")
+        if isinstance(item.get(key), str)
+    ]
     # Statuses keep their order.
     return json.dumps([known, item if known else {}], sort_keys=True) if "timestamp" not in item else ""
 
