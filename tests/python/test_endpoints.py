@@ -213,6 +213,9 @@ def test_large_answers_are_compressed_if_the_client_takes_that(master: str) -> N
         assert ask(master, path, headers={"Accept-Encoding": accepted})[1]["Content-Encoding"] is None
 
 
+SCRIPTS = ["/state", "/slaves", "/tasks", "/roles", "/quota", "/maintenance/status", "/flags", "/version"]
+SCRIPTS += ["/metrics/snapshot", "/system/stats.json", "/files/debug"]
+SCRIPTS += ["/slave(1)/state", "/slave(1)/flags", "/slave(1)/monitor/statistics"]
 SAME_ORIGIN = [
     {"Sec-Fetch-Site": "same-origin"},
     {"Sec-Fetch-Site": "none"},
@@ -242,8 +245,7 @@ def test_scripts_are_for_pages_of_this_cluster(alone: str, headers: dict[str, st
 
 @pytest.mark.parametrize(
     "path",
-    "/state /slaves /tasks /roles /quota /maintenance/status /flags /version /metrics/snapshot /system/stats.json"
-    " /files/debug /slave(1)/state /slave(1)/flags /slave(1)/monitor/statistics".split(),
+    SCRIPTS,
 )
 def test_scripts_are_calls_with_what_is_answered_otherwise(alone: str, path: str) -> None:
     headers = {"Sec-Fetch-Site": "same-origin"}
