@@ -6,6 +6,7 @@ import json
 import re
 import urllib.request
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from mesos.interface import mesos_pb2
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import BrowserContext, Locator, Page
+
+    from tests.apache_mesos import ApacheMesos
 
 __all__ = ["browser", "context"]
 
@@ -325,3 +328,36 @@ def test_the_browser_reads_the_state_where_there_are_no_events(context: BrowserC
         page.goto(f"{world.cluster.url}/{place}")
         sees(page.get_by_role("status"), "read every few seconds")
     row(page, "writes").wait_for(timeout=SECONDS)
+
+
+def test_the_page_follows_the_events_of_the_real_master(
+    context: BrowserContext, world: World, apache_mesos: ApacheMesos
+) -> None:
+    page = context.new_page()
+    # The page comes from the embedded cluster, and all that it reads from the real one.
+    page.route(
+        lambda url: re.search(r":\d+/(webui/.*)?$", url) is not None,
+        lambda route: route.fulfill(response=page.request.get(world.cluster.url + urlsplit(route.request.url).path)),
+    )
+    page.goto(f"http://{apache_mesos.address}/")
+    live(page)
+    recorder = Recorder()
+    info = mesos_pb2.FrameworkInfo(user="", name="of the page", role="dev", principal="ann")
+    with running(apache_mesos.address, recorder, info) as driver:
+        offer = recorder.offer()
+        runs, fails = task(offer, "sleep 300"), task(offer, "exit 3")
+        fails.resources[0].scalar.value = runs.resources[0].scalar.value = 0.1
+        driver.launchTasks(offer.id, [runs, fails])
+        sees(row(page, runs.task_id.value), "TASK_RUNNING", "dev", "of the page")
+        sees(row(page, fails.task_id.value), "TASK_FAILED", "0.1")
+        page.get_by_role("link", name=fails.task_id.value).click()
+        sees(page.locator("main"), "TASK_STARTING", "Command exited with status 3", "localhost")
+        tab(page, "Frameworks")
+        sees(row(page, "of the page"), "ann", "dev")
+        tab(page, "Roles")
+        row(page, "dev").wait_for(timeout=SECONDS)
+    tab(page, "Frameworks")
+    completed = page.locator("section").filter(has=page.get_by_role("heading", name="Completed frameworks"))
+    sees(completed, "of the page")
+    tab(page, "Tasks")
+    sees(row(page, runs.task_id.value), "TASK_KILLED")
