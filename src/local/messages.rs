@@ -29,7 +29,7 @@ pub enum ToAgent {
     /// An operation whose framework wants to know what became of it (`ApplyOperationMessage`).
     ApplyOperation {
         framework_id: String,
-        operation_id: String,
+        operation: Box<v1::offer::Operation>,
         uuid: Vec<u8>,
     },
     AcknowledgeOperation {

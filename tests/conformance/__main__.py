@@ -1,7 +1,8 @@
 """Prints the table: each scenario, on each lane.
 
 ``python -m tests.conformance`` plays all; names or parts of names play these. ``--record`` writes down anew what
-Apache's driver gives, ``--deliberate`` what ours gives if it differs (say why in ``docs/compatibility.md``).
+Apache's driver gives, ``--deliberate`` what ours gives if it differs (say why in ``docs/compatibility.md``). ``--excluded`` plays also
+what cannot be the same through dicts, to see how it differs.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Table:
 
     def play(self, lane: Lane, chosen: list[Scenario]) -> None:
         for scenario in chosen:
-            if scenario.on(lane.name):
+            if scenario.on(lane.name, excluded=self._options.excluded):
                 begun = time.monotonic()
                 verdict = self.cells[scenario.name, lane.name] = self._judge(lane, scenario)
                 print(f"{lane.name} {time.monotonic() - begun:5.1f} s  {scenario.name}: {verdict}", file=sys.stderr)
@@ -70,7 +71,8 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="parts of scenarios' names")
     parser.add_argument("--record", action="store_true", help="write down what Apache's driver gives")
     parser.add_argument("--deliberate", default="", help="lanes whose differences are on purpose: b, c")
-    parser.add_argument("--lanes", default="abcd")
+    parser.add_argument("--lanes", default="abcde")
+    parser.add_argument("--excluded", action="store_true", help="play what is excluded through dicts")
     parser.add_argument("--verbose", action="store_true", help="print every trace")
     options = parser.parse_args()
     chosen = [s for s in scenarios() if not options.names or any(name in s.name for name in options.names)]

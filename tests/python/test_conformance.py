@@ -1,4 +1,6 @@
-"""The classic driver held against Apache's own: every scenario of `tests/conformance`, on three lanes."""
+"""The classic driver held against Apache's own: every scenario of `tests/conformance`, on three lanes,
+and many through dicts.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import pytest
 
 from tests.apache_mesos.install import InstallError, install
 from tests.conformance import DELIBERATE, RECORDED, Lane, Scenario, differences, lanes, scenarios
-from tests.conformance.through_dicts import EXCLUDED
+from tests.conformance.through_dicts import EXCLUDED, ON_THE_REAL_MESOS
 from tests.python.conftest import ROOT, absent, apache_mesos_home
 
 if TYPE_CHECKING:
@@ -17,10 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ALL = scenarios()
-LANES = "abcd"
+LANES = "abcde"
 LANE_SECONDS = 1200
 # Through dicts, one in two is enough here; `make conformance` plays all.
-THROUGH_DICTS = [scenario for scenario in ALL if scenario.on("d")][::2]
+THROUGH_DICTS = {
+    "d": [scenario for scenario in ALL if scenario.on("d")][::2],
+    "e": [scenario for scenario in ALL if scenario.name in ON_THE_REAL_MESOS],
+}
 
 
 class Plays:
@@ -36,7 +41,7 @@ class Plays:
         for scenario in self._chosen:
             if self._stopped.is_set():
                 return
-            if lane.name == "d" and scenario not in THROUGH_DICTS:
+            if scenario not in THROUGH_DICTS.get(lane.name, self._chosen):
                 continue
             key = scenario.name, lane.name
             try:
@@ -98,14 +103,27 @@ def test_a_scenario_gives_what_apache_s_driver_gives(
 
 
 @pytest.mark.timeout(LANE_SECONDS)
-@pytest.mark.parametrize("scenario", THROUGH_DICTS, ids=[scenario.name for scenario in THROUGH_DICTS])
+@pytest.mark.parametrize("scenario", THROUGH_DICTS["d"], ids=[scenario.name for scenario in THROUGH_DICTS["d"]])
 def test_a_scenario_gives_the_same_through_dicts(plays: Plays, scenario: Scenario) -> None:
     assert differences(scenario.expected("d"), plays.trace(scenario, "d")) == []
 
 
+@pytest.mark.apache
+@pytest.mark.timeout(LANE_SECONDS)
+@pytest.mark.parametrize("scenario", THROUGH_DICTS["e"], ids=[scenario.name for scenario in THROUGH_DICTS["e"]])
+def test_a_scenario_gives_the_same_through_dicts_on_the_real_mesos(
+    plays: Plays, home: Path | None, scenario: Scenario
+) -> None:
+    if home is None:
+        absent("the real Mesos is not installed")
+    assert scenario.on("e")
+    assert differences(scenario.expected("e"), plays.trace(scenario, "e")) == []
+
+
 def test_what_cannot_be_the_same_through_dicts_is_a_scenario() -> None:
     assert set(EXCLUDED) <= {scenario.name for scenario in ALL}
-    assert len(THROUGH_DICTS) >= 30
+    assert set(ON_THE_REAL_MESOS) == {scenario.name for scenario in THROUGH_DICTS["e"]}
+    assert len(THROUGH_DICTS["d"]) >= 30
 
 
 def test_every_deliberate_difference_is_documented() -> None:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-import queue
 import random
 import re
-from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from mesos import _core
-from mesos._dicts import DictDriver
 from mesos.errors import ArgumentTypeError, ArgumentValueError
 from mesos.v1.interface import mesos_pb2, scheduler_pb2
 
-from tests.python.support import WAIT_SECONDS
+from tests.python.faces import DictFace, JsonFace, subscribed
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -174,62 +171,18 @@ def test_what_is_wrong_in_a_dict_is_named(given: dict[str, Any], error: type[Exc
         _core.from_dict("mesos.v1.TaskID", given)
 
 
-class Receiver:
-    """Keeps the events of a driver."""
-
-    def __init__(self) -> None:
-        self.events: queue.Queue[dict[str, Any]] = queue.Queue()
-
-    def event(self, event: dict[str, Any]) -> None:
-        self.events.put(event)
-
-    def disconnected(self) -> None:
-        pass
-
-
 def neutral(offers: list[dict[str, Any]]) -> Any:
     """Offers without what differs between two frameworks."""
     text = json.dumps(sorted(offers, key=lambda offer: str(offer["agent_id"]["value"])))
     return json.loads(re.sub(r"-O\d+|[0-9a-f-]{36}-\d{4}", "*", text))
 
 
-def offers_in_json(address: str, agents: int) -> list[dict[str, Any]]:
-    """The offers that a framework receives that speaks JSON with the master itself."""
-    connection = HTTPConnection(address, timeout=WAIT_SECONDS)
-    call = {"type": "SUBSCRIBE", "subscribe": {"framework_info": {"user": "", "name": "test"}}}
-    headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    connection.request("POST", "/api/v1/scheduler", json.dumps(call), headers)
-    response = connection.getresponse()
-    found: list[dict[str, Any]] = []
-    framework_id = None
-    while len(found) < agents:
-        size = int(response.readline())
-        event = json.loads(response.read(size))
-        if event["type"] == "SUBSCRIBED":
-            framework_id = event["subscribed"]["framework_id"]["value"]
-        found += event.get("offers", {}).get("offers", [])
-    other = HTTPConnection(address, timeout=WAIT_SECONDS)
-    other.request(
-        "POST", "/teardown", f"frameworkId={framework_id}", {"Content-Type": "application/x-www-form-urlencoded"}
-    )
-    assert other.getresponse().status == 200
-    for each in (response, connection, other):
-        each.close()
-    return found
-
-
 def test_offers_as_dicts_equal_those_of_a_framework_that_speaks_json(master: str) -> None:
-    receiver, ours = Receiver(), []
-    expected = offers_in_json(master, 2)
-    driver = DictDriver(receiver, {"user": "", "name": "test"}, master)
-    driver.start()
-    try:
-        while len(ours) < 2:
-            ours += receiver.events.get(timeout=WAIT_SECONDS).get("offers", {}).get("offers", [])
-    finally:
-        driver.stop()
-        assert driver.wait(WAIT_SECONDS)
-    assert neutral(ours) == neutral(expected)
+    seen = []
+    for face in (JsonFace, DictFace):
+        with subscribed(face, master) as framework:
+            seen.append(neutral(framework.offers(2)))
+    assert seen[0] == seen[1]
 
 
 def test_a_message_that_is_not_known_is_refused() -> None:

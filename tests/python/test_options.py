@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from mesos import cli
+from mesos import _cli as cli
 from mesos.errors import ArgumentTypeError, ArgumentValueError, MesosError
 from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster

@@ -183,6 +183,19 @@ def test_a_call_that_mesos_would_refuse_raises(
         run.state("t-0", "TASK_FINISHED")
 
 
+def test_a_driver_that_is_stopped_from_elsewhere_during_a_callback_sends_no_more(embedded: LocalCluster) -> None:
+    class Late(Scheduler):
+        def resourceOffers(self, driver: MesosSchedulerDriver, offers: list[Any]) -> None:
+            driver.launchTasks(offers[0]["id"], [task(offers[0], "t")])
+
+        def statusUpdate(self, driver: MesosSchedulerDriver, status: Any) -> None:
+            assert driver._driver is not None
+            driver._driver.stop()  # as its cluster does
+            driver.reviveOffers()
+
+    MesosSchedulerDriver(Late(), dict(INFO), embedded).run()
+
+
 RAISING = """
 import sys, threading, time
 from mesos.pymesos import MesosSchedulerDriver, Scheduler

@@ -84,10 +84,10 @@ def differences(expected: Answer, answer: Answer) -> list[str]:
 
 def tables() -> dict[str, list[Request]]:
     """Every request, by API."""
-    from tests.requests import executor, scheduler
+    from tests.requests import agent, executor, scheduler
     from tests.requests.deliberate import DELIBERATE
 
-    found = {"scheduler": scheduler.requests(), "executor": executor.requests()}
+    found = {"agent": agent.requests(), "executor": executor.requests(), "scheduler": scheduler.requests()}
     for api, requests in found.items():
         names = [request.name for request in requests]
         assert len(names) == len(set(names)), {name for name in names if names.count(name) > 1}

@@ -68,19 +68,23 @@ def show(api: str, requests: list[Request], real: dict[str, Answer], embedded: d
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.requests", description=__doc__)
     parser.add_argument("names", nargs="*", help="parts of requests' names")
+    parser.add_argument("--table", help="send the requests of this table alone")
     parser.add_argument("--record", action="store_true", help="write down what the real master answers")
     parser.add_argument("--verbose", action="store_true", help="print every answer of the real master")
     options = parser.parse_args()
     chosen = {
         api: [r for r in requests if not options.names or any(name in r.name for name in options.names)]
         for api, requests in tables().items()
+        if options.table in (None, api)
     }
     real, embedded = both(chosen)
     if options.verbose:
         print(json.dumps(real, indent=1))
     if options.record:
-        before = json.loads(RECORDED.read_text()) if options.names else {}
-        kept = {api: {**before.get(api, {}), **answers} for api, answers in real.items()}
+        before = json.loads(RECORDED.read_text())
+        kept = before | {
+            api: {**before.get(api, {}), **answers} if options.names else answers for api, answers in real.items()
+        }
         RECORDED.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
     sys.exit(1 if sum(show(api, chosen[api], real[api], embedded[api]) for api in chosen) else 0)
 

@@ -16,6 +16,7 @@ TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 TAKEN: Answer = {"status": 202, "headers": {}, "body": ""}
 
 BLANKS = "Blanks around the value of a header are no part of it (RFC 9110, 5.5)."
+BUILD = "The embedded cluster is no build of Mesos, so it has no date of one."
 CLOSES = "A server that closes a connection says so (RFC 9112, 9.6). Mesos closes it without a word."
 COUNT = "Mesos writes after a shared volume how often it is in a list, for itself alone."
 CRASH = "The real master crashes."
@@ -81,7 +82,14 @@ NO_TYPE = "Failed to validate scheduler::Call: Expecting 'type' to be present"
 NO_ID = "Failed to validate scheduler::Call: Expecting 'framework_id' to be present"
 UNPARSED = "Failed to parse body into Call protobuf"
 
-DELIBERATE = {
+VERSION = '{"type":"GET_VERSION","get_version":{"version_info":{"version":"1.11.0"}}}'
+
+DELIBERATE: dict[str, dict[str, Deliberate]] = {
+    "agent": {
+        "Connection: close": Deliberate(CLOSES, {"headers": {"Connection": "close", "Content-Type": "application/json"}}),
+        "GET_VERSION": Deliberate(BUILD, {"body": VERSION}),
+        "GET_VERSION in protobuf": Deliberate(BUILD, {"body": VERSION}),
+    },
     "scheduler": {
         "the method post": method("post"),
         "the method LONGMETHODNAME": method("LONGMETHODNAME"),

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tests.apache_mesos import ApacheMesos
+from tests.requests.agent_stage import AGENT_STAGES
 from tests.requests.stage import STAGES
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ def play(cluster: ApacheMesos | LocalCluster, chosen: dict[str, list[Request]], 
     :param timed: the name under which to print how long it took, if any
     """
     answers: Answers = {}
+    stages = {**STAGES, **AGENT_STAGES}
     for api, requests in chosen.items():
-        begun, stage, answers[api] = time.monotonic(), STAGES[api](cluster.address), {}
+        begun, stage, answers[api] = time.monotonic(), stages[api](cluster.address), {}
         for request in requests:
             try:
                 answers[api][request.name] = stage.play(request)
@@ -34,7 +36,7 @@ def play(cluster: ApacheMesos | LocalCluster, chosen: dict[str, list[Request]], 
                     answers[api][request.name] = {"status": "the master crashes"}
                     cluster.kill()
                     cluster.start()
-                    stage = STAGES[api](cluster.address)
+                    stage = stages[api](cluster.address)
         if timed:
             lasted = time.monotonic() - begun
             print(f"{timed}: {len(requests)} requests to the {api} API in {lasted:.1f} s", file=sys.stderr)

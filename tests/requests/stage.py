@@ -192,6 +192,8 @@ class Stage:
             if exchange.response is not None and exchange.response.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
             found["body"] = body.decode(errors="replace")
+            if exchange.response is not None and exchange.response.headers["Content-Type"] == wire.PROTOBUF:
+                found["bytes"] = body
             if request.again:
                 found["again"] = self.again(request, exchange)
         return {**found, **after(exchange)}

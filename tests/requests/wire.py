@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf import json_format
-from mesos.v1.interface import executor_pb2, scheduler_pb2
+from mesos.v1.interface import agent_pb2, executor_pb2, scheduler_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SECONDS = 20
-CALLS = {"scheduler": scheduler_pb2.Call, "executor": executor_pb2.Call}
+CALLS = {"agent": agent_pb2.Call, "scheduler": scheduler_pb2.Call, "executor": executor_pb2.Call}
 EVENTS = {"scheduler": scheduler_pb2.Event, "executor": executor_pb2.Event}
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
 

@@ -157,11 +157,17 @@ class MesosSchedulerDriver(Process):
 
     def _call(self, kind: str, field: dict[str, Any] | None = None) -> None:
         framework_id = self.framework_id
-        assert framework_id, "a driver that is connected has the id of its framework"
+        if framework_id is None:
+            # The driver was stopped meanwhile, as below.
+            return
         body: dict[str, Any] = {"type": kind, "framework_id": {"value": framework_id}}
         if field is not None:
             body[kind.lower()] = field
-        self._send(body)
+        try:
+            self._send(body)
+        except RuntimeError:
+            if not self.aborted:
+                raise
 
     def _about_offers(self, kind: str, ids: str, offer_ids: Any, filters: Message | None, **more: Any) -> None:
         field = {ids: [offer_ids] if isinstance(offer_ids, dict) else offer_ids, **more}

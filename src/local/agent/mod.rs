@@ -5,7 +5,9 @@
 mod calls;
 pub mod executor;
 pub mod metrics;
+pub mod nested;
 mod operations;
+pub mod operator;
 mod recovery;
 mod state;
 mod updates;
@@ -83,6 +85,10 @@ type Key = (String, String);
 pub struct Draining {
     /// Whether the agent is marked gone when they are.
     mark_gone: bool,
+    /// The most time that a task is given.
+    max_grace_period: Option<v1::DurationInfo>,
+    /// When it began, in seconds since 1970.
+    since: f64,
 }
 
 impl Draining {
@@ -105,6 +111,8 @@ pub struct Agent {
     executors: BTreeMap<Key, Box<Executor>>,
     /// The executor that a container belongs to.
     containers: HashMap<String, Key>,
+    /// The containers that are no executor's and no task's.
+    nested: nested::Containers,
     /// When something is to be done for an executor.
     timers: Timers<Key>,
     completed: VecDeque<Box<Record>>,
@@ -135,6 +143,7 @@ impl Agent {
             world,
             executors: BTreeMap::new(),
             containers: HashMap::new(),
+            nested: nested::Containers::new(),
             timers: Timers::default(),
             completed: VecDeque::new(),
             frameworks: HashMap::new(),
@@ -204,9 +213,10 @@ impl Agent {
             ToAgent::Run { framework, executor, tasks, group, role, volumes, runs } => {
                 self.run(now, *framework, executor.map(|e| *e), tasks, runs, group, role, &volumes);
             }
-            ToAgent::ApplyOperation { framework_id, operation_id, uuid } => {
-                let status = operations::finished(&self.config.id, operation_id, self.world.uuid());
-                self.operations.add(now, framework_id.clone(), uuid.clone(), status.clone());
+            ToAgent::ApplyOperation { framework_id, operation, uuid } => {
+                let id = operation.id.clone().unwrap_or_default().value;
+                let status = operations::finished(&self.config.id, id, self.world.uuid());
+                self.operations.add(now, framework_id.clone(), uuid.clone(), *operation, status.clone());
                 self.tell(ToMaster::OperationStatus { framework_id, uuid, status: Box::new(status) });
             }
             ToAgent::AcknowledgeOperation { uuid, status_uuid } => self.operations.acknowledge(&uuid, &status_uuid),
@@ -251,8 +261,16 @@ impl Agent {
 
     /// Takes in what its backend reports.
     pub fn handle_backend(&mut self, now: Instant, event: Event) {
-        let key = self.containers.get(event.container()).cloned();
-        self.with(now, key, |executor, context| executor.handle_backend(context, event));
+        let Some(key) = self.containers.get(event.container()).cloned() else {
+            return self.handle_nested(event);
+        };
+        let over = matches!(event, Event::Ended { .. } | Event::Failed { .. });
+        let task = Some(event.container().to_owned()).filter(|_| over && !self.nested.is_empty());
+        let root = self.executors.get(&key).map(|executor| executor.record.container.clone());
+        self.with(now, Some(key), |executor, context| executor.handle_backend(context, event));
+        if let (Some(task), Some(root)) = (task, root) {
+            self.end_within(&format!("{root}.{task}"));
+        }
     }
 
     /// Does what is due: repeats updates, kills what was given its time.
@@ -318,7 +336,8 @@ impl Agent {
         if self.executors.is_empty() && self.operations.is_empty() {
             return;
         }
-        self.draining = Some(Draining { mark_gone });
+        let since = self.world.timestamp(now);
+        self.draining = Some(Draining { mark_gone, max_grace_period: most, since });
         for key in self.executors.keys().cloned().collect::<Vec<_>>() {
             self.with(now, Some(key), |executor, context| {
                 for (task_id, own) in executor.record.kill_policies() {
@@ -374,11 +393,16 @@ impl Agent {
             outputs: &mut self.outputs,
         };
         let outcome = act(executor, &mut context);
+        let root = &executor.record.container;
+        let ended = (executor.record.stage() == Stage::Terminated && !self.nested.is_empty()).then(|| root.clone());
         let started = executor.record.containers.iter().skip(known);
         self.containers.extend(started.map(|container| (container.clone(), key.clone())));
         self.timers.set(&key, executor.poll_timeout());
         if executor.record.is_over() {
             self.retire(&key);
+        }
+        if let Some(root) = ended {
+            self.end_within(&root);
         }
         Some(outcome)
     }

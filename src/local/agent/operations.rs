@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::updates::{RETRY_MAX, RETRY_MIN};
 use crate::proto::v1;
+use crate::proto::v1::offer::Operation;
 use crate::wire::duration::Period;
 
 /// The statuses that wait for an acknowledgement, by the operation's uuid.
@@ -17,6 +18,7 @@ pub struct Operations(BTreeMap<Vec<u8>, Outstanding>);
 #[derive(Debug)]
 struct Outstanding {
     framework_id: String,
+    info: Operation,
     status: v1::OperationStatus,
     due: Instant,
     interval: Period,
@@ -24,8 +26,28 @@ struct Outstanding {
 
 impl Operations {
     /// Keeps a status that was sent.
-    pub fn add(&mut self, now: Instant, framework_id: String, uuid: Vec<u8>, status: v1::OperationStatus) {
-        self.0.insert(uuid, Outstanding { framework_id, status, due: now + RETRY_MIN, interval: RETRY_MIN });
+    pub fn add(
+        &mut self,
+        now: Instant,
+        framework_id: String,
+        uuid: Vec<u8>,
+        info: Operation,
+        status: v1::OperationStatus,
+    ) {
+        self.0.insert(uuid, Outstanding { framework_id, info, status, due: now + RETRY_MIN, interval: RETRY_MIN });
+    }
+
+    /// Those whose status waits, as the operator API shows them.
+    pub fn messages(&self, agent_id: &str) -> Vec<v1::Operation> {
+        let message = |(uuid, outstanding): (&Vec<u8>, &Outstanding)| v1::Operation {
+            framework_id: Some(v1::FrameworkId { value: outstanding.framework_id.clone() }),
+            agent_id: Some(v1::AgentId { value: agent_id.to_owned() }),
+            info: outstanding.info.clone(),
+            latest_status: outstanding.status.clone(),
+            statuses: vec![outstanding.status.clone()],
+            uuid: v1::Uuid { value: uuid.clone() },
+        };
+        self.0.iter().map(message).collect()
     }
 
     /// Takes an acknowledgement. One of another status is ignored.
@@ -94,7 +116,7 @@ mod tests {
         let mut now = Instant::now();
         let mut operations = Operations::default();
         let status = finished("S0", "o".into(), Uuid::from_u128(1));
-        operations.add(now, "f".into(), vec![7; 16], status.clone());
+        operations.add(now, "f".into(), vec![7; 16], Operation::default(), status.clone());
         for seconds in [10, 20, 40, 80, 160, 320, 600, 600] {
             let due = operations.poll_timeout().expect("outstanding");
             assert_eq!(due - now, Duration::from_secs(seconds));
@@ -114,7 +136,8 @@ mod tests {
         let mut operations = Operations::default();
         for framework_id in ["a", "b"] {
             let uuid = framework_id.as_bytes().to_vec();
-            operations.add(now, framework_id.into(), uuid, finished("S0", "o".into(), Uuid::nil()));
+            let status = finished("S0", "o".into(), Uuid::nil());
+            operations.add(now, framework_id.into(), uuid, Operation::default(), status);
         }
         operations.forget("a");
         let due = operations.poll_timeout().expect("b's");

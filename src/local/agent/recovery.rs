@@ -140,6 +140,7 @@ impl Agent {
         (self.draining, self.recovering) = (None, None);
         self.operations = super::Operations::default();
         self.disowned.clear();
+        self.end_alone();
     }
 
     /// It ends in order, and tells the master (`Slave::shutdown`).
@@ -155,6 +156,7 @@ impl Agent {
         for key in self.executors.keys().cloned().collect::<Vec<_>>() {
             self.with(now, Some(key), Executor::abandon);
         }
+        self.end_alone();
     }
 
     /// The process of a task's executor is killed by something else than Mesos. Returns false if there is no such task.

@@ -44,6 +44,35 @@ pub trait Backend: Debug {
 
     /// Does what is due.
     fn handle_timeout(&mut self, _now: Instant) {}
+
+    /// What measures a container that runs as processes here; `None` of any other. Measuring takes a while, and may be
+    /// done on another thread.
+    fn meter(&self, _container: &str) -> Option<Meter> {
+        None
+    }
+}
+
+/// Measures a container; gives nothing if that has ended.
+pub type Meter = Box<dyn FnOnce() -> Option<Usage> + Send>;
+
+/// What the processes of a container use.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Usage {
+    /// The time that they have spent in their own code, in seconds.
+    pub user: f64,
+    /// The time that the kernel has spent for them, in seconds.
+    pub system: f64,
+    /// Their resident memory, in bytes.
+    pub resident: u64,
+}
+
+impl std::ops::Add for Usage {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        let resident = self.resident.saturating_add(other.resident);
+        Self { user: self.user + other.user, system: self.system + other.system, resident }
+    }
 }
 
 /// What an agent wants of its backend.
@@ -63,6 +92,8 @@ pub enum Order {
     AddVolumes { sandbox: Sandbox, volumes: Vec<Volume> },
     /// Remove persistent volumes with all that is in them.
     Destroy { volumes: Vec<Volume> },
+    /// Remove a sandbox with all that is in it.
+    Clear { sandbox: Sandbox },
 }
 
 /// What came of something that a backend was asked for.
@@ -99,6 +130,12 @@ pub enum StartError {
     /// Nothing here runs containers of its type.
     #[error("unknown container")]
     NoContainerizer,
+    /// There is no such user.
+    #[error("Failed to get user information for '{0}'")]
+    NoUser(String),
+    /// Everything is ready, but its command cannot be executed.
+    #[error("{0}")]
+    NotExecuted(String),
     /// It was tried.
     #[error("{0}")]
     Failed(String),
@@ -208,8 +245,9 @@ impl Default for Run {
     }
 }
 
-/// The directory of an executor's run, or of a task within it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The directory of an executor's run, or of what is within it. Without ids of framework and executor it is that of a
+/// container that stands alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sandbox {
     pub framework_id: String,
     pub executor_id: String,
@@ -217,12 +255,24 @@ pub struct Sandbox {
     pub run: String,
     /// The task of a group, which has a directory of its own.
     pub task_id: Option<String>,
+    /// The containers from one in the run down to the one whose sandbox this is.
+    pub nested: Vec<String>,
 }
 
 impl Sandbox {
+    /// That of a container that stands alone.
+    pub fn alone(container: &str) -> Self {
+        Self { run: container.to_owned(), ..Self::default() }
+    }
+
     /// That of the executor's run.
     pub fn of_run(&self) -> Self {
-        Self { task_id: None, ..self.clone() }
+        Self { task_id: None, nested: Vec::new(), ..self.clone() }
+    }
+
+    /// Whether it is of a container that stands alone, or of one within such.
+    pub fn is_alone(&self) -> bool {
+        self.executor_id.is_empty()
     }
 }
 

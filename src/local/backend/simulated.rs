@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 
-use super::{Backend, Event, Exit, Launch, Order, Outcome, ProbeKind, Run, Sandbox, StartError, Stop, Subject};
+use super::{Backend, Event, Exit, Launch, Meter, Order, Outcome, ProbeKind, Run, Sandbox, StartError, Stop, Subject};
 use crate::local::timers::Timers;
 use crate::wire::duration::Period;
 use crate::wire::states::is_terminal;
@@ -228,6 +228,10 @@ impl Backend for Simulated {
         self.real.files(sandbox)
     }
 
+    fn meter(&self, container: &str) -> Option<Meter> {
+        self.real.meter(container)
+    }
+
     fn like(&self, agent_id: &str) -> Box<dyn Backend> {
         Box::new(Self::new(self.real.like(agent_id)))
     }
@@ -262,7 +266,8 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn launch(container: &str, run: Option<Run>) -> Order {
-        let sandbox = Sandbox { framework_id: "f".into(), executor_id: "e".into(), run: "r".into(), task_id: None };
+        let sandbox =
+            Sandbox { framework_id: "f".into(), executor_id: "e".into(), run: "r".into(), ..Sandbox::default() };
         Order::Start(Box::new(Launch {
             container: container.to_owned(),
             sandbox,

@@ -229,6 +229,17 @@ impl Machine {
         backend.map(|backend| backend.files(sandbox)).unwrap_or_default()
     }
 
+    /// Where the files of a sandbox of the agent at `/slave(N)` are.
+    pub fn files_at(&self, path: &str, sandbox: &Sandbox) -> Option<PathBuf> {
+        let agent = self.agents.at(path)?;
+        Some(self.files(&agent.config().id, sandbox))
+    }
+
+    /// The wall time at `now`, in seconds since the epoch.
+    pub fn timestamp(&self, now: Instant) -> f64 {
+        self.clock.timestamp(now)
+    }
+
     /// What the agent at `/slave(N)` shows of itself.
     pub fn agent_state(&self, path: &str) -> Option<serde_json::Value> {
         let agent = self.agents.at(path)?;

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use super::handle::Handle;
 use super::machine::Machine;
 
@@ -16,6 +18,28 @@ impl Machine {
         let mut waiters = std::mem::take(&mut self.waiters);
         waiters.retain_mut(|waiter| !waiter(self));
         self.waiters.extend(waiters);
+    }
+
+    /// Gives what a condition gives, as soon as it does. It is asked each time that something has happened.
+    pub fn when<T: Send + 'static>(
+        &mut self,
+        mut condition: impl FnMut(&Self) -> Option<T> + Send + 'static,
+    ) -> oneshot::Receiver<T> {
+        let (reply, answer) = oneshot::channel();
+        let mut reply = Some(reply);
+        let waiter = move |machine: &Self| {
+            // Who asked may have left.
+            if reply.as_ref().is_none_or(oneshot::Sender::is_closed) {
+                return true;
+            }
+            condition(machine).is_some_and(|found| {
+                reply.take().map(|reply| reply.send(found));
+                true
+            })
+        };
+        self.waiters.push(Box::new(waiter));
+        self.tell_waiters();
+        answer
     }
 }
 

@@ -1,6 +1,7 @@
 //! ACCEPT: offers are used up by operations. Follows `Master::accept` and `Master::_accept`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::executors::{self, ExecutorUse};
@@ -211,7 +212,7 @@ impl Master {
                 info: task,
             };
             self.subscribers.publish(&mut self.outputs, || operator::task_added(framework_id, &record));
-            framework.tasks.insert(record.info.task_id.value.clone(), Box::new(record));
+            framework.tasks.insert(record.info.task_id.value.clone(), Arc::new(record));
         }
         let message = ToAgent::Run {
             framework: Box::new(framework.info.clone()),

@@ -155,7 +155,7 @@ impl Master {
             set(name, 0.0);
         }
         set("outstanding_offers", self.offers.len() as f64);
-        let tasks = || self.frameworks.values().flat_map(|f| f.live_tasks().chain(f.unreachable_tasks.values()));
+        let tasks = || self.frameworks.values().flat_map(|f| f.tasks.values().chain(f.unreachable_tasks.values()));
         for (state, name) in ACTIVE {
             metrics.insert(name.to_owned(), tasks().filter(|task| task.state == state).count() as f64);
         }

@@ -15,12 +15,14 @@ mod maintenance;
 mod metrics;
 mod operations;
 mod operator;
-mod parts;
+pub mod parts;
 mod quota;
 mod reconcile;
 mod reregistration;
-mod resource_rules;
+pub mod resource_rules;
+mod role_views;
 mod seen;
+mod shown;
 mod state;
 mod tasks;
 mod validation;
@@ -28,6 +30,7 @@ mod weights;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::allocator::{self, Quota, Was, Watched};
@@ -44,6 +47,8 @@ pub use config::{ALLOCATION_INTERVAL, Config, MAX_COMPLETED_FRAMEWORKS, MAX_COMP
 pub use framework::Framework;
 use inverse_offers::InverseOffers;
 pub use operator::{Done, validate as validate_operator};
+pub use shown::Shown;
+pub use state::TaskFilter;
 pub use validation::{OfFramework, Request, call as validate};
 
 /// `DEFAULT_HEARTBEAT_INTERVAL` in `src/master/constants.hpp`.
@@ -264,7 +269,7 @@ impl Master {
         let Some(framework) = self.frameworks.get_mut(&framework_id) else {
             return;
         };
-        if let Some(task) = framework.tasks.get_mut(&status.task_id.value) {
+        if let Some(task) = framework.tasks.get_mut(&status.task_id.value).map(Arc::make_mut) {
             let (released, was_over) = (task.released, is_terminal(task.state));
             if task.update(&status, latest_state) {
                 let latest = task.latest;

@@ -179,11 +179,16 @@ fn after_refinement(resource: &v1::Resource) -> Checked {
     Invalid::unless(resource.reservation.is_none(), unset("Resource.reservation"))
 }
 
-/// Whether a task or an executor may use well-formed resources (`resource::validate`).
-pub fn usable(list: &[v1::Resource]) -> Checked {
+/// Whether there are whole GPUs (`common::validation::validateGpus`).
+pub fn gpus(list: &[v1::Resource]) -> Checked {
     let scalars = list.iter().filter(|resource| resource.name == "gpus").filter_map(|r| r.scalar.as_ref());
     let gpus: i64 = scalars.map(|scalar| thousandths(scalar.value)).fold(0, i64::saturating_add);
-    Invalid::unless(gpus % 1000 == 0, "Invalid 'gpus' resource: The 'gpus' resource must be an unsigned integer")?;
+    Invalid::unless(gpus % 1000 == 0, "The 'gpus' resource must be an unsigned integer")
+}
+
+/// Whether a task or an executor may use well-formed resources (`resource::validate`).
+pub fn usable(list: &[v1::Resource]) -> Checked {
+    gpus(list).map_err(|why| Invalid::new(format!("Invalid 'gpus' resource: {why}")))?;
     for resource in list {
         disk(resource).map_err(|why| Invalid::new(format!("Invalid DiskInfo: {why}")))?;
     }

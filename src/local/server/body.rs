@@ -15,6 +15,7 @@ use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::agent_request::is_stream;
 use crate::local::refusal::Refusal;
 
 /// The most bytes that a scheduler's or an executor's call has.
@@ -59,6 +60,11 @@ pub async fn whole(State(bodies): State<Bodies>, request: Request, next: Next) -
     };
     drop(room);
     response
+}
+
+/// The same, but a request whose body is a stream goes on at once.
+pub async fn whole_but_streams(bodies: State<Bodies>, request: Request, next: Next) -> Response {
+    if is_stream(request.headers()) { next.run(request).await } else { whole(bodies, request, next).await }
 }
 
 /// How many bytes a request says its body has.

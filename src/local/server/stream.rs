@@ -52,7 +52,8 @@ pub enum Format {
 impl Format {
     const ALL: [(Self, &str); 2] = [(Self::Json, "application/json"), (Self::Protobuf, "application/x-protobuf")];
 
-    fn of(media_type: &str) -> Option<Self> {
+    /// The format with this name in headers.
+    pub fn of(media_type: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|(_, name)| *name == media_type).map(|(format, _)| format)
     }
 
@@ -82,7 +83,7 @@ impl Format {
 }
 
 /// Whether ranges of media types include one: the most specific that does decides, by its weight.
-fn accepts(ranges: &str, name: &str) -> bool {
+pub fn accepts(ranges: &str, name: &str) -> bool {
     for wanted in [name, "application/*", "*/*"] {
         let mut parts = ranges.split(',').map(|range| range.split(';').filter(|part| !part.is_empty()));
         if let Some(parameters) = parts.find_map(|mut parts| (parts.next() == Some(wanted)).then_some(parts)) {

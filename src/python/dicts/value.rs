@@ -27,8 +27,8 @@ enum Step {
 enum Why {
     Type { expected: &'static str, got: String },
     NotFinite(f64),
+    Surrogates(String),
     TooDeep,
-    Raised(PyErr),
 }
 
 /// Returns what an object says.
@@ -40,8 +40,8 @@ pub fn value(object: &Bound<'_, PyAny>) -> PyResult<Value> {
 
 fn read(object: &Bound<'_, PyAny>, depth: usize) -> Result<Value, Misfit> {
     let depth = depth.checked_sub(1).ok_or(Why::TooDeep)?;
-    if let Ok(text) = object.cast::<PyString>() {
-        return Ok(Value::Text(text.to_string_lossy().into_owned()));
+    if let Ok(string) = object.cast::<PyString>() {
+        return Ok(Value::Text(text(string)?));
     }
     if let Ok(dict) = object.cast::<PyDict>() {
         return members(dict, depth);
@@ -61,7 +61,7 @@ fn members(dict: &Bound<'_, PyDict>, depth: usize) -> Result<Value, Misfit> {
         let Ok(key) = key.cast::<PyString>() else {
             return Err(unexpected("a dict whose keys are str", &key).into());
         };
-        let key = key.to_string_lossy().into_owned();
+        let key = text(key)?;
         match read(&inner, depth) {
             Ok(value) => members.insert(key, value),
             Err(misfit) => return Err(misfit.inside(Step::Member(key))),
@@ -93,8 +93,14 @@ fn scalar(object: &Bound<'_, PyAny>) -> Result<Value, Why> {
 }
 
 fn finite(object: &Bound<'_, PyAny>) -> Result<Value, Why> {
-    let number = object.extract::<f64>().map_err(Why::Raised)?;
+    // An int that no double holds is too large for JSON too.
+    let number = object.extract::<f64>().unwrap_or(f64::INFINITY);
     if number.is_finite() { Ok(Value::Double(number)) } else { Err(Why::NotFinite(number)) }
+}
+
+/// The master refuses a surrogate without its other half.
+fn text(string: &Bound<'_, PyString>) -> Result<String, Why> {
+    string.to_str().map(str::to_owned).map_err(|_| Why::Surrogates(string.to_string_lossy().into_owned()))
 }
 
 fn unexpected(expected: &'static str, got: &Bound<'_, PyAny>) -> Why {
@@ -140,7 +146,9 @@ impl Misfit {
                 let what = "lists and dicts in one another";
                 Error::invalid(format!("expected at most {DEPTH_MAX} {what}, got more")).into()
             }
-            Why::Raised(error) => error,
+            Why::Surrogates(text) => {
+                Error::invalid(format!("expected a text without surrogates as {place}, got '{text}'")).into()
+            }
         }
     }
 }

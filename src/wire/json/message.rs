@@ -122,24 +122,47 @@ fn is_number(kind: &Kind) -> bool {
     number_of(kind, &Value::Integer(0)).is_some()
 }
 
-/// A number as one of this kind. What is too large wraps or stays at the end, as C++ converts it.
+/// A number as one of this kind. What is too large is converted as C++ does it on the machines that Mesos runs on.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "as in C++")]
 fn number_of(kind: &Kind, number: &Value) -> Option<Field> {
-    let (integer, double) = match *number {
-        Value::Integer(integer) => (integer, integer as f64),
-        Value::Double(double) => (double as i64, double),
+    let (double, signed, unsigned, small) = match *number {
+        Value::Integer(integer) => (integer as f64, integer, integer as u64, integer as i32),
+        Value::Double(double) => (double, signed(double), unsigned(double), small(double)),
         _ => return None,
     };
-    let unsigned = if matches!(number, Value::Double(_)) { double as u64 } else { integer as u64 };
     Some(match kind {
         Kind::Double => Field::F64(double),
         Kind::Float => Field::F32(double as f32),
-        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => Field::I64(integer),
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => Field::I64(signed),
         Kind::Uint64 | Kind::Fixed64 => Field::U64(unsigned),
-        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => Field::I32(integer as i32),
-        Kind::Uint32 | Kind::Fixed32 => Field::U32(unsigned as u32),
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => Field::I32(small),
+        Kind::Uint32 | Kind::Fixed32 => Field::U32(signed as u32),
         _ => return None,
     })
+}
+
+const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
+
+/// `static_cast<int64_t>` on x86-64: the instruction `cvttsd2si` gives the least number for all that does not fit.
+#[expect(clippy::cast_possible_truncation, reason = "it fits")]
+fn signed(double: f64) -> i64 {
+    if (-TWO_TO_63..TWO_TO_63).contains(&double) { double as i64 } else { i64::MIN }
+}
+
+/// `static_cast<uint64_t>` on x86-64, which makes it of the same instruction: a negative number wraps, and one that is too
+/// large is 0.
+fn unsigned(double: f64) -> u64 {
+    if double < TWO_TO_63 {
+        signed(double).cast_unsigned()
+    } else {
+        signed(double - TWO_TO_63).cast_unsigned() ^ i64::MIN.cast_unsigned()
+    }
+}
+
+/// `static_cast<int32_t>` on x86-64.
+#[expect(clippy::cast_possible_truncation, reason = "it fits")]
+fn small(double: f64) -> i32 {
+    if double > -2_147_483_649.0 && double < 2_147_483_648.0 { double as i32 } else { i32::MIN }
 }
 
 /// Standard base64 as `3rdparty/stout/include/stout/base64.hpp` reads it: blanks are skipped, and all that follows the
@@ -169,7 +192,7 @@ fn base64(text: &str) -> Result<Vec<u8>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::base64;
+    use super::{base64, signed, small, unsigned};
 
     #[test]
     fn base64_is_read_as_mesos_does() {
@@ -186,5 +209,26 @@ mod tests {
             assert_eq!(base64(text), Ok(bytes.to_vec()), "{text}");
         }
         assert_eq!(base64("_-8="), Err("Invalid character '_'".to_owned()));
+    }
+
+    #[test]
+    fn numbers_are_converted_as_mesos_does() {
+        for (double, as_signed, as_unsigned, as_small) in [
+            (1.9, 1, 1, 1),
+            (-1.9, -1, u64::MAX, -1),
+            (-2_147_483_648.9, -(1 << 31), (1 << 63) + ((1 << 63) - (1 << 31)), i32::MIN),
+            (4_294_967_301.0, (1 << 32) + 5, (1 << 32) + 5, i32::MIN),
+            (9_223_372_036_854_777_856.0, i64::MIN, (1 << 63) + 2048, i32::MIN),
+            (18_446_744_073_709_551_616.0, i64::MIN, 0, i32::MIN),
+            (1e300, i64::MIN, 0, i32::MIN),
+            (-1e300, i64::MIN, 1 << 63, i32::MIN),
+            (f64::INFINITY, i64::MIN, 0, i32::MIN),
+        ] {
+            assert_eq!(
+                (signed(double), unsigned(double), small(double)),
+                (as_signed, as_unsigned, as_small),
+                "{double}"
+            );
+        }
     }
 }

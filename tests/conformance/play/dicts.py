@@ -119,6 +119,12 @@ class MesosSchedulerDriver:
             self.native.stop(failover)
         return was if was == mesos_pb2.DRIVER_ABORTED else self.status
 
+    def abort(self):
+        if self._now() == mesos_pb2.DRIVER_RUNNING:
+            self.status = mesos_pb2.DRIVER_ABORTED
+            self.native.abort()
+        return self.status
+
     def join(self):
         if self._now() != mesos_pb2.DRIVER_NOT_STARTED:
             try:
@@ -148,7 +154,7 @@ class MesosSchedulerDriver:
         return self._call(self.native.acceptOffers, self._ids(offers), operations, filters and to_dict(filters))
 
     def declineOffer(self, offer, filters=None):
-        return self._call(self.native.declineOffer, to_dict(offer), filters and to_dict(filters))
+        return self._call(self.native.declineOffer, self._ids(offer), filters and to_dict(filters))
 
     def killTask(self, task_id):
         return self._call(self.native.killTask, to_dict(task_id))
@@ -169,5 +175,5 @@ class MesosSchedulerDriver:
         return self._call(self.native.acknowledgeStatusUpdate, to_dict(status))
 
     def sendFrameworkMessage(self, executor_id, agent_id, data):
-        data = pymesos.encode_data(bytes(data))
+        data = pymesos.encode_data(data.encode() if isinstance(data, str) else bytes(data))
         return self._call(self.native.sendFrameworkMessage, to_dict(executor_id), to_dict(agent_id), data)

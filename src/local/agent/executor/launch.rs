@@ -84,7 +84,8 @@ pub fn user<'a>(framework: &'a v1::FrameworkInfo, command: Option<&'a v1::Comman
     own.into_iter().chain([framework.user.as_str()]).find(|user| !user.is_empty())
 }
 
-fn variable(variable: &v1::environment::Variable) -> (String, String) {
+/// A variable's name and value.
+pub fn variable(variable: &v1::environment::Variable) -> (String, String) {
     let secret = variable.secret.as_ref().and_then(|secret| secret.value.as_ref());
     let secret = secret.map(|value| String::from_utf8_lossy(&value.data).into_owned());
     (variable.name.clone(), variable.value.clone().or(secret).unwrap_or_default())

@@ -156,6 +156,9 @@ impl Executor {
             Event::Started { container, .. } if self.record.stage == Stage::Terminating => Some(container.clone()),
             _ => None,
         };
+        if let Event::Ended { container, exit } = &event {
+            self.record.exits.push((container.clone(), exit.wait_status()));
+        }
         self.runner.handle_backend(&mut self.record, context, event);
         if let Some(container) = unwanted {
             context.order(Order::Stop { container, how: Stop::Kill });
@@ -301,8 +304,6 @@ fn not_launched(why: &StartError) -> Cause {
         StartError::NoContainerizer => {
             Cause::new(Reason::ExecutorTerminated, format!("Abnormal executor termination: {why}"))
         }
-        StartError::Failed(_) => {
-            Cause::new(Reason::ContainerLaunchFailed, format!("Failed to launch container: {why}"))
-        }
+        _ => Cause::new(Reason::ContainerLaunchFailed, format!("Failed to launch container: {why}")),
     }
 }

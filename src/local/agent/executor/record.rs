@@ -91,6 +91,8 @@ pub struct Record {
     pub(super) retries: Timers<String>,
     /// All containers that were started for it.
     pub containers: Vec<String>,
+    /// The status of each that has ended, as wait(2) gives it.
+    pub exits: Vec<(String, i32)>,
     pub(super) stage: Stage,
     pub(super) pid: Option<u32>,
     /// Whether it is a process of the framework's own.
@@ -116,6 +118,7 @@ impl Record {
             completed: VecDeque::new(),
             retries: Timers::default(),
             containers: Vec::new(),
+            exits: Vec::new(),
             stage: Stage::Registering,
             pid: None,
             custom,
@@ -150,7 +153,7 @@ impl Record {
             framework_id: self.framework_id(),
             executor_id: self.info.executor_id.value.clone(),
             run: self.container.clone(),
-            task_id: None,
+            ..Sandbox::default()
         }
     }
 
@@ -158,6 +161,22 @@ impl Record {
     pub fn sandbox_of(&self, task: &AgentTask) -> Sandbox {
         let task_id = task.container.as_ref().map(|_| task.info.task_id.value.clone());
         Sandbox { task_id, ..self.sandbox() }
+    }
+
+    /// The task of a command that this is the executor of, if it is that.
+    pub fn command_task(&self) -> Option<&v1::TaskInfo> {
+        let of_command = self.info.command.is_none() && self.info.r#type.is_none() && !self.custom;
+        self.all_tasks().next().filter(|_| of_command).map(|task| &*task.info)
+    }
+
+    /// The first process of its container, if it has one.
+    pub fn pid(&self) -> Option<u32> {
+        self.pid
+    }
+
+    /// Whether its framework is removed, so that nobody is told of its tasks.
+    pub fn is_abandoned(&self) -> bool {
+        self.abandoned
     }
 
     /// Where it is in its life.
@@ -226,6 +245,7 @@ impl Record {
         }
         self.completed.shrink_to_fit();
         self.containers.shrink_to_fit();
+        self.exits.shrink_to_fit();
     }
 
     /// The framework is removed: its tasks' updates go nowhere.

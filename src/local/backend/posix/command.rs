@@ -33,11 +33,12 @@ pub struct Inside {
 /// name is looked for in the directory.
 pub fn program(info: &v1::CommandInfo, surroundings: &Surroundings, output: Output) -> Result<Program, StartError> {
     let (executable, arguments) = if info.shell() {
-        let value = info.value.as_ref().ok_or_else(|| StartError::new("Shell command is not specified"))?;
+        let value =
+            info.value.as_ref().ok_or_else(|| StartError::NotExecuted("Shell command is not specified".to_owned()))?;
         (PathBuf::from("/bin/sh"), ["sh", "-c", value].map(OsString::from).to_vec())
     } else {
         let named = info.value.as_deref().or(info.arguments.first().map(String::as_str));
-        let named = named.ok_or_else(|| StartError::new("no executable is named"))?;
+        let named = named.ok_or_else(|| StartError::NotExecuted("no executable is named".to_owned()))?;
         let executable = if named.contains('/') { surroundings.directory.join(named) } else { PathBuf::from(named) };
         let arguments: Vec<OsString> = info.arguments.iter().map(OsString::from).collect();
         let own_name = || vec![executable.clone().into_os_string()];

@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use nix::sys::signal::Signal;
-use nix::unistd::{Gid, Uid, User};
+use nix::unistd::{Gid, Pid, Uid, User};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
 
@@ -44,13 +44,23 @@ pub enum Wish {
 }
 
 /// Starts a container and fulfils wishes until it has ended. All of it is killed when this is dropped.
-pub async fn run(site: Arc<Site>, launch: Box<Launch>, mut wishes: UnboundedReceiver<Wish>) {
+pub async fn run(
+    site: Arc<Site>,
+    launch: Box<Launch>,
+    mut wishes: UnboundedReceiver<Wish>,
+    keeper: Arc<OnceLock<Pid>>,
+) {
     let container = launch.container.clone();
     let (reaper, mut ending, surroundings) = match start(&site, &launch).await {
         Ok(started) => started,
         Err(why) => return site.tell(Event::Failed { container, why }),
     };
     let process = Some(reaper.first().as_raw().cast_unsigned());
+    // Docker's containers are not among its descendants.
+    if surroundings.inside.is_none() {
+        // It is set here alone.
+        let _ = keeper.set(reaper.id());
+    }
     site.tell(Event::Started { container: container.clone(), process });
     // Those under way end with the container.
     let mut probes = JoinSet::new();
@@ -117,10 +127,13 @@ async fn start(site: &Site, launch: &Launch) -> Result<(Reaper, Ending, Surround
         own(&directory, identity).map_err(|e| StartError::new(format!("Failed to chown the sandbox: {e}")))?;
     }
     let of_run = sandbox::directory(&site.work_dir, &site.agent_id, &launch.sandbox.of_run());
-    let places = [("MESOS_DIRECTORY", &of_run), ("MESOS_SANDBOX", &directory)];
+    let places = [("MESOS_DIRECTORY", &of_run), ("MESOS_SANDBOX", &directory)].into_iter();
+    // Only executors and their tasks have the first.
+    let is_nested = !launch.sandbox.nested.is_empty() || launch.sandbox.is_alone();
+    let places = places.skip(usize::from(is_nested));
     let places = places.map(|(name, path)| (name.into(), path.clone().into_os_string()));
     let others = launch.environment.iter().map(|(name, value)| (name.into(), value.into()));
-    let environment = places.into_iter().chain(others).collect();
+    let environment = places.chain(others).collect();
     let mut surroundings =
         Surroundings { directory, environment, identity, spawner: site.spawner.clone(), inside: None };
     let program = match (plan, &site.docker) {
@@ -132,7 +145,8 @@ async fn start(site: &Site, launch: &Launch) -> Result<(Reaper, Ending, Surround
         (Plan::Image(_), None) => return Err(StartError::NoContainerizer),
         (Plan::Processes(_), _) => program(&launch.command, &surroundings, Output::Files)?,
     };
-    let (reaper, ending) = surroundings.spawner.spawn(&program).await?;
+    let spawned = surroundings.spawner.spawn(&program).await;
+    let (reaper, ending) = spawned.map_err(|e| StartError::NotExecuted(e.to_string()))?;
     Ok((reaper, ending, surroundings))
 }
 
@@ -149,7 +163,7 @@ fn identity(name: &str) -> Result<Option<Identity>, StartError> {
     if !Uid::effective().is_root() {
         return Ok(None);
     }
-    let unknown = || StartError::new(format!("Failed to get user information for '{name}'"));
+    let unknown = || StartError::NoUser(name.to_owned());
     let user =
         User::from_name(name).map_err(|e| StartError::new(format!("{}: {e}", unknown())))?.ok_or_else(unknown)?;
     if user.uid.is_root() {

@@ -278,7 +278,8 @@ mod tests {
     }
 
     fn arguments(container_info: v1::ContainerInfo, command: v1::CommandInfo) -> Vec<String> {
-        let sandbox = Sandbox { framework_id: "f".into(), executor_id: "e".into(), run: "r".into(), task_id: None };
+        let sandbox =
+            Sandbox { framework_id: "f".into(), executor_id: "e".into(), run: "r".into(), ..Sandbox::default() };
         let environment = [("PATH", "/bin"), ("MESOS_SLAVE_ID", "S0")].map(|(name, value)| (name.into(), value.into()));
         let launch = Launch {
             run: None,

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
@@ -14,7 +14,8 @@ use nix::unistd::Pid;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use self::container::Wish;
-use super::{Backend, Event, Exit, Launch, Order, Probe, Report, Sandbox, Stop, Subject, Volume};
+use self::reaper::usage;
+use super::{Backend, Event, Exit, Launch, Meter, Order, Probe, Report, Sandbox, Stop, Subject, Volume};
 
 pub mod command;
 mod container;
@@ -33,8 +34,16 @@ pub use image::Containers;
 #[derive(Debug)]
 pub struct Posix {
     site: Arc<Site>,
+    containers: HashMap<String, Running>,
+}
+
+/// A container that was started.
+#[derive(Debug)]
+struct Running {
     /// Ends with the container.
-    containers: HashMap<String, UnboundedSender<Wish>>,
+    wishes: UnboundedSender<Wish>,
+    /// Its reaper, as soon as that is known.
+    keeper: Arc<OnceLock<Pid>>,
 }
 
 impl Posix {
@@ -44,16 +53,17 @@ impl Posix {
     }
 
     fn start(&mut self, launch: Box<Launch>) {
-        self.containers.retain(|_, wishes| !wishes.is_closed());
+        self.containers.retain(|_, running| !running.wishes.is_closed());
         let (wishes, wanted) = unbounded_channel();
-        self.containers.insert(launch.container.clone(), wishes);
-        tokio::spawn(container::run(self.site.clone(), launch, wanted));
+        let keeper = Arc::<OnceLock<Pid>>::default();
+        self.containers.insert(launch.container.clone(), Running { wishes, keeper: keeper.clone() });
+        tokio::spawn(container::run(self.site.clone(), launch, wanted, keeper));
     }
 
     fn wish(&self, container: &str, wish: Wish) {
-        if let Some(wishes) = self.containers.get(container) {
+        if let Some(running) = self.containers.get(container) {
             // It has just ended if nobody listens.
-            let _ = wishes.send(wish);
+            let _ = running.wishes.send(wish);
         }
     }
 
@@ -75,15 +85,6 @@ impl Posix {
             tracing::warn!("Cannot write the logs in {}: {error}", directory.display());
         }
     }
-
-    fn destroy(&self, volume: &Volume) {
-        let directory = sandbox::volume(&self.site.work_dir, volume);
-        if let Err(error) = std::fs::remove_dir_all(&directory)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::warn!("Cannot remove {}: {error}", directory.display());
-        }
-    }
 }
 
 impl Backend for Posix {
@@ -97,18 +98,21 @@ impl Backend for Posix {
                 self.write(&sandbox, [("stdout", &stdout), ("stderr", &stderr)])
             }
             Order::AddVolumes { sandbox, volumes } => self.add_volumes(&sandbox, &volumes),
-            Order::Destroy { volumes } => volumes.iter().for_each(|volume| self.destroy(volume)),
+            Order::Destroy { volumes } => {
+                volumes.iter().for_each(|volume| remove(&sandbox::volume(&self.site.work_dir, volume)))
+            }
+            Order::Clear { sandbox } => remove(&self.files(&sandbox)),
         }
     }
 
     fn end(&mut self) -> BoxFuture<'static, ()> {
         let containers = std::mem::take(&mut self.containers);
-        for wishes in containers.values() {
+        for Running { wishes, .. } in containers.values() {
             // It has just ended if nobody listens.
             let _ = wishes.send(Wish::Stop(Stop::Kill));
         }
         Box::pin(async move {
-            for wishes in containers.values() {
+            for Running { wishes, .. } in containers.values() {
                 wishes.closed().await;
             }
         })
@@ -118,8 +122,22 @@ impl Backend for Posix {
         sandbox::directory(&self.site.work_dir, &self.site.agent_id, sandbox)
     }
 
+    fn meter(&self, container: &str) -> Option<Meter> {
+        let running = self.containers.get(container).filter(|running| !running.wishes.is_closed())?;
+        let keeper = *running.keeper.get()?;
+        Some(Box::new(move || usage::below(keeper)))
+    }
+
     fn like(&self, agent_id: &str) -> Box<dyn Backend> {
         Box::new(Self::new(Site { agent_id: agent_id.to_owned(), ..(*self.site).clone() }))
+    }
+}
+
+fn remove(directory: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(directory)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!("Cannot remove {}: {error}", directory.display());
     }
 }
 

@@ -11,12 +11,18 @@ use crate::local::work_dir;
 
 /// The directory of a sandbox.
 pub fn directory(work_dir: &Path, agent_id: &str, sandbox: &Sandbox) -> PathBuf {
-    let of_framework = work_dir.join("slaves").join(agent_id).join("frameworks").join(&sandbox.framework_id);
-    let run = of_framework.join("executors").join(&sandbox.executor_id).join("runs").join(&sandbox.run);
-    match &sandbox.task_id {
+    let of_agent = work_dir.join("slaves").join(agent_id);
+    let run = if sandbox.is_alone() {
+        of_agent.join("containers").join(&sandbox.run)
+    } else {
+        let of_framework = of_agent.join("frameworks").join(&sandbox.framework_id);
+        of_framework.join("executors").join(&sandbox.executor_id).join("runs").join(&sandbox.run)
+    };
+    let of_task = match &sandbox.task_id {
         Some(task_id) => run.join("tasks").join(task_id),
         None => run,
-    }
+    };
+    sandbox.nested.iter().fold(of_task, |directory, container| directory.join("containers").join(container))
 }
 
 /// Where a persistent volume is (`getPersistentVolumePath`).

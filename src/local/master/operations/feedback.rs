@@ -21,14 +21,14 @@ impl Master {
         let uuid = self.world.uuid().into_bytes().to_vec();
         let Some(framework) = self.frameworks.get_mut(framework_id) else { return };
         let record = OperationRecord {
-            info: operation,
+            info: operation.clone(),
             agent_id: agent_id.to_owned(),
             uuid: uuid.clone(),
             statuses: Vec::new(),
         };
-        framework.operations.insert(operation_id.value.clone(), record);
+        framework.operations.insert(operation_id.value, record);
         let framework_id = framework_id.to_owned();
-        let message = ToAgent::ApplyOperation { framework_id, operation_id: operation_id.value, uuid };
+        let message = ToAgent::ApplyOperation { framework_id, operation: Box::new(operation), uuid };
         self.outputs.push_back(Output::Tell(agent_id.to_owned(), message));
     }
 

@@ -39,6 +39,7 @@ mod report;
 mod spawner;
 mod system;
 mod tree;
+pub mod usage;
 
 /// How long the cluster waits for dismissed reapers: a machine may be busy with many.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -181,6 +182,11 @@ pub struct Reaper {
 }
 
 impl Reaper {
+    /// The reaper itself, from which all processes of the container descend.
+    pub fn id(&self) -> Pid {
+        self.reaper
+    }
+
     /// The container's first process.
     pub fn first(&self) -> Pid {
         self.first

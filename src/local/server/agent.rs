@@ -1,0 +1,273 @@
+//! An agent's operator API, `/slave(N)/api/v1`, and what tools read of its containers. Follows `Http::api`, `containers`
+//! and `statistics` in `src/slave/http.cpp`.
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use prost::Message;
+use serde_json::Value;
+
+use super::Context;
+use super::agent_containers::{attach_input, launch, session, wait};
+use super::agent_request::{Accepted, Given, accept_types, content_types, first_record, parse};
+use super::answer::{self, Arguments};
+use super::files;
+use super::operator::in_json;
+use super::stream::{Format, not_allowed, not_found};
+use crate::local::agent::Agent;
+use crate::local::agent::operator::{Listed, Shown, of, statistics, validate};
+use crate::local::backend::{Meter, Usage};
+use crate::local::host;
+use crate::local::refusal::Refusal;
+use crate::proto::v1;
+use crate::proto::v1::agent::call::{self, Type};
+use crate::proto::v1::agent::{self, Call, response};
+use crate::wire::json;
+
+const RESPONSE: &str = "mesos.v1.agent.Response";
+
+/// What a call comes to: a response, or nothing to say.
+pub(super) type Answer = Result<Option<agent::Response>, Refusal>;
+
+/// `/slave(N)/api/v1`: one call, in JSON or protobuf.
+pub async fn handle(
+    State(context): State<Context>,
+    Path(path): Path<String>,
+    method: Method,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    if let Some(refused) = not_here(&context, &path).await {
+        return refused.into_response();
+    }
+    if let Some(answer) = not_allowed(&["POST"], &method) {
+        return answer;
+    }
+    let answer = async {
+        let given = content_types(&headers)?;
+        let accepted = accept_types(&headers)?;
+        let call = match given {
+            Given::Whole(format) => parse(format, &whole(body).await?)?,
+            Given::Stream(format) => parse(format, &first_record(body).await?)?,
+        };
+        validate(&call)?;
+        fits(&call, given, accepted)?;
+        let answered = answer(&context, path, call).await?;
+        Ok(match (answered, accepted) {
+            (Some(response), Accepted::Whole(format)) => written(format, &response),
+            _ => StatusCode::OK.into_response(),
+        })
+    };
+    answer.await.unwrap_or_else(|refusal: Refusal| {
+        // What has no words has no type either: a launch that was done before.
+        if refusal.status == 202 { StatusCode::ACCEPTED.into_response() } else { refusal.into_response() }
+    })
+}
+
+/// A body that was read before.
+async fn whole(body: Body) -> Result<Bytes, Refusal> {
+    axum::body::to_bytes(body, usize::MAX).await.map_err(|e| Refusal::new(400, format!("Cannot read the body: {e}\n")))
+}
+
+/// Streams are for the calls that are made for them.
+fn fits(call: &Call, given: Given, accepted: Accepted) -> Result<(), Refusal> {
+    let name = call.r#type().as_str_name();
+    match given {
+        Given::Stream(_) if call.r#type() != Type::AttachContainerInput => {
+            let why = format!("Streaming 'Content-Type' application/recordio is not supported for {name} call");
+            return Err(Refusal::new(415, why));
+        }
+        Given::Whole(_) if call.r#type() == Type::AttachContainerInput => {
+            let why = format!("Expecting 'Content-Type' to be application/recordio for {name} call");
+            return Err(Refusal::new(415, why));
+        }
+        _ => {}
+    }
+    let streams = matches!(call.r#type(), Type::AttachContainerOutput | Type::LaunchNestedContainerSession);
+    if accepted == Accepted::Stream && !streams {
+        return Err(Refusal::new(406, format!("Streaming response is not supported for {name} call")));
+    }
+    Ok(())
+}
+
+#[allow(deprecated)]
+async fn answer(context: &Context, path: String, call: Call) -> Answer {
+    match call.r#type() {
+        Type::GetMetrics => metrics(context).await.map(Some),
+        Type::GetLoggingLevel | Type::SetLoggingLevel => logging(context, call).await,
+        Type::ListFiles | Type::ReadFile => file(context, call).await.map(Some),
+        Type::GetContainers => containers(context, path, call.get_containers.unwrap_or_default()).await.map(Some),
+        Type::LaunchNestedContainer | Type::LaunchContainer => launch(context, path, call).await.map(|()| None),
+        Type::LaunchNestedContainerSession => session(context, path, call).await.map(|()| None),
+        Type::WaitNestedContainer | Type::WaitContainer => wait(context, path, call).await.map(Some),
+        Type::KillNestedContainer | Type::KillContainer => {
+            let nested = call.kill_nested_container.map(|kill| (kill.container_id, kill.signal));
+            let other = || call.kill_container.map(|kill| (kill.container_id, kill.signal)).unwrap_or_default();
+            let (id, signal) = nested.unwrap_or_else(other);
+            let signal = signal.unwrap_or(libc::SIGKILL);
+            with(context, path, move |agent, now| agent.kill_container(now, &id, signal)).await??;
+            Ok(None)
+        }
+        Type::RemoveNestedContainer | Type::RemoveContainer => {
+            let nested = call.remove_nested_container.map(|remove| remove.container_id);
+            let id = nested.or(call.remove_container.map(|remove| remove.container_id)).unwrap_or_default();
+            with(context, path, move |agent, _| agent.remove_container(&id)).await??;
+            Ok(None)
+        }
+        Type::AttachContainerInput => attach_input(context, path, call).await,
+        Type::AttachContainerOutput => {
+            let id = call.attach_container_output.unwrap_or_default().container_id;
+            Err(with(context, path, move |agent, _| agent.attach_container(&id)).await?)
+        }
+        _ => with(context, path, move |agent, _| agent.operator_call(&call)).await?,
+    }
+}
+
+/// Does something with the agent at a path, on the cluster's thread.
+pub(super) async fn with<T: Send + 'static>(
+    context: &Context,
+    path: String,
+    act: impl FnOnce(&mut Agent, std::time::Instant) -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    let asked = context.cluster.ask(move |machine, now| machine.agent_at(&path).map(|agent| act(agent, now)));
+    asked.await.ok_or_else(stopping)?.ok_or_else(not_found)
+}
+
+async fn not_here(context: &Context, path: &str) -> Option<Refusal> {
+    let path = path.to_owned();
+    let here = context.cluster.ask(move |machine, _| machine.agents.at(&path).is_some()).await;
+    match here {
+        Some(true) => None,
+        Some(false) => Some(not_found()),
+        None => Some(stopping()),
+    }
+}
+
+pub(super) fn stopping() -> Refusal {
+    Refusal::new(503, "The cluster is stopping")
+}
+
+fn written(format: Format, response: &agent::Response) -> Response {
+    match format {
+        Format::Json => in_json(json::to_json(RESPONSE, response)),
+        Format::Protobuf => {
+            ([(header::CONTENT_TYPE, Format::Protobuf.media_type())], response.encode_to_vec()).into_response()
+        }
+    }
+}
+
+/// GET_METRICS: those of `/metrics/snapshot`, of the process that master and agents share.
+async fn metrics(context: &Context) -> Result<agent::Response, Refusal> {
+    let mut metrics = context.cluster.ask(|machine, now| machine.metrics(now)).await.ok_or_else(stopping)?;
+    metrics.extend(host::metrics());
+    let metric = |(name, value)| v1::Metric { name, value: Some(value) };
+    let get_metrics = Some(response::GetMetrics { metrics: metrics.into_iter().map(metric).collect() });
+    Ok(agent::Response { get_metrics, ..of(response::Type::GetMetrics) })
+}
+
+/// GET_LOGGING_LEVEL, and SET_LOGGING_LEVEL, which has no response.
+async fn logging(context: &Context, call: Call) -> Answer {
+    let Some(set) = call.set_logging_level else {
+        let level = context.cluster.ask(|machine, now| machine.logging_level(now)).await.ok_or_else(stopping)?;
+        let get_logging_level = Some(response::GetLoggingLevel { level });
+        return Ok(Some(agent::Response { get_logging_level, ..of(response::Type::GetLoggingLevel) }));
+    };
+    let seconds = set.duration.nanoseconds as f64 / 1e9;
+    let asked = context.cluster.ask(move |machine, now| machine.set_logging_level(now, set.level, seconds));
+    asked.await.ok_or_else(stopping).map(|()| None)
+}
+
+/// LIST_FILES and READ_FILE, of what `/files` serves.
+async fn file(context: &Context, call: Call) -> Result<agent::Response, Refusal> {
+    if let Some(wanted) = call.list_files {
+        let file_infos = files::list(context, &wanted.path).await?;
+        let list_files = Some(response::ListFiles { file_infos });
+        return Ok(agent::Response { list_files, ..of(response::Type::ListFiles) });
+    }
+    let read = call.read_file.unwrap_or_default();
+    let (size, data) = files::part(context, &read.path, read.offset, read.length).await?;
+    let read_file = Some(response::ReadFile { size, data });
+    Ok(agent::Response { read_file, ..of(response::Type::ReadFile) })
+}
+
+/// GET_CONTAINERS.
+async fn containers(context: &Context, path: String, wanted: call::GetContainers) -> Result<agent::Response, Refusal> {
+    let shown = Shown { nested: wanted.show_nested(), standalone: wanted.show_standalone() };
+    let measured = measured(context, path, shown).await?;
+    let containers: Vec<_> = measured.into_iter().map(|(listed, statistics)| listed.message(statistics)).collect();
+    // Mesos makes this message of JSON, in which an empty list is none.
+    let get_containers = (!containers.is_empty()).then_some(response::GetContainers { containers });
+    Ok(agent::Response { get_containers, ..of(response::Type::GetContainers) })
+}
+
+/// The containers of an agent with what they use.
+async fn measured(
+    context: &Context,
+    path: String,
+    shown: Shown,
+) -> Result<Vec<(Listed, v1::ResourceStatistics)>, Refusal> {
+    let asked = context.cluster.ask(move |machine, now| {
+        let agent = machine.agents.at(&path)?;
+        let backend = machine.agents.backend(&agent.config().id);
+        let meters = |listed: &Listed| {
+            let meters = listed.measured.iter().filter_map(|container| backend?.meter(container));
+            meters.collect::<Vec<Meter>>()
+        };
+        let listed = agent.listed(shown).into_iter().map(|listed| (meters(&listed), listed));
+        Some((machine.timestamp(now), listed.collect::<Vec<_>>()))
+    });
+    let (time, listed) = asked.await.ok_or_else(stopping)?.ok_or_else(not_found)?;
+    let measure = move || {
+        let used = |meters: Vec<Meter>| meters.into_iter().filter_map(|meter| meter()).reduce(|one, other| one + other);
+        let statistics = |(meters, listed): (Vec<Meter>, Listed)| {
+            let usage: Option<Usage> = used(meters);
+            let statistics = statistics(&listed, usage, time);
+            (listed, statistics)
+        };
+        listed.into_iter().map(statistics).collect()
+    };
+    tokio::task::spawn_blocking(measure).await.map_err(|_| stopping())
+}
+
+/// `/slave(N)/health`: 200 and nothing more.
+pub async fn health(State(context): State<Context>, Path(path): Path<String>) -> Response {
+    let refused = not_here(&context, &path).await;
+    refused.map_or_else(|| StatusCode::OK.into_response(), IntoResponse::into_response)
+}
+
+/// `/slave(N)/containers`: the containers of executors, with what they use.
+pub async fn list(State(context): State<Context>, Path(path): Path<String>, arguments: Arguments) -> Response {
+    let wanted = arguments.get("container_id");
+    show(&context, path, &arguments, true, move |listed| wanted.is_none_or(|id| listed.is(id))).await
+}
+
+/// `/slave(N)/monitor/statistics`: what executors use.
+pub async fn usage(State(context): State<Context>, Path(path): Path<String>, arguments: Arguments) -> Response {
+    show(&context, path, &arguments, false, |_| true).await
+}
+
+/// `/slave(N)/containerizer/debug`: what its containers are waited for with, which is nothing.
+pub async fn debug(State(context): State<Context>, Path(path): Path<String>) -> Response {
+    let refused = not_here(&context, &path).await;
+    let pending = || Json(serde_json::json!({ "pending": [] })).into_response();
+    refused.map_or_else(pending, IntoResponse::into_response)
+}
+
+async fn show(
+    context: &Context,
+    path: String,
+    arguments: &Arguments,
+    status: bool,
+    wanted: impl Fn(&Listed) -> bool,
+) -> Response {
+    match measured(context, path, Shown::default()).await {
+        Ok(measured) => {
+            let wanted = measured.into_iter().filter(|(listed, _)| wanted(listed));
+            let shown = wanted.filter_map(|(listed, statistics)| listed.shown(&statistics, status));
+            answer::value(&shown.collect::<Value>(), arguments)
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}
