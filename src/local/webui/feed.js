@@ -42,6 +42,9 @@ const request = (type) => ({
   body: JSON.stringify({ type }),
 });
 
+/** The events of SUBSCRIBE, asked for in such a way that proxies pass them on at once. */
+const EVENTS = ["webui/events", { headers: { Accept: "text/event-stream" }, cache: "no-store" }];
+
 /** Whether an answer says that there is no such call. */
 const isUnsupported = (error) => [400, 404, 405, 501].includes(error.status);
 
@@ -179,8 +182,9 @@ export class Feed {
     const watch = new Watch(() => { this.#streams = false; abort(); });
     watch.expect(FIRST_EVENT_MS);
     try {
-      const response = await fetch("api/v1", { ...request("SUBSCRIBE"), cache: "no-store", signal: stream.signal });
-      if (!response.ok) throw new Refused("api/v1", response.status);
+      const [path, options] = EVENTS;
+      const response = await fetch(path, { ...options, signal: stream.signal });
+      if (!response.ok) throw new Refused(path, response.status);
       const [reader, decoder] = [response.body.getReader(), new Decoder()];
       for (;;) {
         const { value, done } = await reader.read();
