@@ -58,6 +58,9 @@ impl Nested {
 /// Containers by their names, the ids from the outermost to their own with dots in between.
 pub(super) type Containers = BTreeMap<String, Nested>;
 
+/// Signals that have no effect on a process that does not expect them.
+const IGNORED: [i32; 4] = [libc::SIGCHLD, libc::SIGCONT, libc::SIGURG, libc::SIGWINCH];
+
 /// What is found at an id.
 enum Found<'a> {
     Executor(&'a Key),
@@ -203,6 +206,9 @@ impl Agent {
             Found::Executor(key) => {
                 let key = key.clone();
                 if !self.executors[&key].record.is_custom() {
+                    if signal == 0 || IGNORED.contains(&signal) {
+                        return Ok(());
+                    }
                     // It has no process of its own, but would not survive its signals.
                     let cause = super::executor::Cause::terminated;
                     self.with(now, Some(key), |executor, context| executor.kill_executor(context, cause()));

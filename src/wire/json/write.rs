@@ -73,7 +73,8 @@ impl Serialize for Item<'_> {
             Value::Map(entries) => {
                 let kind = kind.as_message().map(|entry| entry.map_entry_value_field().kind());
                 let kind = kind.unwrap_or(Kind::Bytes);
-                let mut entries: Vec<_> = entries.iter().map(|(key, value)| (key_of(key), Item(value, &kind))).collect();
+                let mut entries: Vec<_> =
+                    entries.iter().map(|(key, value)| (key_of(key), Item(value, &kind))).collect();
                 entries.sort_by(|(one, _), (other, _)| one.cmp(other));
                 serializer.collect_map(entries)
             }
