@@ -2,7 +2,7 @@
 
 import sys
 
-from mesos.cli import main
+from mesos._cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

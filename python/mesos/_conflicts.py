@@ -1,7 +1,7 @@
 """When imported, warns about other distributions with the same modules. Reads the directories of ``sys.path``.
 
-Apache's own packages install files into the same directories: the package installed last has overwritten the files of
-the other, and ``pip uninstall`` of either removes files of both.
+Apache's own packages, of which mesos.cli is one, install files into the same directories: the package installed last has
+overwritten the files of the other, and ``pip uninstall`` of either removes files of both.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib.machinery import PathFinder
 
 # The name of a distribution's metadata directory or file: its name with any separator, its version, and tags.
 _METADATA = (
-    r"(mesos(?:[._-](?:interface|native|scheduler|executor))?)-(\d[^-]*)(?:-[\w.-]+)?\.(?:dist-info|egg-info|egg)"
+    r"(mesos(?:[._-](?:cli|interface|native|scheduler|executor))?)-(\d[^-]*)(?:-[\w.-]+)?\.(?:dist-info|egg-info|egg)"
 )
 # Occurs in each of our modules that other distributions contain too.
 _WORD = "remesos"

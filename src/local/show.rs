@@ -1,5 +1,7 @@
 //! Messages as `/state` and its kin write them, which is not quite JSON of the messages. Follows `src/common/http.cpp`.
 
+use std::collections::BTreeMap;
+
 use prost::Message;
 use serde_json::{Map, Value, json};
 
@@ -69,6 +71,11 @@ pub fn reserved_full(of: &Resources) -> Value {
 
 /// Resources with all that a message says, in the formats before and since RESERVATION_REFINEMENT.
 pub fn full(resources: &Resources, allocated_to: Option<&str>) -> Value {
+    full_list(resources, allocated_to).into()
+}
+
+/// As [`full`], each by itself.
+pub fn full_list(resources: &Resources, allocated_to: Option<&str>) -> Vec<Value> {
     endpoint(resources, allocated_to).iter().map(|resource| message("mesos.v1.Resource", resource)).collect()
 }
 
@@ -111,7 +118,13 @@ pub fn add(json: &mut Value, name: &str, value: Option<Value>) {
 
 /// A list of keys and values.
 pub fn labels(labels: &v1::Labels) -> Value {
-    labels.labels.iter().map(|label| message("mesos.v1.Label", label)).collect()
+    // By hand, as all that every task has: a message takes ten times as long.
+    let shown = |label: &v1::Label| {
+        let mut json = json!({ "key": label.key });
+        add(&mut json, "value", label.value.as_deref().map(Value::from));
+        json
+    };
+    labels.labels.iter().map(shown).collect()
 }
 
 /// A region and a zone.
@@ -144,9 +157,13 @@ pub fn task(task: &Task) -> Value {
         "slave_id": task.agent_id,
         "state": task.state.as_str_name(),
         "resources": resources(task.resources),
-        "role": task.role,
-        "statuses": task.statuses.iter().map(status).collect::<Vec<_>>(),
     });
+    if !info.limits.is_empty() {
+        let limits: BTreeMap<_, _> = info.limits.iter().map(|(name, limit)| (name, limit.value)).collect();
+        json["limits"] = json!(limits);
+    }
+    json["role"] = json!(task.role);
+    json["statuses"] = task.statuses.iter().map(status).collect();
     let own = info.command.as_ref().or_else(|| executor.and_then(|executor| executor.command.as_ref()));
     add(&mut json, "user", own.and_then(|command| command.user.as_deref()).map(Value::from));
     add(&mut json, "labels", info.labels.as_ref().map(labels));
@@ -169,10 +186,36 @@ fn status(status: &v1::TaskStatus) -> Value {
 
 fn container_status(status: &v1::ContainerStatus) -> Value {
     let mut json = Value::Object(Map::new());
-    let id = status.container_id.as_ref();
-    add(&mut json, "container_id", id.map(|id| message("mesos.v1.ContainerID", id)));
-    let networks: Vec<_> = status.network_infos.iter().map(|info| message("mesos.v1.NetworkInfo", info)).collect();
+    add(&mut json, "container_id", status.container_id.as_ref().map(container_id));
+    let networks: Vec<_> = status.network_infos.iter().map(network_info).collect();
     add(&mut json, "network_infos", (!networks.is_empty()).then_some(Value::Array(networks)));
+    let cgroup = status.cgroup_info.as_ref();
+    add(&mut json, "cgroup_info", cgroup.map(|info| message("mesos.v1.CgroupInfo", info)));
+    json
+}
+
+fn container_id(id: &v1::ContainerId) -> Value {
+    let mut json = json!({ "value": id.value });
+    add(&mut json, "parent", id.parent.as_deref().map(container_id));
+    json
+}
+
+fn network_info(info: &v1::NetworkInfo) -> Value {
+    let address = |address: &v1::network_info::IpAddress| {
+        let mut json = Value::Object(Map::new());
+        json["protocol"] = json!(address.protocol().as_str_name());
+        add(&mut json, "ip_address", address.ip_address.as_deref().map(Value::from));
+        json
+    };
+    let mut json = Value::Object(Map::new());
+    add(&mut json, "groups", (!info.groups.is_empty()).then(|| json!(info.groups)));
+    add(&mut json, "labels", info.labels.as_ref().map(labels));
+    let addresses: Vec<_> = info.ip_addresses.iter().map(address).collect();
+    add(&mut json, "ip_addresses", (!addresses.is_empty()).then_some(Value::Array(addresses)));
+    add(&mut json, "name", info.name.as_deref().map(Value::from));
+    let mapping = |mapping| message("mesos.v1.NetworkInfo.PortMapping", mapping);
+    let mappings: Vec<_> = info.port_mappings.iter().map(mapping).collect();
+    add(&mut json, "port_mappings", (!mappings.is_empty()).then_some(Value::Array(mappings)));
     json
 }
 

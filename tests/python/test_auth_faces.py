@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import contextlib
 import json
 import logging
 import os
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,13 +19,14 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from mesos import aio, auth, pymesos
-from mesos._dicts import DictDriver
-from mesos.errors import ArgumentTypeError, ArgumentValueError, DriverAbortedError
+from mesos import auth
+from mesos.errors import ArgumentTypeError, ArgumentValueError
 from mesos.interface import Scheduler, mesos_pb2
+from mesos.local import LocalCluster
 from mesos.native import MesosSchedulerDriver
 
-from tests.apache_mesos import ApacheMesos, wants_credential
+from tests.apache_mesos import ApacheMesos, credentials, wants_credential
+from tests.python.authenticating import FACES, operating, with_dicts, with_futures, with_pymesos
 from tests.python.stub import Stub
 from tests.python.support import WAIT_SECONDS, Recorder, framework, heard, running
 
@@ -40,99 +41,12 @@ def guarded(apache_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """A real master that takes frameworks only with the credential of alice."""
     work = tmp_path_factory.mktemp("guarded")
     flags = wants_credential(work / "credentials", "alice", GOOD)
-    with ApacheMesos(apache_home, work / "mesos", agents=0, flags=flags) as mesos:
+    with ApacheMesos(apache_home, work / "mesos", agents=1, flags=flags) as mesos:
         yield mesos
 
 
 def basic(secret: str) -> str:
     return f"Basic {base64.b64encode(f'alice:{secret}'.encode()).decode()}"
-
-
-class Told:
-    """What a face told: that it was registered, or an error."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._what: list[str] = []
-
-    def tell(self, what: str) -> None:
-        with self._changed:
-            self._what.append(what)
-            self._changed.notify_all()
-
-    def wait(self) -> str:
-        with self._changed:
-            assert self._changed.wait_for(lambda: self._what, WAIT_SECONDS)
-            return self._what[0]
-
-
-def classic(master: str, **arguments: Any) -> str:
-    scheduler = Recorder()
-    told = Told()
-    scheduler.on = {
-        "registered": lambda *_: told.tell("registered"),
-        "error": lambda _, message: told.tell(message),
-    }
-    with running(master, scheduler, **arguments):
-        return told.wait()
-
-
-def with_asyncio(master: str, **arguments: Any) -> str:
-    async def main() -> str:
-        async with aio.Framework("test", master, **arguments) as subscribed:
-            async for event in subscribed:
-                if isinstance(event, aio.Subscribed):
-                    return "registered"
-        return "no event"
-
-    try:
-        return asyncio.run(asyncio.wait_for(main(), WAIT_SECONDS))
-    except DriverAbortedError as error:
-        return str(error)
-
-
-def with_dicts(master: str, **arguments: Any) -> str:
-    told = Told()
-
-    class Receiver:
-        def event(self, event: dict[str, Any]) -> None:
-            if event["type"] == "SUBSCRIBED":
-                told.tell("registered")
-            elif event["type"] == "ERROR":
-                told.tell(event["error"]["message"])
-
-        def disconnected(self) -> None: ...
-
-    driver = DictDriver(Receiver(), {"user": "", "name": "test"}, master, **arguments)
-    driver.start()
-    try:
-        return told.wait()
-    finally:
-        driver.stop()
-        with contextlib.suppress(DriverAbortedError):
-            driver.join()
-
-
-def with_pymesos(master: str, **arguments: Any) -> str:
-    told = Told()
-
-    class Scheduler(pymesos.Scheduler):
-        def registered(self, driver: Any, framework_id: Any, master_info: Any) -> None:
-            told.tell("registered")
-
-        def error(self, driver: Any, message: Any) -> None:
-            told.tell(str(message))
-
-    driver = pymesos.MesosSchedulerDriver(Scheduler(), {"user": "", "name": "test"}, master, **arguments)
-    driver.start()
-    try:
-        return told.wait()
-    finally:
-        driver.stop()
-        driver.join()
-
-
-FACES: list[Callable[..., str]] = [classic, with_asyncio, with_dicts, with_pymesos]
 
 
 @pytest.mark.parametrize("face", FACES)
@@ -193,7 +107,7 @@ class TestTheRealMesos:
         monkeypatch.setenv("REMESOS_AUTHENTICATION", str(tmp_path / "wrong"))
         assert face(guarded.address, authentication=auth.Basic("alice", GOOD)) == "registered"
         pair: Any = mesos_pb2.Credential(principal="alice", secret=GOOD)
-        if face is with_pymesos:
+        if face in (with_pymesos, with_futures):
             assert face(guarded.address, principal="alice", secret=GOOD) == "registered"
         else:
             pair = ("alice", GOOD) if face is with_dicts else pair
@@ -221,6 +135,30 @@ def test_calls_work_with_a_principal_that_was_filled_in(guarded: ApacheMesos) ->
         driver.updateFramework(info, [])
         driver.reconcileTasks([mesos_pb2.TaskStatus(task_id={"value": "unknown"}, state=mesos_pb2.TASK_RUNNING)])
         scheduler.state("unknown", mesos_pb2.TASK_LOST)
+
+
+@pytest.fixture(scope="module")
+def guarded_operators(apache_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheMesos]:
+    """A real master that takes operators' calls only with the credential of alice."""
+    work = tmp_path_factory.mktemp("operators")
+    flags = {"MESOS_AUTHENTICATE_HTTP_READWRITE": "true", **credentials(work / "credentials", "alice", GOOD)}
+    with ApacheMesos(apache_home, work / "mesos", agents=0, flags=flags) as mesos:
+        yield mesos
+
+
+def test_operators_authenticate_too(guarded_operators: ApacheMesos, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(1)
+    address = guarded_operators.address
+    for made in (lambda secret: auth.Basic("alice", secret), basic, lambda secret: lambda: basic(secret)):
+        assert operating(address, authentication=made(GOOD)) == "registered"
+        refused = operating(address, authentication=made(WRONG))
+        assert refused.startswith("Failed to send request code=401")
+        assert "Master refused authentication: " in refused
+        for secret in (GOOD, WRONG, basic(GOOD), basic(WRONG)):
+            assert secret not in refused
+            assert secret not in caplog.text
+    assert operating(address, principal="alice", secret=GOOD) == "registered"
+    assert "no principal was given" in operating(address)
 
 
 class TestFiles:
@@ -484,3 +422,67 @@ class TestServiceAccounts:
             assert not any(line in text for line in (curve + short + pem(key)).splitlines())
         with pytest.raises(ArgumentTypeError):
             auth.ServiceAccount(account(key, "http://localhost/"), verify="no")  # type: ignore[arg-type]
+
+
+FORKED = """
+import os, sys, threading, time, warnings
+from mesos import auth
+from mesos.interface import Scheduler, mesos_pb2
+from mesos.native import MesosSchedulerDriver
+from mesos._operator import Operator
+
+warnings.simplefilter("ignore", DeprecationWarning)
+asked, go_on = threading.Event(), threading.Event()
+parent = os.getpid()
+
+
+class Given(auth.Authentication):
+    def header(self, refused):
+        if os.getpid() == parent:
+            asked.set()
+            assert go_on.wait(30)
+        return "Basic YWxpY2U6czNjcmV0"
+
+
+class Registered(Scheduler):
+    def registered(self, driver, *_):
+        driver.stop()
+    def error(self, driver, message):
+        print(message)
+
+
+def start(authentication):
+    info = mesos_pb2.FrameworkInfo(user="", name="test")
+    driver = MesosSchedulerDriver(Registered(), info, sys.argv[1], authentication=authentication)
+    driver.start()
+    return driver
+
+
+given = Given()
+driver = start(given)
+assert asked.wait(30)
+"""
+
+
+@pytest.mark.parametrize("end", ["os._exit(0)", "sys.exit(0)"])
+def test_a_fork_while_whoever_gives_the_header_hangs(end: str) -> None:
+    """The child uses the same object, by itself; the parent goes on."""
+    code = f"""
+for _ in range(3):
+    child = os.fork()
+    if child == 0:
+        assert driver.stop() == driver.join()
+        assert start(given).join() == mesos_pb2.DRIVER_STOPPED
+        assert Operator(sys.argv[1], authentication=given).request({{"type": "GET_HEALTH"}}).status == 200
+        print("child", flush=True)
+        {end}
+    assert os.waitpid(child, 0)[1] == 0
+go_on.set()
+assert driver.join() == mesos_pb2.DRIVER_STOPPED
+print("parent")
+"""
+    with LocalCluster(authenticate_http_frameworks=True, credentials={"alice": "s3cret"}) as cluster:
+        command = [sys.executable, "-c", FORKED + code, cluster.address]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "child\nchild\nchild\nparent\n"

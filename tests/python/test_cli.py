@@ -15,14 +15,14 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
-from mesos import cli
+from mesos import _cli as cli
 
 from tests.python.conftest import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-REMESOS = [sys.executable, "-m", "mesos.cli"]
+REMESOS = [sys.executable, "-m", "mesos"]
 HELLO = str(ROOT / "examples" / "hello_world.py")
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 REMESOS = [sys.executable, "-m", "mesos"]
-STARTS_NONE = "import sys\nfrom mesos import cli\ncli.Script = None\nsys.exit(cli.main())"
+STARTS_NONE = "import sys\nfrom mesos import _cli as cli\ncli.Script = None\nsys.exit(cli.main())"
 """The command, which fails if it starts a script."""
 BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 """The environment in which Python writes what was printed when it ends."""

@@ -61,6 +61,8 @@ def test_there_is_nothing_to_say_where_we_are_alone(tmp_path: Path) -> None:
         ("mesos_interface-1.11.0.dist-info", "mesos.interface 1.11.0"),
         ("mesos-0.19.1-py2.7-linux-x86_64.egg", "mesos 0.19.1"),
         ("mesos.native-0.28.2-py2.7-linux-x86_64.egg", "mesos.native 0.28.2"),
+        ("mesos.cli-0.1.5.dist-info", "mesos.cli 0.1.5"),
+        ("mesos_cli-0.1.5-py3.11.egg-info", "mesos.cli 0.1.5"),
     ],
 )
 def test_another_distribution_is_named_once(tmp_path: Path, metadata: str, named: str) -> None:
@@ -69,6 +71,18 @@ def test_another_distribution_is_named_once(tmp_path: Path, metadata: str, named
     assert f"({named} in {tmp_path / 'b'})" in text
     assert "those of remesos are in use" in text
     assert f"pip uninstall {named.split()[0]}; pip install --force-reinstall --no-deps remesos" in text
+
+
+def test_our_command_line_works_beside_apaches_package_of_that_name(tmp_path: Path) -> None:
+    theirs_too = ours(tmp_path) / "mesos" / "cli"
+    theirs_too.mkdir()
+    (theirs_too / "__init__.py").write_text("__version__ = '0.1.5'\n")
+    (tmp_path / "mesos.cli-0.1.5.dist-info").mkdir()
+    text = said([tmp_path], "import runpy, sys; sys.argv[1:] = ['--help']; runpy.run_module('mesos')")
+    assert f"mesos.cli 0.1.5 in {tmp_path}" in text
+    assert "those of remesos are in use" in text
+    code = "import mesos.cli, mesos._cli; assert mesos.cli.__version__ == '0.1.5'; assert mesos._cli.main"
+    assert "Error" not in said([tmp_path], code)
 
 
 def test_an_egg_on_the_path_itself_is_found(tmp_path: Path) -> None:

@@ -366,7 +366,7 @@ from tests.python.test_containers import docker, end
 sys.exit(end("local", docker("some/image"), "exit 7").message != "Command exited with status 7")
 """
     )
-    command = [sys.executable, "-m", "mesos.cli", "run", "--containers", "ignore-image", str(script)]
+    command = [sys.executable, "-m", "mesos", "run", "--containers", "ignore-image", str(script)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert "runs without its image 'some/image'" in done.stderr

@@ -7,7 +7,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from mesos import cli
+from mesos import _cli as cli
 from mesos.errors import ArgumentTypeError, ArgumentValueError, ClusterError
 from mesos.local import LocalCluster
 

@@ -11,7 +11,8 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 from mesos.errors import ArgumentTypeError, ArgumentValueError
@@ -35,7 +36,6 @@ from tests.python.support import WAIT_SECONDS, alive, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 BYTES = bytes(range(256)) * 8000
 
@@ -66,6 +66,11 @@ def cluster(shared: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def shell(text: str, **options: Any) -> Popen:
     return Popen(["sh", "-c", text], **options)
+
+
+def write_forever(file: IO[bytes]) -> None:
+    while True:
+        file.write(BYTES)
 
 
 # What a child reads and writes.
@@ -169,12 +174,21 @@ def test_a_child_whose_reader_is_gone_is_told_so() -> None:
 
 
 @pytest.mark.usefixtures("cluster")
+def test_a_child_that_nobody_reads_does_not_stop_others() -> None:
+    with Popen(["yes"], stdout=PIPE) as full, Popen(["cat"], stdin=PIPE, stdout=PIPE) as waiting:
+        assert check_output(["cat"], input=BYTES) == BYTES
+        assert waiting.communicate(b"late") == (b"late", None)
+        full.kill()
+        assert full.wait(WAIT_SECONDS) == -9
+
+
+@pytest.mark.usefixtures("cluster")
 def test_a_writer_whose_child_is_gone_is_told_so() -> None:
     with Popen(["true"], stdin=PIPE) as child:
         assert child.wait(WAIT_SECONDS) == 0
         assert child.stdin is not None
         with pytest.raises(BrokenPipeError):
-            child.stdin.write(BYTES)
+            write_forever(child.stdin)
     with Popen(["true"], stdin=PIPE) as child:
         assert child.communicate(BYTES) == (None, None)
 
@@ -214,6 +228,12 @@ def test_the_working_directory_and_the_environment(tmp_path: Path, monkeypatch: 
     assert check_output(["/usr/bin/env"], env={"A": "1"}) == b"A=1\n"
     assert check_output(["/usr/bin/env"], env={}) == b""
     assert check_output(["name", "-c", "echo $0"], executable="/bin/sh") == b"name\n"
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_child_has_the_signals_and_the_files_that_a_local_one_has() -> None:
+    shown = ["sh", "-c", "grep -E 'Sig(Blk|Ign|Cgt)|Shd' /proc/self/status; ls /proc/self/fd"]
+    assert check_output(shown, stdin=DEVNULL) == subprocess.check_output(shown, stdin=DEVNULL, stderr=subprocess.PIPE)
 
 
 @pytest.mark.usefixtures("cluster")
@@ -325,9 +345,13 @@ def test_return_codes() -> None:
     assert (raised.value.returncode, raised.value.output) == (4, b"before\n")
 
 
+def interrupt(child: Popen) -> None:
+    child.send_signal(signal.SIGINT)
+
+
 @pytest.mark.usefixtures("cluster")
 def test_signals_reach_a_child_as_soon_as_it_is_there() -> None:
-    for send, returncode in ((Popen.kill, -9), (Popen.terminate, -15), (lambda p: p.send_signal(signal.SIGUSR1), -10)):
+    for send, returncode in ((Popen.kill, -9), (Popen.terminate, -15), (interrupt, -2)):
         with Popen(["sleep", "100"]) as child:
             assert child.poll() is None
             send(child)
@@ -413,6 +437,21 @@ def test_the_names_are_those_of_pymesos_and_those_that_time_outs_need() -> None:
     assert set(module.__all__) == pymesos_ | {"CONFIG", "DEVNULL", "StartError", "TimeoutExpired"}
     assert (PIPE, STDOUT, DEVNULL) == (subprocess.PIPE, subprocess.STDOUT, subprocess.DEVNULL)
     assert popen.CONFIG is scheduler.CONFIG is CONFIG
+
+
+def test_the_name_pymesos_is_provided_for_frameworks_that_are_not_to_be_changed() -> None:
+    compat = Path(__file__).resolve().parents[2] / "compat" / "pymesos"
+    program = (
+        f"import sys; sys.path.insert(0, {str(compat)!r})\n"
+        "import mesos.pymesos.subprocess, pymesos\n"
+        "from pymesos.subprocess import PIPE, Popen, check_output\n"
+        "from pymesos.subprocess.scheduler import CONFIG\n"
+        "assert pymesos.subprocess is mesos.pymesos.subprocess\n"
+        "CONFIG['master'] = 'localquiet'\n"
+        "print(check_output(['echo', 'hello'], cpus=0.1, mem=32))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], stdout=PIPE, check=True, timeout=WAIT_SECONDS)
+    assert done.stdout == b"b'hello\\n'\n"
 
 
 def test_importing_starts_nothing() -> None:

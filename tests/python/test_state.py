@@ -157,7 +157,7 @@ def test_flags_are_those_that_were_given(monkeypatch: pytest.MonkeyPatch) -> Non
         master, agent = get(cluster.address, "/flags")["flags"], get(cluster.address, "/slave(1)/flags")["flags"]
         assert master == get(cluster.address, "/state")["flags"]
         assert "0123456789abcdef" not in json.dumps([master, agent])
-    assert (master["weights"], master["offer_timeout"]) == ("a=2", "60000000000ns")
+    assert (master["weights"], master["offer_timeout"]) == ("a=2", "1mins")
     assert (agent["attributes"], agent["executor_shutdown_grace_period"]) == ("rack:a", "5secs")
 
 

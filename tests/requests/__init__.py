@@ -110,7 +110,7 @@ def line(path: str, expected: Any, found: Any) -> str:
 
 def tables() -> dict[str, list[Request]]:
     """Every request, by API."""
-    from tests.requests import agent, executor, operator, scheduler
+    from tests.requests import agent, endpoints, executor, operator, scheduler
     from tests.requests.deliberate import DELIBERATE
 
     found = {
@@ -118,6 +118,7 @@ def tables() -> dict[str, list[Request]]:
         "executor": executor.requests(),
         "operator": operator.requests(),
         "agent": agent.requests(),
+        "endpoints": endpoints.requests(),
     }
     for api, requests in found.items():
         names = [request.name for request in requests]

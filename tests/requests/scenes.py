@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import re
 import tempfile
 import urllib.request
 from pathlib import Path
@@ -18,7 +19,7 @@ from google.protobuf import json_format
 
 from tests.python.support import wait_until
 from tests.requests import wire
-from tests.requests.normal import normal_value
+from tests.requests.normal import Normal
 from tests.requests.stage import Framework, Stage, scalar
 
 if TYPE_CHECKING:
@@ -135,7 +136,14 @@ class OperatorStage(Stage):
         return found
 
     def normal(self, answer: Answer) -> Answer:
-        found: Answer = normal_value("", super().normal(answer))
+        in_protobuf = answer.get("headers", {}).get("Content-Type") == wire.PROTOBUF
+        text = json.dumps(super().normal(answer))
+        # Which number a framework or an offer has depends on those that were there before.
+        text = re.sub(
+            r"@master-(?:\d{4}|O\d+)", lambda found: f"@a-{'offer' if 'O' in found[0] else 'framework'}", text
+        )
+        text = re.sub(r'"/[^" ]*?/(?=(?:work/)?slaves/@agent|agents?/\d)', '"@work-dir/', text)
+        found: Answer = Normal(in_protobuf).value("", json.loads(text))
         return found
 
     def subscription(self, exchange: wire.Exchange) -> Answer:
@@ -223,6 +231,7 @@ class OperatorStage(Stage):
         """With frameworks of all states, and one with an executor and tasks that run, finished and failed."""
         with contextlib.ExitStack() as stack:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            self._names["@temporary"] = str(directory)
             left = self._framework("left", roles=["other"])
             self._names["@left"] = left.id
             left.leave()
@@ -272,7 +281,7 @@ class OperatorStage(Stage):
             offer = next((o["id"] for o in offers if o["agent_id"]["value"] == self._names["@agent"]), None)
         started = directory / "started"
         tasks = [
-            self._task(name, f"echo hello; touch {started}; exec sleep 1000")
+            self._task(name, f"printf hello >file; touch {started}; exec sleep 1000")
             for name in ("running", "finished", "failed")
         ]
         operations = [{"type": "LAUNCH", "launch": {"task_infos": tasks}}]
@@ -364,9 +373,19 @@ class Executor:
 
 
 class EndpointStage(OperatorStage):
-    """The endpoints of master and agents beside their APIs."""
+    """The endpoints of masters and agents beside their APIs."""
 
     api, path = "endpoints", "/state"
 
+    def _changes(self, request: Request, answer: Answer) -> bool:
+        return request.method in {"POST", "PUT", "DELETE"} and answer.get("status") in {
+            200,
+            202,
+            "closed without a response",
+        }
+
     def _read(self, call: dict[str, Any]) -> Any:
         return self.get(call["path"])
+
+    def is_stream(self, exchange: wire.Exchange) -> bool:
+        return False

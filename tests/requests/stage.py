@@ -28,6 +28,7 @@ SCHEDULER = "/api/v1/scheduler"
 HEADERS = (
     "Allow",
     "Connection",
+    "Content-Disposition",
     "Content-Encoding",
     "Content-Type",
     "Location",

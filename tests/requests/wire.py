@@ -36,8 +36,14 @@ def protobuf(api: str, call: dict[str, Any]) -> bytes:
 
 
 def parsed(text: str) -> Any:
-    """What JSON says. How a number is written is kept if it is not as Python writes it, and a text that has blanks."""
-    value = loaded(text)
+    """What JSON says, or a text as it is.
+
+    How a number is written is kept if it is not as Python writes it, and a text that has blanks.
+    """
+    try:
+        value = loaded(text)
+    except ValueError:
+        return text
     plain = re.sub(rf'"{ODD}([^"]*)"', r"\1", json.dumps(value, separators=(",", ":"), ensure_ascii=False))
     return value if plain == text else {"odd": text}
 

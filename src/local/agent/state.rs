@@ -18,7 +18,7 @@ impl Agent {
     /// files are where `files` says.
     pub fn state(&self, files: impl Fn(&Sandbox) -> PathBuf) -> Value {
         let info = &self.config.info;
-        let total = resources(&info.resources);
+        let total = &self.total;
         let mut used = Resources::default();
         self.executors.values().for_each(|executor| used.add(&held(&executor.record)));
         let (live, over): (Vec<_>, Vec<_>) = self.frameworks().into_iter().partition(|(live, _)| !live.is_empty());
@@ -35,21 +35,24 @@ impl Agent {
             "pid": format!("{}@{}", self.config.path, self.config.endpoint),
             "hostname": info.hostname,
             "capabilities": show::AGENT_CAPABILITIES,
-            "resources": show::resources(&total),
-            "reserved_resources": show::reserved(&total),
-            "unreserved_resources": show::resources(&total.not_reserved()),
-            "reserved_resources_full": show::reserved_full(&total),
-            "unreserved_resources_full": show::full(&total.not_reserved(), None),
-            "reserved_resources_allocated": show::reserved(&used),
-            "unreserved_resources_allocated": show::resources(&used.not_reserved()),
-            "resource_providers": [],
-            "attributes": show::attributes(&info.attributes),
-            "master_hostname": info.hostname,
-            "flags": self.config.flags,
-            "frameworks": show(live),
-            "completed_frameworks": show(over),
         });
         show::add(&mut json, "domain", info.domain.as_ref().map(show::domain));
+        let rest = [
+            ("resources", show::resources(total)),
+            ("reserved_resources", show::reserved(total)),
+            ("unreserved_resources", show::resources(&total.not_reserved())),
+            ("reserved_resources_full", show::reserved_full(total)),
+            ("unreserved_resources_full", show::full(&total.not_reserved(), None)),
+            ("reserved_resources_allocated", show::reserved(&used)),
+            ("unreserved_resources_allocated", show::resources(&used.not_reserved())),
+            ("resource_providers", json!([])),
+            ("attributes", show::attributes(&info.attributes)),
+            ("master_hostname", json!(info.hostname)),
+            ("flags", json!(self.config.flags)),
+            ("frameworks", show(live)),
+            ("completed_frameworks", show(over)),
+        ];
+        rest.into_iter().for_each(|(name, value)| json[name] = value);
         json
     }
 
@@ -110,12 +113,12 @@ fn executor(record: &Record, directory: &Path) -> Value {
         "directory": directory.display().to_string(),
         "resources": show::resources(&held(record)),
         "role": record.role,
-        "tasks": show(&mut launched.into_iter()),
-        "queued_tasks": queued.into_iter().map(|each| queued_task(record, each)).collect::<Vec<_>>(),
-        "completed_tasks": show(&mut record.completed.iter().map(Box::as_ref).chain(over)),
     });
     show::add(&mut json, "labels", info.labels.as_ref().map(show::labels));
     show::add(&mut json, "type", info.r#type.map(|_| json!(info.r#type().as_str_name())));
+    json["tasks"] = show(&mut launched.into_iter());
+    json["queued_tasks"] = queued.into_iter().map(|each| queued_task(record, each)).collect();
+    json["completed_tasks"] = show(&mut record.completed.iter().map(Box::as_ref).chain(over));
     json
 }
 

@@ -8,8 +8,10 @@ mod constraints;
 mod cycle;
 mod filters;
 mod framework;
+mod held;
 mod ledger;
 mod maintenance;
+mod metrics;
 mod pattern;
 mod quantities;
 mod sorter;
@@ -29,6 +31,7 @@ use crate::wire::duration::Period;
 pub use constraints::Constraints;
 use framework::Framework;
 pub use framework::Options as FrameworkOptions;
+pub use held::OfRole;
 use ledger::Ledger;
 pub use ledger::Quota;
 use maintenance::Maintenance;
@@ -91,6 +94,8 @@ pub struct Allocator {
     asked: Vec<(String, String)>,
     due: Option<Instant>,
     next_batch: Option<Instant>,
+    /// How often offers were shared out.
+    runs: u64,
     random: fastrand::Rng,
 }
 
@@ -158,6 +163,7 @@ impl Allocator {
             asked: Vec::new(),
             due: None,
             next_batch: None,
+            runs: 0,
             random: fastrand::Rng::with_seed(seed),
         }
     }
@@ -378,6 +384,7 @@ impl Allocator {
             return Vec::new();
         }
         self.due = None;
+        self.runs = self.runs.saturating_add(1);
         let candidates = std::mem::take(&mut self.candidates);
         let offers = self.share_out(now, &candidates);
         self.asked = self.ask_back(now, &candidates);

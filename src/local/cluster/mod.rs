@@ -16,6 +16,7 @@ mod membership;
 pub mod network;
 mod remains;
 mod reset;
+mod sandboxes;
 mod snapshot;
 mod startup;
 pub mod view;

@@ -1,6 +1,7 @@
 //! ACCEPT: offers are used up by operations. Follows `Master::accept` and `Master::_accept`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::executors::{self, ExecutorUse};
@@ -192,6 +193,11 @@ impl Master {
             let place = (offer.agent_id.clone(), info.executor_id.value.clone());
             framework.executors.insert(place, ExecutorRecord { info, role: offer.role.clone(), resources });
         }
+        if group {
+            framework.tally.operation(operation::Type::LaunchGroup, 1);
+        } else {
+            framework.tally.operation(operation::Type::Launch, tasks.len());
+        }
         let mut sent = Vec::new();
         for (mut task, resources) in tasks {
             let again = remaining.take(&resources);
@@ -211,7 +217,7 @@ impl Master {
                 info: task,
             };
             self.subscribers.publish(&mut self.outputs, || operator::task_added(framework_id, &record));
-            framework.tasks.insert(record.info.task_id.value.clone(), Box::new(record));
+            framework.tasks.insert(record.info.task_id.value.clone(), Arc::new(record));
         }
         let message = ToAgent::Run {
             framework: Box::new(framework.info.clone()),

@@ -2,6 +2,7 @@
 //! `_registerSlave`, `_reregisterSlave`, `markUnreachable`, `removeSlave` and `__removeSlave` in `src/master/master.cpp`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::framework::Task;
@@ -283,7 +284,7 @@ impl Master {
         let here = framework.tasks.iter().filter(|(_, task)| task.agent_id == agent_id);
         let ids: Vec<String> = here.map(|(task_id, _)| task_id.clone()).collect();
         let tasks: Vec<Task> =
-            ids.iter().filter_map(|task_id| framework.tasks.remove(task_id)).map(|task| *task).collect();
+            ids.iter().filter_map(|task_id| framework.tasks.remove(task_id)).map(Arc::unwrap_or_clone).collect();
         for task in tasks.iter().filter(|task| !task.released) {
             self.allocator.recover(framework_id, agent_id, &task.role, &task.resources, Was::Used);
         }
@@ -325,13 +326,16 @@ impl Master {
         task.released = true;
         let most = self.config.max_completed_tasks_per_framework;
         if let Some(framework) = self.frameworks.get_mut(framework_id) {
+            if is_terminal(state) && !was_over {
+                framework.tally.ended(state);
+            }
             if unreachable {
-                framework.unreachable_tasks.insert(task.info.task_id.value.clone(), task);
+                framework.unreachable_tasks.insert(task.info.task_id.value.clone(), Arc::new(task));
                 while framework.unreachable_tasks.len() > MAX_UNREACHABLE_TASKS {
                     framework.unreachable_tasks.pop_first();
                 }
             } else {
-                framework.add_completed(task, most);
+                framework.add_completed(Arc::new(task), most);
             }
         }
         self.send_update(framework_id, status);
@@ -392,7 +396,7 @@ impl Master {
                     self.publish_task_updated(&framework_id, &status, task.latest);
                 }
                 if let Some(framework) = self.frameworks.get_mut(&framework_id) {
-                    framework.add_completed(task, most);
+                    framework.add_completed(Arc::new(task), most);
                 }
                 self.send_update(&framework_id, status);
             }
@@ -405,7 +409,7 @@ impl Master {
         let all = std::mem::take(&mut framework.unreachable_tasks);
         let (here, rest): (BTreeMap<_, _>, _) = all.into_iter().partition(|(_, task)| task.agent_id == agent_id);
         framework.unreachable_tasks = rest;
-        here.into_values().collect()
+        here.into_values().map(Arc::unwrap_or_clone).collect()
     }
 
     /// A master is started again, or another one is elected, which has another id. It knows no framework and no task.

@@ -1,8 +1,10 @@
 //! A framework and its tasks, as the master keeps them.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
+use super::tally::Tally;
 use crate::local::messages::{ConnectionId, is_terminal};
 use crate::local::resources::{Format, Resources};
 use crate::proto::v1::framework_info::capability::Type as Capability;
@@ -25,13 +27,13 @@ pub struct Connection {
 pub struct Framework {
     pub info: v1::FrameworkInfo,
     pub connection: Option<Connection>,
-    // In boxes: a map moves what is in it.
-    pub tasks: BTreeMap<String, Box<Task>>,
+    // Shared with those who write them while the cluster goes on; a task that changes meanwhile is copied first.
+    pub tasks: BTreeMap<String, Arc<Task>>,
     /// By agent and id.
     pub executors: BTreeMap<(String, String), ExecutorRecord>,
-    pub completed_tasks: VecDeque<Task>,
+    pub completed_tasks: VecDeque<Arc<Task>>,
     /// Tasks of unreachable agents, which may come back.
-    pub unreachable_tasks: BTreeMap<String, Task>,
+    pub unreachable_tasks: BTreeMap<String, Arc<Task>>,
     pub offer_constraints: Option<OfferConstraints>,
     /// By id, those that are not acknowledged.
     pub operations: BTreeMap<String, OperationRecord>,
@@ -41,6 +43,7 @@ pub struct Framework {
     pub unregistered_time: Option<f64>,
     /// Whether it is known from an agent alone, and has not subscribed to this master yet.
     pub recovered: bool,
+    pub tally: Tally,
 }
 
 /// An executor of the framework's own, as long as it lives.
@@ -52,7 +55,7 @@ pub struct ExecutorRecord {
 }
 
 /// A task that was launched.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Task {
     pub info: v1::TaskInfo,
     pub agent_id: String,
@@ -135,6 +138,7 @@ impl Framework {
             reregistered_time: None,
             unregistered_time: None,
             recovered: false,
+            tally: Tally::default(),
         }
     }
 
@@ -160,13 +164,12 @@ impl Framework {
 
     /// Its tasks that are not completed.
     pub fn live_tasks(&self) -> impl Iterator<Item = &Task> {
-        self.tasks.values().map(Box::as_ref)
+        self.tasks.values().map(Arc::as_ref)
     }
 
     /// Its tasks, those that are over last.
-    pub fn all_tasks(&self) -> impl Iterator<Item = &Task> {
-        let over = self.unreachable_tasks.values().chain(&self.completed_tasks);
-        self.tasks.values().map(Box::as_ref).chain(over)
+    pub fn all_tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
+        self.tasks.values().chain(self.unreachable_tasks.values()).chain(&self.completed_tasks)
     }
 
     /// Its id.
@@ -206,12 +209,12 @@ impl Framework {
     /// A terminal update was acknowledged: the task is over. So many that are over are remembered at most.
     pub fn complete_task(&mut self, task_id: &str, most: usize) {
         if let Some(task) = self.tasks.remove(task_id) {
-            self.add_completed(*task, most);
+            self.add_completed(task, most);
         }
     }
 
     /// A task is over, so many of which are remembered at most.
-    pub fn add_completed(&mut self, task: Task, most: usize) {
+    pub fn add_completed(&mut self, task: Arc<Task>, most: usize) {
         self.completed_tasks.push_back(task);
         if self.completed_tasks.len() > most {
             self.completed_tasks.pop_front();
@@ -240,11 +243,12 @@ impl Framework {
                     timestamp: Some(timestamp),
                     ..Default::default()
                 };
-                if task.update(&status, v1::TaskState::TaskKilled) {
+                self.tally.ended(v1::TaskState::TaskKilled);
+                if Arc::make_mut(&mut task).update(&status, v1::TaskState::TaskKilled) {
                     said.push(status);
                 }
             }
-            self.completed_tasks.push_back(*task);
+            self.completed_tasks.push_back(task);
         }
         said
     }

@@ -3,6 +3,7 @@
 //! `recoverFramework` in `src/master/master.cpp`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::agents::{Admitted, Held};
@@ -165,7 +166,7 @@ impl Master {
                 held.push((framework_id.to_owned(), task.role.clone(), task.resources.clone()));
             }
             self.subscribers.publish(&mut self.outputs, || operator::task_added(framework_id, &task));
-            framework.tasks.insert(task.info.task_id.value.clone(), Box::new(task));
+            framework.tasks.insert(task.info.task_id.value.clone(), Arc::new(task));
         }
         for (framework_id, role, resources) in &held {
             self.allocator.hold(framework_id, agent_id, role, resources);

@@ -271,8 +271,7 @@ impl Options {
 
     /// What a master shows of its flags: those that decide how this one works.
     pub fn flags_of_master(&self, port: u16) -> BTreeMap<String, String> {
-        const NAMES: [&str; 11] = [
-            "allocation_interval",
+        const NAMES: [&str; 9] = [
             "authenticate_http_frameworks",
             "cluster",
             "domain",
@@ -280,37 +279,46 @@ impl Options {
             "max_completed_frameworks",
             "max_completed_tasks_per_framework",
             "min_allocatable_resources",
-            "offer_timeout",
             "roles",
             "weights",
         ];
-        let defaults = [
+        let fixed = [
+            ("agent_ping_timeout", "15secs"),
+            ("agent_reregister_timeout", "10mins"),
+            ("allocator", "hierarchical"),
+            ("authenticate_agents", "false"),
+            ("authenticate_frameworks", "false"),
+            ("authenticate_http_readonly", "false"),
+            ("authenticate_http_readwrite", "false"),
+            ("framework_sorter", "drf"),
+            ("max_agent_ping_timeouts", "5"),
+            ("max_unreachable_tasks_per_framework", "1000"),
+            ("publish_per_framework_metrics", "true"),
+            ("require_agent_domain", "false"),
+            ("role_sorter", "drf"),
+            ("root_submissions", "true"),
+        ];
+        let set = [
             ("allocation_interval", self.allocation_interval.to_string()),
-            ("allocator", "hierarchical".to_owned()),
             ("authenticate_http_frameworks", self.authenticate_http_frameworks.to_string()),
             ("filter_gpu_resources", self.filter_gpu_resources.to_string()),
-            ("framework_sorter", "drf".to_owned()),
             ("max_completed_frameworks", self.max_completed_frameworks.to_string()),
             ("max_completed_tasks_per_framework", self.max_completed_tasks_per_framework.to_string()),
             ("min_allocatable_resources", "cpus:0.01|mem:32".to_owned()),
             ("port", port.to_string()),
-            ("role_sorter", "drf".to_owned()),
         ];
-        self.flags(defaults.into(), &NAMES)
+        let timeout = self.offer_timeout.map(|timeout| ("offer_timeout", timeout.to_string()));
+        let fixed = fixed.into_iter().map(|(name, value)| (name, value.to_owned()));
+        self.flags(fixed.chain(set).chain(timeout).collect(), &NAMES)
     }
 
     /// What an agent shows of its flags.
     pub fn flags_of_agent(&self, port: u16) -> BTreeMap<String, String> {
-        const NAMES: [&str; 7] = [
-            "attributes",
-            "domain",
-            "executor_environment_variables",
-            "executor_registration_timeout",
-            "executor_shutdown_grace_period",
-            "hostname",
-            "resources",
-        ];
+        const NAMES: [&str; 5] = ["attributes", "domain", "executor_environment_variables", "hostname", "resources"];
         let defaults = [
+            ("authenticate_http_executors", "false".to_owned()),
+            ("authenticate_http_readonly", "false".to_owned()),
+            ("authenticate_http_readwrite", "false".to_owned()),
             ("containerizers", "mesos".to_owned()),
             ("default_role", "*".to_owned()),
             ("executor_registration_timeout", self.executor_registration_timeout.to_string()),

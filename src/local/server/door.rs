@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::answer::JSONP;
 use super::cors;
 use super::credentials::{self, Shown};
 use super::peer::Peer;
@@ -59,6 +60,9 @@ impl Door {
         }
         if shown < Shown::Header {
             check_origin(method, headers)?;
+            if asks_for_script(uri) {
+                check_script(headers)?;
+            }
         }
         let known = shown > Shown::No || peer.uid.is_some_and(is_trusted);
         Ok((if known { Caller::Known } else { Caller::Stranger(peer.uid) }, shown))
@@ -120,6 +124,23 @@ fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), Refusal> {
     };
     let why = "Refused: the request comes from a web page of another origin\n";
     if foreign { Err(Refusal::new(403, why)) } else { Ok(()) }
+}
+
+/// Whether a request wants a call of a function with the answer (JSONP), which any page may have as a script.
+fn asks_for_script(uri: &Uri) -> bool {
+    let query = uri.query().unwrap_or_default().as_bytes();
+    url::form_urlencoded::parse(query).any(|(name, _)| name == JSONP)
+}
+
+/// Refuses a script that is not shown to be for a page of this origin. A browser that does not say where a request comes
+/// from names the page in `Referer`, and no page can write another one there.
+fn check_script(headers: &HeaderMap) -> Result<(), Refusal> {
+    let own = match headers.get("sec-fetch-site") {
+        Some(site) => site == "same-origin" || site == "none",
+        None => headers.get(header::REFERER).is_some_and(|page| is_same(page, headers.get(header::HOST))),
+    };
+    let why = "Refused: 'jsonp' is for pages of this cluster, or with its token in a header\n";
+    if own { Ok(()) } else { Err(Refusal::new(403, why)) }
 }
 
 fn is_same(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {

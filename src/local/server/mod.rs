@@ -1,13 +1,18 @@
 //! The embedded cluster over HTTP: the APIs of schedulers and executors, what tools read, the sandboxes, and the web page.
 
 mod agent;
+mod answer;
 mod body;
+mod classic;
 mod connections;
 mod cors;
 mod credentials;
 mod door;
 mod executor;
 mod files;
+mod logging;
+mod metrics;
+mod numbers;
 mod operator;
 mod page;
 mod peer;
@@ -15,6 +20,7 @@ mod principals;
 mod scheduler;
 mod sharing;
 mod stream;
+mod view_of_files;
 mod views;
 
 use std::path::PathBuf;
@@ -114,41 +120,55 @@ fn routes(context: Context, door: Door, guard: Guard) -> Router {
     let executors = executors.layer(in_process.clone());
     let schedulers = middleware::from_fn_with_state(guard, principals::authenticate);
     let master = Router::new()
+        .route("/teardown", any(classic::teardown))
+        .route("/reserve", any(classic::reserve))
+        .route("/unreserve", any(classic::unreserve))
+        .route("/create-volumes", any(classic::create_volumes))
+        .route("/destroy-volumes", any(classic::destroy_volumes))
+        .route("/maintenance/schedule", any(classic::schedule))
+        .route("/maintenance/status", any(classic::status))
+        .route("/machine/down", any(classic::machine_down))
+        .route("/machine/up", any(classic::machine_up))
+        .route("/weights", any(sharing::weights))
+        .route("/quota", any(sharing::quota))
+        .route("/quota/{*role}", any(sharing::quota_of))
+        .route_layer(others.clone())
         .route("/api/v1/scheduler", any(scheduler::handle).layer(calls).layer(schedulers).layer(in_process))
-        .route("/state", get(views::state))
-        .route("/state-summary", get(views::summary))
-        .route("/flags", get(views::flags))
-        .route("/slaves", get(views::slaves))
-        .route("/frameworks", get(views::frameworks))
-        .route("/tasks", get(views::tasks))
-        .route("/health", get(views::health))
-        .route("/redirect", get(views::redirect))
-        .route("/teardown", any(operator::teardown).layer(others.clone()))
-        .route("/weights", any(sharing::weights).layer(others.clone()))
-        .route("/quota", any(sharing::quota).layer(others.clone()))
-        .route("/quota/{*role}", any(sharing::quota_of).layer(others.clone()))
-        .route("/maintenance/schedule", any(operator::maintenance).layer(others.clone()))
+        .route("/state", any(views::state))
+        .route("/state-summary", any(views::summary))
+        .route("/flags", any(views::flags))
+        .route("/slaves", any(views::slaves))
+        .route("/frameworks", any(views::frameworks))
+        .route("/tasks", any(views::tasks))
+        .route("/roles", any(views::roles))
+        .route("/health", any(views::health))
+        .route("/redirect", any(views::redirect))
         .route("/api/v1", any(operator::handle).layer(others));
     Router::new()
         .merge(master.clone())
         .nest("/master", master)
-        .route("/version", get(views::version))
-        .route("/metrics/snapshot", get(views::metrics))
-        .route("/{agent}/state", get(views::agent_state))
-        .route("/{agent}/flags", get(views::agent_flags))
+        .route("/version", any(views::version))
+        .route("/metrics", any(metrics::prometheus))
+        .route("/metrics/snapshot", any(metrics::snapshot))
+        .route("/system/stats.json", any(views::stats))
+        .route("/logging/toggle", any(logging::toggle))
+        .route("/{agent}/state", any(views::agent_state))
+        .route("/{agent}/flags", any(views::agent_flags))
+        .route("/files/read", any(files::read))
+        .route("/files/browse", any(files::browse))
+        .route("/files/download", any(files::download))
+        .route("/files/debug", any(files::debug))
         .route("/{agent}/api/v1", agents)
         .route("/{agent}/health", any(agent::health))
         .route("/{agent}/containers", any(agent::list))
         .route("/{agent}/monitor/statistics", any(agent::usage))
         .route("/{agent}/containerizer/debug", any(agent::debug))
-        .route("/files/read", get(files::read))
-        .route("/files/browse", get(files::browse))
-        .route("/files/download", get(files::download))
         .route("/", get(page::index))
         .route("/webui/{*file}", get(page::file))
         .fallback(async || stream::not_found())
         .layer(middleware::from_fn(door::only_known))
         .route("/{agent}/api/v1/executor", executors)
+        .layer(middleware::from_fn(answer::compressed))
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(Arc::new(door), door::guard))
         .with_state(context)

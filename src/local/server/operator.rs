@@ -1,5 +1,4 @@
-//! The master's operator API: `/api/v1`, and the older `/teardown` and `/maintenance/schedule`, which are the same calls.
-//! Follows `Master::Http::api` in `src/master/http.cpp`.
+//! The master's operator API: `/api/v1`. Follows `Master::Http::api` in `src/master/http.cpp`.
 
 use axum::Extension;
 use axum::body::Bytes;
@@ -10,23 +9,19 @@ use prost::Message;
 
 use super::Context;
 use super::connections::Connection;
-use super::door::only_type;
 use super::files::{list, part};
 use super::stream::{Events, Format, not_allowed, queue, read};
 use crate::local::cluster::machine::Machine;
 use crate::local::host;
 use crate::local::master::{self as local, Done};
 use crate::local::refusal::Refusal;
-use crate::proto::v1::FrameworkId;
 use crate::proto::v1::Metric;
-use crate::proto::v1::maintenance::Schedule;
 use crate::proto::v1::master::{self, Call, call, response};
 use crate::wire::json;
 
 const CALL: &str = "mesos.v1.master.Call";
 const RESPONSE: &str = "mesos.v1.master.Response";
 const EVENT: &str = "mesos.v1.master.Event";
-const SCHEDULE: &str = "mesos.v1.maintenance.Schedule";
 
 /// `/api/v1`: one call, in JSON or protobuf.
 pub async fn handle(
@@ -85,50 +80,14 @@ async fn metrics(context: &Context) -> Result<master::Response, Refusal> {
 /// LIST_FILES and READ_FILE, of what `/files` serves.
 async fn files(context: &Context, call: Call) -> Result<master::Response, Refusal> {
     if let Some(wanted) = call.list_files {
-        let file_infos = list(&context.work_dir, &wanted.path).await?;
+        let file_infos = list(context, &wanted.path).await?;
         let list_files = Some(response::ListFiles { file_infos });
         return Ok(master::Response { list_files, ..answer(response::Type::ListFiles) });
     }
     let read = call.read_file.unwrap_or_default();
-    let (size, data) = part(&context.work_dir, &read.path, read.offset, read.length).await?;
+    let (size, data) = part(context, &read.path, read.offset, read.length).await?;
     let read_file = Some(response::ReadFile { size, data });
     Ok(master::Response { read_file, ..answer(response::Type::ReadFile) })
-}
-
-/// `/teardown`: the call TEARDOWN with the `frameworkId` of a form.
-pub async fn teardown(context: State<Context>, method: Method, headers: HeaderMap, body: Bytes) -> Response {
-    if let Some(answer) = not_allowed(&["POST"], &method) {
-        return answer;
-    }
-    let answer = async {
-        only_type(&headers, "application/x-www-form-urlencoded")?;
-        let form = url::form_urlencoded::parse(&body);
-        let id = form.into_iter().find(|(name, _)| name == "frameworkId").map(|(_, id)| id.into_owned());
-        let value = id.ok_or_else(|| Refusal::new(400, "Missing 'frameworkId' query parameter in the request body"))?;
-        let teardown = Some(call::Teardown { framework_id: FrameworkId { value } });
-        ask(&context, Call { teardown, ..of(call::Type::Teardown) }).await
-    };
-    answer.await.map_or_else(IntoResponse::into_response, |_| StatusCode::OK.into_response())
-}
-
-/// `/maintenance/schedule`: the calls GET_MAINTENANCE_SCHEDULE and UPDATE_MAINTENANCE_SCHEDULE.
-pub async fn maintenance(context: State<Context>, method: Method, headers: HeaderMap, body: Bytes) -> Response {
-    if let Some(answer) = not_allowed(&["GET", "POST"], &method) {
-        return answer;
-    }
-    let answer = async {
-        if method == Method::GET {
-            let response = ask_for(&context, call::Type::GetMaintenanceSchedule).await?;
-            let schedule = response.get_maintenance_schedule.unwrap_or_default().schedule;
-            return Ok(in_json(json::to_json(SCHEDULE, &schedule)));
-        }
-        only_type(&headers, "application/json")?;
-        let schedule: Schedule = json::from_json(SCHEDULE, &body).map_err(|e| Refusal::new(400, e.to_string()))?;
-        let update_maintenance_schedule = Some(call::UpdateMaintenanceSchedule { schedule });
-        let call = Call { update_maintenance_schedule, ..of(call::Type::UpdateMaintenanceSchedule) };
-        ask(&context, call).await.map(|_| StatusCode::OK.into_response())
-    };
-    answer.await.unwrap_or_else(|refusal: Refusal| refusal.into_response())
 }
 
 /// GET_LOGGING_LEVEL, and SET_LOGGING_LEVEL, which has no response.

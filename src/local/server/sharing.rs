@@ -8,10 +8,12 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 use super::Context;
+use super::answer::{self, Arguments, in_json};
 use super::door::only_type;
-use super::operator::{ask, ask_for, in_json, of};
+use super::operator::{ask, ask_for, of};
 use super::stream::not_allowed;
 use crate::local::refusal::Refusal;
+use crate::local::show;
 use crate::proto::v1::master::{Call, call};
 use crate::proto::v1::quota::{QuotaRequest, QuotaStatus};
 use crate::wire::json;
@@ -22,7 +24,7 @@ const QUOTA_REQUEST: &str = "mesos.v1.quota.QuotaRequest";
 const QUOTA_STATUS: &str = "mesos.v1.quota.QuotaStatus";
 
 /// `/weights`: the calls GET_WEIGHTS and UPDATE_WEIGHTS, with the list of weights alone.
-pub async fn weights(context: State<Context>, method: Method, body: Bytes) -> Response {
+pub async fn weights(context: State<Context>, method: Method, arguments: Arguments, body: Bytes) -> Response {
     if let Some(answer) = not_allowed(&["GET", "PUT"], &method) {
         return answer;
     }
@@ -30,8 +32,8 @@ pub async fn weights(context: State<Context>, method: Method, body: Bytes) -> Re
         if method == Method::GET {
             let response = ask_for(&context, call::Type::GetWeights).await?;
             let infos = response.get_weights.unwrap_or_default().weight_infos;
-            let list = infos.iter().map(|info| json::to_json(WEIGHT, info)).collect::<Vec<_>>().join(&b',');
-            return Ok(in_json([b"[".as_slice(), &list, b"]"].concat()));
+            let list = answer::sorted(infos.iter().map(|info| show::message(WEIGHT, info)).collect());
+            return Ok(answer::value(&list, &arguments));
         }
         let update_weights = Some(weights_in(&body)?);
         let call = Call { update_weights, ..of(call::Type::UpdateWeights) };
@@ -55,7 +57,13 @@ fn weights_in(body: &[u8]) -> Result<call::UpdateWeights, Refusal> {
 
 /// `/quota`: the calls GET_QUOTA and SET_QUOTA, with the status and the request alone.
 #[allow(deprecated)]
-pub async fn quota(context: State<Context>, method: Method, headers: HeaderMap, body: Bytes) -> Response {
+pub async fn quota(
+    context: State<Context>,
+    method: Method,
+    arguments: Arguments,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     if let Some(answer) = not_allowed(&["GET", "POST", "DELETE"], &method) {
         return answer;
     }
@@ -64,7 +72,7 @@ pub async fn quota(context: State<Context>, method: Method, headers: HeaderMap, 
             Method::GET => {
                 let response = ask_for(&context, call::Type::GetQuota).await?;
                 let status: QuotaStatus = response.get_quota.unwrap_or_default().status;
-                Ok(in_json(json::to_json(QUOTA_STATUS, &status)))
+                Ok(in_json(json::to_json(QUOTA_STATUS, &status), &arguments))
             }
             Method::DELETE => Err(Refusal::new(
                 400,
@@ -97,11 +105,12 @@ pub async fn quota_of(
     context: State<Context>,
     method: Method,
     Path(role): Path<String>,
+    arguments: Arguments,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     if method != Method::DELETE {
-        return quota(context, method, headers, body).await;
+        return quota(context, method, arguments, headers, body).await;
     }
     let removed = context.cluster.ask(move |machine, _| machine.master.remove_quota_of_path(&role)).await;
     match removed {

@@ -5,7 +5,7 @@ import { Cluster } from "./cluster.js";
 import { isRunning, setTime } from "./clock.js";
 import { Decoder } from "./recordio.js";
 
-const FIRST_EVENT_MS = 5000;
+const FIRST_EVENT_MS = 8000;
 /** So many may be missed. */
 const HEARTBEATS = 3;
 const HIDDEN_MS = 60_000;
@@ -239,6 +239,7 @@ export class Feed {
 
   async #refresh() {
     this.#refreshing = null;
+    if (document.hidden) return;
     [this.#isReading, this.#again] = [true, false];
     const began = performance.now();
     const needs = this.#needs;

@@ -116,12 +116,16 @@ export class Table {
     return this.measured || 36;
   }
 
+  /** Where the first row is, or would be, in the window. */
+  get top() {
+    return this.table.tHead.getBoundingClientRect().bottom;
+  }
+
   /** The first and the last of the rows that are to be in the document. */
   #range() {
     const length = this.order.length;
     if (length <= WHOLE) return [0, length];
-    const top = this.above.getBoundingClientRect().top;
-    const first = Math.floor(-top / this.height) - OVERSCAN;
+    const first = Math.floor(-this.top / this.height) - OVERSCAN;
     const shown = Math.ceil(innerHeight / this.height) + 2 * OVERSCAN;
     const from = Math.max(0, Math.min(first, length - shown));
     return [from, Math.min(length, from + shown)];
@@ -180,7 +184,7 @@ export class Table {
 
   /** The row at the upper edge of the window, if rows of this table are above it. */
   anchor() {
-    const top = this.above.getBoundingClientRect().top;
+    const { top } = this;
     const index = Math.floor(-top / this.height) + 1;
     if (top >= 0 || this.table.hidden || index >= this.order.length) return null;
     return { table: this, key: this.key(this.order[index]), place: top + index * this.height };
@@ -189,7 +193,7 @@ export class Table {
   /** How far a row has moved. */
   moved({ key, place }) {
     const index = this.order.findIndex((row) => this.key(row) === key);
-    return index < 0 ? 0 : this.above.getBoundingClientRect().top + index * this.height - place;
+    return index < 0 ? 0 : this.top + index * this.height - place;
   }
 }
 

@@ -48,8 +48,24 @@ pub fn from_json<M: Message + Default>(full_name: &str, json: &[u8]) -> Result<M
 ///
 /// If it is not JSON, or has too many parts.
 pub fn parse(json: &[u8]) -> Result<Value> {
+    parse_named(json, |why| format!("Failed to parse body into JSON: {why}"))
+}
+
+/// Reads a text of JSON as [`parse`] does, with an error in words of the caller's, who is given what is wrong.
+///
+/// ```
+/// use remesos::wire::json::parse_named;
+///
+/// let error = parse_named(b"x", |why| format!("a schedule: {why}")).unwrap_err();
+/// assert_eq!(error.to_string(), "a schedule: syntax error at line 1 near: x");
+/// ```
+///
+/// # Errors
+///
+/// If it is not JSON, or has too many parts.
+pub fn parse_named(json: &[u8], named: impl FnOnce(String) -> String) -> Result<Value> {
     limit(weight::of_json(json), JSON_PARTS_MAX, "members and elements")?;
-    text::parse(json).map_err(|why| Error::invalid(format!("Failed to parse body into JSON: {why}")))
+    text::parse(json).map_err(|why| Error::invalid(named(why)))
 }
 
 /// Makes a message from a text of JSON that was read.

@@ -22,6 +22,9 @@ const WITH_LISTS: [&str; 7] = [
     "mesos.v1.agent.Response.GetTasks",
 ];
 
+/// What the operator API's JSON tells of an agent, of which the master writes a `SlaveInfo`.
+const AGENT: &str = "mesos.v1.master.Response.GetAgents.Agent";
+
 /// Writes a value as Mesos would.
 pub fn write(value: &impl Serialize) -> Vec<u8> {
     let mut json = Vec::new();
@@ -33,6 +36,21 @@ pub fn write(value: &impl Serialize) -> Vec<u8> {
 /// A message that is to be written.
 pub struct Written<'a>(pub &'a DynamicMessage);
 
+/// An AgentInfo with the field that only a `SlaveInfo` has. Every agent checkpoints.
+struct Checkpointing<'a>(&'a DynamicMessage);
+
+impl Serialize for Checkpointing<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(info) = self;
+        let mut map = serializer.serialize_map(None)?;
+        for field in declared(&info.descriptor()).filter(|field| info.has_field(field)) {
+            map.serialize_entry(field.name(), &Item(&info.get_field(&field), &field.kind()))?;
+        }
+        map.serialize_entry("checkpoint", &true)?;
+        map.end()
+    }
+}
+
 /// A value of a field of this kind.
 struct Item<'a>(&'a Value, &'a Kind);
 
@@ -43,8 +61,17 @@ impl Serialize for Written<'_> {
         let lists = WITH_LISTS.contains(&descriptor.full_name());
         let mut map = serializer.serialize_map(None)?;
         for field in declared(&descriptor) {
-            if message.has_field(&field) || (lists && field.is_list() && !is_deprecated(&field)) {
-                map.serialize_entry(field.name(), &Item(&message.get_field(&field), &field.kind()))?;
+            // A required field that is not set has its default, which a map's entries do not keep.
+            let set = message.has_field(&field) || field.is_required();
+            let value = message.get_field(&field);
+            match &*value {
+                Value::Message(info) if set && descriptor.full_name() == AGENT && field.name() == "agent_info" => {
+                    map.serialize_entry(field.name(), &Checkpointing(info))?;
+                }
+                value if set || (lists && field.is_list() && !is_deprecated(&field)) => {
+                    map.serialize_entry(field.name(), &Item(value, &field.kind()))?;
+                }
+                _ => {}
             }
         }
         map.end()

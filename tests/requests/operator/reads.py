@@ -83,20 +83,20 @@ def levels() -> list[Request]:
 MASTER_FILES = ("", "/", "/master", "/master/log", "master", "/nothing", "/etc", "/../etc", "/slave")
 SANDBOX = "@directory"
 SANDBOX_FILES = (
-    SANDBOX, f"{SANDBOX}/", f"{SANDBOX}/stdout", f"{SANDBOX}/nothing", f"{SANDBOX}/..", f"{SANDBOX}/../../../../../..",
+    SANDBOX, f"{SANDBOX}/", f"{SANDBOX}/file", f"{SANDBOX}/nothing", f"{SANDBOX}/..", f"{SANDBOX}/../../../../../..",
     "/frameworks/@framework/executors/executor/runs/latest", "/agent/@agent",
 )  # fmt: skip
 
 
 def files(scene: str, paths: tuple[str, ...]) -> list[Request]:
-    odd = {"offset": (0, 1, 10_000, -1), "length": (0, 1, 10_000)}
+    odd = {"offset": (0, 1, 5, 10_000, -1), "length": (0, 1, 10_000)}
     return [
         *(Request(f"LIST_FILES of {path!r} ({scene})", call("LIST_FILES", path=path), scene=scene) for path in paths),
         *(Request(f"READ_FILE of {path!r} ({scene})", call("READ_FILE", path=path, offset=0), scene=scene) for path in paths),
         *(
             Request(
                 f"READ_FILE with {name} {value} ({scene})",
-                call("READ_FILE", **{"path": f"{paths[0]}/stdout", "offset": 0, name: value}),
+                call("READ_FILE", **{"path": f"{paths[0]}/file", "offset": 0, name: value}),
                 scene=scene,
             )
             for name, values in odd.items()

@@ -40,14 +40,16 @@ class Communication:
     def _begin(self, data: Any) -> None:
         pipe = self._popen.stdin
         assert pipe is not None
+        if pipe.closed:
+            return
         if data and isinstance(pipe, io.TextIOWrapper):
-            data = data.replace("\n", os.linesep).encode(pipe.encoding, pipe.errors or "strict")
+            data = data.encode(pipe.encoding, pipe.errors or "strict")
         self._input = memoryview(data or b"").cast("B")
         try:
             pipe.flush()
         except BrokenPipeError:
             self._input = memoryview(b"")
-        if self._input and not pipe.closed:
+        if self._input:
             self._selector.register(pipe, selectors.EVENT_WRITE)
         else:
             self._end_input()

@@ -260,7 +260,8 @@ class Copy:
                 self._data = memoryview(part)
             written = self._sink.write(self._data)
         except OSError as error:
-            log.debug("Copying ends: %s", error)
+            # That nobody reads any longer, or that a connection ended, is not unusual.
+            log.log(logging.DEBUG if isinstance(error, ConnectionError) else logging.WARNING, "Copying ends: %s", error)
             return self.stop()
         self._data = self._data[written:]
         self.copied += written

@@ -1,11 +1,13 @@
 //! The calls that ask what there is. Follows `Master::ReadOnlyHandler` in `src/master/readonly_handler.cpp`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::messages::{operation_message, task_message};
 use crate::local::master::Master;
 use crate::local::master::framework::{Framework, Task};
 use crate::local::resources::Resources;
+use crate::local::roles::UNRESERVED;
 use crate::proto::v1;
 use crate::proto::v1::master::response;
 
@@ -38,8 +40,8 @@ impl Master {
         }
         response::GetTasks {
             tasks: of(self, Framework::live_tasks),
-            unreachable_tasks: of(self, |framework| framework.unreachable_tasks.values()),
-            completed_tasks: of(self, |framework| framework.completed_tasks.iter()),
+            unreachable_tasks: of(self, |framework| framework.unreachable_tasks.values().map(Arc::as_ref)),
+            completed_tasks: of(self, |framework| framework.completed_tasks.iter().map(Arc::as_ref)),
             ..Default::default()
         }
     }
@@ -112,7 +114,7 @@ impl Master {
     pub(in crate::local::master) fn known_roles(&self) -> BTreeSet<String> {
         let mut roles: BTreeSet<String> = BTreeSet::new();
         if let Some(allowed) = &self.config.roles {
-            roles.extend(allowed.iter().cloned());
+            roles.extend(allowed.iter().cloned().chain([UNRESERVED.to_owned()]));
         } else {
             let frameworks = self.frameworks.values();
             roles.extend(frameworks.clone().flat_map(Framework::roles));

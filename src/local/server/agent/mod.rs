@@ -5,11 +5,9 @@ mod access;
 mod containers;
 mod request;
 
-use std::collections::HashMap;
-
 use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use prost::Message;
@@ -19,6 +17,7 @@ use self::access::{Answer, stopping, with};
 use self::containers::{attach_input, launch, session, wait};
 use self::request::{Accepted, Given, accept_types, content_types, first_record, parse};
 use super::Context;
+use super::answer::{self, Arguments};
 use super::files;
 use super::operator::in_json;
 use super::stream::{Format, not_allowed, not_found};
@@ -170,12 +169,12 @@ async fn logging(context: &Context, call: Call) -> Answer {
 /// LIST_FILES and READ_FILE, of what `/files` serves.
 async fn file(context: &Context, call: Call) -> Result<agent::Response, Refusal> {
     if let Some(wanted) = call.list_files {
-        let file_infos = files::list(&context.work_dir, &wanted.path).await?;
+        let file_infos = files::list(context, &wanted.path).await?;
         let list_files = Some(response::ListFiles { file_infos });
         return Ok(agent::Response { list_files, ..of(response::Type::ListFiles) });
     }
     let read = call.read_file.unwrap_or_default();
-    let (size, data) = files::part(&context.work_dir, &read.path, read.offset, read.length).await?;
+    let (size, data) = files::part(context, &read.path, read.offset, read.length).await?;
     let read_file = Some(response::ReadFile { size, data });
     Ok(agent::Response { read_file, ..of(response::Type::ReadFile) })
 }
@@ -230,18 +229,14 @@ pub async fn health(State(context): State<Context>, Path(path): Path<String>) ->
 }
 
 /// `/slave(N)/containers`: the containers of executors, with what they use.
-pub async fn list(
-    State(context): State<Context>,
-    Path(path): Path<String>,
-    Query(query): Query<HashMap<String, String>>,
-) -> Response {
-    let wanted = query.get("container_id");
-    show(&context, path, true, move |listed| wanted.is_none_or(|id| listed.is(id))).await
+pub async fn list(State(context): State<Context>, Path(path): Path<String>, arguments: Arguments) -> Response {
+    let wanted = arguments.get("container_id");
+    show(&context, path, &arguments, true, move |listed| wanted.is_none_or(|id| listed.is(id))).await
 }
 
 /// `/slave(N)/monitor/statistics`: what executors use.
-pub async fn usage(State(context): State<Context>, Path(path): Path<String>) -> Response {
-    show(&context, path, false, |_| true).await
+pub async fn usage(State(context): State<Context>, Path(path): Path<String>, arguments: Arguments) -> Response {
+    show(&context, path, &arguments, false, |_| true).await
 }
 
 /// `/slave(N)/containerizer/debug`: what its containers are waited for with, which is nothing.
@@ -251,12 +246,18 @@ pub async fn debug(State(context): State<Context>, Path(path): Path<String>) -> 
     refused.map_or_else(pending, IntoResponse::into_response)
 }
 
-async fn show(context: &Context, path: String, status: bool, wanted: impl Fn(&Listed) -> bool) -> Response {
+async fn show(
+    context: &Context,
+    path: String,
+    arguments: &Arguments,
+    status: bool,
+    wanted: impl Fn(&Listed) -> bool,
+) -> Response {
     match measured(context, path, Shown::default()).await {
         Ok(measured) => {
             let wanted = measured.into_iter().filter(|(listed, _)| wanted(listed));
-            Json(wanted.filter_map(|(listed, statistics)| listed.shown(&statistics, status)).collect::<Value>())
-                .into_response()
+            let shown = wanted.filter_map(|(listed, statistics)| listed.shown(&statistics, status));
+            answer::value(&shown.collect::<Value>(), arguments)
         }
         Err(refusal) => refusal.into_response(),
     }
