@@ -5,7 +5,6 @@ mod access;
 mod containers;
 mod request;
 
-use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -55,7 +54,7 @@ pub async fn handle(
         };
         validate(&call)?;
         fits(&call, given, accepted)?;
-        let answered = answer(&context, path, call).await?;
+        let answered = carry_out(&context, path, call).await?;
         Ok(match (answered, accepted) {
             (Some(response), Accepted::Whole(format)) => written(format, &response),
             _ => StatusCode::OK.into_response(),
@@ -94,7 +93,7 @@ fn fits(call: &Call, given: Given, accepted: Accepted) -> Result<(), Refusal> {
 }
 
 #[allow(deprecated)]
-async fn answer(context: &Context, path: String, call: Call) -> Answer {
+async fn carry_out(context: &Context, path: String, call: Call) -> Answer {
     match call.r#type() {
         Type::GetMetrics => metrics(context).await.map(Some),
         Type::GetLoggingLevel | Type::SetLoggingLevel => logging(context, call).await,
@@ -240,9 +239,9 @@ pub async fn usage(State(context): State<Context>, Path(path): Path<String>, arg
 }
 
 /// `/slave(N)/containerizer/debug`: what its containers are waited for with, which is nothing.
-pub async fn debug(State(context): State<Context>, Path(path): Path<String>) -> Response {
+pub async fn debug(State(context): State<Context>, Path(path): Path<String>, arguments: Arguments) -> Response {
     let refused = not_here(&context, &path).await;
-    let pending = || Json(serde_json::json!({ "pending": [] })).into_response();
+    let pending = || answer::value(&serde_json::json!({ "pending": [] }), &arguments);
     refused.map_or_else(pending, IntoResponse::into_response)
 }
 
