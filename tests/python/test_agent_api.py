@@ -289,6 +289,16 @@ def test_a_pool_of_the_default_executor(embedded: LocalCluster) -> None:
             assert waiting.result(20) == 6 << 8
 
 
+def test_the_history_tells_of_what_operators_change(embedded: LocalCluster) -> None:
+    with agent_with(embedded.address, "exec sleep 1000") as (agent, _):
+        agent.launch("one", "exit 3")
+        agent.wait("one")
+        agent.removeNestedContainer("one", agent.container)
+        noted = [record for record in embedded.history() if record["kind"] == "operator_call"]
+    assert [record["call"] for record in noted] == ["LAUNCH_NESTED_CONTAINER", "REMOVE_NESTED_CONTAINER"]
+    assert {record["agent_id"] for record in noted} == {agent.read("/state")["id"]}
+
+
 def test_time_that_moves_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
     with LocalCluster(time="skip") as cluster, agent_with(cluster.address, "exec sleep 1000") as (agent, _):
         agent.launch("one", "exit 3")

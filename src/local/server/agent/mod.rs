@@ -54,6 +54,7 @@ pub async fn handle(
         };
         validate(&call)?;
         fits(&call, given, accepted)?;
+        note(&context, &path, &call);
         let answered = carry_out(&context, path, call).await?;
         Ok(match (answered, accepted) {
             (Some(response), Accepted::Whole(format)) => written(format, &response),
@@ -64,6 +65,15 @@ pub async fn handle(
         // What has no words has no type either: a launch that was done before.
         if refusal.status == 202 { StatusCode::ACCEPTED.into_response() } else { refusal.into_response() }
     })
+}
+
+/// Has the history of the cluster tell of calls that change something.
+fn note(context: &Context, path: &str, call: &Call) {
+    let name = call.r#type().as_str_name();
+    if !["GET_", "LIST_", "READ_", "WAIT_", "ATTACH_"].iter().any(|asks| name.starts_with(asks)) {
+        let path = path.to_owned();
+        context.cluster.tell(move |machine, now| machine.note_agent_call(now, &path, name));
+    }
 }
 
 /// A body that was read before.
