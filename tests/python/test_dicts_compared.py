@@ -17,7 +17,7 @@ from mesos.errors import ArgumentValueError
 from mesos.v1.interface import master_pb2, mesos_pb2
 
 from tests.python.faces import PATH, DictFace, Face, JsonFace, RefusedError, subscribed
-from tests.python.support import executor
+from tests.python.support import executor, wait_until
 from tests.python.test_dicts import fill, is_list, is_map, masters_json
 from tests.requests import wire
 
@@ -264,6 +264,17 @@ def test_what_is_no_json_for_the_master_is_refused(apache_mesos: ApacheMesos) ->
         words_of_core(call)
 
 
+def known(master: str, framework: Face) -> Any:
+    """What the master says of a framework."""
+    call = {"type": "GET_FRAMEWORKS"}
+    with contextlib.closing(wire.post(master, "/api/v1", call, Accept=wire.PROTOBUF)) as exchange:
+        answer = master_pb2.Response.FromString(exchange.body())
+    found = (each.framework_info for each in answer.get_frameworks.frameworks)
+    seen = next(each for each in found if each.id.value == framework.framework_id)
+    seen.ClearField("id")
+    return seen
+
+
 def framework_of(face: type[Face], master: str, info: dict[str, Any]) -> Any:
     """What the master says of a framework that subscribed with this information, or why it refuses it."""
     with contextlib.ExitStack() as stack:
@@ -271,17 +282,21 @@ def framework_of(face: type[Face], master: str, info: dict[str, Any]) -> Any:
             framework = stack.enter_context(subscribed(face, master, info))
         except RefusedError as error:
             return str(error)
-        call = {"type": "GET_FRAMEWORKS"}
-        with contextlib.closing(wire.post(master, "/api/v1", call, Accept=wire.PROTOBUF)) as exchange:
-            answer = master_pb2.Response.FromString(exchange.body())
-        found = (each.framework_info for each in answer.get_frameworks.frameworks)
-        seen = next(each for each in found if each.id.value == framework.framework_id)
-    seen.ClearField("id")
-    return seen
+        return known(master, framework)
+
+
+def updated(face: type[Face], master: str, info: dict[str, Any]) -> Any:
+    """What the master says of a framework that changed its information."""
+    with subscribed(face, master, INFO) as framework:
+        changed = {**info, "name": "changed", "id": {"value": framework.framework_id}}
+        framework.call({"type": "UPDATE_FRAMEWORK", "update_framework": {"framework_info": changed}})
+        wait_until(lambda: known(master, framework).name == "changed", "the framework is updated")
+        return known(master, framework)
 
 
 # The host name is one that the driver would fill in.
 INFO = {"user": "somebody", "name": "test", "hostname": "host"}
+MAY_CHANGE = (*INFO, "labels", "webui_url", "failover_timeout", "no_such_field")
 SAFE = ("labels", "webui_url", "failover_timeout", "offer_filters", "checkpoint", "principal")
 INFOS: list[dict[str, Any]] = [
     *({**INFO, "failover_timeout": number} for number in (-1, "-1.5", "1e300", "Infinity", "-Infinity", 2**63, 2**64, -(2**64))),
@@ -307,6 +322,14 @@ def test_frameworks_are_read_as_the_master_reads_them(apache_mesos: ApacheMesos)
     infos = [*INFOS, *map(random_info, range(25))]
     for info in infos:
         theirs, ours = (framework_of(face, apache_mesos.address, info) for face in (JsonFace, DictFace))
+        assert ours == theirs, info
+
+
+@pytest.mark.apache
+def test_updates_of_frameworks_are_read_as_the_master_reads_them(apache_mesos: ApacheMesos) -> None:
+    for seed in range(10):
+        info = {name: value for name, value in random_info(seed).items() if name in MAY_CHANGE}
+        theirs, ours = (updated(face, apache_mesos.address, info) for face in (JsonFace, DictFace))
         assert ours == theirs, info
 
 
