@@ -251,8 +251,12 @@ def test_scripts_are_for_pages_of_this_cluster(alone: str, headers: dict[str, st
         "/flags",
         "/version",
         "/metrics/snapshot",
-    ]
-    + ["/system/stats.json", "/files/debug", "/slave(1)/state", "/slave(1)/flags", "/slave(1)/monitor/statistics"],
+        "/system/stats.json",
+        "/files/debug",
+        "/slave(1)/state",
+        "/slave(1)/flags",
+        "/slave(1)/monitor/statistics",
+    ],
 )
 def test_scripts_are_calls_with_what_is_answered_otherwise(alone: str, path: str) -> None:
     headers = {"Sec-Fetch-Site": "same-origin"}
