@@ -134,7 +134,12 @@ def run_tasks(framework: Framework) -> None:
         "labels": LABELS,
     }
     kill = {"grace_period": {"nanoseconds": 1_000_000_000}}
-    more = {"labels": LABELS, "discovery": discovery, "kill_policy": kill, "max_completion_time": {"nanoseconds": 10**15}}
+    more = {
+        "labels": LABELS,
+        "discovery": discovery,
+        "kill_policy": kill,
+        "max_completion_time": {"nanoseconds": 10**15},
+    }
     one = task_on(offer, "cpus:0.5;mem:64", "command", command=command, health_check=health, **more)
     checked = task_on(offer, "cpus:0.1;mem:32", "checked", command={"value": "exec sleep 1000"}, check=check)
     executor = {

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import pytest
@@ -35,7 +36,6 @@ from tests.python.support import WAIT_SECONDS, alive, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 BYTES = bytes(range(256)) * 8000
 
@@ -171,6 +171,15 @@ def test_a_child_whose_reader_is_gone_is_told_so() -> None:
         assert child.stdout.read(2) == b"y\n"
         child.stdout.close()
         assert child.wait(WAIT_SECONDS) == -signal.SIGPIPE
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_child_that_nobody_reads_does_not_stop_others() -> None:
+    with Popen(["yes"], stdout=PIPE) as full, Popen(["cat"], stdin=PIPE, stdout=PIPE) as waiting:
+        assert check_output(["cat"], input=BYTES) == BYTES
+        assert waiting.communicate(b"late") == (b"late", None)
+        full.kill()
+        assert full.wait(WAIT_SECONDS) == -9
 
 
 @pytest.mark.usefixtures("cluster")
@@ -428,6 +437,21 @@ def test_the_names_are_those_of_pymesos_and_those_that_time_outs_need() -> None:
     assert set(module.__all__) == pymesos_ | {"CONFIG", "DEVNULL", "StartError", "TimeoutExpired"}
     assert (PIPE, STDOUT, DEVNULL) == (subprocess.PIPE, subprocess.STDOUT, subprocess.DEVNULL)
     assert popen.CONFIG is scheduler.CONFIG is CONFIG
+
+
+def test_the_name_pymesos_is_provided_for_frameworks_that_are_not_to_be_changed() -> None:
+    compat = Path(__file__).resolve().parents[2] / "compat" / "pymesos"
+    program = (
+        f"import sys; sys.path.insert(0, {str(compat)!r})\n"
+        "import mesos.pymesos.subprocess, pymesos\n"
+        "from pymesos.subprocess import PIPE, Popen, check_output\n"
+        "from pymesos.subprocess.scheduler import CONFIG\n"
+        "assert pymesos.subprocess is mesos.pymesos.subprocess\n"
+        "CONFIG['master'] = 'localquiet'\n"
+        "print(check_output(['echo', 'hello'], cpus=0.1, mem=32))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], stdout=PIPE, check=True, timeout=WAIT_SECONDS)
+    assert done.stdout == b"b'hello\\n'\n"
 
 
 def test_importing_starts_nothing() -> None:

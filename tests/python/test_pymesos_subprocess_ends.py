@@ -108,6 +108,23 @@ def test_a_terminal_is_read_and_written_without_a_change_to_it(embedded: LocalCl
     os.close(theirs)
 
 
+def test_an_executor_has_as_many_children_as_there_are_resources_for() -> None:
+    text = """
+import resource
+from mesos.local import LocalCluster
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
+with LocalCluster(agents=1, resources="cpus:8;mem:8192") as cluster:
+    CONFIG["master"] = cluster.address
+    assert check_output("ulimit -Sn", shell=True) == b"100\\n"
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    children = [Popen("read x; echo $x", shell=True, stdin=PIPE, stdout=PIPE) for _ in range(25)]
+    print([each.communicate(b"hello")[0] for each in children] == [b"hello\\n"] * 25)
+"""
+    with program(text, "") as process:
+        assert process.communicate(timeout=WAIT_SECONDS)[0] == b"True\n"
+
+
 # A fork.
 
 
@@ -222,7 +239,7 @@ def test_a_framework_that_is_removed_ends_its_children_and_another_one_is_starte
 def test_another_master_has_a_framework_of_its_own(embedded: LocalCluster) -> None:
     CONFIG["master"] = embedded.address
     with Popen(["cat"], stdin=PIPE, stdout=PIPE) as child, LocalCluster() as other:
-        CONFIG["master"] = other.address
+        CONFIG["master"] = other
         assert check_output(["echo", "other"]) == b"other\n"
         assert len(other.frameworks) == 1
         assert child.communicate(b"first") == (b"first", None)
@@ -239,17 +256,19 @@ def test_the_environment_names_the_master(embedded: LocalCluster, monkeypatch: p
 # Where the executor's modules are.
 
 
-@pytest.mark.parametrize("by", ["PYTHONPATH", "sys.path"])
+@pytest.mark.parametrize("by", ["PYTHONPATH", "sys.path", "an import"])
 def test_a_package_that_is_not_installed_is_found_by_the_executor(master: str, tmp_path: Path, by: str) -> None:
     venv.create(tmp_path / "venv", with_pip=False)
     places = [str(Path(each.__path__[0]).parents[level]) for each, level in ((mesos, 0), (google.protobuf, 1))]
     text = f"{PROGRAM}\nprint(check_output(['echo', 'hello']), sys.prefix)"
-    if by == "sys.path":
+    if by != "PYTHONPATH":
         text = f"import sys\nsys.path[:0] = {places!r}\n{text}"
+    if by == "an import":
+        # As if by a finder, which an interpreter that is told only the path does not have.
+        text = text.replace("CONFIG.update", f"sys.path.remove({places[0]!r})\nCONFIG.update")
     variables = {"PYTHONPATH": os.pathsep.join(places) if by == "PYTHONPATH" else "", "MESOS_MASTER": master}
     command = [tmp_path / "venv" / "bin" / "python", "-c", text]
-    started = subprocess.Popen(command, env={**environment(), **variables}, stdout=subprocess.PIPE)
-    with started as process:
+    with subprocess.Popen(command, env={**environment(), **variables}, stdout=subprocess.PIPE) as process:
         output, _ = process.communicate(timeout=WAIT_SECONDS)
     assert output.decode() == f"b'hello\\n' {tmp_path / 'venv'}\n"
 
@@ -334,7 +353,7 @@ def test_strangers_do_not_keep_others_out(loop: Loop) -> None:
     strangers = [socket.create_connection(address) for _ in range(200)]
     connect(address, door.expect(lambda stream: there.set())).close()
     assert there.wait(WAIT_SECONDS)
-    wait_until(lambda: len(door._strangers) <= 128, "the oldest are closed")
+    wait_until(lambda: len(door._unknown) <= 128, "the oldest are closed")
     for each in strangers:
         each.close()
 

@@ -30,6 +30,7 @@ class Child:
     :param order: what the executor is to do, pickled
     :param files: the files of this process that its standard files are copied from or to, by their descriptors
     :param piped: which of them are pipes to the caller
+    :param door: where executors connect
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Child:
         self._keys: list[Keys] = []
         self._copies: dict[int, Copy] = {}
         self._control: Stream | None = None
-        self._heard = b""
+        self._received = b""
         self._end: Report | None = None
         for stream in files.values():
             self._loop.own(stream)
@@ -87,16 +88,16 @@ class Child:
                 return None
         return end.returncode
 
-    def invite(self) -> dict[int, Keys]:
+    def new_keys(self) -> dict[int, Keys]:
         """Returns the keys of the connections for another launch. Those of an earlier one are no longer valid."""
-        self._uninvite()
+        self._forget_keys()
         self.attempt += 1
         keys = {fd: self._door.expect(functools.partial(self._carry, fd)) for fd in self._files}
         keys[CONTROL] = self._door.expect(self._attach)
         self._keys = list(keys.values())
         return keys
 
-    def _uninvite(self) -> None:
+    def _forget_keys(self) -> None:
         for each in self._keys:
             self._door.forget(each)
 
@@ -104,7 +105,7 @@ class Child:
         """Sends a signal, if the child has not ended."""
         self._loop.call(functools.partial(self._signal, number))
 
-    def take(self, report: Report) -> None:
+    def handle_report(self, report: Report) -> None:
         """Takes note of what the executor reports, which it does twice: on its connection and in the task's status."""
         with self.changed:
             if self.ended:
@@ -121,12 +122,12 @@ class Child:
         if self.ended:
             self._release()
 
-    def lose(self, error: BaseException) -> None:
+    def mark_lost(self, error: BaseException) -> None:
         """Takes note that nobody will report how the child ended."""
-        if self._lose(error) and self.started:
+        if self._mark_lost(error) and self.started:
             log.warning("%s: %s", self.name, error)
 
-    def _lose(self, error: BaseException) -> bool:
+    def _mark_lost(self, error: BaseException) -> bool:
         with self.changed:
             if self.ended:
                 return False
@@ -137,18 +138,18 @@ class Child:
         self._release(lost=True)
         return True
 
-    def give_up(self) -> None:
+    def abandon(self) -> None:
         """Leaves the child alone: its executor kills it, because the connection ends."""
-        self._lose(StartError("it was cancelled"))
+        self._mark_lost(StartError("it was cancelled"))
         self._loop.call(self._disconnect)
 
     # Everything below is for the loop's thread, except the next method.
 
     def _release(self, *, lost: bool = False) -> None:
-        self._uninvite()
-        self._loop.call(functools.partial(self._wind_up, lost))
+        self._forget_keys()
+        self._loop.call(functools.partial(self._close_unused, lost))
 
-    def _wind_up(self, lost: bool) -> None:
+    def _close_unused(self, lost: bool) -> None:
         """Ends what nobody will use: the input, and all that no executor has connected with."""
         for fd, stream in self._files.items():
             if fd not in self._copies:
@@ -184,11 +185,11 @@ class Child:
     def _attach(self, stream: Stream) -> None:
         self.connected = True
         self._control = stream
-        self._loop.watch(stream, READ, self._hear)
+        self._loop.watch(stream, READ, self._read_reports)
         if self.ended:
             self._disconnect()
 
-    def _hear(self) -> None:
+    def _read_reports(self) -> None:
         assert self._control is not None
         try:
             part = self._control.read()
@@ -196,12 +197,12 @@ class Child:
             part = b""
         if part is None:
             return
-        *lines, self._heard = (self._heard + part).split(b"\n")
+        *lines, self._received = (self._received + part).split(b"\n")
         for line in lines:
             try:
-                self.take(Report.decode(line))
+                self.handle_report(Report.decode(line))
             except ValueError:
                 log.exception("%s: a report cannot be read", self.name)
         if not part:
             self._loop.close(self._control)
-            self.lose(StartError("its executor is gone"))
+            self.mark_lost(StartError("its executor is gone"))

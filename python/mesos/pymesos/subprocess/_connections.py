@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _KEY_BYTES = 32
 _GREETING_SECONDS = 10.0
+_RETRY_SECONDS = 0.1
 _MOST_WITHOUT_KEY = 128
 """How many connections may be without a key at once. One more closes the oldest."""
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 6))
@@ -51,7 +52,7 @@ class Door:
         self.loop = loop
         self._ports: dict[str, int] = {}
         self._expected: dict[bytes, tuple[Keys, Callable[[Stream], object]]] = {}
-        self._strangers: dict[socket.socket, bytes] = {}
+        self._unknown: dict[socket.socket, bytes] = {}
 
     def expect(self, receive: Callable[[Stream], object]) -> Keys:
         """Returns the keys of one connection, which ``receive`` is called with in the loop's thread."""
@@ -76,29 +77,40 @@ class Door:
             listener = socket.create_server((ip, 0), family=socket.AF_INET6 if ":" in ip else socket.AF_INET)
             listener.setblocking(False)
             self._ports[ip] = listener.getsockname()[1]
-            self.loop.call(lambda: self.loop.watch(listener, READ, lambda: self._accept(listener)))
+            self.loop.call(lambda: self._listen(listener))
         told = os.environ.get("LIBPROCESS_ADVERTISE_IP") or (_towards(agent) if ip in ("0.0.0.0", "::") else ip)
         return told, self._ports[ip]
 
-    def _accept(self, listener: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            connection, _ = listener.accept()
-            connection.setblocking(False)
-            if len(self._strangers) >= _MOST_WITHOUT_KEY:
-                self._refuse(next(iter(self._strangers)), "there are too many others")
-            self._strangers[connection] = b""
-            self.loop.watch(connection, READ, lambda: self._hear(connection))
-            self.loop.later(_GREETING_SECONDS, lambda: self._refuse(connection, "it showed no key in time"))
+    def _listen(self, listener: socket.socket) -> None:
+        self.loop.watch(listener, READ, lambda: self._accept(listener))
 
-    def _hear(self, connection: socket.socket) -> None:
-        shown = self._strangers[connection]
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            connection, _ = listener.accept()
+        except ConnectionError:
+            return
+        except OSError as error:
+            # This process has as many files as it may have. It waits until others are closed.
+            log.warning("Executors cannot connect for now: %s", error)
+            self.loop.ignore(listener)
+            self.loop.later(_RETRY_SECONDS, lambda: self._listen(listener))
+            return
+        connection.setblocking(False)
+        if len(self._unknown) >= _MOST_WITHOUT_KEY:
+            self._refuse(next(iter(self._unknown)), "there are too many others")
+        self._unknown[connection] = b""
+        self.loop.watch(connection, READ, lambda: self._read_key(connection))
+        self.loop.later(_GREETING_SECONDS, lambda: self._refuse(connection, "it showed no key in time"))
+
+    def _read_key(self, connection: socket.socket) -> None:
+        shown = self._unknown[connection]
         try:
             part = connection.recv(_KEY_BYTES - len(shown))
         except BlockingIOError:
             return
         except OSError:
             part = b""
-        shown = self._strangers[connection] = shown + part
+        shown = self._unknown[connection] = shown + part
         if not part:
             self._refuse(connection, "it ended")
         elif len(shown) == _KEY_BYTES:
@@ -106,7 +118,7 @@ class Door:
             if keys is None or receive is None:
                 self._refuse(connection, "its key is wrong")
                 return
-            del self._strangers[connection]
+            del self._unknown[connection]
             self.loop.release(connection)
             _prepare(connection)
             stream = Stream.link(connection)
@@ -117,7 +129,7 @@ class Door:
                 stream.write(keys.process)
 
     def _refuse(self, connection: socket.socket, why: str) -> None:
-        if self._strangers.pop(connection, None) is not None:
+        if self._unknown.pop(connection, None) is not None:
             log.debug("A connection is refused: %s", why)
             self.loop.close(connection)
 

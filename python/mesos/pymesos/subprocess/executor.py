@@ -8,6 +8,7 @@ import functools
 import logging
 import os
 import pickle
+import resource
 import signal
 import struct
 import subprocess
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from mesos.pymesos.subprocess._connections import Keys
 
 logger = logging.getLogger(__name__)
+_FILES_OF_A_CHILD = 8
+"""Its connections and pipes, and what tells its end."""
+_OTHER_FILES = 64
 
 
 class Running:
@@ -40,7 +44,7 @@ class Running:
         self._control = streams[CONTROL]
         self.death = Stream(os.pidfd_open(process.pid))
         self._copies: dict[int, Copy] = {}
-        loop.watch(self._control, READ, self._obey)
+        loop.watch(self._control, READ, self._receive_signals)
         for fd, pipe in enumerate((process.stdin, process.stdout, process.stderr)):
             if pipe is not None:
                 end = Stream.own(os.dup(pipe.fileno()))
@@ -48,7 +52,7 @@ class Running:
                 ends = (streams[fd], end) if fd == 0 else (end, streams[fd])
                 self._copies[fd] = Copy(loop, *ends)
 
-    def _obey(self) -> None:
+    def _receive_signals(self) -> None:
         """Receives signals. The end of the connection is the end of the child, whoever ended it."""
         try:
             numbers = self._control.read()
@@ -75,11 +79,11 @@ class Running:
             self._copies[0].stop()
         written = {fd: copy.read + _unread(copy.source) for fd, copy in self._copies.items() if fd}
         report = Report(returncode=returncode, written=written)
-        self.tell(report)
+        self.send(report)
         self._loop.close(self._control)
         return report
 
-    def tell(self, report: Report) -> None:
+    def send(self, report: Report) -> None:
         """Sends a report. If that fails, the task's status has it."""
         with contextlib.suppress(OSError):
             self._control.write(report.encode())
@@ -93,6 +97,8 @@ class ProcExecutor(Executor):
         self.procs: dict[str, Running | None] = {}
         """The children by their tasks' ids. None while a child is being started."""
         self._lock = threading.Lock()
+        self._limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        """How many files this process might open at first, and each child may."""
 
     # Callbacks, on the driver's thread.
 
@@ -122,6 +128,7 @@ class ProcExecutor(Executor):
         task_id = task["task_id"]["value"]
         address, keys, order = pickle.loads(decode_data(task["data"]))
         try:
+            self._raise_limit()
             streams = _connections(address, keys)
         except OSError as error:
             self._forget(task_id)
@@ -130,6 +137,7 @@ class ProcExecutor(Executor):
             return
         try:
             process = _start(*pickle.loads(order))
+            self._lower_limit(process.pid)
         except Exception as error:
             self._forget(task_id)
             report = Report(error=error)
@@ -140,6 +148,19 @@ class ProcExecutor(Executor):
                 stream.close()
             return
         self._loop.call(lambda: self._adopt(driver, task_id, process, streams))
+
+    def _raise_limit(self) -> None:
+        """Lets this process open as many files as its children take. It is not raised before, because a child has the
+        limit of this process for the moment until it gets its own.
+        """
+        with self._lock:
+            needed = _OTHER_FILES + _FILES_OF_A_CHILD * len(self.procs)
+        if needed > self._limit[0]:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self._limit[1], self._limit[1]))
+
+    def _lower_limit(self, pid: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, self._limit)
 
     # On the loop's thread.
 
@@ -153,7 +174,7 @@ class ProcExecutor(Executor):
             self.procs[task_id] = running
         if is_killed:
             running.kill()
-        running.tell(Report())
+        running.send(Report())
         self._update(driver, task_id, "TASK_RUNNING")
 
     def _ended(self, driver: MesosExecutorDriver, task_id: str, running: Running) -> None:

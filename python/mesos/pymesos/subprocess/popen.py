@@ -65,7 +65,7 @@ class Popen:
     :param gpus: by default ``CONFIG["default_gpus"]`` or 0
     :param encoding: of the pipes, which are text if it is given
     :param errors: what happens to text that cannot be encoded or decoded; the pipes are text if it is given
-    :raises OSError: the program cannot be started, or an argument is not valid for it
+    :raises OSError: the program cannot be started, as with :class:`subprocess.Popen`
     :raises StartError: the child was not started within 5 minutes, or its task was lost
     """
 
@@ -113,25 +113,24 @@ class Popen:
         self._text = bool(universal_newlines or text or encoding or errors)
         self._opening: dict[str, Any] = {"encoding": encoding, "errors": errors}
         self._bufsize = bufsize
-        options = {"args": self.args, "executable": executable, "shell": shell}
-        options["cwd"] = os.getcwd() if cwd is None else cwd
-        options["env"] = dict(os.environ if env is None else env)
-        self._scheduler = scheduler.running()
         self._files: dict[int, Stream] = {}
         self._piped: set[int] = set()
+        self._scheduler = scheduler.running()
         try:
             kinds = [self._open(fd, given) for fd, given in enumerate((stdin, stdout, stderr))]
-            order = pickle.dumps((options, kinds, _pickled(preexec_fn)))
-            needs = {"cpus": self.cpus, "mem": self.mem, "gpus": self.gpus}
-            name = scheduler.printable(repr(self))
-            self._child = Child(self.id, name, needs, order, self._files, self._piped, self._scheduler.door)
-            self._start()
+            options: dict[str, Any] = {"args": self.args, "executable": executable, "shell": shell}
+            options["cwd"] = os.getcwd() if cwd is None else cwd
+            options["env"] = _environment() if env is None else dict(env)
+            self._start(pickle.dumps((options, kinds, _pickled(preexec_fn))))
         except BaseException:
             self._close()
             raise
 
-    def _start(self) -> None:
-        child = self._child
+    def _start(self, order: bytes) -> None:
+        needs = {"cpus": self.cpus, "mem": self.mem, "gpus": self.gpus}
+        name = scheduler.printable(repr(self))
+        child = Child(self.id, name, needs, order, self._files, self._piped, self._scheduler.door)
+        self._child = child
         try:
             self._scheduler.submit(child)
             with child.changed:
@@ -139,8 +138,8 @@ class Popen:
             if child.error is not None:
                 raise child.error
             if not child.started:
-                needs = ", ".join(f"{name}:{amount:g}" for name, amount in child.needs.items() if amount)
-                raise StartError(f"Too long to start! No agent has run it, with {needs}, for {_STARTING_TIMEOUT} s")
+                wanted = ", ".join(f"{each}:{amount:g}" for each, amount in needs.items() if amount)
+                raise StartError(f"Too long to start! No agent has run it, with {wanted}, for {_STARTING_TIMEOUT} s")
         except BaseException:
             self._scheduler.cancel(child)
             raise
@@ -283,6 +282,12 @@ def _inherited(fd: int) -> int | None:
         # Notebooks and tests have something else in its place.
         return fd
     return number
+
+
+def _environment() -> dict[str, str]:
+    """Returns a copy of the environment, which other threads may change meanwhile."""
+    values = ((name, os.environ.get(name)) for name in list(os.environ))
+    return {name: value for name, value in values if value is not None}
 
 
 def _amount(given: Any, name: str, default: float) -> float:

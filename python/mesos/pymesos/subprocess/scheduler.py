@@ -75,7 +75,6 @@ class ProcScheduler(Scheduler):
         self.procs_pending: dict[int, Child] = {}
         self.procs_launched: dict[int, Child] = {}
         self._agents: dict[int, Any] = {}
-        self._message = "the driver was stopped"
         self._lock = threading.RLock()
         self.door = Door(Loop(_PACKAGE))
 
@@ -89,7 +88,8 @@ class ProcScheduler(Scheduler):
     def _init_executor(self, framework_id: Any) -> dict[str, Any]:
         """Describes an executor that runs with this interpreter and imports what this process imports."""
         here = str(Path(__file__).resolve().parents[3])
-        path = os.pathsep.join(dict.fromkeys([*(os.path.abspath(each) for each in sys.path), here]))
+        places = dict.fromkeys([*(os.path.abspath(each) for each in sys.path), here])
+        path = os.pathsep.join(each for each in places if each == printable(each))
         return {
             "executor_id": {"value": _EXECUTOR_ID},
             "framework_id": framework_id,
@@ -108,16 +108,12 @@ class ProcScheduler(Scheduler):
         except BaseException:
             self.door.loop.stop()
             raise
-        threading.Thread(target=self._watch, name=f"{_PACKAGE} end", daemon=True).start()
+        threading.Thread(target=self._wait_for_end, name=f"{_PACKAGE} end", daemon=True).start()
 
     def stop(self) -> None:
         """Ends the framework, which kills its children, and waits for that."""
         self.driver.stop()
-        try:
-            self.driver.join()
-        except Exception as error:
-            logger.debug("The driver ended: %s", error)
-        self._end(self._message)
+        self._wait_for_end()
 
     def abandon(self) -> None:
         """Closes in a forked child what belongs to its parent."""
@@ -130,7 +126,7 @@ class ProcScheduler(Scheduler):
         """
         with self._lock:
             if self.driver.aborted:
-                raise StartError(f"driver already aborted: {self._message}")
+                raise StartError(f"driver already aborted: {self._why()}")
             self.procs_pending[proc.id] = proc
             self.driver.reviveOffers()
 
@@ -141,25 +137,28 @@ class ProcScheduler(Scheduler):
             if self.procs_launched.pop(proc.id, None) is not None:
                 self._agents.pop(proc.id, None)
                 self.driver.killTask({"value": _task_id(proc)})
-        proc.give_up()
+        proc.abandon()
 
-    def _watch(self) -> None:
-        """Waits for the end of the driver, which is otherwise told only if the master is the reason."""
+    def _wait_for_end(self) -> None:
+        """Waits for the end of the driver, and ends the children."""
         try:
             self.driver.join()
         except Exception as error:
-            self._message = str(error)
-        self._end(self._message)
-
-    def _end(self, message: str) -> None:
+            logger.debug("The driver has ended: %s", error)
         with self._lock:
             procs = [*self.procs_pending.values(), *self.procs_launched.values()]
             self.procs_pending.clear()
             self.procs_launched.clear()
         for proc in procs:
-            proc.lose(StartError(message))
-            proc.give_up()
+            proc.mark_lost(StartError(self._why()))
+            proc.abandon()
         self.door.loop.stop()
+
+    def _why(self) -> str:
+        """Returns why the driver has ended."""
+        driver = self.driver._driver
+        error = self.driver._raised or (driver.exception if driver is not None else None)
+        return "the driver was stopped" if error is None else str(error)
 
     # Callbacks.
 
@@ -197,22 +196,21 @@ class ProcScheduler(Scheduler):
             if proc is None or _task_id(proc) != task_id:
                 return
             del self.procs_launched[proc.id], self._agents[proc.id]
-            if _may_start(proc, status):
+            if _is_launched_again(proc, status):
                 logger.info("%s is launched again: %s", proc.name, status.get("message", state))
                 self.procs_pending[proc.id] = proc
                 driver.reviveOffers()
                 return
         if "data" in status:
             try:
-                proc.take(Report.decode(decode_data(status["data"])))
+                proc.handle_report(Report.decode(decode_data(status["data"])))
             except ValueError:
                 logger.exception("%s: a report cannot be read", proc.name)
         # Has no effect if the child has ended.
-        proc.lose(StartError(f"{status.get('message') or 'the task ended'} ({state})"))
+        proc.mark_lost(StartError(f"{status.get('message') or 'the task ended'} ({state})"))
 
     def error(self, driver: MesosSchedulerDriver, message: str) -> None:
         logger.error("The framework has ended: %s", message)
-        self._message = message
 
     # Inside of the lock.
 
@@ -249,7 +247,7 @@ class ProcScheduler(Scheduler):
         return self.door.address(agent.get("ip") or agent.get("hostname") or offer["hostname"])
 
     def _init_task(self, proc: Child, offer: Any, address: tuple[str, int]) -> dict[str, Any]:
-        order = encode_data(pickle.dumps((address, proc.invite(), proc.order)))
+        order = encode_data(pickle.dumps((address, proc.new_keys(), proc.order)))
         return {
             "task_id": {"value": _task_id(proc)},
             "name": proc.name,
@@ -265,7 +263,7 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _may_start(proc: Child, status: Any) -> bool:
+def _is_launched_again(proc: Child, status: Any) -> bool:
     """Returns whether a child whose task has ended is launched again: if no executor had it."""
     if proc.connected or proc.ended:
         return False
