@@ -229,6 +229,17 @@ def test_a_master_that_is_gone_for_a_while_does_not_matter_to_children_that_run(
     assert check_output(["echo", "next"]) == b"next\n"
 
 
+def test_a_child_of_an_agent_that_is_lost_is_killed_and_its_end_is_unknown(embedded: LocalCluster) -> None:
+    CONFIG["master"] = embedded.address
+    with Popen("echo $$; sleep 100; echo no", shell=True, stdout=PIPE) as child:
+        assert child.stdout is not None
+        pid = int(child.stdout.readline())
+        for agent in embedded.agents:
+            agent.disconnect(at_once=True)
+        assert child.wait(WAIT_SECONDS) == -255
+        wait_until(lambda: not alive(pid), "the child is killed")
+
+
 def test_a_framework_that_is_removed_ends_its_children_and_another_one_is_started(embedded: LocalCluster) -> None:
     CONFIG["master"] = embedded.address
     with Popen(["sleep", "100"]) as child:
