@@ -106,7 +106,7 @@ class Subscription(EventDriver):
     >>> with LocalCluster() as cluster:
     ...     subscription = Subscription(Printer(), cluster)
     ...     started = subscription.start()
-    ...     subscription.wait()
+    ...     stopped = subscription.wait()
     SUBSCRIBED
 
     :param receiver: receives the events

@@ -2,7 +2,7 @@
 //!
 //! | `Location` | the API that is meant |
 //! |---|---|
-//! | `//host:port/...`, as a master writes it that does not lead | at that address, with the scheme of the request. Without a port: 5050 |
+//! | `//host:port/master/...`, as a master writes it that does not lead | at that address, with the scheme of the request. Without a port: 5050 |
 //! | `https://host[:port]/...`, as a proxy writes it | at that address. Without a port: that of the scheme |
 //! | `/path/...` | at the same address |
 //! | `host:port` | at that address, with the scheme of the request |
@@ -14,6 +14,8 @@ use super::detector;
 use crate::session::{Endpoint, default_port};
 
 const DEFAULT_MASTER_PORT: u16 = 5050;
+/// The name of a master's process in libprocess, below which it has its API too.
+const MASTER: &str = "/master";
 
 /// Returns the endpoint that a `Location` names; `None` if it names none. `api` is the path of the API that was asked for.
 pub fn target(from: &Endpoint, api: &str, location: &str) -> Option<Endpoint> {
@@ -30,8 +32,8 @@ pub fn target(from: &Endpoint, api: &str, location: &str) -> Option<Endpoint> {
     };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let mut to = Endpoint { path: prefix(path, api)?, ..detector::authority(authority, tls, Some(port))? };
-    let is_a_master_s = location.starts_with("//");
-    if is_a_master_s && to.path.is_empty() && to.authority() == from.authority() {
+    let is_a_master_s = location.starts_with("//") && matches!(to.path.as_str(), "" | MASTER);
+    if is_a_master_s && to.authority() == from.authority() {
         to.path.clone_from(&from.path);
     }
     Some(to)
@@ -92,6 +94,7 @@ mod tests {
         let from = at(true, "proxy", 443, "/mesos").expect("an endpoint");
         for (location, to) in [
             ("//proxy:443/api/v1/scheduler", at(true, "proxy", 443, "/mesos")),
+            ("//proxy:443/master/api/v1/scheduler", at(true, "proxy", 443, "/mesos")),
             ("//other:443/api/v1/scheduler", at(true, "other", 443, "")),
             ("https://proxy/api/v1/scheduler", at(true, "proxy", 443, "")),
             ("/api/v1/scheduler", at(true, "proxy", 443, "")),

@@ -27,6 +27,9 @@ pub fn is_counter(name: &str) -> bool {
         let kind = rest.split('/').nth(2).unwrap_or_default();
         return matches!(kind, "calls" | "events" | "offers" | "operations") || rest.contains("/tasks/terminal/");
     }
+    if name.starts_with("frameworks/") {
+        return true;
+    }
     if let Some(rest) = name.strip_prefix("slave/") {
         let errors = ["container_launch_errors", "recovery_errors", "executors_preempted", "executors_terminated"];
         return is_over(rest) || errors.contains(&rest) || rest.starts_with("invalid_") || rest.starts_with("valid_");

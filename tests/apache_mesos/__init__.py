@@ -123,13 +123,21 @@ class ApacheMesos(Server):
     :param port: the port of master and agents
     :param agents: how many agents
     :param flags: ``MESOS_*`` and ``LIBPROCESS_*`` variables
+    :param follows: the ``MasterInfo`` of the leader, if this master, which then has no agents, is not to lead
     """
 
     def __init__(
-        self, home: Path, work_dir: Path, port: int | None = None, agents: int = 1, flags: dict[str, str] | None = None
+        self,
+        home: Path,
+        work_dir: Path,
+        port: int | None = None,
+        agents: int = 1,
+        flags: dict[str, str] | None = None,
+        follows: dict[str, object] | None = None,
     ) -> None:
         super().__init__()
-        self.home, self.work_dir, self.agents = home, work_dir, agents
+        self.home, self.work_dir, self.agents = home, work_dir, 0 if follows else agents
+        self._follows = follows
         self.port = free_port() if port is None else port
         self._flags = flags or {}
 
@@ -157,6 +165,8 @@ class ApacheMesos(Server):
             "MESOS_QUIET": "1",
             **self._flags,
         }
+        if self._follows is not None:
+            environment["BOOT_FOLLOWS"] = json.dumps(self._follows)
         self.work_dir.mkdir(parents=True, exist_ok=True)
         with (self.work_dir / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -178,6 +188,15 @@ class ApacheMesos(Server):
             body: bytes = response.read()
             return body
 
+    def lead(self) -> None:
+        """Elects a master that follows another one, and waits until it leads."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGUSR1)
+        until = time.monotonic() + START_SECONDS
+        while json.loads(self.get("/state"))["pid"] != f"master@{self.address}":  # the leader answers until then
+            assert time.monotonic() < until
+            time.sleep(0.05)  # nothing tells
+
     def _wait_ready(self) -> None:
         assert self._process is not None
         assert self._process.stdout is not None
@@ -187,6 +206,8 @@ class ApacheMesos(Server):
         until = time.monotonic() + START_SECONDS
         with contextlib.suppress(queue.Empty):
             if ready.get(timeout=START_SECONDS):
+                if self._follows is not None:
+                    return
                 while time.monotonic() < until:
                     if json.loads(self.get("/state"))["activated_slaves"] == self.agents:
                         return

@@ -1,5 +1,7 @@
-"""An executor on pymesos' API that does what Toil's does: it replaces ``on_event``, and tells the end of a task twice."""
+"""An executor on pymesos' API that does what Toil's does: it replaces ``on_event``, tells the end of a task twice, and
+asks the agent for its state."""
 
+import os
 import sys
 import threading
 
@@ -29,7 +31,9 @@ class Patched(Executor):
             update.message = ""
             update.labels.labels = [{"key": "wallTime", "value": "1.5"}]
             driver.sendStatusUpdate(update)
-        told = {"address": self.host, "events": self.events}
+        name, _, _ = os.environ["MESOS_SLAVE_PID"].partition("@")
+        agent = driver._send("", f"/{name}/state", "GET")
+        told = {"address": self.host, "events": self.events, "agent": agent["pid"]}
         driver.sendFrameworkMessage(encode_data(repr(told).encode()))
 
 

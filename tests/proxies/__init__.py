@@ -87,16 +87,26 @@ class Nginx(_Front):
     :param settings: directives of its ``server`` block
     :param prefix: a path, ``/mesos``, below which the master is, and which it does not see
     :param certificate: a file of a certificate's chain and its key, to speak TLS with clients
+    :param version: the version of HTTP that it speaks with the master; its own default is 1.0
+    :param buffering: whether it keeps what the master says until it has more, as it does by default
     """
 
     PROGRAM = Path("/usr/sbin/nginx")
     PACKAGE = "nginx-light"
 
     def __init__(
-        self, home: Path, master: str, settings: str = "", prefix: str = "", certificate: Path | None = None
+        self,
+        home: Path,
+        master: str,
+        settings: str = "",
+        prefix: str = "",
+        certificate: Path | None = None,
+        *,
+        buffering: bool = False,
+        version: str = "1.1",
     ) -> None:
         super().__init__(home, master, settings)
-        self.prefix, self.certificate = prefix, certificate
+        self.prefix, self.certificate, self.buffering, self.version = prefix, certificate, buffering, version
 
     @property
     def url(self) -> str:
@@ -126,9 +136,9 @@ http {{
     {self.settings}
     location {self.prefix}/ {{
       proxy_pass http://{self.master}{"/" if self.prefix else ""};
-      proxy_http_version 1.1;
+      proxy_http_version {self.version};
       proxy_set_header Connection "";
-      proxy_buffering off;
+      proxy_buffering {"on" if self.buffering else "off"};
     }}
   }}
 }}

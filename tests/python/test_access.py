@@ -83,6 +83,8 @@ def ask(
         ("POST", "/maintenance/schedule"),
         ("POST", "/api/v1"),
         ("POST", "/api/v1/scheduler"),
+        ("POST", "/slave(1)/api/v1"),
+        ("GET", "/slave(1)/containers"),
         ("POST", "/slave(1)/api/v1/executor"),
         ("POST", "/slave(9)/api/v1/executor"),
     ],

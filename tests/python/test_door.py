@@ -37,6 +37,8 @@ ROUTES = [
     ("POST", "/maintenance/schedule"),
     ("POST", "/api/v1"),
     ("POST", "/api/v1/scheduler"),
+    ("POST", "/slave(1)/api/v1"),
+    ("GET", "/slave(1)/containers"),
     ("POST", "/slave(1)/api/v1/executor"),
 ]
 
@@ -154,6 +156,7 @@ def test_bodies_of_the_right_type_are_taken(cluster: LocalCluster) -> None:
         ("/slave(1)/api/v1/executor", JSON, 64 << 20),
         ("/teardown", FORM, 1 << 20),
         ("/master/api/v1", JSON, 1 << 20),
+        ("/slave(1)/api/v1", JSON, 1 << 20),
     ],
 )
 @pytest.mark.parametrize("announced", [True, False])

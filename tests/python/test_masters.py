@@ -18,13 +18,12 @@ from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster, Run
 from mesos.mesoshttp import MesosClient
 from mesos.native import MesosSchedulerDriver
-from mesos.pymesos.scheduler import _master as of_pymesos
 
 from tests.apache_mesos import ApacheMesos
 from tests.proxies import Nginx
+from tests.python.authenticating import Told, classic, operating, with_asyncio, with_dicts, with_pymesos
 from tests.python.conftest import absent
 from tests.python.support import WAIT_SECONDS, Recorder, executor, framework, heard, running, task, task_of
-from tests.python.test_auth_faces import Told, classic, with_asyncio, with_dicts, with_pymesos
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,7 +94,7 @@ class Masters:
         return f"127.0.0.1:{server.server_port}"
 
     def follower(self, leader: Callable[[], str]) -> str:
-        """The address of one that redirects to the leader as ``Master::Http::redirect`` does."""
+        """The address of one that redirects to the leader as proxies and old masters do; for a real one see test_follower."""
         return self.answering(307, lambda: f"//{leader()}{API}")
 
     def close(self) -> None:
@@ -173,6 +172,18 @@ class TestBehindAPath:
             front.start()
             scheduler.wait("reregistered", seconds=90)
             finish(scheduler, driver)
+
+    @pytest.mark.parametrize("version", ["1.0", "1.1"])
+    def test_a_proxy_that_buffers_passes_events_on_at_once(
+        self, master: str, nginx: Callable[..., Nginx], version: str
+    ) -> None:
+        """As nginx is, unless it is told otherwise, whichever HTTP it speaks with the master."""
+        scheduler = Recorder()
+        with nginx(master, prefix=PREFIX, buffering=True, version=version) as front:
+            with running(front.url, scheduler) as driver:
+                scheduler.wait("registered", seconds=10)
+                finish(scheduler, driver)
+            assert operating(front.url) == "registered"
 
     def test_a_path_that_leads_nowhere_is_named_and_tried_again(self, master: str, nginx: Callable[..., Nginx]) -> None:
         with nginx(master, prefix=PREFIX) as front:
@@ -359,11 +370,6 @@ class TestForms:
         assert f"{why}: expected host:port, http(s)://host[:port][/path], several of these" in message
         for text in (message, repr(driver), caplog.text):
             assert "hidden" not in text
-
-    def test_pymesos_hosts_have_its_default_port(self) -> None:
-        assert of_pymesos("a,b:1,http://c/mesos") == "a:5050,b:1,http://c/mesos"
-        assert of_pymesos("zoo://a,b/mesos") == "zk://a,b/mesos"
-        assert of_pymesos("local") == "local"
 
     @pytest.mark.parametrize("form", ["{}", "http://{}", "http://{}/"])
     def test_time_moves_for_every_form_of_a_cluster_s_address(self, form: str) -> None:

@@ -468,7 +468,7 @@ def test_how_often_resources_are_allocated(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.delenv("MESOS_ALLOCATION_INTERVAL", raising=False)
     with LocalCluster() as own, LocalCluster.from_environment() as environment:
-        assert (interval(own), interval(environment)) == ("50000000ns", "1secs")
+        assert (interval(own), interval(environment)) == ("50ms", "1secs")
     with cli._cluster(cli._parse(["local", "--port", "0"])) as cluster:
         assert interval(cluster) == "1secs"
     monkeypatch.setenv("MESOS_ALLOCATION_INTERVAL", "3secs")

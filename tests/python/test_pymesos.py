@@ -18,7 +18,8 @@ import pytest
 from mesos import pymesos
 from mesos.errors import DriverTimeoutError, MesosWarning
 from mesos.local import LocalCluster
-from mesos.pymesos import MesosSchedulerDriver, Scheduler, decode_data, encode_data, scheduler
+from mesos.pymesos import MesosSchedulerDriver, Scheduler, decode_data, encode_data
+from mesos.pymesos._addresses import address
 from mesos.pymesos.process import RequestError
 from mesos.pymesos.utils import parse_duration
 
@@ -143,6 +144,38 @@ def test_events_and_calls_go_through_what_replaces_their_methods_on_an_instance(
     assert [each for each in events if each != "HEARTBEAT"][:2] == ["SUBSCRIBED", "OFFERS"]
     assert calls[0] == "ACCEPT"
     assert calls.count("ACKNOWLEDGE") in (2, 3)
+
+
+def test_other_paths_and_methods_are_requests_to_the_master(master: str) -> None:
+    with Driven(master) as run:
+        run.recorder.wait("registered")
+        send = run.driver._send
+        assert run.driver.framework_id in {each["id"] for each in send("", "/state", "GET")["frameworks"]}
+        assert send({"type": "GET_HEALTH"}, path="/api/v1")["get_health"] == {"healthy": True}
+        assert send({"type": "GET_HEALTH"}, "/api/v1", headers={"Accept": "application/x-protobuf"}) == {}
+        revive = {"type": "REVIVE", "framework_id": {"value": run.driver.framework_id}}
+        assert send(revive, "/master/api/v1/scheduler") == {}, "the stream's id is sent"
+        for body, path, method, code in (
+            ("", "/no/such/path", "GET", 404),
+            ("", "/api/v1/scheduler", "PUT", 405),
+            ({"type": "NO_SUCH"}, "/api/v1", "POST", 400),
+        ):
+            with pytest.raises(RuntimeError, match=f"Failed to send request code={code}"):
+                send(body, path, method)
+    with pytest.raises(RuntimeError, match="Not connected yet"):
+        send("", "/state", "GET")
+
+
+def test_a_request_in_a_callback_is_answered(embedded: LocalCluster) -> None:
+    names: list[str] = []
+
+    class Asking(Scheduler):
+        def registered(self, driver: Any, framework_id: Any, master: Any) -> None:
+            names.extend(each["name"] for each in driver._send("", "/state", "GET")["frameworks"])
+            driver.stop()
+
+    MesosSchedulerDriver(Asking(), dict(INFO), embedded.address).run()
+    assert names == [INFO["name"]]
 
 
 def test_calls_are_ignored_before_the_driver_is_connected_and_send_raises() -> None:
@@ -285,10 +318,20 @@ def test_a_driver_moves_to_another_master() -> None:
 
 @pytest.mark.parametrize(
     ("uri", "tried"),
-    [("h", "h:5050"), ("h,i:1", "h:5050,i:1"), ("zoo://h:1/mesos", "zk://h:1/mesos"), ("https://h/a", "https://h/a")],
+    [
+        ("h", "h:5050"),
+        ("h,i:1,http://j/a", "h:5050,i:1,http://j/a"),
+        ("h/a,i:1/b/", "http://h:5050/a,http://i:1/b/"),
+        ("zoo://h:1,i/mesos", "zk://h:1,i/mesos"),
+        ("zk://h,i/mesos", "zk://h,i/mesos"),
+        ("file:///a,b", "file:///a,b"),
+        ("https://h/a", "https://h/a"),
+        ("local", "local"),
+        ("", ""),
+    ],
 )
 def test_masters_as_pymesos_takes_them(uri: str, tried: str) -> None:
-    assert scheduler._master(uri) == tried
+    assert address(uri, 5050) == tried
 
 
 def test_methods_that_write_requests_are_not_used() -> None:
@@ -370,7 +413,7 @@ def test_time_may_be_skipped() -> None:
     [
         "_dicts",
         "_operator",
-        *(f"pymesos.{each}" for each in ("executor", "interface", "operator_v1", "scheduler", "utils")),
+        *(f"pymesos.{each}" for each in ("_requests", "executor", "interface", "operator_v1", "scheduler", "utils")),
     ],
 )
 def test_the_examples_do_what_they_show(name: str) -> None:

@@ -98,7 +98,8 @@ class LikeToil(BatchSystem, Scheduler):
 
     def frameworkMessage(self, driver: Any, executorId: Any, agentId: Any, message: str) -> None:
         told = ast.literal_eval(decode_data(message).decode())
-        self.told.put((executorId.value, bool(agentId.value), told["events"][:2], bool(told["address"])))
+        seen = bool(told["address"]), told["agent"].startswith("slave")
+        self.told.put((executorId.value, bool(agentId.value), told["events"][:2], *seen))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_a_batch_system_like_toil_s(master: str, states: str) -> None:
         ("registered", "1.11.0", True, True),
         ("TASK_RUNNING", "", [1.5], False),
         (end, "", [1.5], False),
-        ("like-toil", True, ["SUBSCRIBED", "LAUNCH"], True),
+        ("like-toil", True, ["SUBSCRIBED", "LAUNCH"], True, True),
     ]
     told: list[Any] = []
     driver.start()

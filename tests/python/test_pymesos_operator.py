@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from mesos.local import LocalCluster
 
-    from tests.apache_mesos import ApacheMesos
-
 
 class Told(OperatorMaster):
     """Puts each callback into a queue."""
@@ -65,11 +63,10 @@ def test_calls_that_ask_what_there_is(master: str) -> None:
     assert driver.getMetrics(10**9)["get_metrics"]["metrics"]
 
 
-@pytest.mark.apache
-def test_calls_of_a_real_agent(apache_mesos: ApacheMesos) -> None:
-    agents = MesosOperatorMasterDriver(apache_mesos.address).getAgents()["get_agents"]["agents"]
+def test_calls_of_an_agent(master: str) -> None:
+    agents = MesosOperatorMasterDriver(master).getAgents()["get_agents"]["agents"]
     path = agents[0]["pid"].split("@")[0]
-    agent = MesosOperatorAgentDriver(f"http://{apache_mesos.address}/{path}")
+    agent = MesosOperatorAgentDriver(f"http://{master}/{path}")
     assert agent.getHealth()["get_health"] == {"healthy": True}
     assert agent.getContainers()["type"] == "GET_CONTAINERS"
     assert agent.getState()["get_state"].keys() >= {"get_tasks"}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-RECORDED = Path(__file__).resolve().parent / "recorded.json"
+RECORDED = Path(__file__).resolve().parent / "recorded"
 Answer = dict[str, Any]
 
 
@@ -42,6 +42,7 @@ class Request:
     :param encode: changes the body
     :param again: whether the request is sent a second time on its connection, to see whether that is kept
     :param acknowledged: whether the agent acknowledges an update of the request
+    :param then: reads that show what the request changed, if anything
     :param deliberate: the difference that the embedded cluster has on purpose, from :mod:`tests.requests.deliberate`
     """
 
@@ -56,6 +57,7 @@ class Request:
     again: bool = False
     encode: Any = None
     acknowledged: bool = False
+    then: tuple[dict[str, Any], ...] = ()
     deliberate: Deliberate | None = None
 
     def expected(self, recorded: dict[str, Answer]) -> Answer:
@@ -69,30 +71,60 @@ class Request:
 
 def recorded() -> dict[str, dict[str, Answer]]:
     """The real master's answers, by API and by the names of requests."""
-    answers: dict[str, dict[str, Answer]] = json.loads(RECORDED.read_text())
-    return answers
+    return {path.stem: json.loads(path.read_text()) for path in sorted(RECORDED.glob("*.json"))}
 
 
 def differences(expected: Answer, answer: Answer) -> list[str]:
     """The parts in which an answer is not as expected, a line each."""
-    return [
-        f"{part}: expected {json.dumps(expected.get(part))}\n{'':{len(part)}}       but got {json.dumps(answer.get(part))}"
-        for part in sorted({*expected, *answer})
-        if expected.get(part) != answer.get(part)
-    ]
+    parts = sorted({*expected, *answer})
+    return [line for part in parts for line in unequal(part, expected.get(part, ABSENT), answer.get(part, ABSENT))]
+
+
+def unequal(path: str, expected: Any, found: Any) -> list[str]:
+    """What differs within a part: values, and the order of an object's members but for headers."""
+    if type(expected) is not type(found):
+        return [line(path, expected, found)]
+    if isinstance(expected, dict):
+        names = [*expected, *(name for name in found if name not in expected)]
+        lines = [
+            one
+            for name in names
+            for one in unequal(f"{path}.{name}", expected.get(name, ABSENT), found.get(name, ABSENT))
+        ]
+        if not lines and list(expected) != list(found) and path != "headers":
+            return [line(f"{path}, in its order", list(expected), list(found))]
+        return lines
+    if isinstance(expected, list) and len(expected) == len(found):
+        pairs = enumerate(zip(expected, found, strict=True))
+        return [one for at, (item, other) in pairs for one in unequal(f"{path}[{at}]", item, other)]
+    return [] if expected == found else [line(path, expected, found)]
+
+
+ABSENT = "(nothing)"
+
+
+def line(path: str, expected: Any, found: Any) -> str:
+    """How a difference is shown."""
+    return f"{path}: expected {json.dumps(expected)}\n{'':{len(path)}}       but got {json.dumps(found)}"
 
 
 def tables() -> dict[str, list[Request]]:
     """Every request, by API."""
-    from tests.requests import agent, executor, scheduler
+    from tests.requests import agent, endpoints, executor, operator, scheduler
     from tests.requests.deliberate import DELIBERATE
 
-    found = {"agent": agent.requests(), "executor": executor.requests(), "scheduler": scheduler.requests()}
+    found = {
+        "scheduler": scheduler.requests(),
+        "executor": executor.requests(),
+        "operator": operator.requests(),
+        "agent": agent.requests(),
+        "endpoints": endpoints.requests(),
+    }
     for api, requests in found.items():
         names = [request.name for request in requests]
         assert len(names) == len(set(names)), {name for name in names if names.count(name) > 1}
-        assert set(DELIBERATE[api]) <= set(names), set(DELIBERATE[api]) - set(names)
+        assert set(DELIBERATE.get(api, ())) <= set(names), set(DELIBERATE[api]) - set(names)
     return {
-        api: [replace(request, deliberate=DELIBERATE[api].get(request.name)) for request in requests]
+        api: [replace(request, deliberate=DELIBERATE.get(api, {}).get(request.name)) for request in requests]
         for api, requests in found.items()
     }

@@ -5,7 +5,7 @@ An entry has the parts of the answer that differ, as the embedded cluster gives 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.requests import Deliberate
 
@@ -32,7 +32,6 @@ SECURITY = (
     "The embedded cluster runs commands for whoever reaches its port: docs/embedded-cluster.md has what it refuses."
 )
 TRAILERS = "Mesos takes trailers, which HTTP has (RFC 9112, 7.1.2), for a broken body."
-OPERATOR = "The embedded cluster's agents have no operator API, on which this path lands."
 UNKNOWN_TASK = "Mesos' agent never acknowledges an update of a task that it does not know, so the executor sends it again and again."
 
 
@@ -49,23 +48,18 @@ def closes(**headers: str) -> Deliberate:
     return Deliberate(CLOSES, {"headers": {"Connection": "close", **headers}})
 
 
-def told(message: str) -> dict[str, Any]:
+def task_error(why: str, message: str, reason: str = "REASON_TASK_INVALID", times: int = 1) -> Deliberate:
     """A TASK_ERROR of the scene's task."""
     status = {
         "task_id": {"value": "task"},
-        "agent_id": {"value": "@agent"},
         "state": "TASK_ERROR",
-        "source": "SOURCE_MASTER",
         "message": message,
+        "source": "SOURCE_MASTER",
+        "reason": reason,
+        "agent_id": {"value": "@agent"},
         "timestamp": "@time",
     }
-    return {"type": "UPDATE", "update": {"status": status}}
-
-
-def task_error(why: str, message: str, reason: str = "REASON_TASK_INVALID", times: int = 1) -> Deliberate:
-    event = told(message)
-    event["update"]["status"]["reason"] = reason
-    return Deliberate(why, {**TAKEN, "told": [event] * times})
+    return Deliberate(why, {**TAKEN, "told": [{"type": "UPDATE", "update": {"status": status}}] * times})
 
 
 def duplicates(body: bool) -> Deliberate:
@@ -146,7 +140,6 @@ DELIBERATE: dict[str, dict[str, Deliberate]] = {
         ),
     },
     "executor": {
-        "MESSAGE with a path of another name": Deliberate(OPERATOR, refused(404, "404 Not Found.")),
         "MESSAGE with Connection: close": closes(),
         **{
             f"UPDATE of {task}": Deliberate(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import TYPE_CHECKING
 
 from tests.apache_mesos import ApacheMesos
-from tests.requests.agent_stage import AGENT_STAGES
-from tests.requests.stage import STAGES
+from tests.requests.agent_stage import AgentStage
+from tests.requests.scenes import EndpointStage, OperatorStage
+from tests.requests.stage import ExecutorStage, SchedulerStage, Stage
 
 if TYPE_CHECKING:
     from mesos.local import LocalCluster
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
     Answers = dict[str, dict[str, Answer]]
 
+STAGES: dict[str, type[Stage]] = {"scheduler": SchedulerStage, "executor": ExecutorStage, "agent": AgentStage}
+SCENES: dict[str, type[OperatorStage]] = {"operator": OperatorStage, "endpoints": EndpointStage}
+
 
 def play(cluster: ApacheMesos | LocalCluster, chosen: dict[str, list[Request]], timed: str = "") -> Answers:
     """The answers of a cluster that runs, by API and name. A real one that crashes of a request is started again.
@@ -24,23 +29,51 @@ def play(cluster: ApacheMesos | LocalCluster, chosen: dict[str, list[Request]], 
     :param timed: the name under which to print how long it took, if any
     """
     answers: Answers = {}
-    stages = {**STAGES, **AGENT_STAGES}
     for api, requests in chosen.items():
-        begun, stage, answers[api] = time.monotonic(), stages[api](cluster.address), {}
-        for request in requests:
-            try:
-                answers[api][request.name] = stage.play(request)
-            except (AssertionError, OSError, KeyError, ValueError) as error:
-                answers[api][request.name] = {"failed": repr(error)}
-                if isinstance(cluster, ApacheMesos) and not serves(cluster):
-                    answers[api][request.name] = {"status": "the master crashes"}
-                    cluster.kill()
-                    cluster.start()
-                    stage = stages[api](cluster.address)
+        begun = time.monotonic()
+        answers[api] = play_table(cluster, api, requests)
         if timed:
             lasted = time.monotonic() - begun
             print(f"{timed}: {len(requests)} requests to the {api} API in {lasted:.1f} s", file=sys.stderr)
     return answers
+
+
+def play_table(cluster: ApacheMesos | LocalCluster, api: str, requests: list[Request]) -> dict[str, Answer]:
+    """The answers to the requests of one table, by name."""
+    answers: dict[str, Answer] = {}
+    stage = stage_of(cluster, api)
+    for request in requests:
+        try:
+            answers[request.name] = stage.play(request)
+        except (AssertionError, OSError, KeyError, ValueError) as error:
+            answers[request.name] = {"failed": repr(error)}
+            if isinstance(cluster, ApacheMesos) and not serves(cluster):
+                answers[request.name] = {"status": "the master crashes"}
+                cluster.kill()
+                cluster.start()
+                stage = stage_of(cluster, api)
+    stage.close()
+    if api in SCENES:
+        renewed(cluster)
+    return answers
+
+
+def stage_of(cluster: ApacheMesos | LocalCluster, api: str) -> Stage:
+    """What plays the requests of a table on a cluster."""
+    if api in STAGES:
+        return STAGES[api](cluster.address)
+    return SCENES[api](cluster.address, lambda: renewed(cluster))
+
+
+def renewed(cluster: ApacheMesos | LocalCluster) -> str:
+    """Makes a cluster as it was at its start; its address."""
+    if isinstance(cluster, ApacheMesos):
+        cluster.kill()
+        shutil.rmtree(cluster.work_dir, ignore_errors=True)
+        cluster.start()
+    else:
+        cluster.reset()
+    return cluster.address
 
 
 def serves(cluster: ApacheMesos) -> bool:

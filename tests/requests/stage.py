@@ -9,6 +9,7 @@ import json
 import re
 import select
 import tempfile
+import time
 import urllib.request
 import uuid
 from pathlib import Path
@@ -27,6 +28,7 @@ SCHEDULER = "/api/v1/scheduler"
 HEADERS = (
     "Allow",
     "Connection",
+    "Content-Disposition",
     "Content-Encoding",
     "Content-Type",
     "Location",
@@ -58,9 +60,11 @@ class Framework:
 
     def wait(self, kind: str) -> dict[str, Any]:
         """The next event of this type."""
+        until = time.monotonic() + wire.SECONDS
         for event in self.events:
             if event["type"] == kind:
                 return event
+            assert time.monotonic() < until, f"not within {wire.SECONDS} s: {kind}"
         raise AssertionError(f"the stream ended before {kind}")
 
     def call(self, kind: str, **fields: Any) -> int | str:
@@ -81,6 +85,12 @@ class Framework:
         """The events that the master has sent."""
         self.call("RECONCILE", reconcile={"tasks": [{"task_id": {"value": FENCE}}]})
         return self.since(lambda event: event["type"] == "UPDATE" and status(event)["task_id"]["value"] == FENCE)
+
+    def acknowledge(self) -> None:
+        """Acknowledge the next update."""
+        update = status(self.wait("UPDATE"))
+        fields = {name: update[name] for name in ("agent_id", "task_id", "uuid")}
+        assert self.call("ACKNOWLEDGE", acknowledge=fields) == 202
 
     def leave(self) -> None:
         """Tear the framework down."""
@@ -124,6 +134,9 @@ class Stage:
             finally:
                 exchange.close()
         return self.normal(answer)
+
+    def close(self) -> None:
+        """Leave what is kept between requests."""
 
     def written(self, request: Request) -> bytes:
         """The bytes of a request."""
@@ -440,6 +453,3 @@ def is_fence(event: dict[str, Any]) -> bool:
 def scalar(name: str, value: float, **fields: Any) -> dict[str, Any]:
     """A scalar resource."""
     return {"name": name, "type": "SCALAR", "scalar": {"value": value}, **fields}
-
-
-STAGES: dict[str, type[Stage]] = {"scheduler": SchedulerStage, "executor": ExecutorStage}

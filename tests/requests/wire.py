@@ -5,19 +5,27 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf import json_format
-from mesos.v1.interface import agent_pb2, executor_pb2, scheduler_pb2
+from mesos.v1.interface import agent_pb2, executor_pb2, master_pb2, scheduler_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SECONDS = 20
-CALLS = {"agent": agent_pb2.Call, "scheduler": scheduler_pb2.Call, "executor": executor_pb2.Call}
-EVENTS = {"scheduler": scheduler_pb2.Event, "executor": executor_pb2.Event}
+CALLS = {
+    "scheduler": scheduler_pb2.Call,
+    "executor": executor_pb2.Call,
+    "operator": master_pb2.Call,
+    "agent": agent_pb2.Call,
+}
+EVENTS = {"scheduler": scheduler_pb2.Event, "executor": executor_pb2.Event, "operator": master_pb2.Event}
+RESPONSES = {"operator": master_pb2.Response, "agent": agent_pb2.Response}
+ODD = "@number "
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
 
 
@@ -25,6 +33,29 @@ def protobuf(api: str, call: dict[str, Any]) -> bytes:
     """A call as protobuf, also if required fields are missing."""
     written: bytes = json_format.ParseDict(call, CALLS[api]()).SerializePartialToString()
     return written
+
+
+def parsed(text: str) -> Any:
+    """What JSON says, or a text as it is.
+
+    How a number is written is kept if it is not as Python writes it, and a text that has blanks.
+    """
+    try:
+        value = loaded(text)
+    except ValueError:
+        return text
+    plain = re.sub(rf'"{ODD}([^"]*)"', r"\1", json.dumps(value, separators=(",", ":"), ensure_ascii=False))
+    return value if plain == text else {"odd": text}
+
+
+def loaded(text: str | bytes) -> Any:
+    """The same, whatever is between its parts."""
+    return json.loads(text, parse_float=_float)
+
+
+def _float(text: str) -> float | str:
+    value = float(text)
+    return value if repr(value) == text else f"{ODD}{text}"
 
 
 @dataclass
@@ -51,7 +82,7 @@ class Exchange:
             while line := self.response.readline():
                 data = self.response.read(int(line))
                 if in_json:
-                    yield json.loads(data)
+                    yield loaded(data)
                 else:
                     event = EVENTS[api].FromString(data)
                     yield json_format.MessageToDict(event, preserving_proto_field_name=True)

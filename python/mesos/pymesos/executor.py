@@ -30,7 +30,7 @@ class MesosExecutorDriver(Process):
     :param executor: receives the callbacks; see :class:`mesos.pymesos.Executor`
     :param use_addict: whether callbacks receive ``addict.Dict``, whose members are attributes too
     :param timeout: seconds; see :class:`mesos.pymesos.process.Process`
-    :param http_timeout: ignored, because calls do not wait for the agent's answer
+    :param http_timeout: seconds to wait for the answer to a request that is no call; calls do not wait
     :raises ImportError: addict is wanted, and not installed
     :raises KeyError: a variable that an agent sets is missing
     """
@@ -54,6 +54,7 @@ class MesosExecutorDriver(Process):
         core keeps them until they are acknowledged.
         """
         self._dict_cls = dict_class(use_addict)
+        self._request_timeout = http_timeout
 
     def _new_driver(self) -> DictExecutorDriver:
         return DictExecutorDriver(self)
@@ -104,14 +105,23 @@ class MesosExecutorDriver(Process):
 
     def _send(
         self, body: Any, path: str = _PATH, method: str = "POST", headers: Mapping[str, str] | None = None
-    ) -> dict[str, Any]:
+    ) -> Any:
         """Sends a call. Every call of the driver goes through here.
 
-        :param body: a v1 executor ``Call`` of type UPDATE or MESSAGE
-        :returns: an empty dict: the agent's answer to a call is empty
-        :raises RuntimeError: the driver does not run, or the call is not one that Mesos takes
+        Another path or method is a request to the agent, whose answer is waited for.
+
+        :param body: a v1 executor ``Call`` of type UPDATE or MESSAGE, for which the headers have no effect; of other
+            requests, see :class:`MesosOperatorDaemonDriver`
+        :returns: an empty dict for a call, because the agent's answer to it is empty, and the JSON of another answer
+        :raises RuntimeError: the driver does not run, the call is not one that Mesos takes, or the agent refused the
+            request
+        :raises MesosError: there is no answer to a request
         """
-        return self._post(body)
+        if (path, method) == (_PATH, "POST"):
+            return self._post(body)
+        if not self._can_send():
+            raise RuntimeError("Not connected yet")
+        return self._ask(self.master, body, path, method, headers)
 
     def sendStatusUpdate(self, status: Any) -> None:
         """Sends a task's status. It is kept, and sent again if necessary, until the agent acknowledges it.

@@ -7,41 +7,21 @@ import logging
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mesos import _operator
-from mesos.errors import MesosError
+from mesos.pymesos import _requests
+from mesos.pymesos._addresses import address
 from mesos.pymesos._operator_interface import OperatorAgentDriver, OperatorDaemonDriver, OperatorMasterDriver
+from mesos.pymesos._requests import OperatorRequestError as OperatorRequestError
 from mesos.pymesos.process import Process
 from mesos.pymesos.utils import DAY, dict_class
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from mesos.pymesos._operator_interface import OperatorMaster
 
 Message: TypeAlias = dict[str, Any]
 log = logging.getLogger("pymesos")
-_JSON = {"Message-Content-Type": "application/json", "Message-Accept": "application/json"}
 _RECORDIO = {"Accept": _operator.RECORDIO}
-
-
-class OperatorRequestError(MesosError, RuntimeError):
-    """A master or an agent refused a request.
-
-    >>> from mesos.local import LocalCluster
-    >>> from mesos.pymesos import MesosOperatorMasterDriver
-    >>> from mesos.pymesos.operator_v1 import OperatorRequestError
-    >>> with LocalCluster() as cluster:
-    ...     try:
-    ...         MesosOperatorMasterDriver(cluster.address).markAgentGone("nobody")
-    ...     except OperatorRequestError as error:
-    ...         print(error.status)
-    404
-    """
-
-    def __init__(self, status: int, body: bytes) -> None:
-        super().__init__(f"Failed to send request code={status}, message={body!r}")
-        self.status = status
-        """The HTTP status."""
-        self.body = body
 
 
 class MesosOperatorDaemonDriver(OperatorDaemonDriver):
@@ -49,7 +29,7 @@ class MesosOperatorDaemonDriver(OperatorDaemonDriver):
 
     Every call goes through ``_send``, which may be overridden, and returns the daemon's answer, a dict of its JSON.
 
-    :param daemon_uri: ``host:port``, or ``http(s)://host:port``; a path may follow
+    :param daemon_uri: ``host:port[/path]`` or ``http(s)://host[:port][/path]``
     :param principal: sent as HTTP Basic, with ``secret``
     :param authentication: see :mod:`mesos.auth`
     """
@@ -76,13 +56,13 @@ class MesosOperatorDaemonDriver(OperatorDaemonDriver):
         self._credential = None if principal is None or secret is None else (principal, secret)
         self._authentication = authentication
         self._operator: _operator.Operator | None = None
-        self._base = ""
 
     def _connect(self) -> _operator.Operator:
         if self._operator is None:
-            daemon, self._base = _address(self._daemon, self._port)
             self._operator = _operator.Operator(
-                daemon, credential=self._credential, authentication=self._authentication
+                address(self._daemon, self._port),
+                credential=self._credential,
+                authentication=self._authentication,
             )
         return self._operator
 
@@ -97,23 +77,7 @@ class MesosOperatorDaemonDriver(OperatorDaemonDriver):
         :raises UnreachableError: there is no connection, or it broke; a :class:`ConnectionError`
         :raises AnswerTimeoutError: there is no answer in time; a :class:`TimeoutError`
         """
-        named = dict(headers or {})
-        if _operator.RECORDIO in named.values():
-            named = {**_JSON, **named}
-        if isinstance(body, str):
-            if body:
-                named.setdefault("Content-Type", _operator.RECORDIO)
-            body = body.encode() or None
-        operator = self._connect()
-        answer = operator.request(body, self._base + path, method, named, idle=self._request_timeout)
-        if not 200 <= answer.status < 300:
-            raise OperatorRequestError(answer.status, answer.body)
-        if answer.headers.get("content-type") == _operator.RECORDIO:
-            return [json.loads(record) for record in _records(answer.body)]
-        try:
-            return json.loads(answer.body)
-        except ValueError:
-            return {}
+        return _requests.ask(self._connect(), body, path, method, headers, self._request_timeout)
 
     def _call(self, kind: str, **fields: Any) -> Message:
         """Sends a call with the field of its type, if it has any."""
@@ -198,7 +162,7 @@ class MesosOperatorMasterDriver(Process, MesosOperatorDaemonDriver, OperatorMast
         self._dict_cls = dict_class(use_addict)
 
     def _new_driver(self) -> Any:
-        master, _ = _address(self.master_uri, self._port)
+        master = address(self.master_uri, self._port)
         return _operator.Subscription(self, master, credential=self._credential, authentication=self._authentication)
 
     def change_master(self, new_master: str | None) -> None:
@@ -314,8 +278,8 @@ class MesosOperatorAgentDriver(MesosOperatorDaemonDriver, OperatorAgentDriver):
     Traceback (most recent call last):
     mesos.errors.UnreachableError: no connection to http://localhost:1: cannot connect: Connection refused ...
 
-    :param agent_uri: ``host``, whose port is 5051, ``host:port``, or ``http(s)://host:port``; a path may follow, for an
-        agent that shares its port with others: ``host:port/slave(1)``
+    :param agent_uri: ``host``, whose port is 5051, ``host:port[/path]`` or ``http(s)://host[:port][/path]``. An agent
+        that shares its port with others has a path: ``host:port/slave(1)``
     :param principal: sent as HTTP Basic, with ``secret``
     :param authentication: see :mod:`mesos.auth`
     """
@@ -362,12 +326,12 @@ class MesosOperatorAgentDriver(MesosOperatorDaemonDriver, OperatorAgentDriver):
         calls = [{"type": "ATTACH_CONTAINER_INPUT", "attach_container_input": each} for each in inputs]
         records = [json.dumps(call, sort_keys=True) for call in calls]
         stream = "".join(f"{len(record)}\n{record}" for record in records)
-        answer: Message = self._send(stream, headers=_RECORDIO.copy())
+        answer: Message = self._send(stream)
         return answer
 
     def attachContainerOutput(self, container_id: str) -> Any:
         body = {"type": "ATTACH_CONTAINER_OUTPUT", "attach_container_output": {"container_id": {"value": container_id}}}
-        return self._send(body, headers={**_RECORDIO, "Message-Accept": "application/json"})
+        return self._send(body, headers=_RECORDIO.copy())
 
     def removeNestedContainer(self, container_id: str, parent_id: str | None = None) -> Message:
         return self._call("REMOVE_NESTED_CONTAINER", container_id=_container(container_id, parent_id))
@@ -394,26 +358,3 @@ def _machines(machines: Iterable[Message]) -> list[Message]:
 def _container(container_id: str, parent_id: str | None) -> Message:
     parent = {} if parent_id is None else {"parent": {"value": parent_id}}
     return {"value": container_id, **parent}
-
-
-def _address(uri: Any, port: int) -> tuple[Any, str]:
-    """Returns the address that the core takes, and the path that comes before those of the API."""
-    if not isinstance(uri, str) or uri in ("", "local", "localquiet") or uri.startswith(("zk://", "file://")):
-        return uri, ""
-    if uri.startswith("zoo://"):
-        return uri.replace("zoo://", "zk://", 1), ""
-    scheme, separator, rest = uri.rpartition("://")
-    host, slash, path = rest.partition("/")
-    if ":" not in host and not separator:
-        host = f"{host}:{port}"
-    return f"{scheme}{separator}{host}", f"/{path}".rstrip("/") if slash else ""
-
-
-def _records(stream: bytes) -> Iterator[bytes]:
-    """Splits RecordIO; a last record that is cut off is left out."""
-    while stream:
-        length, newline, rest = stream.partition(b"\n")
-        if not newline or len(rest) < int(length):
-            return
-        yield rest[: int(length)]
-        stream = rest[int(length) :]

@@ -7,13 +7,13 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from mesos import _callbacks
+from mesos import _callbacks, _operator
 from mesos.errors import ArgumentValueError, DriverError, DriverTimeoutError, MesosWarning
-from mesos.pymesos import _main_thread
+from mesos.pymesos import _main_thread, _requests
 from mesos.pymesos.utils import DAY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from mesos._dicts import DictDriver, DictExecutorDriver
 
@@ -36,6 +36,9 @@ class Process:
         :class:`mesos.errors.DriverTimeoutError`
     """
 
+    _request_timeout: float = 10
+    """Seconds to wait for a connection, the answer to a request, and each further part of it."""
+
     def __init__(self, master: str | None = None, timeout: float = DAY) -> None:
         self._master = master
         self._timeout = timeout
@@ -46,6 +49,7 @@ class Process:
         self._deadline: threading.Timer | None = None
         self._raised: Exception | None = None
         self._joining: set[threading.Thread] = set()
+        self._asked: tuple[Any, _operator.Operator] | None = None
         _main_thread.prepare()
 
     def _new_driver(self) -> DictDriver | DictExecutorDriver:
@@ -151,6 +155,14 @@ class Process:
         except DriverError as error:
             raise RuntimeError(f"Not connected yet: {error}") from error
         return {}
+
+    def _ask(
+        self, daemon: Any, body: Any, path: str, method: str, headers: Mapping[str, str] | None, **options: Any
+    ) -> Any:
+        """Sends a request that is no call to the master or the agent, and returns the answer."""
+        if self._asked is None or self._asked[0] != daemon:
+            self._asked = daemon, _operator.Operator(daemon, **options)
+        return _requests.ask(self._asked[1], body, path, method, headers, self._request_timeout)
 
     def _can_send(self) -> bool:
         return self.connected

@@ -6,6 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mesos._dicts import DictDriver
+from mesos.pymesos._addresses import address
 from mesos.pymesos.process import Process
 from mesos.pymesos.utils import DAY, dict_class
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 Message: TypeAlias = "Mapping[str, Any]"
 _PATH = "/api/v1/scheduler"
+_PORT = 5050
 _GPU = "GPU_RESOURCES"
 _FAILOVER_TIMEOUT = 100
 """Seconds that the master waits for a framework that says nothing of it."""
@@ -99,7 +101,7 @@ class MesosSchedulerDriver(Process):
         return DictDriver(
             self,
             self.framework,
-            _master(self.master_uri),
+            address(self.master_uri, _PORT),
             credential=self._credential,
             authentication=self._authentication,
         )
@@ -146,14 +148,29 @@ class MesosSchedulerDriver(Process):
 
     def _send(
         self, body: Any, path: str = _PATH, method: str = "POST", headers: Mapping[str, str] | None = None
-    ) -> dict[str, Any]:
+    ) -> Any:
         """Sends a call. Every call of the driver goes through here.
 
-        :param body: a v1 scheduler ``Call``
-        :returns: an empty dict: the master's answer to a call is empty
-        :raises RuntimeError: the driver is not connected, or the call is not one that Mesos takes
+        Another path or method is a request to the master that the driver is connected with, whose answer is waited for,
+        as ``_send("", "/state", "GET")``.
+
+        :param body: a v1 scheduler ``Call``, for which the headers have no effect; of other requests, see
+            :class:`MesosOperatorDaemonDriver`
+        :returns: an empty dict for a call, because the master's answer to it is empty, and the JSON of another answer
+        :raises RuntimeError: the driver is not connected, the call is not one that Mesos takes, or the master refused
+            the request
+        :raises MesosError: there is no answer to a request
         """
-        return self._post(body)
+        if (path, method) == (_PATH, "POST"):
+            return self._post(body)
+        connection = self._driver.connection if isinstance(self._driver, DictDriver) else None
+        if connection is None or not self.connected:
+            raise RuntimeError("Not connected yet")
+        url, stream_id = connection
+        named = {"Mesos-Stream-Id": stream_id, **(headers or {})}
+        return self._ask(
+            url, body, path, method, named, credential=self._credential, authentication=self._authentication
+        )
 
     def _call(self, kind: str, field: dict[str, Any] | None = None) -> None:
         framework_id = self.framework_id
@@ -361,14 +378,3 @@ def _takes_one(callback: Callable[..., Any]) -> bool:
     except ValueError:
         return True
     return True
-
-
-def _master(uri: Any) -> Any:
-    """Returns the address that the core takes."""
-    if not isinstance(uri, str):
-        return uri
-    if uri.startswith("zoo://"):
-        return uri.replace("zoo://", "zk://", 1)
-    if uri in ("local", "localquiet"):
-        return uri
-    return ",".join(f"{each}:5050" if each and ":" not in each else each for each in uri.split(","))

@@ -51,7 +51,13 @@ pub fn of<'a>(agents: impl Iterator<Item = &'a Agent> + Clone, wall: f64) -> Met
     for (state, name) in OVER {
         set(name, tasks().filter(|task| task.state == state).count() as f64);
     }
-    for name in ["container_launch_errors", "invalid_framework_messages", "invalid_status_updates", "recovery_errors"] {
+    for name in [
+        "container_launch_errors",
+        "invalid_framework_messages",
+        "invalid_status_updates",
+        "recovery_errors",
+        "executors_preempted",
+    ] {
         set(&format!("slave/{name}"), 0.0);
     }
     metrics

@@ -165,7 +165,7 @@ impl Agent {
     /// Refuses ids of which no container is known.
     pub fn await_container(&mut self, id: &v1::ContainerId) -> Result<(), Refusal> {
         self.tidy();
-        let known = self.find(id).is_some() || self.nested.get(&name(id)).is_some();
+        let known = self.find(id).is_some() || self.nested.contains_key(&name(id));
         let why = || Refusal::new(404, format!("Container {} cannot be found", name(id)));
         if known { Ok(()) } else { Err(why()) }
     }

@@ -10,6 +10,7 @@ use crate::proto::v1::TaskState::{self, *};
 use crate::proto::v1::executor::{Call, call, event};
 use crate::proto::v1::executor_info::Type::{Custom, Default as Group};
 
+mod nested;
 mod refusals;
 mod streams;
 

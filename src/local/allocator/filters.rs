@@ -40,6 +40,11 @@ impl Filters {
         here.is_some_and(|filters| filters.iter().any(|f| f.until > now && f.resources.contains(resources)))
     }
 
+    /// How many there are in a role.
+    pub fn number(&self, role: &str) -> usize {
+        self.0.get(role).map_or(0, |of_role| of_role.values().map(Vec::len).sum())
+    }
+
     /// When the first of them ends.
     pub fn first_end(&self) -> Option<Instant> {
         self.0.values().flat_map(BTreeMap::values).flatten().map(|filter| filter.until).min()

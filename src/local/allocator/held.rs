@@ -1,6 +1,6 @@
 //! Who holds what, for those who look.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Allocator, Quantities};
 use crate::local::resources::Resources;
@@ -14,6 +14,11 @@ pub struct OfRole {
 }
 
 impl Allocator {
+    /// The roles in which a framework wants no offers.
+    pub fn suppressed(&self, framework_id: &str) -> BTreeSet<String> {
+        self.frameworks.get(framework_id).map(|framework| framework.suppressed.clone()).unwrap_or_default()
+    }
+
     /// What of an agent is offered to and used by each role.
     pub fn held_by_role(&self, agent_id: &str) -> BTreeMap<&str, OfRole> {
         let mut by_role: BTreeMap<&str, OfRole> = BTreeMap::new();

@@ -11,6 +11,7 @@ mod framework;
 mod held;
 mod ledger;
 mod maintenance;
+mod metrics;
 mod pattern;
 mod quantities;
 mod sorter;
@@ -93,6 +94,8 @@ pub struct Allocator {
     asked: Vec<(String, String)>,
     due: Option<Instant>,
     next_batch: Option<Instant>,
+    /// How often offers were shared out.
+    runs: u64,
     random: fastrand::Rng,
 }
 
@@ -160,6 +163,7 @@ impl Allocator {
             asked: Vec::new(),
             due: None,
             next_batch: None,
+            runs: 0,
             random: fastrand::Rng::with_seed(seed),
         }
     }
@@ -380,6 +384,7 @@ impl Allocator {
             return Vec::new();
         }
         self.due = None;
+        self.runs = self.runs.saturating_add(1);
         let candidates = std::mem::take(&mut self.candidates);
         let offers = self.share_out(now, &candidates);
         self.asked = self.ask_back(now, &candidates);

@@ -66,10 +66,9 @@ pub struct Usage {
     pub resident: u64,
 }
 
-impl std::ops::Add for Usage {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
+impl Usage {
+    /// What both use together.
+    pub fn and(self, other: Self) -> Self {
         let resident = self.resident.saturating_add(other.resident);
         Self { user: self.user + other.user, system: self.system + other.system, resident }
     }

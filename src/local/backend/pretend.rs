@@ -55,7 +55,7 @@ impl Backend for Pretend {
                 let seen = self.outcome.clone().map(|outcome| Event::Probed { container, subject, outcome });
                 self.events.extend(seen);
             }
-            Order::Write { .. } => {}
+            Order::Write { .. } | Order::Clear { .. } => {}
             Order::AddVolumes { volumes, .. } => self.volumes.extend(volumes),
             Order::Destroy { volumes } => self.volumes.retain(|known| !volumes.contains(known)),
         }

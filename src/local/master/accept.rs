@@ -193,6 +193,11 @@ impl Master {
             let place = (offer.agent_id.clone(), info.executor_id.value.clone());
             framework.executors.insert(place, ExecutorRecord { info, role: offer.role.clone(), resources });
         }
+        if group {
+            framework.tally.operation(operation::Type::LaunchGroup, 1);
+        } else {
+            framework.tally.operation(operation::Type::Launch, tasks.len());
+        }
         let mut sent = Vec::new();
         for (mut task, resources) in tasks {
             let again = remaining.take(&resources);

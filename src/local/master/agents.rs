@@ -326,6 +326,9 @@ impl Master {
         task.released = true;
         let most = self.config.max_completed_tasks_per_framework;
         if let Some(framework) = self.frameworks.get_mut(framework_id) {
+            if is_terminal(state) && !was_over {
+                framework.tally.ended(state);
+            }
             if unreachable {
                 framework.unreachable_tasks.insert(task.info.task_id.value.clone(), Arc::new(task));
                 while framework.unreachable_tasks.len() > MAX_UNREACHABLE_TASKS {

@@ -107,8 +107,11 @@ impl Master {
             heartbeat_interval_seconds: Some(HEARTBEAT_INTERVAL.as_secs_f64()),
             master_info: Some(self.master_info()),
         };
-        self.send_to(connection, Event { subscribed: Some(subscribed), ..Event::of(event::Type::Subscribed) });
-        self.send_to(connection, heartbeat());
+        if let Some(framework) = self.frameworks.get_mut(&id) {
+            framework.tally.subscribed();
+        }
+        self.send(&id, Event { subscribed: Some(subscribed), ..Event::of(event::Type::Subscribed) });
+        self.send(&id, heartbeat());
         let make = if is_new { operator::framework_added } else { operator::framework_updated };
         self.publish_framework(&id, make);
     }
@@ -144,6 +147,10 @@ impl Master {
     ) -> Result<(), Refusal> {
         self.check_stream(id, stream_id)?;
         self.counters.count_call(&request);
+        if let Some(framework) = self.frameworks.get_mut(id) {
+            framework.tally.call(&request);
+            framework.info.principal.iter().for_each(|principal| self.counters.add_principal(principal));
+        }
         match request {
             OfFramework::Teardown => self.remove_framework(now, id),
             OfFramework::Accept(accept) => self.accept(now, id, accept),
@@ -261,6 +268,8 @@ impl Master {
 
     /// Passes bytes to an executor; drops them if the executor does not exist.
     fn pass_message(&mut self, framework_id: &str, message: call::Message) {
+        let kind = if self.agents.contains_key(&message.agent_id.value) { "valid" } else { "invalid" };
+        self.counters.count(&format!("master/{kind}_framework_to_executor_messages"));
         let (framework_id, executor_id) = (framework_id.to_owned(), message.executor_id.value);
         let to_agent = ToAgent::Message { framework_id, executor_id, data: message.data };
         self.outputs.push_back(Output::Tell(message.agent_id.value, to_agent));

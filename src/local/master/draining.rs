@@ -23,8 +23,8 @@ impl Master {
         let max_grace_period = drain.max_grace_period.map(|period| v1::DurationInfo {
             nanoseconds: period.seconds.saturating_mul(1_000_000_000).saturating_add(period.nanos.into()),
         });
-        let config = v1::DrainConfig { max_grace_period, mark_gone: drain.mark_gone };
-        let mark_gone = config.mark_gone();
+        let mark_gone = drain.mark_gone.unwrap_or_default();
+        let config = v1::DrainConfig { max_grace_period, mark_gone: Some(mark_gone) };
         let info = Some(v1::DrainInfo { state: DrainState::Draining.into(), config });
         tracing::info!("Draining agent {agent_id}");
         if let Some(absent) = self.absent.admitted_mut(&agent_id) {

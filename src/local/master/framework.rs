@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::tally::Tally;
 use crate::local::messages::{ConnectionId, is_terminal};
 use crate::local::resources::{Format, Resources};
 use crate::proto::v1::framework_info::capability::Type as Capability;
@@ -42,6 +43,7 @@ pub struct Framework {
     pub unregistered_time: Option<f64>,
     /// Whether it is known from an agent alone, and has not subscribed to this master yet.
     pub recovered: bool,
+    pub tally: Tally,
 }
 
 /// An executor of the framework's own, as long as it lives.
@@ -136,6 +138,7 @@ impl Framework {
             reregistered_time: None,
             unregistered_time: None,
             recovered: false,
+            tally: Tally::default(),
         }
     }
 
@@ -240,6 +243,7 @@ impl Framework {
                     timestamp: Some(timestamp),
                     ..Default::default()
                 };
+                self.tally.ended(v1::TaskState::TaskKilled);
                 if Arc::make_mut(&mut task).update(&status, v1::TaskState::TaskKilled) {
                     said.push(status);
                 }

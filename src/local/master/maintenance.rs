@@ -50,7 +50,9 @@ impl Master {
         self.check_machines(machines, false, "is not in DRAINING mode and cannot be brought down")?;
         for machine in machines {
             tracing::info!("Machine {} is down", shown(machine));
-            self.down.push(machine.clone());
+            let scheduled = self.schedule.windows.iter().flat_map(|window| &window.machine_ids);
+            let scheduled = scheduled.into_iter().find(|id| is_same(id, machine));
+            self.down.push(scheduled.unwrap_or(machine).clone());
             let here = self.agents.iter().filter(|(_, agent)| self.is_of(machine, &agent.info.hostname));
             for agent_id in here.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
                 self.outputs.push_back(Output::Tell(agent_id.clone(), ToAgent::Shutdown));

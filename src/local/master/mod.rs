@@ -24,6 +24,7 @@ mod role_views;
 mod seen;
 mod shown;
 mod state;
+mod tally;
 mod tasks;
 mod validation;
 mod weights;
@@ -171,6 +172,7 @@ impl Master {
     pub fn add_agent(&mut self, now: Instant, info: v1::AgentInfo, total: Resources, path: String) {
         let id = info.id.clone().unwrap_or_default().value;
         self.counters.count("master/messages_register_slave");
+        self.counters.count("master/messages_update_slave");
         self.counters.count("master/slave_registrations");
         let registered_time = self.world.timestamp(now);
         self.allocator.add_agent(now, &id, info.clone(), total.clone());
@@ -224,6 +226,7 @@ impl Master {
             if let Some(connection) = framework.connection.as_mut().filter(|c| c.next_heartbeat <= now) {
                 connection.next_heartbeat = now + HEARTBEAT_INTERVAL;
                 heartbeats.push(connection.id);
+                framework.tally.event(&heartbeat());
             }
         }
         heartbeats.into_iter().for_each(|id| self.send_to(id, heartbeat()));
@@ -248,10 +251,15 @@ impl Master {
                 return self.executor_exited(now, &framework_id, executor_id, agent_id, status);
             }
             ToMaster::OperationStatus { framework_id, uuid, status } => {
+                self.counters.count("master/messages_operation_status_update");
+                self.counters.count("master/valid_operation_status_updates");
                 return self.operation_updated(&framework_id, &uuid, *status);
             }
             ToMaster::Message { framework_id, executor_id, agent_id, data } => {
                 self.counters.count("master/messages_executor_to_framework");
+                let connected = self.frameworks.get(&framework_id).is_some_and(|known| known.connection.is_some());
+                let kind = if connected { "valid" } else { "invalid" };
+                self.counters.count(&format!("master/{kind}_executor_to_framework_messages"));
                 let agent_id = v1::AgentId { value: agent_id };
                 let executor_id = v1::ExecutorId { value: executor_id };
                 let message = Some(event::Message { agent_id, executor_id, data });
@@ -276,7 +284,8 @@ impl Master {
                 self.subscribers.publish(&mut self.outputs, || operator::task_updated(&framework_id, &status, latest));
             }
             if is_terminal(task.state) && !was_over {
-                self.counters.count_end(task.state);
+                self.counters.count_end(&status);
+                framework.tally.ended(task.state);
             }
             if task.released && !released {
                 self.allocator.recover(&framework_id, &task.agent_id, &task.role, &task.resources, Was::Used);
@@ -346,6 +355,7 @@ impl Master {
             self.outputs.push_back(Output::Close(connection.id));
         }
         self.subscribers.publish(&mut self.outputs, || operator::framework_removed(&framework));
+        framework.tally.suppressed(self.allocator.suppressed(id));
         self.completed.push_back(framework);
         if self.completed.len() > self.config.max_completed_frameworks {
             self.completed.pop_front();
@@ -452,8 +462,10 @@ impl Master {
     }
 
     fn send(&mut self, framework_id: &str, event: Event) {
-        if let Some(connection) = self.frameworks.get(framework_id).and_then(|f| f.connection.as_ref()) {
+        let Some(framework) = self.frameworks.get_mut(framework_id) else { return };
+        if let Some(connection) = &framework.connection {
             let id = connection.id;
+            framework.tally.event(&event);
             self.send_to(id, event);
         }
     }

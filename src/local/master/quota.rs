@@ -91,7 +91,8 @@ impl Master {
         if role.contains('/') {
             return Err(refused(format!("Setting quota on nested role '{role}' is not supported yet")));
         }
-        let quota = Quota { guarantees: guarantees.clone(), limits: Limits::new(guarantee.scalars()) };
+        let amounts = request.guarantee.iter().filter_map(|resource| Some((&*resource.name, resource.scalar?.value)));
+        let quota = Quota { guarantees: guarantees.clone(), limits: Limits::new(amounts) };
         let committed = self.check_commitment(&[(role.to_owned(), quota.clone())]);
         committed.or_else(|why| if request.force() { Ok(()) } else { Err(why) }).map_err(|why| {
             let why = format!("Total quota guarantees {why}");

@@ -15,12 +15,30 @@ use crate::proto::v1::resource::{AllocationInfo, DiskInfo, ReservationInfo, Revo
 pub struct Kind {
     /// From the widest role to the narrowest.
     pub reservations: Vec<Reservation>,
-    /// A persistent volume, as its message.
-    pub volume: Option<Vec<u8>>,
+    pub volume: Option<Volume>,
     pub revocable: bool,
     /// Tasks of several frameworks may use it at a time.
     pub shared: bool,
 }
+
+/// A persistent volume. It is the same one wherever in a container it is, and whoever has made it (`operator==` of
+/// `DiskInfo` in `src/common/type_utils.cpp`).
+#[derive(Debug, Clone)]
+pub struct Volume(pub Box<DiskInfo>);
+
+impl Volume {
+    fn id(&self) -> Option<&str> {
+        self.0.persistence.as_ref().map(|persistence| persistence.id.as_str())
+    }
+}
+
+impl PartialEq for Volume {
+    fn eq(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl Eq for Volume {}
 
 /// For whom resources are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +82,7 @@ impl Kind {
         if reservations.iter().any(|r| r.role == UNRESERVED) {
             return Err(Invalid::new("Invalid reservation: role \"*\" cannot be reserved"));
         }
-        let volume = resource.disk.as_deref().map(Message::encode_to_vec);
+        let volume = resource.disk.clone().map(Volume);
         let (revocable, shared) = (resource.revocable.is_some(), resource.shared.is_some());
         Ok(Self { reservations, volume, revocable, shared })
     }
@@ -74,7 +92,7 @@ impl Kind {
     pub fn base(&self, format: &Format) -> v1::Resource {
         let allocated = |role: String| AllocationInfo { role: Some(role) };
         let base = v1::Resource {
-            disk: self.volume.as_deref().and_then(|volume| DiskInfo::decode(volume).ok()).map(Box::new),
+            disk: self.volume.clone().map(|volume| volume.0),
             revocable: self.revocable.then(RevocableInfo::default),
             shared: self.shared.then(SharedInfo::default),
             allocation_info: format.allocated_to.clone().map(allocated),
@@ -133,9 +151,9 @@ impl fmt::Display for Kind {
             let shown = self.reservations.iter().map(reservation).collect::<Vec<_>>();
             write!(f, "(reservations: [{}])", shown.join(","))?;
         }
-        if let Some(disk) = self.volume.as_deref().and_then(|volume| DiskInfo::decode(volume).ok()) {
-            let id = disk.persistence.map(|p| p.id).unwrap_or_default();
-            write!(f, "[{id}:{}]", disk.volume.map(|v| v.container_path).unwrap_or_default())?;
+        if let Some(volume) = &self.volume {
+            let path = volume.0.volume.as_ref().map_or("", |v| &v.container_path);
+            write!(f, "[{}:{path}]", volume.id().unwrap_or_default())?;
         }
         if self.revocable {
             f.write_str("{REV}")?;

@@ -8,8 +8,6 @@ mod kind;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use prost::Message;
-
 use self::amount::show_value;
 use self::kind::{Kind, Reservation};
 use super::refusal::Invalid;
@@ -238,7 +236,7 @@ impl Resources {
     /// The persistent volumes: the role, and what the volume is.
     pub fn volumes(&self) -> Vec<(String, DiskInfo)> {
         let volume = |kind: &Kind| {
-            let disk = DiskInfo::decode(kind.volume.as_deref()?).ok()?;
+            let disk = kind.volume.as_ref()?.0.as_ref().clone();
             Some((kind.reservations.last().map_or(UNRESERVED, |r| &r.role).to_owned(), disk))
         };
         self.kinds().filter_map(volume).collect()
@@ -256,9 +254,8 @@ impl Resources {
             return Err(Invalid::new("Invalid 'gpus' resource: The 'gpus' resource must be an unsigned integer"));
         }
         for kind in self.kinds() {
-            let disk = kind.volume.as_deref().map(DiskInfo::decode).and_then(Result::ok);
-            match disk {
-                Some(disk) if disk.persistence.is_none() => {
+            match &kind.volume {
+                Some(volume) if volume.0.persistence.is_none() => {
                     return Err(Invalid::new("Invalid DiskInfo: Non-persistent volume not supported"));
                 }
                 Some(_) if kind.reservations.is_empty() => {
@@ -341,6 +338,7 @@ impl fmt::Display for Resources {
 mod tests {
     use super::*;
     use crate::proto::v1::resource::ReservationInfo;
+    use crate::proto::v1::resource::disk_info::Persistence;
     use crate::proto::v1::resource::reservation_info::Type as ReservationType;
     use crate::proto::v1::value;
 
@@ -405,6 +403,23 @@ mod tests {
         freed.subtract(&part);
         freed.add(&part.without_reservation());
         assert_eq!(freed, parse("cpus:8;mem:1024"));
+    }
+
+    #[test]
+    fn a_volume_is_the_same_one_wherever_a_task_wants_it() {
+        let volume = |path: &str, principal: Option<&str>| {
+            let persistence = Persistence { id: "p".into(), principal: principal.map(Into::into) };
+            let mode = v1::volume::Mode::Rw.into();
+            let volume = v1::Volume { mode, container_path: path.into(), ..Default::default() };
+            let disk = DiskInfo { persistence: Some(persistence), volume: Some(volume), source: None };
+            Resources::from_proto(&[v1::Resource {
+                disk: Some(Box::new(disk)),
+                ..parse("disk:8").to_proto(&Format::default()).remove(0)
+            }])
+            .expect("valid")
+        };
+        assert_eq!(volume("a", Some("principal")), volume("b", None));
+        assert_eq!(volume("a", None).to_string(), "disk[p:a]:8");
     }
 
     #[test]

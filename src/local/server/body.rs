@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::agent_request::is_stream;
+use super::stream::RECORDIO;
 use crate::local::refusal::Refusal;
 
 /// The most bytes that a scheduler's or an executor's call has.
@@ -64,7 +64,11 @@ pub async fn whole(State(bodies): State<Bodies>, request: Request, next: Next) -
 
 /// The same, but a request whose body is a stream goes on at once.
 pub async fn whole_but_streams(bodies: State<Bodies>, request: Request, next: Next) -> Response {
-    if is_stream(request.headers()) { next.run(request).await } else { whole(bodies, request, next).await }
+    if request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == RECORDIO) {
+        next.run(request).await
+    } else {
+        whole(bodies, request, next).await
+    }
 }
 
 /// How many bytes a request says its body has.

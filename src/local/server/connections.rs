@@ -1,5 +1,6 @@
 //! Connections: how many there are, and how long each may wait for its peer. Knows nothing of what is asked.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::State;
-use axum::http::Request;
+use axum::http::{HeaderValue, Request, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
@@ -35,6 +36,9 @@ const HEAD: Duration = Duration::from_secs(10);
 const HEADERS_MAX: usize = 1000;
 /// A connection without a request is kept so long.
 const IDLE: Duration = Duration::from_secs(120);
+/// What nginx is told, which asks with HTTP/1.0 by default and would keep events until it has a few kilobytes of them. The
+/// real Mesos answers with chunks, which HTTP/1.0 does not have, and which nginx passes on at once.
+const UNBUFFERED: &str = "x-accel-buffering";
 /// After an accept(2) that fails, which is for want of file descriptors.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -167,9 +171,13 @@ async fn attend(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, pe
         connection.set(|_| true, Phase::Exchange);
         request.extensions_mut().insert(connection.clone());
         request.extensions_mut().insert(peer);
+        let is_old = request.version() == Version::HTTP_10;
         async move {
-            let response = routes.call(request.map(Body::new)).await;
-            response.map(|response| response.map(|body| Answer { body, connection }))
+            let mut response = routes.call(request.map(Body::new)).await?;
+            if is_old && response.size_hint().exact().is_none() {
+                response.headers_mut().insert(UNBUFFERED, HeaderValue::from_static("no"));
+            }
+            Ok::<_, Infallible>(response.map(|body| Answer { body, connection }))
         }
     };
     let io = TokioIo::new(Noted { socket, connection: connection.clone() });

@@ -64,6 +64,9 @@ fn split(name: &str) -> (String, Vec<(&'static str, &str)>) {
         labels.extend(role.map(|role| ("role", role)));
         return (format!("master/frameworks{rest}"), labels);
     }
+    if let Some((principal, what)) = name.strip_prefix("frameworks/").and_then(|rest| rest.rsplit_once('/')) {
+        return (format!("frameworks/{what}"), vec![("principal", principal)]);
+    }
     let ends = ["/active", "/resources/", "/shares/"];
     let found = ends.iter().map(|end| without_role(name, "/roles/", end)).find(|(_, role)| role.is_some());
     let (name, role) = found.unwrap_or((name.to_owned(), None));
@@ -102,6 +105,7 @@ mod tests {
             ("master/frameworks/b/ID-0001/roles/r/s/suppressed", 0.0),
             ("allocator/mesos/quota/roles/r/s/resources/cpus/consumed", 3.0),
             ("allocator/mesos/offer_filters/roles/*/active", 4.0),
+            ("frameworks/p/messages_received", 5.0),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
@@ -110,6 +114,8 @@ mod tests {
 mesos_allocator_mesos_offer_filters_roles_active{role="*"} 4
 # TYPE mesos_allocator_mesos_quota_roles_resources_cpus_consumed gauge
 mesos_allocator_mesos_quota_roles_resources_cpus_consumed{role="r/s"} 3
+# TYPE mesos_frameworks_messages_received counter
+mesos_frameworks_messages_received{principal="p"} 5
 # TYPE mesos_master_cpus_total gauge
 mesos_master_cpus_total 2.5
 # TYPE mesos_master_frameworks_calls_accept counter

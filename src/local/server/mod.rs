@@ -1,8 +1,6 @@
 //! The embedded cluster over HTTP: the APIs of schedulers and executors, what tools read, the sandboxes, and the web page.
 
 mod agent;
-mod agent_containers;
-mod agent_request;
 mod answer;
 mod body;
 mod classic;

@@ -42,6 +42,9 @@ pub fn not_found() -> Refusal {
     Refusal::new(404, "404 Not Found.")
 }
 
+/// The type of a body that is a stream of records.
+pub const RECORDIO: &str = "application/recordio";
+
 /// How bodies are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {

@@ -64,6 +64,9 @@ impl Master {
                 for Conversion { before, after } in &conversions {
                     self.allocator.convert_offered(framework_id, &offer.agent_id, &offer.role, before, after);
                 }
+                if let Some(framework) = self.frameworks.get_mut(framework_id) {
+                    framework.tally.operation(operation.r#type(), 1);
+                }
                 self.apply(&offer.agent_id, operation.r#type(), &conversions);
                 self.record(framework_id, &offer.agent_id, operation);
             }
@@ -126,6 +129,7 @@ impl Master {
     /// Changes what the agent has.
     fn apply(&mut self, agent_id: &str, kind: Type, conversions: &[Conversion]) {
         let Some(agent) = self.agents.get_mut(agent_id) else { return };
+        self.counters.count_operation(kind);
         for Conversion { before, after } in conversions {
             agent.total.subtract(before);
             agent.total.add(after);

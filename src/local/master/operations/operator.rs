@@ -60,7 +60,8 @@ impl Master {
         let used = self.used(agent_id);
         let place = Place { total: &agent.total, used: &used };
         let conversions = validation::conversions(&operation, &Origin::Operator, &place).map_err(|why| {
-            let place = if kind == Type::Unreserve { String::new() } else { format!(" on agent {shown}") };
+            let silent = matches!(kind, Type::Unreserve | Type::Destroy);
+            let place = if silent { String::new() } else { format!(" on agent {shown}") };
             Refusal::new(400, format!("Invalid {} operation{place}: {why}", kind.as_str_name()))
         })?;
         self.make_room(now, agent_id, &conversions);

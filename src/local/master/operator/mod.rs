@@ -132,7 +132,7 @@ impl Master {
             call::Type::UpdateQuota => self.update_quota(&call.update_quota.unwrap_or_default()),
             call::Type::SetQuota => self.set_quota(&call.set_quota.unwrap_or_default().quota_request),
             call::Type::RemoveQuota => self.remove_quota(&call.remove_quota.unwrap_or_default().role),
-            _ => Err(Refusal::new(501, "")),
+            _ => Err(Refusal::new(501, "501 Not Implemented.")),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Which calls of operators are refused before they are looked at, in Mesos' words. Follows `call::validate` in the
 //! namespace `master` of `src/master/validation.cpp`.
 
+use crate::local::master::resource_rules;
 use crate::local::refusal::{Invalid, Refusal};
-use crate::local::resources::Resources;
 use crate::proto::v1::master::Call;
 use crate::proto::v1::master::call::Type;
 
@@ -27,11 +27,11 @@ fn check(call: &Call) -> Result<(), Invalid> {
         Type::ReadFile if call.read_file.is_none() => absent("read_file"),
         Type::UpdateWeights if call.update_weights.is_none() => absent("update_weights"),
         Type::ReserveResources => match &call.reserve_resources {
-            Some(reserve) => Resources::from_proto(&reserve.resources).map(drop),
+            Some(reserve) => resource_rules::structure(&reserve.resources),
             None => absent("reserve_resources"),
         },
         Type::UnreserveResources => match &call.unreserve_resources {
-            Some(unreserve) => Resources::from_proto(&unreserve.resources).map(drop),
+            Some(unreserve) => resource_rules::structure(&unreserve.resources),
             None => absent("unreserve_resources"),
         },
         Type::CreateVolumes if call.create_volumes.is_none() => absent("create_volumes"),

@@ -9,7 +9,7 @@ use crate::local::backend::Usage;
 /// What all that descend from a process use together; `None` if nothing does.
 pub fn below(ancestor: Pid) -> Option<Usage> {
     let descendants = Box::new(Descendants::of(ancestor.as_raw()));
-    descendants.ids().iter().filter_map(|id| of(*id)).reduce(|one, other| one + other)
+    descendants.ids().iter().filter_map(|id| of(*id)).reduce(Usage::and)
 }
 
 fn of(process: i32) -> Option<Usage> {

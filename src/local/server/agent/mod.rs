@@ -1,6 +1,10 @@
 //! An agent's operator API, `/slave(N)/api/v1`, and what tools read of its containers. Follows `Http::api`, `containers`
 //! and `statistics` in `src/slave/http.cpp`.
 
+mod access;
+mod containers;
+mod request;
+
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
@@ -9,14 +13,14 @@ use axum::response::{IntoResponse, Response};
 use prost::Message;
 use serde_json::Value;
 
+use self::access::{Answer, stopping, with};
+use self::containers::{attach_input, launch, session, wait};
+use self::request::{Accepted, Given, accept_types, content_types, first_record, parse};
 use super::Context;
-use super::agent_containers::{attach_input, launch, session, wait};
-use super::agent_request::{Accepted, Given, accept_types, content_types, first_record, parse};
 use super::answer::{self, Arguments};
 use super::files;
 use super::operator::in_json;
 use super::stream::{Format, not_allowed, not_found};
-use crate::local::agent::Agent;
 use crate::local::agent::operator::{Listed, Shown, of, statistics, validate};
 use crate::local::backend::{Meter, Usage};
 use crate::local::host;
@@ -27,9 +31,6 @@ use crate::proto::v1::agent::{self, Call, response};
 use crate::wire::json;
 
 const RESPONSE: &str = "mesos.v1.agent.Response";
-
-/// What a call comes to: a response, or nothing to say.
-pub(super) type Answer = Result<Option<agent::Response>, Refusal>;
 
 /// `/slave(N)/api/v1`: one call, in JSON or protobuf.
 pub async fn handle(
@@ -98,7 +99,7 @@ async fn answer(context: &Context, path: String, call: Call) -> Answer {
         Type::GetMetrics => metrics(context).await.map(Some),
         Type::GetLoggingLevel | Type::SetLoggingLevel => logging(context, call).await,
         Type::ListFiles | Type::ReadFile => file(context, call).await.map(Some),
-        Type::GetContainers => containers(context, path, call.get_containers.unwrap_or_default()).await.map(Some),
+        Type::GetContainers => list_containers(context, path, call.get_containers.unwrap_or_default()).await.map(Some),
         Type::LaunchNestedContainer | Type::LaunchContainer => launch(context, path, call).await.map(|()| None),
         Type::LaunchNestedContainerSession => session(context, path, call).await.map(|()| None),
         Type::WaitNestedContainer | Type::WaitContainer => wait(context, path, call).await.map(Some),
@@ -125,16 +126,6 @@ async fn answer(context: &Context, path: String, call: Call) -> Answer {
     }
 }
 
-/// Does something with the agent at a path, on the cluster's thread.
-pub(super) async fn with<T: Send + 'static>(
-    context: &Context,
-    path: String,
-    act: impl FnOnce(&mut Agent, std::time::Instant) -> T + Send + 'static,
-) -> Result<T, Refusal> {
-    let asked = context.cluster.ask(move |machine, now| machine.agent_at(&path).map(|agent| act(agent, now)));
-    asked.await.ok_or_else(stopping)?.ok_or_else(not_found)
-}
-
 async fn not_here(context: &Context, path: &str) -> Option<Refusal> {
     let path = path.to_owned();
     let here = context.cluster.ask(move |machine, _| machine.agents.at(&path).is_some()).await;
@@ -143,10 +134,6 @@ async fn not_here(context: &Context, path: &str) -> Option<Refusal> {
         Some(false) => Some(not_found()),
         None => Some(stopping()),
     }
-}
-
-pub(super) fn stopping() -> Refusal {
-    Refusal::new(503, "The cluster is stopping")
 }
 
 fn written(format: Format, response: &agent::Response) -> Response {
@@ -193,7 +180,11 @@ async fn file(context: &Context, call: Call) -> Result<agent::Response, Refusal>
 }
 
 /// GET_CONTAINERS.
-async fn containers(context: &Context, path: String, wanted: call::GetContainers) -> Result<agent::Response, Refusal> {
+async fn list_containers(
+    context: &Context,
+    path: String,
+    wanted: call::GetContainers,
+) -> Result<agent::Response, Refusal> {
     let shown = Shown { nested: wanted.show_nested(), standalone: wanted.show_standalone() };
     let measured = measured(context, path, shown).await?;
     let containers: Vec<_> = measured.into_iter().map(|(listed, statistics)| listed.message(statistics)).collect();
@@ -220,7 +211,7 @@ async fn measured(
     });
     let (time, listed) = asked.await.ok_or_else(stopping)?.ok_or_else(not_found)?;
     let measure = move || {
-        let used = |meters: Vec<Meter>| meters.into_iter().filter_map(|meter| meter()).reduce(|one, other| one + other);
+        let used = |meters: Vec<Meter>| meters.into_iter().filter_map(|meter| meter()).reduce(Usage::and);
         let statistics = |(meters, listed): (Vec<Meter>, Listed)| {
             let usage: Option<Usage> = used(meters);
             let statistics = statistics(&listed, usage, time);

@@ -5,13 +5,12 @@ use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use http_body_util::BodyExt;
 
-use super::stream::{Format, accepts};
 use crate::local::refusal::Refusal;
+use crate::local::server::stream::{Format, RECORDIO, accepts};
 use crate::proto::v1::agent::Call;
 use crate::wire::{json, recordio};
 
 const CALL: &str = "mesos.v1.agent.Call";
-const RECORDIO: &str = "application/recordio";
 const MESSAGE_ACCEPT: &str = "message-accept";
 const MESSAGE_CONTENT_TYPE: &str = "message-content-type";
 /// The most bytes of the record that says what a stream is for.
@@ -29,11 +28,6 @@ pub enum Given {
 pub enum Accepted {
     Whole(Format),
     Stream,
-}
-
-/// Whether the body of a request is a stream, which is not waited for.
-pub fn is_stream(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == RECORDIO)
 }
 
 /// What a request says of its body.
