@@ -120,7 +120,7 @@ def test_what_is_only_read_answers_any_method(master: str, method: str) -> None:
         ("/machine/up", "[{}]", "Both 'hostname' and 'ip' for a machine are empty"),
         ("/machine/up", '[{"hostname":5}]', "Not expecting a JSON number for field 'hostname'"),
         ("/machine/up", '[{"ip":"x"}]', "Failed to parse IPv4: x"),
-        ("/machine/up", '[{"hostname":"a"}]', "Machine '{\"hostname\":\"a\"}' is not part of a maintenance schedule"),
+        ("/machine/up", '[{"hostname":"a"}]', 'Machine \'{"hostname":"a"}\' is not part of a maintenance schedule'),
         ("/maintenance/schedule", "[]", "Unexpected JSON type parsed"),
     ],
 )
@@ -157,7 +157,7 @@ def test_a_machine_goes_down_and_up_again(master: str) -> None:
     assert said(master, "/maintenance/schedule", "POST", json.dumps({"windows": [window]}), **JSON) == (200, "")
     try:
         assert scene.get(master, "/maintenance/status") == {"draining_machines": [{"id": machine}]}
-        shown = "Machine '{\"hostname\":\"elsewhere-9\"}'"
+        shown = 'Machine \'{"hostname":"elsewhere-9"}\''
         words = f"{shown} is not in DOWN mode and cannot be brought up"
         assert said(master, "/machine/up", "POST", lower, **JSON) == (400, words)
         assert said(master, "/machine/down", "POST", lower, **JSON) == (200, "")
@@ -174,7 +174,13 @@ def test_a_machine_goes_down_and_up_again(master: str) -> None:
 
 def test_reservations_and_volumes_are_made_and_unmade(master: str) -> None:
     agent = scene.get(master, "/slaves")["slaves"][0]["id"]
-    disk = {"name": "disk", "type": "SCALAR", "scalar": {"value": 10}, "role": "forms", "reservation": {"principal": "p"}}
+    disk = {
+        "name": "disk",
+        "type": "SCALAR",
+        "scalar": {"value": 10},
+        "role": "forms",
+        "reservation": {"principal": "p"},
+    }
     made = {"persistence": {"id": "forms", "principal": "p"}, "volume": {"container_path": "v", "mode": "RW"}}
     volume = {**disk, "disk": made}
 
@@ -235,8 +241,22 @@ def test_scripts_are_for_pages_of_this_cluster(alone: str, headers: dict[str, st
 
 @pytest.mark.parametrize(
     "path",
-    ["/state", "/slaves", "/tasks", "/roles", "/quota", "/maintenance/status", "/flags", "/version", "/metrics/snapshot"]
-    + ["/system/stats.json", "/files/debug", "/slave(1)/state", "/slave(1)/flags", "/slave(1)/monitor/statistics"],
+    [
+        "/state",
+        "/slaves",
+        "/tasks",
+        "/roles",
+        "/quota",
+        "/maintenance/status",
+        "/flags",
+        "/version",
+        "/metrics/snapshot",
+        "/system/stats.json",
+        "/files/debug",
+        "/slave(1)/state",
+        "/slave(1)/flags",
+        "/slave(1)/monitor/statistics",
+    ],
 )
 def test_scripts_are_calls_with_what_is_answered_otherwise(alone: str, path: str) -> None:
     headers = {"Sec-Fetch-Site": "same-origin"}
