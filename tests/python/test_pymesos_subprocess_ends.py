@@ -253,6 +253,25 @@ def test_a_framework_that_is_removed_ends_its_children_and_another_one_is_starte
     assert scheduler.running() is not framework
 
 
+def children_of(pid: int) -> list[str]:
+    """The ids of the processes that a process has started and not reaped."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if int(path.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(path.parent.name)
+    return found
+
+
+def test_neither_zombies_nor_threads_are_left(embedded: LocalCluster) -> None:
+    CONFIG["master"] = embedded.address
+    executors = {int(check_output("echo $PPID", shell=True)) for _ in range(5)}
+    assert all(map(alive, executors))
+    assert [pid for executor in executors for pid in children_of(executor)] == []
+    scheduler._stop()
+    wait_until(lambda: not any("pymesos" in each.name for each in threading.enumerate()), "the threads end")
+
+
 def test_another_master_has_a_framework_of_its_own(embedded: LocalCluster) -> None:
     CONFIG["master"] = embedded.address
     with Popen(["cat"], stdin=PIPE, stdout=PIPE) as child, LocalCluster() as other:
