@@ -265,9 +265,14 @@ def children_of(pid: int) -> list[str]:
 
 def test_neither_zombies_nor_threads_are_left(embedded: LocalCluster) -> None:
     CONFIG["master"] = embedded.address
-    executors = {int(check_output("echo $PPID", shell=True)) for _ in range(5)}
-    assert all(map(alive, executors))
-    assert [pid for executor in executors for pid in children_of(executor)] == []
+    with Popen("echo $PPID; exec sleep 100", shell=True, stdout=PIPE) as child:
+        assert child.stdout is not None
+        executor = int(child.stdout.readline())
+        assert len(children_of(executor)) == 1
+        child.kill()
+        assert child.wait(WAIT_SECONDS) == -9
+    assert alive(executor)
+    assert children_of(executor) == []
     scheduler._stop()
     wait_until(lambda: not any("pymesos" in each.name for each in threading.enumerate()), "the threads end")
 
