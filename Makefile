@@ -13,7 +13,7 @@ WORKERS ?= 2
 LIBC ?= gnu
 PLATFORM := $(if $(filter musl,$(LIBC)),musllinux_1_2,manylinux2014)
 
-.PHONY: hello test test-quick lint wheels docs conformance allocation requests pymesos bench stubs notebooks licenses clean
+.PHONY: hello test test-quick lint wheels docs conformance allocation requests pymesos bench stubs notebooks screenshots licenses clean
 
 hello: $(VENV)/.installed
 	$(BIN)/remesos run $(FOR) examples/hello_world.py
@@ -76,6 +76,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benches/short_tasks.py
 	$(BIN)/python benches/simulated.py
 	$(BIN)/python benches/pool.py
+	$(BIN)/python benches/page.py
 	$(BIN)/python benches/first_offer.py
 	$(BIN)/python benches/dicts.py $(if $(PYMESOS),--pymesos $(PYMESOS))
 	cargo bench --quiet --no-default-features --bench allocation
@@ -88,6 +89,10 @@ stubs: $(VENV)/.developed
 # Runs the notebooks in examples/ and saves what they show.
 notebooks: $(VENV)/.developed
 	$(BIN)/python tools/notebooks.py
+
+# Takes the pictures of the web page in docs/.
+screenshots: $(VENV)/.developed
+	REMESOS_SCREENSHOTS=docs $(BIN)/python -m pytest --quiet tests/python/test_browser_use.py -k screenshots
 
 licenses: $(VENV)/.made
 	$(BIN)/python tools/third_party_licenses.py

@@ -1,7 +1,7 @@
 """When imported, warns about other distributions with the same modules. Reads the directories of ``sys.path``.
 
-Apache's own packages, of which mesos.cli is one, install files into the same directories: the package installed last has
-overwritten the files of the other, and ``pip uninstall`` of either removes files of both.
+Apache's own packages, of which mesos.cli is one, install files into the same directories: the package installed last
+has overwritten the files of the other, and ``pip uninstall`` of either removes files of both.
 """
 
 from __future__ import annotations

@@ -62,7 +62,6 @@ VARYING = {
     "load_15min",
     "load_1min",
     "load_5min",
-    "mem_free_bytes",
     "messages_register_framework",
     "uptime_secs",
     # How often resources are offered before all of them are is left to chance.

@@ -33,6 +33,8 @@ SLOW = {
     "test_access",
     "test_bounds",
     "test_browser",
+    "test_browser_page",
+    "test_browser_use",
     "test_call_connection",
     "test_cli_surroundings",
     "test_conflicts",

@@ -239,7 +239,7 @@ def test_a_name_that_is_pointed_at_the_cluster_shows_nothing(context: BrowserCon
 
 def shows(page: Page) -> None:
     """Wait until the web page shows what the cluster has."""
-    page.get_by_role("status").get_by_text(re.compile(r"^Mesos .* API, 1 agent")).wait_for(timeout=20_000)
+    page.get_by_role("status").get_by_text(re.compile(r"^Mesos .* API, 1 agent, live$")).wait_for(timeout=20_000)
 
 
 @pytest.mark.parametrize("host", ["localhost", "evil.example"])

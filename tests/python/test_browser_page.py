@@ -6,6 +6,7 @@ import json
 import re
 import urllib.request
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from mesos.interface import mesos_pb2
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import BrowserContext, Locator, Page
+
+    from tests.apache_mesos import ApacheMesos
 
 __all__ = ["browser", "context"]
 
@@ -297,31 +300,100 @@ def test_times_are_the_cluster_s(context: BrowserContext) -> None:
         registered.get_by_text(re.compile(r"^60 min ago$")).wait_for(timeout=SECONDS)
 
 
-def test_a_proxy_that_holds_events_back_is_noticed(context: BrowserContext, world: World, tmp_path: Path) -> None:
+def test_the_page_is_live_below_a_path_of_nginx(context: BrowserContext, world: World, tmp_path: Path) -> None:
     if reason := Nginx.missing():
         absent(reason)
     page = context.new_page()
     failed: list[str] = []
     context.on("response", lambda answer: failed.append(answer.url) if answer.status >= 400 else None)
-    with Nginx(tmp_path / "nginx", world.cluster.address, prefix="/a/prefix") as proxy:
-        page.goto(f"{proxy.url}/")
-        live(page)
-        page.get_by_role("link", name="writes").click()
-        sees(page.locator("pre"), "line 3000 of the output")
+    # As nginx is by default.
+    held = f"location /held/ {{ proxy_pass http://{world.cluster.address}/; }}"
+    with Nginx(tmp_path / "nginx", world.cluster.address, held, prefix="/a/prefix") as proxy:
+        for number, prefix in enumerate(("/a/prefix/", "/held/")):
+            page.goto(f"http://{proxy.address}{prefix}")
+            live(page)
+            world.launch(f"proxied-{number}", "echo to stdout; exec sleep 300")
+            page.get_by_role("link", name=f"proxied-{number}").click()
+            sees(page.locator("pre"), "to stdout")
     assert failed == []
 
 
-def test_the_browser_reads_the_state_where_there_are_no_events(context: BrowserContext, world: World) -> None:
-    page = context.new_page()
-    page.route(
-        "**/api/v1",
-        lambda route: route.fulfill(status=501) if "SUBSCRIBE" in str(route.request.post_data) else route.continue_(),
-    )
-    page.goto(world.cluster.url)
+def polling(page: Page) -> None:
     sees(page.get_by_role("status"), "read every few seconds")
+
+
+def test_the_page_reads_the_state_where_there_are_no_events(context: BrowserContext, world: World) -> None:
+    page = context.new_page()
+    page.route("**/webui/events", lambda route: route.fulfill(status=501))
+    page.goto(world.cluster.url)
+    polling(page)
     world.launch("polled")
     sees(page, "polled")
     for place in places(world):
         page.goto(f"{world.cluster.url}/{place}")
-        sees(page.get_by_role("status"), "read every few seconds")
+        polling(page)
+    tab(page, "Tasks")
     row(page, "writes").wait_for(timeout=SECONDS)
+
+
+def test_the_page_reads_the_state_if_events_are_held_back(context: BrowserContext, world: World) -> None:
+    page = context.new_page()
+    page.clock.install()
+    page.route("**/webui/events", lambda route: None)
+    with page.expect_request("**/webui/events"):
+        page.goto(world.cluster.url)
+    page.wait_for_timeout(200)
+    page.clock.fast_forward(20_000)
+    polling(page)
+    row(page, "writes").wait_for(timeout=SECONDS)
+
+
+def test_a_cluster_that_wants_its_token_says_so(context: BrowserContext, world: World) -> None:
+    page = shown(context.new_page(), world.cluster)
+    page.route("**/version", lambda route: route.fulfill(status=401))
+    page.route("**/webui/events", lambda route: route.fulfill(status=401))
+    page.reload()
+    sees(page.get_by_role("status"), "open the link with the token that it printed")
+
+
+def test_the_page_follows_the_events_of_the_real_master(
+    context: BrowserContext, world: World, apache_mesos: ApacheMesos
+) -> None:
+    page = context.new_page()
+    # The page comes from the embedded cluster, and all that it reads from the real one.
+    page.route(
+        lambda url: re.search(r":\d+/(webui/.*)?$", url) is not None,
+        lambda route: route.fulfill(response=page.request.get(world.cluster.url + urlsplit(route.request.url).path)),
+    )
+    subscribe = {"Content-Type": "application/json", "Accept": "application/json"}
+    page.route(
+        "**/webui/events",
+        lambda route: route.continue_(
+            url=f"http://{apache_mesos.address}/api/v1",
+            method="POST",
+            headers=subscribe,
+            post_data='{"type":"SUBSCRIBE"}',
+        ),
+    )
+    page.goto(f"http://{apache_mesos.address}/")
+    live(page)
+    recorder = Recorder()
+    info = mesos_pb2.FrameworkInfo(user="", name="of the page", role="dev", principal="ann")
+    with running(apache_mesos.address, recorder, info) as driver:
+        offer = recorder.offer()
+        runs, fails = task(offer, "sleep 300"), task(offer, "exit 3")
+        fails.resources[0].scalar.value = runs.resources[0].scalar.value = 0.1
+        driver.launchTasks(offer.id, [runs, fails])
+        sees(row(page, runs.task_id.value), "TASK_RUNNING", "dev", "of the page")
+        sees(row(page, fails.task_id.value), "TASK_FAILED", "0.1")
+        page.get_by_role("link", name=fails.task_id.value).click()
+        sees(page.locator("main"), "TASK_STARTING", "Command exited with status 3", "localhost")
+        tab(page, "Frameworks")
+        sees(row(page, "of the page"), "ann", "dev")
+        tab(page, "Roles")
+        row(page, "dev").wait_for(timeout=SECONDS)
+    tab(page, "Frameworks")
+    completed = page.locator("section").filter(has=page.get_by_role("heading", name="Completed frameworks"))
+    sees(completed, "of the page")
+    tab(page, "Tasks")
+    sees(row(page, runs.task_id.value), "TASK_KILLED")

@@ -31,6 +31,7 @@ UTF8 = "A string of protobuf is UTF-8. Mesos would pass other bytes on in JSON t
 SECURITY = (
     "The embedded cluster runs commands for whoever reaches its port: docs/embedded-cluster.md has what it refuses."
 )
+OUTSIDE = "Nothing is told of what is outside of the working directory, not even whether it is there."
 TRAILERS = "Mesos takes trailers, which HTTP has (RFC 9112, 7.1.2), for a broken body."
 UNKNOWN_TASK = "Mesos' agent never acknowledges an update of a task that it does not know, so the executor sends it again and again."
 
@@ -108,6 +109,7 @@ DELIBERATE: dict[str, dict[str, Deliberate]] = {
         "Connection: close": Deliberate(
             CLOSES, {"headers": {"Connection": "close", "Content-Type": "application/json"}}
         ),
+        "LIST_FILES of a path with dots": Deliberate(OUTSIDE, refused(404, "")),
         "GET_VERSION": Deliberate(BUILD, {"body": VERSION}),
         "GET_VERSION in protobuf": Deliberate(BUILD, {"body": VERSION}),
     },

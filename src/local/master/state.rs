@@ -116,7 +116,8 @@ impl Master {
             for task in framework.all_tasks() {
                 let of_agent = agents.entry(&task.agent_id).or_default();
                 for (sums, other) in [(&mut sums, &task.agent_id), (of_agent, &id)] {
-                    *sums.states.entry(task.state).or_default() += 1_usize;
+                    let count: &mut usize = sums.states.entry(task.state).or_default();
+                    *count = count.saturating_add(1);
                     if !sums.others.contains(other) {
                         sums.others.insert(other.clone());
                     }

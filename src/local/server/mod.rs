@@ -164,6 +164,7 @@ fn routes(context: Context, door: Door, guard: Guard) -> Router {
         .route("/{agent}/monitor/statistics", any(agent::usage))
         .route("/{agent}/containerizer/debug", any(agent::debug))
         .route("/", get(page::index))
+        .route("/webui/events", get(page::events))
         .route("/webui/{*file}", get(page::file))
         .fallback(async || stream::not_found())
         .layer(middleware::from_fn(door::only_known))

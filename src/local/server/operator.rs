@@ -57,7 +57,7 @@ pub async fn handle(
 }
 
 /// SUBSCRIBE: a stream of what happens.
-async fn subscribe(context: &Context, connection: Connection, format: Format) -> Result<Response, Refusal> {
+pub(super) async fn subscribe(context: &Context, connection: Connection, format: Format) -> Result<Response, Refusal> {
     let cluster = context.cluster.clone();
     let (sender, events) = queue(context.queue_max, EVENT, format, connection);
     let opened = context.cluster.ask(move |machine, now| {

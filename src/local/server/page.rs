@@ -1,11 +1,15 @@
 //! The web page. Its files are part of the program, and all addresses in it are relative, since a proxy may have it
 //! under another path.
 
-use axum::extract::Path;
-use axum::http::header;
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse, Response};
 
-use super::stream;
+use super::Context;
+use super::connections::Connection;
+use super::operator;
+use super::stream::{self, Format};
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -47,6 +51,17 @@ pub async fn file(Path(path): Path<String>) -> Response {
     match SCRIPTS.iter().chain([&STYLE]).find(|(name, ..)| *name == path) {
         Some((_, kind, text)) => answer(kind, text),
         None => stream::not_found().into_response(),
+    }
+}
+
+/// `/webui/events`: the stream of the call SUBSCRIBE. Proxies hold an answer back unless it is asked for, or marked, as
+/// they know it: jupyter-server-proxy takes an `Accept` of `text/event-stream` alone, which the operator API refuses, and
+/// nginx a header of its own.
+pub async fn events(context: State<Context>, Extension(connection): Extension<Connection>) -> Response {
+    let unbuffered = [(HeaderName::from_static("x-accel-buffering"), "no")];
+    match operator::subscribe(&context, connection, Format::Json).await {
+        Ok(stream) => ([(header::CACHE_CONTROL, "no-store")], unbuffered, stream).into_response(),
+        Err(refusal) => refusal.into_response(),
     }
 }
 

@@ -5,7 +5,7 @@ import { Cluster } from "./cluster.js";
 import { isRunning, setTime } from "./clock.js";
 import { Decoder } from "./recordio.js";
 
-const FIRST_EVENT_MS = 8000;
+const FIRST_EVENT_MS = 15_000;
 /** So many may be missed. */
 const HEARTBEATS = 3;
 const HIDDEN_MS = 60_000;
@@ -41,6 +41,9 @@ const request = (type) => ({
   headers: { "Content-Type": "application/json", Accept: "application/json" },
   body: JSON.stringify({ type }),
 });
+
+/** The events of SUBSCRIBE, asked for in such a way that proxies pass them on at once. */
+const EVENTS = ["webui/events", { headers: { Accept: "text/event-stream" }, cache: "no-store" }];
 
 /** Whether an answer says that there is no such call. */
 const isUnsupported = (error) => [400, 404, 405, 501].includes(error.status);
@@ -87,6 +90,7 @@ export class Feed {
   #refreshing = null;
   #isReading = false;
   #again = false;
+  #asked = new Set();
   #nextRefresh = 0;
   #streams = true;
 
@@ -101,7 +105,8 @@ export class Feed {
   need(paths) {
     this.#needs = paths;
     for (const path of this.facts.keys()) if (path !== "metrics/snapshot" && !paths.includes(path)) this.facts.delete(path);
-    this.#nextRefresh = 0;
+    if (document.hidden) return;
+    for (const path of paths) if (!this.facts.has(path)) this.#learn(path);
     this.#refreshSoon(0);
   }
 
@@ -177,8 +182,9 @@ export class Feed {
     const watch = new Watch(() => { this.#streams = false; abort(); });
     watch.expect(FIRST_EVENT_MS);
     try {
-      const response = await fetch("api/v1", { ...request("SUBSCRIBE"), cache: "no-store", signal: stream.signal });
-      if (!response.ok) throw new Refused("api/v1", response.status);
+      const [path, options] = EVENTS;
+      const response = await fetch(path, { ...options, signal: stream.signal });
+      if (!response.ok) throw new Refused(path, response.status);
       const [reader, decoder] = [response.body.getReader(), new Decoder()];
       for (;;) {
         const { value, done } = await reader.read();
@@ -242,16 +248,16 @@ export class Feed {
     if (document.hidden) return;
     [this.#isReading, this.#again] = [true, false];
     const began = performance.now();
-    const needs = this.#needs;
-    await Promise.all(["metrics/snapshot", ...needs].map((path) => this.#learn(path)));
+    await Promise.all(["metrics/snapshot", ...this.#needs].map((path) => this.#learn(path)));
     const now = performance.now();
-    // Another page that was opened in between waits for nothing.
-    this.#nextRefresh = needs === this.#needs ? now + Math.max(PAUSE_MS, SHARE * (now - began)) : 0;
+    this.#nextRefresh = now + Math.max(PAUSE_MS, SHARE * (now - began));
     this.#isReading = false;
     if (this.#again) this.#refreshSoon(0);
   }
 
   async #learn(path) {
+    if (this.#asked.has(path)) return;
+    this.#asked.add(path);
     try {
       const signal = AbortSignal.timeout(FACT_MS);
       const value = await (path.startsWith("GET_") ? call(path, { signal }) : read(path, { signal }));
@@ -260,6 +266,8 @@ export class Feed {
       if (path === "metrics/snapshot") this.#onMetrics(value);
     } catch (error) {
       this.facts.set(path, { error });
+    } finally {
+      this.#asked.delete(path);
     }
     this.#changed();
   }

@@ -12,7 +12,7 @@ const of = (name) => (a) => ({ total: a.resources[name] ?? 0, used: a.used?.[nam
 const share = (name) => (a) => (a.resources[name] > 0 ? (a.used?.[name] ?? 0) / a.resources[name] : 0);
 
 const columns = () => [
-  { title: "Agent", kind: "id", value: (a) => a.id, cell: link((a) => a.id, (a) => hashes.agent(a.id)) },
+  { title: "Agent", kind: "id tail", value: (a) => a.id, cell: link((a) => a.id, (a) => hashes.agent(a.id)) },
   { title: "Host", wide: true, value: (a) => a.host, cell: text((a) => a.host) },
   { title: "State", kind: "state-column", value: activity, cell: state(activity) },
   { title: "CPUs", kind: "bars-column", value: share("cpus"), text: () => "", cell: bar(of("cpus"), amount) },

@@ -10,7 +10,7 @@ const activity = (f) => (f.completed ? "completed" : f.active ? "active" : "inac
 
 function columns(ended) {
   return [
-    { title: "Framework", kind: "id", value: (f) => f.id, cell: link((f) => f.id, (f) => hashes.framework(f.id)) },
+    { title: "Framework", kind: "id tail", value: (f) => f.id, cell: link((f) => f.id, (f) => hashes.framework(f.id)) },
     { title: "Name", value: (f) => f.name, cell: text((f) => f.name) },
     { title: "Host", wide: true, kind: "short", value: (f) => f.host, cell: text((f) => f.host) },
     { title: "User", wide: true, kind: "short", value: (f) => f.user, cell: text((f) => f.user) },

@@ -63,7 +63,7 @@ export function offersPage({ cluster, feed }) {
     name: "offers", title: "Offers", key: (o) => o.id, sort: "Offer",
     empty: "No offer is outstanding: frameworks have used or declined what there is, or none is registered.",
     columns: [
-      { title: "Offer", kind: "id", value: (o) => o.id, cell: text((o) => o.id) },
+      { title: "Offer", kind: "id tail", value: (o) => o.id, cell: link((o) => o.id, () => undefined) },
       { title: "Framework", value: name, cell: link(name, (o) => hashes.framework(o.framework)) },
       { title: "Role", wide: true, kind: "short", value: (o) => o.role, cell: text((o) => o.role) },
       { title: "Host", wide: true, value: (o) => cluster.host(o.agent), cell: link((o) => cluster.host(o.agent) || o.agent, (o) => hashes.agent(o.agent)) },

@@ -21,7 +21,7 @@ export function taskColumns(cluster, { framework = true, host = true } = {}) {
     { title: "State", kind: "state-column", value: (t) => t.state, cell: state((t) => t.state) },
     { title: "Health", wide: true, optional: true, kind: "short", value: (t) => t.health, cell: state((t) => t.health) },
     { title: "Started", kind: "time", value: (t) => t.started, text: () => "", cell: time((t) => t.started) },
-    { title: "Last update", wide: true, kind: "time", value: (t) => t.updated, text: () => "", cell: time((t) => t.updated) },
+    { title: "Updated", wide: true, kind: "time", value: (t) => t.updated, text: () => "", cell: time((t) => t.updated) },
     host && { title: "Host", wide: true, kind: "short", value: (t) => cluster.host(t.agent), cell: text((t) => cluster.host(t.agent)) },
     { title: "CPUs", wide: true, kind: "number", value: (t) => t.resources.cpus ?? 0, text: () => "", cell: text((t) => amount(t.resources.cpus)) },
     { title: "Memory", wide: true, kind: "number", value: (t) => t.resources.mem ?? 0, text: () => "", cell: text((t) => megabytes(t.resources.mem)) },

@@ -1,0 +1,143 @@
+"""The web page of an embedded cluster with many tasks: what it reads, how soon it is there, how soon an update is.
+
+``page.py [TASKS]``. A table of times; the page's own need Debian's chromium and PyPI's playwright, and are left out
+without them. The tasks are simulated and run all the time.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import sys
+import threading
+import time
+import urllib.request
+from typing import Any
+
+from mesos.interface import Scheduler, mesos_pb2
+from mesos.local import LocalCluster, Run
+from mesos.native import MesosSchedulerDriver
+
+AT_ONCE = 1000
+UPDATES = 10
+READS = 5
+SUBSCRIBE = b'{"type":"SUBSCRIBE"}'
+JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+
+# Tells when the page shows so many tasks, in milliseconds since 1970.
+SHOWN = """
+(count) => new Promise((done) => {
+  const text = count.toLocaleString("en");
+  const look = () => {
+    const is = document.querySelector("section:has(table) .count")?.textContent === text;
+    if (is) done(performance.timeOrigin + performance.now());
+    else requestAnimationFrame(look);
+  };
+  look();
+})
+"""
+SCROLLED = """
+async () => {
+  const times = [];
+  for (let step = 0; step < 60; step += 1) {
+    const began = performance.now();
+    scrollBy(0, 3000);
+    await new Promise(requestAnimationFrame);
+    await new Promise(requestAnimationFrame);
+    times.push((performance.now() - began) / 2);
+  }
+  return times.sort((a, b) => a - b)[30];
+}
+"""
+PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+
+
+class Many(Scheduler):
+    """Launches tasks that run until they are killed."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.launched, self.running = number, 0, 0
+        self.done = threading.Event()
+
+    def resourceOffers(self, driver: Any, offers: Any) -> None:
+        for offer in offers:
+            count = min(self.number - self.launched, AT_ONCE)
+            driver.launchTasks(offer.id, [self.task(offer) for _ in range(count)])
+
+    def task(self, offer: Any) -> Any:
+        self.launched += 1
+        task = mesos_pb2.TaskInfo(name="simulated", task_id={"value": f"task-{self.launched}"}, slave_id=offer.slave_id)
+        task.command.value = "true"
+        task.resources.add(name="cpus", type=mesos_pb2.Value.SCALAR).scalar.value = 0.001
+        return task
+
+    def statusUpdate(self, driver: Any, status: Any) -> None:
+        self.running += status.state == mesos_pb2.TASK_RUNNING
+        if self.running == self.number:
+            self.done.set()
+
+
+def row(name: str, seconds: float, more: str = "") -> None:
+    print(f"{name:<48} {1000 * seconds:10.1f} ms  {more}")
+
+
+def read(url: str) -> None:
+    """How long `/state` takes, and the first event of the stream."""
+    for path in ("state", "state-summary", "metrics/snapshot"):
+        times = []
+        for _ in range(READS):
+            began = time.perf_counter()
+            with urllib.request.urlopen(f"{url}/{path}") as answer:
+                size = len(answer.read())
+            times.append(time.perf_counter() - began)
+        row(f"/{path}", statistics.median(times), f"{size:,} bytes")
+    began = time.perf_counter()
+    with urllib.request.urlopen(urllib.request.Request(f"{url}/api/v1", SUBSCRIBE, JSON)) as answer:
+        size = int(answer.readline())
+        json.loads(answer.read(size))
+    row("the event SUBSCRIBED, read as JSON", time.perf_counter() - began, f"{size:,} bytes")
+
+
+def show(url: str, tasks: int, driver: Any) -> None:
+    """How long the page takes, in a real browser."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        chromium = None
+    if chromium is None:
+        print("the page itself: left out, since chromium or playwright is not installed")
+        return
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1200, "height": 800})
+        began = time.time()
+        page.goto(url)
+        shown = page.evaluate(SHOWN, tasks) / 1000 - began
+        row("the page's first paint", page.evaluate(PAINT) / 1000)
+        row(f"{tasks:,} tasks are shown", shown, f"{page.evaluate('document.querySelectorAll(`*`).length'):,} nodes")
+        times = []
+        for number in range(1, UPDATES + 1):
+            began = time.time()
+            driver.killTask(mesos_pb2.TaskID(value=f"task-{number}"))
+            times.append(page.evaluate(SHOWN, tasks - number) / 1000 - began)
+        row("an update, from killTask to the page", statistics.median(times))
+        row("a frame while the page is scrolled", page.evaluate(SCROLLED) / 1000)
+        browser.close()
+
+
+def main(tasks: int = 10_000) -> None:
+    scheduler = Many(tasks)
+    with LocalCluster(agents=100, resources="cpus:4;mem:4096", simulate=Run(seconds=None)) as cluster:
+        driver = MesosSchedulerDriver(scheduler, mesos_pb2.FrameworkInfo(user="", name="many"), cluster.address)
+        driver.start()
+        scheduler.done.wait()
+        read(cluster.url)
+        show(cluster.url, tasks, driver)
+        driver.stop()
+        driver.join()
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
