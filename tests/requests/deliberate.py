@@ -109,7 +109,6 @@ DELIBERATE: dict[str, dict[str, Deliberate]] = {
         "Connection: close": Deliberate(
             CLOSES, {"headers": {"Connection": "close", "Content-Type": "application/json"}}
         ),
-        "LIST_FILES of a path with dots": Deliberate(OUTSIDE, refused(404, "")),
         "GET_VERSION": Deliberate(BUILD, {"body": VERSION}),
         "GET_VERSION in protobuf": Deliberate(BUILD, {"body": VERSION}),
     },
@@ -212,6 +211,9 @@ DELIBERATE: dict[str, dict[str, Deliberate]] = {
         "UPDATE_QUOTA: a limit that is large": other(OVERFLOW, "body"),
     },
     "endpoints": {
+        "GET /files/read?path=@directory/../x (running)": Deliberate(
+            OUTSIDE, refused(400, "'@directory/../x' is inaccessible.\n")
+        ),
         "GET /state (nobody)": other(f"{BUILD} {FLAGS}", "body.git", "body.build", "body.flags"),
         "GET /flags (nobody)": other(FLAGS, "body.flags"),
         "GET /@agent-path/flags (nobody)": other(FLAGS, "body.flags"),

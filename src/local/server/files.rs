@@ -139,16 +139,16 @@ async fn resolve(context: &Context, path: &str) -> Result<PathBuf, Refusal> {
         let found = tokio::fs::canonicalize(path).await.ok().filter(is_inside);
         return found.ok_or_else(|| Refusal::new(404, ""));
     };
-    let found = tokio::fs::canonicalize(place.join(rest)).await.map_err(|e| missing(&e))?;
+    let found = tokio::fs::canonicalize(place.join(rest)).await;
+    if rest.components().any(|part| part == Component::ParentDir) {
+        // Nothing is told of what is outside, not even whether it is there.
+        let sandbox = tokio::fs::canonicalize(place).await.map_err(|e| missing(&e))?;
+        let why = || Refusal::new(400, format!("'{}' is inaccessible.\n", path.display()));
+        return found.ok().filter(|found| found.starts_with(sandbox)).ok_or_else(why);
+    }
     // Links lead to volumes, which are elsewhere in the working directory.
-    let goes_up = rest.components().any(|part| part == Component::ParentDir);
-    let within = if goes_up {
-        tokio::fs::canonicalize(place).await.map_err(|e| missing(&e))?
-    } else {
-        context.work_dir.to_path_buf()
-    };
-    let why = || Refusal::new(400, format!("'{}' is inaccessible.\n", path.display()));
-    if found.starts_with(within) { Ok(found) } else { Err(why()) }
+    let found = found.map_err(|e| missing(&e))?;
+    if found.starts_with(&*context.work_dir) { Ok(found) } else { Err(Refusal::new(404, "")) }
 }
 
 fn missing(_: &std::io::Error) -> Refusal {
