@@ -215,7 +215,8 @@ class AgentStage(ExecutorStage):
 
     def _launch(self, command: str) -> None:
         launched = self._post("LAUNCH_NESTED_CONTAINER", container_id=self._nested(), command={"value": command})
-        assert launched.status == 200, launched.body()
+        with contextlib.closing(launched):
+            assert launched.status == 200, launched.body()
 
     def _post(self, kind: str, **fields: Any) -> wire.Exchange:
         exchange = wire.post(self.address, self.agent, {"type": kind, kind.lower(): fields})
