@@ -22,7 +22,7 @@ class Deliberate:
     """A difference on purpose.
 
     :param why: the reason
-    :param answer: the parts of the answer that differ, with the embedded cluster's values
+    :param answer: the parts of the answer that differ, with the embedded cluster's values, or None if it has none
     :param paths: where else it differs, if that depends on the machine or is long
     """
 
@@ -70,7 +70,8 @@ class Request:
         if self.deliberate is None:
             return answer
         crashed = self.deliberate.answer and answer["status"] == "the master crashes"
-        return {**({} if crashed else answer), **self.deliberate.answer}
+        made = {**({} if crashed else answer), **self.deliberate.answer}
+        return {part: value for part, value in made.items() if value is not None}
 
     def differences(self, recorded: dict[str, Answer], answer: Answer) -> list[str]:
         """Where an answer of the embedded cluster is not what it has to be, a line each."""

@@ -109,7 +109,6 @@ DELIBERATE: dict[str, dict[str, Deliberate]] = {
         "Connection: close": Deliberate(
             CLOSES, {"headers": {"Connection": "close", "Content-Type": "application/json"}}
         ),
-        "LIST_FILES of a path with dots": Deliberate(OUTSIDE, refused(404, "")),
         "GET_VERSION": Deliberate(BUILD, {"body": VERSION}),
         "GET_VERSION in protobuf": Deliberate(BUILD, {"body": VERSION}),
     },
@@ -212,6 +211,9 @@ DELIBERATE: dict[str, dict[str, Deliberate]] = {
         "UPDATE_QUOTA: a limit that is large": other(OVERFLOW, "body"),
     },
     "endpoints": {
+        "GET /files/read?path=@directory/../x (running)": Deliberate(
+            OUTSIDE, refused(400, "'@directory/../x' is inaccessible.\n")
+        ),
         "GET /state (nobody)": other(f"{BUILD} {FLAGS}", "body.git", "body.build", "body.flags"),
         "GET /flags (nobody)": other(FLAGS, "body.flags"),
         "GET /@agent-path/flags (nobody)": other(FLAGS, "body.flags"),
@@ -220,6 +222,9 @@ DELIBERATE: dict[str, dict[str, Deliberate]] = {
         "GET /state/a (nobody)": Deliberate(PATHS, refused(404, "404 Not Found.")),
         "GET /weights?jsonp=f (nobody)": Deliberate(
             SECURITY, refused(403, "Refused: 'jsonp' is for pages of this cluster, or with its token in a header\n")
+        ),
+        "POST /maintenance/schedule: another Content-Type": Deliberate(
+            SECURITY, {**refused(415, "Expecting 'Content-Type' of application/json\n"), "then": None}
         ),
         **{
             f"POST /{path} of JSON": Deliberate(SECURITY, refused(415, NOT_A_FORM))

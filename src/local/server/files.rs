@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::SeekFrom;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use axum::body::Body;
 use axum::extract::State;
@@ -72,7 +72,8 @@ pub async fn list(context: &Context, path: &str) -> Result<Vec<FileInfo>, Refusa
 
 /// `/files/download?path=` gives the file itself.
 pub async fn download(context: State<Context>, arguments: Arguments) -> Result<Response, Refusal> {
-    let path = resolve(&context, named(&arguments)?).await?;
+    let found = resolve(&context, named(&arguments)?).await;
+    let path = found.map_err(|refusal| if refusal.status == 404 { super::stream::not_found() } else { refusal })?;
     let (file, size) = open(&path, "download").await?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let headers = [
@@ -130,16 +131,24 @@ fn named(arguments: &Arguments) -> Result<&str, Refusal> {
 /// The file that a path names, links followed: one of this machine, or else one of a sandbox, of which the longest that
 /// fits counts. Nothing outside of the working directory.
 async fn resolve(context: &Context, path: &str) -> Result<PathBuf, Refusal> {
-    let is_inside = |path: &PathBuf| path.starts_with(&*context.work_dir);
     let path = Path::new(path.strip_prefix("file://").unwrap_or(path));
-    if let Some(found) = tokio::fs::canonicalize(path).await.ok().filter(is_inside) {
-        return Ok(found);
-    }
     let places = places(context).await;
-    let inside = |above: &Path| Some(places.get(above.to_str()?)?.join(path.strip_prefix(above).ok()?));
-    let place = path.ancestors().find_map(inside).ok_or_else(|| Refusal::new(404, ""))?;
-    let found = tokio::fs::canonicalize(place).await.map_err(|e| missing(&e))?;
-    if is_inside(&found) { Ok(found) } else { Err(Refusal::new(404, "")) }
+    let of_place = |above: &Path| Some((places.get(above.to_str()?)?, path.strip_prefix(above).ok()?));
+    let Some((place, rest)) = path.ancestors().find_map(of_place) else {
+        let is_inside = |path: &PathBuf| path.starts_with(&*context.work_dir);
+        let found = tokio::fs::canonicalize(path).await.ok().filter(is_inside);
+        return found.ok_or_else(|| Refusal::new(404, ""));
+    };
+    let found = tokio::fs::canonicalize(place.join(rest)).await;
+    if rest.components().any(|part| part == Component::ParentDir) {
+        // Nothing is told of what is outside, not even whether it is there.
+        let sandbox = tokio::fs::canonicalize(place).await.map_err(|e| missing(&e))?;
+        let why = || Refusal::new(400, format!("'{}' is inaccessible.\n", path.display()));
+        return found.ok().filter(|found| found.starts_with(sandbox)).ok_or_else(why);
+    }
+    // Links lead to volumes, which are elsewhere in the working directory.
+    let found = found.map_err(|e| missing(&e))?;
+    if found.starts_with(&*context.work_dir) { Ok(found) } else { Err(Refusal::new(404, "")) }
 }
 
 fn missing(_: &std::io::Error) -> Refusal {

@@ -5,7 +5,6 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
 
 use super::Context;
 use super::answer::{self, Arguments, in_json};
@@ -45,14 +44,16 @@ pub async fn weights(context: State<Context>, method: Method, arguments: Argumen
 fn weights_in(body: &[u8]) -> Result<call::UpdateWeights, Refusal> {
     let text = String::from_utf8_lossy(body);
     let refused = |what: &str, why: &str| Refusal::new(400, format!("Failed to {what} '{text}': {why}"));
-    let parsed =
-        serde_json::from_slice(body).map_err(|e| refused("parse update weights request JSON", &e.to_string()))?;
-    let Value::Array(_) = parsed else {
+    let parsed = parsed(body).map_err(|why| refused("parse update weights request JSON", &why))?;
+    let json::Value::List(infos) = &parsed else {
         return Err(refused("parse update weights request JSON", "Unexpected JSON type parsed"));
     };
-    let call = serde_json::json!({ "weight_infos": parsed }).to_string();
-    json::from_json(WEIGHTS, call.as_bytes())
-        .map_err(|e| refused("convert weights JSON array to protobuf", &e.to_string()))
+    let failed = |why: &str| refused("convert weights JSON array to protobuf", why);
+    if !infos.iter().all(|info| matches!(info, json::Value::Object(_))) {
+        return Err(failed("Expecting a JSON object"));
+    }
+    let call = json::Value::Object([("weight_infos".to_owned(), parsed)].into());
+    json::from_value(WEIGHTS, call).map_err(|e| failed(&e.to_string()))
 }
 
 /// `/quota`: the calls GET_QUOTA and SET_QUOTA, with the status and the request alone.
@@ -93,11 +94,19 @@ pub async fn quota(
 fn quota_in(body: &[u8]) -> Result<QuotaRequest, Refusal> {
     let text = String::from_utf8_lossy(body);
     let refused = |what: &str, why: &str| Refusal::new(400, format!("Failed to {what} JSON '{text}': {why}"));
-    let parsed = serde_json::from_slice(body).map_err(|e| refused("parse set quota request", &e.to_string()))?;
-    let Value::Object(_) = parsed else {
+    let parsed = parsed(body).map_err(|why| refused("parse set quota request", &why))?;
+    let json::Value::Object(_) = parsed else {
         return Err(refused("parse set quota request", "Unexpected JSON type parsed"));
     };
-    json::from_json(QUOTA_REQUEST, body).map_err(|e| refused("validate set quota request", &e.to_string()))
+    json::from_value(QUOTA_REQUEST, parsed).map_err(|e| refused("validate set quota request", &e.to_string()))
+}
+
+/// What a body says in JSON, or why it says nothing.
+fn parsed(body: &[u8]) -> Result<json::Value, String> {
+    json::parse(body).map_err(|error| {
+        let why = error.to_string();
+        why.strip_prefix("Failed to parse body into JSON: ").map(str::to_owned).unwrap_or(why)
+    })
 }
 
 /// `/quota/ROLE`: removes the quota of a role; with another method as `/quota`.
