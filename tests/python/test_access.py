@@ -70,7 +70,7 @@ def ask(
     ("method", "path"),
     [
         ("GET", "/"),
-        ("GET", "/app.js"),
+        ("GET", "/webui/main.js"),
         ("GET", "/health"),
         ("GET", "/state"),
         ("GET", "/master/state"),

@@ -343,7 +343,7 @@ def test_the_page_reads_the_state_if_events_are_held_back(context: BrowserContex
     with page.expect_request("**/webui/events"):
         page.goto(world.cluster.url)
     page.wait_for_timeout(200)
-    page.clock.fast_forward(10_000)
+    page.clock.fast_forward(20_000)
     polling(page)
     row(page, "writes").wait_for(timeout=SECONDS)
 

@@ -23,7 +23,8 @@ JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 ROUTES = [
     ("GET", "/"),
-    ("GET", "/app.js"),
+    ("GET", "/webui/main.js"),
+    ("GET", "/webui/events"),
     ("GET", "/state"),
     ("GET", "/master/state"),
     ("GET", "/redirect"),

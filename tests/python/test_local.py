@@ -282,7 +282,7 @@ def test_what_tools_and_the_web_page_read(embedded: LocalCluster) -> None:
     assert get(embedded, "/frameworks")["completed_frameworks"][0]["id"] == shown["id"]
     assert [t["id"] for t in get(embedded, "/tasks")["tasks"]] == [launched.task_id.value]
     assert get(embedded, "/version")["version"] == "1.11.0"
-    for path, kind in (("/", "text/html"), ("/app.js", "text/javascript"), ("/style.css", "text/css")):
+    for path, kind in (("/", "text/html"), ("/webui/main.js", "text/javascript"), ("/webui/style.css", "text/css")):
         with urllib.request.urlopen(embedded.url + path, timeout=30) as response:
             assert response.headers["Content-Type"].startswith(kind)
             assert len(response.read()) > 500

@@ -5,7 +5,7 @@ import { Cluster } from "./cluster.js";
 import { isRunning, setTime } from "./clock.js";
 import { Decoder } from "./recordio.js";
 
-const FIRST_EVENT_MS = 8000;
+const FIRST_EVENT_MS = 15_000;
 /** So many may be missed. */
 const HEARTBEATS = 3;
 const HIDDEN_MS = 60_000;
