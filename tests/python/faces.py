@@ -29,6 +29,7 @@ class Face:
 
     def __init__(self) -> None:
         self.framework_id = ""
+        self.subscribed: dict[str, Any] = {}
         self._events: queue.Queue[dict[str, Any]] = queue.Queue()
 
     def call(self, call: dict[str, Any]) -> None:
@@ -132,7 +133,8 @@ def subscribed(face: type[Face], master: str, framework: dict[str, Any] | None =
     """
     made: Face = face(master, framework or FRAMEWORK)  # type: ignore[call-arg]
     try:
-        made.framework_id = made.wait("SUBSCRIBED")["framework_id"]["value"]
+        made.subscribed = made.wait("SUBSCRIBED")
+        made.framework_id = made.subscribed["framework_id"]["value"]
         yield made
     finally:
         made.close()

@@ -139,6 +139,25 @@ def test_nested_containers_end_with_their_task(master: str) -> None:
             agent.launch("two", "true")
 
 
+def test_the_container_of_an_executor_is_killed(master: str) -> None:
+    scheduler = Recorder()
+    with running(master, scheduler, framework(name="nested")) as driver, ThreadPoolExecutor(1) as pool:
+        offer = scheduler.offer()
+        launched = task(offer, "exec sleep 1000")
+        driver.launchTasks(offer.id, [launched])
+        scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING)
+        agent = agent_of(master, offer)
+        pid = pid_in(agent.launch("one", "echo $$ > pid; exec sleep 1000"))
+        waiting = pool.submit(agent._call, "WAIT_CONTAINER", container_id={"value": agent.container})
+        agent._call("KILL_CONTAINER", container_id={"value": agent.container}, signal=0)
+        assert not waiting.done()
+        agent._call("KILL_CONTAINER", container_id={"value": agent.container})
+        assert waiting.result(30)["wait_container"] == {"exit_status": KILLED}
+        status = scheduler.state(launched.task_id.value, mesos_pb2.TASK_FAILED)
+        assert status.reason == mesos_pb2.TaskStatus.REASON_EXECUTOR_TERMINATED
+        wait_until(lambda: not alive(pid), "what is within it has ended")
+
+
 def test_many_containers_at_once(agent: Agent) -> None:
     names = [f"many-{number}" for number in range(20)]
     with ThreadPoolExecutor(20) as pool:
@@ -268,6 +287,16 @@ def test_a_pool_of_the_default_executor(embedded: LocalCluster) -> None:
             waiting = pool.submit(agent.wait, own.value)
             (agent.sandbox / "tasks" / launched[0].task_id.value / "go").touch()
             assert waiting.result(20) == 6 << 8
+
+
+def test_the_history_tells_of_what_operators_change(embedded: LocalCluster) -> None:
+    with agent_with(embedded.address, "exec sleep 1000") as (agent, _):
+        agent.launch("one", "exit 3")
+        agent.wait("one")
+        agent.removeNestedContainer("one", agent.container)
+        noted = [record for record in embedded.history() if record["kind"] == "operator_call"]
+    assert [record["call"] for record in noted] == ["LAUNCH_NESTED_CONTAINER", "REMOVE_NESTED_CONTAINER"]
+    assert {record["agent_id"] for record in noted} == {agent.read("/state")["id"]}
 
 
 def test_time_that_moves_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,11 @@ from mesos.errors import ArgumentTypeError, ArgumentValueError
 from mesos.v1.interface import mesos_pb2, scheduler_pb2
 
 from tests.python.faces import DictFace, JsonFace, subscribed
+from tests.python.support import executor
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from google.protobuf.message import Message
 
 MESSAGES = [
@@ -182,6 +185,29 @@ def test_offers_as_dicts_equal_those_of_a_framework_that_speaks_json(master: str
     for face in (JsonFace, DictFace):
         with subscribed(face, master) as framework:
             seen.append(neutral(framework.offers(2)))
+    assert seen[0] == seen[1]
+
+
+def test_other_events_as_dicts_equal_those_in_json(master: str, tmp_path: Path) -> None:
+    seen = []
+    for face in (JsonFace, DictFace):
+        go_on = tmp_path / face.__name__
+        task = {
+            "name": "test",
+            "task_id": {"value": "t"},
+            "executor": _core.to_dict("mesos.v1.ExecutorInfo", executor().SerializeToString()),
+            "data": base64.b64encode(f"say:hello wait:{go_on} exit:3".encode()).decode(),
+            "resources": {"name": "cpus", "type": "SCALAR", "scalar": {"value": 0.1}},
+        }
+        with subscribed(face, master) as framework:
+            offer = framework.offers(1)[0]
+            framework.launch(offer, [{**task, "agent_id": offer["agent_id"]}])
+            message = framework.wait("MESSAGE", lambda field: field["data"] == base64.b64encode(b"hello").decode())
+            go_on.touch()
+            failure = framework.wait("FAILURE")
+            assert offer["agent_id"] == message.pop("agent_id") == failure.pop("agent_id")
+            assert framework.subscribed["framework_id"] == {"value": framework.framework_id}
+            seen.append([{**framework.subscribed, "framework_id": None}, message, failure])
     assert seen[0] == seen[1]
 
 

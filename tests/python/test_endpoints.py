@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mesos.local import LocalCluster
 
+from tests.allocation.client import Framework
 from tests.endpoints import compare, scene
 from tests.endpoints.clusters import embedded as embedded_cluster
 from tests.endpoints.clusters import real
@@ -212,6 +213,9 @@ def test_large_answers_are_compressed_if_the_client_takes_that(master: str) -> N
         assert ask(master, path, headers={"Accept-Encoding": accepted})[1]["Content-Encoding"] is None
 
 
+SCRIPTS = ["/state", "/slaves", "/tasks", "/roles", "/quota", "/maintenance/status", "/flags", "/version"]
+SCRIPTS += ["/metrics/snapshot", "/system/stats.json", "/files/debug"]
+SCRIPTS += ["/slave(1)/state", "/slave(1)/flags", "/slave(1)/monitor/statistics"]
 SAME_ORIGIN = [
     {"Sec-Fetch-Site": "same-origin"},
     {"Sec-Fetch-Site": "none"},
@@ -241,22 +245,7 @@ def test_scripts_are_for_pages_of_this_cluster(alone: str, headers: dict[str, st
 
 @pytest.mark.parametrize(
     "path",
-    [
-        "/state",
-        "/slaves",
-        "/tasks",
-        "/roles",
-        "/quota",
-        "/maintenance/status",
-        "/flags",
-        "/version",
-        "/metrics/snapshot",
-        "/system/stats.json",
-        "/files/debug",
-        "/slave(1)/state",
-        "/slave(1)/flags",
-        "/slave(1)/monitor/statistics",
-    ],
+    SCRIPTS,
 )
 def test_scripts_are_calls_with_what_is_answered_otherwise(alone: str, path: str) -> None:
     headers = {"Sec-Fetch-Site": "same-origin"}
@@ -291,3 +280,50 @@ def test_the_logging_level_holds_for_a_while(alone: str) -> None:
     assert said(alone, "/logging/toggle") == (200, "1\n")
     assert said(alone, "/logging/toggle?level=0&duration=1ns") == (200, "")
     assert said(alone, "/logging/toggle") == (200, "0\n")
+
+
+def test_files_of_a_sandbox_are_read_by_every_path_that_it_has(master: str) -> None:
+    framework = Framework(master, "files")
+    framework.connect()
+    try:
+        framework.wait_for_offers()
+        offer = framework.held()[0]
+        made = "echo hello > 'a b.txt'; echo '<p>' > page.html; mkdir below; exec sleep 1000"
+        framework.launch(offer, task="files", command=made)
+        [task] = scene.get(master, "/tasks?task_id=files")["tasks"]
+        virtual = f"/frameworks/{task['framework_id']}/executors/files/runs/latest"
+        place = scene.get(master, "/files/debug")[virtual]
+        wait_until(lambda: (Path(place) / "below").exists(), "the task has made its files")
+        latest = str(Path(place).parent / "latest")
+        for path in (virtual, place, latest):
+            assert_files_are_served(master, path)
+    finally:
+        framework.call("TEARDOWN")
+
+
+def assert_files_are_served(master: str, path: str) -> None:
+    listed = {Path(entry["path"]).name: entry for entry in scene.get(master, f"/files/browse?path={path}")}
+    assert {"a b.txt", "below", "page.html", "stderr", "stdout"} <= listed.keys()
+    text = listed["a b.txt"]
+    assert list(text) == ["gid", "mode", "mtime", "nlink", "path", "size", "uid"]
+    assert (text["path"], text["size"], text["mode"][:4]) == (f"{path}/a b.txt", 6, "-rw-")
+    assert (listed["below"]["mode"][0], type(text["mtime"]), text["uid"]) == ("d", float, "root")
+    quoted = urllib.parse.quote(f"{path}/a b.txt")
+    for query, expected in (
+        ("", {"data": "", "offset": 6}),
+        ("&offset=1&length=2", {"data": "el", "offset": 1}),
+        ("&offset=4&length=-1", {"data": "o\n", "offset": 4}),
+        ("&offset=4&length=0", {"data": "", "offset": 4}),
+        ("&offset=40", {"data": "", "offset": 40}),
+    ):
+        assert scene.get(master, f"/files/read?path={quoted}{query}") == expected
+    assert said(master, f"/files/read?path={path}&offset=0") == (400, "Cannot read a directory.\n")
+    assert said(master, f"/files/download?path={path}") == (400, "Cannot download a directory.\n")
+    assert said(master, f"/files/read?path={path}/nothing")[0] == 404
+    assert scene.get(master, f"/files/browse?path={quoted}") == []
+    status, headers, body = ask(master, f"/files/download?path={quoted}", headers={"Accept-Encoding": "gzip"})
+    assert (status, headers["Content-Type"], headers["Content-Encoding"], body) == (200, "text/plain", None, b"hello\n")
+    assert headers["Content-Disposition"].startswith("attachment; filename=")
+    # As for any other page: a browser that runs it would run it as the cluster's own.
+    status, headers, _ = ask(master, f"/files/download?path={path}/page.html")
+    assert (status, headers["Content-Disposition"]) == (200, "attachment; filename=page.html")

@@ -174,6 +174,15 @@ def test_a_child_whose_reader_is_gone_is_told_so() -> None:
 
 
 @pytest.mark.usefixtures("cluster")
+def test_a_child_reads_what_another_one_writes() -> None:
+    with Popen(["yes"], stdout=PIPE) as first, Popen(["head", "-n", "2"], stdin=first.stdout, stdout=PIPE) as second:
+        assert first.stdout is not None
+        first.stdout.close()
+        assert second.communicate(timeout=WAIT_SECONDS) == (b"y\ny\n", None)
+        assert first.wait(WAIT_SECONDS) == -signal.SIGPIPE
+
+
+@pytest.mark.usefixtures("cluster")
 def test_a_child_that_nobody_reads_does_not_stop_others() -> None:
     with Popen(["yes"], stdout=PIPE) as full, Popen(["cat"], stdin=PIPE, stdout=PIPE) as waiting:
         assert check_output(["cat"], input=BYTES) == BYTES

@@ -44,6 +44,13 @@ def _stopped() -> Iterator[None]:
     CONFIG.clear()
 
 
+@pytest.fixture
+def embedded(embedded: LocalCluster) -> Iterator[LocalCluster]:
+    """The frameworks end before their cluster, as they do in a process that ends."""
+    yield embedded
+    scheduler._stop()
+
+
 def program(text: str, master: str, **options: Any) -> subprocess.Popen[bytes]:
     variables = {**environment(), "MESOS_MASTER": master}
     return subprocess.Popen([sys.executable, "-c", PROGRAM + text], env=variables, stdout=subprocess.PIPE, **options)
@@ -73,7 +80,6 @@ def test_children_end_with_the_process_that_started_them(master: str, end: str, 
 @pytest.mark.parametrize(
     ("end", "status"),
     [
-        ("sys.exit(3)", 3),
         ("os._exit(4)", 4),
         ("raise ValueError", 1),
         ("os.kill(os.getpid(), signal.SIGINT); p.wait()", -2),
@@ -91,9 +97,9 @@ def test_children_read_and_write_what_the_process_does(master: str) -> None:
     assert errors.endswith(b"err\n")
 
 
-def test_children_without_standard_files_get_none(master: str) -> None:
+def test_children_without_standard_files_get_none(embedded: LocalCluster) -> None:
     text = "sys.exit(call('readlink /proc/self/fd/0 >&2', shell=True))"
-    with program(text, master, preexec_fn=lambda: os.close(0), stderr=PIPE) as process:
+    with program(text, embedded.address, preexec_fn=lambda: os.close(0), stderr=PIPE) as process:
         _, errors = process.communicate(timeout=WAIT_SECONDS)
     assert (process.returncode, errors) == (0, b"/dev/null\n")
 
@@ -223,6 +229,17 @@ def test_a_master_that_is_gone_for_a_while_does_not_matter_to_children_that_run(
     assert check_output(["echo", "next"]) == b"next\n"
 
 
+def test_a_child_of_an_agent_that_is_lost_is_killed_and_its_end_is_unknown(embedded: LocalCluster) -> None:
+    CONFIG["master"] = embedded.address
+    with Popen("echo $$; sleep 100; echo no", shell=True, stdout=PIPE) as child:
+        assert child.stdout is not None
+        pid = int(child.stdout.readline())
+        for agent in embedded.agents:
+            agent.disconnect(at_once=True)
+        assert child.wait(WAIT_SECONDS) == -255
+        wait_until(lambda: not alive(pid), "the child is killed")
+
+
 def test_a_framework_that_is_removed_ends_its_children_and_another_one_is_started(embedded: LocalCluster) -> None:
     CONFIG["master"] = embedded.address
     with Popen(["sleep", "100"]) as child:
@@ -234,6 +251,30 @@ def test_a_framework_that_is_removed_ends_its_children_and_another_one_is_starte
             framework.submit(child._child)
     assert check_output(["echo", "next"]) == b"next\n"
     assert scheduler.running() is not framework
+
+
+def children_of(pid: int) -> list[str]:
+    """The ids of the processes that a process has started and not reaped."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if int(path.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(path.parent.name)
+    return found
+
+
+def test_neither_zombies_nor_threads_are_left(embedded: LocalCluster) -> None:
+    CONFIG["master"] = embedded.address
+    with Popen("echo $PPID; exec sleep 100", shell=True, stdout=PIPE) as child:
+        assert child.stdout is not None
+        executor = int(child.stdout.readline())
+        assert len(children_of(executor)) == 1
+        child.kill()
+        assert child.wait(WAIT_SECONDS) == -9
+    assert alive(executor)
+    assert children_of(executor) == []
+    scheduler._stop()
+    wait_until(lambda: not any("pymesos" in each.name for each in threading.enumerate()), "the threads end")
 
 
 def test_another_master_has_a_framework_of_its_own(embedded: LocalCluster) -> None:
@@ -256,7 +297,7 @@ def test_the_environment_names_the_master(embedded: LocalCluster, monkeypatch: p
 # Where the executor's modules are.
 
 
-@pytest.mark.parametrize("by", ["PYTHONPATH", "sys.path", "an import"])
+@pytest.mark.parametrize("by", ["PYTHONPATH", "an import"])
 def test_a_package_that_is_not_installed_is_found_by_the_executor(master: str, tmp_path: Path, by: str) -> None:
     venv.create(tmp_path / "venv", with_pip=False)
     places = [str(Path(each.__path__[0]).parents[level]) for each, level in ((mesos, 0), (google.protobuf, 1))]

@@ -23,10 +23,12 @@ class Deliberate:
 
     :param why: the reason
     :param answer: the parts of the answer that differ, with the embedded cluster's values
+    :param paths: where else it differs, if that depends on the machine or is long
     """
 
     why: str
-    answer: Answer
+    answer: Answer = field(default_factory=dict)
+    paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Request:
     :param again: whether the request is sent a second time on its connection, to see whether that is kept
     :param acknowledged: whether the agent acknowledges an update of the request
     :param then: reads that show what the request changed, if anything
+    :param whole: whether what is of the build, flags and metrics are compared too
     :param deliberate: the difference that the embedded cluster has on purpose, from :mod:`tests.requests.deliberate`
     """
 
@@ -58,6 +61,7 @@ class Request:
     encode: Any = None
     acknowledged: bool = False
     then: tuple[dict[str, Any], ...] = ()
+    whole: bool = False
     deliberate: Deliberate | None = None
 
     def expected(self, recorded: dict[str, Answer]) -> Answer:
@@ -65,8 +69,14 @@ class Request:
         answer = recorded[self.name]
         if self.deliberate is None:
             return answer
-        crashed = answer["status"] == "the master crashes"
+        crashed = self.deliberate.answer and answer["status"] == "the master crashes"
         return {**({} if crashed else answer), **self.deliberate.answer}
+
+    def differences(self, recorded: dict[str, Answer], answer: Answer) -> list[str]:
+        """Where an answer of the embedded cluster is not what it has to be, a line each."""
+        paths = self.deliberate.paths if self.deliberate else ()
+        found = differences(self.expected(recorded), answer)
+        return [line for line in found if not line.startswith(paths)] if paths else found
 
 
 def recorded() -> dict[str, dict[str, Answer]]:

@@ -19,7 +19,7 @@ from mesos.local import LocalCluster
 
 from tests.apache_mesos import ApacheMesos, install
 from tests.python.conftest import RESOURCES, apache_mesos_home
-from tests.requests import RECORDED, Answer, Request, differences, recorded, tables
+from tests.requests import RECORDED, Answer, Request, recorded, tables
 from tests.requests.play import play
 
 Answers = dict[str, dict[str, Answer]]
@@ -68,7 +68,7 @@ def show(api: str, requests: list[Request], real: dict[str, Answer], embedded: d
     """Print what differs; how many requests do on purpose, and how many without a reason."""
     different = deliberate = 0
     for request in requests:
-        lines = differences(request.expected(real), embedded[request.name])
+        lines = request.differences(real, embedded[request.name])
         if lines:
             different += 1
             print(f"DIFFERENT  {api}: {request.name}", *lines, sep="\n    ")

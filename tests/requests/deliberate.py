@@ -31,6 +31,7 @@ UTF8 = "A string of protobuf is UTF-8. Mesos would pass other bytes on in JSON t
 SECURITY = (
     "The embedded cluster runs commands for whoever reaches its port: docs/embedded-cluster.md has what it refuses."
 )
+OUTSIDE = "Nothing is told of what is outside of the working directory, not even whether it is there."
 TRAILERS = "Mesos takes trailers, which HTTP has (RFC 9112, 7.1.2), for a broken body."
 UNKNOWN_TASK = "Mesos' agent never acknowledges an update of a task that it does not know, so the executor sends it again and again."
 
@@ -78,11 +79,37 @@ UNPARSED = "Failed to parse body into Call protobuf"
 
 VERSION = '{"type":"GET_VERSION","get_version":{"version_info":{"version":"1.11.0"}}}'
 
+
+def crashes(status: int, body: str) -> Deliberate:
+    return Deliberate(CRASH, refused(status, body))
+
+
+def crashes_later(status: int, body: str) -> Deliberate:
+    """The real master takes what is nothing, and crashes when it carries it out."""
+    return Deliberate(CRASH, refused(status, body), paths=("then",))
+
+
+def other(why: str, *paths: str) -> Deliberate:
+    return Deliberate(why, paths=paths)
+
+
+NO_QUOTA = "Failed to remove quota: Role '{}' has no quota set"
+NO_RESERVATION = "Resource  is not dynamically reserved"
+NO_PROVIDERS = "Resource 'cpus:1' is invalid: the embedded cluster has no resource providers"
+NOT_A_FORM = "Expecting 'Content-Type' of application/x-www-form-urlencoded\n"
+ON_AGENT = "on agent @agent at @agent-path@@address (localhost)"
+OVERFLOW = "Mesos counts in thousandths, and this many do not fit into 64 bits."
+FLAGS = "The flags are those that the embedded cluster has."
+METRICS = "The metrics are those that the embedded cluster can measure."
+MESSAGE = "The message of a status says why a task failed. Mesos' endpoints leave it out, its API does not."
+PATHS = "A path below an endpoint is none, rather than the endpoint itself."
+
 DELIBERATE: dict[str, dict[str, Deliberate]] = {
     "agent": {
         "Connection: close": Deliberate(
             CLOSES, {"headers": {"Connection": "close", "Content-Type": "application/json"}}
         ),
+        "LIST_FILES of a path with dots": Deliberate(OUTSIDE, refused(404, "")),
         "GET_VERSION": Deliberate(BUILD, {"body": VERSION}),
         "GET_VERSION in protobuf": Deliberate(BUILD, {"body": VERSION}),
     },
@@ -154,6 +181,49 @@ DELIBERATE: dict[str, dict[str, Deliberate]] = {
                 },
             )
             for task, task_id in (("an unknown task", "x"), ("an empty task id", ""))
+        },
+    },
+    "operator": {
+        **{f"GET_FLAGS (nobody){form}": other(FLAGS, "body.get_flags.flags") for form in ("", ", in protobuf")},
+        **{
+            f"GET_VERSION (nobody){form}": other(BUILD, "body.get_version.version_info")
+            for form in ("", ", in protobuf")
+        },
+        "GET_METRICS": other(METRICS, "body.get_metrics.metrics"),
+        **{
+            f"REMOVE_QUOTA: {what}": crashes(400, NO_QUOTA.format(role))
+            for what, role in (
+                ("one that is not set", "nobody"),
+                ("the role *", "*"),
+                ("an empty role", ""),
+                ("a role with a blank", "a b"),
+            )
+        },
+        "RESERVE_RESOURCES: nothing of a resource": crashes_later(
+            400, f"Invalid RESERVE operation {ON_AGENT}: {NO_RESERVATION}"
+        ),
+        "UNRESERVE_RESOURCES: nothing of a resource": crashes_later(
+            400, f"Invalid UNRESERVE operation: {NO_RESERVATION}"
+        ),
+        "CREATE_VOLUMES: nothing of the disk": other(CRASH, "then"),
+        "RESERVE_RESOURCES: a resource provider": Deliberate(
+            LACKING, refused(400, f"Invalid RESERVE operation {ON_AGENT}: {NO_PROVIDERS}")
+        ),
+        "UPDATE_QUOTA: a limit that is large": other(OVERFLOW, "body"),
+    },
+    "endpoints": {
+        "GET /state (nobody)": other(f"{BUILD} {FLAGS}", "body.git", "body.build", "body.flags"),
+        "GET /flags (nobody)": other(FLAGS, "body.flags"),
+        "GET /@agent-path/flags (nobody)": other(FLAGS, "body.flags"),
+        "GET /version (nobody)": other(BUILD, "body.build", "body.git", "body.remesos", "body, in its order"),
+        "GET /tasks (running)": other(MESSAGE, "body.tasks"),
+        "GET /state/a (nobody)": Deliberate(PATHS, refused(404, "404 Not Found.")),
+        "GET /weights?jsonp=f (nobody)": Deliberate(
+            SECURITY, refused(403, "Refused: 'jsonp' is for pages of this cluster, or with its token in a header\n")
+        ),
+        **{
+            f"POST /{path} of JSON": Deliberate(SECURITY, refused(415, NOT_A_FORM))
+            for path in ("reserve", "unreserve", "create-volumes", "destroy-volumes", "teardown")
         },
     },
 }

@@ -12,6 +12,8 @@ from tests.requests.scenes import MACHINE, OTHER_MACHINE, reserved, volume
 from tests.requests.stage import scalar
 
 BODILESS: dict[str, str | None] = {"Content-Type": None, "Content-Length": None}
+# A page of the cluster itself, as a browser tells.
+OWN_PAGE: dict[str, str | None] = {"Sec-Fetch-Site": "same-origin"}
 FORM = "application/x-www-form-urlencoded"
 SLAVES = ({"path": "/slaves"},)
 MASTER = (
@@ -31,6 +33,8 @@ PREFIXED = (
     "/nothing",
 )
 AGENT = ("/state", "/state.json", "/flags")
+WHOLE = {"/version", "/flags", "/state", "/@agent-path/flags"}
+"""Whose answers are compared as they are; those of others without what is of the build, flags and metrics."""
 METRICS = "/metrics/snapshot?timeout=500ms"
 
 
@@ -57,8 +61,16 @@ def requests() -> list[Request]:
 
 def get(path: str, scene: str = "nobody", name: str = "", **fields: Any) -> Request:
     headers = {**BODILESS, **fields.pop("headers", {})}
+    whole = (path in WHOLE and not name and scene == "nobody") or (path, scene) == ("/tasks", "running")
     return Request(
-        name or f"GET {path} ({scene})", None, scene=scene, method="GET", path=path, headers=headers, **fields
+        name or f"GET {path} ({scene})",
+        None,
+        scene=scene,
+        method="GET",
+        path=path,
+        headers=headers,
+        whole=whole,
+        **fields,
     )
 
 
@@ -77,7 +89,6 @@ def odd() -> list[Request]:
         "/weights",
         "/quota",
         "/maintenance/status",
-        "/metrics/snapshot",
     )
     return [
         *(get(f"/master{path}") for path in PREFIXED),
@@ -95,8 +106,12 @@ def odd() -> list[Request]:
         get("/files/download"),
         get("/files/debug"),
         get("/files/nothing"),
-        *(get(f"{path}?jsonp=f") for path in ("/version", "/weights", "/quota", "/roles", "/flags", "/health")),
-        *(get(path, name=f"GET {path} that takes gzip", headers={"Accept-Encoding": "gzip"}) for path in ("/state", "/version", "/health", "/flags", "/weights")),
+        *(
+            get(f"{path}?jsonp=f", name=f"GET {path} with jsonp", headers=OWN_PAGE)
+            for path in ("/weights", "/quota", "/roles", "/health", "/maintenance/schedule")
+        ),
+        get("/weights?jsonp=f"),
+        *(get(path, name=f"GET {path} that takes gzip", headers={"Accept-Encoding": "gzip"}) for path in ("/state", "/version", "/health", "/weights")),
         get("/version", name="GET /version that takes deflate", headers={"Accept-Encoding": "deflate"}),
         get("/version", name="GET /version that takes gzip by q", headers={"Accept-Encoding": "gzip;q=0"}),
         get("/version", name="GET /version with Accept text/html", headers={"Accept": "text/html"}),
@@ -133,14 +148,14 @@ def files() -> list[Request]:
     """The sandbox of an executor."""
     sandbox = "@directory"
     queries = {
-        "browse": ("", "path=", f"path={sandbox}", f"path={sandbox}/", f"path={sandbox}/file", f"path={sandbox}/nothing", f"path={sandbox}/..", "path=/etc", "path=/nothing", f"path={sandbox}&jsonp=f"),
+        "browse": ("", "path=", f"path={sandbox}", f"path={sandbox}/", f"path={sandbox}/file", f"path={sandbox}/nothing", f"path={sandbox}/..", "path=/etc", "path=/nothing"),
         "browse.json": (f"path={sandbox}",),
         "read": (
             "", "path=", f"path={sandbox}", f"path={sandbox}/file", f"path={sandbox}/nothing", f"path={sandbox}/../x", "path=/etc/passwd",
             f"path={sandbox}/file&offset=0", f"path={sandbox}/file&offset=0&length=2", f"path={sandbox}/file&offset=2", f"path={sandbox}/file&offset=5",
             f"path={sandbox}/file&offset=100", f"path={sandbox}/file&offset=-1", f"path={sandbox}/file&offset=x", f"path={sandbox}/file&offset=-2",
             f"path={sandbox}/file&offset=0&length=-1", f"path={sandbox}/file&offset=0&length=x", f"path={sandbox}/file&offset=0&length=-2",
-            f"path={sandbox}/file&offset=0&length=0", f"path={sandbox}/file&offset=0&jsonp=f", "offset=0&length=1",
+            f"path={sandbox}/file&offset=0&length=0", "offset=0&length=1",
         ),
         "read.json": (f"path={sandbox}/file&offset=0",),
         "download": ("", "path=", f"path={sandbox}", f"path={sandbox}/file", f"path={sandbox}/nothing", f"path={sandbox}/..", "path=/etc/passwd"),

@@ -101,7 +101,7 @@ class OperatorStage(Stage):
         after = [self._read(call) for call in request.then]
         if after != before:
             answer["then"] = after
-        return self.normal(answer)
+        return self._normal(request, answer)
 
     def _changes(self, request: Request, answer: Answer) -> bool:
         if answer.get("status") not in {200, 202, "closed without a response"}:
@@ -135,15 +135,16 @@ class OperatorStage(Stage):
             found["body"] = wire.parsed(found["body"])
         return found
 
-    def normal(self, answer: Answer) -> Answer:
+    def _normal(self, request: Request, answer: Answer) -> Answer:
         in_protobuf = answer.get("headers", {}).get("Content-Type") == wire.PROTOBUF
-        text = json.dumps(super().normal(answer))
+        text = json.dumps(self.normal(answer))
         # Which number a framework or an offer has depends on those that were there before.
+        text = text.replace(f"localhost:{self.address.rpartition(':')[2]}", "@address")
         text = re.sub(
             r"@master-(?:\d{4}|O\d+)", lambda found: f"@a-{'offer' if 'O' in found[0] else 'framework'}", text
         )
         text = re.sub(r'"/[^" ]*?/(?=(?:work/)?slaves/@agent|agents?/\d)', '"@work-dir/', text)
-        found: Answer = Normal(in_protobuf).value("", json.loads(text))
+        found: Answer = Normal(in_protobuf, request.whole, self.api == "endpoints").value("", json.loads(text))
         return found
 
     def subscription(self, exchange: wire.Exchange) -> Answer:
@@ -218,10 +219,7 @@ class OperatorStage(Stage):
         """With a framework that holds an offer of each agent."""
         framework = self._framework("holder", roles=["role"], principal="principal")
         with contextlib.closing(framework.stream):
-            offers: dict[str, str] = {}
-            while len(offers) < len(self.state["slaves"]):
-                for offer in framework.wait("OFFERS")["offers"]["offers"]:
-                    offers[offer["agent_id"]["value"]] = offer["id"]["value"]
+            offers = self._offers(framework)
             self._names["@offer"] = offers[self._names["@agent"]]
             self._names["@other-offer"] = offers[self._names["@other-agent"]]
             yield self.subscription
@@ -261,6 +259,14 @@ class OperatorStage(Stage):
         info = {"name": name, "capabilities": CAPABILITIES, **info}
         return Framework(self.address, framework_info=info, suppressed_roles=list(suppressed_roles))
 
+    def _offers(self, framework: Framework) -> dict[str, str]:
+        """An offer of each agent."""
+        offers: dict[str, str] = {}
+        while len(offers) < len(self.state["slaves"]):
+            for offer in framework.wait("OFFERS")["offers"]["offers"]:
+                offers[offer["agent_id"]["value"]] = offer["id"]["value"]
+        return offers
+
     def _is_active(self, framework_id: str) -> bool:
         frameworks = self.get("/frameworks")["frameworks"]
         return any(f["active"] for f in frameworks if f["id"] == self.filled(framework_id))
@@ -275,20 +281,18 @@ class OperatorStage(Stage):
         wait_until(is_so, "the scene is set")
 
     def _run_tasks(self, stack: contextlib.ExitStack, framework: Framework, directory: Path) -> None:
-        offer = None
-        while offer is None:
-            offers = framework.wait("OFFERS")["offers"]["offers"]
-            offer = next((o["id"] for o in offers if o["agent_id"]["value"] == self._names["@agent"]), None)
+        offers = self._offers(framework)
+        offer = offers.pop(self._names["@agent"])
         started = directory / "started"
         tasks = [
             self._task(name, f"printf hello >file; touch {started}; exec sleep 1000")
             for name in ("running", "finished", "failed")
         ]
         operations = [{"type": "LAUNCH", "launch": {"task_infos": tasks}}]
-        framework.call(
-            "ACCEPT",
-            accept={"offer_ids": [offer], "operations": operations, "filters": {"refuse_seconds": 10_000}},
-        )
+        filters = {"refuse_seconds": 10_000}
+        accept = {"offer_ids": [{"value": offer}], "operations": operations, "filters": filters}
+        framework.call("ACCEPT", accept=accept)
+        framework.call("DECLINE", decline={"offer_ids": [{"value": o} for o in offers.values()], "filters": filters})
         framework.call("SUPPRESS")
         # An agent fails a task whose executor subscribes before its container is up.
         wait_until(started.exists, "the executor runs")

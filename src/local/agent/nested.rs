@@ -1,7 +1,7 @@
 //! Containers that operators and executors have an agent start: within the container of an executor, within one another,
 //! or standing alone. Follows `MesosContainerizerProcess` in `src/slave/containerizer/mesos/containerizer.cpp`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
 
 use super::executor::launch::{self, PATH};
@@ -57,6 +57,9 @@ impl Nested {
 
 /// Containers by their names, the ids from the outermost to their own with dots in between.
 pub(super) type Containers = BTreeMap<String, Nested>;
+
+/// Signals that have no effect on a process that does not expect them.
+const IGNORED: [i32; 4] = [libc::SIGCHLD, libc::SIGCONT, libc::SIGURG, libc::SIGWINCH];
 
 /// What is found at an id.
 enum Found<'a> {
@@ -203,6 +206,9 @@ impl Agent {
             Found::Executor(key) => {
                 let key = key.clone();
                 if !self.executors[&key].record.is_custom() {
+                    if signal == 0 || IGNORED.contains(&signal) {
+                        return Ok(());
+                    }
                     // It has no process of its own, but would not survive its signals.
                     let cause = super::executor::Cause::terminated;
                     self.with(now, Some(key), |executor, context| executor.kill_executor(context, cause()));
@@ -329,9 +335,13 @@ impl Agent {
 
     /// Forgets containers that have ended together with the outermost one.
     fn tidy(&mut self) {
-        let over = self.nested.iter().filter(|(_, nested)| !nested.lives() && !self.is_root(root(&nested.id)));
-        for container in over.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
-            self.nested.remove(&container);
+        if self.nested.values().all(Nested::lives) {
+            return;
         }
+        let live = self.executors.values().filter(|executor| executor.record.stage() != Stage::Terminated);
+        let alone = self.nested.values().filter(|nested| nested.lives() && nested.id.parent.is_none());
+        let alone = alone.map(|nested| nested.id.value.clone());
+        let roots: HashSet<_> = live.map(|executor| executor.record.container.clone()).chain(alone).collect();
+        self.nested.retain(|_, nested| nested.lives() || roots.contains(root(&nested.id)));
     }
 }

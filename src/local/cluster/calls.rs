@@ -50,6 +50,14 @@ impl Machine {
         outcome
     }
 
+    /// An operator asks something of the agent at `/slave(N)`, which is noted before what becomes of it.
+    pub fn note_agent_call(&mut self, now: Instant, path: &str, call: &'static str) {
+        if let Some(agent) = self.agents.at(path) {
+            let subject = Subject::agent(&agent.config().id);
+            self.note_call(now, "operator_call", call, subject, None);
+        }
+    }
+
     fn note_call(
         &mut self,
         now: Instant,

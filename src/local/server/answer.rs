@@ -12,10 +12,11 @@ use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body_util::BodyExt;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::stream::Format;
 use crate::local::refusal::Refusal;
+pub use crate::local::show::sorted;
 
 /// Shorter bodies are not compressed (`GZIP_MINIMUM_BODY_LENGTH`).
 const GZIP_LEAST: u64 = 1024;
@@ -47,19 +48,6 @@ pub fn in_json(body: Vec<u8>, arguments: &Arguments) -> Response {
 /// A value in JSON, as [`in_json`] gives it.
 pub fn value(value: &Value, arguments: &Arguments) -> Response {
     in_json(value.to_string().into_bytes(), arguments)
-}
-
-/// Members by name, as `JSON::protobuf` has them.
-pub fn sorted(value: Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            let mut members: Vec<_> = members.into_iter().map(|(name, value)| (name, sorted(value))).collect();
-            members.sort_by(|(one, _), (other, _)| one.cmp(other));
-            Value::Object(Map::from_iter(members))
-        }
-        Value::Array(items) => items.into_iter().map(sorted).collect(),
-        other => other,
-    }
 }
 
 /// Anything else would let whoever can put an element into a page run a script of their own.

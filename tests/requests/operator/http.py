@@ -142,7 +142,6 @@ def connections() -> list[Request]:
     return [
         sent("a connection that is kept", again=True),
         sent("HTTP/1.0", version="HTTP/1.0", again=True),
-        sent("a query of jsonp", path="/api/v1?jsonp=f"),
         Request("an error, on a connection that is kept", {"type": "TEARDOWN"}, scene="nobody", again=True),
         Request("a body of a read", {"type": "GET_STATE", **BODIES_OF_OTHERS}, scene="nobody"),
     ]

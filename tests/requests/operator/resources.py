@@ -73,7 +73,8 @@ def reserve() -> list[Request]:
         *(sent(what, kind, "reserved", **body) for what, body in again.items()),
         sent("of an agent with tasks", kind, "running", resources=[reserved("cpus", 4)]),
         sent("more than is free of an agent with tasks", kind, "running", resources=[reserved("cpus", 8)]),
-        sent("what is offered", kind, "offered", resources=[reserved("cpus", 8)]),
+        # The framework is offered the rest after a while.
+        Request(f"{kind}: what is offered", call(kind, **AGENT, resources=[reserved("cpus", 8)]), scene="offered"),
     ]  # fmt: skip
 
 

@@ -123,7 +123,7 @@ class Child:
             self._release()
 
     def mark_lost(self, error: BaseException) -> None:
-        """Takes note that nobody will report how the child ended."""
+        """Takes note that nobody will report how the child ended. If it still runs, its executor kills it."""
         if self._mark_lost(error) and self.started:
             log.warning("%s: %s", self.name, error)
 
@@ -158,6 +158,8 @@ class Child:
                 self._copies[fd].stop()
             elif lost or self.error is not None:
                 self._copies[fd].finish()
+        if lost and self._control is not None:
+            self._loop.close(self._control)
 
     def _disconnect(self) -> None:
         for copy in self._copies.values():

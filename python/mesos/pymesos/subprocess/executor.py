@@ -80,6 +80,9 @@ class Running:
         written = {fd: copy.read + _unread(copy.source) for fd, copy in self._copies.items() if fd}
         report = Report(returncode=returncode, written=written)
         self.send(report)
+        with contextlib.suppress(OSError):
+            # A signal that was sent too late. To close a connection with unread bytes resets it.
+            self._control.read()
         self._loop.close(self._control)
         return report
 
@@ -139,15 +142,19 @@ class ProcExecutor(Executor):
             process = _start(*pickle.loads(order))
             self._lower_limit(process.pid)
         except Exception as error:
-            self._forget(task_id)
-            report = Report(error=error)
-            with contextlib.suppress(OSError):
-                streams[CONTROL].write(report.encode())
-            self._update(driver, task_id, "TASK_FAILED", report, f"{type(error).__name__}: {error}")
-            for stream in streams.values():
-                stream.close()
+            self._fail(driver, task_id, streams, error)
             return
         self._loop.call(lambda: self._adopt(driver, task_id, process, streams))
+
+    def _fail(self, driver: MesosExecutorDriver, task_id: str, streams: dict[int, Stream], error: Exception) -> None:
+        """Reports that a child could not be started."""
+        self._forget(task_id)
+        report = Report(error=error)
+        with contextlib.suppress(OSError):
+            streams[CONTROL].write(report.encode())
+        self._update(driver, task_id, "TASK_FAILED", report, f"{type(error).__name__}: {error}")
+        for stream in streams.values():
+            self._loop.call(functools.partial(self._loop.close, stream))
 
     def _raise_limit(self) -> None:
         """Lets this process open as many files as its children take. It is not raised before, because a child has the
@@ -167,7 +174,13 @@ class ProcExecutor(Executor):
     def _adopt(
         self, driver: MesosExecutorDriver, task_id: str, process: subprocess.Popen[bytes], streams: dict[int, Stream]
     ) -> None:
-        running = Running(self._loop, process, streams)
+        try:
+            running = Running(self._loop, process, streams)
+        except OSError as error:
+            process.kill()
+            process.wait()
+            self._fail(driver, task_id, streams, error)
+            return
         self._loop.watch(running.death, READ, lambda: self._ended(driver, task_id, running))
         with self._lock:
             is_killed = task_id not in self.procs

@@ -88,6 +88,7 @@ impl Runner for Command {
 
     fn kill_executor(&mut self, record: &mut Record, context: &mut Context, cause: Cause) {
         record.stage = Stage::Terminated;
+        record.note_exit(&self.container, libc::SIGKILL);
         context.order(Order::Stop { container: self.container.clone(), how: Stop::Kill });
         record.fail(context, cause);
     }

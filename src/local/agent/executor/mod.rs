@@ -157,7 +157,7 @@ impl Executor {
             _ => None,
         };
         if let Event::Ended { container, exit } = &event {
-            self.record.exits.push((container.clone(), exit.wait_status()));
+            self.record.note_exit(container, exit.wait_status());
         }
         self.runner.handle_backend(&mut self.record, context, event);
         if let Some(container) = unwanted {
@@ -205,6 +205,8 @@ impl Executor {
     pub fn forget(&mut self, context: &mut Context) {
         self.record.abandon();
         self.record.stage = Stage::Terminated;
+        let container = self.record.container.clone();
+        self.record.note_exit(&container, libc::SIGKILL);
         let live = self.record.tasks.values_mut().filter(|task| !is_terminal(task.state));
         live.for_each(|task| task.state = TaskState::TaskKilled);
         for container in self.record.containers.clone() {

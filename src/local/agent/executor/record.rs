@@ -200,6 +200,13 @@ impl Record {
         has_capability(&self.framework, v1::framework_info::capability::Type::TaskKillingState)
     }
 
+    /// Keeps the first status of a container that has ended, as wait(2) gives it.
+    pub(super) fn note_exit(&mut self, container: &str, status: i32) {
+        if !self.exits.iter().any(|(ended, _)| ended == container) {
+            self.exits.push((container.to_owned(), status));
+        }
+    }
+
     pub(super) fn add(&mut self, tasks: &[Arc<v1::TaskInfo>], runs: Vec<Option<Arc<Run>>>) {
         let runs = runs.into_iter().chain(std::iter::repeat(None));
         for (info, run) in tasks.iter().zip(runs) {
@@ -258,6 +265,7 @@ impl Record {
     /// The executor is gone: what its tasks had still to do fails (`Slave::executorTerminated`).
     pub(super) fn terminated(&mut self, context: &mut Context, exit: &Exit, cause: Option<Cause>) {
         self.stage = Stage::Terminated;
+        self.note_exit(&self.container.clone(), exit.wait_status());
         if self.abandoned {
             let live = self.tasks.values_mut().filter(|task| !is_terminal(task.state));
             return live.for_each(|task| task.state = TaskState::TaskKilled);

@@ -65,16 +65,17 @@ impl Master {
             Refusal::new(400, format!("Invalid {} operation{place}: {why}", kind.as_str_name()))
         })?;
         self.make_room(now, agent_id, &conversions);
+        let mut available = self.allocator.available(agent_id);
         for Conversion { before, after } in &conversions {
-            if !self.allocator.convert_available(agent_id, before, after) {
-                let available = self.allocator.available(agent_id);
+            if !available.contains(before) {
                 return Err(Refusal::new(409, format!("{available} does not contain {before}")));
             }
-            self.apply(
-                agent_id,
-                kind,
-                std::slice::from_ref(&Conversion { before: before.clone(), after: after.clone() }),
-            );
+            available.subtract(before);
+            available.add(after);
+        }
+        for conversion in &conversions {
+            self.allocator.convert_available(agent_id, &conversion.before, &conversion.after);
+            self.apply(agent_id, kind, std::slice::from_ref(conversion));
         }
         Ok(())
     }

@@ -108,9 +108,11 @@ async fn until<T: Send + 'static>(
     mut found: impl FnMut(&Agent) -> Option<T> + Send + 'static,
 ) -> Result<T, Refusal> {
     let waiting = context.cluster.ask(move |machine, _| {
+        let id = machine.agents.at(&path).map(|agent| agent.config().id.clone());
         machine.when(move |machine| match machine.agents.at(&path) {
-            Some(agent) => found(agent).map(Some),
-            None => Some(None),
+            Some(agent) if Some(&agent.config().id) == id.as_ref() => found(agent).map(Some),
+            // Another one may be in its place.
+            _ => Some(None),
         })
     });
     let found = waiting.await.ok_or_else(stopping)?.await;

@@ -5,7 +5,6 @@ mod access;
 mod containers;
 mod request;
 
-use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -55,7 +54,8 @@ pub async fn handle(
         };
         validate(&call)?;
         fits(&call, given, accepted)?;
-        let answered = answer(&context, path, call).await?;
+        note(&context, &path, &call);
+        let answered = carry_out(&context, path, call).await?;
         Ok(match (answered, accepted) {
             (Some(response), Accepted::Whole(format)) => written(format, &response),
             _ => StatusCode::OK.into_response(),
@@ -65,6 +65,15 @@ pub async fn handle(
         // What has no words has no type either: a launch that was done before.
         if refusal.status == 202 { StatusCode::ACCEPTED.into_response() } else { refusal.into_response() }
     })
+}
+
+/// Has the history of the cluster tell of calls that change something.
+fn note(context: &Context, path: &str, call: &Call) {
+    let name = call.r#type().as_str_name();
+    if !["GET_", "LIST_", "READ_", "WAIT_", "ATTACH_"].iter().any(|asks| name.starts_with(asks)) {
+        let path = path.to_owned();
+        context.cluster.tell(move |machine, now| machine.note_agent_call(now, &path, name));
+    }
 }
 
 /// A body that was read before.
@@ -94,7 +103,7 @@ fn fits(call: &Call, given: Given, accepted: Accepted) -> Result<(), Refusal> {
 }
 
 #[allow(deprecated)]
-async fn answer(context: &Context, path: String, call: Call) -> Answer {
+async fn carry_out(context: &Context, path: String, call: Call) -> Answer {
     match call.r#type() {
         Type::GetMetrics => metrics(context).await.map(Some),
         Type::GetLoggingLevel | Type::SetLoggingLevel => logging(context, call).await,
@@ -240,9 +249,9 @@ pub async fn usage(State(context): State<Context>, Path(path): Path<String>, arg
 }
 
 /// `/slave(N)/containerizer/debug`: what its containers are waited for with, which is nothing.
-pub async fn debug(State(context): State<Context>, Path(path): Path<String>) -> Response {
+pub async fn debug(State(context): State<Context>, Path(path): Path<String>, arguments: Arguments) -> Response {
     let refused = not_here(&context, &path).await;
-    let pending = || Json(serde_json::json!({ "pending": [] })).into_response();
+    let pending = || answer::value(&serde_json::json!({ "pending": [] }), &arguments);
     refused.map_or_else(pending, IntoResponse::into_response)
 }
 
