@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use crate::proto::v1;
+
 /// How far the wall clock may be from what is told before it is told anew.
 const DRIFT_MAX: Duration = Duration::from_millis(1);
 
@@ -68,6 +70,12 @@ impl World {
     pub fn uuid(&mut self) -> Uuid {
         uuid::Builder::from_random_bytes(self.random.u128(..).to_ne_bytes()).into_uuid()
     }
+}
+
+/// A wall time in seconds since the epoch, as messages have it.
+#[expect(clippy::cast_possible_truncation, reason = "the time since 1970 in nanoseconds fits until 2262")]
+pub fn time_info(seconds: f64) -> v1::TimeInfo {
+    v1::TimeInfo { nanoseconds: (seconds * 1e9) as i64 }
 }
 
 #[cfg(test)]

@@ -62,6 +62,7 @@ def played(address: str) -> Iterator[dict[str, str]]:
         gone.call("TEARDOWN")
         second.disconnect()
         wait_until(lambda: is_quiet(address), "all is acknowledged")
+        wait_until(lambda: is_counted(address), "what is over is counted")
         # What was recovered piece by piece is offered as one.
         first.decline()
         first.wait_for_offers(AGENTS)
@@ -194,6 +195,13 @@ def is_quiet(address: str) -> bool:
         and any("healthy" in status for status in command["statuses"])
         and any(status["state"] == "TASK_RUNNING" for status in checked["statuses"])
     )
+
+
+def is_counted(address: str) -> bool:
+    """Whether the ends of tasks are counted, which the real one does later."""
+    metrics = get(address, "/metrics/snapshot?timeout=2secs")
+    counted = [metrics.get(f"master/tasks_{state}") for state in ("finished", "failed", "killed")]
+    return counted == [1, 1, 1] and "master/task_failed/source_executor/reason_command_executor_failed" in metrics
 
 
 def names(address: str) -> dict[str, str]:

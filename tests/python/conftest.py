@@ -49,6 +49,7 @@ SLOW = {
     "test_forgotten",
     "test_futures",
     "test_futures_faults",
+    "test_mesos_cli",
     "test_mesoshttp_names",
     "test_notebook_server",
     "test_notebooks",

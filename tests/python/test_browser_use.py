@@ -60,28 +60,30 @@ def simulate(task: mesos_pb2.TaskInfo) -> Run:
 
 SCROLL = """
 async () => {
-  const times = [];
-  let rows = Infinity;
-  const frame = () => new Promise(requestAnimationFrame);
-  for (let step = 0; step < 60; step += 1) {
+  const frames = async () => {
     const began = performance.now();
+    for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
+    return performance.now() - began;
+  };
+  const median = (times) => times.sort((a, b) => a - b)[Math.floor(times.length / 2)];
+  const [still, moving] = [[], []];
+  let rows = Infinity;
+  for (let step = 0; step < 60; step += 1) {
+    still.push(await frames());
     scrollBy(0, 3000);
-    await frame();
-    await frame();
-    times.push(performance.now() - began);
+    moving.push(await frames());
     const shown = [...document.querySelectorAll("tbody:not(.space) tr")].filter((row) => {
       const { top, bottom } = row.getBoundingClientRect();
       return bottom > 0 && top < innerHeight;
     });
     rows = Math.min(rows, shown.length);
   }
-  times.sort((a, b) => a - b);
-  return { median: times[30], rows, nodes: document.querySelectorAll("*").length };
+  return { still: median(still), moving: median(moving), rows, nodes: document.querySelectorAll("*").length };
 }
 """
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_ten_thousand_tasks_stay_smooth(context: BrowserContext) -> None:
     many = Many()
     info = mesos_pb2.FrameworkInfo(user="", name="many")
@@ -90,14 +92,14 @@ def test_ten_thousand_tasks_stay_smooth(context: BrowserContext) -> None:
         LocalCluster(agents=10, resources="cpus:4;mem:4096", simulate=simulate) as cluster,
         running(cluster.address, many, info) as driver,
     ):
-        assert many.done.wait(60)
+        assert many.done.wait(120)
         page.goto(cluster.url)
         page.get_by_role("status").get_by_text("live").wait_for(timeout=60_000)
         sees(page, "10,000")
         scrolled = page.evaluate(SCROLL)
         assert scrolled["nodes"] < 2000
         assert scrolled["rows"] >= 15, "no part of the table is empty"
-        assert scrolled["median"] < 250, "milliseconds, of two frames"
+        assert scrolled["moving"] < 3 * scrolled["still"] + 100, "milliseconds, on a machine that may be busy"
         # What is read stays where it is, although a row above it goes.
         middle = page.locator("tbody:not(.space) tr").nth(30)
         before, name = middle.bounding_box(), middle.inner_text().split()[0]

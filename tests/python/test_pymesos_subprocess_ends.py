@@ -209,7 +209,7 @@ def test_children_of_a_real_master_that_is_gone_have_an_unknown_end(apache_home:
     flags = wants_credential(tmp_path / "credentials", "someone", "secret")
     with ApacheMesos(apache_home, tmp_path / "mesos", flags=flags) as cluster:
         CONFIG["master"] = cluster.address
-        with pytest.raises(StartError, match="401|Unauthorized|authenticat"):
+        with pytest.raises(StartError, match="no principal was given"):
             Popen(["true"])
         CONFIG.update(principal="someone", secret="secret")
         child = Popen("echo before; exec sleep 100", shell=True, stdout=PIPE)

@@ -208,7 +208,8 @@ def test_metrics_have_the_real_one_s_names_and_values(
     def snapshot(address: str) -> dict[str, float]:
         # The real one, whose processes are in one with its tests' driver, takes what does not answer within this time out.
         values: dict[str, float] = get(address, "/metrics/snapshot?timeout=2secs")
-        return values
+        # What is counted of each framework has its id; tests/endpoints compares it.
+        return {name: value for name, value in values.items() if "/frameworks/" not in name}
 
     def measured(address: str) -> dict[str, float]:
         scheduler = Recorder()
@@ -225,7 +226,7 @@ def test_metrics_have_the_real_one_s_names_and_values(
     with LocalCluster() as cluster:
         ours = measured(cluster.address)
     assert ours.keys() - expected.keys() == set()
-    # What depends on time and the machine; the real one has registered the framework that starts it, and repeats what
+    # What depends on time, chance and the machine; the real one has registered the framework that starts it, and repeats what
     # is acknowledged late.
     varying = (
         "uptime_secs",
@@ -236,6 +237,10 @@ def test_metrics_have_the_real_one_s_names_and_values(
         "event_queue",
         "dropped_messages",
         "messages_launch",
+        "allocation_runs",
+        "offered_or_allocated",
+        "shares/dominant",
+        "slave/",
     )
     differing = {name: (ours[name], expected[name]) for name in ours if ours[name] != pytest.approx(expected[name])}
     assert {name: pair for name, pair in differing.items() if not any(word in name for word in varying)} == {}

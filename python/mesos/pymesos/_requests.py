@@ -51,6 +51,8 @@ def ask(
     if isinstance(body, str):
         if body:
             named.setdefault("Content-Type", _operator.RECORDIO)
+            # pymesos asks for a stream here too, which an agent refuses: only the request is one.
+            named = {name: value for name, value in named.items() if (name, value) != ("Accept", _operator.RECORDIO)}
         body = body.encode() or None
     # An agent refuses either one without its stream.
     for of_stream, of_messages in (("Accept", "Message-Accept"), ("Content-Type", "Message-Content-Type")):

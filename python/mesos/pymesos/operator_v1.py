@@ -326,12 +326,12 @@ class MesosOperatorAgentDriver(MesosOperatorDaemonDriver, OperatorAgentDriver):
         calls = [{"type": "ATTACH_CONTAINER_INPUT", "attach_container_input": each} for each in inputs]
         records = [json.dumps(call, sort_keys=True) for call in calls]
         stream = "".join(f"{len(record)}\n{record}" for record in records)
-        answer: Message = self._send(stream)
+        answer: Message = self._send(stream, headers=_RECORDIO.copy())
         return answer
 
     def attachContainerOutput(self, container_id: str) -> Any:
         body = {"type": "ATTACH_CONTAINER_OUTPUT", "attach_container_output": {"container_id": {"value": container_id}}}
-        return self._send(body, headers=_RECORDIO.copy())
+        return self._send(body, headers={**_RECORDIO, "Message-Accept": "application/json"})
 
     def removeNestedContainer(self, container_id: str, parent_id: str | None = None) -> Message:
         return self._call("REMOVE_NESTED_CONTAINER", container_id=_container(container_id, parent_id))

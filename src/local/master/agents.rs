@@ -10,6 +10,7 @@ use super::{Master, Output, operator};
 use crate::local::allocator::Was;
 use crate::local::messages::{ConnectionId, ToAgent, is_terminal};
 use crate::local::resources::Resources;
+use crate::local::world::time_info;
 use crate::proto::v1;
 use crate::proto::v1::TaskState;
 use crate::proto::v1::framework_info::capability::Type as Capability;
@@ -444,12 +445,6 @@ fn next_ping(since: Instant, now: Instant, interval: Period) -> Instant {
     let over = passed.checked_rem(interval.get().as_nanos()).unwrap_or_default();
     let over = Period::from_nanoseconds(i64::try_from(over).unwrap_or_default());
     now + interval.saturating_sub(over)
-}
-
-/// A wall time in seconds since the epoch, as messages have it.
-#[expect(clippy::cast_possible_truncation, reason = "the time since 1970 in nanoseconds fits until 2262")]
-pub(super) fn time_info(seconds: f64) -> v1::TimeInfo {
-    v1::TimeInfo { nanoseconds: (seconds * 1e9) as i64 }
 }
 
 /// What an agent has of each framework and role.

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::Master;
-use super::agents::time_info;
 use super::framework::Task;
+use crate::local::world::time_info;
 use crate::proto::v1;
 use crate::proto::v1::scheduler::call;
 use crate::proto::v1::task_status::{Reason, Source};

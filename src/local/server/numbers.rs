@@ -17,7 +17,9 @@ pub fn duration(text: &str) -> Result<Period, String> {
         text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(|| format!("Invalid duration '{text}'"))?;
     let (amount, unit) = text.split_at(at);
     number::<f64>(amount)?;
-    Period::parse(text).map_err(|_| {
+    // Flags take a blank before the unit, and queries do not.
+    let found = if unit.starts_with(char::is_alphabetic) { Period::parse(text).ok() } else { None };
+    found.ok_or_else(|| {
         format!(
             "Unknown duration unit '{unit}'; supported units are 'ns', 'us', 'ms', 'secs', 'mins', 'hrs', 'days', and \
              'weeks'"

@@ -87,7 +87,8 @@ class Door:
     def _accept(self, listener: socket.socket) -> None:
         try:
             connection, _ = listener.accept()
-        except ConnectionError:
+        except (BlockingIOError, ConnectionError):
+            # Who connected is gone.
             return
         except OSError as error:
             # This process has as many files as it may have. It waits until others are closed.

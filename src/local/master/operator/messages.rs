@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 
-use crate::local::master::agents::time_info;
 use crate::local::master::framework::{Framework, OperationRecord, Task};
 use crate::local::master::{AgentRecord, MESOS_VERSION, Master, OfferRecord};
 use crate::local::resources::{Format, Resources};
 use crate::local::show;
+use crate::local::world::time_info;
 use crate::proto::v1;
 use crate::proto::v1::agent_info::{Capability, capability};
 use crate::proto::v1::master::response::{get_agents, get_frameworks};

@@ -37,12 +37,14 @@ export function agentsPage({ cluster }) {
   };
 }
 
+const tasksOf = (executor) => executor.tasks.length + executor.queued_tasks.length;
+
 const executorColumns = (cluster, agent) => [
   { title: "Executor", kind: "id", value: (e) => e.id, cell: link((e) => e.id, (e) => hashes.browse(agent, e.directory)) },
   { title: "Framework", wide: true, value: (e) => cluster.frameworkName(e.framework),
     cell: link((e) => cluster.frameworkName(e.framework), (e) => hashes.framework(e.framework)) },
   { title: "Name", wide: true, value: (e) => e.name, cell: text((e) => e.name) },
-  { title: "Tasks", kind: "number", value: (e) => e.tasks.length + e.queued_tasks.length, text: () => "", cell: text((e) => amount(e.tasks.length + e.queued_tasks.length)) },
+  { title: "Tasks", kind: "number", value: tasksOf, text: () => "", cell: text((e) => amount(tasksOf(e))) },
   { title: "Resources", wide: true, value: (e) => resources(e.resources), cell: text((e) => resources(e.resources)) },
   { title: "Sandbox", value: (e) => e.directory, cell: link(() => "Browse", (e) => hashes.browse(agent, e.directory)) },
 ];

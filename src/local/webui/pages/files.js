@@ -20,12 +20,14 @@ function trail(agent, path) {
 const isDirectory = (f) => f.mode.startsWith("d");
 
 const columns = (agent) => [
-  { title: "Name", value: (f) => name(f.path), cell: link((f) => name(f.path) + (isDirectory(f) ? "/" : ""), (f) => hashes[isDirectory(f) ? "browse" : "file"](agent, f.path)) },
+  { title: "Name", value: (f) => name(f.path),
+    cell: link((f) => name(f.path) + (isDirectory(f) ? "/" : ""), (f) => hashes[isDirectory(f) ? "browse" : "file"](agent, f.path)) },
   { title: "Size", kind: "number", value: (f) => (isDirectory(f) ? -1 : f.size), text: () => "", cell: text((f) => (isDirectory(f) ? "" : bytes(f.size))) },
   { title: "Modified", wide: true, kind: "time", value: (f) => f.mtime, text: () => "", cell: time((f) => f.mtime) },
   { title: "Mode", wide: true, kind: "time", value: (f) => f.mode, cell: text((f) => f.mode) },
   { title: "Owner", wide: true, kind: "short", value: (f) => `${f.uid}:${f.gid}`, cell: text((f) => `${f.uid}:${f.gid}`) },
-  { title: "Contents", kind: "action", value: () => "", cell: link((f) => (isDirectory(f) ? "" : "Download"), (f) => (isDirectory(f) ? undefined : download(f.path)), { download: "" }) },
+  { title: "Contents", kind: "action", value: () => "",
+    cell: link((f) => (isDirectory(f) ? "" : "Download"), (f) => (isDirectory(f) ? undefined : download(f.path)), { download: "" }) },
 ];
 
 export function directoryPage({ feed }, agent, path) {
