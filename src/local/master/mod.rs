@@ -13,6 +13,7 @@ mod framework;
 mod inverse_offers;
 mod maintenance;
 mod metrics;
+mod offers;
 mod operations;
 mod operator;
 pub mod parts;
@@ -36,7 +37,7 @@ use std::time::Instant;
 
 use super::allocator::{self, Quota, Was, Watched};
 use super::messages::{ConnectionId, ToAgent, ToMaster, is_terminal};
-use super::resources::{Format, Resources};
+use super::resources::Resources;
 use super::world::{WallClock, World};
 use crate::proto::v1;
 use crate::proto::v1::scheduler::{Event, event};
@@ -369,96 +370,12 @@ impl Master {
         }
     }
 
-    /// Makes the offers that are due.
-    fn make_offers(&mut self, now: Instant) {
-        let mut offers: BTreeMap<String, Vec<v1::Offer>> = BTreeMap::new();
-        for allocation in self.allocator.allocate(now) {
-            let framework_id = allocation.framework_id.clone();
-            offers.entry(framework_id).or_default().push(self.make_offer(allocation));
-        }
-        if let Some(timeout) = self.config.offer_timeout {
-            let made = offers.values().flatten().map(|offer| (now + timeout, offer.id.value.clone()));
-            self.expiring.extend(made);
-        }
-        for (framework_id, offers) in offers {
-            let offers = Some(event::Offers { offers });
-            self.send(&framework_id, Event { offers, ..Event::of(event::Type::Offers) });
-        }
-        let asked = self.allocator.take_asked();
-        self.make_inverse_offers(asked);
-    }
-
     fn used(&self, agent_id: &str) -> Resources {
         self.allocator.used(agent_id)
     }
 
     fn offered(&self, agent_id: &str) -> Resources {
         self.allocator.offered(agent_id)
-    }
-
-    /// What is offered is available again.
-    fn recover_offer(&mut self, offer: &OfferRecord) {
-        let OfferRecord { framework_id, agent_id, role, resources } = offer;
-        self.allocator.recover(framework_id, agent_id, role, resources, Was::Offered);
-    }
-
-    fn new_offer_id(&mut self) -> String {
-        let id = format!("{}-O{}", self.id, self.next_offer);
-        self.next_offer = self.next_offer.saturating_add(1);
-        id
-    }
-
-    fn make_offer(&mut self, allocation: allocator::Allocation) -> v1::Offer {
-        let id = self.new_offer_id();
-        let allocator::Allocation { framework_id, role, agent_id, resources } = allocation;
-        let record = OfferRecord { framework_id, agent_id, role, resources };
-        let framework = &self.frameworks[&record.framework_id];
-        let offer = self.offer_message(&id, &record, framework, &framework.format(&record.role));
-        self.offers.insert(id, record);
-        offer
-    }
-
-    /// An offer of an agent that is registered to a framework, in this format.
-    fn offer_message(&self, id: &str, offer: &OfferRecord, framework: &Framework, format: &Format) -> v1::Offer {
-        let OfferRecord { framework_id, agent_id, resources, .. } = offer;
-        let agent = &self.agents[agent_id];
-        let first = (agent_id.clone(), String::new());
-        let executors = framework.executors.range(first..).map(|(place, _)| place);
-        let executors = executors.take_while(|(agent, _)| agent == agent_id);
-        let executor_ids = executors.map(|(_, id)| v1::ExecutorId { value: id.clone() }).collect();
-        v1::Offer {
-            id: v1::OfferId { value: id.to_owned() },
-            framework_id: v1::FrameworkId { value: framework_id.clone() },
-            agent_id: v1::AgentId { value: agent_id.clone() },
-            hostname: agent.info.hostname.clone(),
-            url: Some(self.agent_url(agent)),
-            domain: agent.info.domain.clone(),
-            attributes: agent.info.attributes.clone(),
-            allocation_info: allocation_info(format),
-            resources: resources.to_proto(format),
-            executor_ids,
-            unavailability: self.unavailability(&agent.info.hostname),
-        }
-    }
-
-    fn agent_url(&self, agent: &AgentRecord) -> v1::Url {
-        let address = v1::Address {
-            hostname: Some(agent.info.hostname.clone()),
-            ip: Some(self.config.address.ip().to_string()),
-            port: self.config.address.port().into(),
-        };
-        v1::Url { scheme: "http".to_owned(), address, path: Some(format!("/{}", agent.path)), ..Default::default() }
-    }
-
-    fn discard_offers(&mut self, framework_id: &str) {
-        self.discard_inverse_offers(framework_id);
-        let of_framework =
-            |(id, offer): (&String, &OfferRecord)| (offer.framework_id == framework_id).then(|| id.clone());
-        for id in self.offers.iter().filter_map(of_framework).collect::<Vec<_>>() {
-            if let Some(offer) = self.offers.remove(&id) {
-                self.recover_offer(&offer);
-            }
-        }
     }
 
     fn send(&mut self, framework_id: &str, event: Event) {
@@ -521,10 +438,6 @@ impl Master {
 
 fn heartbeat() -> Event {
     Event::of(event::Type::Heartbeat)
-}
-
-fn allocation_info(format: &Format) -> Option<v1::resource::AllocationInfo> {
-    format.allocated_to.clone().map(|role| v1::resource::AllocationInfo { role: Some(role) })
 }
 
 /// Frameworks without PARTITION_AWARE know only TASK_LOST for all of these.

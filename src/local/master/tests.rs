@@ -8,6 +8,7 @@ mod sharing;
 use super::*;
 use crate::local::messages::ToMaster;
 use crate::local::refusal::Refusal;
+use crate::local::resources::Format;
 use crate::local::world;
 use crate::proto::v1::scheduler::{Call, call};
 

@@ -11,7 +11,6 @@ use super::{MESOS_VERSION, Master};
 use crate::local::refusal::Refusal;
 use crate::proto::v1;
 use crate::proto::v1::master::{Call, Response, call, response};
-use crate::proto::v1::scheduler::{Event, event};
 
 pub use subscribers::{
     Subscribers, agent_removed, framework_added, framework_removed, framework_updated, task_added, task_updated,
@@ -171,24 +170,6 @@ impl Master {
         tracing::info!("Agent {agent_id} is marked gone");
         self.set_gone(now, agent_id);
         Ok(())
-    }
-
-    /// Rescinds every offer of an agent.
-    pub(super) fn rescind_offers_of(&mut self, agent_id: &str) {
-        let offers = self.offers.iter().filter(|(_, offer)| offer.agent_id == agent_id);
-        for offer_id in offers.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
-            self.rescind(&offer_id);
-        }
-    }
-
-    /// Rescinds an offer, if it is still outstanding.
-    pub(super) fn rescind(&mut self, offer_id: &str) {
-        if let Some(offer) = self.offers.remove(offer_id) {
-            self.recover_offer(&offer);
-            let mut event = Event::of(event::Type::Rescind);
-            event.rescind = Some(event::Rescind { offer_id: v1::OfferId { value: offer_id.to_owned() } });
-            self.send(&offer.framework_id, event);
-        }
     }
 }
 
