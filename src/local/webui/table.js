@@ -89,6 +89,9 @@ export class Table {
       const cells = [...this.elements.values()].map(({ element }) => element.children[index]);
       for (const each of [this.cols[index], this.heads[index], ...cells]) each.hidden = absent;
     });
+    // One that spans more columns than there are makes room for another.
+    const shown = this.absent.filter((absent) => !absent).length;
+    for (const space of [this.above, this.below]) space.querySelector("td").colSpan = shown;
   }
 
   #matches(row, wanted) {
