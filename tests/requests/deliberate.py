@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 TAKEN: Answer = {"status": 202, "headers": {}, "body": ""}
 
-BLANKS = "Blanks around the value of a header are no part of it (RFC 9110, 5.5)."
-BUILD = "The embedded cluster is no build of Mesos, so it has no date of one."
+BLANKS = "Blanks around the value of a header do not belong to it (RFC 9110, 5.5)."
+BUILD = "The embedded cluster is not a build of Mesos, so it does not have the date of one."
 CLOSES = "A server that closes a connection says so (RFC 9112, 9.6). Mesos closes it without a word."
 COUNT = "Mesos writes after a shared volume how often it is in a list, for itself alone."
 CRASH = "The real master crashes."
@@ -102,7 +102,7 @@ OVERFLOW = "Mesos counts in thousandths, and this many do not fit into 64 bits."
 FLAGS = "The flags are those that the embedded cluster has."
 METRICS = "The metrics are those that the embedded cluster can measure."
 MESSAGE = "The message of a status says why a task failed. Mesos' endpoints leave it out, its API does not."
-PATHS = "A path below an endpoint is none, rather than the endpoint itself."
+PATHS = "There is nothing below an endpoint. Mesos answers such a path as it answers the endpoint."
 
 DELIBERATE: dict[str, dict[str, Deliberate]] = {
     "agent": {

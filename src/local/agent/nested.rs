@@ -193,7 +193,7 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// Refuses ids of which no container runs, and numbers that are no signals'.
+    /// Refuses ids of which no container runs, and numbers that are not those of signals.
     pub fn kill_container(&mut self, now: Instant, id: &v1::ContainerId, signal: i32) -> Result<(), Refusal> {
         let why = || format!("Container '{}' cannot be found (or is already killed)", name(id));
         let found = self.find(id).ok_or_else(|| Refusal::new(404, why()))?;
@@ -279,7 +279,7 @@ impl Agent {
         self.find(&v1::ContainerId { value: id.to_owned(), parent: None }).is_some()
     }
 
-    /// Takes in what happened to a container that is no executor's.
+    /// Takes in what happened to a container that does not belong to an executor.
     pub(super) fn handle_nested(&mut self, event: Event) {
         let container = event.container().to_owned();
         let Some(nested) = self.nested.get_mut(&container) else { return };
@@ -325,7 +325,7 @@ impl Agent {
         waits
     }
 
-    /// Kills the containers that are no executor's.
+    /// Kills the containers that do not belong to an executor.
     pub(super) fn end_alone(&mut self) {
         let live = self.nested.iter().filter(|(_, nested)| nested.lives() && nested.id.parent.is_none());
         for container in live.map(|(name, _)| name.clone()).collect::<Vec<_>>() {

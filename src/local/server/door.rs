@@ -109,7 +109,7 @@ fn is_trusted(uid: u32) -> bool {
     uid == 0 || uid == nix::unistd::geteuid().as_raw()
 }
 
-/// Refuses what a page of another origin asks for; a link that the user follows is no such thing.
+/// Refuses what a page of another origin asks for; a link that the user follows is something else.
 ///
 /// Browsers tell the truth in `Sec-Fetch-Site`, and no page can change it. It overrides `Origin`, since behind a
 /// proxy such as jupyter-server-proxy the page's origin is the proxy's.

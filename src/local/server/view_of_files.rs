@@ -82,7 +82,7 @@ pub fn media_type(name: &str) -> &'static str {
     }
 }
 
-/// The header that has a client save a file under this name. What is no token is quoted (RFC 6266).
+/// The header that has a client save a file under this name. A name that is not a token is quoted (RFC 6266).
 pub fn attachment(name: &str) -> String {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(byte);
     if !name.is_empty() && name.bytes().all(|byte| is_plain(&byte)) {
