@@ -72,8 +72,9 @@ RESOURCES = "cpus:8;mem:8192;disk:20000;ports:[31000-32000]"
 
 
 def pytest_configure() -> None:
-    """Let children end on Ctrl-C, even if a shell started this run in the background with SIGINT ignored."""
+    """Let children end on Ctrl-C, even if a shell started this run in the background, which ignores these signals."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import http.client
 import json
 import socket
 import urllib.parse
@@ -38,8 +39,7 @@ class Agent(MesosOperatorAgentDriver):
 
     def read(self, path: str, **query: str) -> Any:
         """What an endpoint says."""
-        with urllib.request.urlopen(f"{self.url}{path}?{urllib.parse.urlencode(query)}", timeout=20) as answer:
-            return json.load(answer)
+        return read(f"{self.url}{path}?{urllib.parse.urlencode(query)}")
 
     def id(self, name: str) -> dict[str, Any]:
         """A container in the task's."""
@@ -68,10 +68,11 @@ def agent_with(master: str, command: str) -> Iterator[tuple[Agent, Any]]:
     scheduler = Recorder()
     with running(master, scheduler, framework(name="nested")) as driver:
         offer = scheduler.offer()
+        url = url_of_idle_agent(master, offer)
         launched = task(offer, command)
         driver.launchTasks(offer.id, [launched])
         scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING)
-        yield agent_of(master, offer), lambda: driver.killTask(launched.task_id)
+        yield Agent(url), lambda: driver.killTask(launched.task_id)
 
 
 @pytest.fixture
@@ -143,10 +144,11 @@ def test_the_container_of_an_executor_is_killed(master: str) -> None:
     scheduler = Recorder()
     with running(master, scheduler, framework(name="nested")) as driver, ThreadPoolExecutor(1) as pool:
         offer = scheduler.offer()
+        url = url_of_idle_agent(master, offer)
         launched = task(offer, "exec sleep 1000")
         driver.launchTasks(offer.id, [launched])
         scheduler.state(launched.task_id.value, mesos_pb2.TASK_RUNNING)
-        agent = agent_of(master, offer)
+        agent = Agent(url)
         pid = pid_in(agent.launch("one", "echo $$ > pid; exec sleep 1000"))
         waiting = pool.submit(agent._call, "WAIT_CONTAINER", container_id={"value": agent.container})
         agent._call("KILL_CONTAINER", container_id={"value": agent.container}, signal=0)
@@ -278,15 +280,21 @@ def test_a_pool_of_the_default_executor(embedded: LocalCluster) -> None:
         operation.launch_group.task_group.tasks.extend(launched)
         driver.acceptOffers([offer.id], [operation])
         status = scheduler.state(launched[0].task_id.value, mesos_pb2.TASK_RUNNING)
-        agent = agent_of(embedded.address, offer)
+        agent = Agent(url_of_agent(embedded.address, offer))
         own = status.container_status.container_id
         assert own.parent.value == agent.container
         assert agent.containers()[own.value]["container_status"]["container_id"]["parent"] == {"value": agent.container}
         assert agent.containers()[agent.container]["resource_statistics"]["mem_rss_bytes"] > 0
-        with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(agent.wait, own.value)
-            (agent.sandbox / "tasks" / launched[0].task_id.value / "go").touch()
-            assert waiting.result(20) == 6 << 8
+        call = {"type": "WAIT_CONTAINER", "wait_container": {"container_id": agent.id(own.value)}}
+        waiting = http.client.HTTPConnection(agent.url.split("/")[2], timeout=20)
+        path = f"/{agent.url.rpartition('/')[2]}/api/v1"
+        waiting.request("POST", path, json.dumps(call), {"Content-Type": "application/json"})
+        # Answered after that was read: the executor ends with this task, and with it what it knows of containers.
+        agent.getHealth()
+        (agent.sandbox / "tasks" / launched[0].task_id.value / "go").touch()
+        with waiting.getresponse() as response:
+            assert json.load(response)["wait_container"] == {"exit_status": 6 << 8}
+        waiting.close()
 
 
 def test_the_history_tells_of_what_operators_change(embedded: LocalCluster) -> None:
@@ -305,12 +313,23 @@ def test_time_that_moves_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> 
         assert agent.wait("one") == 3 << 8
 
 
-def agent_of(master: str, offer: mesos_pb2.Offer) -> Agent:
-    """The agent of an offer."""
-    with urllib.request.urlopen(f"http://{master}/slaves", timeout=20) as answer:
-        agents = json.load(answer)["slaves"]
+def url_of_agent(master: str, offer: mesos_pb2.Offer) -> str:
+    """Where the agent of an offer is."""
+    agents = read(f"http://{master}/slaves")["slaves"]
     pid: str = next(agent["pid"] for agent in agents if agent["id"] == offer.slave_id.value)
-    return Agent(f"http://{master}/{pid.partition('@')[0]}")
+    return f"http://{master}/{pid.partition('@')[0]}"
+
+
+def url_of_idle_agent(master: str, offer: mesos_pb2.Offer) -> str:
+    """Where the agent of an offer is, once what ran there before has ended."""
+    url = url_of_agent(master, offer)
+    wait_until(lambda: not read(f"{url}/state")["frameworks"], "the agent has ended what ran before")
+    return url
+
+
+def read(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        return json.load(answer)
 
 
 def pid_in(sandbox: Path) -> int:

@@ -216,8 +216,9 @@ def test_children_of_a_real_master_that_is_gone_have_an_unknown_end(apache_home:
         assert child.stdout is not None
         assert child.stdout.readline() == b"before\n"
         cluster.kill()
-        assert child.wait(WAIT_SECONDS) == -255
-        child.stdout.close()
+        with child:
+            # Its executor kills it, since the agent is gone, and may still be able to say so.
+            assert child.wait(WAIT_SECONDS) in (-255, -signal.SIGKILL)
 
 
 def test_a_master_that_is_gone_for_a_while_does_not_matter_to_children_that_run(embedded: LocalCluster) -> None:

@@ -115,6 +115,8 @@ class Normal:
     def _item(self, within: str, key: str, value: Any) -> Any:
         if TIME.fullmatch(key) and value != OWN_TIME:
             return normal_time(value)
+        if within == "flags" and isinstance(value, str) and value.startswith("/"):
+            return "@path"
         if key in MEASURED or (within == "metrics" and key == "value"):
             return "@number"
         return self.value(key, value)
