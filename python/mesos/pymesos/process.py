@@ -159,7 +159,7 @@ class Process:
     def _ask(
         self, daemon: Any, body: Any, path: str, method: str, headers: Mapping[str, str] | None, **options: Any
     ) -> Any:
-        """Sends a request that is no call to the master or the agent, and returns the answer."""
+        """Sends a request other than a call to the master or the agent, and returns the answer."""
         if self._asked is None or self._asked[0] != daemon:
             self._asked = daemon, _operator.Operator(daemon, **options)
         return _requests.ask(self._asked[1], body, path, method, headers, self._request_timeout)

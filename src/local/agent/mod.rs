@@ -111,7 +111,7 @@ pub struct Agent {
     executors: BTreeMap<Key, Box<Executor>>,
     /// The executor that a container belongs to.
     containers: HashMap<String, Key>,
-    /// The containers that are no executor's and no task's.
+    /// The containers that belong neither to an executor nor to a task.
     nested: nested::Containers,
     /// When something is to be done for an executor.
     timers: Timers<Key>,

@@ -226,7 +226,7 @@ impl Agent {
         Ok(())
     }
 
-    /// Removes what is left of a container that has ended.
+    /// Removes the sandbox of a container that has ended, and forgets its status.
     ///
     /// # Errors
     ///

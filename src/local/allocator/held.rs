@@ -1,4 +1,4 @@
-//! Who holds what, for those who look.
+//! Which frameworks and roles hold which resources, for what the master shows.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -244,7 +244,7 @@ impl Default for Run {
     }
 }
 
-/// The directory of an executor's run, or of what is within it. Without ids of framework and executor it is that of a
+/// The directory of an executor's run, or of a container within it. Without ids of framework and executor it is that of a
 /// container that stands alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sandbox {
@@ -269,7 +269,7 @@ impl Sandbox {
         Self { task_id: None, nested: Vec::new(), ..self.clone() }
     }
 
-    /// Whether it is of a container that stands alone, or of one within such.
+    /// Whether it belongs to a standalone container, or to one within a standalone container.
     pub fn is_alone(&self) -> bool {
         self.executor_id.is_empty()
     }

@@ -15,7 +15,7 @@ const MANY_TASKS: usize = 100;
 /// Something that can be written as JSON, on any thread.
 #[derive(Debug)]
 pub enum Shown {
-    /// What is made already.
+    /// A value that is ready.
     Made(Value),
     /// Members in this order.
     Object(Vec<(&'static str, Shown)>),

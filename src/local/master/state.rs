@@ -317,7 +317,7 @@ pub struct TaskFilter {
 }
 
 impl TaskFilter {
-    /// Which of so many. Numbers below zero are very large ones, as for the real master, which adds them up as such.
+    /// Returns which of so many items are asked for. Negative numbers count as very large ones, as in the real master.
     fn part(&self, all: usize) -> Range<usize> {
         let (limit, offset) = (self.limit.unwrap_or(TASK_LIMIT).cast_unsigned(), self.offset.cast_unsigned());
         let end = usize::try_from(offset.wrapping_add(limit)).map_or(all, |end| end.min(all));

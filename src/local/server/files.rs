@@ -56,7 +56,7 @@ pub async fn browse(context: State<Context>, arguments: Arguments) -> Result<Res
     Ok(answer::value(&found.iter().map(view_of_files::shown).collect::<Value>(), &arguments))
 }
 
-/// What is in a directory, by name; what is none has nothing in it.
+/// The files of a directory, by name. Anything else than a directory has none.
 pub async fn list(context: &Context, path: &str) -> Result<Vec<FileInfo>, Refusal> {
     let mut found = Vec::new();
     if let Ok(mut entries) = tokio::fs::read_dir(resolve(context, path).await?).await {

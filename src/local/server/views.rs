@@ -44,7 +44,7 @@ pub async fn frameworks(context: State<Context>, arguments: Arguments) -> Respon
     look(&context, &arguments, move |machine| Some(machine.master.frameworks_json(only.as_deref()))).await
 }
 
-/// `/tasks?framework_id=&task_id=&limit=&offset=&order=`. What is not a number is as if it was not there.
+/// `/tasks?framework_id=&task_id=&limit=&offset=&order=`. A value that is not a number is ignored.
 pub async fn tasks(context: State<Context>, arguments: Arguments) -> Response {
     let number = |name: &str| arguments.get(name).and_then(|text| text.parse::<i32>().ok());
     let filter = TaskFilter {

@@ -174,7 +174,7 @@ impl Record {
         self.pid
     }
 
-    /// Whether its framework is removed, so that nobody is told of its tasks.
+    /// Whether its framework is removed, so that updates of its tasks are not sent.
     pub fn is_abandoned(&self) -> bool {
         self.abandoned
     }

@@ -1,4 +1,4 @@
-//! Containers that are no executor's, in virtual time.
+//! Containers that do not belong to an executor, in virtual time.
 
 use super::*;
 use crate::local::agent::nested::{Wanted, name};

@@ -21,7 +21,7 @@ pub async fn with<T: Send + 'static>(
     asked.await.ok_or_else(stopping)?.ok_or_else(not_found)
 }
 
-/// What is refused at the end of the cluster.
+/// The refusal of requests that come while the cluster stops.
 pub fn stopping() -> Refusal {
     Refusal::new(503, "The cluster is stopping")
 }
