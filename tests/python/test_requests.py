@@ -53,9 +53,18 @@ def test_the_embedded_cluster_answers_as_the_real_mesos_did(api: str, monkeypatc
 @pytest.mark.parametrize("api", APIS)
 def test_the_real_mesos_still_answers_as_recorded(api: str, apache_home: Path, tmp_path: Path) -> None:
     flags = {"MESOS_ALLOCATION_INTERVAL": INTERVAL}
-    with ApacheMesos(apache_home, tmp_path / "mesos", agents=2, flags=flags) as cluster:
-        answers = play(cluster, {api: tables()[api][:: SAMPLED.get(api, 1)]})[api]
-    assert complaints(recorded()[api], answers) == []
+    requests = tables()[api][:: SAMPLED.get(api, 1)]
+    # The real one ends at times without an answer, of requests that it answers otherwise: these are sent once more.
+    for attempt in ("first", "second"):
+        with ApacheMesos(apache_home, tmp_path / attempt, agents=2, flags=flags) as cluster:
+            answers = play(cluster, {api: requests})[api]
+        found = complaints(recorded()[api], answers)
+        requests = [
+            request for request in requests if differences(recorded()[api][request.name], answers[request.name])
+        ]
+        if not requests:
+            break
+    assert found == []
 
 
 def test_nothing_is_recorded_that_is_not_asked() -> None:
