@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::Master;
+use crate::local::world::time_info;
 use crate::proto::v1;
 use crate::proto::v1::allocator::InverseOfferStatus;
 use crate::proto::v1::allocator::inverse_offer_status::Status;
@@ -81,12 +82,10 @@ impl Master {
                 tracing::warn!("Ignoring an answer of {framework_id} to inverse offer {}: it is not valid", id.value);
                 continue;
             };
-            #[expect(clippy::cast_possible_truncation, reason = "nanoseconds of our time fit")]
-            let nanoseconds = (self.world.timestamp(now) * 1e9) as i64;
             let status = InverseOfferStatus {
                 status: status.into(),
                 framework_id: v1::FrameworkId { value: framework_id.to_owned() },
-                timestamp: v1::TimeInfo { nanoseconds },
+                timestamp: time_info(self.world.timestamp(now)),
             };
             let of_agent = self.inverse_offers.statuses.entry(record.agent_id.clone()).or_default();
             of_agent.insert(framework_id.to_owned(), status);

@@ -14,7 +14,7 @@ use flate2::write::GzEncoder;
 use http_body_util::BodyExt;
 use serde_json::Value;
 
-use super::stream::Format;
+use super::stream::{Format, includes};
 use crate::local::refusal::Refusal;
 pub use crate::local::show::sorted;
 
@@ -92,17 +92,7 @@ fn gzip(whole: &[u8]) -> std::io::Result<Vec<u8>> {
 
 /// Whether a client takes gzip: by its name or by `*`, unless its weight is nothing (`Request::acceptsEncoding`).
 fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let accepted = accepted.to_ascii_lowercase().replace([' ', '\t'], "");
-    for wanted in ["gzip", "*"] {
-        let mut codings = accepted.split(',').map(|coding| coding.split(';'));
-        if let Some(parameters) = codings.find_map(|mut parts| (parts.next() == Some(wanted)).then_some(parts)) {
-            let weights: Vec<_> = parameters.filter_map(|parameter| parameter.strip_prefix("q=")).collect();
-            let [weight] = weights[..] else { return true };
-            return weight.parse().is_ok_and(|weight: f64| weight > 0.0);
-        }
-    }
-    false
+    headers.get(header::ACCEPT_ENCODING).is_some_and(|accepted| includes(accepted, &["gzip", "*"]))
 }
 
 #[cfg(test)]

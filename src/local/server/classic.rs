@@ -13,7 +13,7 @@ use super::Context;
 use super::answer::{self, Arguments};
 use super::door::only_type;
 use super::operator::{ask, ask_for, of};
-use super::stream::not_allowed;
+use super::stream::only;
 use crate::local::refusal::Refusal;
 use crate::local::show;
 use crate::proto::v1::maintenance::Schedule;
@@ -148,13 +148,6 @@ async fn accepted(context: &Context, call: Call) -> Answer {
 
 async fn only_post(method: &Method, answer: impl Future<Output = Answer>) -> Response {
     only(&["POST"], method, answer).await
-}
-
-async fn only(methods: &[&str], method: &Method, answer: impl Future<Output = Answer>) -> Response {
-    if let Some(refusal) = not_allowed(methods, method) {
-        return refusal;
-    }
-    answer.await.unwrap_or_else(IntoResponse::into_response)
 }
 
 fn message(name: &str, message: &impl Message, arguments: &Arguments) -> Response {

@@ -11,7 +11,7 @@ use nix::unistd::User;
 use super::Context;
 use super::connections::Connection;
 use super::door::{Caller, unknown};
-use super::stream::{Events, Format, not_allowed, not_found, queue, read};
+use super::stream::{Events, Format, not_allowed, not_found, queue, read, stopping};
 use crate::local::agent;
 use crate::local::refusal::Refusal;
 use crate::proto::v1::executor::{Call, call};
@@ -88,7 +88,7 @@ async fn answer(
         Some(Some(Ok(()))) => Ok(StatusCode::ACCEPTED.into_response()),
         Some(Some(Err(refusal))) => Err(refusal),
         Some(None) => Err(not_found()),
-        None => Err(Refusal::new(503, "The cluster is stopping")),
+        None => Err(stopping()),
     }
 }
 
@@ -112,7 +112,7 @@ async fn subscribe(
         Some(Some(Ok(events))) => events,
         Some(Some(Err(refusal))) => return Err(refusal),
         Some(None) => return Err(not_found()),
-        None => return Err(Refusal::new(503, "The cluster is stopping")),
+        None => return Err(stopping()),
     };
     let headers = [(header::CONTENT_TYPE, format.media_type())];
     Ok((headers, events.body()).into_response())

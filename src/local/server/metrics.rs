@@ -9,10 +9,12 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::answer::{self, Arguments};
+use super::stream::stopping;
 use super::{Context, numbers};
 use crate::local::host;
 use crate::local::metrics::{Metrics, is_counter};
 use crate::local::refusal::Refusal;
+use crate::proto::v1::Metric;
 
 /// `/metrics/snapshot?timeout=`: numbers by name. They are there at once, so nothing times out.
 pub async fn snapshot(context: State<Context>, arguments: Arguments) -> Result<Response, Refusal> {
@@ -29,9 +31,15 @@ pub async fn prometheus(context: State<Context>) -> Result<Response, Refusal> {
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }
 
+/// The same as messages, for GET_METRICS of master and agents.
+pub async fn messages(context: &Context) -> Result<Vec<Metric>, Refusal> {
+    let metric = |(name, value)| Metric { name, value: Some(value) };
+    Ok(measured(context).await?.into_iter().map(metric).collect())
+}
+
 async fn measured(context: &Context) -> Result<Metrics, Refusal> {
     let measured = context.cluster.ask(|machine, now| machine.metrics(now)).await;
-    let mut metrics = measured.ok_or_else(|| Refusal::new(503, "The cluster is stopping"))?;
+    let mut metrics = measured.ok_or_else(stopping)?;
     metrics.extend(host::metrics());
     Ok(metrics)
 }

@@ -5,19 +5,15 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use prost::Message;
 
-use super::Context;
 use super::connections::Connection;
 use super::files::{list, part};
-use super::stream::{Events, Format, not_allowed, queue, read};
+use super::stream::{Events, Format, only, queue, read, stopping, written};
+use super::{Context, logging, metrics};
 use crate::local::cluster::machine::Machine;
-use crate::local::host;
 use crate::local::master::{self as local, Done};
 use crate::local::refusal::Refusal;
-use crate::proto::v1::Metric;
 use crate::proto::v1::master::{self, Call, call, response};
-use crate::wire::json;
 
 const CALL: &str = "mesos.v1.master.Call";
 const RESPONSE: &str = "mesos.v1.master.Response";
@@ -31,29 +27,27 @@ pub async fn handle(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if let Some(answer) = not_allowed(&["POST"], &method) {
-        return answer;
-    }
     let answer = async {
         let call: Call = read(CALL, &headers, &body)?;
         local::validate_operator(&call)?;
         let format = Format::accepted(&headers)?;
-        match call.r#type() {
-            call::Type::Subscribe => subscribe(&context, connection, format).await,
-            call::Type::GetMetrics => written(format, metrics(&context).await?).await,
-            call::Type::ListFiles | call::Type::ReadFile => written(format, files(&context, call).await?).await,
-            call::Type::GetLoggingLevel | call::Type::SetLoggingLevel => match logging(&context, call).await? {
-                Some(response) => written(format, response).await,
-                None => Ok(StatusCode::OK.into_response()),
-            },
+        let response = match call.r#type() {
+            call::Type::Subscribe => return subscribe(&context, connection, format).await,
+            call::Type::GetMetrics => Some(get_metrics(&context).await?),
+            call::Type::ListFiles | call::Type::ReadFile => Some(files(&context, call).await?),
+            call::Type::GetLoggingLevel | call::Type::SetLoggingLevel => logging_level(&context, call).await?,
             _ => match ask(&context, call).await? {
-                Done::Answer(response) => written(format, *response).await,
-                Done::Changed => Ok(StatusCode::OK.into_response()),
-                Done::Accepted => Ok(StatusCode::ACCEPTED.into_response()),
+                Done::Answer(response) => Some(*response),
+                Done::Changed => None,
+                Done::Accepted => return Ok(StatusCode::ACCEPTED.into_response()),
             },
+        };
+        match response {
+            Some(response) => written(RESPONSE, format, response).await,
+            None => Ok(StatusCode::OK.into_response()),
         }
     };
-    answer.await.unwrap_or_else(|refusal: Refusal| refusal.into_response())
+    only(&["POST"], &method, answer).await
 }
 
 /// SUBSCRIBE: a stream of what happens.
@@ -69,11 +63,8 @@ pub(super) async fn subscribe(context: &Context, connection: Connection, format:
 }
 
 /// GET_METRICS: those of `/metrics/snapshot`.
-async fn metrics(context: &Context) -> Result<master::Response, Refusal> {
-    let mut metrics = context.cluster.ask(|machine, now| machine.metrics(now)).await.ok_or_else(stopping)?;
-    metrics.extend(host::metrics());
-    let metric = |(name, value)| Metric { name, value: Some(value) };
-    let get_metrics = Some(response::GetMetrics { metrics: metrics.into_iter().map(metric).collect() });
+async fn get_metrics(context: &Context) -> Result<master::Response, Refusal> {
+    let get_metrics = Some(response::GetMetrics { metrics: metrics::messages(context).await? });
     Ok(master::Response { get_metrics, ..answer(response::Type::GetMetrics) })
 }
 
@@ -91,15 +82,13 @@ async fn files(context: &Context, call: Call) -> Result<master::Response, Refusa
 }
 
 /// GET_LOGGING_LEVEL, and SET_LOGGING_LEVEL, which has no response.
-async fn logging(context: &Context, call: Call) -> Result<Option<master::Response>, Refusal> {
-    let Some(set) = call.set_logging_level else {
-        let level = context.cluster.ask(|machine, now| machine.logging_level(now)).await.ok_or_else(stopping)?;
-        let get_logging_level = Some(response::GetLoggingLevel { level });
-        return Ok(Some(master::Response { get_logging_level, ..answer(response::Type::GetLoggingLevel) }));
-    };
-    let seconds = set.duration.nanoseconds as f64 / 1e9;
-    let asked = context.cluster.ask(move |machine, now| machine.set_logging_level(now, set.level, seconds));
-    asked.await.ok_or_else(stopping).map(|()| None)
+async fn logging_level(context: &Context, call: Call) -> Result<Option<master::Response>, Refusal> {
+    if let Some(set) = call.set_logging_level {
+        let seconds = set.duration.nanoseconds as f64 / 1e9;
+        return logging::set_level(context, set.level, seconds).await.map(|()| None);
+    }
+    let get_logging_level = Some(response::GetLoggingLevel { level: logging::level(context).await? });
+    Ok(Some(master::Response { get_logging_level, ..answer(response::Type::GetLoggingLevel) }))
 }
 
 pub(super) async fn ask(context: &Context, call: Call) -> Result<Done, Refusal> {
@@ -118,28 +107,10 @@ pub(super) async fn ask_for(context: &Context, kind: call::Type) -> Result<maste
     ask(context, of(kind)).await.map(|done| done.response().unwrap_or_default())
 }
 
-fn stopping() -> Refusal {
-    Refusal::new(503, "The cluster is stopping")
-}
-
 fn answer(kind: response::Type) -> master::Response {
     master::Response { r#type: Some(kind.into()), ..Default::default() }
 }
 
 pub(super) fn of(kind: call::Type) -> Call {
     Call { r#type: Some(kind.into()), ..Default::default() }
-}
-
-/// Writes a response outside of the cluster's thread: the state of many tasks takes a while.
-async fn written(format: Format, response: master::Response) -> Result<Response, Refusal> {
-    let write = move || match format {
-        Format::Json => json::to_json(RESPONSE, &response),
-        Format::Protobuf => response.encode_to_vec(),
-    };
-    let body = tokio::task::spawn_blocking(write).await.map_err(|_| stopping())?;
-    Ok(([(header::CONTENT_TYPE, format.media_type())], body).into_response())
-}
-
-pub(super) fn in_json(body: Vec<u8>) -> Response {
-    ([(header::CONTENT_TYPE, Format::Json.media_type())], body).into_response()
 }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use super::Context;
 use super::connections::Connection;
 use super::principals::Authenticated;
-use super::stream::{Events, Format, not_allowed, queue, read};
+use super::stream::{Events, Format, not_allowed, queue, read, stopping};
 use crate::local::master::{self, OfFramework, Request};
 use crate::local::refusal::Refusal;
 use crate::proto::v1::scheduler::{Call, call};
@@ -78,7 +78,7 @@ async fn call_of(
     match outcome.await {
         Some(Ok(())) => Ok(done.into_response()),
         Some(Err(refusal)) => Err(refusal),
-        None => Err(Refusal::new(503, "The cluster is stopping")),
+        None => Err(stopping()),
     }
 }
 
@@ -98,7 +98,7 @@ async fn subscribe(
         let left = move || cluster.tell(move |machine, now| machine.close_stream(now, connection));
         Ok((stream_id, Events::new(events, left)))
     });
-    let (stream_id, events) = opened.await.unwrap_or_else(|| Err(Refusal::new(503, "The cluster is stopping")))?;
+    let (stream_id, events) = opened.await.unwrap_or_else(|| Err(stopping()))?;
     let headers = [(header::CONTENT_TYPE.as_str(), format.media_type()), (STREAM_ID, stream_id.as_str())];
     Ok((headers, events.body()).into_response())
 }

@@ -10,7 +10,7 @@ use super::Context;
 use super::answer::{self, Arguments, in_json};
 use super::door::only_type;
 use super::operator::{ask, ask_for, of};
-use super::stream::not_allowed;
+use super::stream::{only, stopping};
 use crate::local::refusal::Refusal;
 use crate::local::show;
 use crate::proto::v1::master::{Call, call};
@@ -24,9 +24,6 @@ const QUOTA_STATUS: &str = "mesos.v1.quota.QuotaStatus";
 
 /// `/weights`: the calls GET_WEIGHTS and UPDATE_WEIGHTS, with the list of weights alone.
 pub async fn weights(context: State<Context>, method: Method, arguments: Arguments, body: Bytes) -> Response {
-    if let Some(answer) = not_allowed(&["GET", "PUT"], &method) {
-        return answer;
-    }
     let answer = async {
         if method == Method::GET {
             let response = ask_for(&context, call::Type::GetWeights).await?;
@@ -38,7 +35,7 @@ pub async fn weights(context: State<Context>, method: Method, arguments: Argumen
         let call = Call { update_weights, ..of(call::Type::UpdateWeights) };
         ask(&context, call).await.map(|_| StatusCode::OK.into_response())
     };
-    answer.await.unwrap_or_else(|refusal: Refusal| refusal.into_response())
+    only(&["GET", "PUT"], &method, answer).await
 }
 
 fn weights_in(body: &[u8]) -> Result<call::UpdateWeights, Refusal> {
@@ -65,9 +62,6 @@ pub async fn quota(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if let Some(answer) = not_allowed(&["GET", "POST", "DELETE"], &method) {
-        return answer;
-    }
     let answer = async {
         match method {
             Method::GET => {
@@ -88,7 +82,7 @@ pub async fn quota(
             }
         }
     };
-    answer.await.unwrap_or_else(|refusal: Refusal| refusal.into_response())
+    only(&["GET", "POST", "DELETE"], &method, answer).await
 }
 
 fn quota_in(body: &[u8]) -> Result<QuotaRequest, Refusal> {
@@ -103,10 +97,7 @@ fn quota_in(body: &[u8]) -> Result<QuotaRequest, Refusal> {
 
 /// What a body says in JSON, or why it says nothing.
 fn parsed(body: &[u8]) -> Result<json::Value, String> {
-    json::parse(body).map_err(|error| {
-        let why = error.to_string();
-        why.strip_prefix("Failed to parse body into JSON: ").map(str::to_owned).unwrap_or(why)
-    })
+    json::parse_named(body, |why| why).map_err(|why| why.to_string())
 }
 
 /// `/quota/ROLE`: removes the quota of a role; with another method as `/quota`.
@@ -122,9 +113,8 @@ pub async fn quota_of(
         return quota(context, method, arguments, headers, body).await;
     }
     let removed = context.cluster.ask(move |machine, _| machine.master.remove_quota_of_path(&role)).await;
-    match removed {
-        Some(Ok(())) => StatusCode::OK.into_response(),
-        Some(Err(refusal)) => refusal.into_response(),
-        None => Refusal::new(503, "The cluster is stopping").into_response(),
+    match removed.unwrap_or_else(|| Err(stopping())) {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(refusal) => refusal.into_response(),
     }
 }

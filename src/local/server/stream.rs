@@ -1,11 +1,11 @@
-//! What the scheduler's and the executor's APIs share: media types, bodies, and streams of events.
+//! What the APIs share: methods, media types, bodies, responses, and streams of events.
 
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
 use prost::Message;
@@ -35,6 +35,23 @@ pub fn not_allowed(methods: &[&str], method: &Method) -> Option<Response> {
     let expected = expected.join(", ");
     let text = format!("405 Method Not Allowed. Expecting one of {{ {expected} }}, but received '{method}'.");
     Some((StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, methods.join(", "))], text).into_response())
+}
+
+/// An answer that these methods alone get.
+pub async fn only(
+    methods: &[&str],
+    method: &Method,
+    answer: impl Future<Output = Result<Response, Refusal>>,
+) -> Response {
+    match not_allowed(methods, method) {
+        Some(refusal) => refusal,
+        None => answer.await.unwrap_or_else(IntoResponse::into_response),
+    }
+}
+
+/// The refusal of requests that come while the cluster stops.
+pub fn stopping() -> Refusal {
+    Refusal::new(503, "The cluster is stopping")
 }
 
 /// The answer to a path that nothing serves.
@@ -70,8 +87,7 @@ impl Format {
         let Some(accept) = headers.get(header::ACCEPT) else {
             return Ok(Self::Json);
         };
-        let ranges = accept.to_str().unwrap_or_default().to_ascii_lowercase().replace([' ', '\t'], "");
-        let format = Self::ALL.into_iter().find(|(_, name)| accepts(&ranges, name)).map(|(format, _)| format);
+        let format = Self::ALL.into_iter().find(|(_, name)| accepts(accept, name)).map(|(format, _)| format);
         let why = "Expecting 'Accept' to allow 'application/x-protobuf' or 'application/json'";
         format.ok_or_else(|| Refusal::new(406, why))
     }
@@ -85,11 +101,18 @@ impl Format {
     }
 }
 
-/// Whether ranges of media types include one: the most specific that does decides, by its weight.
-pub fn accepts(ranges: &str, name: &str) -> bool {
-    for wanted in [name, "application/*", "*/*"] {
+/// Whether a header that lists ranges of media types includes this one of `application` (`Request::acceptsMediaType`).
+pub fn accepts(accepted: &HeaderValue, media_type: &str) -> bool {
+    includes(accepted, &[media_type, "application/*", "*/*"])
+}
+
+/// Whether a header that lists what a client takes includes one of these, of which the first that it names decides, by its
+/// weight.
+pub fn includes(accepted: &HeaderValue, names: &[&str]) -> bool {
+    let ranges = accepted.to_str().unwrap_or_default().to_ascii_lowercase().replace([' ', '\t'], "");
+    for wanted in names {
         let mut parts = ranges.split(',').map(|range| range.split(';').filter(|part| !part.is_empty()));
-        if let Some(parameters) = parts.find_map(|mut parts| (parts.next() == Some(wanted)).then_some(parts)) {
+        if let Some(parameters) = parts.find_map(|mut parts| (parts.next() == Some(*wanted)).then_some(parts)) {
             let weights: Vec<_> = parameters.filter_map(|parameter| parameter.strip_prefix("q=")).collect();
             let [weight] = weights[..] else { return true };
             return weight.parse().is_ok_and(|weight: f64| weight > 0.0);
@@ -114,6 +137,20 @@ pub fn read<M: Message + Default>(name: &str, headers: &HeaderMap, body: &[u8]) 
             })
         }
     }
+}
+
+/// Writes a response of this kind outside of the cluster's thread: the state of many tasks takes a while.
+pub async fn written<M: Message + 'static>(
+    name: &'static str,
+    format: Format,
+    response: M,
+) -> Result<Response, Refusal> {
+    let write = move || match format {
+        Format::Json => json::to_json(name, &response),
+        Format::Protobuf => response.encode_to_vec(),
+    };
+    let body = tokio::task::spawn_blocking(write).await.map_err(|_| stopping())?;
+    Ok(([(header::CONTENT_TYPE, format.media_type())], body).into_response())
 }
 
 /// Makes the queue of a stream of such events, whose connection is cut when too much waits.

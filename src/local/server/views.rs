@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::Context;
 use super::answer::{self, Arguments};
+use super::stream::{not_found, stopping};
 use crate::local::cluster::machine::Machine;
 use crate::local::host;
 use crate::local::master::{MESOS_VERSION, Shown, TaskFilter};
@@ -100,10 +101,10 @@ async fn look<T: Into<Shown>>(
 ) -> Response {
     let shown = context.cluster.ask(move |machine, _| view(machine).map(Into::into));
     let Some(shown) = shown.await else {
-        return Refusal::new(503, "The cluster is stopping").into_response();
+        return stopping().into_response();
     };
     let Some(shown) = shown else {
-        return super::stream::not_found().into_response();
+        return not_found().into_response();
     };
     if !shown.is_large() {
         return answer::in_json(shown.to_json(), arguments);

@@ -8,14 +8,12 @@ mod validation;
 use super::{Agent, Draining};
 use crate::local::master::MESOS_VERSION;
 use crate::local::refusal::Refusal;
+use crate::local::world::time_info;
 use crate::proto::v1;
 use crate::proto::v1::agent::{Call, Response, call, response};
 
 pub use containers::{Listed, Shown, statistics};
 pub use validation::validate;
-
-/// In nanoseconds.
-const SECOND: i64 = 1_000_000_000;
 
 impl Agent {
     /// Carries out a call that was validated. Calls that only change something have no response.
@@ -70,12 +68,10 @@ impl Agent {
             max_grace_period: draining.max_grace_period,
             mark_gone: Some(draining.mark_gone),
         };
-        #[expect(clippy::cast_possible_truncation, reason = "of seconds since 1970")]
-        let since = |draining: &Draining| v1::TimeInfo { nanoseconds: (draining.since as i64).saturating_mul(SECOND) };
         response::GetAgent {
             agent_info: Some(self.config().info.clone()),
             drain_config: draining.map(config),
-            estimated_drain_start_time: draining.map(since),
+            estimated_drain_start_time: draining.map(|draining| time_info(draining.since.floor())),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::local::agent::Agent;
 use crate::local::refusal::Refusal;
 use crate::local::server::Context;
-use crate::local::server::stream::not_found;
+use crate::local::server::stream::{not_found, stopping};
 use crate::proto::v1::agent;
 
 /// What a call comes to: a response, or nothing to say.
@@ -19,9 +19,4 @@ pub async fn with<T: Send + 'static>(
 ) -> Result<T, Refusal> {
     let asked = context.cluster.ask(move |machine, now| machine.agent_at(&path).map(|agent| act(agent, now)));
     asked.await.ok_or_else(stopping)?.ok_or_else(not_found)
-}
-
-/// The refusal of requests that come while the cluster stops.
-pub fn stopping() -> Refusal {
-    Refusal::new(503, "The cluster is stopping")
 }

@@ -1,14 +1,14 @@
 //! The calls of an agent's operator API that start containers or wait for them: they are answered when something has
 //! happened.
 
-use super::access::{Answer, stopping, with};
+use super::access::{Answer, with};
 use crate::local::agent::Agent;
 use crate::local::agent::nested::{Wanted, not_in_local_mode};
 use crate::local::agent::operator::of;
 use crate::local::backend::{Sandbox, StartError};
 use crate::local::refusal::Refusal;
 use crate::local::server::Context;
-use crate::local::server::stream::not_found;
+use crate::local::server::stream::{not_found, stopping};
 use crate::proto::v1;
 use crate::proto::v1::agent::call::attach_container_input;
 use crate::proto::v1::agent::{self, Call, response};

@@ -7,27 +7,22 @@ mod request;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use prost::Message;
 use serde_json::Value;
 
-use self::access::{Answer, stopping, with};
+use self::access::{Answer, with};
 use self::containers::{attach_input, launch, session, wait};
 use self::request::{Accepted, Given, accept_types, content_types, first_record, parse};
-use super::Context;
 use super::answer::{self, Arguments};
-use super::files;
-use super::operator::in_json;
-use super::stream::{Format, not_allowed, not_found};
+use super::stream::{not_allowed, not_found, stopping, written};
+use super::{Context, files, logging, metrics};
 use crate::local::agent::operator::{Listed, Shown, of, statistics, validate};
 use crate::local::backend::{Meter, Usage};
-use crate::local::host;
 use crate::local::refusal::Refusal;
 use crate::proto::v1;
 use crate::proto::v1::agent::call::{self, Type};
 use crate::proto::v1::agent::{self, Call, response};
-use crate::wire::json;
 
 const RESPONSE: &str = "mesos.v1.agent.Response";
 
@@ -56,10 +51,10 @@ pub async fn handle(
         fits(&call, given, accepted)?;
         note(&context, &path, &call);
         let answered = carry_out(&context, path, call).await?;
-        Ok(match (answered, accepted) {
-            (Some(response), Accepted::Whole(format)) => written(format, &response),
-            _ => StatusCode::OK.into_response(),
-        })
+        match (answered, accepted) {
+            (Some(response), Accepted::Whole(format)) => written(RESPONSE, format, response).await,
+            _ => Ok(StatusCode::OK.into_response()),
+        }
     };
     answer.await.unwrap_or_else(|refusal: Refusal| {
         // What has no words has no type either: a launch that was done before.
@@ -105,8 +100,8 @@ fn fits(call: &Call, given: Given, accepted: Accepted) -> Result<(), Refusal> {
 #[allow(deprecated)]
 async fn carry_out(context: &Context, path: String, call: Call) -> Answer {
     match call.r#type() {
-        Type::GetMetrics => metrics(context).await.map(Some),
-        Type::GetLoggingLevel | Type::SetLoggingLevel => logging(context, call).await,
+        Type::GetMetrics => get_metrics(context).await.map(Some),
+        Type::GetLoggingLevel | Type::SetLoggingLevel => logging_level(context, call).await,
         Type::ListFiles | Type::ReadFile => file(context, call).await.map(Some),
         Type::GetContainers => list_containers(context, path, call.get_containers.unwrap_or_default()).await.map(Some),
         Type::LaunchNestedContainer | Type::LaunchContainer => launch(context, path, call).await.map(|()| None),
@@ -145,34 +140,20 @@ async fn not_here(context: &Context, path: &str) -> Option<Refusal> {
     }
 }
 
-fn written(format: Format, response: &agent::Response) -> Response {
-    match format {
-        Format::Json => in_json(json::to_json(RESPONSE, response)),
-        Format::Protobuf => {
-            ([(header::CONTENT_TYPE, Format::Protobuf.media_type())], response.encode_to_vec()).into_response()
-        }
-    }
-}
-
 /// GET_METRICS: those of `/metrics/snapshot`, of the process that master and agents share.
-async fn metrics(context: &Context) -> Result<agent::Response, Refusal> {
-    let mut metrics = context.cluster.ask(|machine, now| machine.metrics(now)).await.ok_or_else(stopping)?;
-    metrics.extend(host::metrics());
-    let metric = |(name, value)| v1::Metric { name, value: Some(value) };
-    let get_metrics = Some(response::GetMetrics { metrics: metrics.into_iter().map(metric).collect() });
+async fn get_metrics(context: &Context) -> Result<agent::Response, Refusal> {
+    let get_metrics = Some(response::GetMetrics { metrics: metrics::messages(context).await? });
     Ok(agent::Response { get_metrics, ..of(response::Type::GetMetrics) })
 }
 
 /// GET_LOGGING_LEVEL, and SET_LOGGING_LEVEL, which has no response.
-async fn logging(context: &Context, call: Call) -> Answer {
-    let Some(set) = call.set_logging_level else {
-        let level = context.cluster.ask(|machine, now| machine.logging_level(now)).await.ok_or_else(stopping)?;
-        let get_logging_level = Some(response::GetLoggingLevel { level });
-        return Ok(Some(agent::Response { get_logging_level, ..of(response::Type::GetLoggingLevel) }));
-    };
-    let seconds = set.duration.nanoseconds as f64 / 1e9;
-    let asked = context.cluster.ask(move |machine, now| machine.set_logging_level(now, set.level, seconds));
-    asked.await.ok_or_else(stopping).map(|()| None)
+async fn logging_level(context: &Context, call: Call) -> Answer {
+    if let Some(set) = call.set_logging_level {
+        let seconds = set.duration.nanoseconds as f64 / 1e9;
+        return logging::set_level(context, set.level, seconds).await.map(|()| None);
+    }
+    let get_logging_level = Some(response::GetLoggingLevel { level: logging::level(context).await? });
+    Ok(Some(agent::Response { get_logging_level, ..of(response::Type::GetLoggingLevel) }))
 }
 
 /// LIST_FILES and READ_FILE, of what `/files` serves.

@@ -52,10 +52,7 @@ pub fn content_types(headers: &HeaderMap) -> Result<Given, Refusal> {
 
 /// What a request says of its answer.
 pub fn accept_types(headers: &HeaderMap) -> Result<Accepted, Refusal> {
-    let allows = |name: &str, kind: &str| {
-        let ranges = headers.get(name).map(|ranges| ranges.to_str().unwrap_or_default());
-        ranges.is_none_or(|ranges| accepts(&ranges.to_ascii_lowercase().replace([' ', '\t'], ""), kind))
-    };
+    let allows = |name: &str, kind: &str| headers.get(name).is_none_or(|accepted| accepts(accepted, kind));
     let first = |name: &str| [Format::Json, Format::Protobuf].into_iter().find(|f| allows(name, f.media_type()));
     let of_message = headers.contains_key(MESSAGE_ACCEPT);
     match first(header::ACCEPT.as_str()) {
