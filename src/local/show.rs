@@ -145,6 +145,33 @@ pub fn command(command: &v1::CommandInfo) -> Value {
     json
 }
 
+/// What a task's message says that its launch said (`createTask` in `src/common/protobuf_utils.cpp`). Its state, its
+/// resources and its statuses are for who keeps it to fill in.
+pub fn task_message(info: &v1::TaskInfo, framework_id: &str) -> v1::Task {
+    let executor = info.executor.as_deref();
+    v1::Task {
+        name: info.name.clone(),
+        task_id: info.task_id.clone(),
+        framework_id: v1::FrameworkId { value: framework_id.to_owned() },
+        executor_id: executor.map(|executor| executor.executor_id.clone()),
+        agent_id: info.agent_id.clone(),
+        labels: info.labels.clone(),
+        discovery: info.discovery.clone(),
+        container: info.container.as_deref().cloned(),
+        health_check: info.health_check.as_deref().cloned(),
+        kill_policy: info.kill_policy,
+        user: user(info).map(str::to_owned),
+        limits: info.limits.clone(),
+        ..Default::default()
+    }
+}
+
+/// The user that a task's command runs as, or that of its executor.
+fn user(info: &v1::TaskInfo) -> Option<&str> {
+    let of_executor = || info.executor.as_ref()?.command.as_ref()?.user.as_deref();
+    info.command.as_ref().and_then(|command| command.user.as_deref()).or_else(of_executor)
+}
+
 /// A task, wherever it is kept.
 pub fn task(task: &Task) -> Value {
     let info = task.info;
@@ -164,8 +191,7 @@ pub fn task(task: &Task) -> Value {
     }
     json["role"] = json!(task.role);
     json["statuses"] = task.statuses.iter().map(status).collect();
-    let own = info.command.as_ref().or_else(|| executor.and_then(|executor| executor.command.as_ref()));
-    add(&mut json, "user", own.and_then(|command| command.user.as_deref()).map(Value::from));
+    add(&mut json, "user", user(info).map(Value::from));
     add(&mut json, "labels", info.labels.as_ref().map(labels));
     let discovery = info.discovery.as_ref();
     add(&mut json, "discovery", discovery.map(|all| message("mesos.v1.DiscoveryInfo", all)));

@@ -151,17 +151,6 @@ impl Framework {
         of_tasks.chain(executors.map(|(_, executor)| (executor.role.as_str(), &executor.resources)))
     }
 
-    /// What it holds, each with its agent and its role.
-    pub fn held_on_agents(&self) -> impl Iterator<Item = (&str, &str, &Resources)> {
-        let tasks = self.tasks.values().filter(|task| !task.released);
-        let of_tasks = tasks.map(|task| (task.agent_id.as_str(), task.role.as_str(), &task.resources));
-        let of_executors = self
-            .executors
-            .iter()
-            .map(|((agent_id, _), executor)| (agent_id.as_str(), executor.role.as_str(), &executor.resources));
-        of_tasks.chain(of_executors)
-    }
-
     /// Its tasks that are not completed.
     pub fn live_tasks(&self) -> impl Iterator<Item = &Task> {
         self.tasks.values().map(Arc::as_ref)
@@ -185,11 +174,6 @@ impl Framework {
     /// The roles it is in.
     pub fn roles(&self) -> Vec<String> {
         proto::roles(&self.info)
-    }
-
-    /// Whether it is in a role.
-    pub fn is_in(&self, role: &str) -> bool {
-        self.roles().iter().any(|own| own == role)
     }
 
     /// How its resources are written.

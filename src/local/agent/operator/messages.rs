@@ -1,10 +1,11 @@
 //! Frameworks, executors and tasks as the operator API shows them. Follows `jsonifyGetTasks` and its kin in
-//! `src/slave/http.cpp`, and `createTask` in `src/common/protobuf_utils.cpp`.
+//! `src/slave/http.cpp`.
 
 use std::collections::BTreeSet;
 
 use crate::local::agent::{Agent, AgentTask, Record, Stage};
 use crate::local::messages::is_terminal;
+use crate::local::show;
 use crate::proto::v1;
 use crate::proto::v1::agent::response::{
     GetExecutors, GetFrameworks, GetState, GetTasks, get_executors, get_frameworks,
@@ -86,31 +87,16 @@ fn executor_message(record: &Record) -> get_executors::Executor {
 }
 
 fn task_message(record: &Record, task: &AgentTask) -> v1::Task {
-    let info = &task.info;
-    let executor = info.executor.as_deref();
-    let own = info.command.as_ref().and_then(|command| command.user.clone());
-    let of_executor = || executor.and_then(|executor| executor.command.as_ref()?.user.clone());
     let last = task.statuses.last();
     // Of what becomes of it after its framework is removed nobody is told.
     let untold = record.is_abandoned() && last.is_some_and(|status| !is_terminal(status.state()));
     let state = last.filter(|_| untold).map_or(task.state, v1::TaskStatus::state);
     v1::Task {
-        name: info.name.clone(),
-        task_id: info.task_id.clone(),
-        framework_id: v1::FrameworkId { value: record.framework_id() },
-        executor_id: executor.map(|executor| executor.executor_id.clone()),
-        agent_id: info.agent_id.clone(),
         state: state.into(),
-        resources: info.resources.clone(),
+        resources: task.info.resources.clone(),
         statuses: task.statuses.clone(),
         status_update_state: last.map(|status| status.state),
         status_update_uuid: last.and_then(|status| status.uuid.clone()),
-        labels: info.labels.clone(),
-        discovery: info.discovery.clone(),
-        container: info.container.as_deref().cloned(),
-        health_check: info.health_check.as_deref().cloned(),
-        kill_policy: info.kill_policy,
-        user: own.or_else(of_executor),
-        limits: info.limits.clone(),
+        ..show::task_message(&task.info, &record.framework_id())
     }
 }

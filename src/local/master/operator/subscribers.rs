@@ -73,7 +73,7 @@ impl Master {
 
     pub(in crate::local::master) fn publish_agent_added(&mut self, id: &str) {
         let Some(agent) = self.agents.get(id).filter(|_| !self.subscribers.0.is_empty()) else { return };
-        let agent = self.agent_message(id, agent, &self.held());
+        let agent = self.agent_message(id, agent);
         let event = Event { agent_added: Some(event::AgentAdded { agent }), ..of(Type::AgentAdded) };
         self.subscribers.publish(&mut self.outputs, || event);
     }
