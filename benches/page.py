@@ -10,16 +10,15 @@ import json
 import shutil
 import statistics
 import sys
-import threading
 import time
 import urllib.request
 from typing import Any
 
-from mesos.interface import Scheduler, mesos_pb2
+from many import Many
+from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster, Run
 from mesos.native import MesosSchedulerDriver
 
-AT_ONCE = 1000
 UPDATES = 10
 READS = 5
 SUBSCRIBE = b'{"type":"SUBSCRIBE"}'
@@ -51,31 +50,6 @@ async () => {
 }
 """
 PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
-
-
-class Many(Scheduler):
-    """Launches tasks that run until they are killed."""
-
-    def __init__(self, number: int) -> None:
-        self.number, self.launched, self.running = number, 0, 0
-        self.done = threading.Event()
-
-    def resourceOffers(self, driver: Any, offers: Any) -> None:
-        for offer in offers:
-            count = min(self.number - self.launched, AT_ONCE)
-            driver.launchTasks(offer.id, [self.task(offer) for _ in range(count)])
-
-    def task(self, offer: Any) -> Any:
-        self.launched += 1
-        task = mesos_pb2.TaskInfo(name="simulated", task_id={"value": f"task-{self.launched}"}, slave_id=offer.slave_id)
-        task.command.value = "true"
-        task.resources.add(name="cpus", type=mesos_pb2.Value.SCALAR).scalar.value = 0.001
-        return task
-
-    def statusUpdate(self, driver: Any, status: Any) -> None:
-        self.running += status.state == mesos_pb2.TASK_RUNNING
-        if self.running == self.number:
-            self.done.set()
 
 
 def row(name: str, seconds: float, more: str = "") -> None:
@@ -128,7 +102,7 @@ def show(url: str, tasks: int, driver: Any) -> None:
 
 
 def main(tasks: int = 10_000) -> None:
-    scheduler = Many(tasks)
+    scheduler = Many(tasks, mesos_pb2.TASK_RUNNING)
     with LocalCluster(agents=100, resources="cpus:4;mem:4096", simulate=Run(seconds=None)) as cluster:
         driver = MesosSchedulerDriver(scheduler, mesos_pb2.FrameworkInfo(user="", name="many"), cluster.address)
         driver.start()

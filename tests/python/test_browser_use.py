@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 import os
 import re
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from mesos.interface import Scheduler, mesos_pb2
+from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster, Run
 from PIL import Image
 
+from benches.many import Many
 from tests.python.support import Recorder, running, task, wait_until
 from tests.python.test_browser import browser, context
 from tests.python.test_browser_page import SECONDS, World, places, sees, shown, world
@@ -25,31 +25,6 @@ __all__ = ["browser", "context", "world"]
 
 TASKS = 10_000
 RUNNING = 100
-
-
-class Many(Scheduler):
-    """Launches 10,000 tasks, of which a hundred are running when ``done`` is set."""
-
-    def __init__(self) -> None:
-        self.launched, self.running = 0, 0
-        self.done = threading.Event()
-
-    def resourceOffers(self, driver: Any, offers: Any) -> None:
-        for offer in offers:
-            count = min(TASKS - self.launched, TASKS // 10)
-            driver.launchTasks(offer.id, [self.task(offer) for _ in range(count)])
-
-    def task(self, offer: Any) -> Any:
-        self.launched += 1
-        task = mesos_pb2.TaskInfo(name="simulated", task_id={"value": f"task-{self.launched}"}, slave_id=offer.slave_id)
-        task.command.value = "true"
-        task.resources.add(name="cpus", type=mesos_pb2.Value.SCALAR).scalar.value = 0.001
-        return task
-
-    def statusUpdate(self, driver: Any, status: Any) -> None:
-        self.running += status.state == mesos_pb2.TASK_RUNNING
-        if self.running == RUNNING:
-            self.done.set()
 
 
 def simulate(task: mesos_pb2.TaskInfo) -> Run:
@@ -85,7 +60,7 @@ async () => {
 
 @pytest.mark.timeout(300)
 def test_ten_thousand_tasks_stay_smooth(context: BrowserContext) -> None:
-    many = Many()
+    many = Many(TASKS, mesos_pb2.TASK_RUNNING, enough=RUNNING)
     info = mesos_pb2.FrameworkInfo(user="", name="many")
     page = context.new_page()
     with (

@@ -20,28 +20,14 @@ from mesos.native import MesosSchedulerDriver
 
 from tests.apache_mesos import ApacheMesos
 from tests.python.support import WAIT_SECONDS, Recorder, framework, running, task, wait_until
+from tests.requests.operator.calls import READS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
-ASKED = [
-    "GET_HEALTH",
-    "GET_VERSION",
-    "GET_LOGGING_LEVEL",
-    "GET_STATE",
-    "GET_AGENTS",
-    "GET_FRAMEWORKS",
-    "GET_EXECUTORS",
-    "GET_OPERATIONS",
-    "GET_TASKS",
-    "GET_ROLES",
-    "GET_WEIGHTS",
-    "GET_MASTER",
-    "GET_QUOTA",
-    "GET_MAINTENANCE_STATUS",
-    "GET_MAINTENANCE_SCHEDULE",
-]
+# Which flags there are differs; `tests/requests` compares them.
+ASKED = [call for call in READS if call != "GET_FLAGS"]
 MOMENTS = ["empty", "running", "done", "set"]
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # What is another number in each run.
