@@ -132,8 +132,8 @@ fn asks_for_script(uri: &Uri) -> bool {
     url::form_urlencoded::parse(query).any(|(name, _)| name == JSONP)
 }
 
-/// Refuses a script that is not shown to be for a page of this origin. A browser that does not say where a request comes
-/// from names the page in `Referer`, and no page can write another one there.
+/// Refuses a script unless the request shows that a page of this origin includes it: by `Sec-Fetch-Site`, or by `Referer`
+/// if the browser does not send that. No page can change either.
 fn check_script(headers: &HeaderMap) -> Result<(), Refusal> {
     let own = match headers.get("sec-fetch-site") {
         Some(site) => site == "same-origin" || site == "none",

@@ -89,7 +89,7 @@ pub async fn download(context: State<Context>, arguments: Arguments) -> Result<R
     Ok((headers, Body::from_stream(parts)).into_response())
 }
 
-/// `/files/debug`: where the sandboxes are, by the paths that they can be asked for.
+/// `/files/debug`: the directories of the sandboxes, by the paths under which clients ask for them.
 pub async fn debug(context: State<Context>, arguments: Arguments) -> Response {
     let places = places(&context).await;
     let shown = places.into_iter().map(|(name, place)| (name, json!(place.display().to_string())));

@@ -79,7 +79,7 @@ class Child:
 
     @property
     def returncode(self) -> int | None:
-        """The same, but None before the last of its output is where it belongs."""
+        """The return code, or None until all of its output has been written to its destinations."""
         end = self._end
         if end is None:
             return None

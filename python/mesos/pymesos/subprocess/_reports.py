@@ -1,4 +1,4 @@
-"""What an executor reports of a child. It is JSON, which unlike a pickle runs nothing where it is read."""
+"""What an executor reports of a child, as JSON. Unlike a pickle, it cannot run code in the process that reads it."""
 
 from __future__ import annotations
 

@@ -108,7 +108,8 @@ class ProcExecutor(Executor):
     def launchTask(self, driver: MesosExecutorDriver, task: Any) -> None:
         with self._lock:
             self.procs[task["task_id"]["value"]] = None
-        # Connecting takes time if there is no way. The loop's thread has signals blocked, which children would inherit.
+        # Connecting may take long if the process cannot be reached. Children would inherit the signals that the loop's
+        # thread has blocked.
         threading.Thread(target=self._launch, args=(driver, task), daemon=True).start()
 
     def killTask(self, driver: MesosExecutorDriver, task_id: Any) -> None:

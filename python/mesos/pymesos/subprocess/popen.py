@@ -50,7 +50,7 @@ class Popen:
     :param bufsize: of the pipes, as for :func:`open`
     :param executable: the program, instead of the first of ``args``
     :param stdin: None to read what this process reads, ``PIPE``, ``DEVNULL``, or a file
-    :param stdout: None to write where this process writes, ``PIPE``, ``DEVNULL``, or a file
+    :param stdout: ``PIPE``, ``DEVNULL``, or a file; if it is None, the output goes to that of this process
     :param stderr: as ``stdout``, or ``STDOUT``
     :param preexec_fn: called in the child before the program. It is pickled, with cloudpickle if that is installed
     :param close_fds: no file of this process but the standard files is inherited, even if this is false
@@ -195,7 +195,7 @@ class Popen:
                     file.close()
 
     def poll(self) -> int | None:
-        """Returns the return code, or None if the child runs or its output is not yet where it belongs.
+        """Returns the return code, or None if the child runs or not all of its output has been written yet.
 
         It is negative if a signal ended the child, and -255 if it is not known how it ended.
         """

@@ -242,7 +242,7 @@ class ProcScheduler(Scheduler):
         return [self._init_task(proc, offer, address) for proc in chosen]
 
     def _address(self, offer: Any) -> tuple[str, int]:
-        """Returns where the agent of an offer reaches this process."""
+        """Returns the address at which the agent of an offer reaches this process."""
         agent = offer.get("url", {}).get("address", {})
         return self.door.address(agent.get("ip") or agent.get("hostname") or offer["hostname"])
 
