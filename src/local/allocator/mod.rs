@@ -228,21 +228,13 @@ impl Allocator {
         self.convert_total(agent_id, before, after);
     }
 
-    /// Resources that nobody has change their kind. Returns false if some of them are offered or used.
-    pub fn convert_available(&mut self, agent_id: &str, before: &Resources, after: &Resources) -> bool {
-        let available = self.agents.get(agent_id).is_some_and(|agent| agent.available.contains(before));
-        if available {
-            self.convert_total(agent_id, before, after);
-        }
-        available
-    }
-
     /// What of an agent is neither offered nor used.
     pub fn available(&self, agent_id: &str) -> Resources {
         self.agents.get(agent_id).map(|agent| agent.available.clone()).unwrap_or_default()
     }
 
-    fn convert_total(&mut self, agent_id: &str, before: &Resources, after: &Resources) {
+    /// Changes the kind of resources in an agent's total. The caller has checked that nobody holds them in their old kind.
+    pub fn convert_total(&mut self, agent_id: &str, before: &Resources, after: &Resources) {
         if let Some(agent) = self.agents.get_mut(agent_id) {
             self.ledger.unreserve(&agent.total);
             agent.total.subtract(before);

@@ -268,8 +268,10 @@ impl Master {
 
     /// Passes bytes to an executor; drops them if the executor does not exist.
     fn pass_message(&mut self, framework_id: &str, message: call::Message) {
-        let kind = if self.agents.contains_key(&message.agent_id.value) { "valid" } else { "invalid" };
-        self.counters.count(&format!("master/{kind}_framework_to_executor_messages"));
+        self.counters.count(match self.agents.contains_key(&message.agent_id.value) {
+            true => "master/valid_framework_to_executor_messages",
+            false => "master/invalid_framework_to_executor_messages",
+        });
         let (framework_id, executor_id) = (framework_id.to_owned(), message.executor_id.value);
         let to_agent = ToAgent::Message { framework_id, executor_id, data: message.data };
         self.outputs.push_back(Output::Tell(message.agent_id.value, to_agent));

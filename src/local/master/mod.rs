@@ -259,8 +259,10 @@ impl Master {
             ToMaster::Message { framework_id, executor_id, agent_id, data } => {
                 self.counters.count("master/messages_executor_to_framework");
                 let connected = self.frameworks.get(&framework_id).is_some_and(|known| known.connection.is_some());
-                let kind = if connected { "valid" } else { "invalid" };
-                self.counters.count(&format!("master/{kind}_executor_to_framework_messages"));
+                self.counters.count(match connected {
+                    true => "master/valid_executor_to_framework_messages",
+                    false => "master/invalid_executor_to_framework_messages",
+                });
                 let agent_id = v1::AgentId { value: agent_id };
                 let executor_id = v1::ExecutorId { value: executor_id };
                 let message = Some(event::Message { agent_id, executor_id, data });

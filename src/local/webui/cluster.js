@@ -22,7 +22,7 @@ export class Cluster {
   /** The state with which an event stream begins. */
   begin({ get_tasks: tasks = {}, get_frameworks: frameworks = {}, get_agents: agents = {} }) {
     this.#clear();
-    for (const each of [...(frameworks.completed_frameworks ?? [])]) this.#framework(messages.frameworkOfMessage(each), true);
+    for (const each of frameworks.completed_frameworks ?? []) this.#framework(messages.frameworkOfMessage(each), true);
     for (const each of frameworks.frameworks ?? []) this.#framework(messages.frameworkOfMessage(each), false);
     for (const each of agents.agents ?? []) this.#agent(messages.agentOfMessage(each));
     for (const list of [tasks.completed_tasks, tasks.unreachable_tasks, tasks.tasks]) {

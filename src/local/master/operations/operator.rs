@@ -74,7 +74,7 @@ impl Master {
             available.add(after);
         }
         for conversion in &conversions {
-            self.allocator.convert_available(agent_id, &conversion.before, &conversion.after);
+            self.allocator.convert_total(agent_id, &conversion.before, &conversion.after);
             self.apply(agent_id, kind, std::slice::from_ref(conversion));
         }
         Ok(())
