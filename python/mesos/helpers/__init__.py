@@ -3,4 +3,7 @@
 The page "Helpers for schedulers" of the documentation shows them.
 """
 
-__all__: list[str] = []
+from mesos.helpers._amounts import Ranges
+from mesos.helpers._resources import NotContainedError, Resources
+
+__all__ = ["NotContainedError", "Ranges", "Resources"]
