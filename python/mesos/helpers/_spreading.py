@@ -45,7 +45,7 @@ class Spread:
             return False
         if self._most is not None:
             return placed[value] < self._most
-        values = {value, *placed, *known}
+        values = {value, *placed, *known} - {None}
         fewest = 0 if len(values) < (self._groups or 0) else min(placed[each] for each in values)
         return placed[value] <= fewest
 
