@@ -65,7 +65,9 @@ def watched(scheduler: Any, *helpers: Observer) -> Any:
     for helper in helpers:
         if not isinstance(helper, Observer):
             raise ArgumentTypeError(f"expected a helper of mesos.helpers, such as a Demand, got {helper!r}")
-    return _Watched(scheduler, helpers)
+    # Tests and the story of a test name a framework by the class of its scheduler.
+    kind: type[_Watched] = type(type(scheduler).__name__, (_Watched,), {})
+    return kind(scheduler, helpers)
 
 
 class _Watched:

@@ -24,7 +24,7 @@ class FrameworkIdZooKeeper(FrameworkIdStore):
     """Keeps the id of a framework in a node of ZooKeeper, for schedulers on several machines.
 
     The first use takes a lock, the ephemeral node ``lock`` below the node of the id, which belongs to the session of
-    the client. When a scheduler has crashed, its lock stays until its session has expired, so the next scheduler waits for
+    the client. When a scheduler has crashed, its lock stays until its session has expired, so the next one waits for
     it. A scheduler whose session expires loses the lock: its next use takes it again, unless another one has it.
 
     Needs kazoo: ``pip install 'remesos[zookeeper]'``.
