@@ -255,9 +255,10 @@ def _ids(task: Any) -> tuple[str, str]:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, Mapping):
-        value = value.get("value")
-    return str(getattr(value, "value", value) or "")
+    """Returns the text of an id, which may be a message, a dict or text. Anything else is empty."""
+    if not isinstance(value, str):
+        value = value.get("value") if isinstance(value, Mapping) else getattr(value, "value", None)
+    return str(value) if isinstance(value, str) else ""
 
 
 def _classic(task: str, agent: str) -> Any:
