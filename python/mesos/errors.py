@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "AddressInUseError",
     "AnswerTimeoutError",
@@ -13,8 +15,12 @@ __all__ = [
     "DriverAbortedError",
     "DriverError",
     "DriverTimeoutError",
+    "FrameworkIdError",
+    "FrameworkIdInUseError",
+    "FrameworkRemovedError",
     "MesosError",
     "MesosWarning",
+    "NotContainedError",
     "TaskStateError",
     "TaskTimeoutError",
     "UnreachableError",
@@ -33,12 +39,37 @@ class ArgumentValueError(MesosError, ValueError):
     """An argument's value is not valid; the message names the argument, what was expected and what was passed."""
 
 
+class NotContainedError(ArgumentValueError):
+    """Resources that are to be taken away are not there.
+
+    :ivar missing: the ``mesos.helpers.Resources`` that are not there, or of which there is less
+    """
+
+    def __init__(self, message: str, missing: Any) -> None:
+        super().__init__(message)
+        self.missing = missing
+
+
 class DriverError(MesosError, RuntimeError):
     """The driver's state does not allow the call."""
 
 
 class DriverAbortedError(DriverError):
     """The driver was aborted by the master or by a fatal error; the ``error`` callback received the same message."""
+
+
+class FrameworkRemovedError(DriverAbortedError):
+    """The master has removed the framework with the id that :mod:`mesos.helpers` kept: its ``failover_timeout`` passed,
+    its driver was stopped, or an operator tore it down. The id is forgotten; the next registration is a new one.
+    """
+
+
+class FrameworkIdError(MesosError, RuntimeError):
+    """The id of a framework that :mod:`mesos.helpers` keeps cannot be read or written."""
+
+
+class FrameworkIdInUseError(FrameworkIdError):
+    """Another scheduler uses the same file or node for the id of its framework."""
 
 
 class DriverTimeoutError(DriverError, TimeoutError):

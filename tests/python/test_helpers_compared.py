@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from mesos.helpers import NotContainedError, Ranges, Resources
+from mesos.errors import NotContainedError
+from mesos.helpers import Ranges, Resources
 from mesos.interface import Scheduler, mesos_pb2
 from mesos.local import LocalCluster, Run
 

@@ -10,8 +10,8 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import Phase, given, settings
-from mesos.errors import ArgumentTypeError, ArgumentValueError
-from mesos.helpers import NotContainedError, Ranges, Resources
+from mesos.errors import ArgumentTypeError, ArgumentValueError, NotContainedError
+from mesos.helpers import Ranges, Resources
 from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster
 from mesos.testing import fake_offer
