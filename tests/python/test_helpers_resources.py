@@ -40,7 +40,13 @@ settings.register_profile(
 )
 settings.load_profile("same")
 
-OVER = {mesos_pb2.TASK_ERROR, mesos_pb2.TASK_KILLED, mesos_pb2.TASK_FAILED, mesos_pb2.TASK_LOST, mesos_pb2.TASK_FINISHED}
+OVER = {
+    mesos_pb2.TASK_ERROR,
+    mesos_pb2.TASK_KILLED,
+    mesos_pb2.TASK_FAILED,
+    mesos_pb2.TASK_LOST,
+    mesos_pb2.TASK_FINISHED,
+}
 # Offers are made of whatever is left.
 LEAST = "cpus:0.001|mem:0.001|disk:0.001|ports:1|slots:0.001|tags:1"
 STATIC = mesos_pb2.Resource.ReservationInfo.STATIC
@@ -71,12 +77,19 @@ class Witness(Scheduler):
             self.changed.notify_all()
 
 
+def by_name(resources: Resources) -> dict[str, Any]:
+    """The amounts, whoever they belong to."""
+    return {name: resources[name] for name in resources.names}
+
+
 class World:
     """A framework on a master, which asks what the algebra has computed."""
 
     numbers = iter(range(10**6))
 
-    def __init__(self, url: str, driver: Any, scheduler: Witness, until: Callable[[Callable[[], object]], None]) -> None:
+    def __init__(
+        self, url: str, driver: Any, scheduler: Witness, until: Callable[[Callable[[], object]], None]
+    ) -> None:
         self.url, self.driver, self.scheduler, self.until = url, driver, scheduler, until
 
     def offer(self, agent: str | None = None) -> mesos_pb2.Offer:
@@ -113,12 +126,13 @@ class World:
         assert Resources(offer) == total
         return offer
 
-    def used(self, agent: str) -> Resources:
+    def used(self, agent: str) -> dict[str, Any]:
         """What ``/state`` says is used, whoever it belongs to."""
         with urllib.request.urlopen(f"{self.url}/state", timeout=WAIT_SECONDS) as response:
             state = json.load(response)
         (found,) = (each for each in state["slaves"] if each["id"] == agent)
-        return Resources({name: value for name, value in found["used_resources"].items() if value not in ("", "[]", "{}")})
+        amounts = {name: value for name, value in found["used_resources"].items() if value not in ("", "[]", "{}")}
+        return by_name(Resources(amounts))
 
     def task(self, offer: mesos_pb2.Offer, resources: Resources) -> mesos_pb2.TaskInfo:
         task = mesos_pb2.TaskInfo(name="t", resources=resources)
@@ -167,6 +181,8 @@ def part_of(draw: st.DrawFn, message: Any, fits: bool) -> Any:
     """A part of a resource, or at times a little more than there is."""
     part = type(message)()
     part.CopyFrom(message)
+    if fits and message.disk.source.type == mesos_pb2.Resource.DiskInfo.Source.MOUNT:
+        return part  # as a whole
     if message.HasField("scalar"):
         most = round(message.scalar.value * 1000)
         part.scalar.value = draw(st.integers(1, most if fits else most + most // 3 + 1)) / 1000
@@ -175,16 +191,24 @@ def part_of(draw: st.DrawFn, message: Any, fits: bool) -> Any:
         chosen = draw(st.sets(st.sampled_from(numbers if fits else [*numbers, max(numbers) + 1]), min_size=1))
         part.ranges.CopyFrom(next(iter(Resources(ports=sorted(chosen)))).ranges)
     else:
-        items = [*message.set.item, *([] if fits else ["z"])]
+        items = [*sorted(message.set.item), *([] if fits else ["z"])]
         part.set.item[:] = draw(st.lists(st.sampled_from(items), min_size=1, unique=True))
     return part
+
+
+def as_text(message: Any) -> str:
+    return str(Resources(message))
 
 
 @st.composite
 def parts_of(draw: st.DrawFn, resources: Resources, fits: bool) -> Resources:
     """Parts of some resources."""
-    messages = draw(st.lists(st.sampled_from(resources.messages()), min_size=1, max_size=4, unique_by=repr))
-    return Resources([draw(part_of(message, fits)) for message in messages])
+    # The real master's order differs from run to run, and examples do not.
+    messages = sorted(resources.unallocated().messages(), key=as_text)
+    messages = draw(st.lists(st.sampled_from(messages), min_size=1, max_size=4, unique_by=as_text))
+    parts = Resources([draw(part_of(message, fits)) for message in messages])
+    allocated = resources.messages()[0].allocation_info.role
+    return parts.allocated(allocated) if allocated else parts
 
 
 def launch(tasks: list[mesos_pb2.TaskInfo]) -> mesos_pb2.Offer.Operation:
@@ -219,9 +243,10 @@ def check_launches(world: World, offer: mesos_pb2.Offer, data: st.DataObject, mo
             assert "more than available" in world.scheduler.messages[task.task_id.value]
     used = sum(map(Resources, fitting), Resources())
     assert used + left == total
-    assert world.used(offer.slave_id.value) == used.without_reservations().unallocated()
+    assert world.used(offer.slave_id.value) == by_name(used)
     world.kill(fitting)
-    world.decline_until(world.offer(offer.slave_id.value) if not left else offer, total)
+    offer = world.decline_until(world.offer(offer.slave_id.value) if not left else offer, total)
+    world.scheduler.offers[offer.id.value] = offer
 
 
 def unseen(world: World, offer: mesos_pb2.Offer, tasks: list[mesos_pb2.TaskInfo]) -> mesos_pb2.Offer:
@@ -236,7 +261,7 @@ def test_what_the_embedded_master_computes(modern: bool) -> None:
     with embedded_world(modern) as (world, cluster):
 
         @given(st.data())
-        @settings(max_examples=100)
+        @settings(max_examples=40)
         def check(data: st.DataObject) -> None:
             flag = data.draw(flags())
             agent = cluster.add_agent(flag)
@@ -246,3 +271,117 @@ def test_what_the_embedded_master_computes(modern: bool) -> None:
             agent.remove()
 
         check()
+
+
+def change(name: str, resources: Resources) -> mesos_pb2.Offer.Operation:
+    """An operation on resources."""
+    field = name.lower()
+    kind = "volumes" if name in ("CREATE", "DESTROY") else "resources"
+    return mesos_pb2.Offer.Operation(type=name, **{field: {kind: resources}})
+
+
+def volume(disk: Resources, shared: bool = False) -> Resources:
+    """The same disk as a persistent volume."""
+    (message,) = disk.messages()
+    message.disk.persistence.id = f"v{next(World.numbers)}"
+    message.disk.persistence.principal = "p"
+    message.disk.volume.container_path, message.disk.volume.mode = "data", mesos_pb2.Volume.RW
+    if shared:
+        message.shared.SetInParent()
+    return Resources(message)
+
+
+def check_operations(world: World, offer: mesos_pb2.Offer, data: st.DataObject) -> None:
+    """Reserves, creates a volume, uses it, and undoes all of it, and compares what the master makes of it."""
+    total = Resources(offer)
+    free = total.unreserved().filter(lambda each: not each.HasField("disk"))
+    chosen = data.draw(parts_of(free, True))
+    reserved = chosen.reserve("web", "p", {"why": "test"} if data.draw(st.booleans()) else None)
+    operations = [change("RESERVE", reserved)]
+    made = [volume(Resources(disk)) for disk in reserved.named("disk")]
+    operations += [change("CREATE", each) for each in made]
+    world.driver.acceptOffers([offer.id], operations, filters(0))
+    offer = world.offer(offer.slave_id.value)
+    assert Resources(offer) == total.after(*operations)
+    task = world.task(
+        offer,
+        sum(made, data.draw(parts_of(free.without(chosen) or reserved.named("cpus") or total.named("mem"), True))),
+    )
+    assert Resources(offer).contains(task)
+    left = Resources(offer).after(task)
+    offer = world.accept(offer, launch([task]))
+    assert Resources(offer) == left
+    world.kill([task])
+    offer = world.decline_until(offer, total.after(*operations))
+    undo = [*(change("DESTROY", each) for each in made), change("UNRESERVE", reserved)]
+    assert Resources(offer).after(*undo) == total
+    offer = world.accept(offer, *undo)
+    assert Resources(offer) == total
+    world.scheduler.offers[offer.id.value] = offer
+
+
+@pytest.mark.parametrize("modern", [False, True])
+def test_operations(modern: bool) -> None:
+    with embedded_world(modern) as (world, cluster):
+
+        @given(st.data())
+        @settings(max_examples=15)
+        def check(data: st.DataObject) -> None:
+            agent = cluster.add_agent(data.draw(flags()))
+            check_operations(world, world.offer(agent.id), data)
+            agent.remove()
+
+        check()
+
+
+REAL = [
+    *({"name": name, "type": "SCALAR", "scalar": {"value": 4}} for name in ("cpus", "mem", "disk")),
+    {"name": "cpus", "type": "SCALAR", "scalar": {"value": 2}, "role": "web"},
+    {"name": "ports", "type": "RANGES", "ranges": {"range": [{"begin": 10, "end": 19}, {"begin": 30, "end": 39}]}},
+    {"name": "tags", "type": "SET", "set": {"item": ["a", "b", "c"]}},
+]
+
+
+def disk_source(kind: str, root: str) -> dict[str, Any]:
+    source = {"type": kind, kind.lower(): {"root": root}}
+    return {"name": "disk", "type": "SCALAR", "scalar": {"value": 5}, "disk": {"source": source}}
+
+
+@pytest.fixture(scope="module")
+def real(apache_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheMesos]:
+    work = tmp_path_factory.mktemp("real")
+    # Nothing is written there: no volumes are made of these.
+    disks = [disk_source("PATH", str(work)), disk_source("MOUNT", "/proc")]
+    flags = {"MESOS_RESOURCES": json.dumps([*REAL, *disks]), "MESOS_MIN_ALLOCATABLE_RESOURCES": LEAST}
+    with ApacheMesos(apache_home, work / "work", flags=flags) as mesos:
+        yield mesos
+
+
+@contextlib.contextmanager
+def real_world(mesos: ApacheMesos, modern: bool) -> Iterator[World]:
+    scheduler = Witness()
+
+    def until(true: Callable[[], object]) -> None:
+        with scheduler.changed:
+            assert scheduler.changed.wait_for(true, WAIT_SECONDS)
+
+    with running(mesos.address, scheduler, info(modern)) as driver:
+        yield World(f"http://{mesos.address}", driver, scheduler, until)
+
+
+@pytest.mark.parametrize("modern", [False, True])
+def test_what_the_real_master_computes(real: ApacheMesos, modern: bool) -> None:
+    with real_world(real, modern) as world:
+
+        @given(st.data())
+        @settings(max_examples=5)
+        def check(data: st.DataObject) -> None:
+            check_launches(world, world.offer(), data, most=2)
+
+        @given(st.data())
+        @settings(max_examples=2)
+        def check_more(data: st.DataObject) -> None:
+            check_operations(world, world.offer(), data)
+
+        check()
+        check_more()
