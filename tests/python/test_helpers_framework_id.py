@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import doctest
+import json
 import os
 import signal
 import stat
 import subprocess
 import sys
 import threading
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +36,14 @@ from mesos.native import MesosSchedulerDriver
 from mesos.pymesos import MesosSchedulerDriver as DictSchedulerDriver
 from mesos.v1.interface import mesos_pb2 as v1
 
+from tests.apache_mesos import ZooKeeper
+from tests.python.conftest import absent
 from tests.python.support import WAIT_SECONDS, Recorder, framework, running, task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mesos.local import LocalCluster
-
-    from tests.apache_mesos import ZooKeeper
 
 TIMEOUT = 3600.0
 RUNNING = mesos_pb2.TASK_RUNNING
@@ -61,6 +63,13 @@ def tear_down(master: str, framework_id: str) -> None:
     """As an operator does."""
     call = {"type": "TEARDOWN", "teardown": {"framework_id": {"value": framework_id}}}
     assert Operator(master).request(call).status == 200
+
+
+def completed(master: str) -> set[str]:
+    """The ids of the frameworks that the master has removed."""
+    body = Operator(master).request({"type": "GET_FRAMEWORKS"}, headers={"accept": "application/json"}).body
+    listed = json.loads(body)["get_frameworks"].get("completed_frameworks", [])
+    return {each["framework_info"]["id"]["value"] for each in listed}
 
 
 def making(
@@ -373,32 +382,50 @@ def test_the_id_is_kept_if_the_master_does_not_tell(
     assert "Keeping the framework's id" in caplog.text
 
 
+@pytest.fixture(scope="module")
+def zookeeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZooKeeper]:
+    """A real ZooKeeper for all tests of this module."""
+    missing = ZooKeeper.missing()
+    if missing:
+        absent(missing)
+    with ZooKeeper(tmp_path_factory.mktemp("zookeeper")) as server:
+        yield server
+
+
 @pytest.fixture
 def address(zookeeper: ZooKeeper) -> str:
     return zookeeper.address
 
 
+@pytest.fixture
+def node() -> str:
+    """The path of a node of the test's own."""
+    return f"/frameworks/{uuid.uuid4()}"
+
+
 class TestZooKeeper:
-    def test_an_id_is_kept_and_forgotten(self, address: str) -> None:
-        with FrameworkIdZooKeeper(f"zk://{address}/frameworks/test") as store:
+    def test_an_id_is_kept_and_forgotten(self, address: str, node: str) -> None:
+        with FrameworkIdZooKeeper(f"zk://{address}{node}") as store:
             assert store.load() is None
             store.save("first")
             store.save("second")
             assert store.load() == "second"
-        with FrameworkIdZooKeeper(address, "frameworks/test") as store:
+        with FrameworkIdZooKeeper(address, node.strip("/")) as store:
             assert store.load() == "second"
             store.forget()
             assert store.load() is None
 
-    def test_two_do_not_use_it_at_once_and_the_next_one_waits(self, address: str) -> None:
-        with FrameworkIdZooKeeper(address, "/id") as first:
+    def test_two_do_not_use_it_at_once_and_the_next_one_waits(self, address: str, node: str) -> None:
+        with FrameworkIdZooKeeper(address, node) as first:
             first.save("an-id")
-            impatient = FrameworkIdZooKeeper(address, "/id", lock_timeout=0.2)
-            with pytest.raises(FrameworkIdInUseError, match="another scheduler uses /id: its lock /id/lock was not"):
+            impatient = FrameworkIdZooKeeper(address, node, lock_timeout=0.2)
+            with pytest.raises(
+                FrameworkIdInUseError, match=f"another scheduler uses {node}: its lock {node}/lock was not"
+            ):
                 impatient.load()
             impatient.close()
             found: list[str | None] = []
-            patient = FrameworkIdZooKeeper(address, "/id")
+            patient = FrameworkIdZooKeeper(address, node)
             thread = threading.Thread(target=lambda: found.append(patient.load()))
             thread.start()
             first.close()
@@ -406,11 +433,11 @@ class TestZooKeeper:
             assert found == ["an-id"]
             patient.close()
 
-    def test_the_lock_of_a_process_that_was_killed_ends_with_its_session(self, address: str) -> None:
+    def test_the_lock_of_a_process_that_was_killed_ends_with_its_session(self, address: str, node: str) -> None:
         code = (
             "import time\n"
             "from mesos.helpers import FrameworkIdZooKeeper\n"
-            f"store = FrameworkIdZooKeeper({address!r}, '/id', session_timeout=1)\n"
+            f"store = FrameworkIdZooKeeper({address!r}, {node!r}, session_timeout=1)\n"
             "store.save('an-id')\n"
             "print('saved', flush=True)\n"
             "time.sleep(100)\n"
@@ -419,7 +446,7 @@ class TestZooKeeper:
             assert process.stdout is not None
             assert process.stdout.readline() == "saved\n"
             process.kill()
-        with FrameworkIdZooKeeper(address, "/id") as store:
+        with FrameworkIdZooKeeper(address, node) as store:
             assert store.load() == "an-id"
 
     def test_a_client_that_is_passed_decides_on_namespace_and_access(self, address: str) -> None:
@@ -443,15 +470,15 @@ class TestZooKeeper:
                 each.stop()
                 each.close()
 
-    def test_a_session_that_is_lost_loses_the_lock(self, address: str) -> None:
+    def test_a_session_that_is_lost_loses_the_lock(self, address: str, node: str) -> None:
         client = KazooClient(address)
-        store = FrameworkIdZooKeeper(client, "/id", lock_timeout=0.2)
+        store = FrameworkIdZooKeeper(client, node, lock_timeout=0.2)
         store.save("first")
         expire(address, client)
         # Nobody has taken it meanwhile.
         store.save("second")
         expire(address, client)
-        with FrameworkIdZooKeeper(address, "/id") as other:
+        with FrameworkIdZooKeeper(address, node) as other:
             assert other.load() == "second"
             with pytest.raises(FrameworkIdInUseError):
                 store.save("third")
@@ -481,10 +508,10 @@ class TestZooKeeper:
         with pytest.raises(ImportError, match=r"needs the package kazoo: pip install 'remesos\[zookeeper\]'"):
             FrameworkIdZooKeeper("zk://host:2181/a")
 
-    def test_the_framework_is_taken_over(self, address: str, embedded: LocalCluster) -> None:
+    def test_the_framework_is_taken_over(self, address: str, node: str, embedded: LocalCluster) -> None:
         ids: list[str] = []
         for _ in range(2):
-            with FrameworkIdZooKeeper(address, "/id") as store:
+            with FrameworkIdZooKeeper(address, node) as store:
                 store.run(lasting(), making(stopping(failover=True), store, embedded.address, ids))
         assert ids[0] == ""
         assert ids[1] != ""
