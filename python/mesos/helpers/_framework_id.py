@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 import logging
+import sys
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -138,7 +139,9 @@ class FrameworkIdStore(Observer):
 
         :raises FrameworkIdError: the id cannot be written
         """
-        if type(event).__name__ in ("Subscribed", "Resubscribed"):
+        kinds = sys.modules["mesos.aio"]
+        if isinstance(event, kinds.Subscribed | kinds.Resubscribed):
+            # It may wait for a disk or for ZooKeeper.
             await asyncio.to_thread(self.registered, framework, getattr(event, "framework_id", None))
 
     @overload

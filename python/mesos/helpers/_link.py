@@ -220,10 +220,15 @@ class _ThreadTimer:
 
     def _run(self) -> None:
         while self._waited():
-            wake = self._wake()
-            if wake is not None:
-                wake()
-            del wake
+            try:
+                if (wake := self._wake()) is not None:
+                    wake()
+            except Exception as error:
+                # As if it had ended the thread, but there is more to wait for.
+                told = type(error), error, error.__traceback__, threading.current_thread()
+                threading.excepthook(threading.ExceptHookArgs(told))
+            finally:
+                wake = None
 
     def _waited(self) -> bool:
         """Waits until the time has come. Returns false if nothing is to be waited for any more."""
