@@ -53,6 +53,7 @@ SLOW = {
     "test_helpers_example",
     "test_helpers_framework_id",
     "test_helpers_reconciliation",
+    "test_helpers_compared",
     "test_mesos_cli",
     "test_mesoshttp_names",
     "test_notebook_server",
