@@ -59,7 +59,11 @@ class KeepRunning(Scheduler):
 
     def statusUpdate(self, driver, status):
         print("Task %s is in state %s" % (status.task_id.value, mesos_pb2.TaskState.Name(status.state)), flush=True)
-        if status.state in ENDED and self.tasks.pop(status.task_id.value, None) is not None:
+        if status.state not in ENDED:
+            # One that was lost has been replaced. It may come back with its agent.
+            if status.task_id.value not in self.tasks:
+                driver.killTask(status.task_id)
+        elif self.tasks.pop(status.task_id.value, None) is not None:
             self.note()
 
 
@@ -71,7 +75,7 @@ def main():
     with FrameworkIdFile(folder / "framework.id") as kept:
         demand = Demand(interval=1)
         scheduler = KeepRunning(count, folder / "tasks.json", demand)
-        reconciliation = Reconciliation(lambda: dict(scheduler.tasks))
+        reconciliation = Reconciliation(lambda: dict(scheduler.tasks), implicit=True)
 
         def make_driver(framework):
             driver = MesosSchedulerDriver(watched(scheduler, kept, demand, reconciliation), framework, master)

@@ -91,15 +91,17 @@ def test_a_framework_that_was_removed_begins_anew(master: str, tmp_path: Path) -
         assert process.wait(30) == 0, (tmp_path / "errors").read_text()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 3, 6, 9])
 def test_whatever_fails_the_tasks_run_again_afterwards(tmp_path: Path, seed: int) -> None:
     example = runpy.run_path(str(EXAMPLE))
     options: dict[str, Any] = {"time": "skip", "seed": seed, "simulate": Run(seconds=None), "agents": 2}
     with LocalCluster(**options) as cluster:
         demand = Demand(interval=1)
         scheduler = example["KeepRunning"](3, tmp_path / "tasks.json", demand)
-        reconciliation = Reconciliation(lambda: dict(scheduler.tasks), longest=60)
-        driver = Spy(watched(scheduler, demand, reconciliation), framework(failover_timeout=6000), cluster)
+        reconciliation = Reconciliation(lambda: dict(scheduler.tasks), longest=60, implicit=True)
+        driver = Spy(
+            watched(scheduler, demand, reconciliation), framework(failover_timeout=6000, checkpoint=True), cluster
+        )
         with driver:
             driver.start()
             with cluster.chaos(seed=seed, rate=0.1):
