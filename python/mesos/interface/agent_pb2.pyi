@@ -58,6 +58,8 @@ class Call(_Message):
         REMOVE_RESOURCE_PROVIDER_CONFIG: _agent_pb2.Call._Type
         MARK_RESOURCE_PROVIDER_GONE: _agent_pb2.Call._Type
         PRUNE_IMAGES: _agent_pb2.Call._Type
+        UPDATE_CONTAINER_MEMORY_LIMIT: _agent_pb2.Call._Type
+        READ_LOG: _agent_pb2.Call._Type
 
     class Type(metaclass=_TypeEnum):
         """``mesos.agent.Call.Type`` of Mesos 1.11.0."""
@@ -97,6 +99,8 @@ class Call(_Message):
     REMOVE_RESOURCE_PROVIDER_CONFIG: _ClassVar[_agent_pb2.Call._Type]
     MARK_RESOURCE_PROVIDER_GONE: _ClassVar[_agent_pb2.Call._Type]
     PRUNE_IMAGES: _ClassVar[_agent_pb2.Call._Type]
+    UPDATE_CONTAINER_MEMORY_LIMIT: _ClassVar[_agent_pb2.Call._Type]
+    READ_LOG: _ClassVar[_agent_pb2.Call._Type]
     @_final
     class GetMetrics(_Message):
         """``mesos.agent.Call.GetMetrics`` of Mesos 1.11.0."""
@@ -138,6 +142,47 @@ class Call(_Message):
         offset: int
         length: int
         def __init__(self, *, path: str | None = ..., offset: int | None = ..., length: int | None = ...) -> None: ...
+
+    @_final
+    class ReadLog(_Message):
+        """clusterd: a part of the agent's own log, or of what an executor's container has written to its standard
+        output and error.
+        """
+
+        _Source = _NewType("_Source", int)
+        class _SourceEnum(_EnumTypeWrapper[_agent_pb2.Call.ReadLog._Source], type):
+            UNKNOWN: _agent_pb2.Call.ReadLog._Source
+            CONTAINER: _agent_pb2.Call.ReadLog._Source
+            AGENT: _agent_pb2.Call.ReadLog._Source
+
+        class Source(metaclass=_SourceEnum):
+            """clusterd: whose log."""
+
+            ValueType: _TypeAlias = _agent_pb2.Call.ReadLog._Source
+
+        UNKNOWN: _ClassVar[_agent_pb2.Call.ReadLog._Source]
+        CONTAINER: _ClassVar[_agent_pb2.Call.ReadLog._Source]
+        AGENT: _ClassVar[_agent_pb2.Call.ReadLog._Source]
+        SOURCE_FIELD_NUMBER: _ClassVar[int]
+        CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
+        STDOUT_OFFSET_FIELD_NUMBER: _ClassVar[int]
+        STDERR_OFFSET_FIELD_NUMBER: _ClassVar[int]
+        LENGTH_FIELD_NUMBER: _ClassVar[int]
+        source: _agent_pb2.Call.ReadLog.Source.ValueType
+        @property
+        def container_id(self) -> _mesos_pb2.ContainerID: ...
+        stdout_offset: int
+        stderr_offset: int
+        length: int
+        def __init__(
+            self,
+            *,
+            source: _agent_pb2.Call.ReadLog.Source.ValueType | str | None = ...,
+            container_id: _mesos_pb2.ContainerID | _Mapping[str, _Any] | None = ...,
+            stdout_offset: int | None = ...,
+            stderr_offset: int | None = ...,
+            length: int | None = ...,
+        ) -> None: ...
 
     @_final
     class GetContainers(_Message):
@@ -365,6 +410,23 @@ class Call(_Message):
         ) -> None: ...
 
     @_final
+    class UpdateContainerMemoryLimit(_Message):
+        """clusterd: a new limit of the memory of a running container that is not nested, in MB."""
+
+        CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
+        MEMORY_LIMIT_FIELD_NUMBER: _ClassVar[int]
+        @property
+        def container_id(self) -> _mesos_pb2.ContainerID: ...
+        @property
+        def memory_limit(self) -> _mesos_pb2.Value.Scalar: ...
+        def __init__(
+            self,
+            *,
+            container_id: _mesos_pb2.ContainerID | _Mapping[str, _Any] | None = ...,
+            memory_limit: _mesos_pb2.Value.Scalar | _Mapping[str, _Any] | None = ...,
+        ) -> None: ...
+
+    @_final
     class PruneImages(_Message):
         """``mesos.agent.Call.PruneImages`` of Mesos 1.11.0."""
 
@@ -397,6 +459,8 @@ class Call(_Message):
     REMOVE_RESOURCE_PROVIDER_CONFIG_FIELD_NUMBER: _ClassVar[int]
     MARK_RESOURCE_PROVIDER_GONE_FIELD_NUMBER: _ClassVar[int]
     PRUNE_IMAGES_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_CONTAINER_MEMORY_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    READ_LOG_FIELD_NUMBER: _ClassVar[int]
     type: _agent_pb2.Call.Type.ValueType
     @property
     def get_metrics(self) -> _agent_pb2.Call.GetMetrics: ...
@@ -440,6 +504,10 @@ class Call(_Message):
     def mark_resource_provider_gone(self) -> _agent_pb2.Call.MarkResourceProviderGone: ...
     @property
     def prune_images(self) -> _agent_pb2.Call.PruneImages: ...
+    @property
+    def update_container_memory_limit(self) -> _agent_pb2.Call.UpdateContainerMemoryLimit: ...
+    @property
+    def read_log(self) -> _agent_pb2.Call.ReadLog: ...
     def __init__(
         self,
         *,
@@ -471,6 +539,8 @@ class Call(_Message):
         | None = ...,
         mark_resource_provider_gone: _agent_pb2.Call.MarkResourceProviderGone | _Mapping[str, _Any] | None = ...,
         prune_images: _agent_pb2.Call.PruneImages | _Mapping[str, _Any] | None = ...,
+        update_container_memory_limit: _agent_pb2.Call.UpdateContainerMemoryLimit | _Mapping[str, _Any] | None = ...,
+        read_log: _agent_pb2.Call.ReadLog | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
 @_final
@@ -497,6 +567,7 @@ class Response(_Message):
         GET_RESOURCE_PROVIDERS: _agent_pb2.Response._Type
         WAIT_NESTED_CONTAINER: _agent_pb2.Response._Type
         WAIT_CONTAINER: _agent_pb2.Response._Type
+        READ_LOG: _agent_pb2.Response._Type
 
     class Type(metaclass=_TypeEnum):
         """``mesos.agent.Response.Type`` of Mesos 1.11.0."""
@@ -521,6 +592,7 @@ class Response(_Message):
     GET_RESOURCE_PROVIDERS: _ClassVar[_agent_pb2.Response._Type]
     WAIT_NESTED_CONTAINER: _ClassVar[_agent_pb2.Response._Type]
     WAIT_CONTAINER: _ClassVar[_agent_pb2.Response._Type]
+    READ_LOG: _ClassVar[_agent_pb2.Response._Type]
     @_final
     class GetHealth(_Message):
         """``mesos.agent.Response.GetHealth`` of Mesos 1.11.0."""
@@ -587,6 +659,35 @@ class Response(_Message):
         @data.setter
         def data(self, value: bytes | str) -> None: ...
         def __init__(self, *, size: int | None = ..., data: bytes | str | None = ...) -> None: ...
+
+    @_final
+    class ReadLog(_Message):
+        """clusterd: the agent's log is in stdout."""
+        @_final
+        class Data(_Message):
+            """The size of the whole in bytes, and the part asked for."""
+
+            SIZE_FIELD_NUMBER: _ClassVar[int]
+            DATA_FIELD_NUMBER: _ClassVar[int]
+            size: int
+            @property
+            def data(self) -> bytes: ...
+            @data.setter
+            def data(self, value: bytes | str) -> None: ...
+            def __init__(self, *, size: int | None = ..., data: bytes | str | None = ...) -> None: ...
+
+        STDOUT_FIELD_NUMBER: _ClassVar[int]
+        STDERR_FIELD_NUMBER: _ClassVar[int]
+        @property
+        def stdout(self) -> _agent_pb2.Response.ReadLog.Data: ...
+        @property
+        def stderr(self) -> _agent_pb2.Response.ReadLog.Data: ...
+        def __init__(
+            self,
+            *,
+            stdout: _agent_pb2.Response.ReadLog.Data | _Mapping[str, _Any] | None = ...,
+            stderr: _agent_pb2.Response.ReadLog.Data | _Mapping[str, _Any] | None = ...,
+        ) -> None: ...
 
     @_final
     class GetState(_Message):
@@ -882,6 +983,7 @@ class Response(_Message):
     GET_RESOURCE_PROVIDERS_FIELD_NUMBER: _ClassVar[int]
     WAIT_NESTED_CONTAINER_FIELD_NUMBER: _ClassVar[int]
     WAIT_CONTAINER_FIELD_NUMBER: _ClassVar[int]
+    READ_LOG_FIELD_NUMBER: _ClassVar[int]
     type: _agent_pb2.Response.Type.ValueType
     @property
     def get_health(self) -> _agent_pb2.Response.GetHealth: ...
@@ -917,6 +1019,8 @@ class Response(_Message):
     def wait_nested_container(self) -> _agent_pb2.Response.WaitNestedContainer: ...
     @property
     def wait_container(self) -> _agent_pb2.Response.WaitContainer: ...
+    @property
+    def read_log(self) -> _agent_pb2.Response.ReadLog: ...
     def __init__(
         self,
         *,
@@ -938,6 +1042,7 @@ class Response(_Message):
         get_resource_providers: _agent_pb2.Response.GetResourceProviders | _Mapping[str, _Any] | None = ...,
         wait_nested_container: _agent_pb2.Response.WaitNestedContainer | _Mapping[str, _Any] | None = ...,
         wait_container: _agent_pb2.Response.WaitContainer | _Mapping[str, _Any] | None = ...,
+        read_log: _agent_pb2.Response.ReadLog | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
 @_final

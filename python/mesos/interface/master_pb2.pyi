@@ -68,6 +68,7 @@ class Call(_Message):
         REMOVE_QUOTA: _master_pb2.Call._Type
         TEARDOWN: _master_pb2.Call._Type
         MARK_AGENT_GONE: _master_pb2.Call._Type
+        READ_LOG: _master_pb2.Call._Type
 
     class Type(metaclass=_TypeEnum):
         """``mesos.master.Call.Type`` of Mesos 1.11.0."""
@@ -114,6 +115,7 @@ class Call(_Message):
     REMOVE_QUOTA: _ClassVar[_master_pb2.Call._Type]
     TEARDOWN: _ClassVar[_master_pb2.Call._Type]
     MARK_AGENT_GONE: _ClassVar[_master_pb2.Call._Type]
+    READ_LOG: _ClassVar[_master_pb2.Call._Type]
     @_final
     class GetMetrics(_Message):
         """``mesos.master.Call.GetMetrics`` of Mesos 1.11.0."""
@@ -155,6 +157,16 @@ class Call(_Message):
         offset: int
         length: int
         def __init__(self, *, path: str | None = ..., offset: int | None = ..., length: int | None = ...) -> None: ...
+
+    @_final
+    class ReadLog(_Message):
+        """clusterd: a part of the master's own log. Of Apache Mesos' masters, none knows this call."""
+
+        OFFSET_FIELD_NUMBER: _ClassVar[int]
+        LENGTH_FIELD_NUMBER: _ClassVar[int]
+        offset: int
+        length: int
+        def __init__(self, *, offset: int | None = ..., length: int | None = ...) -> None: ...
 
     @_final
     class UpdateWeights(_Message):
@@ -418,6 +430,7 @@ class Call(_Message):
     UPDATE_QUOTA_FIELD_NUMBER: _ClassVar[int]
     TEARDOWN_FIELD_NUMBER: _ClassVar[int]
     MARK_AGENT_GONE_FIELD_NUMBER: _ClassVar[int]
+    READ_LOG_FIELD_NUMBER: _ClassVar[int]
     SET_QUOTA_FIELD_NUMBER: _ClassVar[int]
     REMOVE_QUOTA_FIELD_NUMBER: _ClassVar[int]
     type: _master_pb2.Call.Type.ValueType
@@ -462,6 +475,8 @@ class Call(_Message):
     @property
     def mark_agent_gone(self) -> _master_pb2.Call.MarkAgentGone: ...
     @property
+    def read_log(self) -> _master_pb2.Call.ReadLog: ...
+    @property
     def set_quota(self) -> _master_pb2.Call.SetQuota: ...
     @property
     def remove_quota(self) -> _master_pb2.Call.RemoveQuota: ...
@@ -489,6 +504,7 @@ class Call(_Message):
         update_quota: _master_pb2.Call.UpdateQuota | _Mapping[str, _Any] | None = ...,
         teardown: _master_pb2.Call.Teardown | _Mapping[str, _Any] | None = ...,
         mark_agent_gone: _master_pb2.Call.MarkAgentGone | _Mapping[str, _Any] | None = ...,
+        read_log: _master_pb2.Call.ReadLog | _Mapping[str, _Any] | None = ...,
         set_quota: _master_pb2.Call.SetQuota | _Mapping[str, _Any] | None = ...,
         remove_quota: _master_pb2.Call.RemoveQuota | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
@@ -519,6 +535,7 @@ class Response(_Message):
         GET_MAINTENANCE_STATUS: _master_pb2.Response._Type
         GET_MAINTENANCE_SCHEDULE: _master_pb2.Response._Type
         GET_QUOTA: _master_pb2.Response._Type
+        READ_LOG: _master_pb2.Response._Type
 
     class Type(metaclass=_TypeEnum):
         """``mesos.master.Response.Type`` of Mesos 1.11.0."""
@@ -545,6 +562,7 @@ class Response(_Message):
     GET_MAINTENANCE_STATUS: _ClassVar[_master_pb2.Response._Type]
     GET_MAINTENANCE_SCHEDULE: _ClassVar[_master_pb2.Response._Type]
     GET_QUOTA: _ClassVar[_master_pb2.Response._Type]
+    READ_LOG: _ClassVar[_master_pb2.Response._Type]
     @_final
     class GetHealth(_Message):
         """``mesos.master.Response.GetHealth`` of Mesos 1.11.0."""
@@ -602,6 +620,19 @@ class Response(_Message):
     @_final
     class ReadFile(_Message):
         """``mesos.master.Response.ReadFile`` of Mesos 1.11.0."""
+
+        SIZE_FIELD_NUMBER: _ClassVar[int]
+        DATA_FIELD_NUMBER: _ClassVar[int]
+        size: int
+        @property
+        def data(self) -> bytes: ...
+        @data.setter
+        def data(self, value: bytes | str) -> None: ...
+        def __init__(self, *, size: int | None = ..., data: bytes | str | None = ...) -> None: ...
+
+    @_final
+    class ReadLog(_Message):
+        """clusterd: the size of the whole log in bytes, and the part asked for."""
 
         SIZE_FIELD_NUMBER: _ClassVar[int]
         DATA_FIELD_NUMBER: _ClassVar[int]
@@ -977,6 +1008,7 @@ class Response(_Message):
     GET_MAINTENANCE_STATUS_FIELD_NUMBER: _ClassVar[int]
     GET_MAINTENANCE_SCHEDULE_FIELD_NUMBER: _ClassVar[int]
     GET_QUOTA_FIELD_NUMBER: _ClassVar[int]
+    READ_LOG_FIELD_NUMBER: _ClassVar[int]
     type: _master_pb2.Response.Type.ValueType
     @property
     def get_health(self) -> _master_pb2.Response.GetHealth: ...
@@ -1016,6 +1048,8 @@ class Response(_Message):
     def get_maintenance_schedule(self) -> _master_pb2.Response.GetMaintenanceSchedule: ...
     @property
     def get_quota(self) -> _master_pb2.Response.GetQuota: ...
+    @property
+    def read_log(self) -> _master_pb2.Response.ReadLog: ...
     def __init__(
         self,
         *,
@@ -1039,6 +1073,7 @@ class Response(_Message):
         get_maintenance_status: _master_pb2.Response.GetMaintenanceStatus | _Mapping[str, _Any] | None = ...,
         get_maintenance_schedule: _master_pb2.Response.GetMaintenanceSchedule | _Mapping[str, _Any] | None = ...,
         get_quota: _master_pb2.Response.GetQuota | _Mapping[str, _Any] | None = ...,
+        read_log: _master_pb2.Response.ReadLog | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
 @_final

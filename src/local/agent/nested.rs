@@ -189,6 +189,29 @@ impl Agent {
         Some(exits.find(|(container, _)| *container == id.value).map(|(_, status)| *status))
     }
 
+    /// Where the container of an executor writes its output.
+    ///
+    /// # Errors
+    ///
+    /// Refuses ids of which no executor's container runs, in the words of clusterd.
+    pub fn sandbox_of_executor(&self, id: &v1::ContainerId) -> Result<Sandbox, Refusal> {
+        match self.find(id) {
+            Some(Found::Executor(key)) => Ok(self.executors[key].record.sandbox()),
+            _ => Err(Refusal::new(404, format!("Container '{}' cannot be found", name(id)))),
+        }
+    }
+
+    /// Answers the request for another limit of a container's memory. Containers of an embedded agent are processes
+    /// without limits, whose isolators accept every one.
+    ///
+    /// # Errors
+    ///
+    /// Refuses ids of which no container runs, in the words of clusterd.
+    pub fn limit_memory(&self, id: &v1::ContainerId) -> Result<(), Refusal> {
+        let why = || Refusal::new(404, format!("Running container '{}' cannot be found", name(id)));
+        self.find(id).map(|_| ()).ok_or_else(why)
+    }
+
     /// Sends a signal to the processes of a container.
     ///
     /// # Errors

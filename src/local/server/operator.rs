@@ -35,6 +35,8 @@ pub async fn handle(
             call::Type::Subscribe => return subscribe(&context, connection, format).await,
             call::Type::GetMetrics => Some(get_metrics(&context).await?),
             call::Type::ListFiles | call::Type::ReadFile => Some(files(&context, call).await?),
+            // The call of clusterd, whose masters answer so if their log is not in a file.
+            call::Type::ReadLog => return Err(Refusal::new(404, "")),
             call::Type::GetLoggingLevel | call::Type::SetLoggingLevel => logging_level(&context, call).await?,
             _ => match ask(&context, call).await? {
                 Done::Answer(response) => Some(*response),

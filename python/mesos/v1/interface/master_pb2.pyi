@@ -69,6 +69,7 @@ class Call(_Message):
         REMOVE_QUOTA: _v1_master_pb2.Call._Type
         TEARDOWN: _v1_master_pb2.Call._Type
         MARK_AGENT_GONE: _v1_master_pb2.Call._Type
+        READ_LOG: _v1_master_pb2.Call._Type
 
     class Type(metaclass=_TypeEnum):
         """``mesos.v1.master.Call.Type`` of Mesos 1.11.0."""
@@ -115,6 +116,7 @@ class Call(_Message):
     REMOVE_QUOTA: _ClassVar[_v1_master_pb2.Call._Type]
     TEARDOWN: _ClassVar[_v1_master_pb2.Call._Type]
     MARK_AGENT_GONE: _ClassVar[_v1_master_pb2.Call._Type]
+    READ_LOG: _ClassVar[_v1_master_pb2.Call._Type]
     @_final
     class GetMetrics(_Message):
         """``mesos.v1.master.Call.GetMetrics`` of Mesos 1.11.0."""
@@ -156,6 +158,16 @@ class Call(_Message):
         offset: int
         length: int
         def __init__(self, *, path: str | None = ..., offset: int | None = ..., length: int | None = ...) -> None: ...
+
+    @_final
+    class ReadLog(_Message):
+        """clusterd: a part of the master's own log. Of Apache Mesos' masters, none knows this call."""
+
+        OFFSET_FIELD_NUMBER: _ClassVar[int]
+        LENGTH_FIELD_NUMBER: _ClassVar[int]
+        offset: int
+        length: int
+        def __init__(self, *, offset: int | None = ..., length: int | None = ...) -> None: ...
 
     @_final
     class UpdateWeights(_Message):
@@ -423,6 +435,7 @@ class Call(_Message):
     UPDATE_QUOTA_FIELD_NUMBER: _ClassVar[int]
     TEARDOWN_FIELD_NUMBER: _ClassVar[int]
     MARK_AGENT_GONE_FIELD_NUMBER: _ClassVar[int]
+    READ_LOG_FIELD_NUMBER: _ClassVar[int]
     SET_QUOTA_FIELD_NUMBER: _ClassVar[int]
     REMOVE_QUOTA_FIELD_NUMBER: _ClassVar[int]
     type: _v1_master_pb2.Call.Type.ValueType
@@ -467,6 +480,8 @@ class Call(_Message):
     @property
     def mark_agent_gone(self) -> _v1_master_pb2.Call.MarkAgentGone: ...
     @property
+    def read_log(self) -> _v1_master_pb2.Call.ReadLog: ...
+    @property
     def set_quota(self) -> _v1_master_pb2.Call.SetQuota: ...
     @property
     def remove_quota(self) -> _v1_master_pb2.Call.RemoveQuota: ...
@@ -494,6 +509,7 @@ class Call(_Message):
         update_quota: _v1_master_pb2.Call.UpdateQuota | _Mapping[str, _Any] | None = ...,
         teardown: _v1_master_pb2.Call.Teardown | _Mapping[str, _Any] | None = ...,
         mark_agent_gone: _v1_master_pb2.Call.MarkAgentGone | _Mapping[str, _Any] | None = ...,
+        read_log: _v1_master_pb2.Call.ReadLog | _Mapping[str, _Any] | None = ...,
         set_quota: _v1_master_pb2.Call.SetQuota | _Mapping[str, _Any] | None = ...,
         remove_quota: _v1_master_pb2.Call.RemoveQuota | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
@@ -524,6 +540,7 @@ class Response(_Message):
         GET_MAINTENANCE_STATUS: _v1_master_pb2.Response._Type
         GET_MAINTENANCE_SCHEDULE: _v1_master_pb2.Response._Type
         GET_QUOTA: _v1_master_pb2.Response._Type
+        READ_LOG: _v1_master_pb2.Response._Type
 
     class Type(metaclass=_TypeEnum):
         """``mesos.v1.master.Response.Type`` of Mesos 1.11.0."""
@@ -550,6 +567,7 @@ class Response(_Message):
     GET_MAINTENANCE_STATUS: _ClassVar[_v1_master_pb2.Response._Type]
     GET_MAINTENANCE_SCHEDULE: _ClassVar[_v1_master_pb2.Response._Type]
     GET_QUOTA: _ClassVar[_v1_master_pb2.Response._Type]
+    READ_LOG: _ClassVar[_v1_master_pb2.Response._Type]
     @_final
     class GetHealth(_Message):
         """``mesos.v1.master.Response.GetHealth`` of Mesos 1.11.0."""
@@ -607,6 +625,19 @@ class Response(_Message):
     @_final
     class ReadFile(_Message):
         """``mesos.v1.master.Response.ReadFile`` of Mesos 1.11.0."""
+
+        SIZE_FIELD_NUMBER: _ClassVar[int]
+        DATA_FIELD_NUMBER: _ClassVar[int]
+        size: int
+        @property
+        def data(self) -> bytes: ...
+        @data.setter
+        def data(self, value: bytes | str) -> None: ...
+        def __init__(self, *, size: int | None = ..., data: bytes | str | None = ...) -> None: ...
+
+    @_final
+    class ReadLog(_Message):
+        """clusterd: the size of the whole log in bytes, and the part asked for."""
 
         SIZE_FIELD_NUMBER: _ClassVar[int]
         DATA_FIELD_NUMBER: _ClassVar[int]
@@ -987,6 +1018,7 @@ class Response(_Message):
     GET_MAINTENANCE_STATUS_FIELD_NUMBER: _ClassVar[int]
     GET_MAINTENANCE_SCHEDULE_FIELD_NUMBER: _ClassVar[int]
     GET_QUOTA_FIELD_NUMBER: _ClassVar[int]
+    READ_LOG_FIELD_NUMBER: _ClassVar[int]
     type: _v1_master_pb2.Response.Type.ValueType
     @property
     def get_health(self) -> _v1_master_pb2.Response.GetHealth: ...
@@ -1026,6 +1058,8 @@ class Response(_Message):
     def get_maintenance_schedule(self) -> _v1_master_pb2.Response.GetMaintenanceSchedule: ...
     @property
     def get_quota(self) -> _v1_master_pb2.Response.GetQuota: ...
+    @property
+    def read_log(self) -> _v1_master_pb2.Response.ReadLog: ...
     def __init__(
         self,
         *,
@@ -1049,6 +1083,7 @@ class Response(_Message):
         get_maintenance_status: _v1_master_pb2.Response.GetMaintenanceStatus | _Mapping[str, _Any] | None = ...,
         get_maintenance_schedule: _v1_master_pb2.Response.GetMaintenanceSchedule | _Mapping[str, _Any] | None = ...,
         get_quota: _v1_master_pb2.Response.GetQuota | _Mapping[str, _Any] | None = ...,
+        read_log: _v1_master_pb2.Response.ReadLog | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
 @_final

@@ -742,6 +742,7 @@ class MasterInfo(_Message):
             UNKNOWN: _v1_mesos_pb2.MasterInfo.Capability._Type
             AGENT_UPDATE: _v1_mesos_pb2.MasterInfo.Capability._Type
             AGENT_DRAINING: _v1_mesos_pb2.MasterInfo.Capability._Type
+            QUOTA_V2: _v1_mesos_pb2.MasterInfo.Capability._Type
 
         class Type(metaclass=_TypeEnum):
             """``mesos.v1.MasterInfo.Capability.Type`` of Mesos 1.11.0."""
@@ -751,6 +752,7 @@ class MasterInfo(_Message):
         UNKNOWN: _ClassVar[_v1_mesos_pb2.MasterInfo.Capability._Type]
         AGENT_UPDATE: _ClassVar[_v1_mesos_pb2.MasterInfo.Capability._Type]
         AGENT_DRAINING: _ClassVar[_v1_mesos_pb2.MasterInfo.Capability._Type]
+        QUOTA_V2: _ClassVar[_v1_mesos_pb2.MasterInfo.Capability._Type]
         TYPE_FIELD_NUMBER: _ClassVar[int]
         type: _v1_mesos_pb2.MasterInfo.Capability.Type.ValueType
         def __init__(self, *, type: _v1_mesos_pb2.MasterInfo.Capability.Type.ValueType | str | None = ...) -> None: ...
@@ -1649,6 +1651,88 @@ class DiskStatistics(_Message):
 @_final
 class ResourceStatistics(_Message):
     """``mesos.v1.ResourceStatistics`` of Mesos 1.11.0."""
+    @_final
+    class RatePercentiles(_Message):
+        """clusterd: how a rate per second is distributed over a window."""
+
+        MIN_FIELD_NUMBER: _ClassVar[int]
+        MAX_FIELD_NUMBER: _ClassVar[int]
+        P50_FIELD_NUMBER: _ClassVar[int]
+        P90_FIELD_NUMBER: _ClassVar[int]
+        P95_FIELD_NUMBER: _ClassVar[int]
+        P99_FIELD_NUMBER: _ClassVar[int]
+        P999_FIELD_NUMBER: _ClassVar[int]
+        P9999_FIELD_NUMBER: _ClassVar[int]
+        SAMPLES_FIELD_NUMBER: _ClassVar[int]
+        min: int
+        max: int
+        p50: int
+        p90: int
+        p95: int
+        p99: int
+        p999: int
+        p9999: int
+        samples: int
+        def __init__(
+            self,
+            *,
+            min: int | None = ...,
+            max: int | None = ...,
+            p50: int | None = ...,
+            p90: int | None = ...,
+            p95: int | None = ...,
+            p99: int | None = ...,
+            p999: int | None = ...,
+            p9999: int | None = ...,
+            samples: int | None = ...,
+        ) -> None: ...
+
+    @_final
+    class RateStatistics(_Message):
+        """clusterd: how fast a container has received and sent, over a window."""
+
+        RX_RATE_FIELD_NUMBER: _ClassVar[int]
+        RX_PACKET_RATE_FIELD_NUMBER: _ClassVar[int]
+        RX_DROP_RATE_FIELD_NUMBER: _ClassVar[int]
+        RX_ERROR_RATE_FIELD_NUMBER: _ClassVar[int]
+        TX_RATE_FIELD_NUMBER: _ClassVar[int]
+        TX_PACKET_RATE_FIELD_NUMBER: _ClassVar[int]
+        TX_DROP_RATE_FIELD_NUMBER: _ClassVar[int]
+        TX_ERROR_RATE_FIELD_NUMBER: _ClassVar[int]
+        SAMPLING_WINDOW_SECS_FIELD_NUMBER: _ClassVar[int]
+        SAMPLING_INTERVAL_SECS_FIELD_NUMBER: _ClassVar[int]
+        @property
+        def rx_rate(self) -> _v1_mesos_pb2.ResourceStatistics.RatePercentiles: ...
+        @property
+        def rx_packet_rate(self) -> _v1_mesos_pb2.ResourceStatistics.RatePercentiles: ...
+        @property
+        def rx_drop_rate(self) -> _v1_mesos_pb2.ResourceStatistics.RatePercentiles: ...
+        @property
+        def rx_error_rate(self) -> _v1_mesos_pb2.ResourceStatistics.RatePercentiles: ...
+        @property
+        def tx_rate(self) -> _v1_mesos_pb2.ResourceStatistics.RatePercentiles: ...
+        @property
+        def tx_packet_rate(self) -> _v1_mesos_pb2.ResourceStatistics.RatePercentiles: ...
+        @property
+        def tx_drop_rate(self) -> _v1_mesos_pb2.ResourceStatistics.RatePercentiles: ...
+        @property
+        def tx_error_rate(self) -> _v1_mesos_pb2.ResourceStatistics.RatePercentiles: ...
+        sampling_window_secs: float
+        sampling_interval_secs: float
+        def __init__(
+            self,
+            *,
+            rx_rate: _v1_mesos_pb2.ResourceStatistics.RatePercentiles | _Mapping[str, _Any] | None = ...,
+            rx_packet_rate: _v1_mesos_pb2.ResourceStatistics.RatePercentiles | _Mapping[str, _Any] | None = ...,
+            rx_drop_rate: _v1_mesos_pb2.ResourceStatistics.RatePercentiles | _Mapping[str, _Any] | None = ...,
+            rx_error_rate: _v1_mesos_pb2.ResourceStatistics.RatePercentiles | _Mapping[str, _Any] | None = ...,
+            tx_rate: _v1_mesos_pb2.ResourceStatistics.RatePercentiles | _Mapping[str, _Any] | None = ...,
+            tx_packet_rate: _v1_mesos_pb2.ResourceStatistics.RatePercentiles | _Mapping[str, _Any] | None = ...,
+            tx_drop_rate: _v1_mesos_pb2.ResourceStatistics.RatePercentiles | _Mapping[str, _Any] | None = ...,
+            tx_error_rate: _v1_mesos_pb2.ResourceStatistics.RatePercentiles | _Mapping[str, _Any] | None = ...,
+            sampling_window_secs: float | None = ...,
+            sampling_interval_secs: float | None = ...,
+        ) -> None: ...
 
     TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
     PROCESSES_FIELD_NUMBER: _ClassVar[int]
@@ -1695,6 +1779,16 @@ class ResourceStatistics(_Message):
     NET_TCP_TIME_WAIT_CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
     NET_TRAFFIC_CONTROL_STATISTICS_FIELD_NUMBER: _ClassVar[int]
     NET_SNMP_STATISTICS_FIELD_NUMBER: _ClassVar[int]
+    NET_TX_RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    NET_TX_BURST_RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    NET_TX_BURST_SIZE_FIELD_NUMBER: _ClassVar[int]
+    NET_RX_RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    NET_RX_BURST_RATE_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    NET_RX_BURST_SIZE_FIELD_NUMBER: _ClassVar[int]
+    MEM_KMEM_USAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MEM_KMEM_TCP_USAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    NET_RATE_STATISTICS_FIELD_NUMBER: _ClassVar[int]
+    NET_EPHEMERAL_PORTS_FIELD_NUMBER: _ClassVar[int]
     timestamp: float
     processes: int
     threads: int
@@ -1747,6 +1841,18 @@ class ResourceStatistics(_Message):
     ) -> _containers.RepeatedCompositeFieldContainer[_v1_mesos_pb2.TrafficControlStatistics]: ...
     @property
     def net_snmp_statistics(self) -> _v1_mesos_pb2.SNMPStatistics: ...
+    net_tx_rate_limit: int
+    net_tx_burst_rate_limit: int
+    net_tx_burst_size: int
+    net_rx_rate_limit: int
+    net_rx_burst_rate_limit: int
+    net_rx_burst_size: int
+    mem_kmem_usage_bytes: int
+    mem_kmem_tcp_usage_bytes: int
+    @property
+    def net_rate_statistics(self) -> _v1_mesos_pb2.ResourceStatistics.RateStatistics: ...
+    @property
+    def net_ephemeral_ports(self) -> _v1_mesos_pb2.Value.Range: ...
     def __init__(
         self,
         *,
@@ -1796,6 +1902,16 @@ class ResourceStatistics(_Message):
         net_traffic_control_statistics: _Iterable[_v1_mesos_pb2.TrafficControlStatistics | _Mapping[str, _Any]]
         | None = ...,
         net_snmp_statistics: _v1_mesos_pb2.SNMPStatistics | _Mapping[str, _Any] | None = ...,
+        net_tx_rate_limit: int | None = ...,
+        net_tx_burst_rate_limit: int | None = ...,
+        net_tx_burst_size: int | None = ...,
+        net_rx_rate_limit: int | None = ...,
+        net_rx_burst_rate_limit: int | None = ...,
+        net_rx_burst_size: int | None = ...,
+        mem_kmem_usage_bytes: int | None = ...,
+        mem_kmem_tcp_usage_bytes: int | None = ...,
+        net_rate_statistics: _v1_mesos_pb2.ResourceStatistics.RateStatistics | _Mapping[str, _Any] | None = ...,
+        net_ephemeral_ports: _v1_mesos_pb2.Value.Range | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
 @_final
@@ -3536,6 +3652,9 @@ class CapabilityInfo(_Message):
         WAKE_ALARM: _v1_mesos_pb2.CapabilityInfo._Capability
         BLOCK_SUSPEND: _v1_mesos_pb2.CapabilityInfo._Capability
         AUDIT_READ: _v1_mesos_pb2.CapabilityInfo._Capability
+        PERFMON: _v1_mesos_pb2.CapabilityInfo._Capability
+        BPF: _v1_mesos_pb2.CapabilityInfo._Capability
+        CHECKPOINT_RESTORE: _v1_mesos_pb2.CapabilityInfo._Capability
 
     class Capability(metaclass=_CapabilityEnum):
         """``mesos.v1.CapabilityInfo.Capability`` of Mesos 1.11.0."""
@@ -3581,6 +3700,9 @@ class CapabilityInfo(_Message):
     WAKE_ALARM: _ClassVar[_v1_mesos_pb2.CapabilityInfo._Capability]
     BLOCK_SUSPEND: _ClassVar[_v1_mesos_pb2.CapabilityInfo._Capability]
     AUDIT_READ: _ClassVar[_v1_mesos_pb2.CapabilityInfo._Capability]
+    PERFMON: _ClassVar[_v1_mesos_pb2.CapabilityInfo._Capability]
+    BPF: _ClassVar[_v1_mesos_pb2.CapabilityInfo._Capability]
+    CHECKPOINT_RESTORE: _ClassVar[_v1_mesos_pb2.CapabilityInfo._Capability]
     CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     @property
     def capabilities(

@@ -6,7 +6,10 @@ use crate::local::master::{parts, resource_rules};
 use crate::local::refusal::{Invalid, Refusal};
 use crate::proto::v1;
 use crate::proto::v1::agent::Call;
-use crate::proto::v1::agent::call::{LaunchContainer, Type, attach_container_input};
+use crate::proto::v1::agent::call::read_log::Source;
+use crate::proto::v1::agent::call::{
+    LaunchContainer, ReadLog, Type, UpdateContainerMemoryLimit, attach_container_input,
+};
 
 /// `MAX_CONTAINER_ID_LENGTH` in `src/slave/constants.hpp`.
 const CONTAINER_ID_MAX: usize = 242;
@@ -32,6 +35,7 @@ fn check(call: &Call) -> Checked {
         Type::SetLoggingLevel => present("set_logging_level", call.set_logging_level.is_some()),
         Type::ListFiles => present("list_files", call.list_files.is_some()),
         Type::ReadFile => present("read_file", call.read_file.is_some()),
+        Type::ReadLog => read_log(call.read_log.as_ref()),
         _ => check_container_call(call),
     }
 }
@@ -85,6 +89,7 @@ fn check_container_call(call: &Call) -> Checked {
         Type::RemoveContainer => {
             any("remove_container", call.remove_container.as_ref().map(|remove| &remove.container_id))
         }
+        Type::UpdateContainerMemoryLimit => memory_limit(call.update_container_memory_limit.as_ref()),
         _ => check_provider_call(call),
     }
 }
@@ -112,6 +117,31 @@ fn check_provider_call(call: &Call) -> Checked {
         }
         _ => Ok(()),
     }
+}
+
+/// The call of clusterd, in its words.
+fn read_log(read: Option<&ReadLog>) -> Checked {
+    let Some(read) = read else { return absent("read_log") };
+    match (read.source(), &read.container_id) {
+        (Source::Unknown, _) => Err(Invalid::new("'read_log.source' must be CONTAINER or AGENT")),
+        (Source::Container, None) => Err(Invalid::new("Expecting 'read_log.container_id' for CONTAINER source")),
+        (Source::Container, id) => any("read_log", id.as_ref()),
+        (Source::Agent, id) => {
+            Invalid::unless(id.is_none(), "'read_log.container_id' is only valid for CONTAINER source")
+        }
+    }
+}
+
+/// The call of clusterd, in its words.
+fn memory_limit(update: Option<&UpdateContainerMemoryLimit>) -> Checked {
+    const NAME: &str = "update_container_memory_limit";
+    any(NAME, update.map(|update| &update.container_id))?;
+    let Some(update) = update else { return absent(NAME) };
+    let nested = update.container_id.parent.is_some();
+    Invalid::unless(!nested, format!("'{NAME}.container_id' must identify a top-level task container"))?;
+    let limit = update.memory_limit.value;
+    let why = format!("'{NAME}.memory_limit.value' must be positive and finite");
+    Invalid::unless(limit.is_finite() && limit > 0.0, why)
 }
 
 fn attach_input(call: &Call) -> Checked {

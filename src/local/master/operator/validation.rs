@@ -25,6 +25,7 @@ fn check(call: &Call) -> Result<(), Invalid> {
         Type::SetLoggingLevel if call.set_logging_level.is_none() => absent("set_logging_level"),
         Type::ListFiles if call.list_files.is_none() => absent("list_files"),
         Type::ReadFile if call.read_file.is_none() => absent("read_file"),
+        Type::ReadLog if call.read_log.is_none() => absent("read_log"),
         Type::UpdateWeights if call.update_weights.is_none() => absent("update_weights"),
         Type::ReserveResources => match &call.reserve_resources {
             Some(reserve) => resource_rules::structure(&reserve.resources),

@@ -103,6 +103,7 @@ async fn carry_out(context: &Context, path: String, call: Call) -> Answer {
         Type::GetMetrics => get_metrics(context).await.map(Some),
         Type::GetLoggingLevel | Type::SetLoggingLevel => logging_level(context, call).await,
         Type::ListFiles | Type::ReadFile => file(context, call).await.map(Some),
+        Type::ReadLog => read_log(context, path, call.read_log.unwrap_or_default()).await.map(Some),
         Type::GetContainers => list_containers(context, path, call.get_containers.unwrap_or_default()).await.map(Some),
         Type::LaunchNestedContainer | Type::LaunchContainer => launch(context, path, call).await.map(|()| None),
         Type::LaunchNestedContainerSession => session(context, path, call).await.map(|()| None),
@@ -119,6 +120,11 @@ async fn carry_out(context: &Context, path: String, call: Call) -> Answer {
             let nested = call.remove_nested_container.map(|remove| remove.container_id);
             let id = nested.or(call.remove_container.map(|remove| remove.container_id)).unwrap_or_default();
             with(context, path, move |agent, _| agent.remove_container(&id)).await??;
+            Ok(None)
+        }
+        Type::UpdateContainerMemoryLimit => {
+            let id = call.update_container_memory_limit.unwrap_or_default().container_id;
+            with(context, path, move |agent, _| agent.limit_memory(&id)).await??;
             Ok(None)
         }
         Type::AttachContainerInput => attach_input(context, path, call).await,
@@ -167,6 +173,28 @@ async fn file(context: &Context, call: Call) -> Result<agent::Response, Refusal>
     let (size, data) = files::part(context, &read.path, read.offset, read.length).await?;
     let read_file = Some(response::ReadFile { size, data });
     Ok(agent::Response { read_file, ..of(response::Type::ReadFile) })
+}
+
+/// READ_LOG of clusterd, `Http::readLog` in its `src/slave/http.cpp`: what a container has written. The agent's own log is
+/// not in a file.
+async fn read_log(context: &Context, path: String, wanted: call::ReadLog) -> Result<agent::Response, Refusal> {
+    if wanted.source() != call::read_log::Source::Container {
+        return Err(Refusal::new(404, ""));
+    }
+    let id = wanted.container_id.clone().unwrap_or_default();
+    let agent = path.clone();
+    let sandbox = with(context, path, move |agent, _| agent.sandbox_of_executor(&id)).await??;
+    let files = context.cluster.ask(move |machine, _| machine.files_at(&agent, &sandbox)).await.flatten();
+    let files = files.ok_or_else(not_found)?;
+    let part = async |name: &str, offset| {
+        let file = files.join(name);
+        let (size, data) = files::part(context, &file.to_string_lossy(), offset, wanted.length).await?;
+        Ok(Some(response::read_log::Data { size, data }))
+    };
+    let stdout = part("stdout", wanted.stdout_offset()).await?;
+    let stderr = part("stderr", wanted.stderr_offset()).await?;
+    let read_log = Some(response::ReadLog { stdout, stderr });
+    Ok(agent::Response { read_log, ..of(response::Type::ReadLog) })
 }
 
 /// GET_CONTAINERS.
