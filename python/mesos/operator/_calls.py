@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, overload
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar, overload
 
-from mesos.operator import _fields
 from mesos.operator._transport import AsyncTransport, Transport
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-
+_Transport: TypeAlias = Transport[Any, Any]
+_AsyncTransport: TypeAlias = AsyncTransport[Any, Any]
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -44,33 +42,33 @@ class call(Generic[P, T]):  # noqa: N801  (a decorator)
 
     def __init__(self, describe: Callable[Concatenate[Any, P], Call[T]]) -> None:
         name = describe.__name__.upper()
+        signature = inspect.signature(describe)
+        result = signature.return_annotation.removeprefix("Call[").removesuffix("]")
 
-        @functools.wraps(describe)
-        def wait(client: Transport, *args: P.args, **kwargs: P.kwargs) -> T:
+        def wait(client: _Transport, *args: P.args, **kwargs: P.kwargs) -> T:
             return client._make(name, describe(client, *args, **kwargs))
 
-        @functools.wraps(describe)
-        async def awaited(client: AsyncTransport, *args: P.args, **kwargs: P.kwargs) -> T:
+        async def awaited(client: _AsyncTransport, *args: P.args, **kwargs: P.kwargs) -> T:
             return await client._make(name, describe(client, *args, **kwargs))
 
         self.__doc__ = describe.__doc__
-        signature = inspect.signature(describe)
-        result = signature.return_annotation.removeprefix("Call[").removesuffix("]")
-        for function in (wait, awaited):
-            function.__signature__ = signature.replace(return_annotation=result)  # type: ignore[attr-defined]
-            function.__annotations__["return"] = result
         self._wait, self._awaited = wait, awaited
+        function: Any
+        for function in (wait, awaited):
+            functools.update_wrapper(function, describe)
+            function.__annotations__ = {**describe.__annotations__, "return": result}
+            function.__signature__ = signature.replace(return_annotation=result)
 
     @overload
-    def __get__(self, client: Transport, owner: Any) -> Callable[P, T]: ...
+    def __get__(self, client: _Transport, owner: Any) -> Callable[P, T]: ...
     @overload
-    def __get__(self, client: AsyncTransport, owner: Any) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(self, client: _AsyncTransport, owner: Any) -> Callable[P, Coroutine[Any, Any, T]]: ...
     @overload
-    def __get__(self, client: None, owner: type[Transport]) -> Callable[Concatenate[Any, P], T]: ...
+    def __get__(self, client: None, owner: type[_Transport]) -> Callable[Concatenate[Any, P], T]: ...
     @overload
     def __get__(
-        self, client: None, owner: type[AsyncTransport]
+        self, client: None, owner: type[_AsyncTransport]
     ) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]: ...
     def __get__(self, client: object, owner: type) -> Any:
-        function = self._awaited if issubclass(owner, AsyncTransport) else self._wait
+        function: Any = self._awaited if issubclass(owner, AsyncTransport) else self._wait
         return function.__get__(client, owner)

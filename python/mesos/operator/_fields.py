@@ -21,7 +21,8 @@ def fill(message: Any, arguments: Mapping[str, Any]) -> None:
     """Sets the fields of a message to the arguments with their names. One that is None leaves its field unset.
 
     Accepted instead of a message are: the text of an id; the text of a container's id with those of its parents before
-    it, as Mesos writes it (``PARENT.CHILD``); the text of a shell's command; seconds as a duration; a number as a scalar.
+    it, as Mesos writes it (``PARENT.CHILD``); the text of a shell's command; seconds as a duration; a number as a
+    scalar.
 
     :raises ArgumentTypeError: an argument has the wrong type
     :raises ArgumentValueError: a message is not complete, or a value is not valid
@@ -125,6 +126,7 @@ _SIMPLE: dict[int, Callable[[Any, str], object]] = {
     FieldDescriptor.CPPTYPE_STRING: _arguments.text,
     **dict.fromkeys(
         (
+            FieldDescriptor.CPPTYPE_ENUM,
             FieldDescriptor.CPPTYPE_INT32,
             FieldDescriptor.CPPTYPE_INT64,
             FieldDescriptor.CPPTYPE_UINT32,
@@ -136,6 +138,7 @@ _SIMPLE: dict[int, Callable[[Any, str], object]] = {
 _NAMES: dict[int, str] = {
     FieldDescriptor.CPPTYPE_BOOL: "a bool",
     FieldDescriptor.CPPTYPE_STRING: "a str",
+    FieldDescriptor.CPPTYPE_ENUM: "a value of the enum",
     FieldDescriptor.CPPTYPE_INT32: "an int of 32 bits",
     FieldDescriptor.CPPTYPE_INT64: "an int of 64 bits",
     FieldDescriptor.CPPTYPE_UINT32: "an int of 32 bits without a sign",
