@@ -1,4 +1,4 @@
-"""Frameworks and executors for asyncio: events with ``async for``, calls with ``await``.
+"""Frameworks, executors and operators for asyncio: events with ``async for``, calls with ``await``.
 
 Messages are those of :mod:`mesos.v1.interface.mesos_pb2`, with ``agent_id`` instead of ``slave_id``. Several frameworks
 may share a loop. Works with asyncio and uvloop.
@@ -21,8 +21,10 @@ from mesos.aio._events import (
 )
 from mesos.aio._executor import Executor, ExecutorEvent
 from mesos.aio._framework import Framework
+from mesos.aio._operator import AgentClient, MasterClient
 
 __all__ = [
+    "AgentClient",
     "AgentLost",
     "Disconnected",
     "Event",
@@ -31,6 +33,7 @@ __all__ = [
     "ExecutorLost",
     "Framework",
     "InverseOffers",
+    "MasterClient",
     "Message",
     "Offers",
     "OperationUpdate",

@@ -128,7 +128,9 @@ class AsyncTransport(Daemon[C, R]):
         return call.read(await self._ask(built, self._timeout + call.takes, call.within))
 
     async def _ask(self, call: Any, idle: float, total: float | None) -> R:
-        raise NotImplementedError
+        import asyncio
+        answer = await asyncio.to_thread(lambda: self._operator.request(call.SerializeToString(), headers=_HEADERS, idle=idle, total=total))
+        return self._read(call, answer)
 
     async def close(self) -> None:
         """Ends the streams that are open, and the cluster that was started for ``local``."""
