@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import doctest
 import inspect
-import pickle
 import pydoc
 import time
 from typing import TYPE_CHECKING, Any
@@ -15,23 +14,19 @@ import pytest
 from mesos import aio, errors, operator
 from mesos.errors import (
     AnswerTimeoutError,
-    ArgumentTypeError,
-    ArgumentValueError,
     RequestRefusedError,
-    UnreachableError,
 )
 from mesos.interface import mesos_pb2 as v0
 from mesos.local import LocalCluster
 from mesos.v1.interface import agent_pb2, maintenance_pb2, master_pb2, mesos_pb2, quota_pb2
 
-from tests.apache_mesos import ApacheMesos, credentials
+from tests.apache_mesos import ApacheMesos
 from tests.python.conftest import RESOURCES
 from tests.python.operating import MASTERS, agent_of, resource
 from tests.python.support import WAIT_SECONDS, Recorder, framework, running, task
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator
-    from pathlib import Path
 
 CLIENTS = {
     "master": (operator.MasterClient, aio.MasterClient, master_pb2.Call),
@@ -43,7 +38,7 @@ CLOSED = "127.0.0.1:1"
 
 def methods(call: Any) -> dict[str, str]:
     """The name of the method for each type of call."""
-    named = {name: name.lower() for name in call.Type.keys() if name != "UNKNOWN"}
+    named = {name: name.lower() for name in call.Type.DESCRIPTOR.values_by_name if name != "UNKNOWN"}
     return {name: "events" if name == "SUBSCRIBE" else method for name, method in named.items()}
 
 
@@ -170,7 +165,7 @@ def test_resources_and_volumes(cluster: Any, face: str) -> None:
         async def reserved() -> list[mesos_pb2.Resource]:
             total = agent_of(await master.get_agents(), found.value).total_resources
             held = [each for each in total if each.reservations and each.reservations[0].role == role]
-            return sorted(((each.scalar.value, each.disk.persistence.id) for each in held))
+            return sorted((each.scalar.value, each.disk.persistence.id) for each in held)
 
         await master.reserve_resources(found, [resource("disk", 64, role)])
         assert await reserved() == [(64, "")]
@@ -209,10 +204,10 @@ def test_maintenance(cluster: Any, face: str) -> None:
 
 
 def test_an_agent_is_drained_and_another_one_is_gone(cluster: Any, face: str) -> None:
-    async def story(scheduler: Recorder, agent_id: str, id: str) -> None:
+    async def story(scheduler: Recorder, agent_id: str, executor_id: str) -> None:
         master = MASTERS[face](cluster.address)
         assert agent_id in {each.agent_id.value for each in (await master.get_tasks()).tasks}
-        assert id in {each.executor_id.value for each in await executors(master, agent_id)}
+        assert executor_id in {each.executor_id.value for each in await executors(master, agent_id)}
         await master.deactivate_agent(agent_id)
         assert agent_of(await master.get_agents(), agent_id).deactivated
         await master.reactivate_agent(agent_id)
@@ -231,9 +226,11 @@ def test_an_agent_is_drained_and_another_one_is_gone(cluster: Any, face: str) ->
         await master.teardown(own.framework_info.id.value)
         assert own.framework_info.id not in [e.framework_info.id for e in (await master.get_frameworks()).frameworks]
 
-    async def executors(master: Any, agent_id: str) -> list[mesos_pb2.ExecutorID]:
+    async def executors(master: Any, agent_id: str) -> list[mesos_pb2.ExecutorInfo]:
         agent = master.agent(agent_of(await master.get_agents(), agent_id))
-        return [each.executor_info.executor_id and each.executor_info for each in (await agent.get_executors()).executors]
+        return [
+            each.executor_info.executor_id and each.executor_info for each in (await agent.get_executors()).executors
+        ]
 
     scheduler = Recorder()
     with running(cluster.address, scheduler, framework(name=face)) as driver:
@@ -270,16 +267,16 @@ def test_what_an_agent_tells_and_its_containers(cluster: Any, face: str) -> None
         await agent.launch_container(f"{outer}.one", "exit 3")
         assert (await agent.wait_container(f"{outer}.one", timeout=WAIT_SECONDS)).exit_status == 3 << 8
         await agent.remove_container(f"{outer}.one")
-        id = mesos_pb2.ContainerID(value="two", parent={"value": outer})
-        await agent.launch_nested_container(id, mesos_pb2.CommandInfo(value="echo told; exec sleep 1000"))
-        assert id in [each.container_status.container_id for each in await agent.get_containers(show_nested=True)]
+        nested = mesos_pb2.ContainerID(value="two", parent={"value": outer})
+        await agent.launch_nested_container(nested, mesos_pb2.CommandInfo(value="echo told; exec sleep 1000"))
+        assert nested in [each.container_status.container_id for each in await agent.get_containers(show_nested=True)]
         started = time.monotonic()
         with pytest.raises(AnswerTimeoutError):
-            await agent.wait_nested_container(id, timeout=0.1)
+            await agent.wait_nested_container(nested, timeout=0.1)
         assert time.monotonic() - started < 5
-        await agent.kill_nested_container(id)
-        assert (await agent.wait_nested_container(id)).exit_status == 9
-        await agent.remove_nested_container(id)
+        await agent.kill_nested_container(nested)
+        assert (await agent.wait_nested_container(nested)).exit_status == 9
+        await agent.remove_nested_container(nested)
         alone = f"alone-{outer}"
         await agent.launch_container(alone, "exec sleep 1000", [resource("cpus", 0.1)], limits={"cpus": 1.0})
         assert alone in {each.container_id.value for each in await agent.get_containers(show_standalone=True)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -83,10 +84,11 @@ def _command(kind: Any, value: Any, name: str) -> Any:
 
 
 def _duration(kind: Any, value: Any, name: str) -> Any:
-    nanoseconds = round(min(_arguments.seconds(value, name) or 0.0, _LONGEST_SECONDS) * _BILLION)
+    part, whole = math.modf(min(_arguments.seconds(value, name) or 0.0, _LONGEST_SECONDS))
+    seconds, nanos = divmod(int(whole) * _BILLION + round(part * _BILLION), _BILLION)
     if kind.DESCRIPTOR.name == "DurationInfo":
-        return kind(nanoseconds=nanoseconds)
-    return kind(seconds=nanoseconds // _BILLION, nanos=nanoseconds % _BILLION)
+        return kind(nanoseconds=seconds * _BILLION + nanos)
+    return kind(seconds=seconds, nanos=nanos)
 
 
 def _scalar(kind: Any, value: Any, name: str) -> Any:

@@ -59,12 +59,17 @@ class Daemon(Generic[C, R]):
         return call
 
     def _checked(self, message: C) -> Any:
-        """Returns a copy of a call that somebody else has built."""
-        call = self._Call.FromString(_arguments.message(message, self._Call, "message"))
-        instead = self._STREAMS.get(self._name(call))
+        """Returns a call that somebody else has built."""
+        if not isinstance(message, self._Call):
+            name = self._Call.DESCRIPTOR.full_name.removeprefix("mesos.v1.")
+            raise ArgumentTypeError(f"expected a {name} as message, got {_arguments._shown(message)}")
+        _arguments.message(message, self._Call, "message")
+        instead = self._STREAMS.get(self._name(message))
         if instead is not None:
-            raise ArgumentValueError(f"{self._name(call)} is answered with a stream: use {instead}() instead of call()")
-        return call
+            raise ArgumentValueError(
+                f"expected a call with one answer as message, got {self._name(message)}: use {instead}()"
+            )
+        return message
 
     def _name(self, call: Any) -> str:
         name: str = self._Call.Type.Name(call.type)
@@ -129,7 +134,10 @@ class AsyncTransport(Daemon[C, R]):
 
     async def _ask(self, call: Any, idle: float, total: float | None) -> R:
         import asyncio
-        answer = await asyncio.to_thread(lambda: self._operator.request(call.SerializeToString(), headers=_HEADERS, idle=idle, total=total))
+
+        answer = await asyncio.to_thread(
+            lambda: self._operator.request(call.SerializeToString(), headers=_HEADERS, idle=idle, total=total)
+        )
         return self._read(call, answer)
 
     async def close(self) -> None:
