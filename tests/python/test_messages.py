@@ -27,7 +27,7 @@ V0 = ["agent", "allocator", "executor", "maintenance", "master", "mesos", "quota
 # clusterd).
 COUNTS = [
     ("mesos.interface.mesos_pb2", 91, 170, 34, 239, 720),
-    ("mesos.v1.interface.mesos_pb2", 91, 170, 34, 239, 719),
+    ("mesos.v1.interface.mesos_pb2", 91, 170, 34, 238, 719),
     ("mesos.interface.scheduler_pb2", 5, 44, 4, 36, 106),
     ("mesos.v1.interface.scheduler_pb2", 6, 45, 4, 36, 108),
     ("mesos.interface.executor_pb2", 2, 12, 2, 15, 30),

@@ -742,7 +742,6 @@ class MasterInfo(_Message):
             UNKNOWN: _v1_mesos_pb2.MasterInfo.Capability._Type
             AGENT_UPDATE: _v1_mesos_pb2.MasterInfo.Capability._Type
             AGENT_DRAINING: _v1_mesos_pb2.MasterInfo.Capability._Type
-            QUOTA_V2: _v1_mesos_pb2.MasterInfo.Capability._Type
 
         class Type(metaclass=_TypeEnum):
             """``mesos.v1.MasterInfo.Capability.Type`` of Mesos 1.11.0."""
@@ -752,7 +751,6 @@ class MasterInfo(_Message):
         UNKNOWN: _ClassVar[_v1_mesos_pb2.MasterInfo.Capability._Type]
         AGENT_UPDATE: _ClassVar[_v1_mesos_pb2.MasterInfo.Capability._Type]
         AGENT_DRAINING: _ClassVar[_v1_mesos_pb2.MasterInfo.Capability._Type]
-        QUOTA_V2: _ClassVar[_v1_mesos_pb2.MasterInfo.Capability._Type]
         TYPE_FIELD_NUMBER: _ClassVar[int]
         type: _v1_mesos_pb2.MasterInfo.Capability.Type.ValueType
         def __init__(self, *, type: _v1_mesos_pb2.MasterInfo.Capability.Type.ValueType | str | None = ...) -> None: ...
