@@ -21,11 +21,12 @@ from mesos.aio._events import (
 )
 from mesos.aio._executor import Executor, ExecutorEvent
 from mesos.aio._framework import Framework
-from mesos.aio._operator import AgentClient, MasterClient
+from mesos.aio._operator import AgentClient, ContainerOutput, MasterClient, MasterEvents
 
 __all__ = [
     "AgentClient",
     "AgentLost",
+    "ContainerOutput",
     "Disconnected",
     "Event",
     "Executor",
@@ -34,6 +35,7 @@ __all__ = [
     "Framework",
     "InverseOffers",
     "MasterClient",
+    "MasterEvents",
     "Message",
     "Offers",
     "OperationUpdate",

@@ -4,5 +4,7 @@ Those with ``await`` are :class:`mesos.aio.MasterClient` and :class:`mesos.aio.A
 """
 
 from mesos.operator._clients import AgentClient, MasterClient
+from mesos.operator._containers import ContainerOutput
+from mesos.operator._events import MasterEvents
 
-__all__ = ["AgentClient", "MasterClient"]
+__all__ = ["AgentClient", "ContainerOutput", "MasterClient", "MasterEvents"]

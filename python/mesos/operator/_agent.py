@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from mesos import _arguments, _master
-from mesos.operator._calls import Call, call, told
+from mesos import _arguments, _master, _operator
+from mesos.errors import ArgumentTypeError
+from mesos.operator._calls import Call, call, streamed, told
 from mesos.operator._daemon import DaemonCalls
-from mesos.operator._transport import Daemon
+from mesos.operator._transport import PROTOBUF, Daemon
 from mesos.v1.interface import agent_pb2, mesos_pb2
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from mesos.operator._transport import Authenticating
 
 T = TypeVar("T")
+_STREAMED_INPUT = {"Content-Type": _operator.RECORDIO, "Message-Content-Type": PROTOBUF, "Accept": PROTOBUF}
 
 
 def _asked(read: Callable[[agent_pb2.Response], T], **fields: object) -> Call[T]:
@@ -43,6 +45,18 @@ class AgentCalls(DaemonCalls, Daemon[agent_pb2.Call, agent_pb2.Response]):
     ) -> None:
         address = _master.with_scheme(_arguments.text(agent, "agent"))
         super().__init__(address, credential=credential, authentication=authentication, timeout=timeout)
+
+    def _opened_input(self) -> _operator.Stream:
+        """Begins a call that is a stream."""
+        return self._operator.open(None, headers=_STREAMED_INPUT, idle=self._timeout)
+
+    def _first_of_input(self, container_id: str | mesos_pb2.ContainerID) -> agent_pb2.Call:
+        """Returns the call with which the input of a container begins."""
+        kind = agent_pb2.Call.AttachContainerInput.CONTAINER_ID
+        call: agent_pb2.Call = self._built("ATTACH_CONTAINER_INPUT", {"type": kind, "container_id": container_id})
+        if not call.attach_container_input.HasField("container_id"):
+            raise ArgumentTypeError("expected a mesos_pb2.ContainerID as container_id, got None")
+        return call
 
     @call
     def read_file(self, path: str, offset: int = 0, length: int | None = None) -> Call[agent_pb2.Response.ReadFile]:
@@ -163,6 +177,24 @@ class AgentCalls(DaemonCalls, Daemon[agent_pb2.Call, agent_pb2.Response]):
     @call
     def remove_nested_container(self, container_id: str | mesos_pb2.ContainerID) -> Call[None]:
         """Removes what a container in another one has left behind. Deprecated: use :meth:`remove_container`."""
+        return told(container_id=container_id)
+
+    @streamed
+    def launch_nested_container_session(
+        self,
+        container_id: str | mesos_pb2.ContainerID,
+        command: str | mesos_pb2.CommandInfo | None = None,
+        container: mesos_pb2.ContainerInfo | None = None,
+    ) -> Call[None]:
+        """Launches a container in another one, and returns what it writes. It ends when that is closed.
+
+        :param command: the text for a shell, or a message
+        """
+        return told(container_id=container_id, command=command, container=container)
+
+    @streamed
+    def attach_container_output(self, container_id: str | mesos_pb2.ContainerID) -> Call[None]:
+        """Returns what a container writes from now on."""
         return told(container_id=container_id)
 
     @call

@@ -5,14 +5,22 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar, overload
 
 from mesos.operator._transport import AsyncTransport, Transport
+
+if TYPE_CHECKING:
+    from mesos.aio._operator import AgentClient as AsyncAgentClient
+    from mesos.aio._operator import ContainerOutput as AsyncContainerOutput
+    from mesos.operator._clients import AgentClient
+    from mesos.operator._containers import ContainerOutput
 
 _Transport: TypeAlias = Transport[Any, Any]
 _AsyncTransport: TypeAlias = AsyncTransport[Any, Any]
 P = ParamSpec("P")
 T = TypeVar("T")
+S = TypeVar("S")
+A = TypeVar("A")
 
 
 class Call(NamedTuple, Generic[T]):
@@ -33,42 +41,67 @@ def told(**fields: object) -> Call[None]:
     return Call(fields, lambda _: None)
 
 
-class call(Generic[P, T]):  # noqa: N801  (a decorator)
-    """Makes a method of both clients from one that returns a :class:`Call`.
+class Method(Generic[P, S, A]):
+    """A method of both clients: it returns ``S`` in the one that waits, and a coroutine of ``A`` in the other one."""
 
-    The method's name is that of the type of the call. Its parameters are those of both clients' methods, and its
-    :class:`Call` says what they return: ``T`` or a coroutine of ``T``.
-    """
-
-    def __init__(self, describe: Callable[Concatenate[Any, P], Call[T]]) -> None:
-        name = describe.__name__.upper()
+    def __init__(
+        self,
+        describe: Callable[..., Any],
+        wait: Callable[Concatenate[Any, P], S],
+        awaited: Callable[Concatenate[Any, P], Coroutine[Any, Any, A]],
+        result: str | None = None,
+    ) -> None:
         signature = inspect.signature(describe)
-        result = signature.return_annotation.removeprefix("Call[").removesuffix("]")
-
-        def wait(client: _Transport, *args: P.args, **kwargs: P.kwargs) -> T:
-            return client._make(name, describe(client, *args, **kwargs))
-
-        async def awaited(client: _AsyncTransport, *args: P.args, **kwargs: P.kwargs) -> T:
-            return await client._make(name, describe(client, *args, **kwargs))
-
+        shown = result or signature.return_annotation.removeprefix("Call[").removesuffix("]")
         self.__doc__ = describe.__doc__
         self._wait, self._awaited = wait, awaited
         function: Any
         for function in (wait, awaited):
             functools.update_wrapper(function, describe)
-            function.__annotations__ = {**describe.__annotations__, "return": result}
-            function.__signature__ = signature.replace(return_annotation=result)
+            function.__annotations__ = {**describe.__annotations__, "return": shown}
+            function.__signature__ = signature.replace(return_annotation=shown)
 
     @overload
-    def __get__(self, client: _Transport, owner: Any) -> Callable[P, T]: ...
+    def __get__(self, client: _Transport, owner: Any) -> Callable[P, S]: ...
     @overload
-    def __get__(self, client: _AsyncTransport, owner: Any) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(self, client: _AsyncTransport, owner: Any) -> Callable[P, Coroutine[Any, Any, A]]: ...
     @overload
-    def __get__(self, client: None, owner: type[_Transport]) -> Callable[Concatenate[Any, P], T]: ...
+    def __get__(self, client: None, owner: type[_Transport]) -> Callable[Concatenate[Any, P], S]: ...
     @overload
     def __get__(
         self, client: None, owner: type[_AsyncTransport]
-    ) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]: ...
+    ) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, A]]: ...
     def __get__(self, client: object, owner: type) -> Any:
         function: Any = self._awaited if issubclass(owner, AsyncTransport) else self._wait
         return function.__get__(client, owner)
+
+
+def call(describe: Callable[Concatenate[Any, P], Call[T]]) -> Method[P, T, T]:
+    """Makes a method of both clients from one that returns a :class:`Call`.
+
+    The method's name is that of the type of the call. Its parameters are those of both clients' methods.
+    """
+    name = describe.__name__.upper()
+
+    def wait(client: _Transport, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return client._make(name, describe(client, *args, **kwargs))
+
+    async def awaited(client: _AsyncTransport, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await client._make(name, describe(client, *args, **kwargs))
+
+    return Method(describe, wait, awaited)
+
+
+def streamed(
+    describe: Callable[Concatenate[Any, P], Call[None]],
+) -> Method[P, ContainerOutput, AsyncContainerOutput]:
+    """As :func:`call`, for calls that are answered with a stream of what a container writes."""
+    name = describe.__name__.upper()
+
+    def wait(client: AgentClient, /, *args: P.args, **kwargs: P.kwargs) -> ContainerOutput:
+        return client._begin(name, describe(client, *args, **kwargs).fields)
+
+    async def awaited(client: AsyncAgentClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncContainerOutput:
+        return await client._begin(name, describe(client, *args, **kwargs).fields)
+
+    return Method(describe, wait, awaited, "ContainerOutput")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from mesos import _arguments, _master
+from mesos import _arguments, _core, _master, _operator
 from mesos.errors import ArgumentTypeError, ArgumentValueError
 from mesos.operator._calls import Call, call, told
 from mesos.operator._daemon import DaemonCalls
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mesos.v1.interface import maintenance_pb2, quota_pb2
 
 T = TypeVar("T")
+_SUBSCRIBE = master_pb2.Call(type=master_pb2.Call.SUBSCRIBE).SerializeToString()
 
 
 def _asked(read: Callable[[master_pb2.Response], T], **fields: object) -> Call[T]:
@@ -43,6 +44,11 @@ class MasterCalls(DaemonCalls, Daemon[master_pb2.Call, master_pb2.Response]):
         timeout: float = 10.0,
     ) -> None:
         super().__init__(master, credential=credential, authentication=authentication, timeout=timeout)
+
+    def _subscription(self) -> _core.Subscription:
+        """Returns a subscription to the events of the leading master, which is to be opened."""
+        operator = self._operator
+        return _core.Subscription(operator._daemon, operator._shown, _operator.PATH, _SUBSCRIBE, False)
 
     def _agent_address(self, agent: master_pb2.Response.GetAgents.Agent) -> str:
         """Returns the address of an agent, which may share its port with others, also with its master."""

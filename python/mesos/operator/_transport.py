@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from mesos import _arguments, _operator
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 
 C = TypeVar("C")
 R = TypeVar("R")
+S = TypeVar("S")
 T = TypeVar("T")
 PROTOBUF = "application/x-protobuf"
 _HEADERS = {"Content-Type": PROTOBUF, "Accept": PROTOBUF}
+_STREAMED = {"Content-Type": PROTOBUF, "Accept": _operator.RECORDIO, "Message-Accept": PROTOBUF}
 
 
 class Daemon(Generic[C, R]):
@@ -48,6 +51,7 @@ class Daemon(Generic[C, R]):
         self._timeout = seconds
         self._operator = _operator.Operator(address, credential=pair, authentication=authentication)
         self._credential, self._authentication = credential, authentication
+        self._streams: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def _built(self, name: str, fields: dict[str, object]) -> Any:
         """Returns the call of a type."""
@@ -75,15 +79,32 @@ class Daemon(Generic[C, R]):
         name: str = self._Call.Type.Name(call.type)
         return name
 
+    def _check(self, name: str, answer: _operator.Answer) -> None:
+        """Checks that a call of a type was not refused.
+
+        :raises RequestRefusedError: it was
+        """
+        if not 200 <= answer.status < 300:
+            raise RequestRefusedError(name, answer.status, answer.body.decode(errors="replace"))
+
     def _read(self, call: Any, answer: _operator.Answer) -> R:
         """Returns the message in an answer.
 
-        :raises RequestRefusedError: it has none, but a status that says why
+        :raises RequestRefusedError: the call was refused
         """
-        if not 200 <= answer.status < 300:
-            raise RequestRefusedError(self._name(call), answer.status, answer.body.decode(errors="replace"))
+        self._check(self._name(call), answer)
         response: R = self._Response.FromString(answer.body)
         return response
+
+    def _opened(self, name: str, fields: dict[str, object]) -> _operator.Stream:
+        """Begins a call that is answered with a stream."""
+        body = self._built(name, fields).SerializeToString()
+        return self._operator.open(body, headers=_STREAMED, idle=self._timeout)
+
+    def _noted(self, stream: S) -> S:
+        """Returns what is to be closed with this client."""
+        self._streams.add(stream)
+        return stream
 
 
 class Transport(Daemon[C, R]):
@@ -107,7 +128,9 @@ class Transport(Daemon[C, R]):
         return self._read(call, answer)
 
     def close(self) -> None:
-        """Ends the streams that are open, and the cluster that was started for ``local``."""
+        """Ends what is streamed. Calls can still be made, which hold no connection between them."""
+        for stream in list(self._streams):
+            stream.close()
 
     def __enter__(self) -> Self:
         return self
@@ -133,15 +156,14 @@ class AsyncTransport(Daemon[C, R]):
         return call.read(await self._ask(built, self._timeout + call.takes, call.within))
 
     async def _ask(self, call: Any, idle: float, total: float | None) -> R:
-        import asyncio
-
-        answer = await asyncio.to_thread(
-            lambda: self._operator.request(call.SerializeToString(), headers=_HEADERS, idle=idle, total=total)
-        )
+        body = call.SerializeToString()
+        answer = await self._operator.request_async(body, headers=_HEADERS, idle=idle, total=total)
         return self._read(call, answer)
 
     async def close(self) -> None:
-        """Ends the streams that are open, and the cluster that was started for ``local``."""
+        """Ends what is streamed. Calls can still be made, which hold no connection between them."""
+        for stream in list(self._streams):
+            await stream.close()
 
     async def __aenter__(self) -> Self:
         return self
