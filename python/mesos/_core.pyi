@@ -111,7 +111,7 @@ class Stream:
     def readable_async(self) -> Future[bool]: ...
     def send(self, record: bytes, seconds: float | None) -> bool:
         """Waits until there is room for a record and adds it to the body; returns False if nobody reads it any more,
-        because the answer is complete or the connection is gone: ``answer`` tells why."""
+        because the answer has come or the connection is gone: ``answer`` tells why."""
 
     def send_async(self, record: bytes) -> Future[bool]: ...
     def end(self) -> None:

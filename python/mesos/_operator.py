@@ -103,10 +103,11 @@ class Operator:
         """Begins a request whose answer is a stream of records in RecordIO. Does not wait for anything.
 
         :param body: as for :meth:`request`, but None for a stream of records, which :meth:`Stream.send` gives
-        :param headers: such as ``Accept: application/recordio`` with ``Message-Accept: application/x-protobuf``, or, with a
-            stream as body, ``Content-Type: application/recordio`` with ``Message-Content-Type: application/x-protobuf``
-        :param idle: seconds to wait for a leading master, a connection, and the answer's beginning. With a stream as body,
-            the answer has no limit, since it may come at its end
+        :param headers: such as ``Accept: application/recordio`` with ``Message-Accept: application/x-protobuf``, or,
+            with a stream as body, ``Content-Type: application/recordio`` with
+            ``Message-Content-Type: application/x-protobuf``
+        :param idle: seconds to wait for a leading master, a connection, and the answer's beginning. With a stream as
+            body, the answer has no limit, since it may come at its end
         """
         content, named = _written(body, headers)
         return Stream(self._own().open(method, path, named, None if body is None else content, idle))
@@ -134,9 +135,9 @@ def _answer(answered: tuple[int, list[tuple[str, str]], bytes]) -> Answer:
 class Stream:
     """A request and its answer, of which at least one is a stream of records in RecordIO.
 
-    Records of the answer are read only as fast as they are asked for. Each method that waits has a twin that is awaited;
-    cancelling that loses no record. :meth:`close` ends every wait, in whichever thread. It is a context manager, which
-    closes it.
+    Records of the answer are read only as fast as they are asked for. Each method that waits has a twin that is
+    awaited; cancelling that loses no record. :meth:`close` ends every wait, in whichever thread. It is a context
+    manager, which closes it.
 
     >>> import json
     >>> from mesos.local import LocalCluster
@@ -150,7 +151,7 @@ class Stream:
         self._core = core
 
     def answer(self, timeout: float | None = None) -> Answer:
-        """Waits for the answer. If its status is 200, its body is empty and the records follow; if not, the body is whole.
+        """Waits for the answer. If its status is 200, its body is empty and the records follow; if not, it is whole.
 
         :param timeout: seconds to wait, or None to wait as long as :meth:`Operator.open` was told to
         :raises UnreachableError: there is no connection, or it broke
