@@ -317,8 +317,9 @@ def test_files_of_an_agent(cluster: Any, face: str) -> None:
         (executor,) = (await agent.get_executors()).executors
         sandbox = f"/frameworks/{executor.executor_info.framework_id.value}"
         sandbox = f"{sandbox}/executors/{executor.executor_info.executor_id.value}/runs/latest"
-        files = {each.path.rpartition("/")[2]: each for each in await agent.list_files(sandbox)}
-        assert files["told"].size == 5
+        files: dict[str, mesos_pb2.FileInfo] = {}
+        while not ("told" in files and files["told"].size == 5):  # it runs before it has written
+            files = {each.path.rpartition("/")[2]: each for each in await agent.list_files(sandbox)}
         part = await agent.read_file(f"{sandbox}/told", 1, 3)
         assert (part.size, part.data) == (5, b"ell")
         assert (await agent.read_file(files["told"].path)).data == b"hello"
