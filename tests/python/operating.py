@@ -9,6 +9,31 @@ from mesos import aio, operator
 from mesos.v1.interface import master_pb2, mesos_pb2
 
 
+class WaitingEvents:
+    """Events that are waited for, with ``await``."""
+
+    def __init__(self, events: operator.MasterEvents) -> None:
+        self._events = events
+
+    def __aiter__(self) -> WaitingEvents:
+        return self
+
+    async def __anext__(self) -> master_pb2.Event:
+        try:
+            return next(self._events)
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+    async def close(self) -> None:
+        self._events.close()
+
+    async def __aenter__(self) -> WaitingEvents:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._events.close()
+
+
 class Waiting:
     """A client that waits, with ``await`` before its calls."""
 
@@ -17,6 +42,9 @@ class Waiting:
 
     def agent(self, found: Any) -> Waiting:
         return Waiting(self._client.agent(found))
+
+    def events(self, **named: Any) -> WaitingEvents:
+        return WaitingEvents(self._client.events(**named))
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._client, name)
