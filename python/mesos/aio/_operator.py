@@ -169,7 +169,7 @@ class AgentClient(AgentCalls, AsyncTransport[agent_pb2.Call, agent_pb2.Response]
 
     async def _begin(self, name: str, fields: dict[str, object]) -> ContainerOutput:
         output = self._noted(ContainerOutput(self._opened(name, fields)))
-        self._check(name, await output._stream.answer_async())
+        self._check(name, await output._stream.answer_async(), streamed=True)
         return output
 
 
@@ -200,7 +200,7 @@ class MasterClient(MasterCalls, AsyncTransport[master_pb2.Call, master_pb2.Respo
     async def _ask_why(self) -> None:
         """Raises the refusal of a subscription with its status."""
         with self._opened("SUBSCRIBE", {}) as stream:
-            self._check("SUBSCRIBE", await stream.answer_async())
+            self._check("SUBSCRIBE", await stream.answer_async(), streamed=True)
 
     def agent(self, agent: master_pb2.Response.GetAgents.Agent) -> AgentClient:
         """Returns a client of an agent that :meth:`get_agents` has returned. It authenticates as this client does.

@@ -62,7 +62,7 @@ class AgentClient(AgentCalls, Transport[agent_pb2.Call, agent_pb2.Response]):
 
     def _begin(self, name: str, fields: dict[str, object]) -> ContainerOutput:
         output = self._noted(ContainerOutput(self._opened(name, fields)))
-        self._check(name, output._stream.answer())
+        self._check(name, output._stream.answer(), streamed=True)
         return output
 
 
@@ -108,7 +108,7 @@ class MasterClient(MasterCalls, Transport[master_pb2.Call, master_pb2.Response])
     def _ask_why(self) -> None:
         """Raises the refusal of a subscription with its status."""
         with self._opened("SUBSCRIBE", {}) as stream:
-            self._check("SUBSCRIBE", stream.answer())
+            self._check("SUBSCRIBE", stream.answer(), streamed=True)
 
     def agent(self, agent: master_pb2.Response.GetAgents.Agent) -> AgentClient:
         """Returns a client of an agent that :meth:`get_agents` has returned. It authenticates as this client does.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mesos import _operator
 
-HEARTBEAT_SECONDS = 30
+HEARTBEAT_SECONDS = 30.0
 """How often an input shows that it is still there, as Mesos' own command line does."""
 
 
@@ -81,7 +81,7 @@ def record_of(piece: agent_pb2.ProcessIO | bytes) -> bytes:
 
 def heartbeat() -> bytes:
     """Returns the record that shows that the input is still there."""
-    interval = mesos_pb2.DurationInfo(nanoseconds=HEARTBEAT_SECONDS * 10**9)
+    interval = mesos_pb2.DurationInfo(nanoseconds=round(HEARTBEAT_SECONDS * 10**9))
     control = agent_pb2.ProcessIO.Control(type=agent_pb2.ProcessIO.Control.HEARTBEAT, heartbeat={"interval": interval})
     return record_of(agent_pb2.ProcessIO(type=agent_pb2.ProcessIO.CONTROL, control=control))
 

@@ -79,12 +79,13 @@ class Daemon(Generic[C, R]):
         name: str = self._Call.Type.Name(call.type)
         return name
 
-    def _check(self, name: str, answer: _operator.Answer) -> None:
+    def _check(self, name: str, answer: _operator.Answer, *, streamed: bool = False) -> None:
         """Checks that a call of a type was not refused.
 
+        :param streamed: whether a stream has to follow; 202 says that a container was launched before, and has none
         :raises RequestRefusedError: it was
         """
-        if not 200 <= answer.status < 300:
+        if not 200 <= answer.status < (201 if streamed else 300):
             raise RequestRefusedError(name, answer.status, answer.body.decode(errors="replace"))
 
     def _read(self, call: Any, answer: _operator.Answer) -> R:
