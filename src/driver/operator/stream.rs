@@ -170,7 +170,7 @@ impl Stream {
                 None => until_closed.await,
                 Some(within) => timeout(within, until_closed)
                     .await
-                    .map_err(|_| Error::timed_out(format!("nothing has come within {:.1} s", within.as_secs_f64())))?,
+                    .map_err(|_| Error::timed_out(format!("waited {within:?} in vain")))?,
             };
             outcome.unwrap_or_else(closed)
         }))
