@@ -13,6 +13,9 @@ __all__ = [
     "DriverAbortedError",
     "DriverError",
     "DriverTimeoutError",
+    "FrameworkIdError",
+    "FrameworkIdInUseError",
+    "FrameworkRemovedError",
     "MesosError",
     "MesosWarning",
     "RequestRefusedError",
@@ -40,6 +43,20 @@ class DriverError(MesosError, RuntimeError):
 
 class DriverAbortedError(DriverError):
     """The driver was aborted by the master or by a fatal error; the ``error`` callback received the same message."""
+
+
+class FrameworkRemovedError(DriverAbortedError):
+    """The master has removed the framework with the id that :mod:`mesos.helpers` kept: its ``failover_timeout`` passed,
+    its driver was stopped, or an operator tore it down. The id is forgotten; the next registration is a new one.
+    """
+
+
+class FrameworkIdError(MesosError, RuntimeError):
+    """The id of a framework that :mod:`mesos.helpers` keeps cannot be read or written."""
+
+
+class FrameworkIdInUseError(FrameworkIdError):
+    """Another scheduler uses the same file or node for the id of its framework."""
 
 
 class DriverTimeoutError(DriverError, TimeoutError):

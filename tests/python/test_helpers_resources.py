@@ -1,0 +1,248 @@
+"""The algebra of resources against what masters compute: after random tasks and operations, the next offer and ``/state``
+are what it says, and a task that does not fit is the one that the master refuses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import importlib
+import json
+import threading
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from mesos.errors import ArgumentTypeError, ArgumentValueError
+from mesos.helpers import NotContainedError, Ranges, Resources
+from mesos.interface import Scheduler, mesos_pb2
+from mesos.local import LocalCluster, Run
+from mesos.v1.interface import mesos_pb2 as v1
+
+from tests.apache_mesos import ApacheMesos
+from tests.python.support import WAIT_SECONDS, capable, filters, framework, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+# The same examples in each run.
+settings.register_profile(
+    "same",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    # A failure is shown as it was found: to look for a simpler one may take minutes.
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("same")
+
+OVER = {mesos_pb2.TASK_ERROR, mesos_pb2.TASK_KILLED, mesos_pb2.TASK_FAILED, mesos_pb2.TASK_LOST, mesos_pb2.TASK_FINISHED}
+# Offers are made of whatever is left.
+LEAST = "cpus:0.001|mem:0.001|disk:0.001|ports:1|slots:0.001|tags:1"
+STATIC = mesos_pb2.Resource.ReservationInfo.STATIC
+
+
+class Witness(Scheduler):
+    """What a master says last: of tasks their states, of agents their offers."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.states: dict[str, int] = {}
+        self.messages: dict[str, str] = {}
+        self.offers: dict[str, Any] = {}
+
+    def resourceOffers(self, driver: Any, offers: Any) -> None:
+        with self.changed:
+            self.offers.update({offer.id.value: offer for offer in offers})
+            self.changed.notify_all()
+
+    def offerRescinded(self, driver: Any, offerId: Any) -> None:
+        with self.changed:
+            self.offers.pop(offerId.value, None)
+
+    def statusUpdate(self, driver: Any, status: Any) -> None:
+        with self.changed:
+            self.states[status.task_id.value] = status.state
+            self.messages[status.task_id.value] = status.message
+            self.changed.notify_all()
+
+
+class World:
+    """A framework on a master, which asks what the algebra has computed."""
+
+    numbers = iter(range(10**6))
+
+    def __init__(self, url: str, driver: Any, scheduler: Witness, until: Callable[[Callable[[], object]], None]) -> None:
+        self.url, self.driver, self.scheduler, self.until = url, driver, scheduler, until
+
+    def offer(self, agent: str | None = None) -> mesos_pb2.Offer:
+        """Takes the next offer of an agent."""
+
+        def of_agent() -> list[mesos_pb2.Offer]:
+            with self.scheduler.changed:
+                return [o for o in self.scheduler.offers.values() if agent in (None, o.slave_id.value)]
+
+        self.until(of_agent)
+        offer = of_agent()[0]
+        del self.scheduler.offers[offer.id.value]
+        return offer
+
+    def accept(self, offer: mesos_pb2.Offer, *operations: mesos_pb2.Offer.Operation) -> mesos_pb2.Offer:
+        """Accepts an offer, and returns the next one of its agent."""
+        self.driver.acceptOffers([offer.id], operations, filters(0))
+        return self.offer(offer.slave_id.value)
+
+    def kill(self, tasks: list[mesos_pb2.TaskInfo]) -> None:
+        states = self.scheduler.states
+        self.until(lambda: all(states.get(task.task_id.value) == mesos_pb2.TASK_RUNNING for task in tasks))
+        for task in tasks:
+            self.driver.killTask(task.task_id)
+        self.until(lambda: all(states[task.task_id.value] in OVER for task in tasks))
+
+    def decline_until(self, offer: mesos_pb2.Offer, total: Resources) -> mesos_pb2.Offer:
+        """Returns the first offer of all that there is."""
+        for _ in range(20):
+            if Resources(offer) == total:
+                break
+            self.driver.declineOffer(offer.id, filters(0))
+            offer = self.offer(offer.slave_id.value)
+        assert Resources(offer) == total
+        return offer
+
+    def used(self, agent: str) -> Resources:
+        """What ``/state`` says is used, whoever it belongs to."""
+        with urllib.request.urlopen(f"{self.url}/state", timeout=WAIT_SECONDS) as response:
+            state = json.load(response)
+        (found,) = (each for each in state["slaves"] if each["id"] == agent)
+        return Resources({name: value for name, value in found["used_resources"].items() if value not in ("", "[]", "{}")})
+
+    def task(self, offer: mesos_pb2.Offer, resources: Resources) -> mesos_pb2.TaskInfo:
+        task = mesos_pb2.TaskInfo(name="t", resources=resources)
+        task.task_id.value = f"t{next(self.numbers)}"
+        task.slave_id.value = offer.slave_id.value
+        task.command.value = "exec sleep 1000"
+        task.kill_policy.grace_period.nanoseconds = 0
+        return task
+
+
+def info(modern: bool) -> mesos_pb2.FrameworkInfo:
+    if modern:
+        return framework(roles=["web"], principal="p", capabilities=capable("MULTI_ROLE", "RESERVATION_REFINEMENT"))
+    return framework(role="web", principal="p")
+
+
+@contextlib.contextmanager
+def embedded_world(modern: bool) -> Iterator[tuple[World, LocalCluster]]:
+    empty = {"agents": 1, "resources": "cpus:0;mem:0;disk:0;ports:[]", "min_allocatable_resources": LEAST}
+    with LocalCluster(**empty, time="skip", simulate=Run(None)) as cluster:
+        scheduler = Witness()
+        with running(cluster, scheduler, info(modern)) as driver:
+            yield World(cluster.url, driver, scheduler, lambda true: cluster.run_until(true, 60)), cluster
+
+
+# Amounts of agents, as their flag has them.
+scalars = st.integers(1, 9000).map(lambda number: f"{number / 1000:g}")
+ranges = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 8)), min_size=1, max_size=4).map(
+    lambda pairs: "[" + ",".join(f"{begin}-{begin + more}" for begin, more in pairs) + "]"
+)
+sets = st.sets(st.sampled_from("abcdef"), min_size=1, max_size=4).map(lambda items: "{" + ",".join(sorted(items)) + "}")
+owners = st.sampled_from(["", "(web)"])
+OF_NAME = {"cpus": scalars, "mem": scalars, "disk": scalars, "ports": ranges, "slots": scalars, "tags": sets}
+
+
+@st.composite
+def flags(draw: st.DrawFn) -> str:
+    """The flag of an agent, which says all that agents would add."""
+    parts = [f"{name}:{draw(OF_NAME[name])}" for name in ("cpus", "mem", "disk", "ports")]
+    more = draw(st.lists(st.tuples(st.sampled_from(sorted(OF_NAME)), owners), max_size=4))
+    return ";".join([*parts, *(f"{name}{owner}:{draw(OF_NAME[name])}" for name, owner in more)])
+
+
+@st.composite
+def part_of(draw: st.DrawFn, message: Any, fits: bool) -> Any:
+    """A part of a resource, or at times a little more than there is."""
+    part = type(message)()
+    part.CopyFrom(message)
+    if message.HasField("scalar"):
+        most = round(message.scalar.value * 1000)
+        part.scalar.value = draw(st.integers(1, most if fits else most + most // 3 + 1)) / 1000
+    elif message.HasField("ranges"):
+        numbers = list(Ranges((each.begin, each.end) for each in message.ranges.range))
+        chosen = draw(st.sets(st.sampled_from(numbers if fits else [*numbers, max(numbers) + 1]), min_size=1))
+        part.ranges.CopyFrom(next(iter(Resources(ports=sorted(chosen)))).ranges)
+    else:
+        items = [*message.set.item, *([] if fits else ["z"])]
+        part.set.item[:] = draw(st.lists(st.sampled_from(items), min_size=1, unique=True))
+    return part
+
+
+@st.composite
+def parts_of(draw: st.DrawFn, resources: Resources, fits: bool) -> Resources:
+    """Parts of some resources."""
+    messages = draw(st.lists(st.sampled_from(resources.messages()), min_size=1, max_size=4, unique_by=repr))
+    return Resources([draw(part_of(message, fits)) for message in messages])
+
+
+def launch(tasks: list[mesos_pb2.TaskInfo]) -> mesos_pb2.Offer.Operation:
+    return mesos_pb2.Offer.Operation(type="LAUNCH", launch={"task_infos": tasks})
+
+
+def check_launches(world: World, offer: mesos_pb2.Offer, data: st.DataObject, most: int) -> None:
+    """Launches tasks, of which some do not fit, and compares what the master makes of it with the algebra."""
+    total = left = Resources(offer)
+    fitting, tasks = [], []
+    for _ in range(data.draw(st.integers(1, most))):
+        if not left:
+            break
+        fits = data.draw(st.booleans())
+        task = world.task(offer, data.draw(parts_of(left, fits)))
+        tasks.append(task)
+        assert left.contains(task) == (Resources(task) <= left)
+        if left.contains(task):
+            fitting.append(task)
+            left -= Resources(task)
+        else:
+            assert not fits
+            with pytest.raises(NotContainedError):
+                left - task
+    offer = world.accept(offer, launch(tasks)) if left else unseen(world, offer, tasks)
+    if left:
+        assert Resources(offer) == left
+    for task in tasks:
+        if task not in fitting:
+            world.until(lambda task=task: task.task_id.value in world.scheduler.states)
+            assert world.scheduler.states[task.task_id.value] == mesos_pb2.TASK_ERROR
+            assert "more than available" in world.scheduler.messages[task.task_id.value]
+    used = sum(map(Resources, fitting), Resources())
+    assert used + left == total
+    assert world.used(offer.slave_id.value) == used.without_reservations().unallocated()
+    world.kill(fitting)
+    world.decline_until(world.offer(offer.slave_id.value) if not left else offer, total)
+
+
+def unseen(world: World, offer: mesos_pb2.Offer, tasks: list[mesos_pb2.TaskInfo]) -> mesos_pb2.Offer:
+    """Launches tasks that leave nothing to be offered."""
+    world.driver.acceptOffers([offer.id], [launch(tasks)], filters(0))
+    world.until(lambda: all(task.task_id.value in world.scheduler.states for task in tasks))
+    return offer
+
+
+@pytest.mark.parametrize("modern", [False, True])
+def test_what_the_embedded_master_computes(modern: bool) -> None:
+    with embedded_world(modern) as (world, cluster):
+
+        @given(st.data())
+        @settings(max_examples=100)
+        def check(data: st.DataObject) -> None:
+            flag = data.draw(flags())
+            agent = cluster.add_agent(flag)
+            offer = world.offer(agent.id)
+            assert Resources(offer).unallocated() == Resources(flag)
+            check_launches(world, offer, data, most=3)
+            agent.remove()
+
+        check()
