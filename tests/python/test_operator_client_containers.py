@@ -92,9 +92,11 @@ class Agent:
     def read(self, request: Any) -> None:
         """Reads the input of the container."""
         for record in records(request.rfile):
+            if self.refuses and not self.calls:
+                refuse(request, self.refuses)
             self.calls.append(agent_pb2.Call.FromString(record))
-            if self.refuses:
-                return refuse(request, self.refuses)
+        if self.refuses:
+            return None
         request.send_response(200)
         request.send_header("Content-Length", "0")
         request.end_headers()
@@ -125,9 +127,9 @@ def refuse(request: Any, status: int) -> None:
 
 
 def records(stream: Any) -> Iterator[bytes]:
-    """The records in a body in chunks."""
+    """The records in a body in chunks, which the client may give up."""
     held = b""
-    while size := int(stream.readline(), 16):
+    while size := int(stream.readline() or b"0", 16):
         held += stream.read(size)
         stream.readline()
         while (length := held.partition(b"\n"))[1] and len(length[2]) >= int(length[0]):
