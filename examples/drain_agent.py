@@ -4,6 +4,7 @@
 Run it as ``drain_agent.py MASTER [AGENT_ID]``. Without an agent, it only shows what runs.
 """
 
+import contextlib
 import sys
 
 from mesos.errors import AnswerTimeoutError
@@ -20,6 +21,11 @@ def show(state: master_pb2.Response.GetState) -> None:
         print("task", task.task_id.value, mesos_pb2.TaskState.Name(task.state), "on", task.agent_id.value)
 
 
+def show_update(event: master_pb2.Event) -> None:
+    if event.type == master_pb2.Event.TASK_UPDATED:
+        print("task", event.task_updated.status.task_id.value, mesos_pb2.TaskState.Name(event.task_updated.state))
+
+
 def is_drained(master: MasterClient, agent_id: str) -> bool:
     agents = master.get_agents().agents
     states = [agent.drain_info.state for agent in agents if agent.agent_info.id.value == agent_id]
@@ -28,17 +34,15 @@ def is_drained(master: MasterClient, agent_id: str) -> bool:
 
 
 def drain(master: MasterClient, agent_id: str) -> None:
-    # No event tells that an agent is drained: look after each one, and once a second.
     with master.events(timeout=1) as events:
+        next(events)  # SUBSCRIBED
         master.drain_agent(agent_id, max_grace_period=10)
-        while not is_drained(master, agent_id):
-            try:
-                event = next(events)
-            except AnswerTimeoutError:
-                continue
-            if event.type == master_pb2.Event.TASK_UPDATED:
-                update = event.task_updated
-                print("task", update.status.task_id.value, mesos_pb2.TaskState.Name(update.state))
+        is_over = False
+        while not is_over:
+            # No event tells that an agent is drained: ask after each one, and once a second.
+            with contextlib.suppress(AnswerTimeoutError):
+                show_update(next(events))
+            is_over = is_drained(master, agent_id)
     print("drained", agent_id)
 
 

@@ -5,8 +5,6 @@ are what it says, and a task that does not fit is the one that the master refuse
 from __future__ import annotations
 
 import contextlib
-import doctest
-import importlib
 import json
 import threading
 import urllib.request
@@ -15,18 +13,14 @@ from typing import TYPE_CHECKING, Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from mesos.errors import ArgumentTypeError, ArgumentValueError
 from mesos.helpers import NotContainedError, Ranges, Resources
 from mesos.interface import Scheduler, mesos_pb2
 from mesos.local import LocalCluster, Run
-from mesos.v1.interface import mesos_pb2 as v1
 
-from tests.apache_mesos import ApacheMesos
 from tests.python.support import WAIT_SECONDS, capable, filters, framework, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 # The same examples in each run.
 settings.register_profile(
@@ -40,7 +34,13 @@ settings.register_profile(
 )
 settings.load_profile("same")
 
-OVER = {mesos_pb2.TASK_ERROR, mesos_pb2.TASK_KILLED, mesos_pb2.TASK_FAILED, mesos_pb2.TASK_LOST, mesos_pb2.TASK_FINISHED}
+OVER = {
+    mesos_pb2.TASK_ERROR,
+    mesos_pb2.TASK_KILLED,
+    mesos_pb2.TASK_FAILED,
+    mesos_pb2.TASK_LOST,
+    mesos_pb2.TASK_FINISHED,
+}
 # Offers are made of whatever is left.
 LEAST = "cpus:0.001|mem:0.001|disk:0.001|ports:1|slots:0.001|tags:1"
 STATIC = mesos_pb2.Resource.ReservationInfo.STATIC
@@ -76,7 +76,9 @@ class World:
 
     numbers = iter(range(10**6))
 
-    def __init__(self, url: str, driver: Any, scheduler: Witness, until: Callable[[Callable[[], object]], None]) -> None:
+    def __init__(
+        self, url: str, driver: Any, scheduler: Witness, until: Callable[[Callable[[], object]], None]
+    ) -> None:
         self.url, self.driver, self.scheduler, self.until = url, driver, scheduler, until
 
     def offer(self, agent: str | None = None) -> mesos_pb2.Offer:
@@ -118,7 +120,9 @@ class World:
         with urllib.request.urlopen(f"{self.url}/state", timeout=WAIT_SECONDS) as response:
             state = json.load(response)
         (found,) = (each for each in state["slaves"] if each["id"] == agent)
-        return Resources({name: value for name, value in found["used_resources"].items() if value not in ("", "[]", "{}")})
+        return Resources(
+            {name: value for name, value in found["used_resources"].items() if value not in ("", "[]", "{}")}
+        )
 
     def task(self, offer: mesos_pb2.Offer, resources: Resources) -> mesos_pb2.TaskInfo:
         task = mesos_pb2.TaskInfo(name="t", resources=resources)

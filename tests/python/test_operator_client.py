@@ -7,6 +7,8 @@ import contextlib
 import doctest
 import inspect
 import pydoc
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,7 @@ from mesos.local import LocalCluster
 from mesos.v1.interface import agent_pb2, maintenance_pb2, master_pb2, mesos_pb2, quota_pb2
 
 from tests.apache_mesos import ApacheMesos
-from tests.python.conftest import RESOURCES
+from tests.python.conftest import RESOURCES, ROOT
 from tests.python.operating import MASTERS, agent_of, resource
 from tests.python.support import WAIT_SECONDS, Recorder, framework, running, task
 
@@ -32,6 +34,7 @@ CLIENTS = {
     "master": (operator.MasterClient, aio.MasterClient, master_pb2.Call),
     "agent": (operator.AgentClient, aio.AgentClient, agent_pb2.Call),
 }
+EXAMPLE = ROOT / "examples" / "drain_agent.py"
 STREAMS = {"events", "launch_nested_container_session", "attach_container_input", "attach_container_output"}
 CLOSED = "127.0.0.1:1"
 
@@ -331,3 +334,25 @@ def test_files_of_an_agent(cluster: Any, face: str) -> None:
         driver.launchTasks(offer.id, [launched])
         scheduler.state(launched.task_id.value, v0.TASK_RUNNING)
         run(story(offer.slave_id.value))
+
+
+def test_the_example_drains_an_agent(master: str) -> None:
+    scheduler = Recorder()
+    with running(master, scheduler, framework(name="drained")) as driver:
+        offer = scheduler.offer()
+        launched = task(offer, "exec sleep 1000")
+        driver.launchTasks(offer.id, [launched])
+        scheduler.state(launched.task_id.value, v0.TASK_RUNNING)
+        agent_id = offer.slave_id.value
+        try:
+            command = [sys.executable, str(EXAMPLE), master, agent_id]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False)
+        finally:
+            operator.MasterClient(master).reactivate_agent(agent_id)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = done.stdout.splitlines()
+    assert f"agent {agent_id} on localhost" in said
+    assert "framework drained" in said
+    assert f"task {launched.task_id.value} TASK_RUNNING on {agent_id}" in said
+    assert f"task {launched.task_id.value} TASK_KILLED" in said
+    assert said[-1] == f"drained {agent_id}"

@@ -96,11 +96,11 @@ class Agent:
                 refuse(request, self.refuses)
             self.calls.append(agent_pb2.Call.FromString(record))
         if self.refuses:
-            return None
+            return
         request.send_response(200)
         request.send_header("Content-Length", "0")
         request.end_headers()
-        return None
+        return
 
     def inputs(self) -> list[ProcessIO]:
         """What came after the id of the container, without heartbeats."""
