@@ -92,10 +92,12 @@ def _is_script(path: Path) -> bool:
 
 def _check(path: Path) -> Iterator[Finding]:
     try:
-        text = decode(path.read_bytes())
+        text, wrong = decode(path.read_bytes())
     except (OSError, SyntaxError) as error:
         yield _whole(path, 1, 1, "unreadable", f"cannot be read: {error}")
         return
+    if wrong is not None and (path.suffix == ".py" or not is_requirements(path)):
+        yield _whole(path, wrong, 1, "unreadable", "this line is not in the encoding that the file names, or UTF-8")
     if is_requirements(path):
         yield from _spoken(check_requirements(str(path), text), text)
     if path.suffix == ".ipynb":

@@ -44,6 +44,14 @@ def _codes(text: str) -> set[str]:
 
 def _check(options: argparse.Namespace) -> int:
     try:
+        return _checked(options)
+    except (_MissingError, OSError) as error:  # 1 says that something was found
+        print(f"remesos: {error}", file=sys.stderr)
+        return 2
+
+
+def _checked(options: argparse.Namespace) -> int:
+    try:
         from mesos._check import _paths, _requirements
     except ModuleNotFoundError as error:
         if error.name not in _MODULES:
