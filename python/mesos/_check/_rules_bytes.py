@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from mesos._check._rules import Rules
@@ -12,6 +13,8 @@ from mesos._check._tree import (
     bare,
     comes_from,
     content,
+    enclosing,
+    is_bytes_literal,
     is_text,
     keyword,
     literal,
@@ -30,6 +33,7 @@ _HASHES = {"md5", "sha1", "sha224", "sha256", "sha384", "sha512", "new", "sha", 
 _ENCODERS = {"base64.b64encode", "base64.urlsafe_b64encode", "base64.b32encode", "base64.encodebytes",
              "base64.encodestring", "binascii.hexlify", "binascii.crc32", "zlib.compress", "zlib.crc32",
              "zlib.adler32"}  # fmt: skip
+_URLS = {"urllib2.urlopen", "urllib.urlopen", "urllib.request.urlopen"}
 _TEXT_MODES = ("universal_newlines", "text", "encoding", "errors")
 
 
@@ -91,28 +95,72 @@ def _is_text_mode(call: Node) -> bool:
 
 
 def _is_output(source: Source, node: Node | None, depth: int = 0) -> bool:
-    """Whether an expression is the output of a child, as bytes."""
+    """Whether an expression is bytes that were read from a child, a URL, a socket or a binary file."""
     node = bare(node)
-    if node is None or depth > 4:
+    if node is None or depth > 5:
         return False
+    again = functools.partial(_is_output, source, depth=depth + 1)
     if node.type == "identifier":
-        return any(_is_output(source, value, depth + 1) for value in _unpacked(source, node)) or any(
-            value.type != "identifier" and _is_output(source, value, depth + 1) for value in source.values(node)
-        )
+        values = [*_unpacked(source, node), *(v for v in source.values(node) if v.type != "identifier")]
+        return any(map(again, values)) or any(_is_stream(source, one) for one in _loops(source, node))
     if node.type == "subscript":
-        return _is_output(source, node.child_by_field_name("value"), depth + 1)
+        return again(node.child_by_field_name("value"))
     if node.type != "call":
         return False
     if source.called(node) == "subprocess.check_output":
         return not _is_text_mode(node)
-    if method(node) in ("strip", "rstrip", "lstrip"):
-        return _is_output(source, receiver(node), depth + 1)
-    if method(node) == "communicate":
-        process = receiver(node)
-        starts = source.values(process) if process is not None and process.type == "identifier" else [process]
-        calls = [s for s in starts if s is not None and source.called(s).rpartition(".")[2] == "Popen"]
-        return bool(calls) and not any(_is_text_mode(call) for call in calls)
-    return False
+    name, base = method(node), receiver(node)
+    if name in ("strip", "rstrip", "lstrip"):
+        return again(base)
+    if name == "communicate":
+        return _opens_bytes(source, base)
+    if name in ("recv", "recvfrom"):
+        return source.uses("socket")
+    return name in ("read", "readline", "readlines") and _is_stream(source, base)
+
+
+def _loops(source: Source, name: Node) -> list[Node]:
+    """Returns what a name is taken from in the loop around it."""
+    function = enclosing(name, "function_definition")
+    found = source.loops.get(content(name), [])
+    return [one for one in found if enclosing(one, "function_definition") == function]
+
+
+def _is_stream(source: Source, node: Node | None) -> bool:
+    """Whether an expression is a stream of bytes."""
+    node = bare(node)
+    if node is None:
+        return False
+    if node.type == "identifier":
+        call = _with(source, node)
+        return any(
+            v.type != "identifier" and _is_stream(source, v) for v in [*source.values(node), *([call] if call else [])]
+        )
+    if attribute(node) in ("stdout", "stderr"):
+        return _opens_bytes(source, node.child_by_field_name("object"))
+    if node.type != "call":
+        return False
+    if source.called(node) == "iter":
+        one = argument(node, 0, "")
+        return (
+            attribute(one) in ("readline", "read")
+            and one is not None
+            and _is_stream(source, one.child_by_field_name("object"))
+        )
+    if source.called(node) in ("open", "file"):
+        return "b" in (_mode(node) or "")
+    if method(node) in ("readlines",):
+        return _is_stream(source, receiver(node))
+    return source.called(node) in _URLS or method(node) == "getresponse"
+
+
+def _opens_bytes(source: Source, process: Node | None) -> bool:
+    """Whether an expression is a process that was started without text."""
+    starts = [process] if process is not None and process.type == "call" else []
+    if process is not None and process.type == "identifier":
+        starts = list(source.values(process))
+    calls = [start for start in starts if source.called(start).rpartition(".")[2] == "Popen"]
+    return bool(calls) and not any(_is_text_mode(call) for call in calls)
 
 
 def _unpacked(source: Source, name: Node) -> list[Node]:
@@ -128,15 +176,13 @@ def _unpacked(source: Source, name: Node) -> list[Node]:
 
 
 @RULES.will(
-    "output-as-text", "call", "comparison_operator", "for_statement", "binary_operator",
-    says="the output of a child is bytes, and is used as text here",
-    remedy="pass text=True where the process is started, or call .decode()",
+    "bytes-as-text", "call", "comparison_operator", "binary_operator",
+    says="what is read from a child, a URL, a socket or a binary file is bytes, and is used as text here",
+    remedy="call .decode(); for a child, pass text=True when it is started",
     bad='import subprocess\nsubprocess.check_output(a).split("\\n")\n',
     good='import subprocess\nsubprocess.check_output(a, text=True).split("\\n")\n',
 )  # fmt: skip
 def _output_as_text(source: Source, node: Node) -> Found:
-    if not source.uses("subprocess"):
-        return False
     if node.type == "call":
         if method(node) in ("split", "startswith", "endswith", "find", "replace", "strip", "rsplit", "index", "count"):
             return is_text(source, argument(node, 0, "")) and _is_output(source, receiver(node))
@@ -144,8 +190,6 @@ def _output_as_text(source: Source, node: Node) -> Found:
         if name in ("re.search", "re.match", "re.findall", "re.split", "re.finditer"):
             return is_text(source, argument(node, 0, "")) and _is_output(source, argument(node, 1, ""))
         return name == "str" and _is_output(source, argument(node, 0, ""))
-    if node.type == "for_statement":
-        return False
     sides = node.named_children
     if node.type == "binary_operator" and content(node.child_by_field_name("operator")) != "+":
         return False
@@ -170,6 +214,32 @@ def _text_to_hash(source: Source, node: Node) -> Found:
         hashes = [value for value in source.values(target) if _is_hash(source, value)]
         return bool(hashes) and is_text(source, argument(node, 0, ""))
     return False
+
+
+_KNOWN_BYTES = ("encode", "read", "dumps", "bytes", "chunk", "block", "buf", "data", "SerializeToString", "digest()")
+
+
+@RULES.may(
+    "hash-of-text", "call",
+    says="hashes take bytes; this may be text",
+    remedy="encode it if it is text",
+    bad="import hashlib\ndef f(key):\n    print key\n    return hashlib.md5(key)\n",
+    good="import hashlib\ndef f(chunk):\n    print chunk\n    return hashlib.md5(chunk)\n",
+)  # fmt: skip
+def _hash_of_text(source: Source, node: Node) -> Found:
+    if _text_to_hash(source, node) or _exact_bytes(source, node) or not source.is_python_2:
+        return False
+    given = argument(node, 1 if source.called(node) == "hashlib.new" else 0, "")
+    target = receiver(node)
+    if not _is_hash(source, node):
+        is_name = method(node) == "update" and target is not None and target.type == "identifier"
+        if not is_name or target is None or not any(_is_hash(source, value) for value in source.values(target)):
+            return False
+    if given is None or any(word in content(given) for word in _KNOWN_BYTES):
+        return False
+    if given.type == "identifier" and any(w in content(v) for v in source.values(given) for w in _KNOWN_BYTES):
+        return False
+    return not is_bytes_literal(given)
 
 
 _OPENERS = {"urllib2.urlopen", "urllib.urlopen", "urllib.request.urlopen", "urllib2.Request", "urllib.request.Request",
