@@ -13,12 +13,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _START = r"(?<![\w.\-/])"
-_END = r"(?![\w.\-]*[\w\-])(?P<rest>[^'\",#\]\n;]*(?:,\s*[<>=!~][^'\"#\]\n;]*)?)"
 
 REQUIREMENTS: dict[str, tuple[str, re.Pattern[str], str, str]] = {
     "pinned-interface": (
         WILL,
-        re.compile(_START + r"(?P<name>mesos\.(?:interface|native|scheduler|executor|cli)|mesos)(?=[\s'\"=<>~!\]]|$)" + r"(?P<rest>[^#\n,]*)"),
+        re.compile(_START + r"(?P<name>mesos\.(?:interface|native|scheduler|executor|cli)|mesos)(?=[\s'\"=<>~!\]]|$)" + r"(?=(?P<rest>[^#\n,]*))"),
         "Apache's package {name} has the modules of remesos and overwrites them, or cannot be installed",
         "require remesos instead; if the requirement cannot be changed, pip install --no-deps the framework",
     ),
@@ -30,13 +29,13 @@ REQUIREMENTS: dict[str, tuple[str, re.Pattern[str], str, str]] = {
     ),
     "pymesos-requirement": (
         MAY,
-        re.compile(_START + r"(?P<name>pymesos|mesoshttp|avmesos)(?=[\s'\"=<>~!\[\]]|$)(?P<rest>[^#\n,]*)"),
+        re.compile(_START + r"(?P<name>pymesos|mesoshttp|avmesos)(?=[\s'\"=<>~!\[\]]|$)(?=(?P<rest>[^#\n,]*))"),
         "{name} is not maintained, and does not run on Python 3.11 and later in all parts",
         "import mesos.pymesos or mesos.mesoshttp, or install compat/{name} for its name",
     ),
     "python-2-package": (
         WILL,
-        re.compile(_START + r"(?P<name>enum34|futures|subprocess32|argparse|unittest2|ordereddict|functools32|trollius|MySQL-python|importlib|wsgiref|ssl|hashlib|uuid|multiprocessing|simplegeneric|pysqlite)(?=[\s'\"=<>~!\]]|$)(?P<rest>[^#\n,]*)"),
+        re.compile(_START + r"(?P<name>enum34|futures|subprocess32|argparse|unittest2|ordereddict|functools32|trollius|MySQL-python|importlib|wsgiref|ssl|hashlib|uuid|multiprocessing|simplegeneric|pysqlite)(?=[\s'\"=<>~!\]]|$)(?=(?P<rest>[^#\n,]*))"),
         "the package {name} is for Python 2; Python 3 has it in its standard library, or it cannot be installed",
         "remove the requirement",
     ),

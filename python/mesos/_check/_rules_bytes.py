@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
+from mesos._check._origins import mode_of, opened, opens_text, origin
 from mesos._check._rules import Rules
 from mesos._check._tree import (
     argument,
@@ -13,7 +13,6 @@ from mesos._check._tree import (
     bare,
     comes_from,
     content,
-    enclosing,
     is_bytes_literal,
     is_text,
     keyword,
@@ -30,11 +29,10 @@ if TYPE_CHECKING:
 
 RULES = Rules()
 _HASHES = {"md5", "sha1", "sha224", "sha256", "sha384", "sha512", "new", "sha", "blake2b"}
+_TEXT_METHODS = {"split", "startswith", "endswith", "find", "replace", "strip", "rsplit", "index", "count"}
 _ENCODERS = {"base64.b64encode", "base64.urlsafe_b64encode", "base64.b32encode", "base64.encodebytes",
              "base64.encodestring", "binascii.hexlify", "binascii.crc32", "zlib.compress", "zlib.crc32",
              "zlib.adler32"}  # fmt: skip
-_URLS = {"urllib2.urlopen", "urllib.urlopen", "urllib.request.urlopen"}
-_TEXT_MODES = ("universal_newlines", "text", "encoding", "errors")
 
 
 def _is_hash(source: Source, call: Node) -> bool:
@@ -79,121 +77,32 @@ def _text_to_process(source: Source, node: Node) -> Found:
         return False
     if "sys" in (content(process), source.dotted(process)) or not is_text(source, argument(node, 0, "input")):
         return False
-    return not _opens_text(source, process)
-
-
-def _opens_text(source: Source, process: Node | None) -> bool:
-    """Whether the process is known to have been started with text."""
-    starts = [process] if process is not None and process.type == "call" else []
-    if process is not None and process.type == "identifier":
-        starts = list(source.values(process))
-    return any(_is_text_mode(start) for start in starts)
-
-
-def _is_text_mode(call: Node) -> bool:
-    return call.type == "call" and any(keyword(call, name) is not None for name in _TEXT_MODES)
-
-
-def _is_output(source: Source, node: Node | None, depth: int = 0) -> bool:
-    """Whether an expression is bytes that were read from a child, a URL, a socket or a binary file."""
-    node = bare(node)
-    if node is None or depth > 5:
-        return False
-    again = functools.partial(_is_output, source, depth=depth + 1)
-    if node.type == "identifier":
-        values = [*_unpacked(source, node), *(v for v in source.values(node) if v.type != "identifier")]
-        return any(map(again, values)) or any(_is_stream(source, one) for one in _loops(source, node))
-    if node.type == "subscript":
-        return again(node.child_by_field_name("value"))
-    if node.type != "call":
-        return False
-    if source.called(node) == "subprocess.check_output":
-        return not _is_text_mode(node)
-    name, base = method(node), receiver(node)
-    if name in ("strip", "rstrip", "lstrip"):
-        return again(base)
-    if name == "communicate":
-        return _opens_bytes(source, base)
-    if name in ("recv", "recvfrom"):
-        return source.uses("socket")
-    return name in ("read", "readline", "readlines") and _is_stream(source, base)
-
-
-def _loops(source: Source, name: Node) -> list[Node]:
-    """Returns what a name is taken from in the loop around it."""
-    function = enclosing(name, "function_definition")
-    found = source.loops.get(content(name), [])
-    return [one for one in found if enclosing(one, "function_definition") == function]
-
-
-def _is_stream(source: Source, node: Node | None) -> bool:
-    """Whether an expression is a stream of bytes."""
-    node = bare(node)
-    if node is None:
-        return False
-    if node.type == "identifier":
-        call = _with(source, node)
-        return any(
-            v.type != "identifier" and _is_stream(source, v) for v in [*source.values(node), *([call] if call else [])]
-        )
-    if attribute(node) in ("stdout", "stderr"):
-        return _opens_bytes(source, node.child_by_field_name("object"))
-    if node.type != "call":
-        return False
-    if source.called(node) == "iter":
-        one = argument(node, 0, "")
-        return (
-            attribute(one) in ("readline", "read")
-            and one is not None
-            and _is_stream(source, one.child_by_field_name("object"))
-        )
-    if source.called(node) in ("open", "file"):
-        return "b" in (_mode(node) or "")
-    if method(node) in ("readlines",):
-        return _is_stream(source, receiver(node))
-    return source.called(node) in _URLS or method(node) == "getresponse"
-
-
-def _opens_bytes(source: Source, process: Node | None) -> bool:
-    """Whether an expression is a process that was started without text."""
-    starts = [process] if process is not None and process.type == "call" else []
-    if process is not None and process.type == "identifier":
-        starts = list(source.values(process))
-    calls = [start for start in starts if source.called(start).rpartition(".")[2] == "Popen"]
-    return bool(calls) and not any(_is_text_mode(call) for call in calls)
-
-
-def _unpacked(source: Source, name: Node) -> list[Node]:
-    """Returns what is assigned to a name among others, as in ``out, err = p.communicate()``."""
-    found = []
-    for node in source.nodes:
-        if node.type != "assignment":
-            continue
-        left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
-        if left is not None and left.type == "pattern_list" and right is not None and method(right) == "communicate":
-            found += [right for one in left.named_children if content(one) == content(name)]
-    return found
+    return not opens_text(source, process)
 
 
 @RULES.will(
     "bytes-as-text", "call", "comparison_operator", "binary_operator",
-    says="what is read from a child, a URL, a socket or a binary file is bytes, and is used as text here",
+    says="what is read here is bytes, and is used as text",
     remedy="call .decode(); for a child, pass text=True when it is started",
     bad='import subprocess\nsubprocess.check_output(a).split("\\n")\n',
     good='import subprocess\nsubprocess.check_output(a, text=True).split("\\n")\n',
 )  # fmt: skip
-def _output_as_text(source: Source, node: Node) -> Found:
+def _bytes_as_text(source: Source, node: Node) -> Found:
+    used: list[Node | None] = []
     if node.type == "call":
-        if method(node) in ("split", "startswith", "endswith", "find", "replace", "strip", "rsplit", "index", "count"):
-            return is_text(source, argument(node, 0, "")) and _is_output(source, receiver(node))
-        name = source.called(node)
-        if name in ("re.search", "re.match", "re.findall", "re.split", "re.finditer"):
-            return is_text(source, argument(node, 0, "")) and _is_output(source, argument(node, 1, ""))
-        return name == "str" and _is_output(source, argument(node, 0, ""))
-    sides = node.named_children
-    if node.type == "binary_operator" and content(node.child_by_field_name("operator")) != "+":
-        return False
-    return any(_is_output(source, s) for s in sides) and any(is_text(source, s) for s in sides)
+        if method(node) in _TEXT_METHODS:
+            used = [receiver(node)] if is_text(source, argument(node, 0, "")) else []
+        elif source.called(node) in ("re.search", "re.match", "re.findall", "re.split", "re.finditer"):
+            used = [argument(node, 1, "")] if is_text(source, argument(node, 0, "")) else []
+        elif source.called(node) == "str":
+            used = [argument(node, 0, "")]
+    elif node.type == "comparison_operator" or content(node.child_by_field_name("operator")) == "+":
+        used = list(node.named_children) if any(is_text(source, s) for s in node.named_children) else []
+    for one in used:
+        start = origin(source, one)
+        if start is not None:
+            return start, f"what is read here is bytes, and line {node.start_point[0] + 1} uses it as text"
+    return False
 
 
 @RULES.will(
@@ -334,37 +243,6 @@ def _open_unbuffered(source: Source, node: Node) -> Found:
     return content(size) == "0" and text is not None and "b" not in text
 
 
-def _opened(source: Source, node: Node | None) -> Node | None:
-    """Returns the call of ``open`` that an expression or a name is the result of."""
-    node = bare(node)
-    if node is not None and node.type == "identifier":
-        for one in source.values(node):
-            if source.called(one) in ("open", "file", "os.fdopen"):
-                return one
-        return _with(source, node)
-    return node if node is not None and source.called(node) in ("open", "file", "os.fdopen") else None
-
-
-def _with(source: Source, name: Node) -> Node | None:
-    one: Node | None = name
-    while one is not None:
-        one = one.parent
-        if one is None or one.type != "with_statement":
-            continue
-        clause = next((c for c in one.named_children if c.type == "with_clause"), None)
-        for item in clause.named_children if clause is not None else []:
-            value = item.named_children[0] if item.named_children else item
-            if value.type == "as_pattern" and content(value.child_by_field_name("alias")) == content(name):
-                call = value.named_children[0]
-                return call if source.called(call) in ("open", "file") else None
-    return None
-
-
-def _mode(call: Node) -> str | None:
-    mode = argument(call, 1, "mode")
-    return "r" if mode is None else literal(mode)
-
-
 @RULES.will(
     "pickle-in-text-file", "call",
     says="pickle and marshal need a binary file",
@@ -376,8 +254,8 @@ def _pickle_file(source: Source, node: Node) -> Found:
     module, _, function = name.rpartition(".")
     if module not in ("pickle", "cPickle", "marshal", "dill", "cloudpickle") or function not in ("load", "dump"):
         return False
-    call = _opened(source, argument(node, 0 if function == "load" else 1, "file"))
-    mode = _mode(call) if call is not None else None
+    call = opened(source, argument(node, 0 if function == "load" else 1, "file"))
+    mode = mode_of(call) if call is not None else None
     return mode is not None and "b" not in mode
 
 
@@ -396,9 +274,9 @@ def _binary_file(source: Source, node: Node) -> Found:
         return False
     if not is_given_text or target is None:
         return False
-    call = _opened(source, target)
+    call = opened(source, target)
     if call is not None:
-        return "b" in (_mode(call) or "")
+        return "b" in (mode_of(call) or "")
     values = source.values(target) if target.type == "identifier" else []
     temporary = [v for v in values if source.called(v) in ("tempfile.NamedTemporaryFile", "tempfile.TemporaryFile")]
     return any(not arguments(v) and keyword(v, "mode") is None for v in temporary)
@@ -414,9 +292,9 @@ def _binary_file(source: Source, node: Node) -> Found:
 def _text_file(source: Source, node: Node) -> Found:
     if method(node) != "write":
         return False
-    given, call = argument(node, 0, ""), _opened(source, receiver(node))
-    mode = _mode(call) if call is not None else None
-    is_binary = comes_from(source, given, _DUMPS, {"SerializeToString"}) or _is_output(source, given)
+    given, call = argument(node, 0, ""), opened(source, receiver(node))
+    mode = mode_of(call) if call is not None else None
+    is_binary = comes_from(source, given, _DUMPS, {"SerializeToString"}) or origin(source, given) is not None
     return mode is not None and "b" not in mode and is_binary
 
 

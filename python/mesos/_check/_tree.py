@@ -110,6 +110,26 @@ class Source:
         return found
 
     @functools.cached_property
+    def unpacked(self) -> list[tuple[Node, list[str]]]:
+        """What is assigned to several names at once, and the names."""
+        found = []
+        for node in self.nodes:
+            left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+            if node.type == "assignment" and left is not None and right is not None and left.type == "pattern_list":
+                found.append((right, [content(one) for one in left.named_children]))
+        return found
+
+    @functools.cached_property
+    def attributes(self) -> dict[str, list[Node]]:
+        """What is assigned to attributes, such as ``self.process``, anywhere in the file."""
+        found: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+            if node.type == "assignment" and left is not None and right is not None and left.type == "attribute":
+                found.setdefault(content(left), []).append(right)
+        return found
+
+    @functools.cached_property
     def _assignments(self) -> dict[int, dict[str, list[Node]]]:
         by_place: dict[int, dict[str, list[Node]]] = {}
         for node in self.nodes:
