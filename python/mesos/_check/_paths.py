@@ -114,6 +114,7 @@ def check_text(path: str, text: str) -> Iterator[Finding]:
         yield from apply([rule for rule in RULES if rule.code == "old-pb2"], source)
         return
     conversion = Conversion(source)
+    source.is_python_2 = bool(conversion.places)
     if conversion.places:
         number = len(conversion.places)
         names = ", ".join(places_of(conversion.places))

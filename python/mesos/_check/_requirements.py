@@ -13,12 +13,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _START = r"(?<![\w.\-/])"
-_END = r"(?![\w.\-]*[\w\-])(?P<rest>[^'\",#\]\n;]*(?:,\s*[<>=!~][^'\"#\]\n;]*)?)"
 
 REQUIREMENTS: dict[str, tuple[str, re.Pattern[str], str, str]] = {
     "pinned-interface": (
         WILL,
-        re.compile(_START + r"(?P<name>mesos\.(?:interface|native|scheduler|executor|cli)|mesos)(?=[\s'\"=<>~!\]]|$)" + r"(?P<rest>[^#\n]*)"),
+        re.compile(_START + r"(?P<name>mesos\.(?:interface|native|scheduler|executor|cli)|mesos)(?=[\s'\"=<>~!\]]|$)" + r"(?=(?P<rest>[^#\n,]*))"),
         "Apache's package {name} has the modules of remesos and overwrites them, or cannot be installed",
         "require remesos instead; if the requirement cannot be changed, pip install --no-deps the framework",
     ),
@@ -30,13 +29,13 @@ REQUIREMENTS: dict[str, tuple[str, re.Pattern[str], str, str]] = {
     ),
     "pymesos-requirement": (
         MAY,
-        re.compile(_START + r"(?P<name>pymesos|mesoshttp|avmesos)(?=[\s'\"=<>~!\[\]]|$)(?P<rest>[^#\n]*)"),
+        re.compile(_START + r"(?P<name>pymesos|mesoshttp|avmesos)(?=[\s'\"=<>~!\[\]]|$)(?=(?P<rest>[^#\n,]*))"),
         "{name} is not maintained, and does not run on Python 3.11 and later in all parts",
         "import mesos.pymesos or mesos.mesoshttp, or install compat/{name} for its name",
     ),
     "python-2-package": (
         WILL,
-        re.compile(_START + r"(?P<name>enum34|futures|subprocess32|argparse|unittest2|ordereddict|functools32|trollius|MySQL-python|importlib|wsgiref|ssl|hashlib|uuid|multiprocessing|simplegeneric|pysqlite)(?=[\s'\"=<>~!\]]|$)(?P<rest>[^#\n]*)"),
+        re.compile(_START + r"(?P<name>enum34|futures|subprocess32|argparse|unittest2|ordereddict|functools32|trollius|MySQL-python|importlib|wsgiref|ssl|hashlib|uuid|multiprocessing|simplegeneric|pysqlite)(?=[\s'\"=<>~!\]]|$)(?=(?P<rest>[^#\n,]*))"),
         "the package {name} is for Python 2; Python 3 has it in its standard library, or it cannot be installed",
         "remove the requirement",
     ),
@@ -96,8 +95,10 @@ def _docker(path: str, number: int, line: str) -> Iterator[Finding]:
 
 def _line(path: str, number: int, line: str, name: str) -> Iterator[Finding]:
     for code, (_, pattern, _, _) in REQUIREMENTS.items():
-        found = pattern.search(line)
-        if found is None or not _is_requirement(line, found, name, code):
+        for found in pattern.finditer(line):
+            if _is_requirement(line, found, name, code):
+                break
+        else:
             continue
         yield _finding(code, path, number, found.start("name"), found["name"])
 
@@ -111,7 +112,7 @@ def _is_requirement(line: str, found: re.Match[str], name: str, code: str) -> bo
             return name in ("Pipfile", "pyproject.toml")
         return True
     if name in ("setup.py", "pyproject.toml", "Pipfile"):
-        quoted = before[-1:] in ("'", '"') and found["rest"][:1] in ("'", '"')
+        quoted = before[-1:] in ("'", '"') and re.match(r"['\"](?!\s*:)", found["rest"]) is not None
         return quoted and not re.search(r"(name|packages|keywords|scripts|description)\s*=", line)
     if name == "setup.cfg":
         return before.strip() == "" and before != ""

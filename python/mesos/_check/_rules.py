@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mesos._check._tree import Source
 
-    Found = bool | str | None
+    Found = bool | str | None | tuple[Node, str]
     Find = Callable[[Source, Node], Found]
 
 
@@ -22,7 +22,7 @@ class Rule:
     """What a place of one kind is, and the remedy.
 
     ``find`` is called for each node of the types ``nodes``. It returns whether the place is one, or what there is to
-    say about it instead of ``message``.
+    say about it instead of ``message``, or another place and what there is to say about that.
     """
 
     code: str
@@ -67,6 +67,7 @@ class Rules:
 def apply(rules: Iterable[Rule], source: Source) -> Iterator[Finding]:
     """Yields what rules find in a file."""
     by_type: dict[str, list[Rule]] = {}
+    seen: set[tuple[str, int]] = set()
     for rule in rules:
         for kind in rule.nodes:
             by_type.setdefault(kind, []).append(rule)
@@ -75,5 +76,7 @@ def apply(rules: Iterable[Rule], source: Source) -> Iterator[Finding]:
             continue
         for rule in by_type.get(node.type, ()):
             found = rule.find(source, node)
-            if found:
-                yield rule.finding(source.path, *source.position(node), found)
+            place, said = found if isinstance(found, tuple) else (node, found)
+            if said and (rule.code, place.id) not in seen:
+                seen.add((rule.code, place.id))
+                yield rule.finding(source.path, *source.position(place), said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mesos._check._origins import mode_of, opened, opens_text, origin
 from mesos._check._rules import Rules
 from mesos._check._tree import (
     argument,
@@ -12,6 +13,7 @@ from mesos._check._tree import (
     bare,
     comes_from,
     content,
+    is_bytes_literal,
     is_text,
     keyword,
     literal,
@@ -27,10 +29,10 @@ if TYPE_CHECKING:
 
 RULES = Rules()
 _HASHES = {"md5", "sha1", "sha224", "sha256", "sha384", "sha512", "new", "sha", "blake2b"}
+_TEXT_METHODS = {"split", "startswith", "endswith", "find", "replace", "strip", "rsplit", "index", "count"}
 _ENCODERS = {"base64.b64encode", "base64.urlsafe_b64encode", "base64.b32encode", "base64.encodebytes",
              "base64.encodestring", "binascii.hexlify", "binascii.crc32", "zlib.compress", "zlib.crc32",
              "zlib.adler32"}  # fmt: skip
-_TEXT_MODES = ("universal_newlines", "text", "encoding", "errors")
 
 
 def _is_hash(source: Source, call: Node) -> bool:
@@ -75,81 +77,32 @@ def _text_to_process(source: Source, node: Node) -> Found:
         return False
     if "sys" in (content(process), source.dotted(process)) or not is_text(source, argument(node, 0, "input")):
         return False
-    return not _opens_text(source, process)
-
-
-def _opens_text(source: Source, process: Node | None) -> bool:
-    """Whether the process is known to have been started with text."""
-    starts = [process] if process is not None and process.type == "call" else []
-    if process is not None and process.type == "identifier":
-        starts = list(source.values(process))
-    return any(_is_text_mode(start) for start in starts)
-
-
-def _is_text_mode(call: Node) -> bool:
-    return call.type == "call" and any(keyword(call, name) is not None for name in _TEXT_MODES)
-
-
-def _is_output(source: Source, node: Node | None, depth: int = 0) -> bool:
-    """Whether an expression is the output of a child, as bytes."""
-    node = bare(node)
-    if node is None or depth > 4:
-        return False
-    if node.type == "identifier":
-        return any(_is_output(source, value, depth + 1) for value in _unpacked(source, node)) or any(
-            value.type != "identifier" and _is_output(source, value, depth + 1) for value in source.values(node)
-        )
-    if node.type == "subscript":
-        return _is_output(source, node.child_by_field_name("value"), depth + 1)
-    if node.type != "call":
-        return False
-    if source.called(node) == "subprocess.check_output":
-        return not _is_text_mode(node)
-    if method(node) in ("strip", "rstrip", "lstrip"):
-        return _is_output(source, receiver(node), depth + 1)
-    if method(node) == "communicate":
-        process = receiver(node)
-        starts = source.values(process) if process is not None and process.type == "identifier" else [process]
-        calls = [s for s in starts if s is not None and source.called(s).rpartition(".")[2] == "Popen"]
-        return bool(calls) and not any(_is_text_mode(call) for call in calls)
-    return False
-
-
-def _unpacked(source: Source, name: Node) -> list[Node]:
-    """Returns what is assigned to a name among others, as in ``out, err = p.communicate()``."""
-    found = []
-    for node in source.nodes:
-        if node.type != "assignment":
-            continue
-        left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
-        if left is not None and left.type == "pattern_list" and right is not None and method(right) == "communicate":
-            found += [right for one in left.named_children if content(one) == content(name)]
-    return found
+    return not opens_text(source, process)
 
 
 @RULES.will(
-    "output-as-text", "call", "comparison_operator", "for_statement", "binary_operator",
-    says="the output of a child is bytes, and is used as text here",
-    remedy="pass text=True where the process is started, or call .decode()",
+    "bytes-as-text", "call", "comparison_operator", "binary_operator",
+    says="what is read here is bytes, and is used as text",
+    remedy="call .decode(); for a child, pass text=True when it is started",
     bad='import subprocess\nsubprocess.check_output(a).split("\\n")\n',
     good='import subprocess\nsubprocess.check_output(a, text=True).split("\\n")\n',
 )  # fmt: skip
-def _output_as_text(source: Source, node: Node) -> Found:
-    if not source.uses("subprocess"):
-        return False
+def _bytes_as_text(source: Source, node: Node) -> Found:
+    used: list[Node | None] = []
     if node.type == "call":
-        if method(node) in ("split", "startswith", "endswith", "find", "replace", "strip", "rsplit", "index", "count"):
-            return is_text(source, argument(node, 0, "")) and _is_output(source, receiver(node))
-        name = source.called(node)
-        if name in ("re.search", "re.match", "re.findall", "re.split", "re.finditer"):
-            return is_text(source, argument(node, 0, "")) and _is_output(source, argument(node, 1, ""))
-        return name == "str" and _is_output(source, argument(node, 0, ""))
-    if node.type == "for_statement":
-        return False
-    sides = node.named_children
-    if node.type == "binary_operator" and content(node.child_by_field_name("operator")) != "+":
-        return False
-    return any(_is_output(source, s) for s in sides) and any(is_text(source, s) for s in sides)
+        if method(node) in _TEXT_METHODS:
+            used = [receiver(node)] if is_text(source, argument(node, 0, "")) else []
+        elif source.called(node) in ("re.search", "re.match", "re.findall", "re.split", "re.finditer"):
+            used = [argument(node, 1, "")] if is_text(source, argument(node, 0, "")) else []
+        elif source.called(node) == "str":
+            used = [argument(node, 0, "")]
+    elif node.type == "comparison_operator" or content(node.child_by_field_name("operator")) == "+":
+        used = list(node.named_children) if any(is_text(source, s) for s in node.named_children) else []
+    for one in used:
+        start = origin(source, one)
+        if start is not None:
+            return start, f"what is read here is bytes, and line {node.start_point[0] + 1} uses it as text"
+    return False
 
 
 @RULES.will(
@@ -170,6 +123,32 @@ def _text_to_hash(source: Source, node: Node) -> Found:
         hashes = [value for value in source.values(target) if _is_hash(source, value)]
         return bool(hashes) and is_text(source, argument(node, 0, ""))
     return False
+
+
+_KNOWN_BYTES = ("encode", "read", "dumps", "bytes", "chunk", "block", "buf", "data", "SerializeToString", "digest()")
+
+
+@RULES.may(
+    "hash-of-text", "call",
+    says="hashes take bytes; this may be text",
+    remedy="encode it if it is text",
+    bad="import hashlib\ndef f(key):\n    print key\n    return hashlib.md5(key)\n",
+    good="import hashlib\ndef f(chunk):\n    print chunk\n    return hashlib.md5(chunk)\n",
+)  # fmt: skip
+def _hash_of_text(source: Source, node: Node) -> Found:
+    if _text_to_hash(source, node) or _exact_bytes(source, node) or not source.is_python_2:
+        return False
+    given = argument(node, 1 if source.called(node) == "hashlib.new" else 0, "")
+    target = receiver(node)
+    if not _is_hash(source, node):
+        is_name = method(node) == "update" and target is not None and target.type == "identifier"
+        if not is_name or target is None or not any(_is_hash(source, value) for value in source.values(target)):
+            return False
+    if given is None or any(word in content(given) for word in _KNOWN_BYTES):
+        return False
+    if given.type == "identifier" and any(w in content(v) for v in source.values(given) for w in _KNOWN_BYTES):
+        return False
+    return not is_bytes_literal(given)
 
 
 _OPENERS = {"urllib2.urlopen", "urllib.urlopen", "urllib.request.urlopen", "urllib2.Request", "urllib.request.Request",
@@ -264,37 +243,6 @@ def _open_unbuffered(source: Source, node: Node) -> Found:
     return content(size) == "0" and text is not None and "b" not in text
 
 
-def _opened(source: Source, node: Node | None) -> Node | None:
-    """Returns the call of ``open`` that an expression or a name is the result of."""
-    node = bare(node)
-    if node is not None and node.type == "identifier":
-        for one in source.values(node):
-            if source.called(one) in ("open", "file", "os.fdopen"):
-                return one
-        return _with(source, node)
-    return node if node is not None and source.called(node) in ("open", "file", "os.fdopen") else None
-
-
-def _with(source: Source, name: Node) -> Node | None:
-    one: Node | None = name
-    while one is not None:
-        one = one.parent
-        if one is None or one.type != "with_statement":
-            continue
-        clause = next((c for c in one.named_children if c.type == "with_clause"), None)
-        for item in clause.named_children if clause is not None else []:
-            value = item.named_children[0] if item.named_children else item
-            if value.type == "as_pattern" and content(value.child_by_field_name("alias")) == content(name):
-                call = value.named_children[0]
-                return call if source.called(call) in ("open", "file") else None
-    return None
-
-
-def _mode(call: Node) -> str | None:
-    mode = argument(call, 1, "mode")
-    return "r" if mode is None else literal(mode)
-
-
 @RULES.will(
     "pickle-in-text-file", "call",
     says="pickle and marshal need a binary file",
@@ -306,8 +254,8 @@ def _pickle_file(source: Source, node: Node) -> Found:
     module, _, function = name.rpartition(".")
     if module not in ("pickle", "cPickle", "marshal", "dill", "cloudpickle") or function not in ("load", "dump"):
         return False
-    call = _opened(source, argument(node, 0 if function == "load" else 1, "file"))
-    mode = _mode(call) if call is not None else None
+    call = opened(source, argument(node, 0 if function == "load" else 1, "file"))
+    mode = mode_of(call) if call is not None else None
     return mode is not None and "b" not in mode
 
 
@@ -326,9 +274,9 @@ def _binary_file(source: Source, node: Node) -> Found:
         return False
     if not is_given_text or target is None:
         return False
-    call = _opened(source, target)
+    call = opened(source, target)
     if call is not None:
-        return "b" in (_mode(call) or "")
+        return "b" in (mode_of(call) or "")
     values = source.values(target) if target.type == "identifier" else []
     temporary = [v for v in values if source.called(v) in ("tempfile.NamedTemporaryFile", "tempfile.TemporaryFile")]
     return any(not arguments(v) and keyword(v, "mode") is None for v in temporary)
@@ -344,9 +292,9 @@ def _binary_file(source: Source, node: Node) -> Found:
 def _text_file(source: Source, node: Node) -> Found:
     if method(node) != "write":
         return False
-    given, call = argument(node, 0, ""), _opened(source, receiver(node))
-    mode = _mode(call) if call is not None else None
-    is_binary = comes_from(source, given, _DUMPS, {"SerializeToString"}) or _is_output(source, given)
+    given, call = argument(node, 0, ""), opened(source, receiver(node))
+    mode = mode_of(call) if call is not None else None
+    is_binary = comes_from(source, given, _DUMPS, {"SerializeToString"}) or origin(source, given) is not None
     return mode is not None and "b" not in mode and is_binary
 
 

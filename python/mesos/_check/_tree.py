@@ -50,6 +50,7 @@ class Source:
         self.tree = _parser().parse(text.encode())
         self.nodes = list(walk(self.tree.root_node))
         self.imports = dict(self._imported())
+        self.is_python_2 = False
 
     def position(self, node: Node) -> tuple[int, int]:
         """Returns the line and the column in characters, both from 1."""
@@ -100,6 +101,36 @@ class Source:
                 return []
             found = self._assigned(self.tree.root_node.id).get(content(node))
         return found or []
+
+    @functools.cached_property
+    def loops(self) -> dict[str, list[Node]]:
+        """What names are taken from by ``for name in ...``."""
+        found: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+            if node.type in ("for_statement", "for_in_clause") and left is not None and right is not None:
+                found.setdefault(content(left), []).append(right)
+        return found
+
+    @functools.cached_property
+    def unpacked(self) -> list[tuple[Node, list[str]]]:
+        """What is assigned to several names at once, and the names."""
+        found = []
+        for node in self.nodes:
+            left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+            if node.type == "assignment" and left is not None and right is not None and left.type == "pattern_list":
+                found.append((right, [content(one) for one in left.named_children]))
+        return found
+
+    @functools.cached_property
+    def attributes(self) -> dict[str, list[Node]]:
+        """What is assigned to attributes, such as ``self.process``, anywhere in the file."""
+        found: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+            if node.type == "assignment" and left is not None and right is not None and left.type == "attribute":
+                found.setdefault(content(left), []).append(right)
+        return found
 
     @functools.cached_property
     def _assignments(self) -> dict[int, dict[str, list[Node]]]:
