@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from mesos import _cli
 from mesos._check import Finding, check_paths
+from mesos._console import BROKEN_STATUS
 from mesos.errors import ArgumentValueError
 
 if TYPE_CHECKING:
@@ -85,6 +87,17 @@ class TestCommand:
         monkeypatch.setitem(sys.modules, "tree_sitter", None)
         assert status(bad) == 2
         assert "pip install 'remesos[check]'" in capsys.readouterr().err
+
+    def test_a_reader_that_ends_early(self, bad: Path) -> None:
+        bad.write_text("\n".join(BAD.replace("Task", f"Task{n}") for n in range(2000)))
+        command = [sys.executable, "-m", "mesos", "check", str(bad)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert COMPARED in process.stdout.readline()
+            process.stdout.close()
+            assert process.stderr.read() == ""
+        assert process.returncode == BROKEN_STATUS
 
 
 class TestFiles:
