@@ -31,8 +31,8 @@ def groups() -> dict[str, list[Row]]:
         "text and bytes": _rows(_rules_bytes.RULES),
         "the standard library": _rows(_rules_library.RULES),
         "Mesos and protobuf": _rows(_rules_mesos.RULES),
-        "requirements": [(code, severity, *texts) for code, (severity, _, *texts) in REQUIREMENTS.items()],
-    }  # type: ignore[dict-item]
+        "requirements": [(code, severity, text, end) for code, (severity, _, text, end) in REQUIREMENTS.items()],
+    }
 
 
 def _rows(rules: Rules) -> list[Row]:

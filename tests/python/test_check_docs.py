@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mesos import _cli
+
 from tools.check_table import PAGE, groups, page
 
 if TYPE_CHECKING:
