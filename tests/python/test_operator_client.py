@@ -110,6 +110,30 @@ async def refused(status: int) -> AsyncIterator[None]:
     assert raised.value.status == status
 
 
+def test_addresses(face: str, embedded: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        address = embedded.address
+        for given in (embedded, address, f"http://{address}/", f"127.0.0.1:1,{address}"):
+            assert len((await MASTERS[face](given).get_agents()).agents) == 2
+        async with MASTERS[face]("local") as own:
+            assert len((await own.get_agents()).agents) == 1
+        monkeypatch.setenv("REMESOS_MASTER", address)
+        assert len((await MASTERS[face]().get_agents()).agents) == 2
+
+    run(story())
+
+
+def test_a_client_works_with_uvloop(embedded: LocalCluster) -> None:
+    async def story() -> None:
+        master = aio.MasterClient(embedded)
+        assert await asyncio.gather(*(master.get_health() for _ in range(10))) == [True] * 10
+        async for event in master.events(timeout=WAIT_SECONDS):
+            assert event.type == master_pb2.Event.SUBSCRIBED
+            break
+
+    pytest.importorskip("uvloop").run(story())
+
+
 def test_what_a_master_tells(cluster: Any, face: str) -> None:
     async def story() -> None:
         master = MASTERS[face](cluster.address)
