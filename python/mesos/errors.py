@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "AddressInUseError",
     "AnswerTimeoutError",
@@ -18,6 +20,7 @@ __all__ = [
     "FrameworkRemovedError",
     "MesosError",
     "MesosWarning",
+    "NotContainedError",
     "RequestRefusedError",
     "TaskStateError",
     "TaskTimeoutError",
@@ -35,6 +38,17 @@ class ArgumentTypeError(MesosError, TypeError):
 
 class ArgumentValueError(MesosError, ValueError):
     """An argument's value is not valid; the message names the argument, what was expected and what was passed."""
+
+
+class NotContainedError(ArgumentValueError):
+    """Resources that are to be taken away are not there.
+
+    :ivar missing: the ``mesos.helpers.Resources`` that are not there, or of which there is less
+    """
+
+    def __init__(self, message: str, missing: Any) -> None:
+        super().__init__(message)
+        self.missing = missing
 
 
 class DriverError(MesosError, RuntimeError):

@@ -176,6 +176,8 @@ class TestArguments:
             watched(Scheduler(), object())  # type: ignore[arg-type]
         with pytest.raises(ArgumentTypeError, match="got None"):
             watched(None)
+        with pytest.raises(ArgumentTypeError, match="expected an instance as scheduler, got the class Recorder"):
+            watched(Recorder)
         assert repr(watched(Recorder(), Demand())).endswith(", Demand)")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from mesos.errors import ArgumentTypeError, ArgumentValueError
+from mesos.errors import ArgumentTypeError, ArgumentValueError, NotContainedError
 from mesos.helpers import _amounts, _entries, _find, _kinds, _operations, _text
 from mesos.helpers._amounts import SCALAR, Ranges, Value
 from mesos.helpers._kinds import Entry, Kind
@@ -13,17 +13,6 @@ from mesos.interface import mesos_pb2
 
 #: What :class:`Resources` can be made of.
 Source: TypeAlias = "Resources | str | Mapping[str, Any] | Iterable[Any] | Any"
-
-
-class NotContainedError(ArgumentValueError):
-    """What is to be taken away is not there.
-
-    :ivar missing: the resources that are not there, or of which there is less
-    """
-
-    def __init__(self, message: str, missing: Resources) -> None:
-        super().__init__(message)
-        self.missing = missing
 
 
 class Resources:

@@ -1,0 +1,541 @@
+"""The framework's id that ``mesos.helpers`` keeps, and what the next scheduler does with it, on both masters."""
+
+from __future__ import annotations
+
+import asyncio
+import doctest
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from kazoo.client import KazooClient
+from kazoo.security import make_digest_acl
+from mesos import aio
+from mesos._operator import Operator
+from mesos.errors import (
+    ArgumentTypeError,
+    ArgumentValueError,
+    DriverAbortedError,
+    FrameworkIdError,
+    FrameworkIdInUseError,
+    FrameworkRemovedError,
+    MesosWarning,
+    UnreachableError,
+)
+from mesos.helpers import FrameworkIdFile, FrameworkIdStore, FrameworkIdZooKeeper, _file, _framework_id, watched
+from mesos.interface import mesos_pb2
+from mesos.native import MesosSchedulerDriver
+from mesos.pymesos import MesosSchedulerDriver as DictSchedulerDriver
+from mesos.v1.interface import mesos_pb2 as v1
+
+from tests.apache_mesos import ZooKeeper
+from tests.python.conftest import absent
+from tests.python.support import WAIT_SECONDS, Recorder, framework, running, task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mesos.local import LocalCluster
+
+TIMEOUT = 3600.0
+RUNNING = mesos_pb2.TASK_RUNNING
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FrameworkIdFile]:
+    with FrameworkIdFile(tmp_path / "framework.id") as made:
+        yield made
+
+
+def lasting(**fields: Any) -> mesos_pb2.FrameworkInfo:
+    return framework(failover_timeout=TIMEOUT, **fields)
+
+
+def tear_down(master: str, framework_id: str) -> None:
+    """As an operator does."""
+    call = {"type": "TEARDOWN", "teardown": {"framework_id": {"value": framework_id}}}
+    assert Operator(master).request(call).status == 200
+
+
+def completed(master: str) -> set[str]:
+    """The ids of the frameworks that the master has removed."""
+    body = Operator(master).request({"type": "GET_FRAMEWORKS"}, headers={"accept": "application/json"}).body
+    listed = json.loads(body)["get_frameworks"].get("completed_frameworks", [])
+    return {each["framework_info"]["id"]["value"] for each in listed}
+
+
+def making(
+    scheduler: Any, store: FrameworkIdStore, master: str, ids: list[str] | None = None
+) -> Callable[[Any], MesosSchedulerDriver]:
+    def make(info: mesos_pb2.FrameworkInfo) -> MesosSchedulerDriver:
+        if ids is not None:
+            ids.append(info.id.value)
+        return MesosSchedulerDriver(watched(scheduler, store), info, master)
+
+    return make
+
+
+def stopping(failover: bool) -> Recorder:
+    return Recorder(registered=lambda driver, *_: driver.stop(failover))
+
+
+class TestFill:
+    def test_the_id_is_filled_into_a_copy_of_every_kind_of_info(self, store: FrameworkIdFile) -> None:
+        assert not store.fill(lasting()).HasField("id")
+        store.save("an-id")
+        classic, new = lasting(), v1.FrameworkInfo(user="", name="x", failover_timeout=TIMEOUT)
+        assert store.fill(classic).id.value == "an-id"
+        assert not classic.HasField("id")
+        assert store.fill(new).id.value == "an-id"
+        dicts = {"user": "", "name": "x"}
+        assert store.fill(dicts) == {"user": "", "name": "x", "id": {"value": "an-id"}}
+        assert "id" not in dicts
+        with pytest.raises(ArgumentTypeError, match="expected a FrameworkInfo"):
+            store.fill("x")
+
+    def test_a_failover_timeout_of_0_is_warned_about(self, store: FrameworkIdFile) -> None:
+        for info in (framework(), v1.FrameworkInfo(user="", name="x"), {"name": "x", "failover_timeout": 0}):
+            with pytest.warns(MesosWarning, match="failover_timeout is 0") as caught:
+                store.fill(info)
+            assert caught[0].filename == __file__
+
+
+class TestFile:
+    def test_it_is_private_and_is_read_as_it_was_written(self, tmp_path: Path) -> None:
+        path = tmp_path / "framework.id"
+        with FrameworkIdFile(str(path)) as store:
+            assert store.load() is None
+            store.save("first")
+            store.save("second")
+            assert store.load() == "second"
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+            assert sorted(each.name for each in tmp_path.iterdir()) == ["framework.id", "framework.id.lock"]
+            store.forget()
+            store.forget()
+            assert store.load() is None
+            assert not path.exists()
+
+    @pytest.mark.parametrize(
+        ("content", "error"),
+        [
+            (b"", "is empty: remove it to register the framework as a new one"),
+            (b" \n", "is empty"),
+            (b"\xff\xfe", "holds no id of a framework"),
+            (b"two words", "expected the id of a framework in .*, got 'two words'"),
+            (b"a/b", "expected the id of a framework"),
+        ],
+    )
+    def test_a_file_that_holds_no_id_is_an_error(self, tmp_path: Path, content: bytes, error: str) -> None:
+        path = tmp_path / "framework.id"
+        path.write_bytes(content)
+        store = FrameworkIdFile(path)
+        with pytest.raises(FrameworkIdError, match=error):
+            store.load()
+        store.close()
+
+    def test_what_cannot_be_read_or_written_is_an_error(self, tmp_path: Path) -> None:
+        (tmp_path / "framework.id").mkdir()
+        store = FrameworkIdFile(tmp_path / "framework.id")
+        for use in (store.load, lambda: store.save("an-id"), store.forget):
+            with pytest.raises(FrameworkIdError, match="cannot (read|write|remove) the framework's id: .*framework.id"):
+                use()
+        store.close()
+        with pytest.raises(FrameworkIdError, match="cannot lock the framework's id: .*No such file"):
+            FrameworkIdFile(tmp_path / "missing" / "framework.id").load()
+        with pytest.raises(FrameworkIdError, match="expected the id of a framework in the id to save, got ''"):
+            store.save("")
+
+    def test_a_crash_while_it_is_written_leaves_what_was_there(
+        self, store: FrameworkIdFile, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store.save("before")
+
+        def crash(*_: object) -> None:
+            raise OSError("no space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", crash)
+            with pytest.raises(FrameworkIdError, match="no space left"):
+                store.save("after")
+        assert store.load() == "before"
+        store.save("after")
+        assert store.load() == "after"
+
+    def test_two_do_not_use_it_at_once(self, tmp_path: Path) -> None:
+        path = tmp_path / "framework.id"
+        code = f"from mesos.helpers import FrameworkIdFile; FrameworkIdFile({str(path)!r}).load()"
+        with FrameworkIdFile(path) as store:
+            with pytest.raises(FrameworkIdInUseError, match=f"another scheduler uses {path}"):
+                FrameworkIdFile(path).load()
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+            assert "FrameworkIdInUseError" in done.stderr
+            store.close()
+            other = FrameworkIdFile(path)
+            other.load()
+            with pytest.raises(FrameworkIdInUseError):
+                store.load()
+            del other
+            store.load()
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+    def test_a_process_that_was_killed_leaves_no_lock_not_even_in_its_forked_children(self, tmp_path: Path) -> None:
+        path = tmp_path / "framework.id"
+        code = (
+            "import os, time\n"
+            "from mesos.helpers import FrameworkIdFile\n"
+            f"store = FrameworkIdFile({str(path)!r})\n"
+            "store.save('an-id')\n"
+            "child = os.fork()\n"
+            "if not child: print(os.getpid(), flush=True)\n"
+            "time.sleep(100)\n"
+        )
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            child = int(process.stdout.readline())
+            try:
+                with pytest.raises(FrameworkIdInUseError):
+                    FrameworkIdFile(path).load()
+                process.kill()
+                process.wait()
+                with FrameworkIdFile(path) as store:
+                    assert store.load() == "an-id"
+            finally:
+                os.kill(child, signal.SIGKILL)
+
+
+class TestOnBothMasters:
+    def test_the_next_scheduler_takes_the_tasks_over(self, store: FrameworkIdFile, master: str) -> None:
+        first = Recorder()
+        with running(master, watched(first, store), store.fill(lasting())) as driver:
+            offer = first.offer()
+            made = task(offer, "sleep 100")
+            driver.launchTasks(offer.id, [made])
+            first.state(made.task_id.value, RUNNING)
+            store.stop(driver, failover=True)
+            driver.join()
+        kept = store.load()
+        second = Recorder()
+        with running(master, watched(second, store), store.fill(lasting())) as driver:
+            second.wait("registered")
+            assert store.load() == kept
+            driver.reconcileTasks([])
+            second.state(made.task_id.value, RUNNING)
+            store.stop(driver)
+            assert store.load() is None
+
+    def test_a_driver_that_is_run_keeps_it_only_if_the_framework_stays(
+        self, store: FrameworkIdFile, master: str
+    ) -> None:
+        ids: list[str] = []
+        status = store.run(lasting(), making(stopping(failover=True), store, master, ids))
+        assert status == mesos_pb2.DRIVER_STOPPED
+        kept = store.load()
+        assert kept is not None
+        assert store.run(lasting(), making(stopping(failover=False), store, master, ids)) == mesos_pb2.DRIVER_STOPPED
+        assert ids == ["", kept]
+        assert store.load() is None
+
+    def test_a_framework_that_was_removed_is_forgotten(self, store: FrameworkIdFile, master: str) -> None:
+        store.run(lasting(), making(stopping(failover=True), store, master))
+        kept = store.load()
+        assert kept is not None
+        tear_down(master, kept)
+        with pytest.raises(FrameworkRemovedError, match="Framework has been removed"):
+            store.run(lasting(), making(Recorder(), store, master))
+        assert store.load() is None
+
+    def test_a_framework_that_was_removed_is_registered_as_a_new_one_if_that_is_wanted(
+        self, store: FrameworkIdFile, master: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        store.run(lasting(), making(stopping(failover=True), store, master))
+        kept = store.load()
+        assert kept is not None
+        tear_down(master, kept)
+        ids: list[str] = []
+        store.run(lasting(), making(stopping(failover=True), store, master, ids), renew=True)
+        assert ids == [kept, ""]
+        assert store.load() not in (None, kept)
+        assert "registering as a new one" in caplog.text
+        found = store.load()
+        assert found is not None
+        tear_down(master, found)
+
+    def test_a_framework_that_is_torn_down_while_it_runs_is_not_renewed(
+        self, store: FrameworkIdFile, master: str
+    ) -> None:
+        def torn(driver: Any, framework_id: Any, _: Any) -> None:
+            # Not in the callback, whose driver is not connected before it returns.
+            threading.Thread(target=tear_down, args=(master, framework_id.value)).start()
+
+        with pytest.raises(FrameworkRemovedError):
+            store.run(lasting(), making(Recorder(registered=torn), store, master), renew=True)
+        assert store.load() is None
+
+    def test_the_id_is_kept_if_another_scheduler_has_taken_over(self, store: FrameworkIdFile, master: str) -> None:
+        second = Recorder()
+
+        def take_over(driver: Any, framework_id: Any, _: Any) -> None:
+            others.append(MesosSchedulerDriver(second, lasting(id=framework_id), master))
+            others[0].start()
+
+        others: list[MesosSchedulerDriver] = []
+        try:
+            with pytest.raises(DriverAbortedError, match="Framework failed over") as caught:
+                store.run(lasting(), making(Recorder(registered=take_over), store, master), renew=True)
+            assert not isinstance(caught.value, FrameworkRemovedError)
+            assert store.load() is not None
+        finally:
+            others[0].stop()
+            others[0].join()
+
+    def test_what_a_callback_raises_leaves_the_id(
+        self, store: FrameworkIdFile, master: str, callbacks_may_raise: None
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise LookupError("of the callback")
+
+        with pytest.raises(LookupError, match="of the callback"):
+            store.run(lasting(), making(Recorder(registered=fail), store, master))
+        kept = store.load()
+        assert kept is not None
+        tear_down(master, kept)
+
+    def test_it_works_with_asyncio(self, store: FrameworkIdFile, master: str) -> None:
+        info = v1.FrameworkInfo(user="", name="test", failover_timeout=TIMEOUT)
+
+        async def subscribed(scheduler: aio.Framework) -> str:
+            await scheduler.start()
+            async for event in scheduler:
+                await store.handle(scheduler, event)
+                if isinstance(event, aio.Subscribed):
+                    return event.framework_id.value
+            raise AssertionError("the iteration has ended")
+
+        async def follow(scheduler: aio.Framework) -> None:
+            async for event in scheduler:
+                await store.handle(scheduler, event)
+
+        async def main() -> None:
+            first = aio.Framework(store.fill(info), master)
+            kept = await subscribed(first)
+            await store.stop(first, failover=True)
+            assert store.load() == kept
+            second = aio.Framework(store.fill(info), master)
+            assert await subscribed(second) == kept
+            tear_down(master, kept)
+            with pytest.raises(DriverAbortedError):
+                await follow(second)
+            assert await asyncio.to_thread(store.forget_if_removed, second)
+            assert store.load() is None
+            third = aio.Framework(store.fill(info), master)
+            assert await subscribed(third) != kept
+            assert not await asyncio.to_thread(store.forget_if_removed, third)
+            await store.stop(third)
+            assert store.load() is None
+
+        asyncio.run(asyncio.wait_for(main(), WAIT_SECONDS))
+
+    def test_it_works_with_pymesos(self, store: FrameworkIdFile, master: str) -> None:
+        told: list[str] = []
+        ended = threading.Event()
+
+        class Noting:
+            def registered(self, driver: Any, framework_id: Any, master_info: Any) -> None:
+                told.append("registered")
+                ended.set()
+
+            def reregistered(self, driver: Any, master_info: Any) -> None:
+                told.append("reregistered")
+                ended.set()
+
+        for failover in (True, False):
+            info = store.fill({"user": "", "name": "test", "failover_timeout": TIMEOUT})
+            driver = DictSchedulerDriver(watched(Noting(), store), info, master)
+            driver.start()
+            assert ended.wait(WAIT_SECONDS)
+            ended.clear()
+            assert not store.forget_if_removed(driver)
+            store.stop(driver, failover)
+            driver.join()
+            assert (store.load() is not None) == failover
+        # With pymesos, a scheduler that knows the framework's id registers again.
+        assert told == ["registered", "reregistered"]
+
+
+def test_the_id_is_kept_if_the_master_does_not_tell(
+    store: FrameworkIdFile, embedded: LocalCluster, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise UnreachableError("no master")
+
+    monkeypatch.setattr(Operator, "request", gone)
+    store.run(lasting(), making(stopping(failover=False), store, embedded.address))
+    assert store.load() is not None
+    assert "Keeping the framework's id" in caplog.text
+
+
+@pytest.fixture(scope="module")
+def zookeeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ZooKeeper]:
+    """A real ZooKeeper for all tests of this module."""
+    missing = ZooKeeper.missing()
+    if missing:
+        absent(missing)
+    with ZooKeeper(tmp_path_factory.mktemp("zookeeper")) as server:
+        yield server
+
+
+@pytest.fixture
+def address(zookeeper: ZooKeeper) -> str:
+    return zookeeper.address
+
+
+@pytest.fixture
+def node() -> str:
+    """The path of a node of the test's own."""
+    return f"/frameworks/{uuid.uuid4()}"
+
+
+class TestZooKeeper:
+    def test_an_id_is_kept_and_forgotten(self, address: str, node: str) -> None:
+        with FrameworkIdZooKeeper(f"zk://{address}{node}") as store:
+            assert store.load() is None
+            store.save("first")
+            store.save("second")
+            assert store.load() == "second"
+        with FrameworkIdZooKeeper(address, node.strip("/")) as store:
+            assert store.load() == "second"
+            store.forget()
+            assert store.load() is None
+
+    def test_two_do_not_use_it_at_once_and_the_next_one_waits(self, address: str, node: str) -> None:
+        with FrameworkIdZooKeeper(address, node) as first:
+            first.save("an-id")
+            impatient = FrameworkIdZooKeeper(address, node, lock_timeout=0.2)
+            with pytest.raises(
+                FrameworkIdInUseError, match=f"another scheduler uses {node}: its lock {node}/lock was not"
+            ):
+                impatient.load()
+            impatient.close()
+            found: list[str | None] = []
+            patient = FrameworkIdZooKeeper(address, node)
+            thread = threading.Thread(target=lambda: found.append(patient.load()))
+            thread.start()
+            first.close()
+            thread.join(WAIT_SECONDS)
+            assert found == ["an-id"]
+            patient.close()
+
+    def test_the_lock_of_a_process_that_was_killed_ends_with_its_session(self, address: str, node: str) -> None:
+        code = (
+            "import time\n"
+            "from mesos.helpers import FrameworkIdZooKeeper\n"
+            f"store = FrameworkIdZooKeeper({address!r}, {node!r}, session_timeout=1)\n"
+            "store.save('an-id')\n"
+            "print('saved', flush=True)\n"
+            "time.sleep(100)\n"
+        )
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "saved\n"
+            process.kill()
+        with FrameworkIdZooKeeper(address, node) as store:
+            assert store.load() == "an-id"
+
+    def test_a_client_that_is_passed_decides_on_namespace_and_access(self, address: str) -> None:
+        acl = make_digest_acl("someone", "secret", all=True)
+        admin = KazooClient(address)
+        admin.start()
+        admin.create("/mine")
+        client = KazooClient(f"{address}/mine", auth_data=[("digest", "someone:secret")], default_acl=[acl], timeout=5)
+        try:
+            with FrameworkIdZooKeeper(client, "/id") as store:
+                store.save("an-id")
+            assert client.connected
+            assert admin.exists("/mine/id")
+            assert not admin.exists("/mine/id/lock")
+            stranger = FrameworkIdZooKeeper(f"{address}/mine/id")
+            with pytest.raises(FrameworkIdError, match="cannot read the framework's id in ZooKeeper .*NoAuthError"):
+                stranger.load()
+            stranger.close()
+        finally:
+            for each in (client, admin):
+                each.stop()
+                each.close()
+
+    def test_a_session_that_is_lost_loses_the_lock(self, address: str, node: str) -> None:
+        client = KazooClient(address)
+        store = FrameworkIdZooKeeper(client, node, lock_timeout=0.2)
+        store.save("first")
+        expire(address, client)
+        # Nobody has taken it meanwhile.
+        store.save("second")
+        expire(address, client)
+        with FrameworkIdZooKeeper(address, node) as other:
+            assert other.load() == "second"
+            with pytest.raises(FrameworkIdInUseError):
+                store.save("third")
+        store.save("third")
+        client.stop()
+        client.close()
+
+    def test_there_is_an_error_if_nobody_answers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("mesos.helpers._zookeeper._ANSWER_SECONDS", 0.2)
+        store = FrameworkIdZooKeeper("127.0.0.1:1", "/id")
+        with pytest.raises(FrameworkIdError, match="cannot read the framework's id in ZooKeeper at /id: .*[Tt]ime"):
+            store.load()
+        store.close()
+
+    def test_arguments_are_checked(self) -> None:
+        with pytest.raises(ArgumentValueError, match="expected the path of a node"):
+            FrameworkIdZooKeeper("zk://host:2181")
+        with pytest.raises(ArgumentValueError, match="got both"):
+            FrameworkIdZooKeeper("zk://host:2181/a", "/b")
+        with pytest.raises(ArgumentValueError, match="pass a KazooClient with auth_data"):
+            FrameworkIdZooKeeper("zk://user:secret@host:2181/a")
+        with pytest.raises(ArgumentTypeError, match="expected an address or a KazooClient"):
+            FrameworkIdZooKeeper(5)
+
+    def test_an_error_tells_how_kazoo_is_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "kazoo.client", None)
+        with pytest.raises(ImportError, match=r"needs the package kazoo: pip install 'remesos\[zookeeper\]'"):
+            FrameworkIdZooKeeper("zk://host:2181/a")
+
+    def test_the_framework_is_taken_over(self, address: str, node: str, embedded: LocalCluster) -> None:
+        ids: list[str] = []
+        for _ in range(2):
+            with FrameworkIdZooKeeper(address, node) as store:
+                store.run(lasting(), making(stopping(failover=True), store, embedded.address, ids))
+        assert ids[0] == ""
+        assert ids[1] != ""
+
+
+def expire(address: str, client: KazooClient) -> None:
+    """Ends the session of a client, as ZooKeeper does when it has not heard of it in time."""
+    lost = threading.Event()
+
+    def listen(state: str) -> None:
+        if state == "LOST":
+            lost.set()
+
+    client.add_listener(listen)
+    other = KazooClient(address, client_id=client.client_id)
+    other.start()
+    other.stop()
+    other.close()
+    assert lost.wait(WAIT_SECONDS)
+    client.remove_listener(listen)
+
+
+def test_the_examples_of_the_docstrings() -> None:
+    from mesos.helpers import _zookeeper
+
+    for module in (_file, _framework_id, _zookeeper):
+        assert doctest.testmod(module).failed == 0
