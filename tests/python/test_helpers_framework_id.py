@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import doctest
-import json
 import os
 import signal
 import stat
@@ -19,7 +18,6 @@ import pytest
 from kazoo.client import KazooClient
 from kazoo.security import make_digest_acl
 from mesos import aio
-from mesos._operator import Operator
 from mesos.errors import (
     ArgumentTypeError,
     ArgumentValueError,
@@ -32,7 +30,9 @@ from mesos.errors import (
 )
 from mesos.helpers import FrameworkIdFile, FrameworkIdStore, FrameworkIdZooKeeper, _file, _framework_id, watched
 from mesos.interface import mesos_pb2
+from mesos.local import LocalCluster
 from mesos.native import MesosSchedulerDriver
+from mesos.operator import MasterClient
 from mesos.pymesos import MesosSchedulerDriver as DictSchedulerDriver
 from mesos.v1.interface import mesos_pb2 as v1
 
@@ -43,7 +43,6 @@ from tests.python.support import WAIT_SECONDS, Recorder, framework, running, tas
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mesos.local import LocalCluster
 
 TIMEOUT = 3600.0
 RUNNING = mesos_pb2.TASK_RUNNING
@@ -61,15 +60,12 @@ def lasting(**fields: Any) -> mesos_pb2.FrameworkInfo:
 
 def tear_down(master: str, framework_id: str) -> None:
     """As an operator does."""
-    call = {"type": "TEARDOWN", "teardown": {"framework_id": {"value": framework_id}}}
-    assert Operator(master).request(call).status == 200
+    MasterClient(master).teardown(framework_id)
 
 
 def completed(master: str) -> set[str]:
     """The ids of the frameworks that the master has removed."""
-    body = Operator(master).request({"type": "GET_FRAMEWORKS"}, headers={"accept": "application/json"}).body
-    listed = json.loads(body)["get_frameworks"].get("completed_frameworks", [])
-    return {each["framework_info"]["id"]["value"] for each in listed}
+    return {each.framework_info.id.value for each in MasterClient(master).get_frameworks().completed_frameworks}
 
 
 def making(
@@ -376,10 +372,25 @@ def test_the_id_is_kept_if_the_master_does_not_tell(
     def gone(*_: object, **__: object) -> None:
         raise UnreachableError("no master")
 
-    monkeypatch.setattr(Operator, "request", gone)
+    monkeypatch.setattr(MasterClient, "get_frameworks", gone)
     store.run(lasting(), making(stopping(failover=False), store, embedded.address))
     assert store.load() is not None
     assert "Keeping the framework's id" in caplog.text
+
+
+def test_the_master_is_asked_with_the_driver_s_credential(store: FrameworkIdFile, monkeypatch: Any) -> None:
+    asked: list[Any] = []
+    ask = MasterClient.get_frameworks
+    monkeypatch.setattr(MasterClient, "get_frameworks", lambda self: asked.append(self._credential) or ask(self))
+    pair = mesos_pb2.Credential(principal="someone", secret="secret")
+    with LocalCluster(authenticate_http_frameworks=True, credentials={"someone": "secret"}) as cluster:
+
+        def make(info: mesos_pb2.FrameworkInfo) -> MesosSchedulerDriver:
+            return MesosSchedulerDriver(watched(stopping(failover=False), store), info, cluster, credential=pair)
+
+        store.run(lasting(principal="someone"), make)
+    assert [(each.principal, each.secret) for each in asked] == [("someone", "secret")]
+    assert store.load() is None
 
 
 @pytest.fixture(scope="module")
