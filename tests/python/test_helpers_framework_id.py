@@ -165,6 +165,20 @@ class TestFile:
         store.save("after")
         assert store.load() == "after"
 
+    def test_the_file_is_the_same_from_every_directory_and_through_links(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "real").mkdir()
+        (tmp_path / "link.id").symlink_to(tmp_path / "real" / "framework.id")
+        monkeypatch.chdir(tmp_path)
+        with FrameworkIdFile("link.id") as store:
+            monkeypatch.chdir("/")
+            store.save("an-id")
+            with pytest.raises(FrameworkIdInUseError):
+                FrameworkIdFile(tmp_path / "real" / "framework.id").load()
+        assert (tmp_path / "link.id").is_symlink()
+        assert (tmp_path / "real" / "framework.id").read_text() == "an-id\n"
+
     def test_two_do_not_use_it_at_once(self, tmp_path: Path) -> None:
         path = tmp_path / "framework.id"
         code = f"from mesos.helpers import FrameworkIdFile; FrameworkIdFile({str(path)!r}).load()"
