@@ -38,7 +38,7 @@ from mesos.v1.interface import mesos_pb2 as v1
 
 from tests.apache_mesos import ZooKeeper
 from tests.python.conftest import absent
-from tests.python.support import WAIT_SECONDS, Recorder, framework, running, task
+from tests.python.support import WAIT_SECONDS, Recorder, framework, running, task, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -260,6 +260,17 @@ class TestOnBothMasters:
         tear_down(master, kept)
         with pytest.raises(FrameworkRemovedError, match="Framework has been removed"):
             store.run(lasting(), making(Recorder(), store, master))
+        assert store.load() is None
+
+    def test_a_framework_whose_failover_timeout_has_passed_is_forgotten(
+        self, store: FrameworkIdFile, master: str
+    ) -> None:
+        info = framework(failover_timeout=0.1)
+        store.run(info, making(stopping(failover=True), store, master))
+        kept = store.load()
+        wait_until(lambda: kept in completed(master), "the time-out has passed")
+        with pytest.raises(FrameworkRemovedError):
+            store.run(info, making(Recorder(), store, master))
         assert store.load() is None
 
     def test_a_framework_that_was_removed_is_registered_as_a_new_one_if_that_is_wanted(
