@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from mesos.errors import ArgumentTypeError, ArgumentValueError
-from mesos.helpers._resources import Resources
+from mesos.helpers._resources import Resources, wanted_of
 from mesos.helpers._spreading import Spread
 
 
@@ -27,10 +27,11 @@ class Wish:
     :param resources: what it needs, as :meth:`Resources.find` takes it; if this and the amounts are left out, what the
         TaskInfo says that it needs
     :param amounts: amounts by name; a number of ports means so many of them
-    :raises ArgumentTypeError: a condition is none, or it is not said what is needed
+    :raises ArgumentTypeError: a condition is none, it is not said what is needed, or an amount has the wrong type
+    :raises ArgumentValueError: an amount is not valid
     """
 
-    __slots__ = ("amounts", "resources", "revocable", "role", "task", "where")
+    __slots__ = ("_wanted", "amounts", "resources", "revocable", "role", "task", "where")
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class Wish:
                 raise ArgumentTypeError(f"expected a TaskInfo, or what is needed by name, got {task!r}")
             resources = Resources(task.resources)
         self.resources, self.amounts = resources, amounts
+        self._wanted = wanted_of(resources, amounts)
 
     def __repr__(self) -> str:
         name = self.task.task_id.value if _is_task(self.task) else self.task
@@ -124,7 +126,7 @@ def match(offers: Iterable[Any], wishes: Iterable[Any], *, fit: str = "first") -
     :param wishes: :class:`Wish` objects, and TaskInfo messages that say in their resources what they need
     :param fit: ``"first"``, or ``"best"`` for the offer of which the least is left
     :raises ArgumentTypeError: a wish is neither
-    :raises ArgumentValueError: there is no such fit, or amounts are not valid
+    :raises ArgumentValueError: there is no such fit
     """
     if fit not in ("first", "best"):
         raise ArgumentValueError(f"expected 'first' or 'best' as fit, got {fit!r}")
@@ -140,7 +142,9 @@ class _Host:
     def __init__(self, offer: Any, executors: dict[str, dict[str, Any]]) -> None:
         self.launch = Launch(offer, Resources(offer))
         self.agent = (offer.slave_id if hasattr(offer, "slave_id") else offer.agent_id).value
-        # Of those that run, what they are, is not known here.
+        # What was not found in what is left.
+        self.lacks: set[Any] = set()
+        # Of those that run, what they are is not known here.
         self.executors = executors.setdefault(self.agent, {each.value: None for each in offer.executor_ids})
 
 
@@ -201,8 +205,10 @@ class _Matcher:
     def _found(self, host: _Host, wish: Wish) -> _Fitting | None:
         """Returns what a wish gets of an offer, or None if it is too little."""
         left = host.launch.left
-        resources = left.find(wish.resources, role=wish.role, revocable=wish.revocable, **wish.amounts)
+        key = (wish._wanted, wish.role, wish.revocable)
+        resources = None if key in host.lacks else left._found(*key)
         if resources is None:
+            host.lacks.add(key)
             return None
         if not _starts_executor(wish.task, host):
             return _Fitting(host, resources, None)
@@ -221,6 +227,7 @@ class _Matcher:
             if task.HasField("executor"):
                 self._start(host, task, found.executor)
         host.launch.left = found.left()
+        host.lacks.clear()
         host.launch.placements.append(Placement(given, found.resources, task))
 
     def _start(self, host: _Host, task: Any, resources: Resources | None) -> None:
