@@ -43,22 +43,27 @@ class KeepRunning(Scheduler):
 
     def resourceOffers(self, driver, offers):
         for offer in offers:
-            resources = Resources(offer.resources).find(cpus=0.1, mem=32)
-            if len(self.tasks) >= self.count or resources is None:
-                driver.declineOffer(offer.id, AN_HOUR)
-                continue
-            task = mesos_pb2.TaskInfo(name="sleep", task_id={"value": str(uuid.uuid4())}, slave_id=offer.slave_id)
-            task.command.value = "sleep 1000"
-            task.resources.extend(resources.messages(mesos_pb2.Resource))
-            print("Launching task %s" % task.task_id.value, flush=True)
-            # On disk first: after a crash here, the next scheduler asks for the task and is told that it is lost.
-            self.tasks[task.task_id.value] = offer.slave_id.value
+            left, tasks = Resources(offer.resources), []
+            while len(self.tasks) < self.count and (resources := left.find(cpus=0.1, mem=32)) is not None:
+                left -= resources
+                task = mesos_pb2.TaskInfo(name="sleep", task_id={"value": str(uuid.uuid4())}, slave_id=offer.slave_id)
+                task.command.value = "sleep 1000"
+                task.resources.extend(resources.messages(mesos_pb2.Resource))
+                print("Launching task %s" % task.task_id.value, flush=True)
+                self.tasks[task.task_id.value] = offer.slave_id.value
+                tasks.append(task)
+            # On disk first: after a crash here, the next scheduler asks for the tasks and is told that they are lost.
             self.note()
-            driver.launchTasks(offer.id, [task], AN_HOUR)
+            # Without tasks, this declines the offer. What is wanted later is asked for by REVIVE.
+            driver.launchTasks(offer.id, tasks, AN_HOUR)
 
     def statusUpdate(self, driver, status):
         print("Task %s is in state %s" % (status.task_id.value, mesos_pb2.TaskState.Name(status.state)), flush=True)
-        if status.state in ENDED and self.tasks.pop(status.task_id.value, None) is not None:
+        if status.state not in ENDED:
+            # One that was lost has been replaced. It may come back with its agent.
+            if status.task_id.value not in self.tasks:
+                driver.killTask(status.task_id)
+        elif self.tasks.pop(status.task_id.value, None) is not None:
             self.note()
 
 
@@ -68,9 +73,9 @@ def main():
     framework = mesos_pb2.FrameworkInfo(user="", name="keep-running", failover_timeout=A_DAY, checkpoint=True)
     # The lock of the id comes first: two schedulers do not write one folder.
     with FrameworkIdFile(folder / "framework.id") as kept:
-        demand = Demand()
+        demand = Demand(interval=1)
         scheduler = KeepRunning(count, folder / "tasks.json", demand)
-        reconciliation = Reconciliation(lambda: dict(scheduler.tasks))
+        reconciliation = Reconciliation(lambda: dict(scheduler.tasks), implicit=True)
 
         def make_driver(framework):
             driver = MesosSchedulerDriver(watched(scheduler, kept, demand, reconciliation), framework, master)

@@ -21,6 +21,7 @@ __all__ = [
     "MesosError",
     "MesosWarning",
     "NotContainedError",
+    "RequestRefusedError",
     "TaskStateError",
     "TaskTimeoutError",
     "UnreachableError",
@@ -106,6 +107,33 @@ class UnreachableError(MesosError, ConnectionError):
 
 class AnswerTimeoutError(MesosError, TimeoutError):
     """A master or an agent has not answered a request in time."""
+
+
+class RequestRefusedError(MesosError, RuntimeError):
+    """A master or an agent refused a call of the operator API.
+
+    >>> from mesos.errors import RequestRefusedError
+    >>> from mesos.local import LocalCluster
+    >>> from mesos.operator import MasterClient
+    >>> with LocalCluster() as cluster:
+    ...     try:
+    ...         MasterClient(cluster).mark_agent_gone("nobody")
+    ...     except RequestRefusedError as error:
+    ...         print(error.status, error.text)
+    404 Agent 'nobody' not found
+    """
+
+    def __init__(self, call: str, status: int, text: str) -> None:
+        super().__init__(call, status, text)
+        self.call = call
+        """The type of the call, such as ``DRAIN_AGENT``."""
+        self.status = status
+        """The HTTP status: 401 if the client is not authenticated, 403 if it is not authorized."""
+        self.text = text
+        """The reason that was given; may be empty."""
+
+    def __str__(self) -> str:
+        return f"{self.call} was refused with the status {self.status}" + (f": {self.text}" if self.text else "")
 
 
 class MesosWarning(UserWarning):

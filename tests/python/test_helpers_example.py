@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import runpy
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from mesos._operator import Operator
+from mesos.helpers import Demand, Reconciliation, watched
+from mesos.local import LocalCluster, Run
 
 from tests.python.conftest import ROOT
-from tests.python.support import wait_until
+from tests.python.support import framework, wait_until
+from tests.python.test_helpers_demand import Spy
 from tests.python.test_helpers_framework_id import completed
 
 if TYPE_CHECKING:
@@ -84,3 +89,32 @@ def test_a_framework_that_was_removed_begins_anew(master: str, tmp_path: Path) -
         assert {line.split()[1] for line in lines if line.endswith("TASK_LOST\n")} == tasks
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0, (tmp_path / "errors").read_text()
+
+
+@pytest.mark.parametrize("seed", [0, 3, 6, 9])
+def test_whatever_fails_the_tasks_run_again_afterwards(tmp_path: Path, seed: int) -> None:
+    example = runpy.run_path(str(EXAMPLE))
+    options: dict[str, Any] = {"time": "skip", "seed": seed, "simulate": Run(seconds=None), "agents": 2}
+    with LocalCluster(**options) as cluster:
+        demand = Demand(interval=1)
+        scheduler = example["KeepRunning"](3, tmp_path / "tasks.json", demand)
+        reconciliation = Reconciliation(lambda: dict(scheduler.tasks), longest=60, implicit=True)
+        driver = Spy(
+            watched(scheduler, demand, reconciliation), framework(failover_timeout=6000, checkpoint=True), cluster
+        )
+        with driver:
+            driver.start()
+            with cluster.chaos(seed=seed, rate=0.1):
+                cluster.advance(300)
+            asked = len(driver.sent)
+
+            def settled() -> bool:
+                alive = {task.id for task in cluster.tasks if task.state == "TASK_RUNNING"}
+                return reconciliation.is_complete and len(alive) == 3 and alive == set(scheduler.tasks)
+
+            cluster.run_until(settled)
+            cluster.advance(10)
+            assert settled()
+            assert driver.sent[-1][0] == "suppress"
+            # At most one pair in a second, and in each registration.
+            assert asked < 600

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from mesos import _misuse
 from mesos.errors import (
     ArgumentTypeError,
     DriverAbortedError,
@@ -83,7 +84,11 @@ class FrameworkIdStore(Observer):
 
     def __enter__(self) -> Self:
         """Reads the id once, which tells at once if it cannot be used."""
-        self.load()
+        try:
+            self.load()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -117,7 +122,7 @@ class FrameworkIdStore(Observer):
                 "the framework's failover_timeout is 0: the master removes the framework as soon as its scheduler is "
                 "disconnected, and the id that is kept is of no use; set it to how many seconds a restart may take",
                 MesosWarning,
-                stacklevel=2,
+                stacklevel=_misuse._depth_of_caller(),
             )
         return filled
 

@@ -211,10 +211,12 @@ class _ThreadTimer:
 
     def wake_at(self, due: float | None) -> None:
         with self._condition:
-            self._due = due
-            self._condition.notify()
             # A forked child has a thread that does not live.
-            if due is not None and (self._thread is None or not self._thread.is_alive()):
+            lives = self._thread is not None and self._thread.is_alive()
+            if due != self._due:
+                self._due = due
+                self._condition.notify()
+            if due is not None and not lives:
                 self._thread = threading.Thread(target=self._run, name="mesos-helper", daemon=True)
                 self._thread.start()
 

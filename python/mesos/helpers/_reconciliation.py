@@ -192,6 +192,9 @@ class Reconciliation(Observer):
             if self._link is None or not self._link.is_of(driver):
                 self._link = Link(driver, self._wake)
                 self._form = _dict if speaks_dicts(driver) else _v1 if is_v1(driver) else _classic
+            if framework_id is not None:
+                # Another one for each framework, and the same in each run of a cluster whose time skips.
+                self._state.chance = random.Random(_text(framework_id)).random
         self._begin(anew=True)
 
     def update(self, status: Any) -> None:
