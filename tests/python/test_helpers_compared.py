@@ -221,7 +221,12 @@ def check_launches(world: World, offer: mesos_pb2.Offer, data: st.DataObject, mo
     tasks = []
     for _ in range(data.draw(st.integers(1, most))):
         fits = data.draw(st.booleans())
-        task = world.task(offer, data.draw(parts_of(left, fits)))
+        wanted = data.draw(parts_of(left, fits))
+        if fits:
+            # Whoever these are reserved for.
+            wanted = left.find(wanted.without_reservations()) or Resources()
+            assert wanted
+        task = world.task(offer, wanted)
         tasks.append(task)
         assert not fits or left.contains(task)
         left = left.without(task) if left.contains(task) else left
