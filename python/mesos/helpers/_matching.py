@@ -11,6 +11,8 @@ from mesos.errors import ArgumentTypeError, ArgumentValueError
 from mesos.helpers._resources import Resources, wanted_of
 from mesos.helpers._spreading import Spread
 
+_SCALARS = ("cpus", "mem", "disk", "gpus")
+
 
 class Wish:
     """What is to run somewhere, and what it needs.
@@ -64,7 +66,13 @@ class Wish:
 
 @dataclass(frozen=True)
 class Placement:
-    """A wish that has found an offer."""
+    """A wish that has found an offer.
+
+    >>> from mesos.testing import fake_offer
+    >>> ((placement,),) = (launch.placements for launch in match([fake_offer(cpus=1)], [Wish("web-1", cpus=0.5)]))
+    >>> placement.task, placement.resources.cpus
+    ('web-1', 0.5)
+    """
 
     #: The wish, or the TaskInfo, as it was passed.
     wish: Any
@@ -76,7 +84,13 @@ class Placement:
 
 @dataclass
 class Launch:
-    """What to launch on an offer."""
+    """What to launch on an offer.
+
+    >>> from mesos.testing import fake_offer
+    >>> (launch,) = match([fake_offer(cpus=1, offer_id="offer")], [Wish("web-1", cpus=0.5)])
+    >>> launch.offer.id.value, launch.tasks, launch.left.cpus
+    ('offer', ['web-1'], 0.5)
+    """
 
     #: The offer.
     offer: Any
@@ -93,7 +107,13 @@ class Launch:
 
 @dataclass(frozen=True)
 class Matching:
-    """Which wishes have found which offers. Iteration gives the :class:`Launch` of each offer that is used."""
+    """Which wishes have found which offers. Iteration gives the :class:`Launch` of each offer that is used.
+
+    >>> from mesos.testing import fake_offer
+    >>> matching = match([fake_offer(cpus=1)], [Wish("web-1", cpus=2)])
+    >>> matching.launches, matching.unmatched, len(matching.unused)
+    ([], [<Wish 'web-1': cpus 2>], 1)
+    """
 
     #: What to launch, on each offer that is used.
     launches: list[Launch]
@@ -165,7 +185,8 @@ class _Matcher:
         executors: dict[str, dict[str, Any]] = {}
         self.hosts = [_Host(offer, executors) for offer in offers]
         self._best = best
-        self._totals = sum((host.launch.left for host in self.hosts), Resources()).without_reservations()
+        # What all offers have, for shares of it.
+        self._totals = {name: sum(getattr(host.launch.left, name) for host in self.hosts) for name in _SCALARS}
         self._placed: dict[Spread, Counter[Any]] = {}
 
     def place(self, given: Any) -> bool:
@@ -242,8 +263,7 @@ class _Matcher:
     def _share_left(self, found: _Fitting) -> float:
         """Returns how much of an offer would be left, compared with what all offers have."""
         left = found.left()
-        shares = (getattr(left, name) / (getattr(self._totals, name) or 1) for name in ("cpus", "mem", "disk", "gpus"))
-        return float(sum(shares))
+        return float(sum(getattr(left, name) / (total or 1) for name, total in self._totals.items()))
 
 
 def _is_task(task: Any) -> bool:
