@@ -50,7 +50,6 @@ SLOW = {
     "test_futures",
     "test_futures_faults",
     "test_helpers_example",
-    "test_helpers_framework_id",
     "test_helpers_compared",
     "test_mesos_cli",
     "test_mesoshttp_names",
