@@ -117,7 +117,7 @@ def _sum(entry: Entry) -> str:
 def _is_like(one: Entry, other: Entry) -> bool:
     """Returns whether one can be taken away from the other: of what is used as a whole, the amounts are equal."""
     kind = one.kind
-    return kind.key is other.kind.key and (not (kind.whole or kind.shared) or one.amount == other.amount)
+    return kind.key == other.kind.key and (not (kind.whole or kind.shared) or one.amount == other.amount)
 
 
 def _includes(have: Entry, wanted: Entry) -> bool:

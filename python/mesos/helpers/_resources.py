@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
+from mesos import _core
 from mesos.errors import ArgumentTypeError, ArgumentValueError, NotContainedError
 from mesos.helpers import _amounts, _entries, _find, _kinds, _operations, _text
 from mesos.helpers._amounts import SCALAR, Ranges, Value
@@ -137,6 +138,10 @@ class Resources:
         made = message_class or self._class or mesos_pb2.Resource
         return [_kinds.message(entry, made) for entry in self._entries]
 
+    def dicts(self) -> list[dict[str, Any]]:
+        """Returns them as JSON has them, for frameworks of pymesos, whose messages are dicts."""
+        return [_core.to_dict("mesos.v1.Resource", message.SerializeToString()) for message in self.messages()]
+
     # Arithmetic.
 
     def __add__(self, other: Source) -> Resources:
@@ -217,9 +222,7 @@ class Resources:
         :param amounts: amounts by name, instead of ``wish``
         :raises ArgumentTypeError: there is no wish
         """
-        wanted = wanted_of(wish, amounts)
-        found = _find.find(self._entries, wanted, role, revocable)
-        return None if found is None else self._with(_entries.merged([], found))
+        return self._found(wanted_of(wish, amounts), role, revocable)
 
     def after(self, *changes: Any, executors: Iterable[str] = ()) -> Resources:
         """Returns what is left of an offer's resources after tasks and operations, as the master computes it.
@@ -324,6 +327,10 @@ class Resources:
         found = (amount for kind, amount, _ in self._entries if kind.name == name and kind.type == SCALAR)
         return float(sum(found) / 1000)
 
+    def _found(self, wanted: Iterable[_find.Wanted], role: str | None, revocable: bool) -> Resources | None:
+        found = _find.find(self._entries, wanted, role, revocable)
+        return None if found is None else self._with(_entries.merged([], found))
+
     def _only(self, wanted: Callable[[Kind], object]) -> Resources:
         return self._with(tuple(entry for entry in self._entries if wanted(entry.kind)))
 
@@ -345,7 +352,7 @@ class Resources:
         return text, missing
 
 
-def wanted_of(wish: Source, amounts: Mapping[str, Any]) -> list[_find.Wanted]:
+def wanted_of(wish: Source, amounts: Mapping[str, Any]) -> tuple[_find.Wanted, ...]:
     """Returns what a wish wants; in one by names, a number may be a number of ports.
 
     :raises ArgumentTypeError: there is no wish
@@ -356,8 +363,10 @@ def wanted_of(wish: Source, amounts: Mapping[str, Any]) -> list[_find.Wanted]:
     by_name = amounts if wish is None else wish if isinstance(wish, Mapping) else None
     if by_name is not None:
         read = {name: _amounts.read(name, given) for name, given in by_name.items() if given is not None}
-        return [_find.Wanted(_kinds.named(name, type_), amount) for name, (type_, amount) in read.items() if amount]
-    return [_find.Wanted(*entry) for entry in _resources(wish)._entries]
+        return tuple(
+            _find.Wanted(_kinds.named(name, type_), amount) for name, (type_, amount) in read.items() if amount
+        )
+    return tuple(_find.Wanted(*entry) for entry in _resources(wish)._entries)
 
 
 def _resources(value: Any) -> Resources:
