@@ -146,7 +146,7 @@ def info(modern: bool) -> mesos_pb2.FrameworkInfo:
 
 @contextlib.contextmanager
 def embedded_world(modern: bool) -> Iterator[tuple[World, LocalCluster]]:
-    empty = {"agents": 1, "resources": "cpus:0;mem:0;disk:0;ports:[]", "min_allocatable_resources": LEAST}
+    empty = {"agents": 1, "resources": "cpus:0;mem:0;disk:0;ports:[]", "min_allocatable_resources": ""}
     with LocalCluster(**empty, time="skip", simulate=Run(None)) as cluster:
         scheduler = Witness()
         with running(cluster, scheduler, info(modern)) as driver:
