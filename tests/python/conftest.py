@@ -59,6 +59,8 @@ SLOW = {
     "test_notebook_server",
     "test_notebooks",
     "test_packaging",
+    "test_operator_client",
+    "test_operator_client_events",
     "test_pauses",
     "test_plain_clients",
     "test_proxies",
