@@ -95,6 +95,7 @@ class Framework(Subscriber[Event], DisplayedDriver):
         suppressed = _arguments.roles(suppressed_roles, "suppressed_roles")
         pair = _arguments.credential(credential, mesos_pb2.Credential, "credential", self._misuse)
         self._authentication = _authentication.find(authentication, pair)
+        self._pair = pair
         self._implicit = bool(implicit_acknowledgements)
         self._name = mesos_pb2.FrameworkInfo.FromString(info).name
         self._ids: list[mesos_pb2.FrameworkID] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakValueDictionary
 
 from mesos import _core, _logging, _options, _simulation
 from mesos._display import _links
@@ -42,6 +43,8 @@ _HISTORY_KEYS = (
 )
 
 atexit.register(_core.shutdown)
+CLUSTERS: WeakValueDictionary[str, LocalCluster] = WeakValueDictionary()
+"""The clusters of this process, by their address."""
 
 
 class LocalCluster(ClusterFaults, ClusterTime, Displayed):
@@ -183,6 +186,7 @@ class LocalCluster(ClusterFaults, ClusterTime, Displayed):
         _logging.set_level()
         self._simulation = _simulation.simulation(simulate)
         self._core = _core.LocalCluster(options, _simulation.to_core(self._simulation))
+        CLUSTERS[self._core.address] = self
 
     @property
     def address(self) -> str:

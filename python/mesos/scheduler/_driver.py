@@ -100,6 +100,7 @@ class MesosSchedulerDriver(Driver, DisplayedDriver, SchedulerDriver):
         suppressed = [] if suppressedRoles is None else _arguments.roles(suppressedRoles, "suppressedRoles")
         pair = _arguments.credential(credential, mesos_pb2.Credential, "credential", self._misuse)
         self._authentication = _authentication.find(authentication, pair)
+        self._pair = pair
         self._scheduler = scheduler
         self._implicit = bool(implicitAcknowledgements)
         _logging.set_level()
