@@ -123,6 +123,22 @@ def test_clients_show_whom_they_ask() -> None:
     assert repr(aio.AgentClient("127.0.0.1:1/slave(1)")) == "<mesos.aio.AgentClient http://127.0.0.1:1/slave(1)>"
 
 
+@pytest.mark.parametrize("client", [operator.MasterClient, aio.MasterClient])
+def test_the_client_of_an_agent_is_as_that_of_its_master(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = master_pb2.Response.GetAgents.Agent(active=True, version="", pid="slave(1)@127.0.0.1:2")
+    found.agent_info.hostname = "h"
+    credential = mesos_pb2.Credential(principal="alice", secret=GOOD)
+    agent = client("https://127.0.0.1:1", credential=credential, timeout=3).agent(found)
+    assert (agent._operator._daemon, agent._credential, agent._timeout) == (
+        "https://127.0.0.1:2/slave(1)",
+        credential,
+        3,
+    )
+    assert client(CLOSED).agent(found)._operator._daemon == "http://127.0.0.1:2/slave(1)"
+    monkeypatch.setenv("LIBPROCESS_SSL_ENABLED", "1")
+    assert client(CLOSED).agent(found)._operator._daemon == "https://127.0.0.1:2/slave(1)"
+
+
 def test_the_text_of_a_container_s_id_has_those_of_its_parents() -> None:
     def made(given: Any) -> mesos_pb2.ContainerID:
         call = AgentClient(CLOSED)._built("WAIT_CONTAINER", {"container_id": given})
