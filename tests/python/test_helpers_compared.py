@@ -270,7 +270,7 @@ def test_what_the_embedded_master_computes(modern: bool) -> None:
     with embedded_world(modern) as (world, cluster):
 
         @given(st.data())
-        @settings(SAME, max_examples=40)
+        @settings(SAME, max_examples=30)
         def check(data: st.DataObject) -> None:
             flag = data.draw(flags())
             agent = cluster.add_agent(flag)
@@ -384,12 +384,12 @@ def test_what_the_real_master_computes(real: ApacheMesos, modern: bool) -> None:
     with real_world(real, modern) as world:
 
         @given(st.data())
-        @settings(SAME, max_examples=5)
+        @settings(SAME, max_examples=4)
         def check(data: st.DataObject) -> None:
             check_launches(world, world.offer(), data, most=2)
 
         @given(st.data())
-        @settings(SAME, max_examples=3)
+        @settings(SAME, max_examples=2)
         def check_more(data: st.DataObject) -> None:
             check_operations(world, world.offer(), data, sharing=modern)
 
