@@ -46,6 +46,13 @@ class Waiting:
     def events(self, **named: Any) -> WaitingEvents:
         return WaitingEvents(self._client.events(**named))
 
+    async def __aenter__(self) -> Waiting:
+        self._client.__enter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._client.close()
+
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._client, name)
 

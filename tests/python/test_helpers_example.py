@@ -10,14 +10,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from mesos._operator import Operator
 from mesos.helpers import Demand, Reconciliation, watched
 from mesos.local import LocalCluster, Run
 
 from tests.python.conftest import ROOT
 from tests.python.support import framework, wait_until
 from tests.python.test_helpers_demand import Spy
-from tests.python.test_helpers_framework_id import completed
+from tests.python.test_helpers_framework_id import completed, tear_down
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,8 +80,7 @@ def test_a_framework_that_was_removed_begins_anew(master: str, tmp_path: Path) -
         process.send_signal(signal.SIGTERM)
         process.wait(30)
     framework_id = (tmp_path / "framework.id").read_text().strip()
-    call = {"type": "TEARDOWN", "teardown": {"framework_id": {"value": framework_id}}}
-    assert Operator(master).request(call).status == 200
+    tear_down(master, framework_id)
     with started(master, tmp_path) as process:
         again, lines = running(process, 2)
         assert again.isdisjoint(tasks)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import doctest
 import importlib
 import json
+import pickle
 from typing import Any
 
 import hypothesis.strategies as st
@@ -111,6 +113,7 @@ def test_scalars_have_three_decimals() -> None:
     # As llround does, away from zero.
     assert Resources(cpus=0.0625).cpus == 0.063
     assert Resources(cpus=1.0004) == Resources(cpus=1)
+    assert not Resources(cpus=1).contains(Resources(cpus=1.001))
     assert [each.scalar.value for each in Resources(cpus=3) - Resources(cpus=0.7)] == [2.3]
 
 
@@ -171,6 +174,11 @@ def test_amounts_by_name() -> None:
         (lambda: Resources(tags=[object()]), ArgumentTypeError, "as tags, got"),
         (lambda: Resources(5), ArgumentTypeError, "got int"),
         (lambda: Resources([5]), ArgumentTypeError, "got int"),
+        (lambda: Resources(None), ArgumentTypeError, "got NoneType"),
+        (lambda: Resources(cpus=1) - Resources(cpus=1).find(cpus=2), ArgumentTypeError, "got NoneType"),
+        (lambda: Resources(cpus=1).find(None), ArgumentTypeError, "got NoneType"),
+        (lambda: Resources(b"cpus:1"), ArgumentTypeError, "got bytes"),
+        (lambda: Resources(cpus=1).reserve("*"), ArgumentValueError, "cannot be reserved"),
         (lambda: Resources(mesos_pb2.OfferID()), ArgumentTypeError, "got OfferID"),
         (lambda: Resources("cpus:1", mem=1), ArgumentTypeError, "not several"),
         (lambda: Resources({"": 1}), ArgumentValueError, "names of resources"),
@@ -316,6 +324,15 @@ def test_disks_that_are_used_as_a_whole() -> None:
     assert Resources([volume]).persistent_volumes() == Resources(volume)
 
 
+def test_resources_are_copied_and_pickled() -> None:
+    for fields in [*PLAIN, *DISKS]:
+        made = Resources([resource("disk", 5, **fields), resource("ports", [1, 2])])
+        for other in (copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
+            assert other == made
+            assert made - other == Resources()
+            assert Resources(other.dicts()) == made
+
+
 def test_shared_volumes_are_counted() -> None:
     shared = resource("disk", 5, **DISKS[4])
     twice = Resources([shared, shared])
@@ -398,7 +415,8 @@ class TestFind:
             part.scalar.value = 1
             divisible = each.disk.source.type == mesos_pb2.Resource.DiskInfo.Source.PATH
             assert (kinds.find(part) is not None) == divisible
-        assert Resources(resource("cpus", 1, provider_id={"value": "p"})).find(cpus=1) is None
+        for name, amount in (("cpus", 1), ("ports", [1]), ("tags", {"a"})):
+            assert Resources(resource(name, amount, provider_id={"value": "p"})).find({name: 1}) is None
 
     def test_what_may_be_revoked_is_taken_if_there_is_enough(self) -> None:
         offered = Resources([resource("cpus", 1, revocable={}), resource("cpus", 2)])

@@ -24,7 +24,7 @@ from mesos.v1.interface import agent_pb2, maintenance_pb2, master_pb2, mesos_pb2
 
 from tests.apache_mesos import ApacheMesos
 from tests.python.conftest import RESOURCES, ROOT
-from tests.python.operating import MASTERS, agent_of, resource
+from tests.python.operating import MASTERS, Waiting, agent_of, resource
 from tests.python.support import WAIT_SECONDS, Recorder, framework, running, task
 
 if TYPE_CHECKING:
@@ -103,11 +103,42 @@ def run(story: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(asyncio.wait_for(story, 2 * WAIT_SECONDS))
 
 
+async def until_agent_has_drained(master: Any, agent_id: str) -> None:
+    """The master knows it first. Until the executors have ended, the agent refuses tasks."""
+    agent = master.agent(agent_of(await master.get_agents(), agent_id))
+    while (await agent.get_agent()).HasField("drain_config"):
+        await asyncio.sleep(0.02)
+
+
 @contextlib.asynccontextmanager
 async def refused(status: int) -> AsyncIterator[None]:
     with pytest.raises(RequestRefusedError) as raised:
         yield
     assert raised.value.status == status
+
+
+def test_addresses(face: str, embedded: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        address = embedded.address
+        for given in (embedded, address, f"http://{address}/", f"127.0.0.1:1,{address}"):
+            assert len((await MASTERS[face](given).get_agents()).agents) == 2
+        async with MASTERS[face]("local") as own:
+            assert len((await own.get_agents()).agents) == 1
+        monkeypatch.setenv("REMESOS_MASTER", address)
+        assert len((await MASTERS[face]().get_agents()).agents) == 2
+
+    run(story())
+
+
+def test_a_client_works_with_uvloop(embedded: LocalCluster) -> None:
+    async def story() -> None:
+        master = aio.MasterClient(embedded)
+        assert await asyncio.gather(*(master.get_health() for _ in range(10))) == [True] * 10
+        async for event in master.events(timeout=WAIT_SECONDS):
+            assert event.type == master_pb2.Event.SUBSCRIBED
+            break
+
+    pytest.importorskip("uvloop").run(story())
 
 
 def test_what_a_master_tells(cluster: Any, face: str) -> None:
@@ -145,7 +176,8 @@ def test_roles(cluster: Any, face: str) -> None:
         assert (await master.get_weights())[role] == 2.5
         await master.update_weights([mesos_pb2.WeightInfo(role=role, weight=1.5)])
         assert (await master.get_weights())[role] == 1.5
-        limited = quota_pb2.QuotaConfig(role=role, limits={"cpus": {"value": 3}})
+        limited = quota_pb2.QuotaConfig(role=role)
+        limited.limits["cpus"].value = 3
         await master.update_quota([limited])
         assert limited in (await master.get_quota()).configs
         await master.update_quota([quota_pb2.QuotaConfig(role=role)], force=True)
@@ -222,6 +254,7 @@ def test_an_agent_is_drained_and_another_one_is_gone(cluster: Any, face: str) ->
         while agent_of(await master.get_agents(), agent_id).drain_info.state != mesos_pb2.DRAINED:
             await asyncio.sleep(0.02)
         await master.reactivate_agent(agent_id)
+        await until_agent_has_drained(master, agent_id)
         other = next(each for each in (await master.get_agents()).agents if each.agent_info.id.value != agent_id)
         await master.mark_agent_gone(other.agent_info.id)
         assert other.agent_info.id.value not in {e.agent_info.id.value for e in (await master.get_agents()).agents}
@@ -348,7 +381,9 @@ def test_the_example_drains_an_agent(master: str) -> None:
             command = [sys.executable, str(EXAMPLE), master, agent_id]
             done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False)
         finally:
-            operator.MasterClient(master).reactivate_agent(agent_id)
+            client = operator.MasterClient(master)
+            client.reactivate_agent(agent_id)
+            run(until_agent_has_drained(Waiting(client), agent_id))
     assert (done.returncode, done.stderr) == (0, "")
     said = done.stdout.splitlines()
     assert f"agent {agent_id} on localhost" in said

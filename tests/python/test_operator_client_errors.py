@@ -116,6 +116,29 @@ def test_what_clients_are_made_of(client: Any) -> None:
         client(CLOSED).agent(unknown)
 
 
+def test_clients_show_whom_they_ask() -> None:
+    assert repr(MasterClient("zk://user:secret@127.0.0.1:1/mesos")) == (
+        "<mesos.operator.MasterClient zk://user:***@127.0.0.1:1/mesos>"
+    )
+    assert repr(aio.AgentClient("127.0.0.1:1/slave(1)")) == "<mesos.aio.AgentClient http://127.0.0.1:1/slave(1)>"
+
+
+@pytest.mark.parametrize("client", [operator.MasterClient, aio.MasterClient])
+def test_the_client_of_an_agent_is_as_that_of_its_master(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = master_pb2.Response.GetAgents.Agent(active=True, version="", pid="slave(1)@127.0.0.1:2")
+    found.agent_info.hostname = "h"
+    credential = mesos_pb2.Credential(principal="alice", secret=GOOD)
+    agent = client("https://127.0.0.1:1", credential=credential, timeout=3).agent(found)
+    assert (agent._operator._daemon, agent._credential, agent._timeout) == (
+        "https://127.0.0.1:2/slave(1)",
+        credential,
+        3,
+    )
+    assert client(CLOSED).agent(found)._operator._daemon == "http://127.0.0.1:2/slave(1)"
+    monkeypatch.setenv("LIBPROCESS_SSL_ENABLED", "1")
+    assert client(CLOSED).agent(found)._operator._daemon == "https://127.0.0.1:2/slave(1)"
+
+
 def test_the_text_of_a_container_s_id_has_those_of_its_parents() -> None:
     def made(given: Any) -> mesos_pb2.ContainerID:
         call = AgentClient(CLOSED)._built("WAIT_CONTAINER", {"container_id": given})
@@ -180,6 +203,8 @@ def test_a_master_that_does_not_answer(unfinished: Unfinished, face: Any) -> Non
             await face(unfinished.address).call(master_pb2.Call(type=master_pb2.Call.GET_HEALTH), timeout=0.1)
         with pytest.raises(AnswerTimeoutError):
             await face("zk://127.0.0.1:1/mesos", timeout=0.1).get_health()
+        with pytest.raises(AnswerTimeoutError):
+            await anext(face(unfinished.address).events(timeout=0.1))
         assert time.monotonic() - started < 5
 
     asyncio.run(story())
@@ -188,6 +213,20 @@ def test_a_master_that_does_not_answer(unfinished: Unfinished, face: Any) -> Non
 def test_ctrl_c_ends_a_call(unfinished: Unfinished) -> None:
     master = MasterClient(unfinished.address, timeout=30)
     assert_prompt(master.get_state, unfinished.asked)
+
+
+def test_a_call_that_is_cancelled_is_given_up(unfinished: Unfinished, embedded: LocalCluster) -> None:
+    async def story() -> None:
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(aio.MasterClient(unfinished.address).get_state(), 0.05)
+        client = aio.MasterClient(f"{unfinished.address},{embedded.address}")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client.get_state(), 0.05)
+        unfinished.close()
+        assert await client.get_health() is True
+
+    asyncio.run(story())
 
 
 @pytest.fixture(scope="module")

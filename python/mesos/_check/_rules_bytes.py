@@ -308,7 +308,7 @@ def _text_codec(source: Source, node: Node) -> Found:
     codec = (literal(argument(node, 0, "encoding")) or "").replace("-", "_").lower()
     if method(node) not in ("encode", "decode") or attribute(receiver(node)) in ("uuid", "data", "value"):
         return False
-    return codec in ("hex", "base64", "zlib", "string_escape", "unicode_escape", "zip", "bz2", "rot13", "string_escape")
+    return codec in ("hex", "base64", "zlib", "string_escape", "zip", "bz2", "rot13")
 
 
 @RULES.will(

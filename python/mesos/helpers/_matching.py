@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from mesos.errors import ArgumentTypeError, ArgumentValueError
-from mesos.helpers._resources import Resources
+from mesos.helpers._resources import Resources, wanted_of
 from mesos.helpers._spreading import Spread
+
+_SCALARS = ("cpus", "mem", "disk", "gpus")
 
 
 class Wish:
@@ -27,10 +29,11 @@ class Wish:
     :param resources: what it needs, as :meth:`Resources.find` takes it; if this and the amounts are left out, what the
         TaskInfo says that it needs
     :param amounts: amounts by name; a number of ports means so many of them
-    :raises ArgumentTypeError: a condition is none, or it is not said what is needed
+    :raises ArgumentTypeError: a condition is none, it is not said what is needed, or an amount has the wrong type
+    :raises ArgumentValueError: an amount is not valid
     """
 
-    __slots__ = ("amounts", "resources", "revocable", "role", "task", "where")
+    __slots__ = ("_wanted", "amounts", "resources", "revocable", "role", "task", "where")
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class Wish:
                 raise ArgumentTypeError(f"expected a TaskInfo, or what is needed by name, got {task!r}")
             resources = Resources(task.resources)
         self.resources, self.amounts = resources, amounts
+        self._wanted = wanted_of(() if resources is None else resources, amounts)
 
     def __repr__(self) -> str:
         name = self.task.task_id.value if _is_task(self.task) else self.task
@@ -62,7 +66,13 @@ class Wish:
 
 @dataclass(frozen=True)
 class Placement:
-    """A wish that has found an offer."""
+    """A wish that has found an offer.
+
+    >>> from mesos.testing import fake_offer
+    >>> ((placement,),) = (launch.placements for launch in match([fake_offer(cpus=1)], [Wish("web-1", cpus=0.5)]))
+    >>> placement.task, placement.resources.cpus
+    ('web-1', 0.5)
+    """
 
     #: The wish, or the TaskInfo, as it was passed.
     wish: Any
@@ -74,7 +84,13 @@ class Placement:
 
 @dataclass
 class Launch:
-    """What to launch on an offer."""
+    """What to launch on an offer.
+
+    >>> from mesos.testing import fake_offer
+    >>> (launch,) = match([fake_offer(cpus=1, offer_id="offer")], [Wish("web-1", cpus=0.5)])
+    >>> launch.offer.id.value, launch.tasks, launch.left.cpus
+    ('offer', ['web-1'], 0.5)
+    """
 
     #: The offer.
     offer: Any
@@ -91,7 +107,13 @@ class Launch:
 
 @dataclass(frozen=True)
 class Matching:
-    """Which wishes have found which offers. Iteration gives the :class:`Launch` of each offer that is used."""
+    """Which wishes have found which offers. Iteration gives the :class:`Launch` of each offer that is used.
+
+    >>> from mesos.testing import fake_offer
+    >>> matching = match([fake_offer(cpus=1)], [Wish("web-1", cpus=2)])
+    >>> matching.launches, matching.unmatched, len(matching.unused)
+    ([], [<Wish 'web-1': cpus 2>], 1)
+    """
 
     #: What to launch, on each offer that is used.
     launches: list[Launch]
@@ -124,7 +146,7 @@ def match(offers: Iterable[Any], wishes: Iterable[Any], *, fit: str = "first") -
     :param wishes: :class:`Wish` objects, and TaskInfo messages that say in their resources what they need
     :param fit: ``"first"``, or ``"best"`` for the offer of which the least is left
     :raises ArgumentTypeError: a wish is neither
-    :raises ArgumentValueError: there is no such fit, or amounts are not valid
+    :raises ArgumentValueError: there is no such fit
     """
     if fit not in ("first", "best"):
         raise ArgumentValueError(f"expected 'first' or 'best' as fit, got {fit!r}")
@@ -140,7 +162,9 @@ class _Host:
     def __init__(self, offer: Any, executors: dict[str, dict[str, Any]]) -> None:
         self.launch = Launch(offer, Resources(offer))
         self.agent = (offer.slave_id if hasattr(offer, "slave_id") else offer.agent_id).value
-        # Of those that run, what they are, is not known here.
+        # What was not found in what is left.
+        self.lacks: set[Any] = set()
+        # Of those that run, what they are is not known here.
         self.executors = executors.setdefault(self.agent, {each.value: None for each in offer.executor_ids})
 
 
@@ -161,7 +185,8 @@ class _Matcher:
         executors: dict[str, dict[str, Any]] = {}
         self.hosts = [_Host(offer, executors) for offer in offers]
         self._best = best
-        self._totals = sum((host.launch.left for host in self.hosts), Resources()).without_reservations()
+        # What all offers have, for shares of it.
+        self._totals = {name: sum(getattr(host.launch.left, name) for host in self.hosts) for name in _SCALARS}
         self._placed: dict[Spread, Counter[Any]] = {}
 
     def place(self, given: Any) -> bool:
@@ -201,8 +226,10 @@ class _Matcher:
     def _found(self, host: _Host, wish: Wish) -> _Fitting | None:
         """Returns what a wish gets of an offer, or None if it is too little."""
         left = host.launch.left
-        resources = left.find(wish.resources, role=wish.role, revocable=wish.revocable, **wish.amounts)
+        key = (wish._wanted, wish.role, wish.revocable)
+        resources = None if key in host.lacks else left._found(*key)
         if resources is None:
+            host.lacks.add(key)
             return None
         if not _starts_executor(wish.task, host):
             return _Fitting(host, resources, None)
@@ -221,6 +248,7 @@ class _Matcher:
             if task.HasField("executor"):
                 self._start(host, task, found.executor)
         host.launch.left = found.left()
+        host.lacks.clear()
         host.launch.placements.append(Placement(given, found.resources, task))
 
     def _start(self, host: _Host, task: Any, resources: Resources | None) -> None:
@@ -235,8 +263,7 @@ class _Matcher:
     def _share_left(self, found: _Fitting) -> float:
         """Returns how much of an offer would be left, compared with what all offers have."""
         left = found.left()
-        shares = (getattr(left, name) / (getattr(self._totals, name) or 1) for name in ("cpus", "mem", "disk", "gpus"))
-        return float(sum(shares))
+        return float(sum(getattr(left, name) / (total or 1) for name, total in self._totals.items()))
 
 
 def _is_task(task: Any) -> bool:

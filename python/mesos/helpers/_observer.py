@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from mesos import _callbacks
+from mesos._misuse import Misuse
 from mesos.errors import ArgumentTypeError
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ def watched(scheduler: Any, *helpers: Observer) -> Any:
     """
     # Whether there is a loop for callbacks that are coroutine functions, the driver knows.
     _callbacks.check(scheduler, _callbacks.SCHEDULER, "scheduler", loop=True)
+    # The driver does not see the methods of the scheduler.
+    Misuse().near_misses(scheduler, _callbacks.near_misses(scheduler, _callbacks.SCHEDULER))
     for helper in helpers:
         if not isinstance(helper, Observer):
             raise ArgumentTypeError(f"expected a helper of mesos.helpers, such as a Demand, got {helper!r}")

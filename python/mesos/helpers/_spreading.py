@@ -16,6 +16,10 @@ class Spread:
     Wishes that share a spread are counted together, beside the tasks that run already. Nothing is remembered from one
     call of ``match`` to the next.
 
+    >>> from mesos.helpers import hostname
+    >>> max_per(hostname, 2, running={"host-1": 1}).running
+    Counter({'host-1': 1})
+
     :ivar field: the field
     :ivar running: how many tasks run already, by value
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from mesos import _arguments, _operator
+from mesos import _arguments, _core, _operator
 from mesos.errors import ArgumentTypeError, ArgumentValueError, RequestRefusedError
 from mesos.operator import _fields
 from mesos.v1.interface import mesos_pb2
@@ -106,6 +106,10 @@ class Daemon(Generic[C, R]):
         """Returns what is to be closed with this client."""
         self._streams.add(stream)
         return stream
+
+    def __repr__(self) -> str:
+        module = type(self).__module__.partition("._")[0]
+        return f"<{module}.{type(self).__name__} {_core.redacted(self._operator._daemon)}>"
 
 
 class Transport(Daemon[C, R]):

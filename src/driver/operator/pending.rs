@@ -72,7 +72,8 @@ pub async fn until_dropped<T>(work: impl Future<Output = T>, mut given_up: watch
         biased;
         // It is an error if the other end is gone, which is what is waited for.
         _ = given_up.changed() => None,
-        outcome = work => Some(outcome),
+        // Dropping it may itself have ended the work, with an error.
+        outcome = work => given_up.has_changed().is_ok().then_some(outcome),
     }
 }
 
