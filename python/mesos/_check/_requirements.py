@@ -41,7 +41,10 @@ REQUIREMENTS: dict[str, tuple[str, re.Pattern[str], str, str]] = {
     ),
     "python-2-only": (
         WILL,
-        re.compile(r"(?P<name>python_requires|requires-python|python_version)\b(?P<rest>\s*=\s*['\"]?[^'\"\n]*(?:<\s*3|==\s*['\"]?2|~=\s*2|=\s*['\"]2)[^\n]*)"),
+        re.compile(
+            r"(?P<name>python_requires|requires-python)\b(?P<rest>\s*=\s*['\"]?[^'\"\n]*(?:<\s*3(?:\.0)?(?![.\d])|(?:==|~=|(?<=['\"\s])=)\s*2)[^\n]*)"
+            r"|^\s*(?P<key>python_version)\s*=\s*['\"]2"
+        ),
         "the framework declares that it is for Python 2",
         "change {name}",
     ),
@@ -52,6 +55,12 @@ _NAMES = re.compile(
     r"^(setup\.py|setup\.cfg|pyproject\.toml|Pipfile|tox\.ini|.*requirements?.*\.(txt|in|pip)|requires\.txt|(.*\.)?Dockerfile.*)$",
     re.I,
 )
+
+
+_LIST = re.compile(r"require|REQUIRE|deps|extras")
+"""What a line of setup.py has in which a list of requirements begins."""
+_ONLY_PYTHON_2 = re.compile(r"python_version\s*(?:<=?\s*['\"](?:2(?:\.\d)?|3(?:\.\d)?)['\"]|==\s*['\"]2)")
+"""A marker with which pip leaves out the requirement on the Pythons of remesos."""
 
 
 def is_requirements(path: Path) -> bool:
@@ -70,7 +79,7 @@ def check_requirements(path: str, text: str) -> Iterator[Finding]:
         inside = depth > 0
         if name == "setup.py":
             depth = _depth(line, depth)
-            if not (inside or depth or "require" in line):
+            if not (inside or depth or _LIST.search(line)):
                 continue
         if is_docker:
             yield from _docker(path, number, line)
@@ -80,7 +89,7 @@ def check_requirements(path: str, text: str) -> Iterator[Finding]:
 
 def _depth(line: str, depth: int) -> int:
     """Returns how many brackets of a list of requirements are open after the line."""
-    if depth == 0 and not re.search(r"require|REQUIRE|deps|extras", line):
+    if depth == 0 and not _LIST.search(line):
         return 0
     return max(0, depth + sum(line.count(c) for c in "[({") - sum(line.count(c) for c in "])}"))
 
@@ -100,13 +109,16 @@ def _line(path: str, number: int, line: str, name: str) -> Iterator[Finding]:
                 break
         else:
             continue
-        yield _finding(code, path, number, found.start("name"), found["name"])
+        group = "name" if found["name"] else "key"  # of python-2-only
+        yield _finding(code, path, number, found.start(group), found[group])
 
 
 def _is_requirement(line: str, found: re.Match[str], name: str, code: str) -> bool:
-    before = line[: found.start("name")]
     if code == "python-2-only":
-        return True
+        return found["name"] is not None or name == "Pipfile"
+    if _ONLY_PYTHON_2.search(line):
+        return False
+    before = line[: found.start("name")]
     if found["rest"].lstrip().startswith(("=", "<", ">", "~", "!")) and "name" not in before:
         if found["rest"].lstrip().startswith("=") and not found["rest"].lstrip().startswith("=="):
             return name in ("Pipfile", "pyproject.toml")
