@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mesos._check import _rules_bytes, _rules_language, _rules_library, _rules_mesos
+from mesos._check import _rules_bytes, _rules_language, _rules_library, _rules_mesos, _rules_objects
 from mesos._check._conversion import Conversion, places_of
 from mesos._check._findings import MAY, WILL, Finding
 from mesos._check._requirements import check_requirements, is_requirements
@@ -24,6 +24,7 @@ RULES: list[Rule] = [
     *_rules_bytes.RULES.all,
     *_rules_library.RULES.all,
     *_rules_mesos.RULES.all,
+    *_rules_objects.RULES.all,
 ]
 FILE_CODES = {
     "2to3": (WILL, "Python 2 that 2to3 converts", "run 2to3 -w -n, or fissix -w -n"),
@@ -92,10 +93,12 @@ def _is_script(path: Path) -> bool:
 
 def _check(path: Path) -> Iterator[Finding]:
     try:
-        text = decode(path.read_bytes())
+        text, wrong = decode(path.read_bytes())
     except (OSError, SyntaxError) as error:
         yield _whole(path, 1, 1, "unreadable", f"cannot be read: {error}")
         return
+    if wrong is not None and (path.suffix == ".py" or not is_requirements(path)):
+        yield _whole(path, wrong, 1, "unreadable", "this line is not in the encoding that the file names, or UTF-8")
     if is_requirements(path):
         yield from _spoken(check_requirements(str(path), text), text)
     if path.suffix == ".ipynb":

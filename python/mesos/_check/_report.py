@@ -6,9 +6,11 @@ import argparse
 import collections
 import dataclasses
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
+from mesos._console import BROKEN_STATUS
 from mesos.errors import ArgumentValueError, MesosError
 
 if TYPE_CHECKING:
@@ -43,6 +45,17 @@ def _codes(text: str) -> set[str]:
 
 
 def _check(options: argparse.Namespace) -> int:
+    try:
+        return _checked(options)
+    except BrokenPipeError:  # as in `remesos check . | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_STATUS
+    except (_MissingError, OSError) as error:  # 1 says that something was found
+        print(f"remesos: {error}", file=sys.stderr)
+        return 2
+
+
+def _checked(options: argparse.Namespace) -> int:
     try:
         from mesos._check import _paths, _requirements
     except ModuleNotFoundError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import functools
 import io
 import tokenize
@@ -23,19 +24,21 @@ def _parser() -> tree_sitter.Parser:
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_python.language()))
 
 
-def decode(content: bytes) -> str:
-    """Returns the text of a source file, whose encoding a BOM or a comment names (PEP 263); otherwise Latin-1.
+def decode(content: bytes) -> tuple[str, int | None]:
+    """Returns the text of a source file, whose encoding a BOM or a comment names (PEP 263), and otherwise is UTF-8.
+
+    The number is the first line that is not of this encoding, or None. The text is then read as Latin-1.
 
     :raises SyntaxError: if the encoding is not known
     """
-    encoding, _ = (
-        tokenize.detect_encoding(io.BytesIO(content.replace(b"\r", b"\n")).readline) if content else ("utf-8", [])
-    )
+    content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    plain = content.decode("latin-1").encode("ascii", "replace")
+    has_mark = content.startswith(codecs.BOM_UTF8)
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(plain[3:] if has_mark else plain).readline)
     try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+        return content.decode("utf-8-sig" if has_mark else encoding), None
+    except UnicodeDecodeError as error:
+        return content.decode("latin-1"), content.count(b"\n", 0, error.start) + 1
 
 
 class Source:
