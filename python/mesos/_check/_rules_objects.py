@@ -55,6 +55,8 @@ def _is_assigned(node: Node) -> bool:
     good="def f(field):\n    return field.is_repeated\n",
 )  # fmt: skip
 def _field_label(source: Source, node: Node) -> Found:
+    if "is_repeated" in content(enclosing(node, "function_definition")):
+        return False  # The older name is for older releases.
     sides = node.named_children
     if not any(attribute(side) == "label" for side in sides):
         return False
@@ -75,12 +77,27 @@ def _endless_walk(source: Source, node: Node) -> Found:
     name = content(node.child_by_field_name("name"))
     body = node.child_by_field_name("body")
     below = list(walk(body)) if body is not None else []
-    walked = [n for n in below if n.type == "attribute" and attribute(n) in ("fields", "fields_by_name")]
-    if not any(_is_descriptor(n.child_by_field_name("object")) for n in walked):
+    if not any(_walks_over_fields(n) for n in below):
         return False
-    if any(attribute(n) in ("HasField", "ListFields") for n in below):
+    if any(attribute(n) in ("HasField", "ListFields") or _is_guard(n) for n in below):
         return False
     return any(n.type == "call" and _last(n) == name for n in below)
+
+
+def _walks_over_fields(node: Node) -> bool:
+    """Whether a loop or a comprehension goes over the fields of a descriptor."""
+    if node.type not in ("for_statement", "for_in_clause"):
+        return False
+    over = node.child_by_field_name("right")
+    names = ("fields", "fields_by_name")
+    return over is not None and any(
+        attribute(n) in names and _is_descriptor(n.child_by_field_name("object")) for n in walk(over)
+    )
+
+
+def _is_guard(node: Node) -> bool:
+    """Whether a message that was seen before is left out."""
+    return node.type == "comparison_operator" and any(content(child) in ("in", "not in") for child in node.children)
 
 
 def _is_descriptor(node: Node | None) -> bool:
