@@ -39,6 +39,12 @@ REQUIREMENTS: dict[str, tuple[str, re.Pattern[str], str, str]] = {
         "the package {name} is for Python 2; Python 3 has it in its standard library, or it cannot be installed",
         "remove the requirement",
     ),
+    "pinned-python": (
+        WILL,
+        re.compile(r"^\s*FROM\s+(?P<name>\S*(?:python:2|pypy:2|python2|python-2)\S*)(?P<rest>)", re.IGNORECASE),
+        "the image {name} has Python 2",
+        "use an image with Python 3.11 or later, such as python:3.11",
+    ),
     "python-2-only": (
         WILL,
         re.compile(
@@ -98,6 +104,8 @@ def _docker(path: str, number: int, line: str) -> Iterator[Finding]:
     egg = re.search(r"(?:mesos[\w.\-]*\.(?:egg|whl))|python-mesos", line)
     if egg is not None:
         yield _finding("pinned-interface", path, number, egg.start(), egg.group().removesuffix(".egg"))
+    elif (image := REQUIREMENTS["pinned-python"][1].match(line)) is not None:
+        yield _finding("pinned-python", path, number, image.start("name"), image["name"])
     elif re.search(r"\bpip[\d.]*\s+install\b|easy_install", line):
         yield from _line(path, number, line, "")
 

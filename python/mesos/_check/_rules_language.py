@@ -222,8 +222,12 @@ def _exception_message(source: Source, node: Node) -> Found:
     if attribute(node) != "message":
         return False
     base = node.child_by_field_name("object")
+    if attribute(base) == "value" and base is not None:
+        return _is_raised(base.child_by_field_name("object"))
     if base is None or base.type != "identifier":
         return False
+    if any(method(value) == "exception" for value in source.values(base)):  # of a future
+        return True
     clause: Node | None = node
     while (clause := enclosing(clause, "except_clause")) is not None:
         head = [child for child in clause.named_children if child.type != "block"]
@@ -231,6 +235,16 @@ def _exception_message(source: Source, node: Node) -> Found:
         if names and names[-1] == content(base) and (len(head) > 1 or head[0].type == "as_pattern"):
             # Other classes may have an attribute of that name.
             return source.is_python_2 or bool(_EXCEPTIONS & set(names))
+    return False
+
+
+def _is_raised(name: Node | None) -> bool:
+    """Whether a name is what ``pytest.raises`` gives."""
+    one = name
+    while (one := enclosing(one, "with_statement", "function_definition")) is not None:
+        heads = [n for n in walk(one) if n.type == "as_pattern" and "raises(" in content(n)]
+        if any(content(head.child_by_field_name("alias")) == content(name) for head in heads):
+            return True
     return False
 
 

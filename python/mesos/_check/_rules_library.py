@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 RULES = Rules()
 
 GONE_MODULES = {
+    "pkg_resources": ("setuptools 82", "importlib.metadata, importlib.resources"),
     "md5": ("3.0", "hashlib"), "sha": ("3.0", "hashlib"), "sets": ("3.0", "set and frozenset"),
     "popen2": ("3.0", "subprocess"), "new": ("3.0", "types"), "compiler": ("3.0", "ast"),
     "mimetools": ("3.0", "email"), "rfc822": ("3.0", "email"), "MimeWriter": ("3.0", "email"),
@@ -37,7 +38,7 @@ GONE_MODULES = {
     "telnetlib": ("3.13", "socket, or the package telnetlib3"), "uu": ("3.13", "base64, binascii"),
     "xdrlib": ("3.13", "struct"),
 }  # fmt: skip
-"""Modules that are gone: since which Python, and what takes their place."""
+"""Modules that are gone: since which Python or other package, and what takes their place."""
 
 
 def _import(source: Source, node: Node, since_3_0: bool) -> Found:
@@ -50,8 +51,9 @@ def _import(source: Source, node: Node, since_3_0: bool) -> Found:
     for one in names:
         name = content(one.child_by_field_name("name") or one).split(".")[0]
         version, instead = GONE_MODULES.get(name, ("", ""))
-        if version and (version == "3.0") == since_3_0 and name not in old_modules():
-            return f"the module {name} was removed in Python {version}: use {instead}"
+        if version and (not version.startswith("3.1")) == since_3_0 and name not in old_modules():
+            where = f"Python {version}" if version.startswith("3.") else version
+            return f"the module {name} was removed in {where}: use {instead}"
     return False
 
 
