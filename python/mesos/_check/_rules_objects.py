@@ -81,10 +81,15 @@ def _endless_walk(source: Source, node: Node) -> Found:
     if not any(_is_descriptor(n.child_by_field_name("object")) for n in walked):
         return False
     body = list(walk(node if node.type == "for_statement" else node.parent or node))
-    if any(attribute(n) in ("HasField", "ListFields") for n in body):
+    if any(attribute(n) in ("HasField", "ListFields") or _is_guard(n) for n in body):
         return False
     name = content(function.child_by_field_name("name"))
     return any(n.type == "identifier" and content(n) == name for n in body)
+
+
+def _is_guard(node: Node) -> bool:
+    """Whether a message that was seen before is left out."""
+    return node.type == "comparison_operator" and any(content(child) in ("in", "not in") for child in node.children)
 
 
 def _is_descriptor(node: Node | None) -> bool:
