@@ -59,7 +59,7 @@ setup(
         ("pyproject.toml", "[project]\nrequires-python = '<3.0'\n", [(2, "python-2-only")]),
         ("Pipfile", "[requires]\npython_version = \"2.7\"\n", [(2, "python-2-only")]),
         ("Dockerfile", "FROM python:2.7\nRUN pip install six mesos.interface==0.22.1\nRUN apt-get install mesos\n",
-         [(2, "pinned-interface")]),
+         [(1, "pinned-python"), (2, "pinned-interface")]),
         ("Dockerfile", "RUN easy_install http://x/mesos-0.20.1-py2.7-linux-x86_64.egg\n", [(1, "pinned-interface")]),
     ],
 )  # fmt: skip
@@ -77,6 +77,7 @@ def test_requirements_that_cannot_stay(tmp_path: Path, name: str, text: str, exp
         ("setup.py", "setup(name='mesos', packages=['mesos'], description='protobuf on mesos', url='x/mesos')\n"),
         ("setup.py", "setup(classifiers=['Programming Language :: Python :: 2.7'], python_requires='>=2.7')\n"),
         ("pyproject.toml", "[project]\nname = 'mesos'\nrequires-python = '>=3.11'\nkeywords = ['mesos']\n"),
+        ("Dockerfile", "FROM python:3.12\n"),
         ("Dockerfile", "FROM mesosphere/mesos:1.11.0\nRUN apt-get install -y mesos\nCMD mesos-master\n"),
         ("setup.py", "setup(python_requires='>=3.7,<3.12')\n"),
         ("setup.py", "setup(python_requires='>=2.7,!=3.0.*,<4')\n"),
