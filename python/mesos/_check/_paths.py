@@ -102,7 +102,11 @@ def _check(path: Path) -> Iterator[Finding]:
     if is_requirements(path):
         yield from _spoken(check_requirements(str(path), text), text)
     if path.suffix == ".ipynb":
-        text = _cells(text)
+        try:
+            text = _cells(text)
+        except ValueError as error:
+            yield _whole(path, 1, 1, "unreadable", f"cannot be read: {error}")
+            return
     elif is_requirements(path) and path.suffix != ".py":
         return
     yield from _spoken(check_text(str(path), text), text)
@@ -148,15 +152,22 @@ def _spoken(findings: Iterable[Finding], text: str) -> Iterator[Finding]:
 
 
 def _cells(text: str) -> str:
-    """Returns the code of a notebook, whose magics are left out. Lines are counted through all cells."""
+    """Returns the code of a notebook, whose magics are left out. Lines are counted through all cells.
+
+    :raises ValueError: if it is not a notebook
+    """
     try:
-        cells = json.loads(text).get("cells", [])
-    except (ValueError, AttributeError):
-        return ""
+        cells = [(cell["cell_type"], cell["source"]) for cell in json.loads(text)["cells"]]
+        bodies = [source if isinstance(source, str) else "".join(source) for kind, source in cells if kind == "code"]
+    except (ValueError, TypeError, LookupError):
+        raise ValueError("this is not a notebook") from None
     lines: list[str] = []
-    for cell in cells:
-        if cell.get("cell_type") == "code":
-            source = cell.get("source", "")
-            body = source if isinstance(source, str) else "".join(source)
-            lines += ["#" + line if line.lstrip()[:1] in ("%", "!") else line for line in body.split("\n")]
+    for body in bodies:
+        is_other = _OTHER_CELL.match(body) is not None
+        lines += ["#" if is_other else _MAGIC.sub(r"\1pass", line) for line in body.split("\n")]
     return "\n".join(lines) + "\n"
+
+
+_MAGIC = re.compile(r"^(\s*)(?:[%!?].*|[\w.]+\?{1,2}\s*)$")
+_OTHER_CELL = re.compile(r"\s*%%(?!(?:time|timeit|capture|prun)\b)")
+"""A cell that is not Python, such as one that begins with ``%%bash``."""
