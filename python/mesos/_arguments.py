@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SHOWN_MAX = 80
 # If another object is passed instead of one of these, the error shows only its type.
 _SECRETS = {"Credential"}
-_IDS = {"AgentID", "ExecutorID", "FrameworkID", "OfferID", "SlaveID", "TaskID"}
+_IDS = {"AgentID", "ExecutorID", "FrameworkID", "OfferID", "ResourceProviderID", "SlaveID", "TaskID"}
 
 
 def message(value: Any, kind: Any, argument: str, misuse: Misuse | None = None) -> bytes:

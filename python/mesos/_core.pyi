@@ -16,6 +16,8 @@ _Task: TypeAlias = tuple[_TaskKey, str, str, str, list[str], str, str]
 _Agent: TypeAlias = tuple[str, str, str, str, str, str, str]
 # A framework's id, name, roles, principal, whether it is connected, whether it is completed.
 _Framework: TypeAlias = tuple[str, str, list[str], str | None, bool, bool]
+# An answer's status, headers and body.
+_Answer: TypeAlias = tuple[int, list[tuple[str, str]], bytes]
 
 AGENT_PATH: Final[str]
 
@@ -66,7 +68,57 @@ class Operator:
         body: bytes,
         idle: float,
         total: float | None,
-    ) -> tuple[int, list[tuple[str, str]], bytes]: ...
+    ) -> _Answer: ...
+    def request_async(
+        self,
+        method: str,
+        path: str,
+        headers: list[tuple[str, str]],
+        body: bytes,
+        idle: float,
+        total: float | None,
+    ) -> Future[_Answer]:
+        """As ``request``, for the running loop. Cancelling the future ends the request."""
+
+    def open(self, method: str, path: str, headers: list[tuple[str, str]], body: bytes | None, idle: float) -> Stream:
+        """Begins a request whose answer is a stream of records, and does not wait for anything.
+
+        If ``body`` is None, it is a stream of records too, which ``Stream.send`` and ``Stream.end`` give. ``idle`` is how
+        many seconds to wait for a leading master, a connection, and the beginning of the answer; if the body is a stream,
+        the answer has no limit.
+        """
+
+@final
+class Stream:
+    """A request and its answer, of which at least one is a stream of records.
+
+    Methods that wait handle signals meanwhile, and raise AnswerTimeoutError after so many seconds; waiting again goes on
+    where that ended. Their twins return futures of the running loop; cancelling one ends only that wait. All raise
+    UnreachableError if there is no connection or it breaks. Closing the stream ends every wait, in whichever thread.
+    Nothing is read ahead: whoever does not take records holds back the other side.
+    """
+
+    def answer(self, seconds: float | None) -> _Answer:
+        """Returns the answer. If its status is 200, its body is empty and the records follow; if not, the body is whole."""
+
+    def answer_async(self) -> Future[_Answer]: ...
+    def take(self) -> bytes | None:
+        """Returns the next record, or None if none is here at the moment. Never waits."""
+
+    def readable(self, seconds: float | None) -> bool:
+        """Waits until ``take`` has a record, and returns True; returns False at the end, and once it is closed."""
+
+    def readable_async(self) -> Future[bool]: ...
+    def send(self, record: bytes, seconds: float | None) -> bool:
+        """Waits until there is room for a record and adds it to the body; returns False if nobody reads it any more,
+        because the answer has come or the connection is gone: ``answer`` tells why."""
+
+    def send_async(self, record: bytes) -> Future[bool]: ...
+    def end(self) -> None:
+        """Ends the body. More than once has no effect."""
+
+    def close(self) -> None:
+        """Gives up the exchange and closes the connection. More than once has no effect."""
 
 @final
 class Subscription:
@@ -74,6 +126,13 @@ class Subscription:
         cls, daemon: str, authentication: Authentication | None, path: str, subscribe: bytes, is_json: bool
     ) -> Subscription: ...
     def start(self, driver: Any) -> None: ...
+    def open(self, classes: dict[str, Callable[..., Any]]) -> Events:
+        """Starts it, once, and returns its events, which are not read further ahead than a queue has room for.
+
+        ``classes`` makes the events: ``event`` gets the bytes of each, SUBSCRIBED first after every new connection;
+        ``disconnected`` gets nothing. ``Events.descriptor`` may be watched by a loop or by ``select.poll``. The error that
+        aborts the subscription is raised by ``Events.next``; ``stop`` ends them from whichever thread.
+        """
     def stop(self) -> _Status: ...
     def abort(self) -> _Status: ...
     def join(self, seconds: float | None) -> _Status: ...

@@ -21,6 +21,14 @@ class Master(NamedTuple):
     """Shows the output of the tasks of a cluster that was started for the framework."""
 
 
+def with_scheme(address: str) -> str:
+    """Returns an address that has a path as a URL, with the scheme that clusters of this environment speak."""
+    if "/" not in address or "://" in address:
+        return address
+    scheme = "https" if os.environ.get("LIBPROCESS_SSL_ENABLED") in ("1", "true") else "http"
+    return f"{scheme}://{address}"
+
+
 def find(master: Any) -> Master:
     """Returns the master that is meant.
 

@@ -12,6 +12,7 @@ from mesos.errors import DriverTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self
 
     from mesos.interface import mesos_pb2
 
@@ -73,14 +74,140 @@ class Operator:
         :raises UnreachableError: there is no connection, or it broke
         :raises AnswerTimeoutError: there is no answer in time
         """
-        named = {name.title(): value for name, value in (headers or {}).items()}
-        if body is not None and not isinstance(body, bytes):
-            body = json.dumps(body).encode()
-            named.setdefault("Content-Type", JSON)
+        content, named = _written(body, headers)
+        return _answer(self._own().request(method, path, named, content, idle, total))
+
+    async def request_async(
+        self,
+        body: Any,
+        path: str = PATH,
+        method: str = "POST",
+        headers: Mapping[str, str] | None = None,
+        *,
+        idle: float = 10,
+        total: float | None = None,
+    ) -> Answer:
+        """As :meth:`request`, awaited. Cancelling it ends the request."""
+        content, named = _written(body, headers)
+        return _answer(await self._own().request_async(method, path, named, content, idle, total))
+
+    def open(
+        self,
+        body: Any,
+        path: str = PATH,
+        method: str = "POST",
+        headers: Mapping[str, str] | None = None,
+        *,
+        idle: float = 10,
+    ) -> Stream:
+        """Begins a request whose answer is a stream of records in RecordIO. Does not wait for anything.
+
+        :param body: as for :meth:`request`, but None for a stream of records, which :meth:`Stream.send` gives
+        :param headers: such as ``Accept: application/recordio`` with ``Message-Accept: application/x-protobuf``, or,
+            with a stream as body, ``Content-Type: application/recordio`` with
+            ``Message-Content-Type: application/x-protobuf``
+        :param idle: seconds to wait for a leading master, a connection, and the answer's beginning. With a stream as
+            body, the answer has no limit, since it may come at its end
+        """
+        content, named = _written(body, headers)
+        return Stream(self._own().open(method, path, named, None if body is None else content, idle))
+
+    def _own(self) -> _core.Operator:
+        """The core of this process, which may be a child of the one that made this object."""
         if not self._core.is_of_this_process():
             self._core = _core.Operator(self._daemon, self._shown)
-        status, answered, content = self._core.request(method, path, list(named.items()), body or b"", idle, total)
-        return Answer(status, dict(answered), content)
+        return self._core
+
+
+def _written(body: Any, headers: Mapping[str, str] | None) -> tuple[bytes, list[tuple[str, str]]]:
+    named = {name.title(): value for name, value in (headers or {}).items()}
+    if body is not None and not isinstance(body, bytes):
+        body = json.dumps(body).encode()
+        named.setdefault("Content-Type", JSON)
+    return body or b"", list(named.items())
+
+
+def _answer(answered: tuple[int, list[tuple[str, str]], bytes]) -> Answer:
+    status, headers, body = answered
+    return Answer(status, dict(headers), body)
+
+
+class Stream:
+    """A request and its answer, of which at least one is a stream of records in RecordIO.
+
+    Records of the answer are read only as fast as they are asked for. Each method that waits has a twin that is
+    awaited; cancelling that loses no record. :meth:`close` ends every wait, in whichever thread. It is a context
+    manager, which closes it.
+
+    >>> import json
+    >>> from mesos.local import LocalCluster
+    >>> with LocalCluster() as cluster:
+    ...     with Operator(cluster).open({"type": "SUBSCRIBE"}, headers={"Accept": JSON}) as stream:
+    ...         print(stream.answer().status, json.loads(stream.next())["type"])
+    200 SUBSCRIBED
+    """
+
+    def __init__(self, core: _core.Stream) -> None:
+        self._core = core
+
+    def answer(self, timeout: float | None = None) -> Answer:
+        """Waits for the answer. If its status is 200, its body is empty and the records follow; if not, it is whole.
+
+        :param timeout: seconds to wait, or None to wait as long as :meth:`Operator.open` was told to
+        :raises UnreachableError: there is no connection, or it broke
+        :raises AnswerTimeoutError: there is no answer in time
+        """
+        return _answer(self._core.answer(timeout))
+
+    async def answer_async(self) -> Answer:
+        """As :meth:`answer`, awaited."""
+        return _answer(await self._core.answer_async())
+
+    def next(self, timeout: float | None = None) -> bytes | None:
+        """Waits for the next record of the answer; returns None at its end, and if it was closed.
+
+        :param timeout: seconds to wait, or None to wait indefinitely
+        :raises UnreachableError: there is no connection, or it broke
+        :raises AnswerTimeoutError: there is no record in time; it may be waited for again
+        """
+        while (record := self._core.take()) is None:
+            if not self._core.readable(timeout):
+                return None
+        return record
+
+    async def next_async(self) -> bytes | None:
+        """As :meth:`next`, awaited."""
+        while (record := self._core.take()) is None:
+            if not await self._core.readable_async():
+                return None
+        return record
+
+    def send(self, record: bytes, timeout: float | None = None) -> bool:
+        """Waits until there is room for a record, and adds it to the body.
+
+        :param timeout: seconds to wait, or None to wait indefinitely
+        :returns: whether it was added; if not, the answer has come, or the connection is gone: see :meth:`answer`
+        :raises AnswerTimeoutError: there was no room in time; the record was not added
+        """
+        return self._core.send(record, timeout)
+
+    async def send_async(self, record: bytes) -> bool:
+        """As :meth:`send`, awaited."""
+        return await self._core.send_async(record)
+
+    def end(self) -> None:
+        """Ends the body. More than once has no effect."""
+        self._core.end()
+
+    def close(self) -> None:
+        """Gives it up and closes the connection. More than once has no effect."""
+        self._core.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class _Passing:

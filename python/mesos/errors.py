@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "AddressInUseError",
     "AnswerTimeoutError",
@@ -18,6 +20,8 @@ __all__ = [
     "FrameworkRemovedError",
     "MesosError",
     "MesosWarning",
+    "NotContainedError",
+    "RequestRefusedError",
     "TaskStateError",
     "TaskTimeoutError",
     "UnreachableError",
@@ -34,6 +38,17 @@ class ArgumentTypeError(MesosError, TypeError):
 
 class ArgumentValueError(MesosError, ValueError):
     """An argument's value is not valid; the message names the argument, what was expected and what was passed."""
+
+
+class NotContainedError(ArgumentValueError):
+    """Resources that are to be taken away are not there.
+
+    :ivar missing: the ``mesos.helpers.Resources`` that are not there, or of which there is less
+    """
+
+    def __init__(self, message: str, missing: Any) -> None:
+        super().__init__(message)
+        self.missing = missing
 
 
 class DriverError(MesosError, RuntimeError):
@@ -92,6 +107,33 @@ class UnreachableError(MesosError, ConnectionError):
 
 class AnswerTimeoutError(MesosError, TimeoutError):
     """A master or an agent has not answered a request in time."""
+
+
+class RequestRefusedError(MesosError, RuntimeError):
+    """A master or an agent refused a call of the operator API.
+
+    >>> from mesos.errors import RequestRefusedError
+    >>> from mesos.local import LocalCluster
+    >>> from mesos.operator import MasterClient
+    >>> with LocalCluster() as cluster:
+    ...     try:
+    ...         MasterClient(cluster).mark_agent_gone("nobody")
+    ...     except RequestRefusedError as error:
+    ...         print(error.status, error.text)
+    404 Agent 'nobody' not found
+    """
+
+    def __init__(self, call: str, status: int, text: str) -> None:
+        super().__init__(call, status, text)
+        self.call = call
+        """The type of the call, such as ``DRAIN_AGENT``."""
+        self.status = status
+        """The HTTP status: 401 if the client is not authenticated, 403 if it is not authorized."""
+        self.text = text
+        """The reason that was given; may be empty."""
+
+    def __str__(self) -> str:
+        return f"{self.call} was refused with the status {self.status}" + (f": {self.text}" if self.text else "")
 
 
 class MesosWarning(UserWarning):

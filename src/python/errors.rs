@@ -77,6 +77,11 @@ pub fn of_request(py: Python<'_>, error: &Error) -> PyErr {
     })
 }
 
+/// `UnreachableError`: there is no connection.
+pub fn unreachable(py: Python<'_>, text: &str) -> PyErr {
+    raised(py, text, |exceptions| &exceptions.unreachable)
+}
+
 fn raised(py: Python<'_>, text: &str, class: impl FnOnce(&Exceptions) -> &Py<PyType>) -> PyErr {
     let made = Exceptions::import(py).and_then(|exceptions| guarded::call(class(exceptions).bind(py), (text,)));
     made.map_or_else(|failure| failure, PyErr::from_value)

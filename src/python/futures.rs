@@ -1,4 +1,4 @@
-//! Futures of an asyncio loop that wait for a driver, made by pyo3-async-runtimes on the runtime that the drivers of this
+//! Futures of an asyncio loop that wait for a driver or an answer, made by pyo3-async-runtimes on the runtime that the drivers of this
 //! process share. That runtime belongs to a process: a forked child has its own.
 //!
 //! What completes a future runs Python code. It does so on one thread of its own, so that no IO waits for the
@@ -30,7 +30,7 @@ static ENDING: AtomicBool = AtomicBool::new(false);
 /// How many futures are being made at this moment.
 static BEING_MADE: AtomicUsize = AtomicUsize::new(0);
 
-/// What a future waits for.
+/// The end of a driver, for which a future waits.
 pub type Future = Pin<Box<dyn std::future::Future<Output = ()> + Send>>;
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -40,25 +40,28 @@ struct Completer {
     thread: PythonThread,
 }
 
-/// Makes a future of the running loop that is done when something is. Cancelling it ends the wait. `None` if the
-/// interpreter is about to end: nothing is waited for any more.
+/// Makes a future of the running loop that is done when something is, with its outcome as result. Cancelling it ends the
+/// wait. `None` if the interpreter is about to end: nothing is waited for any more.
 ///
 /// Fails if no loop runs in this thread, or the operating system gives no thread.
-pub fn future(py: Python<'_>, waiting: Future) -> PyResult<Option<Bound<'_, PyAny>>> {
+pub fn future<W>(py: Python<'_>, waiting: W) -> PyResult<Option<Bound<'_, PyAny>>>
+where
+    W: std::future::Future<Output: for<'py> IntoPyObject<'py> + Send + 'static> + Send + 'static,
+{
     BEING_MADE.fetch_add(1, Ordering::SeqCst);
     let made = (!ENDING.load(Ordering::SeqCst)).then(|| guarded(|| make(py, waiting)));
     BEING_MADE.fetch_sub(1, Ordering::SeqCst);
     made.transpose()
 }
 
-fn make(py: Python<'_>, waiting: Future) -> PyResult<Bound<'_, PyAny>> {
+fn make<W>(py: Python<'_>, waiting: W) -> PyResult<Bound<'_, PyAny>>
+where
+    W: std::future::Future<Output: for<'py> IntoPyObject<'py> + Send + 'static> + Send + 'static,
+{
     let locals = TaskLocals::new(get_running_loop(py)?);
     runtime::handle()?;
     start_completer().map_err(|e| PyRuntimeError::new_err(format!("no thread to complete futures: {e}")))?;
-    generic::future_into_py_with_locals::<Shared, _, ()>(py, locals, async move {
-        waiting.await;
-        Ok(())
-    })
+    generic::future_into_py_with_locals::<Shared, _, _>(py, locals, async move { Ok(waiting.await) })
 }
 
 /// The runtime that the drivers of this process share.

@@ -47,7 +47,7 @@ mod _core {
     #[pymodule_export]
     use super::logging::set_log_level;
     #[pymodule_export]
-    use super::operator::{Operator, Subscription};
+    use super::operator::{Operator, Stream, Subscription};
     #[pymodule_export]
     use super::scheduler::SchedulerDriver;
     #[pymodule_export]

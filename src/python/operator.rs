@@ -1,16 +1,18 @@
-//! `mesos._core.Operator` and `mesos._core.Subscription`: the operator API in bytes and numbers.
+//! `mesos._core.Operator`, `Stream` and `Subscription`: the operator API in bytes and numbers.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::aio::{self, Classes};
 use super::auth::Authentication;
 use super::dispatcher::{self, Callbacks, Dispatcher, Exit, SIGNAL_CHECK};
-use super::errors;
-use crate::driver::operator::{self, Options, Request, Within};
+use super::{errors, futures};
+use crate::driver::operator::{self, Answer, Options, Pending, Request, Within};
 use crate::session::operator::{Callback, OperatorSession};
 use crate::wire::duration::Period;
 use crate::wire::operator::Format;
@@ -20,9 +22,6 @@ use crate::wire::operator::Format;
 pub struct Operator {
     core: operator::Operator,
 }
-
-/// A status, headers, and a body.
-type Answered<'py> = (u16, Vec<(String, String)>, Bound<'py, PyBytes>);
 
 #[pymethods]
 impl Operator {
@@ -53,19 +52,159 @@ impl Operator {
         body: &[u8],
         idle: f64,
         total: Option<f64>,
-    ) -> PyResult<Answered<'py>> {
-        let period = |seconds| Duration::from(Period::from_seconds(seconds).unwrap_or_default());
+    ) -> PyResult<Bound<'py, PyAny>> {
         let request = Request { method, path, headers, body: Bytes::copy_from_slice(body) };
-        let within = Within { idle: period(idle), total: total.map(period), ..Within::default() };
-        let pending = py.detach(|| self.core.request(request, within))?;
-        let outcome = loop {
-            if let Some(outcome) = py.detach(|| pending.wait(SIGNAL_CHECK)) {
-                break outcome;
-            }
-            py.check_signals()?;
-        };
-        let answer = outcome.map_err(|error| errors::of_request(py, &error))?;
-        Ok((answer.status, answer.headers, PyBytes::new(py, &answer.body)))
+        wait(py, || self.core.request(request, within(idle, total)))
+    }
+
+    /// As `request`, with a future of the running loop. Cancelling it ends the request.
+    #[allow(clippy::too_many_arguments)]
+    fn request_async<'py>(
+        &self,
+        py: Python<'py>,
+        method: String,
+        path: String,
+        headers: Vec<(String, String)>,
+        body: &[u8],
+        idle: f64,
+        total: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let request = Request { method, path, headers, body: Bytes::copy_from_slice(body) };
+        awaited(py, || self.core.request(request, within(idle, total)))
+    }
+
+    /// Begins a request whose answer is a stream of records, and whose body is one too if it is `None`.
+    fn open(
+        &self,
+        py: Python<'_>,
+        method: String,
+        path: String,
+        headers: Vec<(String, String)>,
+        body: Option<&[u8]>,
+        idle: f64,
+    ) -> PyResult<Stream> {
+        let is_fed = body.is_none();
+        let request = Request { method, path, headers, body: Bytes::copy_from_slice(body.unwrap_or_default()) };
+        let core = py.detach(|| self.core.open(request, is_fed, within(idle, None)))?;
+        Ok(Stream { core })
+    }
+}
+
+/// A request of which the answer is a stream of records, or the body, or both.
+///
+/// What waits handles signals meanwhile. Its twin returns a future of the running loop; cancelling that ends the wait.
+/// Both raise UnreachableError if there is no connection or it breaks, and AnswerTimeoutError if that takes too long.
+#[pyclass(frozen, module = "mesos._core")]
+pub struct Stream {
+    core: operator::Stream,
+}
+
+#[pymethods]
+impl Stream {
+    /// Waits for the answer. Its body is empty if the status is 200, and whole if it is not.
+    fn answer<'py>(&self, py: Python<'py>, seconds: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        wait(py, || self.core.answer(seconds.map(period)))
+    }
+
+    fn answer_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        awaited(py, || self.core.answer(None))
+    }
+
+    /// Returns the next record that is here, without waiting.
+    fn take<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.core.take().map(|record| PyBytes::new(py, &record))
+    }
+
+    /// Waits until `take` has a record, and returns whether it has: if not, the answer has ended or the stream is closed.
+    fn readable<'py>(&self, py: Python<'py>, seconds: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        wait(py, || self.core.readable(seconds.map(period)))
+    }
+
+    fn readable_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        awaited(py, || self.core.readable(None))
+    }
+
+    /// Waits until there is room for a record, and adds it to the body; returns whether anybody reads that.
+    fn send<'py>(&self, py: Python<'py>, record: &[u8], seconds: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        wait(py, || self.core.send(record, seconds.map(period)))
+    }
+
+    fn send_async<'py>(&self, py: Python<'py>, record: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+        awaited(py, || self.core.send(record, None))
+    }
+
+    /// Ends the body.
+    fn end(&self, py: Python<'_>) {
+        py.detach(|| self.core.end());
+    }
+
+    /// Gives it up and closes the connection: all that waits for it ends.
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.core.close());
+    }
+}
+
+fn period(seconds: f64) -> Duration {
+    Period::from_seconds(seconds).unwrap_or_default().into()
+}
+
+fn within(idle: f64, total: Option<f64>) -> Within {
+    Within { idle: period(idle), total: total.map(period), ..Within::default() }
+}
+
+/// Begins something and waits for its outcome.
+fn wait<'py, T>(
+    py: Python<'py>,
+    begin: impl FnOnce() -> crate::Result<Pending<T>> + Send,
+) -> PyResult<Bound<'py, PyAny>>
+where
+    T: Send + 'static,
+    Outcome<T>: IntoPyObject<'py, Target = PyAny, Output = Bound<'py, PyAny>, Error = PyErr>,
+{
+    let mut pending = py.detach(begin)?;
+    loop {
+        if let Some(outcome) = py.detach(|| pending.wait(SIGNAL_CHECK)) {
+            return Outcome(outcome).into_pyobject(py);
+        }
+        py.check_signals()?;
+    }
+}
+
+/// Begins something, and returns a future of its outcome for the running loop.
+fn awaited<'py, T>(
+    py: Python<'py>,
+    begin: impl FnOnce() -> crate::Result<Pending<T>> + Send,
+) -> PyResult<Bound<'py, PyAny>>
+where
+    T: Send + 'static,
+    Outcome<T>: for<'a> IntoPyObject<'a>,
+{
+    let pending = py.detach(begin)?;
+    let future = futures::future(py, async move { Outcome(pending.await) })?;
+    future.ok_or_else(|| errors::unreachable(py, "the interpreter is about to end"))
+}
+
+/// What came of a request, or of a part of it.
+struct Outcome<T>(crate::Result<T>);
+
+impl<'py> IntoPyObject<'py> for Outcome<Answer> {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let answer = self.0.map_err(|error| errors::of_request(py, &error))?;
+        (answer.status, answer.headers, PyBytes::new(py, &answer.body)).into_bound_py_any(py)
+    }
+}
+
+impl<'py> IntoPyObject<'py> for Outcome<bool> {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.0.map_err(|error| errors::of_request(py, &error))?.into_bound_py_any(py)
     }
 }
 
@@ -101,6 +240,15 @@ impl Subscription {
     fn start(&self, driver: &Bound<'_, PyAny>) -> PyResult<()> {
         let dispatcher = Dispatcher::new(driver, &self.core, &self.exit, Events)?;
         if self.core.start()? { dispatcher.spawn() } else { Ok(()) }
+    }
+
+    /// Starts it, once, and returns its events, which `classes` makes: `event` of the bytes of each, and `disconnected` of
+    /// nothing.
+    ///
+    /// Raises ArgumentValueError if the master's address is not valid.
+    fn open(&self, classes: Classes) -> PyResult<aio::Events> {
+        self.core.start()?;
+        Ok(aio::Events::new(self.core.clone(), Events, classes))
     }
 
     fn stop(&self, py: Python<'_>) -> i32 {

@@ -53,6 +53,11 @@ impl Decoder {
         Ok(Some(self.buffer.split_to(expected).freeze()))
     }
 
+    /// Whether a stream may end here.
+    pub fn is_between_records(&self) -> bool {
+        self.buffer.is_empty() && self.expected.is_none()
+    }
+
     fn read_length(&mut self) -> Result<Option<usize>> {
         let Some(end) = self.buffer.iter().take(MAX_HEADER + 1).position(|&b| b == b'\n') else {
             return if self.buffer.len() > MAX_HEADER { Err(self.bad_length(MAX_HEADER)) } else { Ok(None) };

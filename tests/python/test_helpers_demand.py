@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mesos import aio
-from mesos.errors import ArgumentTypeError, ArgumentValueError
+from mesos.errors import ArgumentTypeError, ArgumentValueError, MesosWarning
 from mesos.helpers import Demand, Reconciliation, _demand, _observer, watched
 from mesos.helpers._demand import DemandState
 from mesos.interface import Scheduler
@@ -176,6 +176,8 @@ class TestArguments:
             watched(Scheduler(), object())  # type: ignore[arg-type]
         with pytest.raises(ArgumentTypeError, match="got None"):
             watched(None)
+        with pytest.raises(ArgumentTypeError, match="expected an instance as scheduler, got the class Recorder"):
+            watched(Recorder)
         assert repr(watched(Recorder(), Demand())).endswith(", Demand)")
 
 
@@ -432,6 +434,14 @@ class TestWatched:
         assert scheduler.statusUpdate(None, {"task_id": {"value": "task"}}) is None
         assert not hasattr(scheduler, "inverseOffers")
         assert type(scheduler).__name__ == "Bare"
+
+    def test_a_method_that_was_meant_as_a_callback_is_warned_about(self) -> None:
+        class Misspelt(Scheduler):
+            def statusupdate(self, driver: Any, status: Any) -> None: ...
+
+        with pytest.warns(MesosWarning, match="statusupdate") as caught:
+            watched(Misspelt(), Demand())
+        assert caught[0].filename == __file__
 
     def test_callbacks_that_are_coroutines_run_in_the_loop(self, embedded: LocalCluster) -> None:
         async def main() -> str:

@@ -107,7 +107,7 @@ class TestState:
         state.answered("a")
         assert state.poll(1) == ([{}], False, 901)
         assert state.poll(900) == ([], False, 901)
-        assert state.poll(901) == ([], True, None)
+        assert state.poll(901) == ([], True, 1801)
         state.begin(901, {"b": ""})
         assert state.poll(901).ask == [{"b": ""}]
 
@@ -144,6 +144,8 @@ class TestArguments:
             Reconciliation(list, shortest=5, longest=1)
         with pytest.raises(ArgumentValueError, match="expected 0 < shortest <= longest"):
             Reconciliation(list, shortest=0)
+        with pytest.raises(ArgumentValueError, match="expected more than 0 seconds as every"):
+            Reconciliation(list, every=0)
 
 
 class TestOnBothMasters:
@@ -336,6 +338,26 @@ def test_the_thread_ends_with_the_driver(embedded: LocalCluster) -> None:
         (thread,) = [each for each in set(threading.enumerate()) - before if each.name == "mesos-helper"]
     thread.join(2)
     assert not thread.is_alive()
+
+
+def test_an_exception_of_the_framework_s_function_is_told_and_it_is_called_again(
+    embedded: LocalCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    calls, again = itertools.count(), threading.Event()
+
+    def tasks() -> list[str]:
+        number = next(calls)
+        if number == 1:
+            raise LookupError("of the function")
+        if number == 2:
+            again.set()
+        return []
+
+    with running(embedded, watched(Scheduler(), Reconciliation(tasks, every=0.05))):  # type: ignore[arg-type]
+        assert again.wait(WAIT_SECONDS)
+    assert [str(each.exc_value) for each in told] == ["of the function"]
 
 
 def test_the_examples_of_the_docstrings() -> None:

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-HEAD = "from mesos.interface import mesos_pb2\nfrom mesos.native import MesosSchedulerDriver\n"
+HEAD = """
+from mesos import aio
+from mesos.interface import mesos_pb2
+from mesos.native import MesosSchedulerDriver
+from mesos.operator import AgentClient, ContainerOutput, MasterClient
+from mesos.v1.interface import agent_pb2, master_pb2
+"""
 RIGHT = [
     "mesos_pb2.TaskStatus(state=mesos_pb2.TASK_RUNNING)",
     'mesos_pb2.TaskStatus(state="TASK_RUNNING")',
@@ -18,6 +24,14 @@ RIGHT = [
     "name: str = mesos_pb2.TaskState.Name(mesos_pb2.TaskStatus().state)",
     "number: int = mesos_pb2.TASK_RUNNING",
     "def run(driver: MesosSchedulerDriver) -> str:\n    return mesos_pb2.Status.Name(driver.run())",
+    "def ask(master: MasterClient) -> bool:\n    return master.get_health()",
+    "def ask(master: MasterClient) -> dict[str, float]:\n    return master.get_metrics(timeout=2)",
+    "def ask(master: MasterClient) -> master_pb2.Response.GetTasks:\n    return master.get_tasks()",
+    "def ask(agent: AgentClient) -> ContainerOutput:\n    return agent.attach_container_output('a')",
+    "def ask(master: MasterClient) -> master_pb2.Response:\n    return master.call(master_pb2.Call(type='GET_TASKS'))",
+    "async def ask(master: aio.MasterClient) -> bool:\n    return await master.get_health()",
+    "async def ask(agent: aio.AgentClient) -> aio.ContainerOutput:\n    return await agent.attach_container_output('a')",
+    "async def ask(master: aio.MasterClient) -> list[master_pb2.Event]:\n    return [e async for e in master.events()]",
 ]
 WRONG = [
     "mesos_pb2.TaskStatus(state=mesos_pb2.DRIVER_RUNNING)",
@@ -28,6 +42,13 @@ WRONG = [
     "mesos_pb2.TaskStatus().nonsense",
     "mesos_pb2.TaskState.TASK_NONSENSE",
     "def run(driver: MesosSchedulerDriver) -> mesos_pb2.TaskState.ValueType:\n    return driver.run()",
+    "def ask(master: MasterClient) -> str:\n    return master.get_health()",
+    "def ask(master: MasterClient) -> None:\n    master.drain_agent()",
+    "def ask(master: MasterClient) -> None:\n    master.drain_agent(5)",
+    "def ask(master: MasterClient) -> None:\n    master.drain_agent('a', grace=5)",
+    "def ask(master: MasterClient) -> None:\n    master.call(agent_pb2.Call())",
+    "async def ask(master: aio.MasterClient) -> bool:\n    return master.get_health()",
+    "async def ask(agent: aio.AgentClient) -> None:\n    await agent.wait_container('a', timeout='b')",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Frameworks and executors for asyncio: events with ``async for``, calls with ``await``.
+"""Frameworks, executors and operators for asyncio: events with ``async for``, calls with ``await``.
 
 Messages are those of :mod:`mesos.v1.interface.mesos_pb2`, with ``agent_id`` instead of ``slave_id``. Several frameworks
 may share a loop. Works with asyncio and uvloop.
@@ -21,9 +21,12 @@ from mesos.aio._events import (
 )
 from mesos.aio._executor import Executor, ExecutorEvent
 from mesos.aio._framework import Framework
+from mesos.aio._operator import AgentClient, ContainerOutput, MasterClient, MasterEvents
 
 __all__ = [
+    "AgentClient",
     "AgentLost",
+    "ContainerOutput",
     "Disconnected",
     "Event",
     "Executor",
@@ -31,6 +34,8 @@ __all__ = [
     "ExecutorLost",
     "Framework",
     "InverseOffers",
+    "MasterClient",
+    "MasterEvents",
     "Message",
     "Offers",
     "OperationUpdate",

@@ -60,7 +60,7 @@ class Watch:
 class Iteration(Generic[E]):
     """One ``async for`` over the events of a driver."""
 
-    def __init__(self, subscriber: Subscriber[E]) -> None:
+    def __init__(self, subscriber: EventSource[E]) -> None:
         self._subscriber = subscriber
 
     def __aiter__(self) -> Self:
@@ -74,7 +74,7 @@ class Iteration(Generic[E]):
         self._subscriber._left()
 
 
-class Subscriber(Generic[E]):
+class EventSource(Generic[E]):
     """An asynchronous iterator over the events of a driver."""
 
     _core: Any
@@ -88,23 +88,6 @@ class Subscriber(Generic[E]):
         self._waiting = False
         self._streak = 0
         DRIVERS.add(self)
-
-    async def start(self) -> None:
-        """Starts the driver, once."""
-        raise NotImplementedError
-
-    async def stop(self) -> None:
-        """Stops the driver, and waits until its last calls have been sent."""
-        raise NotImplementedError
-
-    async def __aenter__(self) -> Self:
-        """Starts it. Does not wait for the master or the agent."""
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Stops it, and waits until its last calls have been sent."""
-        await self.stop()
 
     def __aiter__(self) -> Iteration[E]:
         """Returns an iterator, which goes on where another one has stopped."""
@@ -194,6 +177,43 @@ class Subscriber(Generic[E]):
             if ended is not None:
                 await ended
 
+    def _not_running(self) -> DriverError:
+        if self._events is None:
+            return DriverError(f"the {self._what} was not started: use `async with`, or `await start()` before")
+        if self.exception is not None:
+            return self.exception
+        aborted = self._core.status() == mesos_pb2.DRIVER_ABORTED
+        return DriverError(f"the {self._what} was {'aborted' if aborted else 'stopped'}")
+
+    def _status_name(self) -> str:
+        return mesos_pb2.Status.Name(self._core.status())
+
+    def __del__(self) -> None:
+        """The loop watches no more. The driver disconnects when its core is freed."""
+        if getattr(self, "_watch", None) is not None:
+            self._unwatch()
+
+
+class Subscriber(EventSource[E]):
+    """An event source that is started, stopped, and makes calls."""
+
+    async def start(self) -> None:
+        """Starts the driver, once."""
+        raise NotImplementedError
+
+    async def stop(self) -> None:
+        """Stops the driver, and waits until its last calls have been sent."""
+        raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        """Starts it. Does not wait for the master or the agent."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stops it, and waits until its last calls have been sent."""
+        await self.stop()
+
     def _sent(self, status: int) -> None:
         """Checks the status that a call returned.
 
@@ -203,22 +223,6 @@ class Subscriber(Generic[E]):
         if status != _RUNNING:
             raise self._not_running()
 
-    def _not_running(self) -> DriverError:
-        if self._events is None:
-            return DriverError(f"the {self._what} was not started: use `async with`, or `await start()` before")
-        if self.exception is not None:
-            return self.exception
-        aborted = self._core.status() == mesos_pb2.DRIVER_ABORTED
-        return DriverError(f"the {self._what} was {'aborted' if aborted else 'stopped'}")
-
     def _start_once(self) -> None:
         if self._events is not None or self._core.status() != mesos_pb2.DRIVER_NOT_STARTED:
             raise DriverError(f"the {self._what} was already started: it runs once, create another one")
-
-    def _status_name(self) -> str:
-        return mesos_pb2.Status.Name(self._core.status())
-
-    def __del__(self) -> None:
-        """The loop watches no more. The driver disconnects when its core is freed."""
-        if getattr(self, "_watch", None) is not None:
-            self._unwatch()

@@ -141,10 +141,13 @@ def minus(kind: int, one: Any, other: Any) -> Any:
     if kind == SET:
         return tuple(item for item in one if item not in other)
     left: list[tuple[int, int]] = []
-    cuts, position = list(other), 0
-    for first, last in one:
+    cuts, position = other, 0
+    for index, (first, last) in enumerate(one):
         while position < len(cuts) and cuts[position][1] < first:
             position += 1
+        if position == len(cuts):
+            left += one[index:]
+            break
         at = position
         while at < len(cuts) and cuts[at][0] <= last:
             if first < cuts[at][0]:
@@ -246,7 +249,7 @@ def read(name: str, given: Any) -> tuple[int, Amount]:
             return parse(given)
         except ArgumentValueError as error:
             raise ArgumentValueError(f"{name}: {error}, got {given!r}") from None
-    if isinstance(given, Real) and not isinstance(given, bool):
+    if type(given) in (int, float) or (isinstance(given, Real) and not isinstance(given, bool)):
         number = float(given)
         if not 0 <= number < math.inf or (number and not thousandths(number)):
             raise ArgumentValueError(f"expected 0 or a finite number from 0.001 as {name}, got {given!r}")

@@ -32,8 +32,9 @@ class FrameworkIdFile(FrameworkIdStore):
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(os.fspath(path))
-        """The file's path."""
+        # A process that becomes a daemon changes its directory, and a link is not to be replaced by a file.
+        self.path = Path(os.path.realpath(path))
+        """The file's path, without links."""
         self._mutex = threading.Lock()
         self._lock: int | None = None
 

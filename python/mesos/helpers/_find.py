@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from mesos.helpers import _amounts, _kinds
-from mesos.helpers._amounts import SCALAR
+from mesos.helpers._amounts import RANGES, SCALAR, SET
 from mesos.helpers._kinds import Entry, Kind
 
 
@@ -25,34 +25,26 @@ def find(entries: Sequence[Entry], wanted: Iterable[Wanted], role: str | None, r
     pool = list(entries)
     found: list[Entry] = []
     for want in wanted:
-        taken = _take_revocable(pool, want, role) if revocable else None
+        taken = _take(pool, want, role, revocable=True) if revocable else None
         if taken is None:
-            taken = _take(pool, want, want.kind.loose, role)
+            taken = _take(pool, want, role, revocable=False)
         if taken is None:
             return None
         found += taken
     return found
 
 
-def _take_revocable(pool: list[Entry], want: Wanted, role: str | None) -> list[Entry] | None:
-    loose = _kinds.changed(want.kind, _make_revocable).loose
-    return _take(pool, want, loose, role)
-
-
-def _make_revocable(resource: Any) -> None:
-    resource.revocable.SetInParent()
-
-
-def _take(pool: list[Entry], want: Wanted, loose: str, role: str | None) -> list[Entry] | None:
+def _take(pool: list[Entry], want: Wanted, role: str | None, *, revocable: bool) -> list[Entry] | None:
     """Takes what is wanted out of the pool, or leaves it as it is and returns None."""
     kind, need = want.kind, want.amount
-    places = [place for place, entry in enumerate(pool) if entry.kind.loose == loose]
+    places = _places(pool, (kind,), revocable)
     by_count = not places and kind.type == SCALAR and need % 1000 == 0
     if by_count:
-        places = _countable(pool, kind, loose)
+        places = _places(pool, (_kinds.named(kind.name, RANGES), _kinds.named(kind.name, SET)), revocable)
         need //= 1000
-    preferred = want.kind.role or role
-    places.sort(key=lambda place: _rank(pool[place].kind, preferred))
+    if len(places) > 1:
+        preferred = kind.role or role
+        places.sort(key=lambda place: _rank(pool[place].kind, preferred))
     taken: list[tuple[int, Entry]] = []
     for place in places:
         have = pool[place]
@@ -81,14 +73,14 @@ def _take(pool: list[Entry], want: Wanted, loose: str, role: str | None) -> list
     return [entry for _, entry in taken]
 
 
-def _countable(pool: list[Entry], kind: Kind, loose: str) -> list[int]:
-    """Returns where the ranges or sets are that a number can be a number of."""
-    revocable = kind.loose != loose
-    return [
-        place
-        for place, (have, _, _) in enumerate(pool)
-        if have.name == kind.name and have.type != SCALAR and have.revocable == revocable
-    ]
+def _places(pool: list[Entry], kinds: tuple[Kind, ...], revocable: bool) -> list[int]:
+    """Returns where resources of these kinds are, whoever they are reserved for."""
+    loose = [(_kinds.changed(kind, _make_revocable) if revocable else kind).loose for kind in kinds]
+    return [place for place, entry in enumerate(pool) if entry.kind.loose in loose]
+
+
+def _make_revocable(resource: Any) -> None:
+    resource.revocable.SetInParent()
 
 
 def _rank(kind: Kind, role: str | None) -> int:

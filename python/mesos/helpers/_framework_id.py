@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import json
 import logging
+import sys
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from mesos import _misuse
 from mesos.errors import (
     ArgumentTypeError,
     DriverAbortedError,
-    FrameworkIdError,
     FrameworkRemovedError,
     MesosError,
     MesosWarning,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from mesos import aio
+    from mesos.operator import MasterClient
 
 F = TypeVar("F")
 _LOG = logging.getLogger("mesos")
@@ -82,7 +83,11 @@ class FrameworkIdStore(Observer):
 
     def __enter__(self) -> Self:
         """Reads the id once, which tells at once if it cannot be used."""
-        self.load()
+        try:
+            self.load()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -116,7 +121,7 @@ class FrameworkIdStore(Observer):
                 "the framework's failover_timeout is 0: the master removes the framework as soon as its scheduler is "
                 "disconnected, and the id that is kept is of no use; set it to how many seconds a restart may take",
                 MesosWarning,
-                stacklevel=2,
+                stacklevel=_misuse._depth_of_caller(),
             )
         return filled
 
@@ -138,7 +143,9 @@ class FrameworkIdStore(Observer):
 
         :raises FrameworkIdError: the id cannot be written
         """
-        if type(event).__name__ in ("Subscribed", "Resubscribed"):
+        kinds = sys.modules["mesos.aio"]
+        if isinstance(event, kinds.Subscribed | kinds.Resubscribed):
+            # It may wait for a disk or for ZooKeeper.
             await asyncio.to_thread(self.registered, framework, getattr(event, "framework_id", None))
 
     @overload
@@ -182,7 +189,8 @@ class FrameworkIdStore(Observer):
         :returns: whether there is an id, and the framework with it was removed
         :raises UnreachableError: there is no connection to the master
         :raises AnswerTimeoutError: the master has not answered in time
-        :raises FrameworkIdError: the master does not tell, or the id cannot be read or removed
+        :raises RequestRefusedError: the master does not tell
+        :raises FrameworkIdError: the id cannot be read or removed
         """
         kept = self.load()
         if kept is None or kept not in _completed(driver):
@@ -251,24 +259,20 @@ class FrameworkIdStore(Observer):
 
 def _completed(driver: Any) -> set[str]:
     """Returns the ids of the frameworks that the master of a driver has removed."""
-    answer = _operator_of(driver).request({"type": "GET_FRAMEWORKS"}, headers={"accept": "application/json"})
-    if answer.status != 200:
-        told = answer.body.decode(errors="replace")
-        raise FrameworkIdError(
-            f"the master does not tell which frameworks it has removed: HTTP {answer.status}: {told}"
-        )
-    told = json.loads(answer.body)["get_frameworks"].get("completed_frameworks", [])
-    return {each["framework_info"]["id"]["value"] for each in told}
+    found = _client_of(driver).get_frameworks().completed_frameworks
+    return {each.framework_info.id.value for each in found}
 
 
-def _operator_of(driver: Any) -> Any:
-    """Returns what sends requests to the master of a driver."""
-    from mesos._operator import Operator
+def _client_of(driver: Any) -> MasterClient:
+    """Returns a client of the master of a driver, which authenticates as the driver does."""
+    from mesos.operator import MasterClient
+    from mesos.v1.interface import mesos_pb2 as v1
 
     if speaks_dicts(driver):
         from mesos.pymesos._addresses import address
 
-        master: Any = address(driver.master_uri, 5050)
-        return Operator(master, credential=driver._credential, authentication=driver._authentication)
-    master = driver._master if driver._cluster is None else driver._cluster
-    return Operator(master, credential=driver._pair, authentication=driver._authentication)
+        master, pair = address(driver.master_uri, 5050), driver._credential
+    else:
+        master, pair = driver._master if driver._cluster is None else driver._cluster, driver._pair
+    credential = None if pair is None else v1.Credential(principal=pair[0], secret=pair[1])
+    return MasterClient(master, credential=credential, authentication=driver._authentication)

@@ -70,6 +70,9 @@ class Kind:
         self.key = sys.intern(repr((loose, self.allocated, self.reservations)))
         self.written = _written(resource, self.allocated, self.reservations)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return kind, (self.data,)
+
 
 class Entry(NamedTuple):
     """An amount of a kind. A shared volume is there several times if so many tasks use it."""

@@ -211,19 +211,26 @@ class _ThreadTimer:
 
     def wake_at(self, due: float | None) -> None:
         with self._condition:
-            self._due = due
-            self._condition.notify()
             # A forked child has a thread that does not live.
-            if due is not None and (self._thread is None or not self._thread.is_alive()):
+            lives = self._thread is not None and self._thread.is_alive()
+            if due != self._due:
+                self._due = due
+                self._condition.notify()
+            if due is not None and not lives:
                 self._thread = threading.Thread(target=self._run, name="mesos-helper", daemon=True)
                 self._thread.start()
 
     def _run(self) -> None:
         while self._waited():
-            wake = self._wake()
-            if wake is not None:
-                wake()
-            del wake
+            try:
+                if (wake := self._wake()) is not None:
+                    wake()
+            except Exception as error:
+                # As if it had ended the thread, but there is more to wait for.
+                told = type(error), error, error.__traceback__, threading.current_thread()
+                threading.excepthook(threading.ExceptHookArgs(told))
+            finally:
+                wake = None
 
     def _waited(self) -> bool:
         """Waits until the time has come. Returns false if nothing is to be waited for any more."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from mesos import _callbacks
+from mesos._misuse import Misuse
 from mesos.errors import ArgumentTypeError
 
 if TYPE_CHECKING:
@@ -57,11 +59,14 @@ def watched(scheduler: Any, *helpers: Observer) -> Any:
     >>> driver = MesosSchedulerDriver(watched(Scheduler(), demand, reconciliation), info, "127.0.0.1:5050")
 
     :param scheduler: any object with the methods of :class:`mesos.interface.Scheduler`, or a scheduler of pymesos
-    :param helpers: the helpers, in the order in which they see a callback
-    :raises ArgumentTypeError: the scheduler is None, or a helper is none of this package
+    :param helpers: the helpers, in the order in which they see a callback. What keeps the framework's id comes first:
+        it is kept then, whatever the next one raises
+    :raises ArgumentTypeError: the scheduler is None or a class, or a helper is none of this package
     """
-    if scheduler is None:
-        raise ArgumentTypeError("expected an object with callbacks as scheduler, got None")
+    # Whether there is a loop for callbacks that are coroutine functions, the driver knows.
+    _callbacks.check(scheduler, _callbacks.SCHEDULER, "scheduler", loop=True)
+    # The driver does not see the methods of the scheduler.
+    Misuse().near_misses(scheduler, _callbacks.near_misses(scheduler, _callbacks.SCHEDULER))
     for helper in helpers:
         if not isinstance(helper, Observer):
             raise ArgumentTypeError(f"expected a helper of mesos.helpers, such as a Demand, got {helper!r}")

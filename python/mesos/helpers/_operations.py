@@ -69,7 +69,7 @@ def _operation(operation: Any, role: str | None, executors: set[str]) -> Iterato
 
 
 def _launched(tasks: Iterable[Any], executor: Any, executors: set[str], role: str | None) -> Conversion:
-    """Returns what tasks and the executors that they start take. Shared volumes stay for others."""
+    """Returns what tasks and the executors that they start take. Shared volumes have to be there, and stay."""
     taken: list[Entry] = []
     started = [] if executor is None else [executor]
     for task in tasks:
@@ -80,7 +80,8 @@ def _launched(tasks: Iterable[Any], executor: Any, executors: set[str], role: st
         if each.executor_id.value not in executors:
             executors.add(each.executor_id.value)
             taken += _read(each.resources, role)
-    return [entry for entry in taken if not entry.kind.shared], []
+    shared = {(entry.kind.key, entry.amount): entry for entry in taken if entry.kind.shared}.values()
+    return [*(entry for entry in taken if not entry.kind.shared), *shared], list(shared)
 
 
 def _read(messages: Iterable[Any], role: str | None) -> list[Entry]:

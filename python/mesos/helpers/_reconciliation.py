@@ -80,8 +80,9 @@ class ReconciliationState:
             return self._end(now)
         if self._due is not None and now >= self._due:
             if not self.is_running:
-                self._due = None
-                return ReconciliationStep([], True, None)
+                # If nothing begins, because the tasks cannot be told, it is time again later.
+                self._due = now + (self.every or 0)
+                return ReconciliationStep([], True, self._due)
             self._new = {}
             # Half of the wait is left to chance, so that frameworks that lost the same master do not ask together.
             self._due = now + self._wait * (1 + self.chance()) / 2
@@ -147,6 +148,8 @@ class Reconciliation(Observer):
         if not 0 < least <= most:
             raise ArgumentValueError(f"expected 0 < shortest <= longest, got {shortest!r} and {longest!r}")
         again = None if every is None else checked_seconds(every, "every")
+        if again == 0:
+            raise ArgumentValueError("expected more than 0 seconds as every, or None, got 0")
         self._tasks = tasks
         self._state = ReconciliationState(least, most, again, bool(implicit))
         self._changed = threading.Condition(threading.RLock())
@@ -189,6 +192,9 @@ class Reconciliation(Observer):
             if self._link is None or not self._link.is_of(driver):
                 self._link = Link(driver, self._wake)
                 self._form = _dict if speaks_dicts(driver) else _v1 if is_v1(driver) else _classic
+            if framework_id is not None:
+                # Another one for each framework, and the same in each run of a cluster whose time skips.
+                self._state.chance = random.Random(_text(framework_id)).random
         self._begin(anew=True)
 
     def update(self, status: Any) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from mesos.errors import ArgumentTypeError, ArgumentValueError
+from mesos import _core
+from mesos.errors import ArgumentTypeError, ArgumentValueError, NotContainedError
 from mesos.helpers import _amounts, _entries, _find, _kinds, _operations, _text
 from mesos.helpers._amounts import SCALAR, Ranges, Value
 from mesos.helpers._kinds import Entry, Kind
@@ -14,16 +15,8 @@ from mesos.interface import mesos_pb2
 #: What :class:`Resources` can be made of.
 Source: TypeAlias = "Resources | str | Mapping[str, Any] | Iterable[Any] | Any"
 
-
-class NotContainedError(ArgumentValueError):
-    """What is to be taken away is not there.
-
-    :ivar missing: the resources that are not there, or of which there is less
-    """
-
-    def __init__(self, message: str, missing: Resources) -> None:
-        super().__init__(message)
-        self.missing = missing
+#: What is passed if nothing is.
+_NOTHING: tuple[Any, ...] = ()
 
 
 class Resources:
@@ -62,12 +55,14 @@ class Resources:
     _entries: tuple[Entry, ...]
     _class: Any
 
-    def __init__(self, source: Source = None, /, **amounts: Any) -> None:
+    def __init__(self, source: Source = _NOTHING, /, **amounts: Any) -> None:
         self._class = None
-        if source is not None and amounts:
+        if amounts and source is not _NOTHING:
             raise ArgumentTypeError("expected messages, text or amounts by name as resources, not several of them")
-        if source is None or isinstance(source, Mapping):
-            self._entries = _entries.merged([], _from_amounts(amounts if source is None else source))
+        if isinstance(source, Mapping):
+            amounts, source = dict(source), ()
+        if amounts:
+            self._entries = _entries.merged([], _from_amounts(amounts))
         elif isinstance(source, Resources):
             self._entries, self._class = source._entries, source._class
         elif isinstance(source, str):
@@ -148,6 +143,10 @@ class Resources:
         made = message_class or self._class or mesos_pb2.Resource
         return [_kinds.message(entry, made) for entry in self._entries]
 
+    def dicts(self) -> list[dict[str, Any]]:
+        """Returns them as JSON has them, for frameworks of pymesos, whose messages are dicts."""
+        return [_core.to_dict("mesos.v1.Resource", message.SerializeToString()) for message in self.messages()]
+
     # Arithmetic.
 
     def __add__(self, other: Source) -> Resources:
@@ -208,7 +207,7 @@ class Resources:
         return _resources(other) < self
 
     def find(
-        self, wish: Source = None, /, *, role: str | None = None, revocable: bool = False, **amounts: Any
+        self, wish: Source = _NOTHING, /, *, role: str | None = None, revocable: bool = False, **amounts: Any
     ) -> Resources | None:
         """Returns which of these resources satisfy a wish, or None if they do not.
 
@@ -228,9 +227,7 @@ class Resources:
         :param amounts: amounts by name, instead of ``wish``
         :raises ArgumentTypeError: there is no wish
         """
-        wanted = wanted_of(wish, amounts)
-        found = _find.find(self._entries, wanted, role, revocable)
-        return None if found is None else self._with(_entries.merged([], found))
+        return self._found(wanted_of(wish, amounts), role, revocable)
 
     def after(self, *changes: Any, executors: Iterable[str] = ()) -> Resources:
         """Returns what is left of an offer's resources after tasks and operations, as the master computes it.
@@ -312,8 +309,16 @@ class Resources:
         return self._changed(_kinds.allocate, None)
 
     def reserve(self, role: str, principal: str | None = None, labels: Mapping[str, str] | None = None) -> Resources:
-        """Returns these with one more dynamic reservation, as the operation RESERVE wants them."""
+        """Returns these with one more dynamic reservation, as the operation RESERVE wants them.
+
+        :param role: for whom; the same as, or below, the role of the last reservation
+        :param principal: the framework's principal, if it has one
+        :param labels: labels of the reservation
+        :raises ArgumentValueError: the role is not valid
+        """
         _text.check_role(role)
+        if role == "*":
+            raise ArgumentValueError('Invalid reservation: role "*" cannot be reserved')
         return self._changed(_kinds.push, role, principal, tuple((labels or {}).items()))
 
     def unreserve(self) -> Resources:
@@ -334,6 +339,10 @@ class Resources:
     def _scalar(self, name: str) -> float:
         found = (amount for kind, amount, _ in self._entries if kind.name == name and kind.type == SCALAR)
         return float(sum(found) / 1000)
+
+    def _found(self, wanted: Iterable[_find.Wanted], role: str | None, revocable: bool) -> Resources | None:
+        found = _find.find(self._entries, wanted, role, revocable)
+        return None if found is None else self._with(_entries.merged([], found))
 
     def _only(self, wanted: Callable[[Kind], object]) -> Resources:
         return self._with(tuple(entry for entry in self._entries if wanted(entry.kind)))
@@ -356,19 +365,21 @@ class Resources:
         return text, missing
 
 
-def wanted_of(wish: Source, amounts: Mapping[str, Any]) -> list[_find.Wanted]:
+def wanted_of(wish: Source, amounts: Mapping[str, Any]) -> tuple[_find.Wanted, ...]:
     """Returns what a wish wants; in one by names, a number may be a number of ports.
 
     :raises ArgumentTypeError: there is no wish
     :raises ArgumentValueError: an amount is not valid
     """
-    if wish is not None and amounts:
+    if amounts and wish is not _NOTHING:
         raise ArgumentTypeError("expected messages, text or amounts by name as a wish, not several of them")
-    by_name = amounts if wish is None else wish if isinstance(wish, Mapping) else None
+    by_name = amounts or (wish if isinstance(wish, Mapping) else None)
     if by_name is not None:
         read = {name: _amounts.read(name, given) for name, given in by_name.items() if given is not None}
-        return [_find.Wanted(_kinds.named(name, type_), amount) for name, (type_, amount) in read.items() if amount]
-    return [_find.Wanted(*entry) for entry in _resources(wish)._entries]
+        return tuple(
+            _find.Wanted(_kinds.named(name, type_), amount) for name, (type_, amount) in read.items() if amount
+        )
+    return tuple(_find.Wanted(*entry) for entry in _resources(wish)._entries)
 
 
 def _resources(value: Any) -> Resources:

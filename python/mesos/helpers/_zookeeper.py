@@ -7,7 +7,7 @@ import importlib
 import threading
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mesos.errors import ArgumentTypeError, ArgumentValueError, FrameworkIdError, FrameworkIdInUseError
 from mesos.helpers._file import checked_id
@@ -15,9 +15,11 @@ from mesos.helpers._framework_id import FrameworkIdStore
 from mesos.helpers._seconds import checked_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
+_T = TypeVar("_T")
 _ANSWER_SECONDS = 15.0
+_PAUSE_SECONDS = 0.05
 
 
 class FrameworkIdZooKeeper(FrameworkIdStore):
@@ -74,17 +76,13 @@ class FrameworkIdZooKeeper(FrameworkIdStore):
         self._mutex = threading.Lock()
 
     def load(self) -> str | None:
-        """Returns the id, or None if there is no node, or an empty one.
+        """Returns the id, or None if the node is empty.
 
         :raises FrameworkIdInUseError: another scheduler has the lock
         :raises FrameworkIdError: the node cannot be read or holds no id
         """
-        with self._locked("read") as client:
-            try:
-                data, _ = _ask(client.get_async, self.path)
-            except self._kazoo.exceptions.NoNodeError:
-                return None
         # The lock is below the node, which is therefore there before there is an id.
+        data, _ = self._locked("read", lambda client: _ask(client.get_async, self.path))
         return checked_id(data.decode("ascii", "replace").strip(), f"the node {self.path}") if data else None
 
     def save(self, framework_id: str) -> None:
@@ -94,8 +92,7 @@ class FrameworkIdZooKeeper(FrameworkIdStore):
         :raises FrameworkIdError: the node cannot be written
         """
         checked_id(framework_id, "the id to save")
-        with self._locked("write") as client:
-            _ask(client.set_async, self.path, framework_id.encode())
+        self._locked("write", lambda client: _ask(client.set_async, self.path, framework_id.encode()))
 
     def forget(self) -> None:
         """Empties the node.
@@ -103,8 +100,7 @@ class FrameworkIdZooKeeper(FrameworkIdStore):
         :raises FrameworkIdInUseError: another scheduler has the lock
         :raises FrameworkIdError: the node cannot be written
         """
-        with self._locked("remove") as client:
-            _ask(client.set_async, self.path, b"")
+        self._locked("remove", lambda client: _ask(client.set_async, self.path, b""))
 
     def close(self) -> None:
         """Releases the lock, and ends the session if the client is not one that was passed. The next use takes the lock
@@ -127,17 +123,27 @@ class FrameworkIdZooKeeper(FrameworkIdStore):
     def _lock_path(self) -> str:
         return f"{self.path}/lock"
 
-    @contextlib.contextmanager
-    def _locked(self, what: str) -> Iterator[Any]:
-        """The client, with the lock. Errors of ZooKeeper are translated."""
-        try:
-            with self._mutex:
-                client = self._connected()
-                self._take(client)
-                yield client
-        except self._errors as error:
-            named = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            raise FrameworkIdError(f"cannot {what} the framework's id in ZooKeeper at {self.path}: {named}") from error
+    def _locked(self, what: str, use: Callable[[Any], _T]) -> _T:
+        """Calls a function with the client, which has the lock. Errors of ZooKeeper are translated.
+
+        If the connection or the session is lost meanwhile, all of it is done again, which the function has to allow.
+        """
+        lost = (self._kazoo.exceptions.ConnectionLoss, self._kazoo.exceptions.SessionExpiredError)
+        until = time.monotonic() + _ANSWER_SECONDS
+        while True:
+            try:
+                with self._mutex:
+                    client = self._connected()
+                    self._take(client)
+                    return use(client)
+            except self._errors as error:
+                if isinstance(error, lost) and time.monotonic() < until:
+                    # The client connects again by itself.
+                    time.sleep(_PAUSE_SECONDS)
+                    continue
+                told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+                text = f"cannot {what} the framework's id in ZooKeeper at {self.path}: {told}"
+                raise FrameworkIdError(text) from error
 
     def _connected(self) -> Any:
         if self._client is None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
+
+from mesos._master import with_scheme
 
 
 def address(uri: Any, port: int) -> Any:
@@ -26,7 +27,4 @@ def _complete(uri: str, port: int) -> str:
         return uri
     host, slash, path = uri.partition("/")
     complete = host if ":" in host else f"{host}:{port}"
-    if not slash:
-        return complete
-    scheme = "https" if os.environ.get("LIBPROCESS_SSL_ENABLED") in ("1", "true") else "http"
-    return f"{scheme}://{complete}/{path}"
+    return with_scheme(f"{complete}{slash}{path}")

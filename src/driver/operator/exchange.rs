@@ -1,19 +1,23 @@
-//! One request and its answer: redirects to the leading master are followed, and a 401 is tried again with another
-//! authorization if there is one.
+//! One request and the beginning of its answer: redirects to the leading master are followed, and a 401 is tried again with
+//! another authorization if there is one. The whole of an answer is read here too; a stream is read by `stream.rs`.
 
+use std::convert::Infallible;
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::BytesMut;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Either, Full};
+use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{AUTHORIZATION, HOST, LOCATION};
 use hyper::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
+use super::pending::until_dropped;
 use super::request::{Answer, Request, Within};
 use crate::driver::redirect;
 use crate::driver::transport::{self, Api, Connection};
@@ -30,6 +34,23 @@ pub struct Exchange {
     /// Where a former request was redirected to, and of which masters one did that.
     pub leader: watch::Sender<Option<(Candidates, Endpoint)>>,
     pub within: Within,
+    /// Ends its connections when the other end is dropped.
+    pub given_up: watch::Receiver<()>,
+}
+
+/// A body of which the parts are still to come.
+pub struct Fed(pub mpsc::Receiver<Bytes>);
+
+impl Body for Fed {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Self::Error>>> {
+        self.0.poll_recv(context).map(|part| part.map(|part| Ok(Frame::data(part))))
+    }
 }
 
 impl Exchange {
@@ -37,13 +58,21 @@ impl Exchange {
     ///
     /// Fails with a connection error, if the time is over, or, with a refusal, if the answer is too large.
     pub async fn run(mut self, request: Request) -> Result<Answer> {
-        match self.within.total {
-            None => self.exchange(request).await,
-            Some(total) => in_time(total, self.exchange(request)).await?,
+        let total = self.within.total;
+        let whole = async {
+            let response = self.open(&request, None).await?;
+            self.read(response).await
+        };
+        match total {
+            None => whole.await,
+            Some(total) => in_time(total, whole).await?,
         }
     }
 
-    async fn exchange(&mut self, request: Request) -> Result<Answer> {
+    /// Sends the request, and returns the answer when it begins. A body that is fed is sent once, so any answer to it is the
+    /// last one, and there is no limit to the time until it comes.
+    pub async fn open(&mut self, request: &Request, mut fed: Option<Fed>) -> Result<Response<Incoming>> {
+        let is_fed = fed.is_some();
         let detected = self.detected().await?;
         let mut masters = detected.clone();
         let known = self.leader.borrow().clone().filter(|(from, _)| from.are(&detected)).map(|(_, leader)| leader);
@@ -66,15 +95,19 @@ impl Exchange {
                 Err(error) => return Err(error),
             };
             is_known = false;
-            let (response, shown) = self.ask(&request, &at, stream).await?;
-            if let Some(to) = redirected(&at, &request, &response)? {
+            let (response, shown) = self.ask(request, fed.take(), &at, stream).await?;
+            let is_to_be_repeated = self.is_to_be_repeated(&response, shown) && denied < DENIALS_MAX;
+            if is_fed {
+                return Ok(response);
+            }
+            if let Some(to) = redirected(&at, request, &response)? {
                 tracing::debug!("Redirected to the leading master at {to}");
                 masters.redirected(to.clone()).map_err(|why| Error::refused(format!("{at}: {why}")))?;
                 self.leader.send_replace(Some((detected.clone(), to)));
-            } else if self.is_to_be_repeated(&response, shown) && denied < DENIALS_MAX {
+            } else if is_to_be_repeated {
                 denied = denied.saturating_add(1);
             } else if response.status() != StatusCode::SERVICE_UNAVAILABLE || !masters.failed() {
-                return self.read(response).await;
+                return Ok(response);
             }
         }
     }
@@ -95,6 +128,7 @@ impl Exchange {
     async fn ask(
         &self,
         request: &Request,
+        fed: Option<Fed>,
         at: &Endpoint,
         stream: Box<dyn Connection>,
     ) -> Result<(Response<Incoming>, Option<u64>)> {
@@ -114,10 +148,14 @@ impl Exchange {
         if let Some(shown) = &shown {
             head = head.header(AUTHORIZATION, &shown.value);
         }
-        let whole = head.body(Full::new(request.body.clone())).map_err(bad)?;
+        let is_fed = fed.is_some();
+        let body = fed.map_or_else(|| Either::Right(Full::new(request.body.clone())), Either::Left);
+        let asked = head.body(body).map_err(bad)?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
-        tokio::spawn(connection);
-        let response = in_time(self.within.idle, sender.send_request(whole)).await?.map_err(failed)?;
+        tokio::spawn(until_dropped(connection, self.given_up.clone()));
+        let answer = sender.send_request(asked);
+        let response = if is_fed { answer.await } else { in_time(self.within.idle, answer).await? };
+        let response = response.map_err(failed)?;
         Ok((response, shown.map(|shown| shown.number)))
     }
 
@@ -130,13 +168,13 @@ impl Exchange {
         false
     }
 
-    async fn read(&self, response: Response<Incoming>) -> Result<Answer> {
-        let (head, mut body) = response.into_parts();
-        let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    /// Reads the whole of an answer that has begun.
+    pub async fn read(&self, response: Response<Incoming>) -> Result<Answer> {
+        let begun = begun(&response);
+        let mut body = response.into_body();
         let mut whole = BytesMut::new();
         while let Some(frame) = in_time(self.within.idle, body.frame()).await? {
-            let frame = frame.map_err(|e| Error::connection("the answer broke off").caused_by(e))?;
+            let frame = frame.map_err(broken)?;
             let Ok(data) = frame.into_data() else { continue };
             if whole.len().saturating_add(data.len()) > self.within.size {
                 let most = self.within.size;
@@ -144,8 +182,20 @@ impl Exchange {
             }
             whole.extend_from_slice(&data);
         }
-        Ok(Answer { status: head.status.as_u16(), headers, body: whole.freeze() })
+        Ok(Answer { body: whole.freeze(), ..begun })
     }
+}
+
+/// An answer without its body.
+pub fn begun(response: &Response<Incoming>) -> Answer {
+    let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    Answer { status: response.status().as_u16(), headers, body: Bytes::new() }
+}
+
+/// What breaks an answer off.
+pub fn broken(error: hyper::Error) -> Error {
+    Error::connection("the answer broke off").caused_by(error)
 }
 
 /// The master that an answer redirects to, if it does.
@@ -193,7 +243,7 @@ mod tests {
     fn ask(operator: &Operator) -> (u16, String) {
         let request =
             Request { method: "GET".into(), path: "/state?x=1".into(), headers: Vec::new(), body: Default::default() };
-        let pending = operator.request(request, Within::default()).expect("sent");
+        let mut pending = operator.request(request, Within::default()).expect("sent");
         let answer = pending.wait(Duration::from_secs(30)).expect("in time").expect("an answer");
         (answer.status, String::from_utf8_lossy(&answer.body).into_owned())
     }

@@ -1,12 +1,17 @@
-//! The operator API of a master or an agent: requests, and a subscription to the events of the leading master.
+//! The operator API of a master or an agent: requests, streams of records, and a subscription to the events of the leading
+//! master.
 
 mod exchange;
+mod pending;
 mod request;
 mod requests;
+mod stream;
 mod subscription;
 
+pub use pending::Pending;
 pub use request::{Answer, Request, Within};
-pub use requests::{Operator, Pending};
+pub use requests::Operator;
+pub use stream::Stream;
 pub use subscription::Subscription;
 
 use super::auth::Authentication;

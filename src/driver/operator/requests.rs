@@ -1,19 +1,15 @@
 //! Who makes requests: they are sent by the runtime, and may be waited for in any thread.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
 
 use super::Options;
 use super::exchange::Exchange;
+use super::pending::{Link, Pending};
 use super::request::{Answer, Request, Within};
+use super::stream::Stream;
 use crate::clock::Clock;
-use crate::clock::places::Place;
-use crate::clock::skipping::{Busy, Waiting};
 use crate::driver::detector::{self, MasterUri};
 use crate::driver::runtime;
 use crate::driver::scheduler::place;
@@ -36,7 +32,7 @@ use crate::{Error, Result};
 ///     headers: Vec::new(),
 ///     body: Default::default(),
 /// };
-/// let pending = operator.request(request, Within::default())?;
+/// let mut pending = operator.request(request, Within::default())?;
 /// let outcome = pending.wait(Duration::from_secs(20)).expect("an outcome");
 /// assert!(outcome.expect_err("nobody listens there").is_connection());
 /// # Ok::<(), remesos::Error>(())
@@ -58,16 +54,6 @@ impl std::fmt::Debug for Operator {
     }
 }
 
-/// What requests share.
-#[derive(Clone)]
-struct Link {
-    runtime: Handle,
-    clock: Clock,
-    place: Option<Arc<Place>>,
-    api: Api,
-    detected: watch::Receiver<Candidates>,
-}
-
 impl Operator {
     /// Nothing is connected to yet.
     ///
@@ -87,40 +73,32 @@ impl Operator {
     ///
     /// Fails if the operator belongs to another process, its authentication cannot be used, or the operating system gives
     /// no thread.
-    pub fn request(&self, request: Request, within: Within) -> Result<Pending> {
-        if !self.is_of_this_process() {
-            return Err(Error::invalid("the operator was made in the process that forked this one: make another here"));
-        }
+    pub fn request(&self, request: Request, within: Within) -> Result<Pending<Answer>> {
         let link = self.link()?;
-        let (sender, answers) = channel();
-        let clock = link.clock.as_skipping().cloned();
-        // What a callback asks belongs to it, and is answered before it is over.
-        let at_once = clock.as_ref().is_none_or(|clock| clock.is_in_callback());
-        let exchange = Exchange { api: link.api, detected: link.detected, leader: self.leader.clone(), within };
-        let answered = clock.clone().filter(|_| !at_once);
-        let work = async move {
-            let outcome = exchange.run(request).await;
-            // Nobody listens any more if the request was given up.
-            let send = move |busy| drop(sender.send((outcome, busy)));
-            match answered {
-                None => send(None),
-                Some(clock) => clock.callback(move |busy| send(Some(busy))),
-            }
-        };
-        let waiting = clock.as_ref().map(|clock| clock.wait());
-        let task = match clock {
-            None => Task::Spawned(link.runtime.spawn(work).abort_handle()),
-            Some(clock) => {
-                let (give_up, given_up) = watch::channel(());
-                let runtime = link.runtime;
-                clock.input(move || drop(runtime.spawn(until_dropped(work, given_up))));
-                Task::Input(give_up)
-            }
-        };
-        Ok(Pending { answers: Mutex::new(answers), task, _waiting: waiting })
+        Ok(link.run(|given_up| self.exchange(&link, within, given_up).run(request)))
+    }
+
+    /// Begins a request whose answer is a stream of records, and does not wait for anything. If it is fed, its body is what
+    /// [`Stream::send`] adds to it, also as records.
+    ///
+    /// Fails as [`Operator::request`] does.
+    pub fn open(&self, request: Request, is_fed: bool, within: Within) -> Result<Stream> {
+        let link = self.link()?;
+        let (give_up, given_up) = watch::channel(());
+        let exchange = self.exchange(&link, within, given_up);
+        Ok(Stream::begin(link, exchange, give_up, request, is_fed))
+    }
+
+    /// An exchange that ends when the other end of `given_up` is dropped.
+    fn exchange(&self, link: &Link, within: Within, given_up: watch::Receiver<()>) -> Exchange {
+        let (api, detected) = (link.api.clone(), link.detected.clone());
+        Exchange { api, detected, leader: self.leader.clone(), within, given_up }
     }
 
     fn link(&self) -> Result<Link> {
+        if !self.is_of_this_process() {
+            return Err(Error::invalid("the operator was made in the process that forked this one: make another here"));
+        }
         let here = place(&self.uri);
         let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
         let same = |link: &&Link| match (&link.place, &here) {
@@ -143,47 +121,5 @@ impl Operator {
             detector::detect(self.uri.clone())?
         };
         Ok(link.insert(Link { runtime, clock, place: here, api, detected }).clone())
-    }
-}
-
-async fn until_dropped(work: impl Future<Output = ()>, mut given_up: watch::Receiver<()>) {
-    tokio::select! {
-        () = work => {}
-        // It is an error if the other end is gone, which is what is waited for.
-        _ = given_up.changed() => {}
-    }
-}
-
-enum Task {
-    Spawned(AbortHandle),
-    /// Dropping it ends the task.
-    #[allow(dead_code)]
-    Input(watch::Sender<()>),
-}
-
-/// A request that was sent. See [`Operator`] for an example.
-pub struct Pending {
-    answers: Mutex<Receiver<(Result<Answer>, Option<Busy>)>>,
-    task: Task,
-    _waiting: Option<Waiting>,
-}
-
-impl Pending {
-    /// Waits at most so long; `None` if there is no outcome yet. Returns it once.
-    pub fn wait(&self, at_most: Duration) -> Option<Result<Answer>> {
-        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        match answers.recv_timeout(at_most) {
-            Ok((outcome, _busy)) => Some(outcome),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => Some(Err(Error::connection("the cluster has ended"))),
-        }
-    }
-}
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        if let Task::Spawned(task) = &self.task {
-            task.abort();
-        }
     }
 }
