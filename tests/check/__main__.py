@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mesos._check import Finding
 
 TABLES = Path(__file__).parent
-CONVERSION = "run-2to3"
+CONVERSION = "2to3"
 """The code of the one finding for all that ``2to3`` converts in a file, which is no edit by hand."""
 
 
