@@ -99,9 +99,13 @@ class Result:
         return ", ".join(parts)
 
 
-def covers(entry: dict[str, Any], path: str, line: int) -> bool:
-    """Whether an entry of a table is about a line; line 0 stands for the file."""
-    return entry["path"] == path and (entry["line"] in {0, line} or line in entry.get("also", ()))
+def covers(entry: dict[str, Any], path: str, finding: Finding) -> bool:
+    """Whether an entry of a table is about a finding: by its line, or by its code if the entry is about the file."""
+    if entry["path"] != path:
+        return False
+    if entry["line"] == 0:
+        return bool(entry["code"] == finding.code)
+    return finding.line == entry["line"] or finding.line in entry.get("also", ())
 
 
 def compare(framework: Framework, root: Path, findings: Iterable[Finding]) -> Result:
@@ -110,7 +114,7 @@ def compare(framework: Framework, root: Path, findings: Iterable[Finding]) -> Re
     places = [(path, finding) for path, finding in places if finding.code != CONVERSION]
     result = Result(findings=len(places))
     for edit in framework.edits:
-        found = any(covers(edit, path, finding.line) for path, finding in places)
+        found = any(covers(edit, path, finding) for path, finding in places)
         if "found_by" in edit:
             result.by_checker += 1
         elif found:
@@ -119,7 +123,7 @@ def compare(framework: Framework, root: Path, findings: Iterable[Finding]) -> Re
             result.missed += 1
             print(f"  missed: {edit['path']}:{edit['line']}: {edit['code']}: {edit['why']}")
     for path, finding in places:
-        if not any(covers(entry, path, finding.line) for entry in [*framework.edits, *framework.real]):
+        if not any(covers(entry, path, finding) for entry in [*framework.edits, *framework.real]):
             result.false_alarms += 1
             print(f"  false alarm: {path}:{finding.line}: {finding.code}: {finding.message}")
     return result
