@@ -279,12 +279,18 @@ impl Resources {
 
     /// Written as the master writes resources that are allocated to a role: `cpus(allocated: *):8; mem(allocated: *):1`.
     pub fn show_allocated(&self, role: &str) -> String {
-        self.show(&format!("(allocated: {role})"))
+        self.show(&format!("(allocated: {role})"), true)
     }
 
-    fn show(&self, allocated: &str) -> String {
+    /// Written as the master writes a single resource, allocated to a role if one is given: not with how often a shared
+    /// volume is in here.
+    pub fn show_resource(&self, role: Option<&str>) -> String {
+        self.show(&role.map(|role| format!("(allocated: {role})")).unwrap_or_default(), false)
+    }
+
+    fn show(&self, allocated: &str, counted: bool) -> String {
         let shown = |entry: &Entry| {
-            let shares = if entry.kind.shared { format!("<{}>", entry.shares) } else { String::new() };
+            let shares = if entry.kind.shared && counted { format!("<{}>", entry.shares) } else { String::new() };
             format!("{}{allocated}{}:{}{shares}", entry.name, entry.kind, entry.amount)
         };
         self.entries.iter().map(shown).collect::<Vec<_>>().join("; ")
@@ -350,7 +356,7 @@ impl PartialEq for Resources {
 
 impl fmt::Display for Resources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.show(""))
+        f.write_str(&self.show("", true))
     }
 }
 
