@@ -243,7 +243,7 @@ mod tests {
     fn ask(operator: &Operator) -> (u16, String) {
         let request =
             Request { method: "GET".into(), path: "/state?x=1".into(), headers: Vec::new(), body: Default::default() };
-        let pending = operator.request(request, Within::default()).expect("sent");
+        let mut pending = operator.request(request, Within::default()).expect("sent");
         let answer = pending.wait(Duration::from_secs(30)).expect("in time").expect("an answer");
         (answer.status, String::from_utf8_lossy(&answer.body).into_owned())
     }
