@@ -176,7 +176,8 @@ def test_roles(cluster: Any, face: str) -> None:
         assert (await master.get_weights())[role] == 2.5
         await master.update_weights([mesos_pb2.WeightInfo(role=role, weight=1.5)])
         assert (await master.get_weights())[role] == 1.5
-        limited = quota_pb2.QuotaConfig(role=role, limits={"cpus": {"value": 3}})
+        limited = quota_pb2.QuotaConfig(role=role)
+        limited.limits["cpus"].value = 3
         await master.update_quota([limited])
         assert limited in (await master.get_quota()).configs
         await master.update_quota([quota_pb2.QuotaConfig(role=role)], force=True)

@@ -75,13 +75,13 @@ def read(source: Any) -> tuple[list[Entry], Any]:
     serialize = getattr(source, "SerializePartialToString", None)
     if serialize is not None and source.DESCRIPTOR.name == "Resource":
         return [_kinds.entry(serialize())], type(source)
-    try:
-        listed = iter(source if serialize is None else list(_listed(source)))
-    except TypeError:
+    # Protobuf's repeated fields have no __iter__.
+    listed = _iterated(source if serialize is None else list(_listed(source)))
+    if listed is None:
         raise ArgumentTypeError(
             "expected an offer, a task, Resource messages, text such as 'cpus:2;mem:1024' or amounts by name as "
             f"resources, got {type(source).__name__}"
-        ) from None
+        )
     entries, message_class, entry = [], None, _kinds.entry
     for resource in listed:
         try:
@@ -93,6 +93,14 @@ def read(source: Any) -> tuple[list[Entry], Any]:
         else:
             message_class = type(resource)
     return entries, message_class
+
+
+def _iterated(values: Any) -> Iterator[Any] | None:
+    """Returns an iterator, or None if there is none or one of numbers."""
+    try:
+        return None if isinstance(values, bytes) else iter(values)
+    except TypeError:
+        return None
 
 
 def _listed(message: Any) -> Iterator[Any]:

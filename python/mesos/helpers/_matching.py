@@ -56,7 +56,7 @@ class Wish:
                 raise ArgumentTypeError(f"expected a TaskInfo, or what is needed by name, got {task!r}")
             resources = Resources(task.resources)
         self.resources, self.amounts = resources, amounts
-        self._wanted = wanted_of(resources, amounts)
+        self._wanted = wanted_of(() if resources is None else resources, amounts)
 
     def __repr__(self) -> str:
         name = self.task.task_id.value if _is_task(self.task) else self.task

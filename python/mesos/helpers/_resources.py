@@ -15,6 +15,9 @@ from mesos.interface import mesos_pb2
 #: What :class:`Resources` can be made of.
 Source: TypeAlias = "Resources | str | Mapping[str, Any] | Iterable[Any] | Any"
 
+#: What is passed if nothing is.
+_NOTHING: tuple[Any, ...] = ()
+
 
 class Resources:
     """How much of what there is, and to whom it belongs. Immutable and hashable.
@@ -52,12 +55,14 @@ class Resources:
     _entries: tuple[Entry, ...]
     _class: Any
 
-    def __init__(self, source: Source = None, /, **amounts: Any) -> None:
+    def __init__(self, source: Source = _NOTHING, /, **amounts: Any) -> None:
         self._class = None
-        if source is not None and amounts:
+        if amounts and source is not _NOTHING:
             raise ArgumentTypeError("expected messages, text or amounts by name as resources, not several of them")
-        if source is None or isinstance(source, Mapping):
-            self._entries = _entries.merged([], _from_amounts(amounts if source is None else source))
+        if isinstance(source, Mapping):
+            amounts, source = dict(source), ()
+        if amounts:
+            self._entries = _entries.merged([], _from_amounts(amounts))
         elif isinstance(source, Resources):
             self._entries, self._class = source._entries, source._class
         elif isinstance(source, str):
@@ -202,7 +207,7 @@ class Resources:
         return _resources(other) < self
 
     def find(
-        self, wish: Source = None, /, *, role: str | None = None, revocable: bool = False, **amounts: Any
+        self, wish: Source = _NOTHING, /, *, role: str | None = None, revocable: bool = False, **amounts: Any
     ) -> Resources | None:
         """Returns which of these resources satisfy a wish, or None if they do not.
 
@@ -304,8 +309,16 @@ class Resources:
         return self._changed(_kinds.allocate, None)
 
     def reserve(self, role: str, principal: str | None = None, labels: Mapping[str, str] | None = None) -> Resources:
-        """Returns these with one more dynamic reservation, as the operation RESERVE wants them."""
+        """Returns these with one more dynamic reservation, as the operation RESERVE wants them.
+
+        :param role: for whom; the same as, or below, the role of the last reservation
+        :param principal: the framework's principal, if it has one
+        :param labels: labels of the reservation
+        :raises ArgumentValueError: the role is not valid
+        """
         _text.check_role(role)
+        if role == "*":
+            raise ArgumentValueError('Invalid reservation: role "*" cannot be reserved')
         return self._changed(_kinds.push, role, principal, tuple((labels or {}).items()))
 
     def unreserve(self) -> Resources:
@@ -358,9 +371,9 @@ def wanted_of(wish: Source, amounts: Mapping[str, Any]) -> tuple[_find.Wanted, .
     :raises ArgumentTypeError: there is no wish
     :raises ArgumentValueError: an amount is not valid
     """
-    if wish is not None and amounts:
+    if amounts and wish is not _NOTHING:
         raise ArgumentTypeError("expected messages, text or amounts by name as a wish, not several of them")
-    by_name = amounts if wish is None else wish if isinstance(wish, Mapping) else None
+    by_name = amounts or (wish if isinstance(wish, Mapping) else None)
     if by_name is not None:
         read = {name: _amounts.read(name, given) for name, given in by_name.items() if given is not None}
         return tuple(
