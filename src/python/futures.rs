@@ -57,7 +57,7 @@ fn make<W>(py: Python<'_>, waiting: W) -> PyResult<Bound<'_, PyAny>>
 where
     W: std::future::Future<Output: for<'py> IntoPyObject<'py> + Send + 'static> + Send + 'static,
 {
-    let event_loop = guarded::call_method(&guarded::import(py, "asyncio")?, "get_running_loop", ())?;
+    let event_loop = running_loop(py)?;
     let runtime = runtime::handle()?;
     start_completer().map_err(|e| PyRuntimeError::new_err(format!("no thread to complete futures: {e}")))?;
     let future = guarded::call_method(&event_loop, "create_future", ())?;
@@ -76,6 +76,13 @@ where
         }
     });
     Ok(future)
+}
+
+/// Whoever runs a loop has imported asyncio, which nobody else has to wait for.
+fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let imported = guarded::attribute(&guarded::import(py, "sys")?, "modules")?;
+    let asyncio = imported.get_item("asyncio").map_err(|_| PyRuntimeError::new_err("no running event loop"))?;
+    guarded::call_method(&asyncio, "get_running_loop", ())
 }
 
 /// Called by the loop when a future is done, most of all if it was cancelled: nothing is waited for any more.

@@ -95,6 +95,10 @@ class TestAwaited:
         with pytest.raises(UnreachableError, match="no connection"):
             run(Operator(peer.address).request_async(HEALTH))
 
+    def test_without_a_loop(self, embedded: LocalCluster) -> None:
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            Operator(embedded.address)._core.request_async("GET", "/health", [], b"", 10, None)
+
     def test_a_loop_that_is_closed_meanwhile(self, capfd: pytest.CaptureFixture[str]) -> None:
         """Nobody is told, and nothing breaks."""
         with Peer(hangs) as peer:
