@@ -150,7 +150,7 @@ def info(modern: bool) -> mesos_pb2.FrameworkInfo:
 
 @contextlib.contextmanager
 def embedded_world(modern: bool) -> Iterator[tuple[World, LocalCluster]]:
-    empty = {"agents": 1, "resources": "cpus:0;mem:0;disk:0;ports:[]", "min_allocatable_resources": ""}
+    empty = {"agents": 1, "resources": "cpus:0;mem:0;disk:0;ports:[]", "min_allocatable_resources": LEAST}
     with LocalCluster(**empty, time="skip", simulate=Run(None)) as cluster:
         scheduler = Witness()
         with running(cluster, scheduler, info(modern)) as driver:
@@ -337,8 +337,7 @@ def test_operations(modern: bool) -> None:
         @settings(SAME, max_examples=15)
         def check(data: st.DataObject) -> None:
             agent = cluster.add_agent(data.draw(flags()))
-            # The embedded master counts a shared volume once for each task, and lets tasks have a part of it.
-            check_operations(world, world.offer(agent.id), data, sharing=False)
+            check_operations(world, world.offer(agent.id), data, sharing=modern)
             agent.remove()
 
         check()
@@ -397,19 +396,28 @@ def test_what_the_real_master_computes(real: ApacheMesos, modern: bool) -> None:
         check_more()
 
 
-def test_a_shared_volume_is_there_for_each_task(real: ApacheMesos) -> None:
+def check_shared(world: World, offer: mesos_pb2.Offer) -> None:
+    """Check that a shared volume is there for each task, and that no task can have a part of it."""
+    total = Resources(offer)
+    (disk,) = reserved = (total.find(disk=2) or Resources()).reserve("web", "p")
+    shared = volume(disk, shared=True)
+    offer = world.accept(offer, change("RESERVE", reserved), change("CREATE", Resources(shared)))
+    memory = Resources(offer).find(mem=0.5) or []
+    tasks = [world.task(offer, Resources([*memory, each])) for each in (shared, shared, half(shared))]
+    used = compare(world, offer, tasks)
+    assert (used.mem, used.disk) == (1.0, 2.0)
+    assert str(used.named("disk")).endswith("<SHARED>:2<2>")
+    made = Resources(offer)
+    offer = world.decline_until(world.offer(offer.slave_id.value), made)
+    offer = world.accept(offer, change("DESTROY", Resources(shared)), change("UNRESERVE", reserved))
+    assert Resources(offer) == total
+
+
+def test_a_shared_volume_is_there_for_each_task_of_the_real_master(real: ApacheMesos) -> None:
     with real_world(real, modern=True) as world:
-        offer = world.offer()
-        total = Resources(offer)
-        (disk,) = reserved = (total.find(disk=2) or Resources()).reserve("web", "p")
-        shared = volume(disk, shared=True)
-        offer = world.accept(offer, change("RESERVE", reserved), change("CREATE", Resources(shared)))
-        memory = Resources(offer).find(mem=0.5) or []
-        tasks = [world.task(offer, Resources([*memory, each])) for each in (shared, shared, half(shared))]
-        used = compare(world, offer, tasks)
-        assert (used.mem, used.disk) == (1.0, 2.0)
-        assert str(used.named("disk")).endswith("<SHARED>:2<2>")
-        made = Resources(offer)
-        offer = world.decline_until(world.offer(), made)
-        offer = world.accept(offer, change("DESTROY", Resources(shared)), change("UNRESERVE", reserved))
-        assert Resources(offer) == total
+        check_shared(world, world.offer())
+
+
+def test_a_shared_volume_is_there_for_each_task_of_the_embedded_master() -> None:
+    with embedded_world(modern=True) as (world, cluster):
+        check_shared(world, world.offer(cluster.add_agent("cpus:4;mem:4;disk:4;ports:[10-19]").id))

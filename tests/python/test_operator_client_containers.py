@@ -45,6 +45,8 @@ class Agent:
         """Whether an output was left by who reads it."""
         self.write: Callable[[Callable[[ProcessIO], None]], None] = lambda write: write(written(b"hello"))
         self.refuses = 0
+        self.closes_early = False
+        """Whether it closes the connection of an input that it refuses before it has read all of it."""
         agent = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -94,13 +96,13 @@ class Agent:
         for record in records(request.rfile):
             if self.refuses and not self.calls:
                 refuse(request, self.refuses)
+                if self.closes_early:
+                    return
             self.calls.append(agent_pb2.Call.FromString(record))
-        if self.refuses:
-            return
-        request.send_response(200)
-        request.send_header("Content-Length", "0")
-        request.end_headers()
-        return
+        if not self.refuses:
+            request.send_response(200)
+            request.send_header("Content-Length", "0")
+            request.end_headers()
 
     def inputs(self) -> list[ProcessIO]:
         """What came after the id of the container, without heartbeats."""
@@ -315,9 +317,10 @@ def endless() -> Iterator[bytes]:
         yield b"x" * 1000
 
 
+@pytest.mark.parametrize("closes_early", [False, True])
 @pytest.mark.parametrize("how", ["waits", "awaited"])
-def test_an_input_that_is_refused_ends(agent: Agent, how: str) -> None:
-    agent.refuses = 404
+def test_an_input_that_is_refused_ends(agent: Agent, how: str, closes_early: bool) -> None:
+    agent.refuses, agent.closes_early = 404, closes_early
     client = Waiting(AgentClient(agent.address)) if how == "waits" else aio.AgentClient(agent.address)
     with pytest.raises(RequestRefusedError) as raised:
         run(client.attach_container_input("a", endless()))

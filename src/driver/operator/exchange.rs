@@ -17,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
+use super::answerable::Answerable;
 use super::pending::until_dropped;
 use super::request::{Answer, Request, Within};
 use crate::driver::redirect;
@@ -151,7 +152,7 @@ impl Exchange {
         let is_fed = fed.is_some();
         let body = fed.map_or_else(|| Either::Right(Full::new(request.body.clone())), Either::Left);
         let asked = head.body(body).map_err(bad)?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(Answerable::new(stream))).await.map_err(failed)?;
         tokio::spawn(until_dropped(connection, self.given_up.clone()));
         let answer = sender.send_request(asked);
         let response = if is_fed { answer.await } else { in_time(self.within.idle, answer).await? };

@@ -1,6 +1,7 @@
 //! The operator API of a master or an agent: requests, streams of records, and a subscription to the events of the leading
 //! master.
 
+mod answerable;
 mod exchange;
 mod pending;
 mod request;

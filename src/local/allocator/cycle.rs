@@ -99,7 +99,7 @@ impl Allocator {
     ) {
         let clients = self.clients.get_mut(role).map(|clients| clients.sort(&self.total)).unwrap_or_default();
         let mut available = self.agents[agent_id].available.available_to(role);
-        let mut held = Quantities::of(&available);
+        let mut held = Quantities::of_all(&available);
         // Many frameworks may refuse the same portion.
         let mut portions: BTreeMap<[bool; 3], Option<Portion>> = BTreeMap::new();
         for framework_id in clients {
@@ -127,7 +127,7 @@ impl Allocator {
             cycle.offer(&framework_id, agent_id, role, portion);
             portions.clear();
             available = self.agents[agent_id].available.available_to(role);
-            held = Quantities::of(&available);
+            held = Quantities::of_all(&available);
         }
     }
 
@@ -197,7 +197,7 @@ impl Cycle {
         charged.add(&Quantities::of(&more));
         resources.add(&guaranteed);
         resources.add(&more);
-        let quantities = Quantities::of(&resources);
+        let quantities = Quantities::of_all(&resources);
         Some(Portion { resources, quantities, guaranteed: Quantities::of(&guaranteed), charged })
     }
 

@@ -70,7 +70,7 @@ impl Declared {
     pub fn completed(&self, host: &Host) -> Resources {
         let add = |resources: &mut Resources, name: &str, amount: Amount| {
             if self.entries.iter().all(|entry| entry.name != name) {
-                resources.add_entry(&Entry { name: name.to_owned(), kind: Kind::default(), amount });
+                resources.add_entry(&Entry::new(name, Kind::default(), amount));
             }
         };
         let (gpus, others): (Vec<&Entry>, Vec<&Entry>) = self.entries.iter().partition(|entry| entry.name == "gpus");
@@ -117,7 +117,7 @@ fn one(item: &str) -> std::result::Result<Entry, Invalid> {
     roles::validate(role)?;
     let kept = Reservation { role: role.to_owned(), dynamic: false, principal: None, labels: None };
     let reservations = if role == UNRESERVED { Vec::new() } else { vec![kept] };
-    Ok(Entry { name: name.to_owned(), kind: Kind { reservations, ..Kind::default() }, amount: Amount::parse(value)? })
+    Ok(Entry::new(name, Kind { reservations, ..Kind::default() }, Amount::parse(value)?))
 }
 
 fn from_json(text: &str) -> std::result::Result<Vec<Entry>, Invalid> {
@@ -135,7 +135,7 @@ fn from_json(text: &str) -> std::result::Result<Vec<Entry>, Invalid> {
 /// Refuses what a message can say and a flag may not (`validateCommandLineResources`), and sums that are too large.
 fn checked(entries: &[Entry]) -> std::result::Result<(), Invalid> {
     let mut types: HashMap<&str, Discriminant<Amount>> = HashMap::new();
-    for Entry { name, kind, amount } in entries {
+    for Entry { name, kind, amount, .. } in entries {
         Invalid::unless(kind.volume.is_none(), "Persistent volumes cannot be specified at the command line")?;
         Invalid::unless(!kind.revocable, "Revocable resources cannot be specified at the command line")?;
         let dynamic = kind.reservations.iter().any(|reservation| reservation.dynamic);

@@ -32,6 +32,8 @@ struct Entry {
     name: String,
     kind: Kind,
     amount: Amount,
+    /// How often a shared volume is in here, whose amount is the same however many use it; otherwise 1.
+    shares: u32,
 }
 
 impl Resources {
@@ -121,8 +123,15 @@ impl Resources {
 
     fn subtract_entry(&mut self, less: &Entry) {
         if let Some(at) = self.entries.iter().position(|entry| entry.is_like(less)) {
-            self.entries[at].amount.subtract(&less.amount);
-            if self.entries[at].amount.is_empty() {
+            let entry = &mut self.entries[at];
+            let is_gone = if entry.kind.shared {
+                entry.shares = entry.shares.saturating_sub(less.shares);
+                entry.shares == 0
+            } else {
+                entry.amount.subtract(&less.amount);
+                entry.amount.is_empty()
+            };
+            if is_gone {
                 self.entries.swap_remove(at);
             }
         }
@@ -270,11 +279,20 @@ impl Resources {
 
     /// Written as the master writes resources that are allocated to a role: `cpus(allocated: *):8; mem(allocated: *):1`.
     pub fn show_allocated(&self, role: &str) -> String {
-        self.show(&format!("(allocated: {role})"))
+        self.show(&format!("(allocated: {role})"), true)
     }
 
-    fn show(&self, allocated: &str) -> String {
-        let shown = |entry: &Entry| format!("{}{allocated}{}:{}", entry.name, entry.kind, entry.amount);
+    /// Written as the master writes a single resource, allocated to a role if one is given: not with how often a shared
+    /// volume is in here.
+    pub fn show_resource(&self, role: Option<&str>) -> String {
+        self.show(&role.map(|role| format!("(allocated: {role})")).unwrap_or_default(), false)
+    }
+
+    fn show(&self, allocated: &str, counted: bool) -> String {
+        let shown = |entry: &Entry| {
+            let shares = if entry.kind.shared && counted { format!("<{}>", entry.shares) } else { String::new() };
+            format!("{}{allocated}{}:{}{shares}", entry.name, entry.kind, entry.amount)
+        };
         self.entries.iter().map(shown).collect::<Vec<_>>().join("; ")
     }
 
@@ -291,6 +309,9 @@ impl Resources {
         for entry in &self.entries {
             let mut entry = entry.clone();
             change(&mut entry.kind);
+            if !entry.kind.shared {
+                entry.shares = 1;
+            }
             changed.add_entry(&entry);
         }
         changed
@@ -301,6 +322,7 @@ impl Resources {
             return;
         }
         match self.entries.iter_mut().find(|entry| entry.is_like(more)) {
+            Some(entry) if entry.kind.shared => entry.shares = entry.shares.saturating_add(more.shares),
             Some(entry) => entry.amount.add(&more.amount),
             None => self.entries.push(more.clone()),
         }
@@ -311,12 +333,16 @@ impl Entry {
     fn of(resource: &v1::Resource) -> Result<Self, Invalid> {
         Invalid::unless(!resource.name.is_empty(), "Empty resource name")?;
         let amount = Amount::from_proto(resource)?;
-        Ok(Self { name: resource.name.clone(), kind: Kind::of(resource)?, amount })
+        Ok(Self::new(&resource.name, Kind::of(resource)?, amount))
+    }
+
+    fn new(name: &str, kind: Kind, amount: Amount) -> Self {
+        Self { name: name.to_owned(), kind, amount, shares: 1 }
     }
 
     fn is_like(&self, other: &Self) -> bool {
         // A volume is taken as a whole.
-        let whole = self.kind.volume.is_none() || self.kind.shared || self.amount == other.amount;
+        let whole = self.kind.volume.is_none() || self.amount == other.amount;
         self.name == other.name && self.amount.is_like(&other.amount) && self.kind == other.kind && whole
     }
 }
@@ -330,7 +356,7 @@ impl PartialEq for Resources {
 
 impl fmt::Display for Resources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.show(""))
+        f.write_str(&self.show("", true))
     }
 }
 

@@ -39,7 +39,11 @@ impl Origin<'_> {
     }
 
     fn show_one(&self, resource: &Resource) -> Checked<String> {
-        Ok(self.show(&one(resource)?))
+        let role = match self {
+            Self::Framework { role, .. } => Some(*role),
+            Self::Operator => None,
+        };
+        Ok(one(resource)?.show_resource(role))
     }
 
     /// The role that a resource is allocated to; the offer's unless the framework names another.
