@@ -1,4 +1,4 @@
-"""The command line: ``remesos local`` and ``remesos run``, also as ``python -m mesos``."""
+"""The command line: ``remesos local``, ``remesos run`` and ``remesos check``, also as ``python -m mesos``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from mesos import _core, _options, _program
+from mesos._check import _report
 from mesos._console import BROKEN_STATUS, Console, open_standard_files
 from mesos._output import HURRY_SECONDS, POLL_SECONDS, Output
 from mesos._script import Script
@@ -157,6 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help="the script's arguments")
     run.set_defaults(command=_run)
+    _report.add_parser(commands)
     return parser
 
 
