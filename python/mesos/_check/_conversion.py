@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +13,16 @@ from fissix.fixer_base import BaseFix
 from fissix.pgen2.parse import ParseError
 from fissix.pgen2.tokenize import TokenError
 
+from mesos._check._tree import content, enclosing, method
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tree_sitter import Node
 
     from mesos._check._tree import Source
 
 _FAULTS = (ParseError, TokenError, IndentationError, ValueError, AttributeError, RecursionError)
-_AMBIGUOUS = {"dict", "filter", "map", "zip", "idioms", "asserts", "input", "import", "next", "nonzero", "numliterals",
-              "types", "isinstance", "future", "operator", "paren", "sorted", "exitfunc",
-              "methodattrs", "reload"}  # fmt: skip
-"""Fixers that change code that runs on Python 3, too."""
 
 
 class Conversion:
@@ -34,12 +35,10 @@ class Conversion:
     def __init__(self, source: Source) -> None:
         self.places: list[tuple[int, str]] = []
         self.error = error = _fault(source.text)
-        if error is None and not _may_be_python_2(source):
+        if error is None and not _is_python_2(source):
             return
-        converted = _convert(source, self.places)
-        if error is None and not any(name not in _AMBIGUOUS for _, name in self.places):
-            self.places = []
-        elif error is not None and converted is not None:
+        converted = _convert(source, self.places, is_python_3=error is None)
+        if error is not None and converted is not None:
             self.error = _fault(converted)
         # Lines that are guarded are there for Python 2.
         guarded = _guarded(source)
@@ -58,22 +57,62 @@ def _fault(text: str) -> SyntaxError | None:
     return None
 
 
-_NAMES = {"xrange", "unicode", "basestring", "long", "raw_input", "has_key", "iteritems", "itervalues", "iterkeys",
-          "unichr", "reduce", "execfile", "intern", "apply", "izip", "imap", "ifilter", "maxint", "getcwdu", "im_func",
-          "im_self", "im_class", "func_name", "func_code", "__metaclass__", "StandardError", "urllib2", "urlparse",
-          "urlencode", "urlopen", "quote", "unquote", "urlretrieve", "exc_type", "exc_value", "xreadlines"}  # fmt: skip
+_BUILTINS = {"xrange", "unicode", "basestring", "long", "raw_input", "unichr", "reduce", "execfile", "intern", "apply",
+             "StandardError"}  # fmt: skip
+_METHODS = {"has_key", "iteritems", "itervalues", "iterkeys"}
+_DOTTED = {
+    "sys.maxint", "os.getcwdu", "itertools.izip", "itertools.imap", "itertools.ifilter", "urllib.urlopen",
+    "urllib.urlencode", "urllib.quote", "urllib.unquote", "urllib.quote_plus", "urllib.unquote_plus",
+    "urllib.urlretrieve", "string.letters",
+}  # fmt: skip
 
 
 @functools.cache
-def _old_modules() -> frozenset[str]:
+def old_modules() -> frozenset[str]:
+    """Returns the modules that ``2to3`` renames and that Python 3 does not have."""
     from fissix.fixes import fix_imports
 
-    return frozenset(fix_imports.MAPPING) | {"urllib", "urllib2"}
+    return (frozenset(fix_imports.MAPPING) | {"urllib2"}) - sys.stdlib_module_names
 
 
-def _may_be_python_2(source: Source) -> bool:
-    names = {node.text.decode(errors="replace") for node in source.nodes if node.type == "identifier" and node.text}
-    return bool(names & (_NAMES | _old_modules()))
+def _is_python_2(source: Source) -> bool:
+    """Whether a file that Python 3 reads uses what only Python 2 has, outside of guards."""
+    return any(_needs_python_2(source, node) and not is_guarded(node) for node in source.nodes)
+
+
+def _needs_python_2(source: Source, node: Node) -> bool:
+    parent = node.parent
+    if node.type == "identifier" and parent is not None:
+        name = content(node)
+        if name == "__metaclass__":
+            return parent.type == "assignment"
+        is_used = parent.type not in ("attribute", "keyword_argument", "aliased_import", "dotted_name")
+        is_object = parent.type == "attribute" and parent.child_by_field_name("object") == node
+        is_value = parent.type == "keyword_argument" and parent.child_by_field_name("value") == node
+        return name in _BUILTINS and (is_used or is_object or is_value) and name not in source.defined
+    if node.type == "call":
+        return method(node) in _METHODS and method(node) not in source.defined
+    if node.type == "attribute":
+        return source.dotted(node) in _DOTTED and content(node).split(".")[0] in source.imports
+    if node.type in ("import_statement", "import_from_statement"):
+        module = node.child_by_field_name("module_name")
+        names = [module] if module is not None else node.children_by_field_name("name")
+        whole = [content(one.child_by_field_name("name") or one) for one in names]
+        if module is not None and any(
+            f"{whole[0]}.{content(n)}" in _DOTTED for n in node.children_by_field_name("name")
+        ):
+            return True
+        return any(name in old_modules() for name in whole)
+    return False
+
+
+def is_guarded(node: Node) -> bool:
+    """Whether a node is within a statement that tells versions of Python apart."""
+    one: Node | None = node
+    while (one := enclosing(one, "try_statement", "if_statement")) is not None:
+        if is_guard(one):
+            return True
+    return False
 
 
 def _guarded(source: Source) -> set[int]:
@@ -115,13 +154,14 @@ def _tool() -> _Tool:
         return _Tool([name for name in names if not name.endswith(("fix_future",))])
 
 
-def _convert(source: Source, places: list[tuple[int, str]]) -> str | None:
+def _convert(source: Source, places: list[tuple[int, str]], is_python_3: bool) -> str | None:
     """Returns the converted text, or None if fissix cannot read it, and adds the places that it changes."""
     tool = _tool()
     for fixer in [*tool.pre_order, *tool.post_order]:
         fixer.transform = functools.partial(_record, type(fixer).transform, fixer, places)
     text = source.text if source.text.endswith("\n") else source.text + "\n"
-    for grammar in (pygram.python_grammar, pygram.python_grammar_no_print_statement):
+    grammars = [pygram.python_grammar, pygram.python_grammar_no_print_statement]
+    for grammar in reversed(grammars) if is_python_3 else grammars:
         places.clear()
         tool.driver.grammar = grammar
         with warnings.catch_warnings():

@@ -26,6 +26,8 @@ def origin(source: Source, node: Node | None, depth: int = 0) -> Node | None:
         return None
     again = functools.partial(origin, source, depth=depth + 1)
     if node.type == "identifier":
+        if any("decode" in content(value) for value in source.values(node)):
+            return None
         values = [*_unpacked(source, node), *(v for v in source.values(node) if v.type != "identifier")]
         return _first(map(again, values)) or _first(_stream(source, one) for one in _loops(source, node))
     if node.type == "subscript":

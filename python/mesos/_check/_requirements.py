@@ -39,9 +39,18 @@ REQUIREMENTS: dict[str, tuple[str, re.Pattern[str], str, str]] = {
         "the package {name} is for Python 2; Python 3 has it in its standard library, or it cannot be installed",
         "remove the requirement",
     ),
+    "pinned-python": (
+        WILL,
+        re.compile(r"^\s*FROM\s+(?P<name>\S*(?:python:2|pypy:2|python2|python-2)\S*)(?P<rest>)", re.IGNORECASE),
+        "the image {name} has Python 2",
+        "use an image with Python 3.11 or later, such as python:3.11",
+    ),
     "python-2-only": (
         WILL,
-        re.compile(r"(?P<name>python_requires|requires-python|python_version)\b(?P<rest>\s*=\s*['\"]?[^'\"\n]*(?:<\s*3|==\s*['\"]?2|~=\s*2|=\s*['\"]2)[^\n]*)"),
+        re.compile(
+            r"(?P<name>python_requires|requires-python)\b(?P<rest>\s*=\s*['\"]?[^'\"\n]*(?:<\s*3(?:\.0)?(?![.\d])|(?:==|~=|(?<=['\"\s])=)\s*2)[^\n]*)"
+            r"|^\s*(?P<key>python_version)\s*=\s*['\"]2"
+        ),
         "the framework declares that it is for Python 2",
         "change {name}",
     ),
@@ -52,6 +61,12 @@ _NAMES = re.compile(
     r"^(setup\.py|setup\.cfg|pyproject\.toml|Pipfile|tox\.ini|.*requirements?.*\.(txt|in|pip)|requires\.txt|(.*\.)?Dockerfile.*)$",
     re.I,
 )
+
+
+_LIST = re.compile(r"require|REQUIRE|deps|extras")
+"""What a line of setup.py has in which a list of requirements begins."""
+_ONLY_PYTHON_2 = re.compile(r"python_version\s*(?:<=?\s*['\"](?:2(?:\.\d)?|3(?:\.\d)?)['\"]|==\s*['\"]2)")
+"""A marker with which pip leaves out the requirement on the Pythons of remesos."""
 
 
 def is_requirements(path: Path) -> bool:
@@ -70,7 +85,7 @@ def check_requirements(path: str, text: str) -> Iterator[Finding]:
         inside = depth > 0
         if name == "setup.py":
             depth = _depth(line, depth)
-            if not (inside or depth or "require" in line):
+            if not (inside or depth or _LIST.search(line)):
                 continue
         if is_docker:
             yield from _docker(path, number, line)
@@ -80,7 +95,7 @@ def check_requirements(path: str, text: str) -> Iterator[Finding]:
 
 def _depth(line: str, depth: int) -> int:
     """Returns how many brackets of a list of requirements are open after the line."""
-    if depth == 0 and not re.search(r"require|REQUIRE|deps|extras", line):
+    if depth == 0 and not _LIST.search(line):
         return 0
     return max(0, depth + sum(line.count(c) for c in "[({") - sum(line.count(c) for c in "])}"))
 
@@ -89,6 +104,8 @@ def _docker(path: str, number: int, line: str) -> Iterator[Finding]:
     egg = re.search(r"(?:mesos[\w.\-]*\.(?:egg|whl))|python-mesos", line)
     if egg is not None:
         yield _finding("pinned-interface", path, number, egg.start(), egg.group().removesuffix(".egg"))
+    elif (image := REQUIREMENTS["pinned-python"][1].match(line)) is not None:
+        yield _finding("pinned-python", path, number, image.start("name"), image["name"])
     elif re.search(r"\bpip[\d.]*\s+install\b|easy_install", line):
         yield from _line(path, number, line, "")
 
@@ -100,13 +117,16 @@ def _line(path: str, number: int, line: str, name: str) -> Iterator[Finding]:
                 break
         else:
             continue
-        yield _finding(code, path, number, found.start("name"), found["name"])
+        group = "name" if found["name"] else "key"  # of python-2-only
+        yield _finding(code, path, number, found.start(group), found[group])
 
 
 def _is_requirement(line: str, found: re.Match[str], name: str, code: str) -> bool:
-    before = line[: found.start("name")]
     if code == "python-2-only":
-        return True
+        return found["name"] is not None or name == "Pipfile"
+    if _ONLY_PYTHON_2.search(line):
+        return False
+    before = line[: found.start("name")]
     if found["rest"].lstrip().startswith(("=", "<", ">", "~", "!")) and "name" not in before:
         if found["rest"].lstrip().startswith("=") and not found["rest"].lstrip().startswith("=="):
             return name in ("Pipfile", "pyproject.toml")

@@ -194,12 +194,15 @@ _DUMPS = {"pickle.dumps", "cPickle.dumps", "marshal.dumps", "base64.b64encode", 
 
 
 @RULES.will(
-    "str-of-bytes", "call",
+    "str-of-bytes", "call", "pair",
     says="""str() of bytes is "b'...'", with the quotes""",
     remedy="remove str(), or call .decode()",
     bad="import pickle\nstr(pickle.dumps(x))\n", good="import pickle\nstr(pickle.loads(x))\n",
 )  # fmt: skip
 def _str_of_bytes(source: Source, node: Node) -> Found:
+    if node.type == "pair":  # a table of converters, by the types of protobuf's fields
+        key, value = node.child_by_field_name("key"), node.child_by_field_name("value")
+        return attribute(key) == "TYPE_BYTES" and source.dotted(value) == "str"
     if source.called(node) not in ("str", "unicode") or len(arguments(node)) != 1:
         return False
     given = argument(node, 0, "")
@@ -308,7 +311,7 @@ def _text_codec(source: Source, node: Node) -> Found:
     codec = (literal(argument(node, 0, "encoding")) or "").replace("-", "_").lower()
     if method(node) not in ("encode", "decode") or attribute(receiver(node)) in ("uuid", "data", "value"):
         return False
-    return codec in ("hex", "base64", "zlib", "string_escape", "unicode_escape", "zip", "bz2", "rot13", "string_escape")
+    return codec in ("hex", "base64", "zlib", "string_escape", "zip", "bz2", "rot13")
 
 
 @RULES.will(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import TYPE_CHECKING
 
-from mesos._check._conversion import is_guard
 from mesos._check._rules import Rules
 from mesos._check._tree import (
     argument,
@@ -17,6 +17,7 @@ from mesos._check._tree import (
     keyword,
     literal,
     method,
+    node_is_parameter,
     receiver,
     walk,
 )
@@ -70,21 +71,7 @@ def _is_numpy(source: Source) -> bool:
     bad="cmp(a, b)\n", good="def cmp(a, b):\n    return 0\ncmp(1, 2)\n",
 )  # fmt: skip
 def _cmp_function(source: Source, node: Node) -> Found:
-    return content(node.child_by_field_name("function")) == "cmp" and not _is_defined(source, "cmp")
-
-
-def _is_defined(source: Source, name: str) -> bool:
-    if name in source.imports:
-        return True
-    for node in source.nodes:
-        if node.type in ("function_definition", "class_definition", "parameters"):
-            if content(node.child_by_field_name("name")) == name:
-                return True
-        elif node.type == "assignment":
-            left = node.child_by_field_name("left")
-            if left is not None and left.type == "identifier" and content(left) == name:
-                return True
-    return False
+    return content(node.child_by_field_name("function")) == "cmp" and "cmp" not in source.defined
 
 
 @RULES.will(
@@ -211,27 +198,52 @@ def _name_is_whole(source: Source, name: Node, assignment: Node) -> bool:
     bad='hasattr(x, "__iter__")\n', good='hasattr(x, "name")\n',
 )  # fmt: skip
 def _iter_attribute(source: Source, node: Node) -> Found:
-    return source.called(node) == "hasattr" and literal(argument(node, 1, "")) == "__iter__"
+    if source.called(node) != "hasattr" or literal(argument(node, 1, "")) != "__iter__":
+        return False
+    test: Node | None = node
+    while (outer := enclosing(test, "boolean_operator")) is not None:
+        test = outer
+    return "isinstance" not in content(test)
+
+
+_EXCEPTIONS = {
+    name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)
+}
 
 
 @RULES.will(
     "exception-message", "attribute",
     says="exceptions have no attribute message",
     remedy="use str(e), or e.args[0]",
-    bad="try:\n    f()\nexcept E as e:\n    log(e.message)\n",
+    bad="try:\n    f()\nexcept ValueError as e:\n    log(e.message)\n",
     good="try:\n    f()\nexcept E as e:\n    log(str(e))\n",
 )  # fmt: skip
 def _exception_message(source: Source, node: Node) -> Found:
     if attribute(node) != "message":
         return False
     base = node.child_by_field_name("object")
+    if attribute(base) == "value" and base is not None:
+        return _is_raised(base.child_by_field_name("object"))
     if base is None or base.type != "identifier":
         return False
+    if any(method(value) == "exception" for value in source.values(base)):  # of a future
+        return True
     clause: Node | None = node
     while (clause := enclosing(clause, "except_clause")) is not None:
         head = [child for child in clause.named_children if child.type != "block"]
         names = [content(n) for child in head for n in walk(child) if n.type == "identifier"]
         if names and names[-1] == content(base) and (len(head) > 1 or head[0].type == "as_pattern"):
+            # Other classes may have an attribute of that name.
+            return source.is_python_2 or bool(_EXCEPTIONS & set(names))
+    return False
+
+
+def _is_raised(name: Node | None) -> bool:
+    """Whether a name is what ``pytest.raises`` gives."""
+    one = name
+    while (one := enclosing(one, "with_statement", "function_definition")) is not None:
+        heads = [n for n in walk(one) if n.type == "as_pattern" and "raises(" in content(n)]
+        if any(content(head.child_by_field_name("alias")) == content(name) for head in heads):
             return True
     return False
 
@@ -313,7 +325,9 @@ def _view_as_list(source: Source, node: Node) -> Found:
         return False
     if one is not None and one.type == "identifier":
         values = source.values(one)
-        one = values[0] if len(values) == 1 else None
+        function = enclosing(one, "function_definition")
+        is_given = function is not None and node_is_parameter(function, content(one))
+        one = values[0] if len(values) == 1 and not is_given else None
     if one is None or one.type != "call":
         return False
     is_view = method(one) in _VIEWS and not arguments(one) and not source.uses("pandas")
@@ -344,21 +358,6 @@ _GONE_BUILTINS = {
 )  # fmt: skip
 def _gone_builtin(source: Source, node: Node) -> Found:
     name = content(node.child_by_field_name("function"))
-    if name not in ("file", "buffer", "coerce") or _is_defined(source, name) or _is_parameter(node, name):
+    if name not in ("file", "buffer", "coerce") or name in source.defined:
         return False
     return f"{name}() no longer exists: {_GONE_BUILTINS[name]}"
-
-
-def _is_parameter(node: Node, name: str) -> bool:
-    function = enclosing(node, "function_definition", "lambda")
-    parameters = function.child_by_field_name("parameters") if function is not None else None
-    return parameters is not None and any(content(n) == name for n in walk(parameters))
-
-
-def is_guarded(node: Node) -> bool:
-    """Whether a node is within a statement that tells versions of Python apart."""
-    one: Node | None = node
-    while (one := enclosing(one, "try_statement", "if_statement")) is not None:
-        if is_guard(one):
-            return True
-    return False

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mesos._check._conversion import _old_modules
+from mesos._check._conversion import is_guarded, old_modules
 from mesos._check._rules import Rules
-from mesos._check._rules_language import is_guarded
 from mesos._check._tree import content, enclosing, keyword, method
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tree_sitter import Node
 
     from mesos._check._rules import Found
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 RULES = Rules()
 
 GONE_MODULES = {
+    "pkg_resources": ("setuptools 82", "importlib.metadata, importlib.resources"),
     "md5": ("3.0", "hashlib"), "sha": ("3.0", "hashlib"), "sets": ("3.0", "set and frozenset"),
     "popen2": ("3.0", "subprocess"), "new": ("3.0", "types"), "compiler": ("3.0", "ast"),
     "mimetools": ("3.0", "email"), "rfc822": ("3.0", "email"), "MimeWriter": ("3.0", "email"),
@@ -36,7 +38,7 @@ GONE_MODULES = {
     "telnetlib": ("3.13", "socket, or the package telnetlib3"), "uu": ("3.13", "base64, binascii"),
     "xdrlib": ("3.13", "struct"),
 }  # fmt: skip
-"""Modules that are gone: since which Python, and what takes their place."""
+"""Modules that are gone: since which Python or other package, and what takes their place."""
 
 
 def _import(source: Source, node: Node, since_3_0: bool) -> Found:
@@ -49,8 +51,9 @@ def _import(source: Source, node: Node, since_3_0: bool) -> Found:
     for one in names:
         name = content(one.child_by_field_name("name") or one).split(".")[0]
         version, instead = GONE_MODULES.get(name, ("", ""))
-        if version and (version == "3.0") == since_3_0 and name not in _old_modules():
-            return f"the module {name} was removed in Python {version}: use {instead}"
+        if version and (not version.startswith("3.1")) == since_3_0 and name not in old_modules():
+            where = f"Python {version}" if version.startswith("3.") else version
+            return f"the module {name} was removed in {where}: use {instead}"
     return False
 
 
@@ -92,13 +95,11 @@ GONE_NAMES = {
     "threading._sleep": "time.sleep", "fractions.gcd": "math.gcd", "asyncio.async": "asyncio.ensure_future",
     "asyncio.coroutine": "async def",
     "xml.etree.cElementTree": "xml.etree.ElementTree", "types.StringTypes": "str", "types.StringType": "str",
-    "locale.format": "locale.format_string", "random.jumpahead": "nothing: remove it",
+    "random.jumpahead": "nothing: remove it",
     "inspect.formatargspec": "inspect.signature",
     "gettext.lgettext": "gettext.gettext", "types.DictType": "dict", "types.ListType": "list",
-    "ssl.wrap_socket": "ssl.SSLContext.wrap_socket",
-    "ssl.PROTOCOL_SSLv3": "ssl.PROTOCOL_TLS_CLIENT", "unittest.makeSuite": "unittest.TestLoader",
-    "ConfigParser.SafeConfigParser": "configparser.ConfigParser",
-    "configparser.SafeConfigParser": "configparser.ConfigParser", "os.tmpnam": "tempfile", "os.tempnam": "tempfile",
+    "ssl.PROTOCOL_SSLv3": "ssl.PROTOCOL_TLS_CLIENT",
+    "os.tmpnam": "tempfile", "os.tempnam": "tempfile",
 }  # fmt: skip
 """Names of the standard library that 2to3 leaves as they are, and what takes their place."""
 _CONTAINERS = {"Mapping", "MutableMapping", "Sequence", "MutableSequence", "Iterable", "Iterator", "Callable", "Set",
@@ -121,13 +122,38 @@ def _gone(name: str) -> str:
     good="import string\nstring.ascii_letters\nfrom collections import OrderedDict\n",
 )  # fmt: skip
 def _gone_name(source: Source, node: Node) -> Found:
-    names = [source.dotted(node)]
+    return _names(source, node, lambda name: "" if name == "inspect.getargspec" else _gone(name))
+
+
+LEAVING_NAMES = {
+    "locale.format": "locale.format_string",
+    "ssl.wrap_socket": "ssl.SSLContext.wrap_socket",
+    "unittest.makeSuite": "unittest.TestLoader",
+    "ConfigParser.SafeConfigParser": "configparser.ConfigParser",
+    "configparser.SafeConfigParser": "configparser.ConfigParser",
+}
+"""Names of the standard library that Python 3.11 still has."""
+
+
+@RULES.may(
+    "leaving-name", "attribute", "import_from_statement",
+    says="Python 3.12 or 3.13 does not have this name",
+    remedy="use what takes its place; Python 3.11 still has it",
+    bad="import ssl\nssl.wrap_socket(s)\n", good="import ssl\nssl.SSLContext()\n",
+)  # fmt: skip
+def _leaving_name(source: Source, node: Node) -> Found:
+    return _names(source, node, lambda name: LEAVING_NAMES.get(name, ""))
+
+
+def _names(source: Source, node: Node, instead: Callable[[str], str]) -> Found:
     if node.type == "import_from_statement":
         module = content(node.child_by_field_name("module_name"))
-        names = [f"{module}.{content(n.child_by_field_name('name') or n)}" for n in node.children_by_field_name("name")]
-    elif names[0].split(".")[0] not in source.imports.values():
-        return False
-    said = [f"{name} is gone: use {_gone(name)}" for name in names if _gone(name) and name != "inspect.getargspec"]
+        full = [content(n.child_by_field_name("name") or n) for n in node.children_by_field_name("name")]
+        names = [f"{module}.{name}" for name in full]
+    else:
+        name = source.dotted(node)
+        names = [name] if name.split(".")[0] in {one.split(".")[0] for one in source.imports.values()} else []
+    said = [f"{name} is gone: use {instead(name)}" for name in names if instead(name)]
     return "; ".join(said) if said and not is_guarded(node) else False
 
 
@@ -146,8 +172,13 @@ def _getargspec(source: Source, node: Node) -> Found:
     return content(node.child_by_field_name("module_name")) == "inspect" and "getargspec" in names
 
 
-_METHODS = {"isAlive": "is_alive()", "getchildren": "list(element)", "getiterator": "iter()", "tostring": "tobytes()",
-            "readfp": "read_file()", "assertItemsEqual": "assertCountEqual()"}  # fmt: skip
+_METHODS = {
+    "isAlive": "is_alive()",
+    "getchildren": "list(element)",
+    "getiterator": "iter()",
+    "tostring": "tobytes()",
+    "assertItemsEqual": "assertCountEqual()",
+}
 
 
 @RULES.will(
@@ -158,7 +189,7 @@ _METHODS = {"isAlive": "is_alive()", "getchildren": "list(element)", "getiterato
 )  # fmt: skip
 def _gone_method(source: Source, node: Node) -> Found:
     name = method(node)
-    if name not in _METHODS or (name == "tostring" and not source.uses("array")):
+    if name not in _METHODS or name in source.defined or (name == "tostring" and not source.uses("array")):
         return False
     if name == "getchildren" and not (source.uses("xml") or source.uses("lxml")):
         return False

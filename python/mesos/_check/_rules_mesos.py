@@ -9,8 +9,8 @@ import importlib
 import re
 from typing import TYPE_CHECKING, Any
 
+from mesos._check._conversion import is_guarded
 from mesos._check._rules import Rules
-from mesos._check._rules_language import is_guarded
 from mesos._check._tree import content, enclosing, method, receiver
 
 if TYPE_CHECKING:

@@ -55,6 +55,8 @@ def _is_assigned(node: Node) -> bool:
     good="def f(field):\n    return field.is_repeated\n",
 )  # fmt: skip
 def _field_label(source: Source, node: Node) -> Found:
+    if "is_repeated" in content(enclosing(node, "function_definition")):
+        return False  # The older name is for older releases.
     sides = node.named_children
     if not any(attribute(side) == "label" for side in sides):
         return False
@@ -65,28 +67,30 @@ _LABELS = {"LABEL_REPEATED", "LABEL_OPTIONAL", "LABEL_REQUIRED"}
 
 
 @RULES.may(
-    "endless-walk", "function_definition",
+    "endless-walk", "for_statement", "for_in_clause",
     says="this walks over every field of messages, set or not, and since Mesos 1.1 a message can contain itself (ContainerID.parent)",
     remedy="walk over message.ListFields(), or leave out fields of a message type that is being walked over",
     bad="def f(descriptor):\n    return {d.name: f(d.message_type) for d in descriptor.fields}\n",
     good="def f(message):\n    return {d.name: f(value) for d, value in message.ListFields()}\n",
 )  # fmt: skip
 def _endless_walk(source: Source, node: Node) -> Found:
-    name = content(node.child_by_field_name("name"))
-    body = node.child_by_field_name("body")
-    below = list(walk(body)) if body is not None else []
-    walked = [n for n in below if n.type == "attribute" and attribute(n) in ("fields", "fields_by_name")]
+    function, iterable = enclosing(node, "function_definition"), node.child_by_field_name("right")
+    if function is None or iterable is None:
+        return False
+    walked = [n for n in walk(iterable) if attribute(n) in ("fields", "fields_by_name")]
     if not any(_is_descriptor(n.child_by_field_name("object")) for n in walked):
         return False
-    if any(attribute(n) in ("HasField", "ListFields") for n in below):
+    body = list(walk(node if node.type == "for_statement" else node.parent or node))
+    if any(attribute(n) in ("HasField", "ListFields") or _is_guard(n) for n in body):
         return False
-    return any(n.type == "call" and _last(n) == name for n in below)
+    name = content(function.child_by_field_name("name"))
+    return any(n.type == "identifier" and content(n) == name for n in body)
+
+
+def _is_guard(node: Node) -> bool:
+    """Whether a message that was seen before is left out."""
+    return node.type == "comparison_operator" and any(content(child) in ("in", "not in") for child in node.children)
 
 
 def _is_descriptor(node: Node | None) -> bool:
     return node is not None and "descriptor" in content(node).lower().rpartition(".")[2]
-
-
-def _last(call: Node) -> str:
-    function = call.child_by_field_name("function")
-    return attribute(function) or content(function)

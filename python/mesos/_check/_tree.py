@@ -103,6 +103,19 @@ class Source:
         return found or []
 
     @functools.cached_property
+    def defined(self) -> set[str]:
+        """Every name that the file defines, imports or assigns anywhere."""
+        names = set(self.imports)
+        for node in self.nodes:
+            if node.type in ("function_definition", "class_definition"):
+                names.add(content(node.child_by_field_name("name")))
+            elif node.type == "parameters":
+                names.update(content(n) for n in walk(node) if n.type == "identifier")
+            elif node.type == "assignment" and (left := node.child_by_field_name("left")) is not None:
+                names.update(content(n) for n in [left, *left.named_children] if n.type == "identifier")
+        return names
+
+    @functools.cached_property
     def loops(self) -> dict[str, list[Node]]:
         """What names are taken from by ``for name in ...``."""
         found: dict[str, list[Node]] = {}
@@ -281,6 +294,9 @@ def comes_from(
     if node is None:
         return False
     if node.type == "identifier":
+        function = enclosing(node, "function_definition")
+        if function is not None and node_is_parameter(function, content(node)):
+            return False
         return any(
             comes_from(source, value, names, methods)
             for value in source.values(node)
