@@ -1,5 +1,5 @@
-//! Futures of an asyncio loop that wait for a driver or an answer, made by pyo3-async-runtimes on the runtime that the drivers of this
-//! process share. That runtime belongs to a process: a forked child has its own.
+//! Futures of an asyncio loop that wait for a driver or an answer, on the runtime that the drivers of this process share.
+//! That runtime belongs to a process: a forked child has its own.
 //!
 //! What completes a future runs Python code. It does so on one thread of its own, so that no IO waits for the
 //! interpreter, and so that it can be ended before the interpreter does.
@@ -9,13 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
 
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3_async_runtimes::generic::{self, ContextExt, Runtime};
-use pyo3_async_runtimes::{TaskLocals, get_running_loop};
-use tokio::task::JoinError;
+use tokio::sync::oneshot;
 
-use super::guarded::guarded;
+use super::guarded::{self, guarded};
 use super::threads::{self, EXIT_TIMEOUT, PythonThread};
 use crate::clock;
 use crate::driver::runtime;
@@ -32,7 +31,7 @@ static BEING_MADE: AtomicUsize = AtomicUsize::new(0);
 
 /// The end of a driver, for which a future waits.
 pub type Future = Pin<Box<dyn std::future::Future<Output = ()> + Send>>;
-type Job = Box<dyn FnOnce() + Send>;
+type Job = Box<dyn FnOnce(Python<'_>) + Send>;
 
 /// The thread that completes futures. It ends when its jobs do.
 struct Completer {
@@ -58,68 +57,77 @@ fn make<W>(py: Python<'_>, waiting: W) -> PyResult<Bound<'_, PyAny>>
 where
     W: std::future::Future<Output: for<'py> IntoPyObject<'py> + Send + 'static> + Send + 'static,
 {
-    let locals = TaskLocals::new(get_running_loop(py)?);
-    runtime::handle()?;
+    let event_loop = running_loop(py)?;
+    let runtime = runtime::handle()?;
     start_completer().map_err(|e| PyRuntimeError::new_err(format!("no thread to complete futures: {e}")))?;
-    generic::future_into_py_with_locals::<Shared, _, _>(py, locals, async move { Ok(waiting.await) })
-}
-
-/// The runtime that the drivers of this process share.
-struct Shared;
-
-/// Why a task of it ended early.
-struct Failed(JoinError);
-
-impl generic::JoinError for Failed {
-    fn is_panic(&self) -> bool {
-        self.0.is_panic()
-    }
-
-    fn into_panic(self) -> Box<dyn std::any::Any + Send + 'static> {
-        self.0.into_panic()
-    }
-}
-
-impl Runtime for Shared {
-    type JoinError = Failed;
-    type JoinHandle = Pin<Box<dyn std::future::Future<Output = Result<(), Failed>> + Send>>;
-
-    fn spawn<F>(future: F) -> Self::JoinHandle
-    where
-        F: std::future::Future<Output = ()> + Send + 'static,
-    {
-        match runtime::handle() {
-            Ok(runtime) => {
-                let task = runtime.spawn(future);
-                Box::pin(async { task.await.map_err(Failed) })
-            }
-            // `make` has started it, and it does not end.
-            Err(_) => Box::pin(std::future::pending()),
-        }
-    }
-
-    fn spawn_blocking<F>(job: F) -> Self::JoinHandle
-    where
-        F: FnOnce() + Send + 'static,
-    {
+    let future = guarded::call_method(&event_loop, "create_future", ())?;
+    let (give_up, given_up) = oneshot::channel();
+    guarded::call_method(&future, "add_done_callback", (Done(Mutex::new(Some(give_up))),))?;
+    let promise = Promise { event_loop: event_loop.unbind(), future: future.clone().unbind() };
+    runtime.spawn(async move {
+        let outcome = tokio::select! {
+            biased;
+            _ = given_up => None,
+            outcome = waiting => Some(outcome),
+        };
         if let Some(completer) = &*lock_completer() {
             // After `shutdown` nobody completes it.
-            drop(completer.jobs.send(Box::new(job)));
+            drop(completer.jobs.send(Box::new(move |py| promise.settle(py, outcome))));
         }
-        Box::pin(std::future::ready(Ok(())))
+    });
+    Ok(future)
+}
+
+/// Whoever runs a loop has imported asyncio, which nobody else has to wait for.
+fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let imported = guarded::attribute(&guarded::import(py, "sys")?, "modules")?;
+    let asyncio = imported.get_item("asyncio").map_err(|_| PyRuntimeError::new_err("no running event loop"))?;
+    guarded::call_method(&asyncio, "get_running_loop", ())
+}
+
+/// Called by the loop when a future is done, most of all if it was cancelled: nothing is waited for any more.
+#[pyclass(frozen, module = "mesos._core")]
+struct Done(Mutex<Option<oneshot::Sender<()>>>);
+
+#[pymethods]
+impl Done {
+    fn __call__(&self, _future: &Bound<'_, PyAny>) {
+        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
-impl ContextExt for Shared {
-    fn scope<F, R>(_locals: TaskLocals, future: F) -> Pin<Box<dyn std::future::Future<Output = R> + Send>>
-    where
-        F: std::future::Future<Output = R> + Send + 'static,
-    {
-        Box::pin(future)
-    }
+/// A future that is to be completed.
+struct Promise {
+    event_loop: Py<PyAny>,
+    future: Py<PyAny>,
+}
 
-    fn get_task_locals() -> Option<TaskLocals> {
-        None
+impl Promise {
+    /// Has the loop complete the future, unless it was given up.
+    fn settle<'py>(self, py: Python<'py>, outcome: Option<impl IntoPyObject<'py>>) {
+        let Some(outcome) = outcome else { return };
+        let (set, value) = match outcome.into_bound_py_any(py) {
+            Ok(result) => ("set_result", result),
+            Err(error) => ("set_exception", error.into_value(py).into_bound(py).into_any()),
+        };
+        let arguments = (Settle, self.future, set, value);
+        // It fails if the loop is closed: nobody waits any more.
+        drop(guarded::call_method(self.event_loop.bind(py), "call_soon_threadsafe", arguments));
+    }
+}
+
+/// Called by the loop to complete a future.
+#[pyclass(frozen, module = "mesos._core")]
+struct Settle;
+
+#[pymethods]
+impl Settle {
+    fn __call__<'py>(&self, future: &Bound<'py, PyAny>, set: &str, value: Bound<'py, PyAny>) -> PyResult<()> {
+        // It may have been cancelled since.
+        if !guarded::call_method(future, "done", ())?.is_truthy()? {
+            guarded::call_method(future, set, (value,))?;
+        }
+        Ok(())
     }
 }
 
@@ -140,7 +148,7 @@ fn complete(jobs: Receiver<Job>) {
         let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         while let Ok(job) = py.detach(next) {
             if !ENDING.load(Ordering::SeqCst) {
-                guarded(job);
+                guarded(|| job(py));
             }
         }
     });
