@@ -37,7 +37,7 @@ lint: $(VENV)/.developed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python
-	PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python $(BIN)/python -m mypy.stubtest mesos --allowlist tests/stubtest.txt
+	PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python $(BIN)/python -m mypy.stubtest mesos --allowlist tests/stubtest.txt --mypy-config-file pyproject.toml
 
 # A wheel and a source distribution that a package index takes, in dist/. The wheel is built from the source distribution.
 wheels: $(VENV)/.developed
