@@ -29,6 +29,8 @@ struct State<C> {
     waiting: VecDeque<(C, Option<Busy>)>,
     bytes: usize,
     closed: bool,
+    /// Whether a thread waits. Telling one that does not wait costs as much as telling one that does.
+    is_awaited: bool,
     /// Wakes the task or the loop that waits.
     waker: Option<Waker>,
 }
@@ -42,7 +44,7 @@ impl<C> State<C> {
 
 impl<C> Default for CallbackQueue<C> {
     fn default() -> Self {
-        let state = State { waiting: VecDeque::new(), bytes: 0, closed: false, waker: None };
+        let state = State { waiting: VecDeque::new(), bytes: 0, closed: false, is_awaited: false, waker: None };
         Self { state: Mutex::new(state), filled: Condvar::new(), taken: Notify::new() }
     }
 }
@@ -58,18 +60,22 @@ impl<C: Callback> CallbackQueue<C> {
         state.waiting.push_back((callback, busy));
         state.bytes = state.bytes.saturating_add(size);
         // Told after the lock is free: a thread woken earlier would only go to sleep on it again.
-        let waker = state.waker.take();
+        let (waker, is_awaited) = (state.waker.take(), std::mem::take(&mut state.is_awaited));
         drop(state);
-        self.filled.notify_one();
+        if is_awaited {
+            self.filled.notify_one();
+        }
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// Waits for callbacks and returns all that wait; `None` once the queue is closed.
+    /// Waits for callbacks and returns all that wait; `None` once the queue is closed. One thread waits at a time.
     pub fn blocking_recv(&self) -> Option<VecDeque<(C, Option<Busy>)>> {
         let mut state = self.lock();
         while state.waiting.is_empty() && !state.closed {
+            state.is_awaited = true;
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        state.is_awaited = false;
         self.take(state)
     }
 

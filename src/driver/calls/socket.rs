@@ -24,6 +24,8 @@ const PIECE: usize = 16 << 10;
 pub struct Socket {
     kind: Kind,
     piece: Box<[u8; PIECE]>,
+    /// Whether a quiet socket gave less than was asked for, and so has nothing more at the moment.
+    drained: bool,
 }
 
 enum Kind {
@@ -46,7 +48,7 @@ pub async fn connect(api: Api, endpoint: Endpoint) -> Result<Socket> {
             Kind::Quiet(quiet(tcp).map_err(|e| Error::connection("cannot be used").caused_by(e))?)
         }
     };
-    Ok(Socket { kind, piece: Box::new([0; PIECE]) })
+    Ok(Socket { kind, piece: Box::new([0; PIECE]), drained: false })
 }
 
 fn quiet(tcp: tokio::net::TcpStream) -> IoResult<AsyncFd<TcpStream>> {
@@ -65,10 +67,14 @@ impl Socket {
     pub fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut BytesMut, look: bool) -> Poll<IoResult<usize>> {
         let piece = &mut self.piece[..];
         let length = match &mut self.kind {
-            Kind::Quiet(_) if !look => return Poll::Pending,
+            Kind::Quiet(_) if !look || std::mem::take(&mut self.drained) => return Poll::Pending,
             Kind::Quiet(socket) => match socket.get_ref().read(piece) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Poll::Pending,
-                outcome => outcome?,
+                outcome => {
+                    let length = outcome?;
+                    self.drained = length > 0 && length < PIECE;
+                    length
+                }
             },
             Kind::Plain(stream) => {
                 let mut piece = ReadBuf::new(piece);
