@@ -4,8 +4,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-
+use super::commands::{self, Sender};
 use super::queue::CallbackQueue;
 use super::run::{Command, Loop, Start};
 use super::status::{Shared, Status};
@@ -13,6 +12,7 @@ use crate::Result;
 use crate::clock::Clock;
 use crate::clock::places::Place;
 use crate::clock::skipping::{Skipping, Waiting};
+use crate::per_process;
 use crate::session::{Session, Summary};
 
 /// The driver of a session. Every method may be called from any thread.
@@ -32,7 +32,7 @@ use crate::session::{Session, Summary};
 pub struct Handle<S: Session> {
     /// The process that started it.
     process: OnceLock<u32>,
-    commands: OnceLock<mpsc::UnboundedSender<Command<S::Request>>>,
+    commands: OnceLock<Sender<Command<S::Request>>>,
     /// What it asks for the time, from its start.
     clock: OnceLock<Clock>,
     shared: Arc<Shared>,
@@ -65,7 +65,7 @@ impl<S: Session> Handle<S> {
             return Ok(false);
         }
         // Only here, once: the lock on the status is held.
-        let _ = self.process.set(std::process::id());
+        let _ = self.process.set(per_process::id());
         let prepared = self.prepare(place, prepare);
         state.status = if prepared.is_ok() { Status::Running } else { Status::Aborted };
         // A task that cannot be spawned any more says that it is finished.
@@ -88,7 +88,7 @@ impl<S: Session> Handle<S> {
             state.status = Status::Stopped;
             drop(state);
             self.queue.close();
-            if !self.send(Command::Stop { failover }) {
+            if !self.send(Command::Stop { failover }, false) {
                 self.shared.lock().finished = true;
             }
             self.shared.changed();
@@ -105,7 +105,7 @@ impl<S: Session> Handle<S> {
         if state.status == Status::Running {
             state.status = Status::Aborted;
             drop(state);
-            self.send(Command::Abort);
+            self.send(Command::Abort, false);
             self.queue.close();
             self.shared.changed();
             return Status::Aborted;
@@ -159,7 +159,7 @@ impl<S: Session> Handle<S> {
 
     /// Whether another process started it, of which this one is a fork.
     fn is_inherited(&self) -> bool {
-        self.process.get().is_some_and(|&process| process != std::process::id())
+        self.process.get().is_some_and(|&process| process != per_process::id())
     }
 
     /// The callbacks to make.
@@ -169,19 +169,30 @@ impl<S: Session> Handle<S> {
 
     /// Hands a request on, in order, if the driver runs. Returns its status.
     pub(super) fn request(&self, request: S::Request) -> Status {
+        self.hand_on(request, false)
+    }
+
+    /// Hands a request on as [`Handle::request`] does, one that nobody waits for.
+    pub(super) fn request_patiently(&self, request: S::Request) -> Status {
+        self.hand_on(request, true)
+    }
+
+    fn hand_on(&self, request: S::Request, patient: bool) -> Status {
         let status = self.status();
         if status == Status::Running {
-            self.send(Command::Request(request));
+            self.send(Command::Request(request), patient);
         }
         status
     }
 
-    fn send(&self, command: Command<S::Request>) -> bool {
+    fn send(&self, command: Command<S::Request>, patient: bool) -> bool {
         let Some(commands) = self.commands.get() else { return false };
-        let Some(clock) = self.clock().as_skipping() else { return commands.send(command).is_ok() };
+        let Some(clock) = self.clock().as_skipping() else { return commands.send(command, patient) };
         let commands = commands.clone();
         // If the task is gone it has said that it is finished.
-        clock.input(move || drop(commands.send(command)));
+        clock.input(move || {
+            commands.send(command, patient);
+        });
         true
     }
 
@@ -192,7 +203,7 @@ impl<S: Session> Handle<S> {
             None => super::runtime::handle()?,
         };
         let _context = runtime.enter();
-        let (sender, commands) = mpsc::unbounded_channel();
+        let (sender, commands) = commands::queue();
         let start = prepare()?;
         let clock = start.clock.clone();
         let running = Loop::new(start, commands, self.queue.clone(), self.shared.clone()).run();

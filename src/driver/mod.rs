@@ -5,11 +5,13 @@
 
 mod auth;
 mod calls;
+mod commands;
 mod delivery;
 pub mod detector;
 mod executor;
 mod handle;
 pub mod operator;
+mod paced;
 mod queue;
 mod redirect;
 mod root_cause;

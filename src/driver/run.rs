@@ -1,5 +1,6 @@
 //! The driver loop: one task that feeds a session with what happens and does what it says.
 
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,11 +11,12 @@ use tokio::task::{JoinHandle, yield_now};
 use tokio::time::timeout;
 
 use super::calls::{Calls, Progress};
+use super::commands::Receiver;
 use super::queue::CallbackQueue;
 use super::status::Shared;
 use super::transport::{self, Api};
 use crate::Error;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timer};
 use crate::session::{Callback, Candidates, Endpoint, Notice, Output, Session, StreamEvent};
 
 /// How long the last calls, TEARDOWN among them, may take to be answered.
@@ -49,7 +51,9 @@ pub enum Command<R> {
 /// Everything a driver's task works with.
 pub struct Loop<S: Session> {
     start: Start<S>,
-    commands: mpsc::UnboundedReceiver<Command<S::Request>>,
+    commands: Receiver<Command<S::Request>>,
+    /// Until when patient commands wait, if they do.
+    pause: Option<Timer>,
     queue: Arc<CallbackQueue<S::Callback>>,
     shared: Arc<Shared>,
     link: Option<Link<S>>,
@@ -86,11 +90,11 @@ impl<S: Session> Loop<S> {
     /// Nothing is done yet.
     pub fn new(
         start: Start<S>,
-        commands: mpsc::UnboundedReceiver<Command<S::Request>>,
+        commands: Receiver<Command<S::Request>>,
         queue: Arc<CallbackQueue<S::Callback>>,
         shared: Arc<Shared>,
     ) -> Self {
-        Self { start, commands, queue, shared, link: None, let_go: false }
+        Self { start, commands, pause: None, queue, shared, link: None, let_go: false }
     }
 
     /// Runs until the session is finished and, if it lingers, the driver is gone. A panic, should there be one, ends
@@ -134,11 +138,15 @@ impl<S: Session> Loop<S> {
                     let (calls, heard) = present(calls).await;
                     calls.progress(heard).await
                 } => self.on_progress(progress),
-                command = self.commands.recv(), if !self.let_go => match command {
-                    Some(command) => self.on_commands(command),
+                commands = self.commands.recv(), if !self.let_go => match commands {
+                    Some(commands) => self.on_commands(commands),
                     None => self.on_let_go(),
                 },
                 () = self.queue.taken(), if full => self.notice(Notice::ReadingResumed),
+                () = async { present(self.pause.as_mut()).await.await } => {
+                    self.pause = None;
+                    self.commands.release();
+                }
                 () = async { clock.sleep_until(present(deadline).await).await }, if !full => self.on_timeout().await,
             }
         }
@@ -165,10 +173,15 @@ impl<S: Session> Loop<S> {
     }
 
     /// Takes in all that waits, so that many calls share one write.
-    fn on_commands(&mut self, first: Command<S::Request>) {
-        self.on_command(first);
-        while let Ok(command) = self.commands.try_recv() {
+    fn on_commands(&mut self, commands: VecDeque<Command<S::Request>>) {
+        for command in commands {
             self.on_command(command);
+        }
+        // A clock that is told to move stands still while anything waits.
+        if self.start.clock.as_skipping().is_none()
+            && let Some(until) = self.commands.taken(self.start.clock.now())
+        {
+            self.pause = Some(self.start.clock.timer(until));
         }
     }
 

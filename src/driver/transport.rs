@@ -20,6 +20,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tower_service::Service;
 
 use super::auth::Authorization;
+use super::paced::Paced;
 use super::redirect;
 use super::root_cause::RootCause;
 use super::tls::{self, Trust};
@@ -149,7 +150,7 @@ async fn open(
         Some(authorization) => Some(authorization.header().await?),
         None => None,
     };
-    let stream = connect(api, endpoint).await?;
+    let stream = Paced::new(connect(api, endpoint).await?, api.place.is_none());
     // Told before the SUBSCRIBE is written: without this, the master has certainly not got it.
     let _ = events.send(StreamEvent::Connected).await;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
