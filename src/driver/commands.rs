@@ -14,7 +14,6 @@ use crate::wire::duration::Period;
 /// How long patient commands wait in a burst.
 const TURN: Period = Period::from_millis(1);
 
-/// A queue of commands. See [`Sender`] and [`Receiver`].
 #[derive(Debug)]
 struct Queue<C>(Mutex<State<C>>);
 
@@ -139,11 +138,10 @@ impl<C> Drop for Receiver<C> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::clock;
 
     fn take(receiver: &Receiver<u32>) -> Option<Vec<u32>> {
         receiver.recv().now_or_never().map(|taken| taken.expect("a sender").into())
@@ -152,7 +150,7 @@ mod tests {
     #[test]
     fn patient_commands_of_a_burst_wait_for_their_turn_or_for_an_urgent_one() {
         let (sender, mut receiver) = queue();
-        let now = Instant::now();
+        let now = clock::now();
         for number in [1, 2] {
             assert!(sender.send(number, true));
             assert_eq!(take(&receiver), Some(vec![number]), "nothing is held before there is a burst");
@@ -171,8 +169,9 @@ mod tests {
     #[test]
     fn what_was_sent_is_received_though_its_sender_is_gone() {
         let (sender, mut receiver) = queue();
-        let now = Instant::now();
-        (receiver.taken(now), receiver.taken(now));
+        let now = clock::now();
+        assert!(receiver.taken(now).is_none());
+        assert!(receiver.taken(now).is_some());
         let clone = sender.clone();
         assert!(clone.send(1, true));
         drop(clone);
