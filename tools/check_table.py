@@ -8,7 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mesos._check import _rules_bytes, _rules_language, _rules_library, _rules_mesos, _rules_objects
+from mesos._check import (
+    _rules_bytes,
+    _rules_language,
+    _rules_library,
+    _rules_mesos,
+    _rules_objects,
+    _rules_packages,
+)
 from mesos._check._findings import WILL
 from mesos._check._paths import FILE_CODES
 from mesos._check._requirements import REQUIREMENTS
@@ -32,6 +39,7 @@ def groups() -> dict[str, list[Row]]:
         "the standard library": _rows(_rules_library.RULES),
         "Mesos and protobuf": _rows(_rules_mesos.RULES),
         "attributes and fields": _rows(_rules_objects.RULES),
+        "other packages": _rows(_rules_packages.RULES),
         "requirements": [(code, severity, text, end) for code, (severity, _, text, end) in REQUIREMENTS.items()],
     }
 

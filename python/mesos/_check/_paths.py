@@ -5,10 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mesos._check import _rules_bytes, _rules_language, _rules_library, _rules_mesos, _rules_objects
+from mesos._check import (
+    _rules_bytes,
+    _rules_language,
+    _rules_library,
+    _rules_mesos,
+    _rules_objects,
+    _rules_packages,
+)
 from mesos._check._conversion import Conversion, places_of
 from mesos._check._findings import MAY, WILL, Finding
 from mesos._check._requirements import check_requirements, is_requirements
@@ -25,10 +33,16 @@ RULES: list[Rule] = [
     *_rules_library.RULES.all,
     *_rules_mesos.RULES.all,
     *_rules_objects.RULES.all,
+    *_rules_packages.RULES.all,
 ]
 FILE_CODES = {
     "2to3": (WILL, "Python 2 that 2to3 converts", "run 2to3 -w -n, or fissix -w -n"),
     "syntax": (WILL, "what neither Python 3 nor 2to3 reads, or what remains wrong after 2to3", "correct it by hand"),
+    "shadowed-module": (
+        MAY,
+        "a script beside this file, and what it imports, gets this file instead of the standard library's module",
+        "rename the file",
+    ),
     "unreadable": (MAY, "a file that cannot be read", "correct its encoding or its permissions"),
 }
 """Findings that concern a whole file: severity, message and remedy."""
@@ -109,7 +123,16 @@ def _check(path: Path) -> Iterator[Finding]:
             return
     elif is_requirements(path) and path.suffix != ".py":
         return
+    if _shadows(path):
+        yield _whole(path, 1, 1, "shadowed-module", FILE_CODES["shadowed-module"][1])
     yield from _spoken(check_text(str(path), text), text)
+
+
+def _shadows(path: Path) -> bool:
+    """Whether a file that is in no package has the name of a module of the standard library."""
+    is_test = path.stem.startswith("test")
+    in_package = (path.parent / "__init__.py").exists()
+    return path.suffix == ".py" and path.stem in sys.stdlib_module_names and not (is_test or in_package)
 
 
 def check_text(path: str, text: str) -> Iterator[Finding]:

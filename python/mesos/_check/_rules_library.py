@@ -122,7 +122,7 @@ def _gone(name: str) -> str:
     good="import string\nstring.ascii_letters\nfrom collections import OrderedDict\n",
 )  # fmt: skip
 def _gone_name(source: Source, node: Node) -> Found:
-    return _names(source, node, lambda name: "" if name == "inspect.getargspec" else _gone(name))
+    return gone_names(source, node, lambda name: "" if name == "inspect.getargspec" else _gone(name))
 
 
 LEAVING_NAMES = {
@@ -142,10 +142,11 @@ LEAVING_NAMES = {
     bad="import ssl\nssl.wrap_socket(s)\n", good="import ssl\nssl.SSLContext()\n",
 )  # fmt: skip
 def _leaving_name(source: Source, node: Node) -> Found:
-    return _names(source, node, lambda name: LEAVING_NAMES.get(name, ""))
+    return gone_names(source, node, lambda name: LEAVING_NAMES.get(name, ""))
 
 
-def _names(source: Source, node: Node, instead: Callable[[str], str]) -> Found:
+def gone_names(source: Source, node: Node, instead: Callable[[str], str]) -> Found:
+    """Says which names that are imported or used have another one instead."""
     if node.type == "import_from_statement":
         module = content(node.child_by_field_name("module_name"))
         full = [content(n.child_by_field_name("name") or n) for n in node.children_by_field_name("name")]

@@ -3,7 +3,8 @@
 The page "Helpers for schedulers" of the documentation shows them.
 """
 
-from mesos.helpers._amounts import Ranges
+from mesos.helpers._algebra._amounts import Ranges
+from mesos.helpers._algebra._resources import Resources
 from mesos.helpers._attributes import Condition, Field, attribute, hostname, region, zone
 from mesos.helpers._demand import Demand
 from mesos.helpers._file import FrameworkIdFile
@@ -11,7 +12,6 @@ from mesos.helpers._framework_id import FrameworkIdStore
 from mesos.helpers._matching import Launch, Matching, Placement, Wish, match
 from mesos.helpers._observer import Observer, watched
 from mesos.helpers._reconciliation import Reconciliation
-from mesos.helpers._resources import Resources
 from mesos.helpers._spreading import Spread, group_by, max_per, unique
 from mesos.helpers._zookeeper import FrameworkIdZooKeeper
 

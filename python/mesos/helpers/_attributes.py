@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from mesos.errors import ArgumentTypeError
-from mesos.helpers import _amounts
-from mesos.helpers._amounts import RANGES, SCALAR, SET, Ranges
+from mesos.helpers._algebra import _amounts
+from mesos.helpers._algebra._amounts import RANGES, SCALAR, SET, Ranges
 
 #: The value of an attribute; that of a host, a region and a zone is text.
 Value: TypeAlias = "str | float | Ranges | frozenset[str]"

@@ -136,7 +136,7 @@ class FrameworkIdFile(FrameworkIdStore):
 def checked_id(text: str, where: str) -> str:
     """Returns an id of a framework.
 
-    :raises FrameworkIdError: it is none
+    :raises FrameworkIdError: it is not the id of a framework
     """
     if not text or not text.isascii() or not text.isprintable() or any(c in text for c in " /\\"):
         raise FrameworkIdError(f"expected the id of a framework in {where}, got {text[:100]!r}")

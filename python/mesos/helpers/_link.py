@@ -28,7 +28,7 @@ class Link:
 
     :param driver: the driver
     :param wake: called when the time given to :meth:`wake_at` has come, on a thread or in the framework's loop. It is
-        referred to weakly too, so that nothing is kept that nobody else keeps
+        referred to weakly too, so that this keeps no helper alive
     """
 
     def __init__(self, driver: Any, wake: Callable[[], None]) -> None:
@@ -102,7 +102,7 @@ def speaks_dicts(driver: Any) -> bool:
 
 
 def _is_asynchronous(driver: Any) -> bool:
-    # If the module has not been imported, this is none of its objects.
+    # If the module has not been imported, no object of its classes exists.
     aio = sys.modules.get("mesos.aio")
     return aio is not None and isinstance(driver, aio.Framework)
 

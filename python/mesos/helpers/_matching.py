@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from mesos.errors import ArgumentTypeError, ArgumentValueError
-from mesos.helpers._resources import Resources, wanted_of
+from mesos.helpers._algebra._resources import Resources, wanted_of
 from mesos.helpers._spreading import Spread
 
 _SCALARS = ("cpus", "mem", "disk", "gpus")
@@ -29,7 +29,8 @@ class Wish:
     :param resources: what it needs, as :meth:`Resources.find` takes it; if this and the amounts are left out, what the
         TaskInfo says that it needs
     :param amounts: amounts by name; a number of ports means so many of them
-    :raises ArgumentTypeError: a condition is none, it is not said what is needed, or an amount has the wrong type
+    :raises ArgumentTypeError: a condition cannot be called, nothing says what is needed, or an amount has the wrong
+        type
     :raises ArgumentValueError: an amount is not valid
     """
 
@@ -145,7 +146,7 @@ def match(offers: Iterable[Any], wishes: Iterable[Any], *, fit: str = "first") -
     :param offers: offers, of the classic or the v1 API
     :param wishes: :class:`Wish` objects, and TaskInfo messages that say in their resources what they need
     :param fit: ``"first"``, or ``"best"`` for the offer of which the least is left
-    :raises ArgumentTypeError: a wish is neither
+    :raises ArgumentTypeError: a wish is neither a :class:`Wish` nor a TaskInfo
     :raises ArgumentValueError: there is no such fit
     """
     if fit not in ("first", "best"):
@@ -164,7 +165,7 @@ class _Host:
         self.agent = (offer.slave_id if hasattr(offer, "slave_id") else offer.agent_id).value
         # What was not found in what is left.
         self.lacks: set[Any] = set()
-        # Of those that run, what they are is not known here.
+        # Only the ids are known of executors that run already.
         self.executors = executors.setdefault(self.agent, {each.value: None for each in offer.executor_ids})
 
 
@@ -276,7 +277,7 @@ def _starts_executor(task: Any, host: _Host) -> bool:
 
 
 def _without(left: Resources, resources: Resources) -> Resources:
-    """Returns what is left for others, which are all shared volumes."""
+    """Returns what is left. Shared volumes stay, because other tasks can use them too."""
     return left.without(resources.non_shared())
 
 

@@ -61,7 +61,7 @@ def watched(scheduler: Any, *helpers: Observer) -> Any:
     :param scheduler: any object with the methods of :class:`mesos.interface.Scheduler`, or a scheduler of pymesos
     :param helpers: the helpers, in the order in which they see a callback. What keeps the framework's id comes first:
         it is kept then, whatever the next one raises
-    :raises ArgumentTypeError: the scheduler is None or a class, or a helper is none of this package
+    :raises ArgumentTypeError: the scheduler is None or a class, or a helper is not an :class:`Observer`
     """
     # Whether there is a loop for callbacks that are coroutine functions, the driver knows.
     _callbacks.check(scheduler, _callbacks.SCHEDULER, "scheduler", loop=True)

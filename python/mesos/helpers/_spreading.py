@@ -67,7 +67,7 @@ def unique(field: Field, running: Iterable[Any] | Mapping[Any, int] = ()) -> Spr
 
     :param field: what has the values; an agent without a value gets no task
     :param running: the values that the tasks that run already have, each as often as tasks have it
-    :raises ArgumentTypeError: the field is none
+    :raises ArgumentTypeError: the field is not a :class:`Field`
     """
     return Spread(field, 1, None, running)
 
@@ -78,7 +78,7 @@ def max_per(field: Field, number: int, running: Iterable[Any] | Mapping[Any, int
     :param field: as for :func:`unique`
     :param number: how many, from 1
     :param running: as for :func:`unique`
-    :raises ArgumentTypeError: the field is none
+    :raises ArgumentTypeError: the field is not a :class:`Field`
     :raises ArgumentValueError: the number is not valid
     """
     return Spread(field, number, None, running)
@@ -91,7 +91,7 @@ def group_by(field: Field, groups: int | None = None, running: Iterable[Any] | M
     :param groups: how many values there are in the cluster; while fewer of them have been seen, no value gets a second
         task. If None, the values of the offers and of tasks that run
     :param running: as for :func:`unique`
-    :raises ArgumentTypeError: the field is none
+    :raises ArgumentTypeError: the field is not a :class:`Field`
     :raises ArgumentValueError: the number is not valid
     """
     return Spread(field, None, groups, running)

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from mesos.errors import ArgumentTypeError
-from mesos.helpers import _amounts, _kinds, _text
-from mesos.helpers._kinds import Entry
+from mesos.helpers._algebra import _amounts, _kinds, _text
+from mesos.helpers._algebra._kinds import Entry
 
 Entries: TypeAlias = tuple[Entry, ...]
 

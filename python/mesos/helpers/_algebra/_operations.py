@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 from mesos.errors import ArgumentTypeError, ArgumentValueError
-from mesos.helpers import _amounts, _entries, _kinds
-from mesos.helpers._kinds import Entry
+from mesos.helpers._algebra import _amounts, _entries, _kinds
+from mesos.helpers._algebra._kinds import Entry
 
 #: What an operation takes, and what it makes of this.
 Conversion: TypeAlias = tuple[list[Entry], list[Entry]]
@@ -18,7 +18,7 @@ def conversions(change: Any, role: str | None, executors: set[str]) -> Iterator[
 
     :param role: the role that resources without one are allocated to, as the master sets it
     :param executors: the ids of executors that run already; those that this starts are added
-    :raises ArgumentTypeError: the change is neither
+    :raises ArgumentTypeError: the change is neither a task nor an operation
     :raises ArgumentValueError: the operation does not change resources in a way that is known beforehand
     """
     name = change.DESCRIPTOR.name if hasattr(change, "DESCRIPTOR") else type(change).__name__

@@ -7,9 +7,9 @@ from typing import Any, TypeAlias
 
 from mesos import _core
 from mesos.errors import ArgumentTypeError, ArgumentValueError, NotContainedError
-from mesos.helpers import _amounts, _entries, _find, _kinds, _operations, _text
-from mesos.helpers._amounts import SCALAR, Ranges, Value
-from mesos.helpers._kinds import Entry, Kind
+from mesos.helpers._algebra import _amounts, _entries, _find, _kinds, _operations, _text
+from mesos.helpers._algebra._amounts import SCALAR, Ranges, Value
+from mesos.helpers._algebra._kinds import Entry, Kind
 from mesos.interface import mesos_pb2
 
 #: What :class:`Resources` can be made of.

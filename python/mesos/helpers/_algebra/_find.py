@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from mesos.helpers import _amounts, _kinds
-from mesos.helpers._amounts import RANGES, SCALAR, SET
-from mesos.helpers._kinds import Entry, Kind
+from mesos.helpers._algebra import _amounts, _kinds
+from mesos.helpers._algebra._amounts import RANGES, SCALAR, SET
+from mesos.helpers._algebra._kinds import Entry, Kind
 
 
 class Wanted(NamedTuple):

@@ -208,7 +208,7 @@ def value(kind: int, amount: Any) -> Value:
 def parse(text: str) -> tuple[int, Amount]:
     """Reads ``8``, ``[31000-32000]`` or ``{a,b}`` as an agent of an embedded cluster does.
 
-    :raises ArgumentValueError: the text is none of these
+    :raises ArgumentValueError: the text has none of these forms
     """
     text = "".join(text.split())
     if text[:1] == "[" and text[-1:] == "]":

@@ -8,9 +8,9 @@ from typing import Any
 
 from mesos import _core
 from mesos.errors import ArgumentValueError
-from mesos.helpers import _amounts, _kinds
-from mesos.helpers._amounts import SCALAR, SCALAR_MAX
-from mesos.helpers._kinds import Entry
+from mesos.helpers._algebra import _amounts, _kinds
+from mesos.helpers._algebra._amounts import SCALAR, SCALAR_MAX
+from mesos.helpers._algebra._kinds import Entry
 
 _BAD_CHARACTER = re.compile(r"[\s\x7f]", re.ASCII)
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from google.protobuf.message import DecodeError
 
 from mesos.errors import ArgumentValueError
-from mesos.helpers import _amounts
-from mesos.helpers._amounts import RANGES, SCALAR, SET
+from mesos.helpers._algebra import _amounts
+from mesos.helpers._algebra._amounts import RANGES, SCALAR, SET
 from mesos.interface import mesos_pb2
 
 _FIELDS = {SCALAR: "scalar", RANGES: "ranges", SET: "set"}
