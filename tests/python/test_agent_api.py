@@ -75,6 +75,17 @@ def agent_with(master: str, command: str) -> Iterator[tuple[Agent, Any]]:
         yield Agent(url), lambda: driver.killTask(launched.task_id)
 
 
+@contextlib.contextmanager
+def begun(agent: Agent, kind: str, **fields: Any) -> Iterator[http.client.HTTPConnection]:
+    """A connection on which a call was sent that is not answered yet."""
+    url = urllib.parse.urlsplit(agent.url)
+    with contextlib.closing(http.client.HTTPConnection(url.hostname or "", url.port, timeout=30)) as connection:
+        body = json.dumps({"type": kind, kind.lower(): fields})
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        connection.request("POST", f"{url.path}/api/v1", body, headers)
+        yield connection
+
+
 @pytest.fixture
 def agent(master: str) -> Iterator[Agent]:
     with agent_with(master, "exec sleep 1000") as (found, _):
@@ -129,11 +140,14 @@ def test_a_nested_container_is_killed_with_what_is_within_it(agent: Agent) -> No
 
 
 def test_nested_containers_end_with_their_task(master: str) -> None:
-    with agent_with(master, "exec sleep 1000") as (agent, kill), ThreadPoolExecutor(1) as pool:
+    with agent_with(master, "exec sleep 1000") as (agent, kill):
         pid = pid_in(agent.launch("one", "echo $$ > pid; exec sleep 1000"))
-        waiting = pool.submit(agent.wait, "one")
-        kill()
-        assert waiting.result(30) == KILLED
+        with begun(agent, "WAIT_NESTED_CONTAINER", container_id=agent.id("one")) as waiting:
+            # What is asked after it is answered after it was taken in.
+            assert "one" in agent.containers()
+            kill()
+            answer = json.loads(waiting.getresponse().read())
+        assert answer["wait_nested_container"]["exit_status"] == KILLED
         assert not alive(pid)
         wait_until(lambda: agent.container not in agent.containers(), "the executor is gone")
         with pytest.raises(OperatorRequestError, match="code=400.*does not exist"):

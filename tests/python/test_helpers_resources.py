@@ -472,8 +472,8 @@ def test_an_executor_is_counted_once() -> None:
     assert total.after(group) == Resources(cpus=3)
 
 
-@pytest.mark.parametrize("name", ["amounts", "attributes", "matching", "resources", "spreading"])
+@pytest.mark.parametrize("name", ["_algebra._amounts", "_algebra._resources", "_attributes", "_matching", "_spreading"])
 def test_the_example_of_each_class_runs(name: str) -> None:
-    done = doctest.testmod(importlib.import_module(f"mesos.helpers._{name}"))
+    done = doctest.testmod(importlib.import_module(f"mesos.helpers.{name}"))
     assert done.failed == 0
     assert done.attempted

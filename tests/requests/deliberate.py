@@ -18,7 +18,6 @@ TAKEN: Answer = {"status": 202, "headers": {}, "body": ""}
 BLANKS = "Blanks around the value of a header do not belong to it (RFC 9110, 5.5)."
 BUILD = "The embedded cluster is not a build of Mesos, so it does not have the date of one."
 CLOSES = "A server that closes a connection says so (RFC 9112, 9.6). Mesos closes it without a word."
-COUNT = "Mesos writes after a shared volume how often it is in a list, for itself alone."
 CRASH = "The real master crashes."
 LIMITS = "The embedded cluster bounds what a client can make it hold: docs/embedded-cluster.md has the limits."
 METHOD = "Mesos' parser closes the connection at methods that it does not know. A 405 says what is wrong."
@@ -150,13 +149,6 @@ DELIBERATE: dict[str, dict[str, Deliberate]] = {
             "Task 'task' is invalid: Task has duplicate ID: task",
             reason="REASON_TASK_GROUP_INVALID",
             times=2,
-        ),
-        "ACCEPT: a shared volume": task_error(
-            COUNT,
-            "Total resources cpus(allocated: role):0.1; mem(allocated: role):32; disk(allocated: role)(reservations: "
-            "[(DYNAMIC,role,principal)])[p:a]<SHARED>:32 required by task and its executor is more than available "
-            "ports(allocated: role):[31000-32000]; cpus(allocated: role):8; mem(allocated: role):8192; "
-            "disk(allocated: role):20000",
         ),
         "ACCEPT: a disk with a source": task_error(
             LACKING, "Resource 'disk:32' is invalid: the embedded cluster has no disk sources"
