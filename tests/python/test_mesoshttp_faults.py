@@ -102,8 +102,8 @@ def test_calls_without_a_connection_raise_and_the_client_gives_up(monkeypatch: p
         client.on("DISCONNECTED", ask)
         with registered(client) as watch:
             watch.wait("SUBSCRIBED")
-            cluster.stop(drivers=False)
             began = time.monotonic()
+            cluster.stop(drivers=False)
             assert watch.join() is False
             assert time.monotonic() - began > 4 * 0.3
     assert refused == ["the client is not connected to a master"]
