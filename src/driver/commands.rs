@@ -4,15 +4,14 @@
 //! acknowledgement, may therefore be patient: in a burst of them the task is woken once in [`TURN`].
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use crate::wire::duration::Period;
-
-/// How long patient commands wait in a burst.
-const TURN: Period = Period::from_millis(1);
+use super::paced::TURN;
+use crate::clock::{Clock, Timer};
 
 #[derive(Debug)]
 struct Queue<C>(Mutex<State<C>>);
@@ -35,12 +34,12 @@ impl<C> Queue<C> {
     }
 }
 
-/// A queue with nothing in it.
-pub fn queue<C>() -> (Sender<C>, Receiver<C>) {
+/// A queue with nothing in it, for a driver that goes by this clock.
+pub fn queue<C>(clock: Clock) -> (Sender<C>, Receiver<C>) {
     let waiting = VecDeque::new();
     let state = State { waiting, urgent: false, held: false, waker: None, has_sender: true, has_receiver: true };
     let queue = Arc::new(Queue(Mutex::new(state)));
-    (Sender(Arc::new(Sending(queue.clone()))), Receiver { queue, taken: None })
+    (Sender(Arc::new(Sending(queue.clone()))), Receiver { queue, clock, taken: None, pause: None })
 }
 
 /// The end of a driver's handle, with all its clones.
@@ -86,43 +85,50 @@ impl<C> Drop for Sending<C> {
 #[derive(Debug)]
 pub struct Receiver<C> {
     queue: Arc<Queue<C>>,
+    clock: Clock,
     /// When commands were taken last.
     taken: Option<Instant>,
+    /// Until when patient commands wait, if they do.
+    pause: Option<Timer>,
 }
 
 impl<C> Receiver<C> {
     /// Waits for commands and returns all that wait; `None` if there will be none any more. May be dropped at any time:
     /// nothing is lost.
-    pub async fn recv(&self) -> Option<VecDeque<C>> {
-        poll_fn(|context| {
-            let mut state = self.queue.lock();
-            let due = state.urgent || !state.held || !state.has_sender;
-            if due && !state.waiting.is_empty() {
-                state.urgent = false;
-                return Poll::Ready(Some(std::mem::take(&mut state.waiting)));
-            }
-            if !state.has_sender {
-                return Poll::Ready(None);
-            }
-            state.waker = Some(context.waker().clone());
-            Poll::Pending
-        })
-        .await
-    }
-
-    /// Commands were taken now. Returns until when patient ones wait, if it is a burst.
-    pub fn taken(&mut self, now: Instant) -> Option<Instant> {
-        let burst = self.taken.is_some_and(|taken| now < taken + TURN);
-        self.taken = Some(now);
-        if burst {
-            self.queue.lock().held = true;
+    pub async fn recv(&mut self) -> Option<VecDeque<C>> {
+        let commands = poll_fn(|context| self.poll_recv(context)).await;
+        // A clock that is told to move stands still while anything waits.
+        if self.clock.as_skipping().is_none() {
+            self.taken_at(self.clock.now());
         }
-        burst.then(|| now + TURN)
+        commands
     }
 
-    /// Patient commands wait no more.
-    pub fn release(&mut self) {
-        self.queue.lock().held = false;
+    fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<VecDeque<C>>> {
+        if self.pause.as_mut().is_some_and(|pause| Pin::new(pause).poll(context).is_ready()) {
+            self.pause = None;
+        }
+        let mut state = self.queue.lock();
+        state.held = self.pause.is_some();
+        let due = state.urgent || !state.held || !state.has_sender;
+        if due && !state.waiting.is_empty() {
+            state.urgent = false;
+            return Poll::Ready(Some(std::mem::take(&mut state.waiting)));
+        }
+        if !state.has_sender {
+            return Poll::Ready(None);
+        }
+        state.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// Commands were taken. In a burst, patient ones wait after that.
+    fn taken_at(&mut self, now: Instant) {
+        if self.taken.is_some_and(|taken| now < taken + TURN) {
+            self.queue.lock().held = true;
+            self.pause = Some(self.clock.timer(now + TURN));
+        }
+        self.taken = Some(now);
     }
 }
 
@@ -138,52 +144,75 @@ impl<C> Drop for Receiver<C> {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt;
-
     use super::*;
     use crate::clock;
+    use crate::wire::duration::Period;
 
-    fn take(receiver: &Receiver<u32>) -> Option<Vec<u32>> {
-        receiver.recv().now_or_never().map(|taken| taken.expect("a sender").into())
+    /// A time so far away that no pause ends by itself.
+    fn later() -> Instant {
+        clock::now() + Period::from_secs(3600)
     }
 
-    #[test]
-    fn patient_commands_of_a_burst_wait_for_their_turn_or_for_an_urgent_one() {
-        let (sender, mut receiver) = queue();
-        let now = clock::now();
+    fn poll(receiver: &mut Receiver<u32>) -> Poll<Option<Vec<u32>>> {
+        receiver.poll_recv(&mut Context::from_waker(Waker::noop())).map(|taken| taken.map(Into::into))
+    }
+
+    fn pause(receiver: &Receiver<u32>) -> Option<Instant> {
+        receiver.pause.as_ref().map(Timer::deadline)
+    }
+
+    #[tokio::test]
+    async fn patient_commands_of_a_burst_wait_for_their_turn_or_for_an_urgent_one() {
+        let (sender, mut receiver) = queue(Clock::real());
+        let now = later();
         for number in [1, 2] {
             assert!(sender.send(number, true));
-            assert_eq!(take(&receiver), Some(vec![number]), "nothing is held before there is a burst");
-            assert_eq!(receiver.taken(now).is_some(), number == 2);
+            assert_eq!(poll(&mut receiver), Poll::Ready(Some(vec![number])), "nothing is held before there is a burst");
+            receiver.taken_at(now);
+            assert_eq!(pause(&receiver).is_some(), number == 2);
         }
         assert!(sender.send(3, true));
-        assert_eq!(take(&receiver), None);
-        receiver.release();
-        assert_eq!(take(&receiver), Some(vec![3]));
-        assert_eq!(receiver.taken(now), Some(now + TURN));
+        assert_eq!(poll(&mut receiver), Poll::Pending);
+        receiver.pause = None;
+        assert_eq!(poll(&mut receiver), Poll::Ready(Some(vec![3])));
+        receiver.taken_at(now);
+        assert_eq!(pause(&receiver), Some(now + TURN));
         assert!(sender.send(4, true) && sender.send(5, false));
-        assert_eq!(take(&receiver), Some(vec![4, 5]), "the order stays");
-        assert_eq!(receiver.taken(now + TURN), None, "a turn without commands ends the burst");
+        assert_eq!(poll(&mut receiver), Poll::Ready(Some(vec![4, 5])), "the order stays");
+        receiver.pause = None;
+        receiver.taken_at(now + TURN);
+        assert_eq!(pause(&receiver), None, "a turn without commands ends the burst");
     }
 
-    #[test]
-    fn what_was_sent_is_received_though_its_sender_is_gone() {
-        let (sender, mut receiver) = queue();
-        let now = clock::now();
-        assert!(receiver.taken(now).is_none());
-        assert!(receiver.taken(now).is_some());
+    #[tokio::test]
+    async fn a_pause_ends_by_itself() {
+        let (sender, mut receiver) = queue(Clock::real());
+        for number in 0..100 {
+            assert!(sender.send(number, true));
+            assert_eq!(receiver.recv().await, Some(VecDeque::from([number])));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_is_received_though_its_sender_is_gone() {
+        let (sender, mut receiver) = queue(Clock::real());
+        let now = later();
+        receiver.taken_at(now);
+        assert!(pause(&receiver).is_none());
+        receiver.taken_at(now);
+        assert!(pause(&receiver).is_some());
         let clone = sender.clone();
         assert!(clone.send(1, true));
         drop(clone);
-        assert_eq!(take(&receiver), None);
+        assert_eq!(poll(&mut receiver), Poll::Pending);
         drop(sender);
-        assert_eq!(take(&receiver), Some(vec![1]));
-        assert_eq!(receiver.recv().now_or_never(), Some(None));
+        assert_eq!(poll(&mut receiver), Poll::Ready(Some(vec![1])));
+        assert_eq!(poll(&mut receiver), Poll::Ready(None));
     }
 
     #[test]
     fn nothing_can_be_sent_to_a_task_that_is_gone() {
-        let (sender, receiver) = queue();
+        let (sender, receiver) = queue(Clock::real());
         drop(receiver);
         assert!(!sender.send(1, false));
     }

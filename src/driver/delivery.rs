@@ -94,7 +94,7 @@ impl<S: Session> Handle<S> {
     /// Ends what was handed out: an update is acknowledged, unless the framework does that itself.
     pub fn ack(&self, handed_out: HandedOut<S>) {
         if let Some(request) = handed_out.when_returned {
-            self.request_patiently(request);
+            self.request(request);
         }
     }
 }

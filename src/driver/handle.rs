@@ -88,7 +88,7 @@ impl<S: Session> Handle<S> {
             state.status = Status::Stopped;
             drop(state);
             self.queue.close();
-            if !self.send(Command::Stop { failover }, false) {
+            if !self.send(Command::Stop { failover }) {
                 self.shared.lock().finished = true;
             }
             self.shared.changed();
@@ -105,7 +105,7 @@ impl<S: Session> Handle<S> {
         if state.status == Status::Running {
             state.status = Status::Aborted;
             drop(state);
-            self.send(Command::Abort, false);
+            self.send(Command::Abort);
             self.queue.close();
             self.shared.changed();
             return Status::Aborted;
@@ -169,24 +169,16 @@ impl<S: Session> Handle<S> {
 
     /// Hands a request on, in order, if the driver runs. Returns its status.
     pub(super) fn request(&self, request: S::Request) -> Status {
-        self.hand_on(request, false)
-    }
-
-    /// Hands a request on as [`Handle::request`] does, one that nobody waits for.
-    pub(super) fn request_patiently(&self, request: S::Request) -> Status {
-        self.hand_on(request, true)
-    }
-
-    fn hand_on(&self, request: S::Request, patient: bool) -> Status {
         let status = self.status();
         if status == Status::Running {
-            self.send(Command::Request(request), patient);
+            self.send(Command::Request(request));
         }
         status
     }
 
-    fn send(&self, command: Command<S::Request>, patient: bool) -> bool {
+    fn send(&self, command: Command<S::Request>) -> bool {
         let Some(commands) = self.commands.get() else { return false };
+        let patient = matches!(&command, Command::Request(request) if S::may_wait(request));
         let Some(clock) = self.clock().as_skipping() else { return commands.send(command, patient) };
         let commands = commands.clone();
         // If the task is gone it has said that it is finished.
@@ -203,9 +195,9 @@ impl<S: Session> Handle<S> {
             None => super::runtime::handle()?,
         };
         let _context = runtime.enter();
-        let (sender, commands) = commands::queue();
         let start = prepare()?;
         let clock = start.clock.clone();
+        let (sender, commands) = commands::queue(clock.clone());
         let running = Loop::new(start, commands, self.queue.clone(), self.shared.clone()).run();
         let _ = self.clock.set(clock.clone());
         // Only `start` comes here, once: the lock on the status is held.

@@ -14,7 +14,8 @@ use crate::wire::duration::Period;
 
 /// A stream is read at once if it was read less than so often in this time.
 const READS: u32 = 3;
-const TURN: Period = Period::from_millis(1);
+/// How long a turn is.
+pub const TURN: Period = Period::from_millis(1);
 /// A read that brings so much is not one of few events, and counts as none.
 const LARGE: usize = 4096;
 

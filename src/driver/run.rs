@@ -16,7 +16,7 @@ use super::queue::CallbackQueue;
 use super::status::Shared;
 use super::transport::{self, Api};
 use crate::Error;
-use crate::clock::{Clock, Timer};
+use crate::clock::Clock;
 use crate::session::{Callback, Candidates, Endpoint, Notice, Output, Session, StreamEvent};
 
 /// How long the last calls, TEARDOWN among them, may take to be answered.
@@ -52,8 +52,6 @@ pub enum Command<R> {
 pub struct Loop<S: Session> {
     start: Start<S>,
     commands: Receiver<Command<S::Request>>,
-    /// Until when patient commands wait, if they do.
-    pause: Option<Timer>,
     queue: Arc<CallbackQueue<S::Callback>>,
     shared: Arc<Shared>,
     link: Option<Link<S>>,
@@ -94,7 +92,7 @@ impl<S: Session> Loop<S> {
         queue: Arc<CallbackQueue<S::Callback>>,
         shared: Arc<Shared>,
     ) -> Self {
-        Self { start, commands, pause: None, queue, shared, link: None, let_go: false }
+        Self { start, commands, queue, shared, link: None, let_go: false }
     }
 
     /// Runs until the session is finished and, if it lingers, the driver is gone. A panic, should there be one, ends
@@ -143,10 +141,6 @@ impl<S: Session> Loop<S> {
                     None => self.on_let_go(),
                 },
                 () = self.queue.taken(), if full => self.notice(Notice::ReadingResumed),
-                () = async { present(self.pause.as_mut()).await.await } => {
-                    self.pause = None;
-                    self.commands.release();
-                }
                 () = async { clock.sleep_until(present(deadline).await).await }, if !full => self.on_timeout().await,
             }
         }
@@ -176,12 +170,6 @@ impl<S: Session> Loop<S> {
     fn on_commands(&mut self, commands: VecDeque<Command<S::Request>>) {
         for command in commands {
             self.on_command(command);
-        }
-        // A clock that is told to move stands still while anything waits.
-        if self.start.clock.as_skipping().is_none()
-            && let Some(until) = self.commands.taken(self.start.clock.now())
-        {
-            self.pause = Some(self.start.clock.timer(until));
         }
     }
 

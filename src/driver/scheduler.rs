@@ -165,7 +165,7 @@ impl SchedulerDriver {
 
     /// Acknowledges a status update, given its `TaskStatus`, if the driver runs. Returns its status.
     pub fn acknowledge(&self, status: Bytes) -> Status {
-        self.request_patiently(Request::Acknowledge(status))
+        self.request(Request::Acknowledge(status))
     }
 
     /// A `FrameworkInfo` with user and host name filled in, as for UPDATE_FRAMEWORK.

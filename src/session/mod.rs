@@ -263,6 +263,11 @@ pub trait Session: Send + 'static {
     /// Returns when [`Notice::Timeout`] is due; `None` if the session waits for no time.
     fn poll_timeout(&self) -> Option<Instant>;
 
+    /// Returns whether nobody waits for a request, so that in a burst of them it may wait a moment for others.
+    fn may_wait(_: &Self::Request) -> bool {
+        false
+    }
+
     /// Returns what happens to a call whose connection ended before it was answered while the event stream is open.
     fn unanswered(call: Self::Call) -> Unanswered<Self::Call>;
 }

@@ -15,6 +15,7 @@ use crate::driver::runtime;
 use crate::driver::scheduler::place;
 use crate::driver::tls::{self, Trust};
 use crate::driver::transport::{Api, PROTOBUF};
+use crate::per_process;
 use crate::session::{Candidates, Endpoint};
 use crate::{Error, Result};
 
@@ -61,12 +62,12 @@ impl Operator {
     pub fn new(options: Options) -> Result<Self> {
         let uri = MasterUri::parse(&options.daemon, tls::by_default())?;
         let (leader, _) = watch::channel(None);
-        Ok(Self { process: std::process::id(), uri, options, leader, link: Mutex::new(None) })
+        Ok(Self { process: per_process::id(), uri, options, leader, link: Mutex::new(None) })
     }
 
     /// Whether it belongs to this process.
     pub fn is_of_this_process(&self) -> bool {
-        self.process == std::process::id()
+        self.process == per_process::id()
     }
 
     /// Sends a request. Dropping what is returned gives it up.

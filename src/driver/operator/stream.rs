@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::exchange::{Exchange, Fed, begun, broken};
 use super::pending::{Link, Pending, until_dropped};
 use super::request::{Answer, Request};
+use crate::per_process;
 use crate::wire::recordio::{self, Decoder};
 use crate::{Error, Result};
 
@@ -90,7 +91,7 @@ impl Stream {
         let opening = open(exchange, request, fed.map(Fed), shared.clone());
         link.start(until_dropped(opening, given_up.clone()));
         let (feed, give_up) = (Mutex::new(feed), Mutex::new(Some(give_up)));
-        Self { process: std::process::id(), link, shared, feed, give_up, given_up }
+        Self { process: per_process::id(), link, shared, feed, give_up, given_up }
     }
 
     /// Waits for the answer. If its status is 200, the body is empty and [`Stream::readable`] waits for its records; if not,
@@ -145,7 +146,7 @@ impl Stream {
 
     /// Gives up the exchange, and closes its connection: all that waits for it ends.
     pub fn close(&self) {
-        if self.process == std::process::id() {
+        if self.process == per_process::id() {
             drop(lock(&self.give_up).take());
             self.end();
         }
@@ -161,7 +162,7 @@ impl Stream {
         work: impl Future<Output = Result<T>> + Send + 'static,
         closed: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<Pending<T>> {
-        if self.process != std::process::id() {
+        if self.process != per_process::id() {
             return Err(Error::invalid("the stream was opened in the process that forked this one: open another here"));
         }
         let until_closed = until_dropped(work, self.given_up.clone());
@@ -179,7 +180,7 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        if self.process != std::process::id() {
+        if self.process != per_process::id() {
             // A thread that is not here may have held what dropping them needs.
             std::mem::forget((lock(&self.give_up).take(), lock(&self.feed).take()));
         }

@@ -128,6 +128,10 @@ impl Session for SchedulerSession {
         [self.subscription.poll_timeout(), of_mode, self.offers.due()].into_iter().flatten().min()
     }
 
+    fn may_wait(request: &Request) -> bool {
+        matches!(request, Request::Acknowledge(_))
+    }
+
     fn unanswered(call: Envelope) -> Unanswered<Envelope> {
         unanswered::outcome(call)
     }
