@@ -8,16 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mesos._check import (
-    _rules_bytes,
-    _rules_language,
-    _rules_library,
-    _rules_mesos,
-    _rules_objects,
-    _rules_packages,
-)
 from mesos._check._findings import WILL
-from mesos._check._paths import FILE_CODES
+from mesos._check._paths import FILE_CODES, SUBJECTS
 from mesos._check._requirements import REQUIREMENTS
 
 if TYPE_CHECKING:
@@ -34,12 +26,7 @@ def groups() -> dict[str, list[Row]]:
     """Returns the code, severity, message and remedy of each kind of finding, by subject."""
     return {
         "whole files": [(code, *row) for code, row in FILE_CODES.items()],
-        "the language": _rows(_rules_language.RULES),
-        "text and bytes": _rows(_rules_bytes.RULES),
-        "the standard library": _rows(_rules_library.RULES),
-        "Mesos and protobuf": _rows(_rules_mesos.RULES),
-        "attributes and fields": _rows(_rules_objects.RULES),
-        "other packages": _rows(_rules_packages.RULES),
+        **{subject: _rows(rules) for subject, rules in SUBJECTS.items()},
         "requirements": [(code, severity, text, end) for code, (severity, _, text, end) in REQUIREMENTS.items()],
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -162,6 +163,19 @@ def seconds(value: Any, argument: str) -> float | None:
     if not value >= 0:
         raise ArgumentValueError(f"expected zero or more seconds as {argument}, got {value!r}")
     return float(min(value, sys.float_info.max))
+
+
+def finite_seconds(value: Any, argument: str) -> float:
+    """Returns a number of seconds.
+
+    :raises ArgumentTypeError: the value is not a number
+    :raises ArgumentValueError: the value is negative or not finite
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ArgumentTypeError(f"expected a number of seconds as {argument}, got {value!r}")
+    if not 0 <= value < math.inf:
+        raise ArgumentValueError(f"expected a finite number from 0 as {argument}, got {value!r}")
+    return float(value)
 
 
 def text(value: Any, argument: str) -> str:

@@ -92,8 +92,8 @@ class Operator:
 class Stream:
     """A request and its answer, of which at least one is a stream of records.
 
-    Methods that wait handle signals meanwhile, and raise AnswerTimeoutError after so many seconds; waiting again goes on
-    where that ended. Their twins return futures of the running loop; cancelling one ends only that wait. All raise
+    Methods that wait handle signals meanwhile, and raise AnswerTimeoutError after so many seconds, after which one
+    may wait again and nothing is lost. Their twins return futures of the running loop; cancelling one ends only that wait. All raise
     UnreachableError if there is no connection or it breaks. Closing the stream ends every wait, in whichever thread.
     Nothing is read ahead: whoever does not take records holds back the other side.
     """

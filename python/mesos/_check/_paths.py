@@ -20,21 +20,22 @@ from mesos._check import (
 from mesos._check._conversion import Conversion, places_of
 from mesos._check._findings import MAY, WILL, Finding
 from mesos._check._requirements import check_requirements, is_requirements
-from mesos._check._rules import Rule, apply
+from mesos._check._rules import Rule, Rules, apply
 from mesos._check._tree import Source, decode
 from mesos.errors import ArgumentValueError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-RULES: list[Rule] = [
-    *_rules_language.RULES.all,
-    *_rules_bytes.RULES.all,
-    *_rules_library.RULES.all,
-    *_rules_mesos.RULES.all,
-    *_rules_objects.RULES.all,
-    *_rules_packages.RULES.all,
-]
+SUBJECTS: dict[str, Rules] = {
+    "the language": _rules_language.RULES,
+    "text and bytes": _rules_bytes.RULES,
+    "the standard library": _rules_library.RULES,
+    "Mesos and protobuf": _rules_mesos.RULES,
+    "attributes and fields": _rules_objects.RULES,
+    "other packages": _rules_packages.RULES,
+}
+RULES: list[Rule] = [rule for rules in SUBJECTS.values() for rule in rules.all]
 FILE_CODES = {
     "2to3": (WILL, "Python 2 that 2to3 converts", "run 2to3 -w -n, or fissix -w -n"),
     "syntax": (WILL, "what neither Python 3 nor 2to3 reads, or what remains wrong after 2to3", "correct it by hand"),

@@ -207,9 +207,4 @@ class MasterClient(MasterCalls, AsyncTransport[master_pb2.Call, master_pb2.Respo
 
         :raises ArgumentValueError: the agent has not registered since the master started
         """
-        return AgentClient(
-            self._agent_address(agent),
-            credential=self._credential,
-            authentication=self._authentication,
-            timeout=self._timeout,
-        )
+        return self._beside(AgentClient, self._agent_address(agent))

@@ -7,10 +7,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mesos import _arguments
 from mesos.errors import ArgumentTypeError, ArgumentValueError
 from mesos.helpers._link import Link
 from mesos.helpers._observer import Observer
-from mesos.helpers._seconds import checked_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -144,7 +144,7 @@ class Demand(Observer):
     def __init__(self, roles: Iterable[str] | None = None, *, interval: float = 5.0) -> None:
         if isinstance(roles, str | bytes):
             raise ArgumentTypeError(f"expected an iterable of roles as roles, got {roles!r}")
-        self._state = DemandState(roles, checked_seconds(interval, "interval"))
+        self._state = DemandState(roles, _arguments.finite_seconds(interval, "interval"))
         self._lock = threading.RLock()
         self._link: Link | None = None
 

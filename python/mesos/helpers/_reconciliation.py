@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mesos import _arguments
 from mesos.errors import ArgumentTypeError, ArgumentValueError
 from mesos.helpers._link import Link, is_v1, speaks_dicts
 from mesos.helpers._observer import Observer
-from mesos.helpers._seconds import checked_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -144,10 +144,10 @@ class Reconciliation(Observer):
     ) -> None:
         if not callable(tasks):
             raise ArgumentTypeError(f"expected a function that returns tasks as tasks, got {tasks!r}")
-        least, most = checked_seconds(shortest, "shortest"), checked_seconds(longest, "longest")
+        least, most = _arguments.finite_seconds(shortest, "shortest"), _arguments.finite_seconds(longest, "longest")
         if not 0 < least <= most:
             raise ArgumentValueError(f"expected 0 < shortest <= longest, got {shortest!r} and {longest!r}")
-        again = None if every is None else checked_seconds(every, "every")
+        again = None if every is None else _arguments.finite_seconds(every, "every")
         if again == 0:
             raise ArgumentValueError("expected more than 0 seconds as every, or None, got 0")
         self._tasks = tasks

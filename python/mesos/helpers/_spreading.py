@@ -85,7 +85,7 @@ def max_per(field: Field, number: int, running: Iterable[Any] | Mapping[Any, int
 
 
 def group_by(field: Field, groups: int | None = None, running: Iterable[Any] | Mapping[Any, int] = ()) -> Spread:
-    """Spreads tasks evenly: the next one runs where the fewest run.
+    """Spreads tasks evenly: the next one gets a value that the fewest tasks have.
 
     :param field: as for :func:`unique`
     :param groups: how many values there are in the cluster; while fewer of them have been seen, no value gets a second

@@ -9,10 +9,10 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mesos import _arguments
 from mesos.errors import ArgumentTypeError, ArgumentValueError, FrameworkIdError, FrameworkIdInUseError
 from mesos.helpers._file import checked_id
 from mesos.helpers._framework_id import FrameworkIdStore
-from mesos.helpers._seconds import checked_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,8 +69,8 @@ class FrameworkIdZooKeeper(FrameworkIdStore):
             raise ArgumentValueError("expected the path of a node for the id, got none")
         self.path = f"/{path.strip('/')}"
         """The path of the node."""
-        self._lock_timeout = checked_seconds(lock_timeout, "lock_timeout")
-        self._session_timeout = checked_seconds(session_timeout, "session_timeout")
+        self._lock_timeout = _arguments.finite_seconds(lock_timeout, "lock_timeout")
+        self._session_timeout = _arguments.finite_seconds(session_timeout, "session_timeout")
         # What tells our lock from that of another object that shares the client.
         self._token = uuid.uuid4().hex.encode()
         self._mutex = threading.Lock()

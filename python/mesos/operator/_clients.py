@@ -115,9 +115,4 @@ class MasterClient(MasterCalls, Transport[master_pb2.Call, master_pb2.Response])
 
         :raises ArgumentValueError: the agent has not registered since the master started
         """
-        return AgentClient(
-            self._agent_address(agent),
-            credential=self._credential,
-            authentication=self._authentication,
-            timeout=self._timeout,
-        )
+        return self._beside(AgentClient, self._agent_address(agent))

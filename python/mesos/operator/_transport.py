@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 C = TypeVar("C")
 R = TypeVar("R")
+D = TypeVar("D", bound="Daemon[Any, Any]")
 S = TypeVar("S")
 T = TypeVar("T")
 PROTOBUF = "application/x-protobuf"
@@ -52,6 +53,10 @@ class Daemon(Generic[C, R]):
         self._operator = _operator.Operator(address, credential=pair, authentication=authentication)
         self._credential, self._authentication = credential, authentication
         self._streams: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def _beside(self, client: type[D], address: str) -> D:
+        """Returns a client of another daemon of the same cluster, which authenticates as this one does."""
+        return client(address, credential=self._credential, authentication=self._authentication, timeout=self._timeout)
 
     def _built(self, name: str, fields: dict[str, object]) -> Any:
         """Returns the call of a type."""

@@ -93,5 +93,5 @@ def _rank(kind: Kind, role: str | None) -> int:
 
 
 def _used(kind: Kind, wanted: Kind) -> Kind:
-    """Returns a kind as it is used: a volume where the wish says that it is in the container."""
+    """Returns a kind as it is used: a volume has the path in the container that the wish says."""
     return _kinds.changed(kind, _kinds.mount, wanted.data) if wanted.persistent else kind

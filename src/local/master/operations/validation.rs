@@ -32,33 +32,31 @@ pub enum Origin<'a> {
 impl Origin<'_> {
     /// Resources as the master writes them to this origin.
     pub fn show(&self, resources: &Resources) -> String {
-        match self {
-            Self::Framework { role, .. } => resources.show_allocated(role),
-            Self::Operator => resources.to_string(),
+        match self.allocated_to() {
+            Some(role) => resources.show_allocated(role),
+            None => resources.to_string(),
         }
     }
 
     fn show_one(&self, resource: &Resource) -> Checked<String> {
-        let role = match self {
-            Self::Framework { role, .. } => Some(*role),
-            Self::Operator => None,
-        };
-        Ok(one(resource)?.show_resource(role))
+        Ok(one(resource)?.show_resource(self.allocated_to()))
     }
 
     /// The role that a resource is allocated to; the offer's unless the framework names another.
     fn role_of<'r>(&'r self, resource: &'r Resource) -> Option<&'r str> {
         let named = resource.allocation_info.as_ref().and_then(|info| info.role.as_deref());
-        match self {
-            Self::Framework { role, .. } => named.or(Some(role)),
-            Self::Operator => named,
-        }
+        named.or(self.allocated_to())
     }
 
     fn role(&self) -> &str {
+        self.allocated_to().unwrap_or_default()
+    }
+
+    /// The role that its resources are allocated to, if they are.
+    fn allocated_to(&self) -> Option<&str> {
         match self {
-            Self::Framework { role, .. } => role,
-            Self::Operator => "",
+            Self::Framework { role, .. } => Some(role),
+            Self::Operator => None,
         }
     }
 
