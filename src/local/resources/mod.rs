@@ -257,26 +257,6 @@ impl Resources {
         within(self, other) && within(other, self)
     }
 
-    /// What a task may not use, in the words of `resource::validate` in `src/master/validation.cpp`.
-    pub fn validate_use(&self) -> Result<(), Invalid> {
-        if self.scalar("gpus").fract() != 0.0 {
-            return Err(Invalid::new("Invalid 'gpus' resource: The 'gpus' resource must be an unsigned integer"));
-        }
-        for kind in self.kinds() {
-            match &kind.volume {
-                Some(volume) if volume.0.persistence.is_none() => {
-                    return Err(Invalid::new("Invalid DiskInfo: Non-persistent volume not supported"));
-                }
-                Some(_) if kind.reservations.is_empty() => {
-                    let why = "Persistent volumes cannot be created from unreserved resources";
-                    return Err(Invalid::new(format!("Invalid DiskInfo: {why}")));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
     /// Written as the master writes resources that are allocated to a role: `cpus(allocated: *):8; mem(allocated: *):1`.
     pub fn show_allocated(&self, role: &str) -> String {
         self.show(&format!("(allocated: {role})"), true)
