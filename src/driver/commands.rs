@@ -10,8 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use super::paced::TURN;
+use super::pace::TURN;
 use crate::clock::{Clock, Timer};
+
+/// The memory of more commands than this is not kept.
+const SPARE_MAX: usize = 4000;
 
 #[derive(Debug)]
 struct Queue<C>(Mutex<State<C>>);
@@ -39,7 +42,10 @@ pub fn queue<C>(clock: Clock) -> (Sender<C>, Receiver<C>) {
     let waiting = VecDeque::new();
     let state = State { waiting, urgent: false, held: false, waker: None, has_sender: true, has_receiver: true };
     let queue = Arc::new(Queue(Mutex::new(state)));
-    (Sender(Arc::new(Sending(queue.clone()))), Receiver { queue, clock, taken: None, pause: None })
+    (
+        Sender(Arc::new(Sending(queue.clone()))),
+        Receiver { queue, clock, taken: None, pause: None, spare: VecDeque::new() },
+    )
 }
 
 /// The end of a driver's handle, with all its clones.
@@ -90,6 +96,8 @@ pub struct Receiver<C> {
     taken: Option<Instant>,
     /// Until when patient commands wait, if they do.
     pause: Option<Timer>,
+    /// The memory of the commands that were taken last, for the next ones.
+    spare: VecDeque<C>,
 }
 
 impl<C> Receiver<C> {
@@ -113,13 +121,22 @@ impl<C> Receiver<C> {
         let due = state.urgent || !state.held || !state.has_sender;
         if due && !state.waiting.is_empty() {
             state.urgent = false;
-            return Poll::Ready(Some(std::mem::take(&mut state.waiting)));
+            let spare = std::mem::take(&mut self.spare);
+            return Poll::Ready(Some(std::mem::replace(&mut state.waiting, spare)));
         }
         if !state.has_sender {
             return Poll::Ready(None);
         }
         state.waker = Some(context.waker().clone());
         Poll::Pending
+    }
+
+    /// Takes the memory of commands that were received back, for the next ones.
+    pub fn reuse(&mut self, mut commands: VecDeque<C>) {
+        commands.clear();
+        if commands.capacity() <= SPARE_MAX {
+            self.spare = commands;
+        }
     }
 
     /// Commands were taken. In a burst, patient ones wait after that.

@@ -10,8 +10,9 @@ mod delivery;
 pub mod detector;
 mod executor;
 mod handle;
+mod http;
 pub mod operator;
-mod paced;
+mod pace;
 mod queue;
 mod redirect;
 mod root_cause;
@@ -19,6 +20,7 @@ mod run;
 pub mod runtime;
 mod scheduler;
 mod status;
+mod stream;
 mod tls;
 mod transport;
 
