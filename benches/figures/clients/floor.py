@@ -20,10 +20,8 @@ def nothing(_, status):
 
 
 def tasks(number):
-    workload, offered = (
-        Workload(number, "exec python3 noop_executor.py"),
-        mesos_pb2.Offer.FromString(offer(0).SerializeToString()),
-    )
+    workload = Workload(number, f"exec {sys.executable} {Path(__file__).with_name('noop_executor.py')}")
+    offered = mesos_pb2.Offer.FromString(offer(0).SerializeToString())
     updates = [update(n).SerializeToString() for n in range(number)]
     begun = cpu_seconds()
     for data in updates:
