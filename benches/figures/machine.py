@@ -30,9 +30,9 @@ def cpu_model() -> str:
 
 
 def revision() -> dict[str, Any]:
-    """The commit of the working tree, and whether something in it was changed since; empty outside of a repository."""
+    """The commit of the working tree, and whether a file of it was changed since; empty outside of a repository."""
     commit = git("rev-parse", "HEAD")
-    return {"commit": commit.strip(), "changed": git("status", "--porcelain") != ""} if commit else {}
+    return {"commit": commit.strip(), "changed": git("status", "--porcelain", "-uno") != ""} if commit else {}
 
 
 def git(*arguments: str) -> str:
