@@ -19,6 +19,7 @@ mod root_cause;
 mod run;
 pub mod runtime;
 mod scheduler;
+mod source;
 mod status;
 mod stream;
 mod tls;

@@ -113,6 +113,7 @@ impl<S: Session> Loop<S> {
             let (mut stream, mut calls) = (None, None);
             if let Some(link) = &mut self.link {
                 let heard = link.heard;
+                self.commands.set_turn(link.stream.turn());
                 stream = Some(&mut link.stream);
                 calls = link.calls.as_mut().map(|calls| (calls, heard));
             }

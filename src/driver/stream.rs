@@ -5,18 +5,21 @@
 //! several switches of tasks.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::auth::Shown;
 use super::http::{Body, Head, request};
 use super::pace::Pace;
 use super::redirect;
-use super::transport::{self, Api, Connection};
+use super::source::Source;
+use super::transport::{self, Api, Connection, Socket};
 use crate::session::{Endpoint, StreamEvent};
+use crate::wire::duration::Period;
 use crate::{Error, Result};
 
 /// The stream is read in pieces of about this many bytes, and of more while they are filled: each read tells the other
@@ -29,7 +32,29 @@ const HEAD_MAX: usize = 1 << 20;
 const ERROR_BODY_MAX: usize = 64 << 10;
 
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-type Connected = (Box<dyn Connection>, Option<Shown>);
+type Connected = (Open, Option<Shown>);
+
+/// A connection to a master or an agent.
+enum Open {
+    Tcp(TcpStream),
+    Other(Box<dyn Connection>),
+}
+
+impl Open {
+    fn get(&mut self) -> &mut dyn Connection {
+        match self {
+            Self::Tcp(connection) => connection,
+            Self::Other(connection) => connection,
+        }
+    }
+
+    fn source(self) -> std::io::Result<Source> {
+        Ok(match self {
+            Self::Tcp(connection) => Source::tcp(connection)?,
+            Self::Other(connection) => Source::Other(connection),
+        })
+    }
+}
 
 /// The stream of events of one attempt to subscribe.
 pub struct EventStream {
@@ -42,7 +67,7 @@ pub struct EventStream {
 enum State {
     Connecting(Pending<Result<Connected>>),
     Asking(Pending<Result<Answered>>),
-    Reading(Reading),
+    Reading(Box<Reading>),
     /// The last event was returned.
     Over,
 }
@@ -50,13 +75,13 @@ enum State {
 /// What SUBSCRIBE was answered with.
 enum Answered {
     /// 200: events follow.
-    Opened(Option<String>, Reading),
+    Opened(Option<String>, Box<Reading>),
     Otherwise(StreamEvent),
 }
 
 /// A stream of which events are read.
 struct Reading {
-    connection: Box<dyn Connection>,
+    source: Source,
     pace: Pace,
     /// What came and is not decoded yet.
     input: BytesMut,
@@ -76,6 +101,11 @@ impl EventStream {
     /// which is none of [`StreamEvent::Connected`], [`StreamEvent::Opened`] and [`StreamEvent::Data`].
     pub async fn next(&mut self) -> StreamEvent {
         poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// How long a turn is, while the stream is read in turns.
+    pub fn turn(&self) -> Option<Period> {
+        if let State::Reading(reading) = &self.state { reading.pace.turn() } else { None }
     }
 
     /// Whether an event is there, or the next one.
@@ -125,12 +155,22 @@ impl Reading {
                 return Poll::Ready(Ok(data.freeze()));
             }
             ready!(self.pace.poll_ready(context));
-            let read = ready!(poll_read(&mut self.connection, &mut self.input, self.piece, context)).map_err(broke)?;
+            let Poll::Ready(read) = self.source.poll_read(context, &mut self.input, self.piece) else {
+                if self.pace.idle() {
+                    self.source.unwatch();
+                    continue;
+                }
+                return Poll::Pending;
+            };
+            let read = read.map_err(broke)?;
             if read == 0 {
                 let ended = || Err(Error::connection("it ended before the end of the response"));
                 return Poll::Ready(if self.body.may_end() { Ok(Bytes::new()) } else { ended() });
             }
-            self.pace.read(read);
+            self.pace.read(read, read >= self.piece);
+            if self.pace.is_in_turns() {
+                self.source.unwatch();
+            }
             self.fit(read);
         }
     }
@@ -151,16 +191,23 @@ async fn connect(api: Api, endpoint: Endpoint) -> Result<Connected> {
         Some(authorization) => Some(authorization.header().await?),
         None => None,
     };
-    Ok((transport::connect(&api, &endpoint).await?, shown))
+    let open = match transport::dial(&api, &endpoint).await? {
+        Socket::Tcp(tcp) if endpoint.tls => Open::Other(transport::secure(&api, &endpoint, tcp).await?),
+        Socket::Tcp(tcp) => Open::Tcp(tcp),
+        Socket::Unix(socket) => Open::Other(Box::new(socket)),
+        Socket::Inside(stream) => Open::Other(Box::new(stream)),
+    };
+    Ok((open, shown))
 }
 
-async fn ask(api: Api, endpoint: Endpoint, subscribe: Bytes, (mut connection, shown): Connected) -> Result<Answered> {
+async fn ask(api: Api, endpoint: Endpoint, subscribe: Bytes, (mut open, shown): Connected) -> Result<Answered> {
     let failed = |error: Error| Error::connection("cannot subscribe").caused_by(error);
     let head = request::post(&endpoint, &api.path, api.media_type, None);
     let mut bytes = request::authorized(head, shown.as_ref().map(|shown| &shown.value));
     bytes.extend_from_slice(subscribe.len().to_string().as_bytes());
     bytes.extend_from_slice(request::HEAD_END);
     bytes.extend_from_slice(&subscribe);
+    let connection = open.get();
     let written = async {
         connection.write_all(&bytes).await?;
         connection.flush().await
@@ -168,7 +215,7 @@ async fn ask(api: Api, endpoint: Endpoint, subscribe: Bytes, (mut connection, sh
     let written = written.await;
     let mut input = BytesMut::new();
     // An answer may have come though not all of the request was taken.
-    let head = match (read_head(&mut connection, &mut input).await, written) {
+    let head = match (read_head(connection, &mut input).await, written) {
         (Ok(head), _) => head,
         (Err(_), Err(error)) => return Err(failed(broke(error))),
         (Err(error), Ok(())) => return Err(failed(error)),
@@ -177,12 +224,13 @@ async fn ask(api: Api, endpoint: Endpoint, subscribe: Bytes, (mut connection, sh
         return Ok(Answered::Otherwise(refused));
     }
     let pace = Pace::new(api.place.is_none());
-    let reading = Reading { connection, pace, input, piece: PIECE, body: Body::new(head.framing) };
+    let source = open.source().map_err(|error| failed(broke(error)))?;
+    let reading = Reading { source, pace, input, piece: PIECE, body: Body::new(head.framing) };
     Ok(answered(&api, &endpoint, head, reading).await)
 }
 
 /// Reads the head of the last response, and leaves what follows in the input.
-async fn read_head(connection: &mut Box<dyn Connection>, input: &mut BytesMut) -> Result<Head> {
+async fn read_head(connection: &mut dyn Connection, input: &mut BytesMut) -> Result<Head> {
     loop {
         while let Some(head) = Head::parse(input)? {
             input.advance(head.length);
@@ -193,21 +241,11 @@ async fn read_head(connection: &mut Box<dyn Connection>, input: &mut BytesMut) -
         if input.len() > HEAD_MAX {
             return Err(Error::protocol(format!("the head of the response is larger than {HEAD_MAX} bytes")));
         }
-        if poll_fn(|context| poll_read(connection, input, PIECE, context)).await.map_err(broke)? == 0 {
+        input.reserve(PIECE);
+        if connection.read_buf(input).await.map_err(broke)? == 0 {
             return Err(Error::connection("the other side closed the connection without an answer"));
         }
     }
-}
-
-/// Reads at least one byte, unless the connection has ended, and about as many as a piece has.
-fn poll_read(
-    connection: &mut Box<dyn Connection>,
-    input: &mut BytesMut,
-    piece: usize,
-    context: &mut Context<'_>,
-) -> Poll<std::io::Result<usize>> {
-    input.reserve(piece);
-    pin!(connection.read_buf(input)).poll(context)
 }
 
 /// Notes what the answer says of the header that was shown; what happened if another is to be tried.
@@ -224,7 +262,7 @@ fn judge(api: &Api, status: u16, shown: Option<&Shown>) -> Option<StreamEvent> {
 async fn answered(api: &Api, endpoint: &Endpoint, head: Head, reading: Reading) -> Answered {
     let location = head.location.as_deref().unwrap_or_default();
     Answered::Otherwise(match head.status {
-        200 => return Answered::Opened(head.stream_id, reading),
+        200 => return Answered::Opened(head.stream_id, Box::new(reading)),
         307 | 308 => match redirect::target(endpoint, &api.path, location) {
             Some(master) => StreamEvent::Redirected(master),
             None => {
