@@ -29,6 +29,29 @@ pub struct Wrapped {
     pub inner: Bytes,
 }
 
+/// Returns the first field of a message, number 1, which is another message or bytes; `None` if it has none. Reads no further
+/// than that. Of an `Offer` it is the id.
+///
+/// ```
+/// use prost::Message;
+/// use remesos::proto::v1;
+/// use remesos::wire::views::first;
+///
+/// let id = v1::OfferId { value: "offer".to_owned() };
+/// let offer = v1::Offer { id: id.clone(), hostname: "agent".to_owned(), ..Default::default() };
+/// assert_eq!(first(&offer.encode_to_vec()), Some(&id.encode_to_vec()[..]));
+/// assert_eq!(first(b""), None);
+/// ```
+pub fn first(mut message: &[u8]) -> Option<&[u8]> {
+    while !message.is_empty() {
+        match decode_key(&mut message).ok()? {
+            (1, WireType::LengthDelimited) => return take(&mut message).ok(),
+            (tag, kind) => skip_field(kind, tag, &mut message, DecodeContext::default()).ok()?,
+        }
+    }
+    None
+}
+
 /// The fields of a `TaskInfo` that tell which task it is and on which agent it runs.
 ///
 /// ```

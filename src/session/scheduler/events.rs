@@ -13,7 +13,7 @@ use crate::session::subscription::{State, Subscriber as _};
 use crate::wire::duration::Period;
 use crate::wire::scheduler::event::{Failure, Subscribed};
 use crate::wire::scheduler::{Call, Envelope, Event, EventType, call};
-use crate::wire::views::Wrapped;
+use crate::wire::views::first;
 
 impl SchedulerSession {
     pub(super) fn handle_event(&mut self, now: Instant, event: Event) {
@@ -115,8 +115,7 @@ impl SchedulerSession {
 
     fn on_offers(&mut self, now: Instant, offers: Vec<Bytes>) {
         // Copied, so that an id does not keep the event that it came in.
-        let ids = offers.iter().filter_map(|o| Wrapped::decode(o.clone()).ok());
-        let ids = ids.map(|o| Bytes::copy_from_slice(&o.inner));
+        let ids = offers.iter().filter_map(|offer| first(offer)).map(Bytes::copy_from_slice);
         if self.mode == Mode::Running {
             self.offers.offered(now, ids);
             self.deliver(Callback::ResourceOffers(offers));

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 
 use crate::wire::duration::Period;
 
@@ -13,7 +14,7 @@ pub const OFFERS_TIMEOUT: Period = Period::from_secs(10);
 /// The unanswered offers of one subscription, by their serialized ids.
 #[derive(Debug, Default)]
 pub struct Offers {
-    since: HashMap<Bytes, Instant>,
+    since: HashMap<Bytes, Instant, RandomState>,
     due: Due,
 }
 
