@@ -13,7 +13,7 @@ WORKERS ?= 2
 LIBC ?= gnu
 PLATFORM := $(if $(filter musl,$(LIBC)),musllinux_1_2,manylinux2014)
 
-.PHONY: hello test test-quick lint wheels docs conformance allocation requests pymesos bench bench-all stubs notebooks screenshots licenses clean
+.PHONY: hello test test-quick lint wheels docs conformance allocation requests pymesos chaos soak bench bench-all stubs notebooks screenshots licenses clean
 
 hello: $(VENV)/.installed
 	$(BIN)/remesos run $(FOR) examples/hello_world.py
@@ -67,6 +67,16 @@ requests: $(VENV)/.developed
 # pymesos' own tests, which are fetched from its repository, against ours.
 pymesos: $(VENV)/.developed
 	$(BIN)/python -m tests.pymesos
+
+# What breaks on the real Mesos and on the embedded cluster while tasks run, and whether the framework's books balance
+# then. One scenario fills a disk, for which it has to be root.
+chaos: $(VENV)/.developed
+	$(BIN)/python -m tests.chaos
+
+# An hour at full load, thousands of lifetimes in one process, and processes that end at random moments.
+soak: $(VENV)/.installed
+	$(BIN)/python -m tests.soak
+	$(BIN)/python -m tests.exits 2000
 
 # The figures that this package is to reach. benches/README.md tells how to read them, and what BENCH can be:
 # make bench BENCH="--rows update offer --rounds 9"

@@ -1,13 +1,15 @@
 """Ends processes at random moments: ``python -m tests.exits 2000``. None may hang or crash, and each has its status.
 
-Each process runs a scheduler with tasks on one embedded cluster, and its seed decides on everything else: how it ends
-and when, what its callbacks, its log and its other threads do meanwhile. A failure shows the seed, with which
+Most processes run a scheduler with tasks on one embedded cluster; others a framework of asyncio, a pool of workers, a
+stream of operator events, or a cluster of their own. The seed decides on everything: how a process ends and when, what
+its callbacks, its log and its other threads do meanwhile. A failure shows the seed, with which
 ``python -m tests.exits --seed SEED 1`` makes the same process again.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import collections
 import dataclasses
 import logging
@@ -21,9 +23,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from mesos import aio
+from mesos.futures import MesosPoolExecutor
 from mesos.interface import Scheduler, mesos_pb2
 from mesos.local import LocalCluster
 from mesos.native import MesosSchedulerDriver
+from mesos.operator import MasterClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +45,8 @@ class Plan:
     ending: str
     seconds: float
     """From the start of the driver to the end."""
+    kind: str
+    """``scheduler``, or one of :data:`OTHERS`."""
     callbacks: str
     log: str
     threads: int
@@ -48,8 +55,10 @@ class Plan:
     @classmethod
     def of(cls, seed: int) -> Plan:
         chance = random.Random(seed)
+        kind = chance.choice(["scheduler"] * len(OTHERS) + sorted(OTHERS))
         return cls(
-            ending=chance.choice(sorted(ENDINGS)),
+            kind=kind,
+            ending=chance.choice(sorted(ENDINGS if kind == "scheduler" else OTHER_ENDINGS)),
             seconds=chance.choice([0, chance.uniform(0, LATEST_SECONDS)]),
             callbacks=chance.choice(["quick", "sleeping", "computing"]),
             log=chance.choice(["quiet", "debug", "slow", "slow"]),
@@ -58,7 +67,7 @@ class Plan:
 
     @property
     def status(self) -> int:
-        return ENDINGS[self.ending][0]
+        return (ENDINGS if self.kind == "scheduler" else OTHER_ENDINGS)[self.ending][0]
 
 
 class Load(Scheduler):
@@ -120,6 +129,63 @@ ENDINGS: dict[str, tuple[int, Callable[[Load, MesosSchedulerDriver], Any]]] = {
 }
 
 
+# The same of processes that run something else, which a function stops.
+OTHER_ENDINGS: dict[str, tuple[int, Callable[[Callable[[], object]], Any]]] = {
+    "returns": (0, lambda stop: None),
+    "stops": (0, lambda stop: stop()),
+    "sys.exit": (CODE, lambda stop: sys.exit(CODE)),
+    "os._exit": (CODE, lambda stop: os._exit(CODE)),
+    "an exception": (1, lambda stop: raise_error()),
+    "SIGINT": (-signal.SIGINT, lambda stop: (os.kill(os.getpid(), signal.SIGINT), time.sleep(30))),
+}
+
+
+def start_aio(master: str) -> Callable[[], object]:
+    """A framework in a loop of a daemon thread."""
+    framework, loop = aio.Framework("exits", master), asyncio.new_event_loop()
+
+    async def main() -> None:
+        async for event in framework:
+            if isinstance(event, aio.Offers):
+                await framework.decline(event.offers)
+
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    asyncio.run_coroutine_threadsafe(framework.start(), loop).result()
+    asyncio.run_coroutine_threadsafe(main(), loop)
+    return lambda: asyncio.run_coroutine_threadsafe(framework.stop(), loop).result()
+
+
+def start_pool(master: str) -> Callable[[], object]:
+    """A pool with calls that have not ended."""
+    pool = MesosPoolExecutor(master, cpus=0.1, mem=32)
+    for _ in range(20):
+        pool.submit(time.sleep, 0.01)
+    return pool.shutdown
+
+
+def start_stream(master: str) -> Callable[[], object]:
+    """A daemon thread that waits for events."""
+    events = MasterClient(master).events()
+    threading.Thread(target=collections.deque, args=(events, 0), daemon=True).start()
+    return events.close
+
+
+def start_cluster(_: str) -> Callable[[], object]:
+    """An embedded cluster with a scheduler."""
+    cluster = LocalCluster()
+    plan = Plan("returns", 0, "scheduler", "quick", "quiet", 0)
+    MesosSchedulerDriver(Load(plan), mesos_pb2.FrameworkInfo(user="", name="exits"), cluster.address).start()
+    return cluster.stop
+
+
+OTHERS: dict[str, Callable[[str], Callable[[], object]]] = {
+    "aio": start_aio,
+    "cluster": start_cluster,
+    "pool": start_pool,
+    "stream": start_stream,
+}
+
+
 def play(plan: Plan, master: str) -> None:
     """Be one of the processes."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -127,6 +193,11 @@ def play(plan: Plan, master: str) -> None:
         log = logging.getLogger("mesos")
         log.addHandler(SlowHandler() if plan.log == "slow" else logging.NullHandler())
         log.setLevel("DEBUG")
+    if plan.kind != "scheduler":
+        stop = OTHERS[plan.kind](master)
+        time.sleep(plan.seconds)
+        OTHER_ENDINGS[plan.ending][1](stop)
+        return
     scheduler = Load(plan)
     driver = MesosSchedulerDriver(scheduler, mesos_pb2.FrameworkInfo(user="", name="exits"), master)
     driver.start()
@@ -180,8 +251,9 @@ def main() -> int:
     os.environ["MESOS_ALLOCATION_INTERVAL"] = "100ms"
     started, seeds = time.monotonic(), range(first, first + options.number)
     failures = run(seeds, options.at_once)
-    endings = collections.Counter(Plan.of(seed).ending for seed in seeds)
-    print("\n".join(failures + [f"{number:5} {ending}" for ending, number in sorted(endings.items())]))
+    plans = [Plan.of(seed) for seed in seeds]
+    ends = collections.Counter(f"{plan.kind}: {plan.ending}" for plan in plans)
+    print("\n".join(failures + [f"{number:5} {end}" for end, number in sorted(ends.items())]))
     print(f"{len(failures)} of {options.number} failed, first seed {first}, {time.monotonic() - started:.0f} s")
     return 1 if failures else 0
 

@@ -40,7 +40,7 @@ class Election:
     """
 
     def __init__(self, zookeeper: ZooKeeper, path: str = "/mesos") -> None:
-        self.url = f"zk://{zookeeper.address}{path}"
+        self.zookeeper, self.url = zookeeper, f"zk://{zookeeper.address}{path}"
         self._path = path
         self._node: str | None = None
         self._client = KazooClient(zookeeper.address)

@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SLOW = {
     "test_absurd_numbers",
     "test_allocation",
+    "test_balance",
     "test_access",
     "test_bounds",
     "test_browser",

@@ -44,6 +44,7 @@ class SplitProxy:
         self._streams: list[socket.socket] = []
         self._callers: list[socket.socket] = []
         self._swallowed: set[socket.socket] = set()
+        self._amid = False
         self.received: list[Any] = []
         """Calls that clients sent whole, SUBSCRIBE excepted."""
         self.forwarded: list[Any] = []
@@ -92,9 +93,18 @@ class SplitProxy:
         with self._lock:
             self._swallowed.update(self._callers)
 
-    def cut_stream(self) -> None:
-        """Break the stream of events alone."""
+    @property
+    def pending(self) -> bool:
+        """Whether a cut waits for its call."""
         with self._lock:
+            return bool(self._cuts)
+
+    def cut_stream(self, amid: bool = False) -> None:
+        """Break the stream of events alone: at once, or after half of what comes next."""
+        with self._lock:
+            if amid and self._streams:
+                self._amid = True
+                return
             streams, self._streams = self._streams, []
         for each in streams:
             with contextlib.suppress(OSError):  # it broke by itself
@@ -140,7 +150,12 @@ class SplitProxy:
         threading.Thread(target=self._watch, args=(client, server), daemon=True).start()
         server.sendall(post)
         while data := server.recv(65536):
+            if self._amid:
+                self._amid = False
+                client.sendall(data[: len(data) // 2])
+                return self.cut_stream()
             client.sendall(data)
+        return None
 
     def _watch(self, client: socket.socket, server: socket.socket) -> None:
         """A client that leaves its stream leaves the server's too."""

@@ -1,0 +1,1 @@
+"""Chaos on the real Mesos and on the embedded cluster; see ``__main__.py``."""
