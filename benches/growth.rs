@@ -46,7 +46,7 @@ const STEPS: [(&str, &str, [f64; 3]); 14] = [
     ("GET_STATE", "what it shows", [0.0, 0.0, 0.0]),
     ("an end", "task", [0.0, 0.0, 0.0]),
     ("agents are lost", "event", [0.0, 0.0, 0.0]),
-    ("frameworks disconnect", "framework", [0.0, 0.0, 0.0]),
+    ("frameworks disconnect", "framework and offer", [0.0, 0.0, 0.0]),
     ("teardown", "task and message", [0.0, 0.0, 0.0]),
 ];
 const TASKS_PER_OFFER: usize = 10;
@@ -171,10 +171,10 @@ fn play(size: Size, took: &mut Took) {
     let mut load = full(size);
     took.step("agents are lost", || load.lose_agents(size.agents));
     let mut load = full(size);
-    load.offers();
+    let offers = load.offers().len();
     took.step("frameworks disconnect", || {
         load.disconnect();
-        size.frameworks
+        size.frameworks + offers
     });
     let mut load = full(size);
     took.step("teardown", || {
