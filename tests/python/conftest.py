@@ -67,6 +67,7 @@ SLOW = {
     "test_replies",
     "test_requests",
     "test_resilience",
+    "test_slow_callbacks",
     "test_task_output",
     "test_testing_plugin",
     "test_testing_scripts",

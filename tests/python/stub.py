@@ -15,7 +15,7 @@ from mesos.v1.interface import executor_pb2, mesos_pb2, scheduler_pb2
 from tests.python.support import WAIT_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 UNAUTHORIZED = b'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="stub"\r\nContent-Length: 4\r\n\r\nwho?'
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
@@ -159,6 +159,13 @@ class Stub:
                 with contextlib.suppress(OSError):  # the client has left
                     stream.sendall(record(event))
 
+    def send_all(self, pieces: Iterable[bytes]) -> None:
+        """Send records on the only stream, as fast as they are taken, until the client leaves. Heartbeats come between."""
+        with contextlib.suppress(OSError):
+            for piece in pieces:
+                with self._writing:
+                    self._streams[0].sendall(piece)
+
     def end_streams(self) -> None:
         """End every stream of events in order."""
         with self._writing:
@@ -231,10 +238,10 @@ class Stub:
         return None
 
     def _events(self, connection: socket.socket) -> None:
-        with self._changed:
-            self.subscriptions += 1
-            self._changed.notify_all()
         with self._writing:  # no event may be sent before SUBSCRIBED, nor be missed after it
+            with self._changed:
+                self.subscriptions += 1
+                self._changed.notify_all()
             connection.sendall(STREAM + record(self._subscribed))
             self._streams.append(connection)
         while not self._over.wait(self._heartbeat):

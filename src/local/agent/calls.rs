@@ -28,6 +28,7 @@ impl Agent {
             self.outputs.extend([Output::Send(connection, shutdown), Output::Close(connection)]);
             return Ok(());
         }
+        self.streams.insert(connection, key.clone());
         for update in subscribe.unacknowledged_updates {
             self.update(now, &key, update.status);
         }
@@ -79,7 +80,10 @@ impl Agent {
 
     /// A stream ended.
     pub fn disconnected(&mut self, connection: ConnectionId) {
-        self.executors.values_mut().for_each(|executor| executor.disconnected(connection));
+        let key = self.streams.remove(&connection);
+        if let Some(executor) = key.and_then(|key| self.executors.get_mut(&key)) {
+            executor.disconnected(connection);
+        }
     }
 
     fn key_of(&self, call: &Call) -> Result<Key, Refusal> {

@@ -111,6 +111,10 @@ pub struct Agent {
     executors: BTreeMap<Key, Box<Executor>>,
     /// The executor that a container belongs to.
     containers: HashMap<String, Key>,
+    /// The executors of tasks that have other names than these, by framework and task.
+    homes: HashMap<Key, Key>,
+    /// The executors that subscribed on streams that have not ended.
+    streams: HashMap<ConnectionId, Key>,
     /// The containers that belong neither to an executor nor to a task.
     nested: nested::Containers,
     /// When something is to be done for an executor.
@@ -143,6 +147,8 @@ impl Agent {
             world,
             executors: BTreeMap::new(),
             containers: HashMap::new(),
+            homes: HashMap::new(),
+            streams: HashMap::new(),
             nested: nested::Containers::new(),
             timers: Timers::default(),
             completed: VecDeque::new(),
@@ -232,6 +238,10 @@ impl Agent {
                 None => self.acknowledge_disowned(now, (framework_id, task_id), &uuid),
                 key => {
                     self.with(now, key, |executor, context| executor.record.acknowledge(context, &task_id, &uuid));
+                    let task = (framework_id, task_id);
+                    if self.home_of(&task).is_none() {
+                        self.homes.remove(&task);
+                    }
                 }
             },
             ToAgent::UpdateFramework { framework } => {
@@ -315,6 +325,9 @@ impl Agent {
             let executor = Executor::new(container, framework, info, role, first, simulated);
             self.executors.insert(key.clone(), Box::new(executor));
         }
+        for task in tasks.iter().filter(|task| task.task_id.value != key.1) {
+            self.homes.insert((key.0.clone(), task.task_id.value.clone()), key.clone());
+        }
         self.with(now, Some(key), |executor, context| executor.run(context, tasks, runs, group, volumes));
     }
 
@@ -360,7 +373,15 @@ impl Agent {
         if self.executors.get(&own).is_some_and(|executor| has(executor)) {
             return Some(own);
         }
-        self.of_framework(framework_id).find(|(_, executor)| has(executor)).map(|(key, _)| key.clone())
+        // An executor may have made it up.
+        let made_up = || self.of_framework(framework_id).find(|(_, executor)| has(executor)).map(|(key, _)| key);
+        self.home_of(&own).or_else(made_up).cloned()
+    }
+
+    /// The executor on which a task was launched that has another name, unless the task is over.
+    fn home_of(&self, task: &Key) -> Option<&Key> {
+        let has = |home: &Key| self.executors.get(home).is_some_and(|e| e.record.tasks.contains_key(&task.1));
+        self.homes.get(task).filter(|home| has(home))
     }
 
     fn of_framework<'a>(&'a self, id: &'a str) -> impl Iterator<Item = (&'a Key, &'a Executor)> {
@@ -424,6 +445,9 @@ impl Agent {
             self.draining = self.draining.filter(|_| !self.executors.is_empty());
             for container in &record.containers {
                 self.containers.remove(container);
+            }
+            for task_id in record.tasks.keys() {
+                self.homes.remove(&(key.0.clone(), task_id.clone()));
             }
             if record.containers.is_empty() {
                 // There was never more than its name.

@@ -461,3 +461,21 @@ fn a_group_ends_with_the_first_task_that_does_not_finish() {
     assert_eq!([last("a"), last("b"), last("c")], [Some(TaskFinished), Some(TaskFailed), Some(TaskKilled)]);
     assert!(world.agent.executors.is_empty());
 }
+
+#[test]
+fn it_is_known_which_executor_a_task_is_on_until_it_is_over() {
+    let mut world = world();
+    world.run_on(Custom, &["a", "t"]);
+    world.launched();
+    world.subscribe(1, &[]).expect("taken");
+    world.report("t", TaskFinished);
+    world.acknowledge();
+    assert_eq!(world.agent.homes.keys().map(|(_, task_id)| task_id.as_str()).collect::<Vec<_>>(), ["a"]);
+    world.tell(ToAgent::KillTask { framework_id: "f".into(), task_id: "a".into(), kill_policy: None });
+    assert_eq!(world.events.last(), Some(&(1, event::Type::Kill)));
+    world.tell(ToAgent::ShutdownFramework { framework_id: "f".into() });
+    world.exited(killed());
+    assert!(world.agent.homes.is_empty());
+    world.agent.disconnected(1);
+    assert!(world.agent.streams.is_empty());
+}

@@ -89,6 +89,7 @@ impl Allocator {
             self.turn(id, role, !framework.suppressed.contains(role));
         }
         self.frameworks.insert(id.into(), framework);
+        self.note_whether_it_wants(id);
         self.want_all(now);
     }
 
@@ -101,6 +102,7 @@ impl Allocator {
                 self.recover(id, &agent_id, &role, &held.used, Was::Used);
             }
         }
+        self.wanting.remove(id);
         if let Some(framework) = self.frameworks.remove(id) {
             framework.roles.iter().for_each(|role| self.leave_role(id, role));
         }
@@ -127,6 +129,7 @@ impl Allocator {
             self.turn(id, role, false);
             self.leave_role_if_idle(id, role);
         }
+        self.note_whether_it_wants(id);
     }
 
     /// A framework is connected again. It is offered what is available at once.
@@ -137,6 +140,7 @@ impl Allocator {
         framework.active = true;
         let wanting: Vec<_> = framework.roles.difference(&framework.suppressed).cloned().collect();
         wanting.iter().for_each(|role| self.turn(id, role, true));
+        self.note_whether_it_wants(id);
         self.want_all(now);
     }
 
@@ -148,6 +152,7 @@ impl Allocator {
         framework.active = false;
         framework.filters.clear();
         framework.roles.clone().iter().for_each(|role| self.turn(id, role, false));
+        self.note_whether_it_wants(id);
         self.forget_inverse_refusals(id);
     }
 
@@ -159,6 +164,7 @@ impl Allocator {
                 framework.suppressed.insert(role);
             }
         }
+        self.note_whether_it_wants(id);
     }
 
     /// A framework wants offers in these roles, or, if there are none, in all: at once, and what it refused as well.
@@ -170,6 +176,7 @@ impl Allocator {
                 framework.filters.forget_role(&role);
             }
         }
+        self.note_whether_it_wants(id);
         self.forget_inverse_refusals(id);
         self.want_all(now);
     }
@@ -195,6 +202,14 @@ impl Allocator {
     fn roles_or_all(&self, id: &str, roles: &[String]) -> Vec<String> {
         let all = || self.frameworks.get(id).map(|framework| framework.roles.iter().cloned().collect());
         if roles.is_empty() { all().unwrap_or_default() } else { roles.to_vec() }
+    }
+
+    fn note_whether_it_wants(&mut self, id: &str) {
+        if self.frameworks.get(id).is_some_and(Framework::wants_offers) {
+            self.wanting.insert(id.into());
+        } else {
+            self.wanting.remove(id);
+        }
     }
 
     fn turn(&mut self, id: &str, role: &str, active: bool) {

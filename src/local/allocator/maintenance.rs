@@ -22,6 +22,11 @@ impl Allocator {
     pub fn set_maintenance(&mut self, now: Instant, agent_id: &str, planned: bool) {
         if let Some(agent) = self.agents.get_mut(agent_id) {
             agent.maintenance = planned.then(Maintenance::default);
+            if planned {
+                self.maintained.insert(agent_id.into());
+            } else {
+                self.maintained.remove(agent_id);
+            }
             self.want_agent(now, agent_id);
         }
     }
@@ -54,14 +59,15 @@ impl Allocator {
 
     /// A framework may be asked again for all agents.
     pub(super) fn forget_inverse_refusals(&mut self, framework_id: &str) {
-        for maintenance in self.agents.values_mut().filter_map(|agent| agent.maintenance.as_mut()) {
-            maintenance.refused.remove(framework_id);
+        for agent_id in &self.maintained {
+            let maintenance = self.agents.get_mut(agent_id).and_then(|agent| agent.maintenance.as_mut());
+            maintenance.map(|maintenance| maintenance.refused.remove(framework_id));
         }
     }
 
     /// Whether something may have to be asked for again.
     pub(super) fn plans_maintenance(&self) -> bool {
-        self.agents.values().any(|agent| agent.maintenance.is_some() && !agent.held.is_empty())
+        self.maintained.iter().filter_map(|id| self.agents.get(id)).any(|agent| !agent.held.is_empty())
     }
 
     /// The frameworks to ask now, with the ids of the agents.

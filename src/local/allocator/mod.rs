@@ -91,6 +91,12 @@ pub struct Allocator {
     clients: BTreeMap<String, Sorter>,
     /// Agents that the next allocation concerns.
     candidates: BTreeSet<Arc<str>>,
+    /// Whether it concerns all of them.
+    all_agents: bool,
+    /// The frameworks that want offers.
+    wanting: BTreeSet<Arc<str>>,
+    /// The agents that will be unavailable.
+    maintained: BTreeSet<Arc<str>>,
     asked: Vec<(String, String)>,
     due: Option<Instant>,
     next_batch: Option<Instant>,
@@ -160,6 +166,9 @@ impl Allocator {
             ledger: Ledger::default(),
             clients: BTreeMap::new(),
             candidates: BTreeSet::new(),
+            all_agents: false,
+            wanting: BTreeSet::new(),
+            maintained: BTreeSet::new(),
             asked: Vec::new(),
             due: None,
             next_batch: None,
@@ -196,6 +205,7 @@ impl Allocator {
         }
         self.total_changed();
         self.candidates.remove(id);
+        self.maintained.remove(id);
         self.frameworks.values_mut().for_each(|framework| framework.forget_agent(id));
     }
 
@@ -356,7 +366,7 @@ impl Allocator {
     /// When to call `allocate` at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
         // As long as someone wants offers there are batches: filters end and resources come back at any time.
-        let wanted = self.frameworks.values().any(Framework::wants_offers);
+        let wanted = !self.wanting.is_empty();
         [self.due, self.next_batch.filter(|_| wanted || self.plans_maintenance())].into_iter().flatten().min()
     }
 
@@ -377,7 +387,10 @@ impl Allocator {
         }
         self.due = None;
         self.runs = self.runs.saturating_add(1);
-        let candidates = std::mem::take(&mut self.candidates);
+        let mut candidates = std::mem::take(&mut self.candidates);
+        if std::mem::take(&mut self.all_agents) {
+            candidates.extend(self.agents.keys().cloned());
+        }
         let offers = self.share_out(now, &candidates);
         self.asked = self.ask_back(now, &candidates);
         offers
@@ -403,7 +416,7 @@ impl Allocator {
     }
 
     fn want_all(&mut self, now: Instant) {
-        self.candidates.extend(self.agents.keys().cloned());
+        self.all_agents = true;
         self.due = Some(now);
     }
 

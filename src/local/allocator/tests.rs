@@ -406,6 +406,10 @@ impl Holdings {
             assert_eq!(Quantities::of(&agent.available), Quantities::of(&free));
         }
         assert_eq!(allocator.roles.allocated_to_all(), &Quantities::of(&self.sum(|_| true)));
+        let wanting = allocator.frameworks.iter().filter(|(_, framework)| framework.wants_offers());
+        assert!(wanting.map(|(id, _)| id).eq(&allocator.wanting));
+        let maintained = allocator.agents.iter().filter(|(_, agent)| agent.maintenance.is_some());
+        assert!(maintained.map(|(id, _)| id).eq(&allocator.maintained));
         for role in ["a", "a/x", "b"] {
             let held = self.sum(|held| roles::covers(role, &held.role));
             assert_eq!(allocator.ledger.held(role), Quantities::of(&held), "{role}");
@@ -431,6 +435,9 @@ fn sums_stay_right_whatever_happens() {
             1 if known => world.allocator.update_framework(world.now, &framework, &info, FrameworkOptions::default()),
             2 if known => world.allocator.suppress(&framework, &[]),
             3 if known => world.allocator.revive(world.now, &framework, &[]),
+            10 if known && random.bool() => world.allocator.deactivate_framework(&framework),
+            10 if known => world.allocator.activate_framework(world.now, &framework),
+            11 => world.allocator.set_maintenance(world.now, &format!("S{}", random.u32(0..3)), random.bool()),
             4 => {
                 let agent = format!("S{}", random.u32(0..3));
                 world.allocator.remove_agent(&agent);

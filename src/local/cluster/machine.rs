@@ -169,10 +169,12 @@ impl Machine {
         self.next_connection
     }
 
-    /// The executor has left its stream.
-    pub fn close_executor_stream(&mut self, connection: ConnectionId) {
+    /// An executor of the agent at `/slave(N)` has left its stream.
+    pub fn close_executor_stream(&mut self, path: &str, connection: ConnectionId) {
         self.executors.remove(&connection);
-        self.agents.values_mut().for_each(|agent| agent.disconnected(connection));
+        if let Some(agent) = self.agents.at_mut(path) {
+            agent.disconnected(connection);
+        }
     }
 
     /// Ends the stream of an executor.

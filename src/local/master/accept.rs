@@ -1,12 +1,12 @@
 //! ACCEPT: offers are used up by operations. Follows `Master::accept` and `Master::_accept`.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::executors::{self, ExecutorUse};
-use super::framework::{ExecutorRecord, Task};
+use super::framework::ExecutorRecord;
 use super::operations::Remaining;
+use super::placed::Task;
 use super::tasks::{self, Use};
 use super::{Master, OfferRecord, Output, operator, resource_rules};
 use crate::local::allocator::Was;
@@ -72,8 +72,9 @@ impl Master {
         if ids.is_empty() {
             return Err(Invalid::new("No offers specified"));
         }
-        for (i, id) in ids.iter().enumerate() {
-            if ids[..i].contains(id) {
+        let mut known = BTreeSet::new();
+        for id in ids {
+            if !known.insert(&id.value) {
                 return Err(Invalid::new(format!("Duplicate offer {} in offer list", id.value)));
             }
         }
@@ -217,7 +218,7 @@ impl Master {
                 info: task,
             };
             self.subscribers.publish(&mut self.outputs, || operator::task_added(framework_id, &record));
-            framework.tasks.insert(record.info.task_id.value.clone(), Arc::new(record));
+            framework.tasks.insert(record);
         }
         let message = ToAgent::Run {
             framework: Box::new(framework.info.clone()),

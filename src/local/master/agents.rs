@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::framework::Task;
+use super::placed::Task;
 use super::{Master, Output, operator};
 use crate::local::allocator::Was;
 use crate::local::messages::{ConnectionId, ToAgent, is_terminal};
@@ -265,7 +265,9 @@ impl Master {
                 self.lose_task(now, &framework_id, task, fate, why, how);
             }
             if let Some(framework) = self.frameworks.get_mut(&framework_id) {
-                framework.executors.retain(|(agent, _), _| agent != agent_id);
+                for place in framework.executors_on(agent_id).cloned().collect::<Vec<_>>() {
+                    framework.executors.remove(&place);
+                }
                 framework.operations.retain(|_, operation| operation.agent_id != agent_id);
             }
         }
@@ -282,10 +284,7 @@ impl Master {
     /// Takes the tasks of an agent from a framework, with their resources.
     fn take_tasks(&mut self, framework_id: &str, agent_id: &str) -> Vec<Task> {
         let Some(framework) = self.frameworks.get_mut(framework_id) else { return Vec::new() };
-        let here = framework.tasks.iter().filter(|(_, task)| task.agent_id == agent_id);
-        let ids: Vec<String> = here.map(|(task_id, _)| task_id.clone()).collect();
-        let tasks: Vec<Task> =
-            ids.iter().filter_map(|task_id| framework.tasks.remove(task_id)).map(Arc::unwrap_or_clone).collect();
+        let tasks: Vec<Task> = framework.tasks.take_of_agent(agent_id).into_iter().map(Arc::unwrap_or_clone).collect();
         for task in tasks.iter().filter(|task| !task.released) {
             self.allocator.recover(framework_id, agent_id, &task.role, &task.resources, Was::Used);
         }
@@ -295,8 +294,7 @@ impl Master {
     /// Takes the executors of a framework on an agent that are not to be kept.
     pub(super) fn remove_executors(&mut self, framework_id: &str, agent_id: &str, keep: impl Fn(&str) -> bool) {
         let Some(framework) = self.frameworks.get_mut(framework_id) else { return };
-        let here = framework.executors.keys().filter(|(agent, id)| agent == agent_id && !keep(id));
-        for place in here.cloned().collect::<Vec<_>>() {
+        for place in framework.executors_on(agent_id).filter(|(_, id)| !keep(id)).cloned().collect::<Vec<_>>() {
             if let Some(executor) = framework.executors.remove(&place) {
                 self.allocator.recover(framework_id, agent_id, &executor.role, &executor.resources, Was::Used);
             }

@@ -102,6 +102,8 @@ impl Master {
             id.clone(),
             Framework { connection: Some(stream), removal_due: None, offer_constraints, recovered: false, ..framework },
         );
+        self.streams.insert(connection, id.clone());
+        self.set_timer(&id);
         let subscribed = event::Subscribed {
             framework_id: v1::FrameworkId { value: id.clone() },
             heartbeat_interval_seconds: Some(HEARTBEAT_INTERVAL.as_secs_f64()),
@@ -312,7 +314,7 @@ impl Master {
             framework.offer_constraints = update.offer_constraints;
         }
         self.publish_framework(id, operator::framework_updated);
-        let left = self.offers.iter().filter(|(_, o)| o.framework_id == id && !roles.contains(&o.role));
+        let left = self.offers.of_framework(id).filter(|(_, offer)| !roles.contains(&offer.role));
         for offer_id in left.map(|(offer_id, _)| offer_id.clone()).collect::<Vec<_>>() {
             self.rescind(&offer_id);
         }

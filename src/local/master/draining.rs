@@ -93,15 +93,14 @@ impl Master {
     /// An agent without tasks and operations is drained.
     pub(super) fn check_drained(&mut self, now: Instant, agent_id: &str) {
         let agent = self.agents.get_mut(agent_id);
-        // Few agents drain, and all that follows looks at every task.
+        // Few agents drain, and all that follows looks at every framework.
         let draining = |drain: &&mut v1::DrainInfo| drain.state() == DrainState::Draining;
         let Some(drain) = agent.and_then(|agent| agent.drain.as_mut()).filter(draining) else {
             return;
         };
         let busy = self.frameworks.values().any(|framework| {
-            let here = |id: &str| id == agent_id;
-            framework.tasks.values().any(|task| here(&task.agent_id))
-                || framework.operations.values().any(|operation| here(&operation.agent_id))
+            framework.tasks.of_agent(agent_id).next().is_some()
+                || framework.operations.values().any(|operation| operation.agent_id == agent_id)
         });
         if busy {
             return;

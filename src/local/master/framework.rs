@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::placed::{Task, Tasks};
 use super::tally::Tally;
 use crate::local::messages::{ConnectionId, is_terminal};
 use crate::local::resources::{Format, Resources};
 use crate::proto::v1::framework_info::capability::Type as Capability;
 use crate::proto::v1::offer::Operation;
 use crate::proto::v1::scheduler::OfferConstraints;
-use crate::proto::v1::task_status::Reason;
 use crate::proto::{self, v1};
 use crate::wire::duration::Period;
 
@@ -27,8 +27,7 @@ pub struct Connection {
 pub struct Framework {
     pub info: v1::FrameworkInfo,
     pub connection: Option<Connection>,
-    // Shared with those who write them while the cluster goes on; a task that changes meanwhile is copied first.
-    pub tasks: BTreeMap<String, Arc<Task>>,
+    pub tasks: Tasks,
     /// By agent and id.
     pub executors: BTreeMap<(String, String), ExecutorRecord>,
     pub completed_tasks: VecDeque<Arc<Task>>,
@@ -52,24 +51,6 @@ pub struct ExecutorRecord {
     pub info: v1::ExecutorInfo,
     pub role: String,
     pub resources: Resources,
-}
-
-/// A task that was launched.
-#[derive(Debug, Clone)]
-pub struct Task {
-    pub info: v1::TaskInfo,
-    pub agent_id: String,
-    pub role: String,
-    pub resources: Resources,
-    /// Whether the resources are free again: it ended, perhaps without an acknowledgement yet.
-    pub released: bool,
-    /// The state of the last update that came.
-    pub state: v1::TaskState,
-    /// The state that the agent knows of; updates that are not acknowledged may be behind it.
-    pub latest: v1::TaskState,
-    /// The uuid of the last update that came from the agent.
-    pub update_uuid: Option<Vec<u8>>,
-    pub statuses: Vec<v1::TaskStatus>,
 }
 
 /// An operation whose framework has not acknowledged yet what became of it.
@@ -96,38 +77,13 @@ impl OperationRecord {
     }
 }
 
-impl Task {
-    /// When its first update was made; nothing is before all else.
-    pub fn started(&self) -> f64 {
-        self.statuses.first().map_or(0.0, |status| status.timestamp())
-    }
-
-    /// Takes an update in. Returns whether those who watch are to be told: not if it says what the last one said.
-    pub fn update(&mut self, status: &v1::TaskStatus, latest_state: v1::TaskState) -> bool {
-        self.state = status.state();
-        if !is_terminal(self.latest) {
-            self.latest = latest_state;
-        }
-        self.update_uuid = status.uuid.clone().or_else(|| self.update_uuid.take());
-        self.released |= is_terminal(latest_state);
-        // As `Master::updateTask`: without its bytes, and in place of one that says the same.
-        let again = self.statuses.last().is_some_and(|last| last.state() == status.state());
-        if again {
-            self.statuses.pop();
-        }
-        self.statuses.push(v1::TaskStatus { data: None, ..status.clone() });
-        let checked = [Reason::TaskCheckStatusUpdated, Reason::TaskHealthCheckStatusUpdated];
-        !again || checked.contains(&status.reason())
-    }
-}
-
 impl Framework {
     /// A framework that just subscribed, at this wall time; its info has an id.
     pub fn new(info: v1::FrameworkInfo, registered_time: f64) -> Self {
         Self {
             info,
             connection: None,
-            tasks: BTreeMap::new(),
+            tasks: Tasks::default(),
             executors: BTreeMap::new(),
             completed_tasks: VecDeque::new(),
             unreachable_tasks: BTreeMap::new(),
@@ -142,13 +98,17 @@ impl Framework {
         }
     }
 
-    /// What it holds of an agent, or of all of them: tasks that are not over, and executors. Each with its role.
-    pub fn held(&self, agent_id: Option<&str>) -> impl Iterator<Item = (&str, &Resources)> {
-        let here = move |of: &str| agent_id.is_none_or(|agent_id| agent_id == of);
-        let tasks = self.tasks.values().filter(move |task| !task.released && here(&task.agent_id));
-        let executors = self.executors.iter().filter(move |((agent, _), _)| here(agent));
+    /// What it holds: tasks that are not over, and executors. Each with its role.
+    pub fn held(&self) -> impl Iterator<Item = (&str, &Resources)> {
+        let tasks = self.tasks.values().filter(|task| !task.released);
         let of_tasks = tasks.map(|task| (task.role.as_str(), &task.resources));
-        of_tasks.chain(executors.map(|(_, executor)| (executor.role.as_str(), &executor.resources)))
+        of_tasks.chain(self.executors.values().map(|executor| (executor.role.as_str(), &executor.resources)))
+    }
+
+    /// The places of its executors on an agent: the agent's id and theirs.
+    pub fn executors_on(&self, agent_id: &str) -> impl Iterator<Item = &(String, String)> {
+        let first = (agent_id.to_owned(), String::new());
+        self.executors.range(first..).map(|(place, _)| place).take_while(move |(agent, _)| agent == agent_id)
     }
 
     /// Its tasks that are not completed.
@@ -184,6 +144,17 @@ impl Framework {
         }
     }
 
+    /// When a heartbeat is due, or its removal.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let heartbeat = self.connection.as_ref().map(|connection| connection.next_heartbeat);
+        heartbeat.into_iter().chain(self.removal_due).min()
+    }
+
+    /// Whether it has not come back in time.
+    pub fn is_gone(&self, now: Instant) -> bool {
+        self.removal_due.is_some_and(|due| due <= now)
+    }
+
     /// The stream is gone.
     pub fn disconnect(&mut self, now: Instant) {
         self.connection = None;
@@ -206,19 +177,19 @@ impl Framework {
     }
 
     /// The framework is removed, at this wall time: what still runs counts as killed (`Master::removeFramework`).
-    /// Returns what is said of these tasks.
-    pub fn complete(&mut self, timestamp: f64) -> Vec<v1::TaskStatus> {
+    /// Returns what is said of these tasks, of which so many are remembered at most.
+    pub fn complete(&mut self, timestamp: f64, most: usize) -> Vec<v1::TaskStatus> {
         let mut said = Vec::new();
         let id = self.id();
         self.unregistered_time = Some(timestamp);
         self.executors.clear();
         self.operations.clear();
         let unreachable = std::mem::take(&mut self.unreachable_tasks);
-        self.completed_tasks.extend(unreachable.into_values());
-        for (task_id, mut task) in std::mem::take(&mut self.tasks) {
+        unreachable.into_values().for_each(|task| self.add_completed(task, most));
+        for mut task in self.tasks.take() {
             if !is_terminal(task.state) {
                 let status = v1::TaskStatus {
-                    task_id: v1::TaskId { value: task_id },
+                    task_id: task.info.task_id.clone(),
                     agent_id: Some(v1::AgentId { value: task.agent_id.clone() }),
                     state: v1::TaskState::TaskKilled.into(),
                     source: Some(v1::task_status::Source::Master.into()),
@@ -232,7 +203,7 @@ impl Framework {
                     said.push(status);
                 }
             }
-            self.completed_tasks.push_back(task);
+            self.add_completed(task, most);
         }
         said
     }

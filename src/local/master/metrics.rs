@@ -227,7 +227,7 @@ impl Master {
         }
         let (mut total, mut used) = (Resources::default(), Resources::default());
         self.agents.values().for_each(|agent| total.add(&agent.total));
-        self.frameworks.values().flat_map(|f| f.held(None)).for_each(|(_, resources)| used.add(resources));
+        self.frameworks.values().flat_map(|f| f.held()).for_each(|(_, resources)| used.add(resources));
         add_resources(&mut metrics, "master", &total, &used);
         self.counters.operations(&mut metrics);
         metrics.extend(self.allocator.metrics(&self.known_roles()));

@@ -17,6 +17,7 @@ mod offers;
 mod operations;
 mod operator;
 pub mod parts;
+mod placed;
 mod quota;
 mod reconcile;
 mod reregistration;
@@ -30,14 +31,14 @@ mod tasks;
 mod validation;
 mod weights;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::allocator::{self, Quota, Was, Watched};
 use super::messages::{ConnectionId, ToAgent, ToMaster, is_terminal};
 use super::resources::Resources;
+use super::timers::Timers;
 use super::world::{WallClock, World};
 use crate::proto::v1;
 use crate::proto::v1::scheduler::{Event, event};
@@ -94,10 +95,14 @@ pub struct Master {
     counters: metrics::Counters,
     agents: BTreeMap<String, AgentRecord>,
     frameworks: BTreeMap<String, Framework>,
+    /// When something is to be done for a framework.
+    timers: Timers<String>,
+    /// The frameworks that subscribed on streams that have not ended.
+    streams: HashMap<ConnectionId, String>,
     completed: VecDeque<Framework>,
     /// The ids of frameworks that were removed by a reset.
     removed: BTreeSet<String>,
-    offers: BTreeMap<String, OfferRecord>,
+    offers: placed::Offers,
     /// When which offers are rescinded, in this order; some are answered already.
     expiring: VecDeque<(Instant, String)>,
     absent: Absent,
@@ -142,9 +147,11 @@ impl Master {
             counters: metrics::Counters::default(),
             agents: BTreeMap::new(),
             frameworks: BTreeMap::new(),
+            timers: Timers::default(),
+            streams: HashMap::new(),
             completed: VecDeque::new(),
             removed: BTreeSet::new(),
-            offers: BTreeMap::new(),
+            offers: placed::Offers::default(),
             expiring: VecDeque::new(),
             absent: Absent::default(),
             silent: BTreeMap::new(),
@@ -210,31 +217,21 @@ impl Master {
 
     /// When to call `handle_timeout` at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let frameworks = self.frameworks.values();
-        let heartbeats = frameworks.clone().filter_map(|f| f.connection.as_ref()).map(|c| c.next_heartbeat);
-        let removals = frameworks.filter_map(|f| f.removal_due);
         let offers = self.expiring.front().map(|(due, _)| *due);
         let agents = self.next_unreachable();
         let subscribers = self.subscribers.poll_timeout();
-        let all = heartbeats.chain(removals).chain(offers).chain(agents).chain(subscribers);
+        let all = self.timers.first().into_iter().chain(offers).chain(agents).chain(subscribers);
         all.chain(self.allocator.poll_timeout()).min()
     }
 
     /// Does what is due: heartbeats, removals of frameworks that did not come back, allocations.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let mut heartbeats = Vec::new();
-        for framework in self.frameworks.values_mut() {
-            if let Some(connection) = framework.connection.as_mut().filter(|c| c.next_heartbeat <= now) {
-                connection.next_heartbeat = now + HEARTBEAT_INTERVAL;
-                heartbeats.push(connection.id);
-                framework.tally.event(&heartbeat());
-            }
-        }
-        heartbeats.into_iter().for_each(|id| self.send_to(id, heartbeat()));
+        let due = self.timers.due(now);
+        due.iter().for_each(|id| self.send_heartbeat(now, id));
         self.subscribers.handle_timeout(now, &mut self.outputs);
-        let due = |f: &&Framework| f.removal_due.is_some_and(|due| due <= now);
-        let gone: Vec<String> = self.frameworks.values().filter(due).map(Framework::id).collect();
-        gone.iter().for_each(|id| self.remove_framework(now, id));
+        let is_gone = |id: &&String| self.frameworks.get(*id).is_some_and(|framework| framework.is_gone(now));
+        let gone: Vec<&String> = due.iter().filter(is_gone).collect();
+        gone.into_iter().for_each(|id| self.remove_framework(now, id));
         self.find_unreachable(now);
         while let Some((_, offer_id)) = self.expiring.front().filter(|(due, _)| *due <= now) {
             let offer_id = offer_id.clone();
@@ -242,6 +239,21 @@ impl Master {
             self.rescind(&offer_id);
         }
         self.make_offers(now);
+    }
+
+    fn send_heartbeat(&mut self, now: Instant, framework_id: &str) {
+        let connection = self.frameworks.get_mut(framework_id).and_then(|framework| framework.connection.as_mut());
+        if let Some(connection) = connection.filter(|connection| connection.next_heartbeat <= now) {
+            connection.next_heartbeat = now + HEARTBEAT_INTERVAL;
+            self.send(framework_id, heartbeat());
+        }
+        self.set_timer(framework_id);
+    }
+
+    /// Notes when something is to be done next for a framework that has changed.
+    fn set_timer(&mut self, framework_id: &str) {
+        let due = self.frameworks.get(framework_id).and_then(Framework::poll_timeout);
+        self.timers.set(&framework_id.to_owned(), due);
     }
 
     /// Takes in what an agent says.
@@ -280,7 +292,7 @@ impl Master {
         let Some(framework) = self.frameworks.get_mut(&framework_id) else {
             return;
         };
-        if let Some(task) = framework.tasks.get_mut(&status.task_id.value).map(Arc::make_mut) {
+        if let Some(task) = framework.tasks.get_mut(&status.task_id.value) {
             let (released, was_over) = (task.released, is_terminal(task.state));
             if task.update(&status, latest_state) {
                 let latest = task.latest;
@@ -325,13 +337,13 @@ impl Master {
 
     /// The stream ended: offers go back, and the framework is removed after its failover timeout.
     pub fn disconnected(&mut self, now: Instant, connection: ConnectionId) {
-        let of_stream = |f: &&mut Framework| f.connection.as_ref().is_some_and(|c| c.id == connection);
-        let Some(framework) = self.frameworks.values_mut().find(of_stream) else {
-            return;
-        };
-        let id = framework.id();
+        let Some(id) = self.streams.remove(&connection) else { return };
+        // It may have another stream already.
+        let is_its = |framework: &&mut Framework| framework.connection.as_ref().is_some_and(|c| c.id == connection);
+        let Some(framework) = self.frameworks.get_mut(&id).filter(is_its) else { return };
         tracing::info!("Framework {id} disconnected");
         framework.disconnect(now);
+        self.set_timer(&id);
         self.allocator.deactivate_framework(&id);
         self.discard_offers(&id);
         self.handle_timeout(now);
@@ -348,9 +360,10 @@ impl Master {
             return;
         };
         tracing::info!("Removing framework {id}");
+        self.set_timer(id);
         self.note_of_framework("framework_removed", id);
         self.discard_offers(id);
-        for status in framework.complete(self.world.timestamp(now)) {
+        for status in framework.complete(self.world.timestamp(now), self.config.max_completed_tasks_per_framework) {
             self.publish_task_updated(id, &status, status.state());
         }
         self.tell_agents(&ToAgent::ShutdownFramework { framework_id: id.to_owned() });

@@ -62,9 +62,7 @@ impl Master {
     ) -> v1::Offer {
         let OfferRecord { framework_id, agent_id, resources, .. } = offer;
         let agent = &self.agents[agent_id];
-        let first = (agent_id.clone(), String::new());
-        let executors = framework.executors.range(first..).map(|(place, _)| place);
-        let executors = executors.take_while(|(agent, _)| agent == agent_id);
+        let executors = framework.executors_on(agent_id);
         let executor_ids = executors.map(|(_, id)| v1::ExecutorId { value: id.clone() }).collect();
         v1::Offer {
             id: v1::OfferId { value: id.to_owned() },
@@ -92,9 +90,7 @@ impl Master {
 
     pub(super) fn discard_offers(&mut self, framework_id: &str) {
         self.discard_inverse_offers(framework_id);
-        let of_framework =
-            |(id, offer): (&String, &OfferRecord)| (offer.framework_id == framework_id).then(|| id.clone());
-        for id in self.offers.iter().filter_map(of_framework).collect::<Vec<_>>() {
+        for id in self.offers.of_framework(framework_id).map(|(id, _)| id.clone()).collect::<Vec<_>>() {
             if let Some(offer) = self.offers.remove(&id) {
                 self.recover_offer(&offer);
             }
@@ -103,8 +99,7 @@ impl Master {
 
     /// Rescinds every offer of an agent.
     pub(super) fn rescind_offers_of(&mut self, agent_id: &str) {
-        let offers = self.offers.iter().filter(|(_, offer)| offer.agent_id == agent_id);
-        for offer_id in offers.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
+        for offer_id in self.offers.of_agent(agent_id).map(|(id, _)| id.clone()).collect::<Vec<_>>() {
             self.rescind(&offer_id);
         }
     }

@@ -203,7 +203,7 @@ impl Master {
             if rescinded.contains(guarantee) && visited >= frameworks {
                 break;
             }
-            let offers = self.offers.values().filter(|offer| offer.agent_id == *agent_id);
+            let offers = self.offers.of_agent(agent_id).map(|(_, offer)| offer);
             offers.for_each(|offer| rescinded.add(&Quantities::of(&offer.resources)));
             self.rescind_offers_of(agent_id);
         }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Master;
-use super::framework::Task;
+use super::placed::Task;
 use crate::local::world::time_info;
 use crate::proto::v1;
 use crate::proto::v1::scheduler::call;

@@ -3,11 +3,11 @@
 //! `recoverFramework` in `src/master/master.cpp`.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::agents::{Admitted, Held};
-use super::framework::{ExecutorRecord, Framework, Task};
+use super::framework::{ExecutorRecord, Framework};
+use super::placed::Task;
 use super::{AgentRecord, Master, Output, operator};
 use crate::local::allocator::FrameworkOptions;
 use crate::local::messages::{KnownTask, Reregistration, ToAgent, UnknownTask, is_terminal};
@@ -71,14 +71,14 @@ impl Master {
             agent.tasks.iter().map(|task| (task.framework_id.as_str(), task.info.task_id.value.as_str())).collect();
         let of = |framework: &Framework| {
             let (framework_id, partition_aware) = (framework.id(), framework.has(Capability::PartitionAware));
-            let here = framework.tasks.iter().filter(|(_, task)| task.agent_id == agent_id);
-            let unknown = here.filter(|(task_id, _)| !named.contains(&(framework_id.as_str(), task_id.as_str())));
+            let ids = framework.tasks.of_agent(agent_id).map(|task| &task.info.task_id.value);
+            let unknown = ids.filter(|task_id| !named.contains(&(framework_id.as_str(), task_id.as_str())));
             let known_as = |task_id: &String| UnknownTask {
                 framework_id: framework_id.clone(),
                 task_id: task_id.clone(),
                 partition_aware,
             };
-            unknown.map(|(task_id, _)| known_as(task_id)).collect::<Vec<_>>()
+            unknown.map(known_as).collect::<Vec<_>>()
         };
         self.frameworks.values().flat_map(of).collect()
     }
@@ -166,7 +166,7 @@ impl Master {
                 held.push((framework_id.to_owned(), task.role.clone(), task.resources.clone()));
             }
             self.subscribers.publish(&mut self.outputs, || operator::task_added(framework_id, &task));
-            framework.tasks.insert(task.info.task_id.value.clone(), Arc::new(task));
+            framework.tasks.insert(task);
         }
         for (framework_id, role, resources) in &held {
             self.allocator.hold(framework_id, agent_id, role, resources);

@@ -70,7 +70,7 @@ impl Master {
         } else {
             let frameworks = self.frameworks.values();
             roles.extend(frameworks.clone().flat_map(Framework::roles));
-            roles.extend(frameworks.flat_map(|framework| framework.held(None)).map(|(role, _)| role.to_owned()));
+            roles.extend(frameworks.flat_map(|framework| framework.held()).map(|(role, _)| role.to_owned()));
             roles.extend(self.agents.values().flat_map(|agent| agent.total.reservations().into_keys()));
             roles.extend(self.weights.keys().chain(self.quotas.keys()).cloned());
         }
@@ -97,7 +97,7 @@ impl Master {
         let mut members: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for framework in self.frameworks.values() {
             let mut roles: BTreeSet<String> = framework.roles().into_iter().collect();
-            for (role, _) in framework.held(None) {
+            for (role, _) in framework.held() {
                 if !roles.contains(role) {
                     roles.insert(role.to_owned());
                 }

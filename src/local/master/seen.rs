@@ -70,7 +70,8 @@ impl Master {
     pub fn states_of_tasks(&self, agent_id: &str) -> BTreeMap<(String, String), v1::TaskState> {
         let of = |framework: &Framework| {
             let id = framework.id();
-            let here = framework.all_tasks().filter(|task| task.agent_id == agent_id);
+            let over = framework.unreachable_tasks.values().chain(&framework.completed_tasks);
+            let here = framework.tasks.of_agent(agent_id).chain(over.filter(|task| task.agent_id == agent_id));
             here.map(|task| ((id.clone(), task.info.task_id.value.clone()), task.state)).collect::<Vec<_>>()
         };
         self.frameworks().flat_map(of).collect()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
-use super::framework::Task;
+use super::placed::Task;
 use crate::local::show;
 
 /// More are not written while others wait.

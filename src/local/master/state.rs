@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::framework::{ExecutorRecord, Framework, Task};
+use super::framework::{ExecutorRecord, Framework};
+use super::placed::Task;
 use super::{AgentRecord, MASTER_CAPABILITY_NAMES, MESOS_VERSION, Master, OfferRecord, Shown};
 use crate::local::allocator::OfRole;
 use crate::local::messages::is_terminal;
@@ -222,10 +223,9 @@ impl Master {
 
     fn held_by(&self, framework: &Framework) -> (Resources, Resources) {
         let (mut used, mut offered) = (Resources::default(), Resources::default());
-        framework.held(None).for_each(|(_, resources)| used.add(resources));
+        framework.held().for_each(|(_, resources)| used.add(resources));
         let id = framework.id();
-        let offers = self.offers.values().filter(|offer| offer.framework_id == id);
-        offers.for_each(|offer| offered.add(&offer.resources));
+        self.offers.of_framework(&id).for_each(|(_, offer)| offered.add(&offer.resources));
         (used, offered)
     }
 
@@ -273,7 +273,6 @@ impl Master {
 
     /// The offers that a framework has.
     fn offers_json(&self, framework_id: &str) -> Value {
-        let offers = self.offers.iter().filter(|(_, offer)| offer.framework_id == framework_id);
         let offer = |(offer_id, offer): (&String, &OfferRecord)| {
             json!({
                 "id": offer_id,
@@ -283,7 +282,7 @@ impl Master {
                 "resources": show::resources(&offer.resources),
             })
         };
-        offers.map(offer).collect()
+        self.offers.of_framework(framework_id).map(offer).collect()
     }
 }
 

@@ -370,3 +370,39 @@ fn watchers_are_told_what_happens_and_get_heartbeats() {
     assert_eq!(kinds, expected);
     assert!(world.published.iter().all(|(connection, _)| *connection == 7));
 }
+
+#[test]
+fn a_removed_framework_leaves_as_many_tasks_as_are_remembered() {
+    let mut world = world_with(1, Config { max_completed_tasks_per_framework: 2, ..config() });
+    let framework = world.subscribe(1, info("a"));
+    for id in ["t1", "t2", "t3"] {
+        let offer = world.take_offers(1).remove(0);
+        world.call(&framework, launch(&offer, id)).expect("accepted");
+        world.pass(SECOND * 6);
+    }
+    world.call(&framework, Call { r#type: Some(call::Type::Teardown.into()), ..Default::default() }).expect("accepted");
+    let removed = world.master.frameworks().next().expect("it is shown");
+    let ids: Vec<_> = removed.all_tasks().map(|task| task.info.task_id.value.as_str()).collect();
+    assert_eq!(ids, ["t2", "t3"], "as in a circular buffer");
+}
+
+#[test]
+fn a_stream_that_was_replaced_ends_without_a_word() {
+    let mut world = world(1);
+    let named = v1::FrameworkInfo { failover_timeout: Some(10.0), ..info("a") };
+    let (id, _) = world.subscribe(1, named.clone());
+    let id = v1::FrameworkId { value: id };
+    world.subscribe(2, v1::FrameworkInfo { id: Some(id.clone()), ..named });
+    world.master.disconnected(world.now, 1);
+    world.events.clear();
+    world.pass(SECOND * 15);
+    assert!(
+        world.events.iter().any(|(connection, event)| *connection == 2 && event.r#type() == event::Type::Heartbeat)
+    );
+    world.master.disconnected(world.now, 2);
+    world.pass(SECOND * 9);
+    assert!(world.master.frameworks.contains_key(&id.value));
+    world.pass(SECOND);
+    assert!(!world.master.frameworks.contains_key(&id.value), "its failover timeout is over");
+    assert_eq!(world.master.timers.first(), None);
+}

@@ -103,7 +103,8 @@ async fn subscribe(
     let (sender, events) = queue(context.queue_max, EVENT, format, connection);
     let opened = context.cluster.ask(move |machine, now| {
         let connection = machine.open_executor_stream(sender);
-        let left = move || cluster.tell(move |machine, _| machine.close_executor_stream(connection));
+        let of = path.clone();
+        let left = move || cluster.tell(move |machine, _| machine.close_executor_stream(&of, connection));
         let events = Events::new(events, left);
         let subscribed = machine.agent_at(&path).map(|agent| agent.subscribe(now, connection, call));
         subscribed.map(|outcome| outcome.map(|()| events))

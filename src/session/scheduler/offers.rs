@@ -15,6 +15,8 @@ pub const OFFERS_TIMEOUT: Period = Period::from_secs(10);
 #[derive(Debug, Default)]
 pub struct Offers {
     since: HashMap<Bytes, Instant, RandomState>,
+    /// Nobody could answer before.
+    resumed: Option<Instant>,
     due: Due,
 }
 
@@ -50,7 +52,7 @@ impl Offers {
 
     /// Nobody could answer until now.
     pub fn reading_resumed(&mut self, now: Instant) {
-        self.since.values_mut().for_each(|since| *since = now);
+        self.resumed = Some(now);
     }
 
     /// When to look for unanswered offers.
@@ -63,10 +65,11 @@ impl Offers {
         if self.due().is_none_or(|due| now < due) {
             return None;
         }
-        let late = self.since.values().filter(|since| **since + OFFERS_TIMEOUT <= now).count();
-        let oldest = self.since.values().min();
-        self.due =
-            if late > 0 { Due::Never } else { oldest.map_or(Due::Unset, |since| Due::At(*since + OFFERS_TIMEOUT)) };
+        let dues = self.since.values().map(|since| self.resumed.map_or(*since, |resumed| resumed.max(*since)));
+        let dues = dues.map(|since| since + OFFERS_TIMEOUT);
+        let late = dues.clone().filter(|due| *due <= now).count();
+        let first = dues.min();
+        self.due = if late > 0 { Due::Never } else { first.map_or(Due::Unset, Due::At) };
         (late > 0).then_some(late)
     }
 }

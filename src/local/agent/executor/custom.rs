@@ -1,6 +1,7 @@
 //! An executor in a process of the framework's own, which subscribes and is sent tasks, kills and messages on its
 //! stream. Follows `Slave::subscribe` in `src/slave/slave.cpp`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -93,11 +94,12 @@ impl Custom {
 
     /// A task that was sent on a stream that broke may never have come.
     fn lose_what_it_does_not_know(&self, record: &mut Record, context: &mut Context, known: &[v1::TaskInfo]) {
-        let queued: Vec<&v1::TaskId> = self.queued.iter().flat_map(|q| &q.tasks).map(|task| &task.task_id).collect();
-        let lost = record.tasks.values().filter(|task| {
-            let id = &task.info.task_id;
-            task.state == TaskState::TaskStaging && !queued.contains(&id) && !known.iter().any(|k| k.task_id == *id)
-        });
+        let queued = self.queued.iter().flat_map(|queued| &queued.tasks).map(|task| &task.task_id.value);
+        let here: HashSet<&String> = queued.chain(known.iter().map(|task| &task.task_id.value)).collect();
+        let lost = record
+            .tasks
+            .values()
+            .filter(|task| task.state == TaskState::TaskStaging && !here.contains(&task.info.task_id.value));
         for task in lost.map(|task| task.info.clone()).collect::<Vec<_>>() {
             let why = "Task launched during agent restart";
             record.tell_for(context, &task, TaskState::TaskDropped, Reason::AgentRestarted, why);

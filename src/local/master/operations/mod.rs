@@ -120,7 +120,7 @@ impl Master {
             return;
         }
         let holds = |resources: &Resources| conversions.iter().any(|c| resources.contains(&c.before));
-        let offers = self.offers.iter().filter(|(_, offer)| offer.agent_id == agent_id && holds(&offer.resources));
+        let offers = self.offers.of_agent(agent_id).filter(|(_, offer)| holds(&offer.resources));
         for id in offers.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
             self.rescind(&id);
         }

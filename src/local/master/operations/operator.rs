@@ -85,7 +85,7 @@ impl Master {
         let mut required = Resources::default();
         conversions.iter().for_each(|conversion| required.add(&conversion.before));
         let mut recovered = Resources::default();
-        let here = self.offers.iter().filter(|(_, offer)| offer.agent_id == agent_id);
+        let here = self.offers.of_agent(agent_id);
         let offers: Vec<_> = here.map(|(id, offer)| (id.clone(), offer.clone())).collect();
         for (id, offer) in offers {
             let mut rest = required.clone();

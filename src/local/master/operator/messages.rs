@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::local::master::framework::{Framework, OperationRecord, Task};
+use crate::local::master::framework::{Framework, OperationRecord};
+use crate::local::master::placed::Task;
 use crate::local::master::{AgentRecord, MESOS_VERSION, Master, OfferRecord};
 use crate::local::resources::{Format, Resources};
 use crate::local::show;
@@ -38,9 +39,9 @@ impl Master {
     /// A framework, with its offers and what it holds.
     pub(super) fn framework_message(&self, framework: &Framework) -> get_frameworks::Framework {
         let id = framework.id();
-        let offers = || self.offers.iter().filter(|(_, offer)| offer.framework_id == id);
+        let offers = || self.offers.of_framework(&id);
         let offered = by_role(offers().map(|(_, offer)| (offer.role.as_str(), &offer.resources)));
-        let used = by_role(framework.held(None));
+        let used = by_role(framework.held());
         get_frameworks::Framework {
             unregistered_time: framework.unregistered_time.map(time_info),
             offers: offers().filter_map(|(id, offer)| self.whole_offer(id, offer)).collect(),

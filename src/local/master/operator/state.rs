@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::messages::{operation_message, task_message};
 use crate::local::master::Master;
-use crate::local::master::framework::{Framework, Task};
+use crate::local::master::framework::Framework;
+use crate::local::master::placed::Task;
 use crate::proto::v1;
 use crate::proto::v1::master::response;
 

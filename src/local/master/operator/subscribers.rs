@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use super::messages::{framework_outline, task_message};
-use crate::local::master::framework::{Framework, Task};
+use crate::local::master::framework::Framework;
+use crate::local::master::placed::Task;
 use crate::local::master::{HEARTBEAT_INTERVAL, Master, Output};
 use crate::local::messages::ConnectionId;
 use crate::proto::v1;
