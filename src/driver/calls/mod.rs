@@ -6,8 +6,8 @@
 //! pipelined requests; its own client (`src/scheduler/scheduler.cpp`) sends them so.
 
 mod authority;
-mod pipeline;
-mod reply;
+pub mod pipeline;
+pub mod reply;
 mod socket;
 
 use std::future::{Future, poll_fn};
