@@ -190,7 +190,7 @@ def recordio() -> Iterator[bytes]:
 
 
 def replies() -> Iterator[bytes]:
-    found = re.findall(r'b?"(HTTP/1.*?)"', Path("src/driver/calls/reply.rs").read_text())
+    found = re.findall(r'b?"(HTTP/1.*?)"', Path("src/driver/http/reply.rs").read_text())
     for text in found:
         reply = text.encode().decode("unicode_escape").encode("latin-1")
         yield b"\x07\x00" + reply

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use arbitrary::{Result, Unstructured};
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use prost::Message;
 
 use super::calls::pipeline::{Head, Left, Pipeline};
-use super::calls::reply::{self, REPLY_MAX};
 use super::detector::zookeeper::{first_candidate, read_master};
 use super::detector::{MasterUri, redacted};
+use super::http::{self, Body};
 use super::redirect;
 use crate::clock;
 use crate::proto::v1;
@@ -107,18 +107,36 @@ pub fn replies(data: &[u8]) {
     let Ok(cut) = input.arbitrary::<u16>() else { return };
     let rest = input.take_rest();
     is_cut_at_its_end(usize::from(cut), rest);
+    is_read_in_pieces(usize::from(cut), rest);
     let _ = Played::default().play(&mut Unstructured::new(rest));
 }
 
 fn is_cut_at_its_end(cut: usize, bytes: &[u8]) {
-    let Ok(Some(reply)) = reply::parse(bytes, false) else {
-        return drop(reply::parse(bytes, true));
+    let Ok(Some(reply)) = http::parse(bytes, false) else {
+        return drop(http::parse(bytes, true));
     };
-    assert!(reply.length <= bytes.len() && reply.body.len() <= 3 * REPLY_MAX);
+    assert!(reply.length <= bytes.len());
     let length = reply.length;
-    assert_eq!(reply::parse(&bytes[..length], false).expect("as before"), Some(reply));
+    assert_eq!(http::parse(&bytes[..length], false).expect("as before"), Some(reply));
     let cut = cut % length;
-    assert_eq!(reply::parse(&bytes[..cut], false).expect("so far so good"), None, "{cut} of {length} bytes");
+    assert_eq!(http::parse(&bytes[..cut], false).expect("so far so good"), None, "{cut} of {length} bytes");
+}
+
+/// A body gives the same data however it is cut.
+fn is_read_in_pieces(cut: usize, bytes: &[u8]) {
+    let Ok(Some(head)) = http::Head::parse(bytes) else { return };
+    let rest = bytes.get(head.length..).unwrap_or_default();
+    let read = |pieces: [&[u8]; 2]| {
+        let (mut body, mut input, mut data) = (Body::new(head.framing), BytesMut::new(), BytesMut::new());
+        for piece in pieces {
+            input.extend_from_slice(piece);
+            let taken = body.decode(&input, &mut data).ok()?;
+            input.advance(taken);
+        }
+        Some((data, body.is_over(), input))
+    };
+    let (one, other) = rest.split_at(cut % (rest.len() + 1));
+    assert_eq!(read([rest, b""]), read([one, other]), "in pieces");
 }
 
 /// Calls of a framework, and what became of them.
@@ -264,9 +282,9 @@ fn call_of(kind: u8, number: u8) -> Call {
         1 => {
             let task = v1::TaskInfo { task_id: v1::TaskId { value: number.to_string() }, ..Default::default() };
             let operations = vec![call::launch_operation(vec![task.encode_to_vec().into()])];
-            Call::Accept(call::Accept { offer_ids: vec![inner], operations, filters: None })
+            Call::from(call::Accept { offer_ids: vec![inner], operations, filters: None })
         }
-        2 => Call::Message(FrameworkMessage { data: number.to_string().into(), ..Default::default() }),
+        2 => Call::from(FrameworkMessage { data: number.to_string().into(), ..Default::default() }),
         _ => Call::Decline(call::Decline { offer_ids: vec![inner], filters: None }),
     }
 }

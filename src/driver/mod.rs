@@ -12,15 +12,18 @@ mod executor;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod handle;
+mod http;
 pub mod operator;
-mod paced;
+mod pace;
 mod queue;
 mod redirect;
 mod root_cause;
 mod run;
 pub mod runtime;
 mod scheduler;
+mod source;
 mod status;
+mod stream;
 mod tls;
 mod transport;
 

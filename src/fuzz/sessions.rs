@@ -335,17 +335,17 @@ fn scheduler_call(input: &mut Unstructured<'_>) -> Result<Call> {
         1 => Call::Suppress(call::Roles::default()),
         2 => Call::Teardown,
         3 => Call::Decline(call::Decline { offer_ids, filters: None }),
-        4 => Call::Message(wire::FrameworkMessage { data: some_bytes(input)?, ..Default::default() }),
+        4 => Call::from(wire::FrameworkMessage { data: some_bytes(input)?, ..Default::default() }),
         5 => {
             let framework_info = v1::FrameworkInfo { name: "new".to_owned(), ..Default::default() };
             let id = Some(v1::FrameworkId { value: id(input)? });
             let framework_info = v1::FrameworkInfo { id, ..framework_info }.encode_to_vec().into();
             Call::UpdateFramework(call::Subscribe { framework_info, ..Default::default() })
         }
-        6 => Call::Accept(call::Accept { offer_ids, operations: vec![some_bytes(input)?], filters: None }),
+        6 => Call::from(call::Accept { offer_ids, operations: vec![some_bytes(input)?], filters: None }),
         _ => {
             let operations = vec![call::launch_operation(vec![task(input)?.encode_to_vec().into()])];
-            Call::Accept(call::Accept { offer_ids, operations, filters: None })
+            Call::from(call::Accept { offer_ids, operations, filters: None })
         }
     })
 }

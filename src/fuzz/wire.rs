@@ -73,7 +73,7 @@ pub fn events(data: &[u8]) {
         }
     }
     // None of these panics.
-    let _ = (StatusView::decode(data), TaskView::decode(data), TaskGroup::decode(data), ErrorMessage::decode(data));
+    let _ = (StatusView::read(data), TaskView::decode(data), TaskGroup::decode(data), ErrorMessage::decode(data));
 }
 
 fn scheduler_event(data: &[u8]) {
@@ -88,6 +88,9 @@ fn scheduler_event(data: &[u8]) {
         seen.as_ref().map(<[_; 1]>::as_slice),
         real.update.as_ref().map(|update| std::slice::from_ref(&update.status)),
     );
+    if let Some(update) = &real.update {
+        is_viewed(&update.status);
+    }
     let rescinded = view.rescind.map(|rescind| v1::OfferId::decode(rescind.inner).expect("an id"));
     assert_eq!(rescinded, real.rescind.map(|rescind| rescind.offer_id));
     let message = view.message.map(|message| message.data.to_vec());
@@ -96,6 +99,15 @@ fn scheduler_event(data: &[u8]) {
         view.failure.map(|failure| (failure.status, failure.executor_id.is_some(), failure.agent_id.is_some()));
     assert_eq!(status, real.failure.map(|of| (of.status, of.executor_id.is_some(), of.agent_id.is_some())));
     assert_eq!(view.error.map(|error| error.message), real.error.map(|error| error.message));
+}
+
+/// What is read of a status is what it says.
+fn is_viewed(status: &v1::TaskStatus) {
+    let bytes = status.encode_to_vec();
+    let view = StatusView::read(&bytes).expect("a status");
+    assert_eq!(view.task_id, Some(status.task_id.encode_to_vec().as_slice()));
+    assert_eq!((view.state, view.uuid), (status.state, status.uuid.as_deref()));
+    assert_eq!(view.agent_id, status.agent_id.as_ref().map(Message::encode_to_vec).as_deref());
 }
 
 fn executor_event(data: &[u8]) {
