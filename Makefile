@@ -9,11 +9,14 @@ SOURCES := Cargo.toml Cargo.lock build.rs pyproject.toml $(shell find src proto 
 FOR := $(shell test -t 0 || echo --for 30)
 # How many processes `make test` runs tests in, each all of a file; most of the time tests wait.
 WORKERS ?= 2
+# What `make fuzz` runs, and how often each.
+TARGETS ?= $(basename $(notdir $(sort $(wildcard fuzz/fuzz_targets/*.rs))))
+RUNS ?= 10000000
 # The C library that `make wheels` builds for: gnu or musl.
 LIBC ?= gnu
 PLATFORM := $(if $(filter musl,$(LIBC)),musllinux_1_2,manylinux2014)
 
-.PHONY: hello test test-quick lint wheels docs conformance allocation requests pymesos chaos soak bench bench-all stubs notebooks screenshots licenses clean
+.PHONY: hello test test-quick lint wheels docs conformance allocation requests pymesos chaos soak fuzz bench bench-all stubs notebooks screenshots licenses clean
 
 hello: $(VENV)/.installed
 	$(BIN)/remesos run $(FOR) examples/hello_world.py
@@ -77,6 +80,17 @@ chaos: $(VENV)/.developed
 soak: $(VENV)/.installed
 	$(BIN)/python -m tests.soak
 	$(BIN)/python -m tests.exits 2000
+
+# Every target in fuzz/ with libFuzzer, on the stable compiler: RUNS inputs each, or as many as come in SECONDS. New ones
+# are left in target/fuzz.
+fuzz:
+	command -v cargo-fuzz >/dev/null || cargo install --quiet --locked cargo-fuzz
+	cargo fuzz build --sanitizer none
+	for target in $(TARGETS); do \
+		mkdir -p target/fuzz/$$target && \
+		cargo fuzz run --sanitizer none $$target target/fuzz/$$target fuzz/corpus/$$target -- \
+			$(if $(SECONDS),-max_total_time=$(SECONDS),-runs=$(RUNS)) \
+			-max_len=4096 -rss_limit_mb=768 -timeout=10 -print_final_stats=1 || exit; done
 
 # The figures that this package is to reach. benches/README.md tells how to read them, and what BENCH can be:
 # make bench BENCH="--rows update offer --rounds 9"

@@ -30,6 +30,8 @@ pub mod command_executor;
 pub mod driver;
 pub mod environment;
 pub mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 #[cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests begin when they are run"))]
 pub mod local;
 mod per_process;

@@ -9,6 +9,8 @@ mod commands;
 mod delivery;
 pub mod detector;
 mod executor;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod handle;
 mod http;
 pub mod operator;

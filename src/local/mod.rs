@@ -10,6 +10,8 @@ mod allocator;
 pub(crate) mod backend;
 mod cluster;
 mod failures;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod host;
 mod ids;
 mod keep;

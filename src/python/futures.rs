@@ -50,7 +50,8 @@ where
     BEING_MADE.fetch_add(1, Ordering::SeqCst);
     let made = (!ENDING.load(Ordering::SeqCst)).then(|| guarded(|| make(py, waiting)));
     BEING_MADE.fetch_sub(1, Ordering::SeqCst);
-    made.transpose()
+    // One that failed because of that is none either.
+    made.transpose().or_else(|error| if ENDING.load(Ordering::SeqCst) { Ok(None) } else { Err(error) })
 }
 
 fn make<W>(py: Python<'_>, waiting: W) -> PyResult<Bound<'_, PyAny>>
@@ -133,6 +134,10 @@ impl Settle {
 
 fn start_completer() -> std::io::Result<()> {
     let mut completer = lock_completer();
+    // `shutdown` says so before it takes this lock, so it misses no thread.
+    if ENDING.load(Ordering::SeqCst) {
+        return Err(std::io::Error::other("the interpreter is about to end"));
+    }
     if completer.is_none() {
         let (jobs, to_do) = mpsc::channel();
         let thread = PythonThread::spawn(THREAD, move || complete(to_do))?;

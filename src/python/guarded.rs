@@ -77,6 +77,7 @@ where
     PyErr: From<A::Error>,
 {
     let arguments = arguments.into_pyobject(callable.py())?;
+    // SAFETY: both are objects of this interpreter, to which this thread is attached; the result is a new reference.
     let call = || unsafe { PyObject_Call(callable.as_ptr(), arguments.as_ptr(), std::ptr::null_mut()) };
     // SAFETY: these are an object and a tuple, and what comes back is owned.
     unsafe { Bound::from_owned_ptr_or_err(callable.py(), guarded(call)) }

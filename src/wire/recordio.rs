@@ -8,6 +8,8 @@ use crate::{Error, Result};
 /// The largest record that is taken, in bytes. One event of a master holds at most all its offers to one framework.
 pub const MAX_RECORD: usize = 256 << 20;
 const MAX_HEADER: usize = 20;
+/// A length alone does not reserve more memory than this: what it announces may never come.
+const RESERVED_MAX: usize = 1 << 20;
 /// A record up to this length is copied: it shares no memory, and no count of who refers to it, with its neighbours.
 const COPIED: usize = 16 << 10;
 
@@ -48,7 +50,7 @@ impl Decoder {
         };
         self.expected = Some(expected);
         if self.buffer.len() < expected {
-            self.buffer.reserve(expected.saturating_sub(self.buffer.len()));
+            self.buffer.reserve(expected.saturating_sub(self.buffer.len()).min(RESERVED_MAX));
             return Ok(None);
         }
         self.expected = None;
@@ -120,6 +122,14 @@ mod tests {
             }
             assert_eq!(seen, records, "split into pieces of {size}");
         }
+    }
+
+    #[test]
+    fn a_length_alone_takes_no_memory() {
+        let mut decoder = Decoder::default();
+        decoder.feed(format!("{MAX_RECORD}\n").as_bytes());
+        assert_eq!(decoder.next_record().expect("a length"), None);
+        assert!(decoder.buffer.capacity() <= 2 * RESERVED_MAX, "{}", decoder.buffer.capacity());
     }
 
     #[test]

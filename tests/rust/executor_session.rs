@@ -361,6 +361,13 @@ fn an_update_that_the_agent_refuses_is_not_sent_for_ever() {
 }
 
 #[test]
+fn a_subscription_that_stands_is_not_made_again_by_another_subscribed() {
+    let mut world = World::subscribed(false);
+    world.event(subscribed());
+    assert_eq!(world.delivered(), []);
+}
+
+#[test]
 fn a_heartbeat_is_sent_every_half_an_hour() {
     let mut world = World::subscribed(false);
     let begun = world.now;

@@ -6,7 +6,7 @@
 //! pipelined requests; its own client (`src/scheduler/scheduler.cpp`) sends them so.
 
 mod authority;
-mod pipeline;
+pub mod pipeline;
 mod socket;
 
 use std::future::{Future, poll_fn};

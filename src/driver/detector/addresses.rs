@@ -67,10 +67,14 @@ pub fn authority(text: &str, tls: bool, default_port: Option<u16>) -> Option<End
         _ => (text, default_port?),
     };
     let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-    let valid = !bare.is_empty()
-        && (host != bare || !bare.contains(':'))
-        && !bare.contains(|c: char| c.is_whitespace() || c.is_control() || "/@[]?#,".contains(c));
+    let valid = is_host(bare) && (host != bare || !bare.contains(':'));
     (valid && port != 0).then(|| Endpoint::new(tls, bare, port))
+}
+
+/// Whether a text may be a host name or an address: nothing in it has a meaning in a URL or ends a line of a head.
+pub fn is_host(text: &str) -> bool {
+    let strange = |c: char| c.is_whitespace() || c.is_control() || "/@[]?#,".contains(c);
+    !text.is_empty() && !text.contains(strange)
 }
 
 /// Reads what the paths of an API begin with: the characters that a path of a URL may have. Slashes at its end do not

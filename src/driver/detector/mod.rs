@@ -3,14 +3,14 @@
 
 mod addresses;
 mod redacted;
-mod zookeeper;
+pub(super) mod zookeeper;
 
 use tokio::sync::watch;
 
 use crate::session::{Candidates, Endpoint};
 use crate::{Error, Result};
 
-pub use addresses::{authority, path};
+pub use addresses::{authority, is_host, path};
 pub use redacted::redacted;
 pub use zookeeper::ZooKeeperUrl;
 

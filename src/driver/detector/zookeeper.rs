@@ -60,6 +60,9 @@ impl ZooKeeperUrl {
             let why = "Expecting a (chroot) path for ZooKeeper ('/' is not supported)";
             return Err(Error::invalid(format!("{why}: expected {form}")));
         }
+        if !is_path(path) {
+            return Err(Error::invalid(format!("the path is none that ZooKeeper takes: expected {form}")));
+        }
         let (credentials, servers) = match authority.rsplit_once('@') {
             Some((credentials, servers)) => (Some(credentials.to_owned()), servers),
             None => (None, authority),
@@ -77,6 +80,12 @@ impl ZooKeeperUrl {
         let servers = servers.split(',').map(with_port).collect::<Result<Vec<_>>>()?.join(",");
         Ok(Self { credentials, servers, path: path.to_owned() })
     }
+}
+
+/// Whether ZooKeeper takes a path (`PathUtils.validatePath` of ZooKeeper).
+fn is_path(path: &str) -> bool {
+    let is_name = |name: &str| !["", ".", ".."].contains(&name) && !name.contains(char::is_control);
+    path.split('/').skip(1).all(is_name)
 }
 
 /// Follows the leader until the receiver is dropped.
@@ -172,7 +181,7 @@ fn tell(leader: &watch::Sender<Candidates>, master: Option<Endpoint>) {
 
 /// The node with the lowest sequence number. Names are `<label>_<sequence>` or a bare sequence; others, such as
 /// `log_replicas`, are no candidates.
-fn first_candidate(children: &[String]) -> Option<&str> {
+pub fn first_candidate(children: &[String]) -> Option<&str> {
     let sequence = |name: &str| name.rsplit('_').next().and_then(|s| s.parse::<i64>().ok());
     let candidates = children.iter().filter_map(|name| sequence(name).map(|s| (s, name)));
     candidates.min_by_key(|(sequence, _)| *sequence).map(|(_, name)| name.as_str())
@@ -180,7 +189,7 @@ fn first_candidate(children: &[String]) -> Option<&str> {
 
 /// Where the master of this node is: JSON in `json.info_*`, a binary `MasterInfo` in the `info_*` of old, and an
 /// address in the bare sequences of older ones.
-fn read_master(node: &str, data: &[u8], tls: bool) -> Option<Endpoint> {
+pub fn read_master(node: &str, data: &[u8], tls: bool) -> Option<Endpoint> {
     let master = match node.rsplit_once('_').map(|(label, _)| label) {
         Some("json.info") => from_json(data, tls),
         Some("info") => v1::MasterInfo::decode(data).ok().map(|info| from_info(&info, tls)),
@@ -190,6 +199,7 @@ fn read_master(node: &str, data: &[u8], tls: bool) -> Option<Endpoint> {
         }),
         Some(_) => None,
     };
+    let master = master.filter(|master| super::is_host(&master.host) && master.port != 0);
     if master.is_none() {
         tracing::error!("Failed to parse the leading master's node '{node}' in ZooKeeper: expected a MasterInfo");
     }
@@ -252,6 +262,10 @@ mod tests {
         for bad in ["zk://h:1", "zk://h:1/", "zk:///mesos", "zk://h:x/mesos", "zk://h:1,,i:1/mesos"] {
             assert!(ZooKeeperUrl::parse(bad).is_err(), "{bad}");
         }
+        for bad in ["zk://h/a//b", "zk://h//a", "zk://h/a/./b", "zk://h/..", "zk://h/a\rb", "zk://h/a\0"] {
+            let error = ZooKeeperUrl::parse(bad).expect_err(bad).to_string();
+            assert!(error.contains("none that ZooKeeper takes"), "{error}");
+        }
     }
 
     #[test]
@@ -275,5 +289,22 @@ mod tests {
         assert_eq!(read_master("0000000001", b"master@127.0.0.1:5053", false), master("127.0.0.1", 5053));
         assert_eq!(read_master("json.info_1", b"rubbish", false), None);
         assert_eq!(read_master("other_1", b"", false), None);
+    }
+
+    #[test]
+    fn a_node_that_names_no_host_or_no_port_names_no_master() {
+        let address = |host: &str, port: i32| {
+            let address = v1::Address { ip: Some(host.to_owned()), port, ..Default::default() };
+            let info =
+                v1::MasterInfo { address: Some(address), ip: 1, port: port.unsigned_abs(), ..Default::default() };
+            let json = serde_json::json!({ "address": { "ip": host, "port": port }, "ip": 1, "port": port });
+            let text = format!("{host}:{port}");
+            [("json.info_1", json.to_string().into_bytes()), ("info_1", info.encode_to_vec()), ("1", text.into_bytes())]
+        };
+        for (host, port) in [("10.0.0.1\r\nX-Injected: 1", 5050), ("a b", 5050), ("a/b", 5050), ("h", 0)] {
+            for (node, data) in address(host, port) {
+                assert_eq!(read_master(node, &data, false), None, "{host:?}:{port} in {node}");
+            }
+        }
     }
 }

@@ -12,8 +12,8 @@ use crate::proto::v1;
 use crate::wire::duration::Period;
 
 pub mod posix;
-#[cfg(test)]
-mod pretend;
+#[cfg(any(test, fuzzing))]
+pub mod pretend;
 pub mod simulated;
 
 /// Runs the containers of one agent.

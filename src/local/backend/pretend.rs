@@ -18,11 +18,6 @@ pub struct Pretend {
 }
 
 impl Pretend {
-    /// What there is to report, in order.
-    pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
-    }
-
     /// A container's command ends.
     pub fn end(&mut self, container: &str, exit: Exit) {
         if self.running.remove(container).is_some() {
@@ -63,6 +58,10 @@ impl Backend for Pretend {
 
     fn files(&self, sandbox: &Sandbox) -> PathBuf {
         PathBuf::from(&sandbox.run)
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
     }
 
     fn like(&self, _agent_id: &str) -> Box<dyn Backend> {

@@ -388,7 +388,7 @@ mod tests {
     #[test]
     fn what_is_not_described_is_run() {
         let mut world = World::new();
-        assert_eq!(world.order(launch("a", None)), "");
+        assert_eq!(world.order(launch("a", None)), "a:started");
         assert!(world.backend.containers.is_empty());
         let failing = Run { error: Some("why".to_owned()), ..Run::default() };
         assert_eq!(world.order(launch("b", Some(failing))), "b:failed(why)");

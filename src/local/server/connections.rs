@@ -71,7 +71,7 @@ impl Phase {
 pub struct Connection(Arc<watch::Sender<Phase>>);
 
 impl Connection {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Arc::new(watch::Sender::new(Phase::Head)))
     }
 

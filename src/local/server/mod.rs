@@ -10,6 +10,8 @@ mod credentials;
 mod door;
 mod executor;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod logging;
 mod metrics;
 mod numbers;

@@ -301,6 +301,9 @@ impl ExecutorSession {
     }
 
     fn on_subscribed(&mut self, now: Instant, subscribed: wire::Subscribed) {
+        let State::Subscribing { .. } = self.subscription.state() else {
+            return tracing::warn!("Ignoring SUBSCRIBED on a stream that is subscribed already");
+        };
         self.subscription.subscribed(now + HEARTBEAT_INTERVAL);
         self.lost_at = None;
         // What was reported while SUBSCRIBE was on its way comes after what that told of.

@@ -1,0 +1,3 @@
+#![no_main]
+
+remesos_fuzz::target!(scheduler_session);
