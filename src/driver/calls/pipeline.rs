@@ -85,6 +85,8 @@ pub struct Pipeline<S: Session> {
     /// The bytes of requests that were made, and those of them that the connection took.
     made: u64,
     taken: u64,
+    /// Where the last call that was answered ends among them.
+    settled: u64,
     /// How many replies came on this connection.
     answered: usize,
     /// How many calls are written on a connection, as far as former ones showed how many are taken.
@@ -115,6 +117,7 @@ impl<S: Session> Pipeline<S> {
             last: None,
             made: 0,
             taken: 0,
+            settled: 0,
             answered: 0,
             usual: usize::MAX,
             most: usize::MAX,
@@ -286,7 +289,7 @@ impl<S: Session> Pipeline<S> {
             again.into_iter().for_each(|entry| self.waiting.push_front(entry));
         }
         (self.output, self.input) = (BytesMut::new(), BytesMut::new());
-        (self.made, self.taken, self.answered, self.since) = (0, 0, 0, None);
+        (self.made, self.taken, self.settled, self.answered, self.since) = (0, 0, 0, 0, None);
         (self.most, self.idle_max) = (usize::MAX, IDLE_MAX);
         if failed {
             self.failed();
@@ -340,7 +343,12 @@ impl<S: Session> Pipeline<S> {
     }
 
     fn take_reply(&mut self, reply: Reply, now: Instant) -> Result<bool> {
+        // Of the next call, nothing was sent yet.
+        if self.taken <= self.settled {
+            return Err(bad_reply("nothing was asked"));
+        }
         let mut entry = self.outstanding.pop_front().ok_or_else(|| bad_reply("nothing was asked"))?;
+        self.settled = entry.end;
         match reply.status {
             // Neither was processed: a request that did not come as a whole in time, and one to a former leader.
             307 | 308 | 408 => entry.end = u64::MAX,

@@ -347,3 +347,16 @@ fn a_reply_that_begins_like_the_last_one_is_read_for_what_it_is() {
     assert!(world.reply(&accepted[40..]).expect("valid"));
     assert!(!world.pipeline.expects());
 }
+
+#[test]
+fn a_reply_to_a_call_of_which_nothing_was_sent_is_an_error() {
+    let mut world = world();
+    world.push(kill("a"));
+    world.push(kill("b"));
+    let both = world.pipeline.output(world.now).len();
+    world.pipeline.written(both / 2);
+    let accepted = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
+    assert!(world.reply(accepted).expect("valid"));
+    let error = world.reply(accepted).expect_err("only the first call was sent");
+    assert!(error.to_string().contains("nothing was asked"), "{error}");
+}
