@@ -73,7 +73,8 @@ fn spoken_for(stage: &Stage, view: &View, ids: &BTreeMap<String, Client>) {
             of.map(|(client, _)| *client).collect()
         });
         let left = left.last().and_then(|client| stage.left.borrow().get(client).copied());
-        let kept = left.and_then(|left| left.until).is_some_and(|until| now < until);
+        let kept = left.and_then(|left| left.until).is_some_and(|until| now < until)
+            || stage.world.truth(|truth| truth.is_orphan(&framework.id));
         if framework.connected || !kept {
             let id = tail(&framework.id);
             let state = if framework.connected { "connected" } else { "disconnected" };

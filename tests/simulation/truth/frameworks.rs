@@ -14,12 +14,15 @@ pub struct Framework {
     stream: Result<(Client, u32), Instant>,
     failover_timeout: Duration,
     torn_down: bool,
+    /// Whether the master is another one since it subscribed last.
+    orphaned: bool,
 }
 
 impl Truth {
     pub(super) fn framework_subscribed(&mut self, client: Client, link: u32, id: String) {
         let failover_timeout = Duration::from_secs_f64(self.process(client).failover_timeout);
-        self.frameworks.insert(id, Framework { stream: Ok((client, link)), failover_timeout, torn_down: false });
+        self.frameworks
+            .insert(id, Framework { stream: Ok((client, link)), failover_timeout, torn_down: false, orphaned: false });
     }
 
     pub(super) fn framework_left(&mut self, client: Client, link: u32) {
@@ -30,7 +33,15 @@ impl Truth {
 
     pub(super) fn all_frameworks_left(&mut self) {
         let now = self.now();
-        self.frameworks.values_mut().for_each(|framework| framework.stream = Err(now));
+        for framework in self.frameworks.values_mut() {
+            (framework.stream, framework.orphaned) = (Err(now), true);
+        }
+    }
+
+    /// Whether another master may know a framework from its agents alone, for which nobody has come back. It has no
+    /// failover timeout then: the embedded master keeps it until an operator removes it.
+    pub fn is_orphan(&self, id: &str) -> bool {
+        self.frameworks.get(id).is_some_and(|framework| framework.orphaned)
     }
 
     pub(super) fn torn_down(&mut self, call: &Call) {
