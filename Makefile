@@ -13,7 +13,7 @@ WORKERS ?= 2
 LIBC ?= gnu
 PLATFORM := $(if $(filter musl,$(LIBC)),musllinux_1_2,manylinux2014)
 
-.PHONY: hello test test-quick simulate simulate-ghosts lint wheels docs conformance allocation requests pymesos bench stubs notebooks screenshots licenses clean
+.PHONY: hello test test-quick simulate simulate-ghosts lint wheels docs conformance allocation requests pymesos bench bench-all stubs notebooks screenshots licenses clean
 
 hello: $(VENV)/.installed
 	$(BIN)/remesos run $(FOR) examples/hello_world.py
@@ -77,17 +77,15 @@ requests: $(VENV)/.developed
 pymesos: $(VENV)/.developed
 	$(BIN)/python -m tests.pymesos
 
+# The figures that this package is to reach. benches/README.md tells how to read them, and what BENCH can be:
+# make bench BENCH="--rows update offer --rounds 9"
 bench: $(VENV)/.installed
-	$(BIN)/python benches/flood.py
-	$(BIN)/python benches/aio.py
-	$(BIN)/python benches/classic.py
-	$(BIN)/python benches/executors.py
-	$(BIN)/python benches/short_tasks.py
-	$(BIN)/python benches/simulated.py
-	$(BIN)/python benches/pool.py
-	$(BIN)/python benches/page.py
-	$(BIN)/python benches/first_offer.py
-	$(BIN)/python benches/dicts.py $(if $(PYMESOS),--pymesos $(PYMESOS))
+	$(BIN)/python -m benches.figures $(if $(PYMESOS),--pymesos $(PYMESOS)) $(BENCH)
+
+# The figures, and all other benchmarks.
+bench-all: bench
+	for name in aio dicts executors first_offer pool simulated page; do \
+		echo; echo "$$name:"; $(BIN)/python -m benches.$$name || exit; done
 	cargo bench --quiet --no-default-features --bench allocation
 	for size in 10x1000 100x10000 1000x100000; do \
 		cargo bench --quiet --no-default-features --bench simulation -- $$size || exit; done

@@ -18,6 +18,8 @@ from mesos.interface import Scheduler, mesos_pb2
 from mesos.local import LocalCluster
 from mesos.native import MesosSchedulerDriver
 
+from benches.figures.participants import CLIENTS
+
 HERE = Path(__file__).parent
 IMPORTS = "from mesos.interface import Executor, mesos_pb2\nfrom mesos.native import MesosExecutorDriver\n"
 REGISTER = """
@@ -38,7 +40,7 @@ class Workload(Scheduler):
         self.launched, self.finished = 0, 0
         self.begun = 0.0
         self.offer: Any = None
-        self.done, self.answered = threading.Event(), threading.Event()
+        self.begins, self.done, self.answered = threading.Event(), threading.Event(), threading.Event()
         self.answer = b""
 
     def executor(self) -> mesos_pb2.ExecutorInfo:
@@ -54,6 +56,7 @@ class Workload(Scheduler):
         if self.launched == 0:
             self.begun = time.perf_counter()
             driver.launchTasks(mine[0].id, [self.task() for _ in range(self.tasks)])
+            self.begins.set()
 
     def task(self) -> mesos_pb2.TaskInfo:
         made = mesos_pb2.TaskInfo(name="bench", executor=self.executor(), slave_id=self.offer.slave_id)
@@ -94,50 +97,48 @@ def tasks(cluster: LocalCluster, command: str, number: int) -> tuple[float, floa
     return wall, cpu
 
 
-def start_up(cluster: LocalCluster, rounds: int) -> tuple[float, float]:
-    """Median seconds of a process that is registered as an executor, and of one that only imports what that takes.
+def start_up(cluster: LocalCluster) -> tuple[float, float]:
+    """Seconds of a process that is registered as an executor, and of one that only imports what that takes.
 
     The executor is started by hand, in the name of one whose own process only sleeps.
     """
     scheduler = Workload("exec sleep 1000", 1)
-    driver = MesosSchedulerDriver(scheduler, mesos_pb2.FrameworkInfo(user="", name="bench"), cluster.address)
-    driver.start()
-    while scheduler.offer is None or scheduler.launched == 0:
-        time.sleep(0.01)
-    variables = {
-        **os.environ,
-        "MESOS_FRAMEWORK_ID": scheduler.offer.framework_id.value,
-        "MESOS_EXECUTOR_ID": "one",
-        "MESOS_SLAVE_ID": scheduler.offer.slave_id.value,
-        "MESOS_SLAVE_PID": f"{scheduler.offer.url.path.strip('/')}@{cluster.address}",
-        "MESOS_DIRECTORY": "/",
-    }
-    times: dict[str, list[float]] = {IMPORTS + REGISTER: [], IMPORTS: []}
-    for _ in range(rounds):
-        for code, seconds in times.items():
-            begun = time.perf_counter()
-            subprocess.run([sys.executable, "-c", code], env=variables, check=True)
-            seconds.append(time.perf_counter() - begun)
-    driver.stop()
-    driver.join()
-    registered, bare = (statistics.median(seconds) for seconds in times.values())
-    return registered, bare
+    with MesosSchedulerDriver(scheduler, mesos_pb2.FrameworkInfo(user="", name="bench"), cluster.address) as driver:
+        driver.start()
+        scheduler.begins.wait()
+        variables = {
+            **os.environ,
+            "MESOS_FRAMEWORK_ID": scheduler.offer.framework_id.value,
+            "MESOS_EXECUTOR_ID": "one",
+            "MESOS_SLAVE_ID": scheduler.offer.slave_id.value,
+            "MESOS_SLAVE_PID": f"{scheduler.offer.url.path.strip('/')}@{cluster.address}",
+            "MESOS_DIRECTORY": "/",
+        }
+        return seconds(IMPORTS + REGISTER, variables), seconds(IMPORTS, variables)
+
+
+def seconds(code: str, variables: dict[str, str]) -> float:
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], env=variables, check=True)
+    return time.perf_counter() - begun
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benches.executors", description=__doc__)
     parser.add_argument("--tasks", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
     with LocalCluster(resources=RESOURCES) as cluster:
-        registered, bare = start_up(cluster, options.rounds)
+        rounds = [start_up(cluster) for _ in range(options.rounds)]
+        registered, bare = (statistics.median(times) for times in zip(*rounds, strict=True))
         print(
             f"an executor, to registered and its end: {registered * 1e3:.0f} ms; its imports alone: {bare * 1e3:.0f} ms"
         )
         print(f"registered / imports: {registered / bare:.2f}")
         rows = {}
-        for name in ("classic_executor.py", "noop_executor.py"):
-            rows[name] = tasks(cluster, f"exec {sys.executable} {HERE / name}", options.tasks)
+        for path in (HERE / "classic_executor.py", CLIENTS / "noop_executor.py"):
+            name, command = path.name, f"exec {sys.executable} {path}"
+            rows[name] = tasks(cluster, command, options.tasks)
             wall, cpu = rows[name]
             told = f", {cpu * 1e6 / options.tasks:.0f} us of the executor's CPU each" if cpu is not None else ""
             print(f"{name}: {options.tasks} tasks in {wall:.2f} s, {options.tasks / wall:.0f} a second{told}")

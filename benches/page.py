@@ -1,7 +1,8 @@
 """The web page of an embedded cluster with many tasks: what it reads, how soon it is there, how soon an update is.
 
-``page.py [TASKS]``. A table of times; the page's own need Debian's chromium and PyPI's playwright, and are left out
-without them. The tasks are simulated and run all the time.
+``python -m benches.page [TASKS]``. A table of times; the page's own need Debian's chromium and PyPI's playwright, and
+are left out without them. What is read is also compared with parsing it in Python. The tasks are simulated and run all
+the time.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ import time
 import urllib.request
 from typing import Any
 
-from many import Many
 from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster, Run
 from mesos.native import MesosSchedulerDriver
+
+from benches.many import Many
 
 UPDATES = 10
 READS = 5
@@ -57,20 +59,28 @@ def row(name: str, seconds: float, more: str = "") -> None:
 
 
 def read(url: str) -> None:
-    """How long `/state` takes, and the first event of the stream."""
+    """How long `/state` takes, and the first event of the stream; the ratio is to the time of parsing what came."""
     for path in ("state", "state-summary", "metrics/snapshot"):
-        times = []
+        reads = []
         for _ in range(READS):
             began = time.perf_counter()
             with urllib.request.urlopen(f"{url}/{path}") as answer:
-                size = len(answer.read())
-            times.append(time.perf_counter() - began)
-        row(f"/{path}", statistics.median(times), f"{size:,} bytes")
+                data = answer.read()
+            reads.append((time.perf_counter() - began, parsing(data)))
+        took, parsed = (statistics.median(times) for times in zip(*reads, strict=True))
+        row(f"/{path}", took, f"{len(data):,} bytes, {took / parsed:.2f} of parsing them")
     began = time.perf_counter()
     with urllib.request.urlopen(urllib.request.Request(f"{url}/api/v1", SUBSCRIBE, JSON)) as answer:
-        size = int(answer.readline())
-        json.loads(answer.read(size))
-    row("the event SUBSCRIBED, read as JSON", time.perf_counter() - began, f"{size:,} bytes")
+        data = answer.read(int(answer.readline()))
+    took = time.perf_counter() - began
+    row("the event SUBSCRIBED", took, f"{len(data):,} bytes, {took / parsing(data):.2f} of parsing them")
+
+
+def parsing(data: bytes) -> float:
+    """Seconds to parse JSON in Python."""
+    began = time.perf_counter()
+    json.loads(data)
+    return time.perf_counter() - began
 
 
 def show(url: str, tasks: int, driver: Any) -> None:

@@ -76,7 +76,7 @@ def measure(run: Map, function: Callable[[int], int], items: list[int]) -> float
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benches.pool", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--busy", type=int, default=5_000_000, help="rounds of the loop of each of the 24 calls")
     options = parser.parse_args()

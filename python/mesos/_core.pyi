@@ -20,6 +20,7 @@ _Framework: TypeAlias = tuple[str, str, list[str], str | None, bool, bool]
 _Answer: TypeAlias = tuple[int, list[tuple[str, str]], bytes]
 
 AGENT_PATH: Final[str]
+DEBUG_BUILD: Final[bool]
 
 @final
 class SchedulerDriver:

@@ -1,7 +1,7 @@
 //! What a driver is asked to do, on its way from the driver's handle to its task.
 //!
 //! Waking the task and writing a call cost several times what the call itself costs. A call that nobody waits for, an
-//! acknowledgement, may therefore be patient: in a burst of them the task is woken once in [`TURN`].
+//! acknowledgement, may therefore be patient: in a burst of them the task is woken once in a turn, as for the events.
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -10,8 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use super::paced::TURN;
+use super::pace::TURN;
 use crate::clock::{Clock, Timer};
+use crate::wire::duration::Period;
+
+/// The memory of more commands than this is not kept.
+const SPARE_MAX: usize = 4000;
 
 #[derive(Debug)]
 struct Queue<C>(Mutex<State<C>>);
@@ -39,7 +43,10 @@ pub fn queue<C>(clock: Clock) -> (Sender<C>, Receiver<C>) {
     let waiting = VecDeque::new();
     let state = State { waiting, urgent: false, held: false, waker: None, has_sender: true, has_receiver: true };
     let queue = Arc::new(Queue(Mutex::new(state)));
-    (Sender(Arc::new(Sending(queue.clone()))), Receiver { queue, clock, taken: None, pause: None })
+    (
+        Sender(Arc::new(Sending(queue.clone()))),
+        Receiver { queue, clock, turn: None, taken: None, pause: None, spare: VecDeque::new() },
+    )
 }
 
 /// The end of a driver's handle, with all its clones.
@@ -86,13 +93,22 @@ impl<C> Drop for Sending<C> {
 pub struct Receiver<C> {
     queue: Arc<Queue<C>>,
     clock: Clock,
+    /// How long a turn is, while events come in turns.
+    turn: Option<Period>,
     /// When commands were taken last.
     taken: Option<Instant>,
     /// Until when patient commands wait, if they do.
     pause: Option<Timer>,
+    /// The memory of the commands that were taken last, for the next ones.
+    spare: VecDeque<C>,
 }
 
 impl<C> Receiver<C> {
+    /// From now on a turn is so long; `None` if events do not come in turns.
+    pub fn set_turn(&mut self, turn: Option<Period>) {
+        self.turn = turn;
+    }
+
     /// Waits for commands and returns all that wait; `None` if there will be none any more. May be dropped at any time:
     /// nothing is lost.
     pub async fn recv(&mut self) -> Option<VecDeque<C>> {
@@ -105,7 +121,7 @@ impl<C> Receiver<C> {
     }
 
     fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<VecDeque<C>>> {
-        if self.pause.as_mut().is_some_and(|pause| Pin::new(pause).poll(context).is_ready()) {
+        if self.pause.as_mut().is_some_and(|pause| Pin::new(pause).poll(context).is_ready()) || self.is_nearly_due() {
             self.pause = None;
         }
         let mut state = self.queue.lock();
@@ -113,7 +129,8 @@ impl<C> Receiver<C> {
         let due = state.urgent || !state.held || !state.has_sender;
         if due && !state.waiting.is_empty() {
             state.urgent = false;
-            return Poll::Ready(Some(std::mem::take(&mut state.waiting)));
+            let spare = std::mem::take(&mut self.spare);
+            return Poll::Ready(Some(std::mem::replace(&mut state.waiting, spare)));
         }
         if !state.has_sender {
             return Poll::Ready(None);
@@ -122,13 +139,29 @@ impl<C> Receiver<C> {
         Poll::Pending
     }
 
+    /// Takes the memory of commands that were received back, for the next ones.
+    pub fn reuse(&mut self, mut commands: VecDeque<C>) {
+        commands.clear();
+        if commands.capacity() <= SPARE_MAX {
+            self.spare = commands;
+        }
+    }
+
     /// Commands were taken. In a burst, patient ones wait after that.
     fn taken_at(&mut self, now: Instant) {
-        if self.taken.is_some_and(|taken| now < taken + TURN) {
+        let close = self.turn.map_or(TURN, |turn| turn * 2);
+        if self.taken.is_some_and(|taken| now < taken + close) {
             self.queue.lock().held = true;
-            self.pause = Some(self.clock.timer(now + TURN));
+            self.pause = Some(self.clock.timer(now + self.turn.unwrap_or(TURN)));
         }
         self.taken = Some(now);
+    }
+
+    /// Whether there is no point in waking up again for the rest of the pause: the task is awake for another reason, such
+    /// as events of the same turn.
+    fn is_nearly_due(&self) -> bool {
+        let due = self.pause.as_ref().map(Timer::deadline);
+        due.is_some_and(|due| self.clock.now() + self.turn.unwrap_or(TURN).scaled(0.5) >= due)
     }
 }
 

@@ -60,13 +60,13 @@ pub struct HandedOut<S: Session> {
 impl<S: Session> Handle<S> {
     /// Waits for callbacks and returns all that wait; `None` once the driver is stopped or aborted.
     pub fn blocking_recv(&self) -> Option<impl Iterator<Item = Delivery<'_, S>>> {
-        Some(self.queue().blocking_recv()?.into_iter().map(|callback| self.delivery_here(callback)))
+        Some(self.queue().blocking_recv()?.map(|callback| self.delivery_here(callback)))
     }
 
     /// Waits for callbacks and returns all that wait; `None` once the driver is stopped or aborted. May be dropped at
     /// any time: nothing is lost.
     pub async fn recv(&self) -> Option<impl Iterator<Item = Delivery<'_, S>>> {
-        Some(self.queue().recv().await?.into_iter().map(|(callback, busy)| Delivery { driver: self, callback, busy }))
+        Some(self.queue().recv().await?.map(|(callback, busy)| Delivery { driver: self, callback, busy }))
     }
 
     /// Returns the next callback if one waits. The others stay in the queue.

@@ -14,6 +14,8 @@ use crate::session::Callback;
 /// catches up.
 const BOUND: usize = 1000;
 const BOUND_BYTES: usize = 64 << 20;
+/// The memory of more callbacks than this is not kept.
+const SPARE_MAX: usize = 4 * BOUND;
 
 /// A queue between the IO thread and whoever makes the callbacks: one thread, one task, or one asyncio loop.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub struct CallbackQueue<C> {
 #[derive(Debug)]
 struct State<C> {
     waiting: VecDeque<(C, Option<Busy>)>,
+    /// The memory of the last batch, for the next one.
+    spare: VecDeque<(C, Option<Busy>)>,
     bytes: usize,
     closed: bool,
     /// Whether a thread waits. Telling one that does not wait costs as much as telling one that does.
@@ -44,13 +48,15 @@ impl<C> State<C> {
 
 impl<C> Default for CallbackQueue<C> {
     fn default() -> Self {
-        let state = State { waiting: VecDeque::new(), bytes: 0, closed: false, is_awaited: false, waker: None };
+        let (waiting, spare) = (VecDeque::new(), VecDeque::new());
+        let state = State { waiting, spare, bytes: 0, closed: false, is_awaited: false, waker: None };
         Self { state: Mutex::new(state), filled: Condvar::new(), taken: Notify::new() }
     }
 }
 
 impl<C: Callback> CallbackQueue<C> {
     /// Adds a callback, and what keeps the time from moving until it is made. Never blocks; after `close` it is dropped.
+    /// Whoever waits has to be told of it: see [`CallbackQueue::tell`].
     pub fn push(&self, callback: C, busy: Option<Busy>) {
         let size = callback.size();
         let mut state = self.lock();
@@ -59,6 +65,15 @@ impl<C: Callback> CallbackQueue<C> {
         }
         state.waiting.push_back((callback, busy));
         state.bytes = state.bytes.saturating_add(size);
+    }
+
+    /// Wakes whoever waits, if a callback does too. Once for many callbacks: one that is woken for the first of them would
+    /// go to sleep again before the next.
+    pub fn tell(&self) {
+        let mut state = self.lock();
+        if state.waiting.is_empty() {
+            return;
+        }
         // Told after the lock is free: a thread woken earlier would only go to sleep on it again.
         let (waker, is_awaited) = (state.waker.take(), std::mem::take(&mut state.is_awaited));
         drop(state);
@@ -69,7 +84,7 @@ impl<C: Callback> CallbackQueue<C> {
     }
 
     /// Waits for callbacks and returns all that wait; `None` once the queue is closed. One thread waits at a time.
-    pub fn blocking_recv(&self) -> Option<VecDeque<(C, Option<Busy>)>> {
+    pub fn blocking_recv(&self) -> Option<Batch<'_, C>> {
         let mut state = self.lock();
         while state.waiting.is_empty() && !state.closed {
             state.is_awaited = true;
@@ -81,7 +96,7 @@ impl<C: Callback> CallbackQueue<C> {
 
     /// Waits for callbacks and returns all that wait; `None` once the queue is closed. May be dropped at any time:
     /// nothing is lost.
-    pub async fn recv(&self) -> Option<VecDeque<(C, Option<Busy>)>> {
+    pub async fn recv(&self) -> Option<Batch<'_, C>> {
         poll_fn(|context| self.poll_ready(context.waker())).await;
         self.take(self.lock())
     }
@@ -135,16 +150,41 @@ impl<C: Callback> CallbackQueue<C> {
         self.taken.notified().await;
     }
 
-    fn take(&self, mut state: MutexGuard<'_, State<C>>) -> Option<VecDeque<(C, Option<Busy>)>> {
-        let taken = std::mem::take(&mut state.waiting);
+    fn take(&self, mut state: MutexGuard<'_, State<C>>) -> Option<Batch<'_, C>> {
+        let spare = std::mem::take(&mut state.spare);
+        let callbacks = std::mem::replace(&mut state.waiting, spare);
         state.bytes = 0;
         drop(state);
         self.taken.notify_one();
-        (!taken.is_empty()).then_some(taken)
+        (!callbacks.is_empty()).then_some(Batch { queue: self, callbacks })
     }
 
     fn lock(&self) -> MutexGuard<'_, State<C>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Callbacks that were taken together. Their memory goes back to the queue: a batch under load is so large that the
+/// allocator would ask the operating system for the memory of each.
+pub struct Batch<'a, C: Callback> {
+    queue: &'a CallbackQueue<C>,
+    callbacks: VecDeque<(C, Option<Busy>)>,
+}
+
+impl<C: Callback> Iterator for Batch<'_, C> {
+    type Item = (C, Option<Busy>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.callbacks.pop_front()
+    }
+}
+
+impl<C: Callback> Drop for Batch<'_, C> {
+    fn drop(&mut self) {
+        self.callbacks.clear();
+        if self.callbacks.capacity() <= SPARE_MAX {
+            self.queue.lock().spare = std::mem::take(&mut self.callbacks);
+        }
     }
 }
 
@@ -168,17 +208,16 @@ mod tests {
         let queue = Arc::new(CallbackQueue::default());
         let waiting = tokio::spawn({
             let queue = queue.clone();
-            async move { queue.recv().await }
+            async move { queue.recv().await.and_then(|mut batch| batch.next()).map(|(callback, _)| callback) }
         });
         tokio::task::yield_now().await;
         queue.push(Callback::Shutdown, None);
-        let first = |batch: Option<VecDeque<(Callback, Option<Busy>)>>| {
-            batch.and_then(|mut batch| batch.pop_front()).map(|(c, _)| c)
-        };
-        assert_eq!(first(waiting.await.expect("no panic")), Some(Callback::Shutdown));
+        queue.tell();
+        let first = |batch: Option<Batch<'_, Callback>>| batch.and_then(|mut batch| batch.next()).map(|(c, _)| c);
+        assert_eq!(waiting.await.expect("no panic"), Some(Callback::Shutdown));
         queue.push(Callback::Disconnected, None);
         queue.push(Callback::Shutdown, None);
-        assert_eq!(queue.recv().await.map(|batch| batch.len()), Some(2));
+        assert_eq!(queue.recv().await.map(Iterator::count), Some(2));
         queue.push(Callback::Disconnected, None);
         assert_eq!(first(queue.blocking_recv()), Some(Callback::Disconnected));
         queue.push(Callback::Error(Error::bug("dropped")), None);
@@ -193,11 +232,11 @@ mod tests {
         let queue = Arc::new(CallbackQueue::<Callback>::default());
         let waiting = tokio::spawn({
             let queue = queue.clone();
-            async move { queue.recv().await }
+            async move { queue.recv().await.is_none() }
         });
         tokio::task::yield_now().await;
         queue.close();
-        assert!(waiting.await.expect("no panic").is_none());
+        assert!(waiting.await.expect("no panic"));
     }
 
     #[tokio::test]
@@ -229,7 +268,7 @@ mod tests {
         assert!(timeout(Duration::ZERO, queue.taken()).await.is_err());
         assert!(queue.try_next().is_some());
         queue.taken().await;
-        assert_eq!(queue.recv().await.map(|rest| rest.len()), Some(BOUND / 2 - 1));
+        assert_eq!(queue.recv().await.map(Iterator::count), Some(BOUND / 2 - 1));
         queue.push(message(BOUND_BYTES), None);
         assert!(queue.is_full());
         assert!(queue.try_next().is_some());

@@ -6,27 +6,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinHandle, yield_now};
+use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::calls::{Calls, Progress};
 use super::commands::Receiver;
 use super::queue::CallbackQueue;
 use super::status::Shared;
-use super::transport::{self, Api};
+use super::stream::EventStream;
+use super::transport::Api;
 use crate::Error;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timer};
 use crate::session::{Callback, Candidates, Endpoint, Notice, Output, Session, StreamEvent};
 
 /// How long the last calls, TEARDOWN among them, may take to be answered.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
-/// Pieces of the stream read ahead of the session.
-const READ_AHEAD: usize = 16;
 /// A time that is noticed this late shows that the process was paused.
 const LATE: Duration = Duration::from_secs(1);
-/// How often the tasks that read a connection are given a turn before a time counts as over: what waits in the socket
-/// passes three of them.
+/// How often the runtime is given a turn, to find out what waits in a socket, before a time counts as over.
 const TURNS: usize = 8;
 
 /// What a driver needs to run.
@@ -63,8 +61,7 @@ pub struct Loop<S: Session> {
 struct Link<S: Session> {
     attempt: u64,
     endpoint: Endpoint,
-    events: mpsc::Receiver<StreamEvent>,
-    stream: JoinHandle<()>,
+    stream: EventStream,
     /// When the stream last brought something.
     heard: Instant,
     /// From when the stream stands.
@@ -75,12 +72,6 @@ struct Link<S: Session> {
 impl<S: Session> Drop for Loop<S> {
     fn drop(&mut self) {
         self.shared.finish();
-    }
-}
-
-impl<S: Session> Drop for Link<S> {
-    fn drop(&mut self) {
-        self.stream.abort();
     }
 }
 
@@ -112,22 +103,23 @@ impl<S: Session> Loop<S> {
     /// to be removed is left at a master that has just got its SUBSCRIBE.
     async fn run_session(mut self) {
         self.on_detected();
+        let mut timer = None;
         loop {
             if let Some(linger) = self.flush_outputs() {
                 return self.finish(linger).await;
             }
-            let deadline = self.start.session.poll_timeout();
-            let clock = self.start.clock.clone();
             let full = self.queue.is_full();
-            let (mut events, mut calls) = (None, None);
+            self.set_timer(&mut timer, full);
+            let (mut stream, mut calls) = (None, None);
             if let Some(link) = &mut self.link {
                 let heard = link.heard;
-                events = Some(&mut link.events);
+                self.commands.set_turn(link.stream.turn());
+                stream = Some(&mut link.stream);
                 calls = link.calls.as_mut().map(|calls| (calls, heard));
             }
             tokio::select! {
                 biased;
-                event = async { present(events).await.recv().await }, if !full => self.on_stream(event),
+                event = async { present(stream).await.next().await }, if !full => self.on_stream(event),
                 changed = self.start.endpoint.changed() => match changed {
                     Ok(()) => self.on_detected(),
                     Err(_) => return self.on_detector_lost(),
@@ -141,8 +133,23 @@ impl<S: Session> Loop<S> {
                     None => self.on_let_go(),
                 },
                 () = self.queue.taken(), if full => self.notice(Notice::ReadingResumed),
-                () = async { clock.sleep_until(present(deadline).await).await }, if !full => self.on_timeout().await,
+                () = async { present(timer.as_mut()).await.await } => {
+                    timer = None;
+                    self.on_timeout().await;
+                }
             }
+        }
+    }
+
+    /// Sets the timer for the time that the session waits for, if it is to be noticed. The timer may be early, since that
+    /// time moves with each event: then it is set again when it is over. A clock that is told to move would stop there.
+    fn set_timer(&self, timer: &mut Option<Timer>, full: bool) {
+        let clock = &self.start.clock;
+        match (self.start.session.poll_timeout().filter(|_| !full), timer) {
+            (None, timer) => *timer = None,
+            (Some(due), Some(timer)) if timer.deadline() <= due && clock.as_skipping().is_none() => {}
+            (Some(due), Some(timer)) => timer.reset(due),
+            (Some(due), timer) => *timer = Some(clock.timer(due)),
         }
     }
 
@@ -167,10 +174,11 @@ impl<S: Session> Loop<S> {
     }
 
     /// Takes in all that waits, so that many calls share one write.
-    fn on_commands(&mut self, commands: VecDeque<Command<S::Request>>) {
-        for command in commands {
+    fn on_commands(&mut self, mut commands: VecDeque<Command<S::Request>>) {
+        while let Some(command) = commands.pop_front() {
             self.on_command(command);
         }
+        self.commands.reuse(commands);
     }
 
     fn on_command(&mut self, command: Command<S::Request>) {
@@ -181,9 +189,8 @@ impl<S: Session> Loop<S> {
         }
     }
 
-    fn on_stream(&mut self, event: Option<StreamEvent>) {
+    fn on_stream(&mut self, event: StreamEvent) {
         let Some(link) = &mut self.link else { return };
-        let event = event.unwrap_or_else(|| StreamEvent::Closed("the stream's task ended".to_owned()));
         if let StreamEvent::Opened(id) = &event {
             self.shared.summary().opened(link.endpoint.to_string(), id.as_deref());
             link.calls = Some(Calls::new(
@@ -209,9 +216,12 @@ impl<S: Session> Loop<S> {
 
     /// A time is over, unless something came that waits to be read.
     async fn on_timeout(&mut self) {
+        if self.start.session.poll_timeout().is_none_or(|due| self.start.clock.now() < due) {
+            return;
+        }
         for _ in 0..TURNS {
-            if let Some(event) = self.link.as_mut().and_then(|link| link.events.try_recv().ok()) {
-                return self.on_stream(Some(event));
+            if let Some(event) = self.link.as_mut().and_then(|link| link.stream.next().now_or_never()) {
+                return self.on_stream(event);
             }
             yield_now().await;
         }
@@ -225,6 +235,12 @@ impl<S: Session> Loop<S> {
 
     /// Does what the session says; `Some` when it is finished, with whether to linger.
     fn flush_outputs(&mut self) -> Option<bool> {
+        let finished = self.take_outputs();
+        self.queue.tell();
+        finished
+    }
+
+    fn take_outputs(&mut self) -> Option<bool> {
         while let Some(output) = self.start.session.poll_output() {
             match output {
                 Output::Subscribe(attempt, endpoint, call) => {
@@ -235,7 +251,7 @@ impl<S: Session> Loop<S> {
                 Output::Disconnect => self.leave(),
                 Output::Deliver(callback) => {
                     callback.summarize(&mut self.shared.summary());
-                    deliver(&self.queue, &self.start.clock, callback);
+                    push(&self.queue, &self.start.clock, callback);
                 }
                 Output::EndWithin(grace) => (self.start.end_within)(grace),
                 Output::Finished { linger } => return Some(linger),
@@ -246,9 +262,8 @@ impl<S: Session> Loop<S> {
 
     fn open(&self, attempt: u64, endpoint: Endpoint, call: bytes::Bytes) -> Link<S> {
         tracing::debug!("Subscribing at {endpoint}, attempt {attempt}");
-        let (sender, events) = mpsc::channel(READ_AHEAD);
-        let stream = tokio::spawn(transport::subscribe(self.start.api.clone(), endpoint.clone(), call, sender));
-        Link { attempt, endpoint, events, stream, heard: self.start.clock.now(), calls: None }
+        let stream = EventStream::new(self.start.api.clone(), endpoint.clone(), call);
+        Link { attempt, endpoint, stream, heard: self.start.clock.now(), calls: None }
     }
 
     /// Drops the connections; calls that were accepted and not processed are answered by the session.
@@ -287,8 +302,8 @@ impl<S: Session> Loop<S> {
         loop {
             tokio::select! {
                 biased;
-                event = link.events.recv() => {
-                    if matches!(event, None | Some(StreamEvent::Closed(_))) {
+                event = link.stream.next() => {
+                    if matches!(event, StreamEvent::Closed(_)) {
                         return;
                     }
                 }
@@ -300,11 +315,21 @@ impl<S: Session> Loop<S> {
 
 /// Has a callback made: at once, or when its turn comes.
 pub fn deliver<C: Callback>(queue: &Arc<CallbackQueue<C>>, clock: &Clock, callback: C) {
+    push(queue, clock, callback);
+    queue.tell();
+}
+
+/// Adds a callback to those that are made when the queue is told, or, with a clock that is told to move, when its turn
+/// comes.
+fn push<C: Callback>(queue: &Arc<CallbackQueue<C>>, clock: &Clock, callback: C) {
     match clock.as_skipping() {
         None => queue.push(callback, None),
         Some(clock) => {
             let queue = queue.clone();
-            clock.callback(move |busy| queue.push(callback, Some(busy)));
+            clock.callback(move |busy| {
+                queue.push(callback, Some(busy));
+                queue.tell();
+            });
         }
     }
 }

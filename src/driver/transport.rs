@@ -1,30 +1,22 @@
-//! Connections to a master or an agent, and the subscription: one POST whose answer is the stream of events.
+//! Connections to a master or an agent.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION};
-use hyper::{Request, Response, StatusCode, Uri};
+use hyper::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::GaiResolver;
-use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tower_service::Service;
 
 use super::auth::Authorization;
-use super::paced::Paced;
-use super::redirect;
 use super::root_cause::RootCause;
 use super::tls::{self, Trust};
 use crate::clock::places::Place;
-use crate::session::{Endpoint, StreamEvent};
+use crate::session::Endpoint;
 use crate::{Error, Result};
 
 pub use crate::clock::places::Connection;
@@ -40,7 +32,6 @@ const KEEP_ALIVE_PROBES: u32 = 5;
 const PEER_TIMEOUT: Duration = Duration::from_secs(75);
 /// What the APIs of schedulers and executors speak.
 pub const PROTOBUF: &str = "application/x-protobuf";
-const ERROR_BODY_MAX: usize = 64 << 10;
 
 /// The path of an API on every endpoint, and its headers.
 #[derive(Clone)]
@@ -120,108 +111,6 @@ pub async fn secure(api: &Api, endpoint: &Endpoint, tcp: TcpStream) -> Result<Bo
     let tls = timeout(CONNECT_TIMEOUT, handshake).await;
     let tls = tls.map_err(|_| Error::connection("cannot connect: TLS: timed out"))?;
     Ok(Box::new(tls.map_err(|e| failed().caused_by(tls::Handshake(e)))?))
-}
-
-/// POSTs a SUBSCRIBE and sends what comes, until the stream ends. The channel's bound is what holds the other side
-/// back if our owner is slow.
-pub async fn subscribe(api: Api, endpoint: Endpoint, call: Bytes, events: mpsc::Sender<StreamEvent>) {
-    let last = match open(&api, &endpoint, call, &events).await {
-        Ok((response, header)) => match judge(&api, &response, header) {
-            Some(refused) => refused,
-            None => follow(&api, &endpoint, response, &events).await,
-        },
-        Err(error) if error.is_authentication() => StreamEvent::Denied(error),
-        Err(error) => StreamEvent::Closed(error.to_string()),
-    };
-    // Nobody listens any more if the session has moved on.
-    let _ = events.send(last).await;
-}
-
-async fn open(
-    api: &Api,
-    endpoint: &Endpoint,
-    call: Bytes,
-    events: &mpsc::Sender<StreamEvent>,
-) -> Result<(Response<Incoming>, Option<u64>)> {
-    let failed = |e: hyper::Error| Error::connection("cannot subscribe").caused_by(e);
-    let header = match &api.authorization {
-        Some(authorization) => Some(authorization.header().await?),
-        None => None,
-    };
-    let in_turns = api.place.as_ref().is_none_or(|place| place.clock.as_skipping().is_none());
-    let stream = Paced::new(connect(api, endpoint).await?, in_turns);
-    // Told before the SUBSCRIBE is written: without this, the master has certainly not got it.
-    let _ = events.send(StreamEvent::Connected).await;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
-    tokio::spawn(connection);
-    let mut request = Request::post(format!("{}{}", endpoint.path, api.path))
-        .header(HOST, endpoint.host_header())
-        .header(CONTENT_TYPE, api.media_type)
-        .header(ACCEPT, api.media_type);
-    if let Some(header) = &header {
-        request = request.header(AUTHORIZATION, &header.value);
-    }
-    let request = request.body(Full::new(call)).map_err(|e| Error::connection("cannot subscribe").caused_by(e))?;
-    let response = sender.send_request(request).await.map_err(failed)?;
-    Ok((response, header.map(|header| header.number)))
-}
-
-/// Notes what the answer says of the header with this number; what happened if another is to be tried.
-fn judge(api: &Api, response: &Response<Incoming>, header: Option<u64>) -> Option<StreamEvent> {
-    let (authorization, header) = (api.authorization.as_ref()?, header?);
-    match response.status() {
-        StatusCode::UNAUTHORIZED if authorization.refused(header) => return Some(StreamEvent::Unauthorized),
-        StatusCode::OK => authorization.accepted(),
-        _ => {}
-    }
-    None
-}
-
-async fn follow(
-    api: &Api,
-    endpoint: &Endpoint,
-    response: Response<Incoming>,
-    events: &mpsc::Sender<StreamEvent>,
-) -> StreamEvent {
-    let status = response.status();
-    if status.is_redirection() {
-        let location = response.headers().get(LOCATION).and_then(|l| l.to_str().ok()).unwrap_or_default();
-        return match (status, redirect::target(endpoint, &api.path, location)) {
-            (StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT, Some(master)) => {
-                StreamEvent::Redirected(master)
-            }
-            (StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT, None) => {
-                StreamEvent::Closed(format!("redirected to '{}', which is not an address", redirect::shown(location)))
-            }
-            _ => StreamEvent::Refused(status.as_u16(), redirect::not_followed(location)),
-        };
-    }
-    if status != StatusCode::OK {
-        let body = Limited::new(response.into_body(), ERROR_BODY_MAX).collect().await;
-        let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        return StreamEvent::Refused(status.as_u16(), String::from_utf8_lossy(&body).into_owned());
-    }
-    let id = response.headers().get("Mesos-Stream-Id").and_then(|v| v.to_str().ok());
-    if events.send(StreamEvent::Opened(id.map(str::to_owned))).await.is_err() {
-        return StreamEvent::Closed("abandoned".to_owned());
-    }
-    read(response.into_body(), events).await
-}
-
-async fn read(mut body: Incoming, events: &mpsc::Sender<StreamEvent>) -> StreamEvent {
-    while let Some(frame) = body.frame().await {
-        let data = match frame.map(hyper::body::Frame::into_data) {
-            Ok(Ok(data)) => data,
-            Ok(Err(_trailers)) => continue,
-            Err(error) => {
-                return StreamEvent::Closed(format!("the stream of events broke: {error}"));
-            }
-        };
-        if events.send(StreamEvent::Data(data)).await.is_err() {
-            break;
-        }
-    }
-    StreamEvent::Closed("the other side closed the stream of events".to_owned())
 }
 
 #[cfg(test)]

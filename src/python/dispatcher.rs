@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use pyo3::exceptions::{PyRuntimeError, PySystemExit};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyCFunction, PyTuple, PyWeakrefReference};
+use pyo3::types::{PyBytes, PyCFunction, PyString, PyTuple, PyWeakrefReference};
 
 use super::guarded;
 use super::threads::{self, PythonThread};
@@ -70,6 +70,8 @@ pub struct Dispatcher<C: Callbacks> {
     pub callbacks: C,
     /// The `contextvars.Context` that callbacks run in, so that a notebook finds the cell that their output belongs to.
     pub context: Py<PyAny>,
+    /// The names of attributes that were looked up, as Python's strings.
+    names: Vec<(&'static str, Py<PyString>)>,
 }
 
 /// A copy of the caller's context, for a dispatcher.
@@ -150,7 +152,7 @@ impl<C: Callbacks> Dispatcher<C> {
     pub fn new(driver: &Bound<'_, PyAny>, core: &Arc<C::Core>, exit: &Arc<Exit>, callbacks: C) -> PyResult<Self> {
         let context = copy_context(driver.py())?;
         let driver = PyWeakrefReference::new(driver)?.unbind();
-        Ok(Self { driver, core: core.clone(), exit: exit.clone(), callbacks, context })
+        Ok(Self { driver, core: core.clone(), exit: exit.clone(), callbacks, context, names: Vec::new() })
     }
 
     /// Starts the thread. It holds the driver, and who is called back, only while it makes callbacks.
@@ -205,7 +207,7 @@ impl<C: Callbacks> Dispatcher<C> {
         let held = Mutex::new(Some(self));
         let drain = PyCFunction::new_closure(py, None, None, move |arguments, _| {
             let py = arguments.py();
-            if let Some(dispatcher) = held.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            if let Some(mut dispatcher) = held.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 dispatcher.drain(py);
                 guarded::release(py, dispatcher.driver.into_any());
                 guarded::release(py, dispatcher.context);
@@ -218,33 +220,56 @@ impl<C: Callbacks> Dispatcher<C> {
         guarded::release(py, context);
     }
 
-    fn drain(&self, py: Python<'_>) {
-        while let Some(batch) = py.detach(|| self.core.blocking_recv()) {
+    fn drain(&mut self, py: Python<'_>) {
+        let core = self.core.clone();
+        while let Some(batch) = py.detach(|| core.blocking_recv()) {
             // Nobody holds the driver any more: it is stopped by its end.
             let Some(driver) = self.driver.bind(py).upgrade() else { return };
+            let target = match guarded::attribute(&driver, C::TARGET) {
+                Ok(target) => target,
+                Err(error) => return self.failed(&driver, C::TARGET, error),
+            };
             for delivery in batch {
                 if !delivery.begin(|error| aborted(&driver, error)) {
                     break;
                 }
-                self.deliver(&driver, delivery);
+                self.deliver(&driver, &target, delivery);
             }
+            guarded::release(py, target.unbind());
             guarded::release(py, driver.unbind());
         }
     }
 
-    fn deliver(&self, driver: &Bound<'_, PyAny>, delivery: Delivery<'_, C::Session>) {
+    fn deliver(&mut self, driver: &Bound<'_, PyAny>, target: &Bound<'_, PyAny>, delivery: Delivery<'_, C::Session>) {
         let name = C::name(delivery.callback());
-        match self.call(driver, name, delivery.callback()) {
+        match self.call(driver, target, name, delivery.callback()) {
             Ok(()) => delivery.ack(),
             Err(error) => self.failed(driver, name, error),
         }
     }
 
-    fn call(&self, driver: &Bound<'_, PyAny>, name: &str, callback: &CallbackOf<C>) -> PyResult<()> {
-        let arguments = self.callbacks.arguments(driver.py(), callback)?;
-        let arguments = std::iter::once(driver.clone()).chain(arguments).collect::<Vec<_>>();
-        let target = guarded::attribute(driver, C::TARGET)?;
-        call_back(&target, name, PyTuple::new(driver.py(), arguments)?)
+    fn call(
+        &mut self,
+        driver: &Bound<'_, PyAny>,
+        target: &Bound<'_, PyAny>,
+        name: &'static str,
+        callback: &CallbackOf<C>,
+    ) -> PyResult<()> {
+        let py = driver.py();
+        let mut arguments = self.callbacks.arguments(py, callback)?;
+        arguments.insert(0, driver.clone());
+        call_back(target, &self.name(py, name), PyTuple::new(py, arguments)?)
+    }
+
+    /// A name as Python's string. Making and hashing one for each callback costs as much as making the callback.
+    fn name<'py>(&mut self, py: Python<'py>, name: &'static str) -> Bound<'py, PyString> {
+        let known = self.names.iter().find(|(known, _)| std::ptr::eq(*known, name));
+        let known = known.map(|(_, text)| text.bind(py).clone());
+        known.unwrap_or_else(|| {
+            let text = PyString::intern(py, name);
+            self.names.push((name, text.clone().unbind()));
+            text
+        })
     }
 
     /// Reports as the C++ extension does (`src/python/scheduler/src/mesos/scheduler/proxy_scheduler.cpp`), and aborts.
@@ -276,12 +301,12 @@ impl<C: Callbacks> Dispatcher<C> {
 
 /// Makes a callback, whose first argument is its driver. What it returned counts for nothing, unless it shows that the
 /// callback has not run yet: a coroutine is run in the driver's loop, if it has one.
-pub fn call_back(target: &Bound<'_, PyAny>, name: &str, arguments: Bound<'_, PyTuple>) -> PyResult<()> {
-    let driver = arguments.get_item(0)?;
-    let returned = guarded::call_method(target, name, arguments)?;
+pub fn call_back(target: &Bound<'_, PyAny>, name: &Bound<'_, PyString>, arguments: Bound<'_, PyTuple>) -> PyResult<()> {
+    let returned = guarded::call(&guarded::attribute(target, name)?, arguments.clone())?;
     if returned.is_none() {
         return Ok(());
     }
+    let driver = arguments.get_item(0)?;
     let callbacks = guarded::import(target.py(), "mesos._callbacks")?;
     guarded::call_method(&callbacks, "take_returned", (driver, name, returned)).map(drop)
 }

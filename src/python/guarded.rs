@@ -7,8 +7,10 @@
 //! back. So the functions below are declared `"C-unwind"`, which lets the unwinding in, and a guard in the frame that
 //! calls them parks the thread until the process ends, as Python 3.14 does by itself.
 
+use std::convert::Infallible;
 use std::ffi::c_int;
 
+use pyo3::BoundObject;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
@@ -58,8 +60,12 @@ pub fn import<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
 }
 
 /// An object's attribute.
-pub fn attribute<'py>(object: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    let name = PyString::new(object.py(), name);
+pub fn attribute<'py, N>(object: &Bound<'py, PyAny>, name: N) -> PyResult<Bound<'py, PyAny>>
+where
+    N: IntoPyObject<'py, Target = PyString, Error = Infallible>,
+{
+    let Ok(name) = name.into_pyobject(object.py());
+    let name = name.as_borrowed();
     // SAFETY: both are objects, and what comes back is owned.
     unsafe { Bound::from_owned_ptr_or_err(object.py(), guarded(|| PyObject_GetAttr(object.as_ptr(), name.as_ptr()))) }
 }

@@ -63,6 +63,10 @@ mod _core {
     #[pymodule_export]
     const AGENT_PATH: &str = crate::local::AGENT_PATH;
 
+    /// Whether this is a build for development, whose speed says nothing.
+    #[pymodule_export]
+    const DEBUG_BUILD: bool = cfg!(debug_assertions);
+
     /// The serialized `FileDescriptorProto` of an embedded proto file. Raises KeyError for an unknown name.
     #[pyfunction]
     fn file_descriptor<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyBytes>> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::{PyBytes, PyList, PyString};
 
 use super::aio::{Classes, Events};
 use super::auth::Authentication;
@@ -87,7 +87,7 @@ impl SchedulerDriver {
                 let driver = driver.bind(py);
                 dispatcher::aborted(driver, &error);
                 let arguments = (driver, error.to_string()).into_pyobject(py)?;
-                if let Err(error) = dispatcher::call_back(scheduler.bind(py), "error", arguments) {
+                if let Err(error) = dispatcher::call_back(scheduler.bind(py), &PyString::new(py, "error"), arguments) {
                     dispatcher::failed(driver, "Failed to call scheduler's error\n", error);
                 }
             }
@@ -185,7 +185,7 @@ impl SchedulerDriver {
         filters: Option<&[u8]>,
         py: Python<'_>,
     ) -> i32 {
-        self.call(Call::Accept(call::Accept {
+        self.call(Call::from(call::Accept {
             offer_ids: copy_all(py, &offer_ids),
             operations: copy_all(py, &operations),
             filters: filters.map(Bytes::copy_from_slice),
@@ -201,7 +201,7 @@ impl SchedulerDriver {
         filters: Option<&[u8]>,
         py: Python<'_>,
     ) -> i32 {
-        self.call(Call::Accept(call::Accept {
+        self.call(Call::from(call::Accept {
             offer_ids: copy_all(py, &offer_ids),
             operations: vec![call::launch_operation(copy_all(py, &tasks))],
             filters: filters.map(Bytes::copy_from_slice),
@@ -243,15 +243,16 @@ impl SchedulerDriver {
     /// RECONCILE of these serialized `TaskStatus`es; of all tasks if there is none.
     fn reconcile(&self, statuses: Vec<Py<PyBytes>>, py: Python<'_>) -> i32 {
         let task = |status: Bytes| {
-            let view = <StatusView as prost::Message>::decode(status).unwrap_or_default();
-            call::ReconcileTask { task_id: view.task_id.unwrap_or_default(), agent_id: view.agent_id }
+            let view = StatusView::read(&status).unwrap_or_default();
+            let [task_id, agent_id] = [view.task_id, view.agent_id].map(|id| id.map(|id| status.slice_ref(id)));
+            call::ReconcileTask { task_id: task_id.unwrap_or_default(), agent_id }
         };
         let tasks = copy_all(py, &statuses).into_iter().map(task).collect();
         self.call(Call::Reconcile(call::Reconcile { tasks }))
     }
 
     fn message(&self, executor_id: &[u8], slave_id: &[u8], data: &[u8]) -> i32 {
-        self.call(Call::Message(FrameworkMessage {
+        self.call(Call::from(FrameworkMessage {
             agent_id: Bytes::copy_from_slice(slave_id),
             executor_id: Bytes::copy_from_slice(executor_id),
             data: Bytes::copy_from_slice(data),

@@ -195,7 +195,7 @@ pub enum Output<C, D> {
 /// let envelope = |call| Envelope { framework_id: None, call };
 /// let teardown = envelope(Call::Teardown);
 /// assert_eq!(SchedulerSession::unanswered(teardown.clone()), Unanswered::Repeat(teardown));
-/// let message = envelope(Call::Message(FrameworkMessage::default()));
+/// let message = envelope(Call::Message(Box::default()));
 /// assert_eq!(SchedulerSession::unanswered(message), Unanswered::GiveUp);
 /// ```
 #[derive(Debug, PartialEq)]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 use prost::Message;
 
 use crate::proto::v1;
@@ -42,7 +43,7 @@ pub struct Connection {
 /// let id = v1::TaskId { value: "task".to_owned() };
 /// for state in [v1::TaskState::TaskRunning, v1::TaskState::TaskFinished, v1::TaskState::TaskFinished] {
 ///     let status = v1::TaskStatus { task_id: id.clone(), state: state.into(), ..Default::default() };
-///     summary.updated(status.encode_to_vec().into());
+///     summary.updated(&status.encode_to_vec());
 /// }
 /// assert_eq!(summary.counts().collect::<Vec<_>>(), [(v1::TaskState::TaskFinished, 1)]);
 /// ```
@@ -53,7 +54,7 @@ pub struct Summary {
     connected: bool,
     connection: Option<Connection>,
     /// The states of tasks that are not over and of the last ones that are, by their ids.
-    tasks: HashMap<Box<[u8]>, v1::TaskState>,
+    tasks: HashMap<Box<[u8]>, v1::TaskState, RandomState>,
     over: VecDeque<Box<[u8]>>,
     counts: BTreeMap<v1::TaskState, usize>,
 }
@@ -83,10 +84,10 @@ impl Summary {
     }
 
     /// A status update, as the bytes of its `TaskStatus`, has come.
-    pub fn updated(&mut self, status: Bytes) {
-        let Ok(status) = StatusView::decode(status) else { return };
+    pub fn updated(&mut self, status: &[u8]) {
+        let Ok(status) = StatusView::read(status) else { return };
         let (state, id) = (status.state(), status.task_id.unwrap_or_default());
-        let before = self.tasks.get_mut(&id[..]).map(|known| std::mem::replace(known, state));
+        let before = self.tasks.get_mut(id).map(|known| std::mem::replace(known, state));
         if before == Some(state) {
             return;
         }
@@ -96,12 +97,12 @@ impl Summary {
                     *count = count.saturating_sub(1);
                 }
             }
-            None => drop(self.tasks.insert(id.as_ref().into(), state)),
+            None => drop(self.tasks.insert(id.into(), state)),
         }
         let count = self.counts.entry(state).or_default();
         *count = count.saturating_add(1);
         if is_terminal(state) && !before.is_some_and(is_terminal) {
-            self.over.push_back(id.as_ref().into());
+            self.over.push_back(id.into());
             self.forget();
         }
     }

@@ -4,6 +4,8 @@
 //! classes. Numbers are those of `proto/mesos/v1/mesos.proto`.
 
 use bytes::Bytes;
+use prost::DecodeError;
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, int32, skip_field};
 
 use crate::proto::v1;
 
@@ -49,7 +51,7 @@ pub struct TaskView {
     pub agent_id: Option<Bytes>,
 }
 
-/// The fields of a `TaskStatus` that tell which task it belongs to and which update it is.
+/// The fields of a `TaskStatus` that tell which task it belongs to and which update it is. Nothing is copied.
 ///
 /// ```
 /// use prost::Message;
@@ -58,21 +60,53 @@ pub struct TaskView {
 ///
 /// let state = v1::TaskState::TaskRunning;
 /// let status = v1::TaskStatus { state: state.into(), uuid: Some(vec![7; 16]), ..Default::default() };
-/// let view = StatusView::decode(status.encode_to_vec().as_slice())?;
-/// assert_eq!((view.state(), view.uuid.as_deref()), (state, Some(&[7; 16][..])));
+/// let bytes = status.encode_to_vec();
+/// let view = StatusView::read(&bytes)?;
+/// assert_eq!((view.state(), view.uuid), (state, Some(&[7; 16][..])));
 /// # Ok::<(), prost::DecodeError>(())
 /// ```
-#[derive(Clone, PartialEq, prost::Message)]
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
 #[allow(missing_docs)]
-pub struct StatusView {
-    #[prost(bytes = "bytes", optional, tag = "1")]
-    pub task_id: Option<Bytes>,
-    #[prost(enumeration = "v1::TaskState", tag = "2")]
+pub struct StatusView<'a> {
+    pub task_id: Option<&'a [u8]>,
+    /// The number of its `TaskState`.
     pub state: i32,
-    #[prost(bytes = "bytes", optional, tag = "5")]
-    pub agent_id: Option<Bytes>,
-    #[prost(bytes = "bytes", optional, tag = "11")]
-    pub uuid: Option<Bytes>,
+    pub agent_id: Option<&'a [u8]>,
+    pub uuid: Option<&'a [u8]>,
+}
+
+impl<'a> StatusView<'a> {
+    /// Reads the fields of a serialized `TaskStatus`.
+    ///
+    /// Fails if the bytes are not a message.
+    pub fn read(mut status: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut view = Self::default();
+        while !status.is_empty() {
+            let (tag, kind) = decode_key(&mut status)?;
+            match (tag, kind) {
+                (1, WireType::LengthDelimited) => view.task_id = Some(take(&mut status)?),
+                (2, WireType::Varint) => int32::merge(kind, &mut view.state, &mut status, DecodeContext::default())?,
+                (5, WireType::LengthDelimited) => view.agent_id = Some(take(&mut status)?),
+                (11, WireType::LengthDelimited) => view.uuid = Some(take(&mut status)?),
+                _ => skip_field(kind, tag, &mut status, DecodeContext::default())?,
+            }
+        }
+        Ok(view)
+    }
+
+    /// Returns the state; TASK_STAGING if there is none, or one that is not known.
+    pub fn state(&self) -> v1::TaskState {
+        v1::TaskState::try_from(self.state).unwrap_or_default()
+    }
+}
+
+/// Cuts a field of bytes off a message.
+fn take<'a>(message: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> {
+    let before = *message;
+    skip_field(WireType::LengthDelimited, 0, message, DecodeContext::default())?;
+    let mut field = &before[..before.len().saturating_sub(message.len())];
+    decode_varint(&mut field)?;
+    Ok(field)
 }
 
 /// `TaskGroupInfo`.

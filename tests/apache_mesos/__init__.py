@@ -36,6 +36,8 @@ __all__ = [
     "environment",
     "free_port",
     "install",
+    "local_environment",
+    "python27_environment",
     "wants_credential",
 ]
 
@@ -149,20 +151,10 @@ class ApacheMesos(Server):
     def start(self) -> ApacheMesos:
         """Start it, and wait until its agents are registered."""
         environment = {
-            **python27_environment(self.home),
-            "LIBPROCESS_IP": "127.0.0.1",
+            **local_environment(self.home, self.work_dir),
             "LIBPROCESS_PORT": str(self.port),
             "MESOS_NUM_SLAVES": str(self.agents),
-            "MESOS_WORK_DIR": str(self.work_dir),
-            "MESOS_LAUNCHER": "posix",
-            "MESOS_LAUNCHER_DIR": str(HERE / "launcher"),
-            "MESOS_ISOLATION": "posix/cpu,posix/mem",
-            "MESOS_CONTAINERIZERS": "mesos",
-            "MESOS_SWITCH_USER": "false",
-            "MESOS_SYSTEMD_ENABLE_SUPPORT": "false",
-            "MESOS_RESOURCES": "cpus:8;mem:8192;disk:20000;ports:[31000-32000]",
             "MESOS_ALLOCATION_INTERVAL": ALLOCATION_INTERVAL,
-            "MESOS_QUIET": "1",
             **self._flags,
         }
         if self._follows is not None:
@@ -234,6 +226,23 @@ def python27_environment(home: Path) -> dict[str, str]:
         "LD_LIBRARY_PATH": str(home / "lib"),
         "PYTHONPATH": str(home / "site"),
         "MESOS_PYTHON27": (home / "python2.7").read_text().strip(),
+    }
+
+
+def local_environment(home: Path, work_dir: Path) -> dict[str, str]:
+    """What Python 2.7 needs beside this to run a driver with the master ``local``, which has agents of its own."""
+    return {
+        **python27_environment(home),
+        "LIBPROCESS_IP": "127.0.0.1",
+        "MESOS_WORK_DIR": str(work_dir),
+        "MESOS_LAUNCHER": "posix",
+        "MESOS_LAUNCHER_DIR": str(HERE / "launcher"),
+        "MESOS_ISOLATION": "posix/cpu,posix/mem",
+        "MESOS_CONTAINERIZERS": "mesos",
+        "MESOS_SWITCH_USER": "false",
+        "MESOS_SYSTEMD_ENABLE_SUPPORT": "false",
+        "MESOS_RESOURCES": "cpus:8;mem:8192;disk:20000;ports:[31000-32000]",
+        "MESOS_QUIET": "1",
     }
 
 

@@ -41,7 +41,7 @@ def install(home: Path) -> Path:
 
 
 def lay_out(home: Path) -> Path:
-    python = find_python27()
+    python = find_python("2.7")
     if python is None:
         raise InstallError("Python 2.7 is needed to run Apache's own build of Mesos, and none was found")
     install_libraries()
@@ -61,10 +61,11 @@ def lay_out(home: Path) -> Path:
     return home
 
 
-def find_python27() -> str | None:
-    """The path of a Python 2.7 that runs."""
-    candidates = [shutil.which("python2.7"), *sorted(map(str, Path.home().glob(".pyenv/versions/2.7*/bin/python2.7")))]
-    for candidate in filter(None, candidates):
+def find_python(version: str) -> str | None:
+    """The path of a Python of this version that runs: on the PATH, or pyenv's."""
+    name = f"python{version}"
+    pyenvs = Path.home().glob(f".pyenv/versions/{version}.*/bin/{name}")
+    for candidate in filter(None, [shutil.which(name), *sorted(map(str, pyenvs))]):
         if subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0:
             return candidate
     return None

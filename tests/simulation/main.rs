@@ -3,7 +3,7 @@
 //!
 //! # What runs
 //!
-//! Everything below Python runs as it always does: `driver` with its loop, its pipeline for calls and hyper for the stream
+//! Everything below Python runs as it always does: `driver` with its loop, its pipeline for calls and its reader of the stream
 //! of events, `session`, and the embedded cluster with its server, master, agents and allocator. It runs on one Tokio
 //! runtime of one thread, whose time is paused: when every task waits, the time moves to the next timer. So there is
 //! neither a real clock nor a thread, a socket, a process or a file.

@@ -9,6 +9,7 @@ use super::pipeline::Head;
 use crate::Result;
 use crate::clock::Clock;
 use crate::driver::auth::{Authorization, Shown};
+use crate::driver::http::request;
 use crate::wire::duration::Period;
 
 type Renewing = Pin<Box<dyn Future<Output = Result<Shown>> + Send>>;
@@ -85,13 +86,7 @@ impl Authority {
     }
 
     fn head_with(&self, shown: Option<Shown>) -> Head {
-        let mut bytes = self.start.clone();
-        if let Some(shown) = &shown {
-            bytes.extend_from_slice(b"Authorization: ");
-            bytes.extend_from_slice(shown.value.as_bytes());
-            bytes.extend_from_slice(b"\r\n");
-        }
-        bytes.extend_from_slice(b"Content-Length: ");
+        let bytes = request::authorized(self.start.clone(), shown.as_ref().map(|shown| &shown.value));
         let renews = self.authorization.as_ref().is_some_and(Authorization::renews);
         Head { bytes, number: shown.map_or(0, |shown| shown.number), renews }
     }

@@ -7,7 +7,6 @@
 
 mod authority;
 mod pipeline;
-mod reply;
 mod socket;
 
 use std::future::{Future, poll_fn};
@@ -19,7 +18,8 @@ use self::authority::Authority;
 pub use self::pipeline::Left;
 use self::pipeline::Pipeline;
 use self::socket::Socket;
-use super::transport::Api;
+use super::http::request;
+use super::transport::{Api, PROTOBUF};
 use crate::clock::{Clock, Timer};
 use crate::session::{Endpoint, Session};
 use crate::wire::duration::Period;
@@ -38,8 +38,9 @@ const LOOK_MIN: Duration = Duration::from_millis(10);
 const LOOK_MAX: Duration = Duration::from_secs(1);
 /// The time between two looks is this part of the time for which an answer is waited for.
 const LOOKS: u32 = 8;
-/// The time between two looks while calls wait for answers to others.
-const LOOK_HELD: Duration = Duration::from_millis(1);
+/// The time between two looks while calls wait for answers to others. A master that is this busy is not waited for: as
+/// long as many calls are written and not answered it does not run out of them.
+const LOOK_HELD: Duration = Duration::from_millis(5);
 
 /// What became of calls.
 #[derive(Debug)]
@@ -80,7 +81,8 @@ enum Connection {
 impl<S: Session> Calls<S> {
     /// No call yet, and no connection. `stream_id` is what the stream's `Mesos-Stream-Id` header said.
     pub fn new(api: Api, endpoint: Endpoint, stream_id: Option<&str>, clock: Clock) -> Self {
-        let authority = Authority::new(request_head(&api, &endpoint, stream_id), api.authorization.clone());
+        let authority =
+            Authority::new(request::post(&endpoint, &api.path, PROTOBUF, stream_id), api.authorization.clone());
         let pipeline = Pipeline::new(authority.head());
         let now = clock.now();
         let (timer, connection) = (clock.timer(now), Connection::Closed { until: now });
@@ -327,18 +329,4 @@ impl<S: Session> Calls<S> {
 
 fn broke(error: std::io::Error) -> Error {
     Error::connection("it broke").caused_by(error)
-}
-
-/// What every request begins with, up to its `Authorization`.
-fn request_head(api: &Api, endpoint: &Endpoint, stream_id: Option<&str>) -> Vec<u8> {
-    let mut head = format!(
-        "POST {}{} HTTP/1.1\r\nHost: {}\r\nAccept: application/x-protobuf\r\nContent-Type: application/x-protobuf\r\n",
-        endpoint.path,
-        api.path,
-        endpoint.host_header()
-    );
-    if let Some(stream_id) = stream_id {
-        head += &format!("Mesos-Stream-Id: {stream_id}\r\n");
-    }
-    head.into_bytes()
 }

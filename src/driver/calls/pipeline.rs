@@ -8,13 +8,12 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 
-use super::reply::{self, Reply, bad_reply};
+use crate::driver::http::request::HEAD_END;
+use crate::driver::http::{self, Reply, bad_reply};
 use crate::session::{Session, Unanswered};
 use crate::wire::Post;
 use crate::{Error, Result};
 
-/// What follows the length of a body.
-const HEAD_END: &[u8] = b"\r\n\r\n";
 /// Calls are written in pieces of about this many bytes.
 const BATCH: usize = 64 << 10;
 /// A buffer that grew larger than this is given back once it is empty.
@@ -81,6 +80,8 @@ pub struct Pipeline<S: Session> {
     output: BytesMut,
     /// What came and is not a whole reply yet.
     pub input: BytesMut,
+    /// A reply, and its bytes.
+    last: Option<(Box<[u8]>, Reply)>,
     /// The bytes of requests that were made, and those of them that the connection took.
     made: u64,
     taken: u64,
@@ -111,6 +112,7 @@ impl<S: Session> Pipeline<S> {
             answers: VecDeque::new(),
             output: BytesMut::new(),
             input: BytesMut::new(),
+            last: None,
             made: 0,
             taken: 0,
             answered: 0,
@@ -242,13 +244,30 @@ impl<S: Session> Pipeline<S> {
     ///
     /// Fails if what came cannot be understood, or says that the call was not passed on.
     pub fn take_replies(&mut self, now: Instant, ended: bool) -> Result<bool> {
-        while let Some(reply) = reply::parse(&self.input, ended)? {
-            self.input.advance(reply.length);
+        while let Some(reply) = self.next_reply(ended)? {
             if reply.status >= 200 && !self.take_reply(reply, now)? {
                 return Ok(false);
             }
         }
         Ok(!ended)
+    }
+
+    /// Cuts the next reply off the input. A master answers nearly all calls with the same bytes, of which the meaning is
+    /// known then.
+    fn next_reply(&mut self, ended: bool) -> Result<Option<Reply>> {
+        if let Some((bytes, reply)) = &self.last
+            && self.input.starts_with(bytes)
+        {
+            self.input.advance(bytes.len());
+            return Ok(Some(reply.clone()));
+        }
+        let Some(reply) = http::parse(&self.input, ended)? else { return Ok(None) };
+        let bytes = self.input.split_to(reply.length);
+        // Without a length, its end may be that of the connection.
+        if reply.body.is_empty() && !reply.close && !ended {
+            self.last = Some((bytes.as_ref().into(), reply.clone()));
+        }
+        Ok(Some(reply))
     }
 
     /// Goes back to a state in which every call that is not answered waits, as after [`Session::unanswered`]. Returns

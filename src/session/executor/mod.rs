@@ -342,7 +342,7 @@ impl ExecutorSession {
 
     /// Follows `ExecutorProcess::sendStatusUpdate`; what an agent adds for libmesos' executors is added here.
     fn on_update(&mut self, status: Bytes, timestamp: f64, uuid: Bytes) {
-        let state = StatusView::decode(status.clone()).unwrap_or_default().state();
+        let state = StatusView::read(&status).unwrap_or_default().state();
         if state == v1::TaskState::TaskStaging {
             let why = "Attempted to send TASK_STAGING status update";
             return self.deliver(Callback::Error(Error::invalid(why)));
@@ -369,18 +369,18 @@ impl ExecutorSession {
 
     fn on_answered(&mut self, now: Instant, call: &Call, status: u16, body: &str) {
         let uuid = match call {
-            Call::Update(update) => StatusView::decode(update.inner.clone()).unwrap_or_default().uuid,
+            Call::Update(update) => StatusView::read(&update.inner).unwrap_or_default().uuid,
             _ => None,
         };
         if !(200..300).contains(&status) {
             tracing::warn!("The agent refused {}: HTTP {status}: {body}", call.kind().as_str_name());
         }
         match (status, uuid) {
-            (200..300, Some(uuid)) => self.updates.answered(&uuid),
+            (200..300, Some(uuid)) => self.updates.answered(uuid),
             // It takes us for not subscribed.
             (403, _) => self.on_closed(now, body),
             // Sent again it would be refused again.
-            (400..=499, Some(uuid)) => self.updates.remove(&uuid),
+            (400..=499, Some(uuid)) => self.updates.remove(uuid),
             _ => {}
         }
         self.tell_next_update();

@@ -21,7 +21,7 @@ impl Unacknowledged {
     }
 
     /// Forgets a message.
-    pub fn remove(&mut self, key: &Bytes) {
+    pub fn remove(&mut self, key: &[u8]) {
         if let Some(place) = self.places.remove(key) {
             self.order.remove(&place);
         }

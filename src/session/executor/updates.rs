@@ -46,12 +46,12 @@ impl Updates {
     }
 
     /// The agent answered the call with this update.
-    pub fn answered(&mut self, uuid: &Bytes) {
+    pub fn answered(&mut self, uuid: &[u8]) {
         self.told.take_if(|told| told == uuid);
     }
 
     /// Forgets an update.
-    pub fn remove(&mut self, uuid: &Bytes) {
+    pub fn remove(&mut self, uuid: &[u8]) {
         self.answered(uuid);
         self.kept.remove(uuid);
     }

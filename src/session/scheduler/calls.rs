@@ -52,7 +52,7 @@ impl SchedulerSession {
             return;
         };
         if self.mode == Mode::Running && self.is_subscribed() {
-            self.transmit(Call::Acknowledge(acknowledge));
+            self.transmit(acknowledge.into());
         }
     }
 

@@ -19,7 +19,7 @@ impl SchedulerSession {
     pub(super) fn handle_event(&mut self, now: Instant, event: Event) {
         tracing::debug!("Received {:?}", event.kind());
         match event.kind() {
-            EventType::Subscribed => self.on_subscribed(now, event.subscribed.unwrap_or_default()),
+            EventType::Subscribed => self.on_subscribed(now, *event.subscribed.unwrap_or_default()),
             EventType::Heartbeat if self.delivers_heartbeats => self.deliver(Callback::Heartbeat),
             EventType::Heartbeat => {}
             EventType::Error => self.end_by_master(Error::refused(event.error.unwrap_or_default().message)),
@@ -44,7 +44,7 @@ impl SchedulerSession {
                     data: m.data,
                 });
             }
-            EventType::Failure => self.on_failure(event.failure.unwrap_or_default()),
+            EventType::Failure => self.on_failure(*event.failure.unwrap_or_default()),
             EventType::InverseOffers if self.delivers_all => {
                 self.deliver(Callback::InverseOffers(event.inverse_offers.unwrap_or_default().offers));
             }

@@ -51,7 +51,7 @@ pub struct Config {
 /// #     seed: 7,
 /// # });
 /// let operations = vec![call::launch_operation(vec![v1::TaskInfo::default().encode_to_vec().into()])];
-/// let call = Call::Accept(call::Accept { operations, ..Default::default() });
+/// let call = Call::from(call::Accept { operations, ..Default::default() });
 /// session.handle_request(Instant::now(), Request::Call { call, timestamp: 0.0 });
 /// let Some(Output::Deliver(Callback::StatusUpdate { status, .. })) = session.poll_output() else {
 ///     panic!("no update")
@@ -147,7 +147,7 @@ impl session::Callback for Callback {
                 summary.registered(&subscribed.framework_id, &subscribed.master_info);
             }
             Self::Disconnected => summary.disconnected(),
-            Self::StatusUpdate { status, .. } => summary.updated(status.clone()),
+            Self::StatusUpdate { status, .. } => summary.updated(status),
             _ => {}
         }
     }

@@ -14,7 +14,7 @@ use crate::wire::views::TaskView;
 /// What is done about this call.
 pub fn outcome(envelope: Envelope) -> Unanswered<Envelope> {
     match envelope.call {
-        Call::Accept(accept) => give_back(envelope.framework_id, accept),
+        Call::Accept(accept) => give_back(envelope.framework_id, *accept),
         Call::Message(_) => Unanswered::GiveUp,
         _ => Unanswered::Repeat(envelope),
     }

@@ -33,14 +33,14 @@ use crate::wire::views::{StatusView, TaskGroup, Wrapped};
 pub enum Call {
     Subscribe(Subscribe),
     Teardown,
-    Accept(Accept),
+    Accept(Box<Accept>),
     Decline(Decline),
     Revive(Roles),
     Suppress(Roles),
     Kill(Wrapped),
-    Acknowledge(Acknowledge),
+    Acknowledge(Box<Acknowledge>),
     Reconcile(Reconcile),
-    Message(FrameworkMessage),
+    Message(Box<FrameworkMessage>),
     Request(Requests),
     UpdateFramework(Subscribe),
     Other(Other),
@@ -65,6 +65,24 @@ macro_rules! with_field {
             Call::Teardown | Call::Other(_) => Default::default(),
         }
     };
+}
+
+impl From<Accept> for Call {
+    fn from(accept: Accept) -> Self {
+        Self::Accept(Box::new(accept))
+    }
+}
+
+impl From<Acknowledge> for Call {
+    fn from(acknowledge: Acknowledge) -> Self {
+        Self::Acknowledge(Box::new(acknowledge))
+    }
+}
+
+impl From<FrameworkMessage> for Call {
+    fn from(message: FrameworkMessage) -> Self {
+        Self::Message(Box::new(message))
+    }
 }
 
 impl Call {
@@ -270,9 +288,10 @@ impl Acknowledge {
     /// The acknowledgement that a `TaskStatus` asks for; `None` if it has no uuid or no agent, as with updates
     /// that the master made itself. Follows `SchedulerProcess::acknowledgeStatusUpdate` in `src/sched/sched.cpp`.
     pub fn of(status: &Bytes) -> Option<Self> {
-        let keys = StatusView::decode(status.clone()).ok()?;
+        let keys = StatusView::read(status).ok()?;
         let uuid = keys.uuid.filter(|u| !u.is_empty())?;
-        Some(Self { agent_id: keys.agent_id?, task_id: keys.task_id?, uuid })
+        let [agent_id, task_id, uuid] = [keys.agent_id?, keys.task_id?, uuid].map(|key| status.slice_ref(key));
+        Some(Self { agent_id, task_id, uuid })
     }
 }
 
@@ -369,7 +388,7 @@ mod tests {
     #[test]
     fn an_accept_is_the_call_that_mesos_knows() {
         let task = v1::TaskInfo { name: "t".into(), ..Default::default() }.encode_to_vec();
-        let real = sent(Call::Accept(Accept {
+        let real = sent(Call::from(Accept {
             offer_ids: vec![v1::OfferId { value: "o".into() }.encode_to_vec().into()],
             operations: vec![launch_operation(vec![task.into()])],
             filters: Some(v1::Filters { refuse_seconds: Some(1.5) }.encode_to_vec().into()),
@@ -390,14 +409,14 @@ mod tests {
         for call in [
             Call::Subscribe(subscribe.clone()),
             Call::Teardown,
-            Call::Accept(Accept::default()),
+            Call::Accept(Box::default()),
             Call::Decline(Decline::default()),
             Call::Revive(roles.clone()),
             Call::Suppress(roles),
             Call::Kill(Wrapped::default()),
-            Call::Acknowledge(Acknowledge::default()),
+            Call::Acknowledge(Box::default()),
             Call::Reconcile(Reconcile::default()),
-            Call::Message(FrameworkMessage::default()),
+            Call::Message(Box::default()),
             Call::Request(Requests::default()),
             Call::UpdateFramework(subscribe),
         ] {

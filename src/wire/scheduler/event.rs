@@ -7,7 +7,7 @@ use super::FrameworkMessage;
 pub use crate::proto::v1::scheduler::event::Type as EventType;
 use crate::wire::views::{ErrorMessage, Wrapped};
 
-/// `mesos.v1.scheduler.Event`.
+/// `mesos.v1.scheduler.Event`. What is rare is boxed, so that the others are moved at less cost.
 ///
 /// ```
 /// use prost::Message;
@@ -29,26 +29,26 @@ use crate::wire::views::{ErrorMessage, Wrapped};
 pub struct Event {
     #[prost(enumeration = "EventType", tag = "1")]
     pub kind: i32,
-    #[prost(message, optional, tag = "2")]
-    pub subscribed: Option<Subscribed>,
+    #[prost(message, optional, boxed, tag = "2")]
+    pub subscribed: Option<Box<Subscribed>>,
     #[prost(message, optional, tag = "3")]
     pub offers: Option<Offers>,
     #[prost(message, optional, tag = "4")]
     pub rescind: Option<Wrapped>,
     #[prost(message, optional, tag = "5")]
     pub update: Option<Wrapped>,
-    #[prost(message, optional, tag = "6")]
-    pub message: Option<FrameworkMessage>,
-    #[prost(message, optional, tag = "7")]
-    pub failure: Option<Failure>,
-    #[prost(message, optional, tag = "8")]
-    pub error: Option<ErrorMessage>,
-    #[prost(message, optional, tag = "9")]
-    pub inverse_offers: Option<Offers>,
-    #[prost(message, optional, tag = "10")]
-    pub rescind_inverse_offer: Option<Wrapped>,
-    #[prost(message, optional, tag = "11")]
-    pub update_operation_status: Option<Wrapped>,
+    #[prost(message, optional, boxed, tag = "6")]
+    pub message: Option<Box<FrameworkMessage>>,
+    #[prost(message, optional, boxed, tag = "7")]
+    pub failure: Option<Box<Failure>>,
+    #[prost(message, optional, boxed, tag = "8")]
+    pub error: Option<Box<ErrorMessage>>,
+    #[prost(message, optional, boxed, tag = "9")]
+    pub inverse_offers: Option<Box<Offers>>,
+    #[prost(message, optional, boxed, tag = "10")]
+    pub rescind_inverse_offer: Option<Box<Wrapped>>,
+    #[prost(message, optional, boxed, tag = "11")]
+    pub update_operation_status: Option<Box<Wrapped>>,
 }
 
 /// `Event.Subscribed`. See [`Event`] for an example.

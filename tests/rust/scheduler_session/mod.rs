@@ -142,7 +142,7 @@ fn update(task: &str, uuid: Option<u8>) -> v1::TaskStatus {
 
 fn launch(task: &str) -> wire::scheduler::Call {
     let info = v1::TaskInfo { task_id: v1::TaskId { value: task.into() }, ..Default::default() };
-    wire::scheduler::Call::Accept(wire::scheduler::call::Accept {
+    wire::scheduler::Call::from(wire::scheduler::call::Accept {
         offer_ids: vec![Bytes::from_static(b"\n\x01o")],
         operations: vec![wire::scheduler::call::launch_operation(vec![info.encode_to_vec().into()])],
         filters: None,

@@ -49,7 +49,7 @@ impl Scheduler<'_> {
                 tasks.iter().for_each(|task| truth.wants(&framework_id, task));
             });
         }
-        self.call(Type::Accept, Call::Accept(accept), told);
+        self.call(Type::Accept, Call::from(accept), told);
         self.spent.push(offer);
     }
 
@@ -138,6 +138,6 @@ impl Scheduler<'_> {
         };
         let told = v1::scheduler::call::Message { data, ..Default::default() };
         let told = v1::scheduler::Call { message: Some(told), ..Default::default() };
-        self.call(Type::Message, Call::Message(message), told);
+        self.call(Type::Message, Call::from(message), told);
     }
 }

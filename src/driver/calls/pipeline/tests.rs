@@ -84,7 +84,7 @@ fn accept(offer: &str, task: &str) -> Call {
         agent_id: v1::AgentId { value: "a".into() },
         ..Default::default()
     };
-    Call::Accept(call::Accept {
+    Call::from(call::Accept {
         offer_ids: vec![v1::OfferId { value: offer.into() }.encode_to_vec().into()],
         operations: vec![call::launch_operation(vec![task.encode_to_vec().into()])],
         filters: None,
@@ -113,9 +113,7 @@ fn calls_behind_the_last_answer_of_a_connection_are_sent_again_as_they_were() {
 #[test]
 fn what_may_be_processed_twice_is_sent_again_and_an_accept_is_not() {
     let mut world = world();
-    for call in
-        [Call::Suppress(roles()), accept("o", "t"), Call::Message(FrameworkMessage::default()), Call::Revive(roles())]
-    {
+    for call in [Call::Suppress(roles()), accept("o", "t"), Call::Message(Box::default()), Call::Revive(roles())] {
         world.push(call);
     }
     world.write();
@@ -313,7 +311,7 @@ fn only_so_many_calls_are_unanswered_at_a_time() {
 fn too_much_waits_only_if_nothing_is_answered() {
     let mut world = world();
     let data = Bytes::from(vec![0; 1 << 20]);
-    let big = || Call::Message(FrameworkMessage { data: data.clone(), ..Default::default() });
+    let big = || Call::from(FrameworkMessage { data: data.clone(), ..Default::default() });
     for _ in 0..70 {
         world.push(big());
     }
@@ -331,4 +329,21 @@ fn what_is_left_is_told_apart_by_whether_it_was_written() {
     let left = world.pipeline.leave();
     assert_eq!(left.unsent, [envelope(accept("p", "u"))]);
     assert_eq!(left.inquiries.iter().map(|inquiry| inquiry.call.kind()).collect::<Vec<_>>(), [CallType::Reconcile]);
+}
+
+#[test]
+fn a_reply_that_begins_like_the_last_one_is_read_for_what_it_is() {
+    let mut world = world();
+    for task in ["a", "b", "c", "d"] {
+        world.push(kill(task));
+    }
+    assert_eq!(world.write().len(), 4);
+    let accepted = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
+    let refused = "HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno";
+    assert!(world.reply(&[accepted, accepted, refused, &accepted[..40]].concat()).expect("valid"));
+    let (call, status, body) = world.pipeline.next_answer().expect("a refusal");
+    assert_eq!((call, status, body.as_str()), (envelope(kill("c")), 400, "no"));
+    assert!(world.pipeline.expects(), "the last reply is not whole");
+    assert!(world.reply(&accepted[40..]).expect("valid"));
+    assert!(!world.pipeline.expects());
 }

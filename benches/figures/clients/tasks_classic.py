@@ -1,28 +1,18 @@
-# Python 2.7 and 3. Launches N tasks that end at once, through the classic API: workload.py MASTER N
+# Python 2.7 and 3. Launches N tasks that end at once, through the classic API: tasks_classic.py MASTER N EXECUTOR
 #
-# Prints one JSON object: CPU seconds of this process per task, from the first offer to the last update, and its peak
-# memory. The same file drives Apache's own driver and ours.
+# EXECUTOR is the executor's command. Reports the CPU of this process per task, from the first offer to the last update,
+# and its peak memory. The same file drives Apache's own driver and ours.
 
-from __future__ import print_function
-
-import json
-import os
-import resource
 import sys
 import time
 
 from mesos.interface import Scheduler, mesos_pb2
-from mesos.scheduler import MesosSchedulerDriver
+from usage import cpu_seconds, peak_mb, report
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 BATCH = 1000
 TASK = (("cpus", 0.001), ("mem", 0.1))
 EXECUTOR = (("cpus", 0.1), ("mem", 32.0))
-
-
-def cpu_seconds():
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+ON_THE_WAY = (mesos_pb2.TASK_STAGING, mesos_pb2.TASK_STARTING, mesos_pb2.TASK_RUNNING)
 
 
 def add(resources, amounts):
@@ -31,11 +21,11 @@ def add(resources, amounts):
 
 
 class Workload(Scheduler):
-    def __init__(self, number):
+    def __init__(self, number, command):
         self.number, self.launched, self.finished, self.begun = number, 0, 0, None
         self.executor = mesos_pb2.ExecutorInfo()
         self.executor.executor_id.value = "noop"
-        self.executor.command.value = "exec python3 %s/noop_executor.py" % HERE
+        self.executor.command.value = command
         add(self.executor.resources, EXECUTOR)
         self.filters = mesos_pb2.Filters(refuse_seconds=0)
 
@@ -63,16 +53,22 @@ class Workload(Scheduler):
             if self.finished == self.number:
                 self.report()
                 driver.stop()
-        elif status.state not in (mesos_pb2.TASK_STAGING, mesos_pb2.TASK_STARTING, mesos_pb2.TASK_RUNNING):
+        elif status.state not in ON_THE_WAY:
             sys.exit("unexpected: %s" % status)
 
     def report(self):
         wall, cpu = time.time() - self.begun[0], cpu_seconds() - self.begun[1]
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
-        print(json.dumps({"cpu_us": cpu * 1e6 / self.number, "peak_mb": peak, "per_second": self.number / wall}))
+        report(cpu_us=cpu * 1e6 / self.number, peak_mb=peak_mb(), wall_s=wall)
+
+
+def main(master, number, command):
+    from mesos.scheduler import MesosSchedulerDriver
+
+    driver = MesosSchedulerDriver(
+        Workload(int(number), command), mesos_pb2.FrameworkInfo(user="", name="bench"), master
+    )
+    sys.exit(0 if driver.run() == mesos_pb2.DRIVER_STOPPED else 1)
 
 
 if __name__ == "__main__":
-    framework = mesos_pb2.FrameworkInfo(user="", name="bench")
-    status = MesosSchedulerDriver(Workload(int(sys.argv[2])), framework, sys.argv[1]).run()
-    sys.exit(0 if status == mesos_pb2.DRIVER_STOPPED else 1)
+    main(*sys.argv[1:])
