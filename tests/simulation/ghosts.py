@@ -11,13 +11,15 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SEEDS = "0..5000"
+# Cargo takes what it built from the copy for what it would build from here: this must not be the target of anything else.
+TARGET = ROOT / "target" / "ghosts"
 COMMAND = ["cargo", "test", "--quiet", "--no-default-features", "--profile", "simulation", "--test", "simulation", "--"]
 
 
 def found(copy: Path, patch: Path) -> str | None:
     """Return what the simulation says of a fault: its first line; None if all that must hold holds."""
     subprocess.run(["git", "apply", str(patch)], cwd=copy, check=True)
-    command = [*COMMAND[:2], "--target-dir", str(ROOT / "target"), *COMMAND[2:], "--seeds", SEEDS]
+    command = [*COMMAND[:2], "--target-dir", str(TARGET), *COMMAND[2:], "--seeds", SEEDS]
     played = subprocess.run(command, cwd=copy, text=True, stdout=subprocess.PIPE, check=False)
     subprocess.run(["git", "checkout", "--quiet", "."], cwd=copy, check=True)
     if played.returncode == 0:
