@@ -83,7 +83,7 @@ impl Cluster {
         let config = startup::config(options, "localhost".to_owned(), address);
         let master = Master::new(now, config, World::new(wall_clock, clock.seed()));
         let (reporter, reports) = mpsc::unbounded_channel();
-        let make = move |id: &str, _| Watched::new(id, containers.clone());
+        let make = move |id: &str, _| Watched::boxed(id, containers.clone());
         let host = Host { cpus: 1.0, mem: 1024.0, disk: 1024.0 };
         let maker = Maker::new(options.clone(), "localhost".to_owned(), host, address, Box::new(make));
         let failures = Failures::new(false, Failed::default());
@@ -162,7 +162,7 @@ impl std::fmt::Debug for Told {
 }
 
 impl Watched {
-    fn new(agent_id: &str, containers: Arc<dyn Containers>) -> Box<dyn Backend> {
+    fn boxed(agent_id: &str, containers: Arc<dyn Containers>) -> Box<dyn Backend> {
         let played = Played { told: Told(containers.clone()), running: Vec::new(), events: Vec::new() };
         let simulated = Simulated::new(Box::new(played));
         Box::new(Self { agent_id: agent_id.to_owned(), simulated, told: Told(containers) })
@@ -194,7 +194,7 @@ impl Backend for Watched {
     }
 
     fn like(&self, agent_id: &str) -> Box<dyn Backend> {
-        Self::new(agent_id, self.told.0.clone())
+        Self::boxed(agent_id, self.told.0.clone())
     }
 
     fn poll_event(&mut self) -> Option<Event> {
