@@ -69,7 +69,8 @@ fn spoken_for(stage: &Stage, view: &View, ids: &BTreeMap<String, Client>) {
             continue;
         }
         let left: Vec<_> = stage.world.truth(|truth| {
-            let of = truth.clients.iter().filter(|(_, process)| process.framework_id.as_deref() == Some(&framework.id));
+            let of = truth.clients.iter().filter(|(_, process)| process.has_subscribed);
+            let of = of.filter(|(_, process)| process.framework_id.as_deref() == Some(&framework.id));
             of.map(|(client, _)| *client).collect()
         });
         let left = left.last().and_then(|client| stage.left.borrow().get(client).copied());

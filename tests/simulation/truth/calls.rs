@@ -57,7 +57,9 @@ impl Truth {
 
     pub(super) fn call_sent(&mut self, client: Client, call: &Call) {
         if let Some(subscribe) = &call.subscribe {
-            self.process(client).failover_timeout = subscribe.framework_info.failover_timeout();
+            let process = self.process(client);
+            process.has_subscribed = true;
+            process.failover_timeout = subscribe.framework_info.failover_timeout();
         }
         if let Some(acknowledge) = &call.acknowledge
             && !self.process(client).calls.returned.contains(&acknowledge.uuid)

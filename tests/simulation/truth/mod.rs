@@ -52,6 +52,8 @@ pub struct Process {
     heard: callbacks::Queue,
     /// What disturbed its connections, or its master.
     pub disturbances: u32,
+    /// Whether it has written a SUBSCRIBE. A driver that is stopped before can neither keep nor remove a framework.
+    pub has_subscribed: bool,
     /// Of what it subscribes with.
     failover_timeout: f64,
 }
