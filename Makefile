@@ -16,7 +16,7 @@ RUNS ?= 10000000
 LIBC ?= gnu
 PLATFORM := $(if $(filter musl,$(LIBC)),musllinux_1_2,manylinux2014)
 
-.PHONY: hello test test-quick lint wheels docs conformance allocation requests pymesos chaos soak fuzz bench bench-all stubs notebooks screenshots licenses clean
+.PHONY: hello test test-quick simulate simulate-ghosts lint wheels docs conformance allocation requests pymesos chaos soak fuzz bench bench-all stubs notebooks screenshots licenses clean
 
 hello: $(VENV)/.installed
 	$(BIN)/remesos run $(FOR) examples/hello_world.py
@@ -30,6 +30,15 @@ test: lint
 test-quick: $(VENV)/.developed
 	cargo test --quiet --no-default-features
 	$(BIN)/python -m pytest --quiet --numprocesses 4 -m "not apache and not slow"
+
+# Drivers and an embedded cluster in virtual time, on a network with faults, from many seeds. One that fails tells its story.
+SEEDS ?= 0..100000
+simulate:
+	cargo test --quiet --no-default-features --profile simulation --test simulation -- --seeds $(SEEDS)
+
+# Whether the simulation finds faults: those in tests/simulation/ghosts/, each put into a copy of the sources.
+simulate-ghosts:
+	$(PYTHON) tests/simulation/ghosts.py
 
 # Formatting, lints, types, stubs and the crate's documentation; nothing is run.
 lint: $(VENV)/.developed

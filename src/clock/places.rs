@@ -2,10 +2,12 @@
 //! without a socket.
 
 use std::collections::HashMap;
+use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::io::{DuplexStream, duplex};
+use futures_util::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite, duplex};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -17,23 +19,37 @@ const IN_FLIGHT: usize = 256 << 10;
 
 static PLACES: PerProcess<Mutex<HashMap<SocketAddr, Arc<Place>>>> = PerProcess::new();
 
+/// A connection of any kind.
+pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
+
+/// Makes connections to a cluster.
+pub type Dial = Box<dyn Fn() -> BoxFuture<'static, Result<Box<dyn Connection>>> + Send + Sync>;
+
 /// A cluster with a clock of its own.
-#[derive(Debug)]
 pub struct Place {
     /// Its clock.
     pub clock: Clock,
     /// What its drivers run on.
     pub runtime: Handle,
-    /// Where it takes connections.
-    pub connections: UnboundedSender<DuplexStream>,
+    /// How its drivers reach it.
+    pub dial: Dial,
 }
 
-impl Place {
-    /// Connects to the cluster; `None` if it takes no connections any more.
-    pub fn connect(&self) -> Option<DuplexStream> {
-        let (ours, theirs) = duplex(IN_FLIGHT);
-        self.connections.send(theirs).ok().map(|()| ours)
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Place").field("clock", &self.clock).finish_non_exhaustive()
     }
+}
+
+/// Reaches a cluster that takes its connections here, at once and without a fault.
+pub fn directly(connections: UnboundedSender<Box<dyn Connection>>) -> Dial {
+    Box::new(move || {
+        let (ours, theirs) = duplex(IN_FLIGHT);
+        let taken = connections.send(Box::new(theirs));
+        let taken = taken.map(|()| Box::new(ours) as Box<dyn Connection>);
+        Box::pin(std::future::ready(taken.map_err(|_| Error::from(ErrorKind::ConnectionRefused))))
+    })
 }
 
 /// Keeps a place known. Dropping it ends that.

@@ -100,7 +100,7 @@ impl Environment {
             recovery_timeout: checkpoint.then_some(recovery_timeout),
             backoff_max: period("MESOS_SUBSCRIPTION_BACKOFF_MAX", BACKOFF_MAX)?,
             shutdown_grace_period: period("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", SHUTDOWN_GRACE_PERIOD)?,
-            seed: clock::seed(),
+            seed: 0,
         };
         Ok(Self {
             session,
@@ -164,10 +164,13 @@ impl ExecutorDriver {
     ///
     /// Fails as `start` does.
     pub fn start_with(&self, environment: &Environment, configure: impl FnOnce(&mut ExecutorSession)) -> Result<bool> {
-        self.handle.start(None, || {
-            let mut session = ExecutorSession::new(environment.session.clone());
+        let uri = MasterUri::Standalone(environment.agent.clone());
+        let place = super::scheduler::place(&uri);
+        self.handle.start(place.clone().as_deref(), || {
+            let clock = place.as_ref().map_or_else(Clock::real, |place| place.clock.clone());
+            let mut session = ExecutorSession::new(Config { seed: clock.seed(), ..environment.session.clone() });
             configure(&mut session);
-            let endpoint = detector::detect(MasterUri::Standalone(environment.agent.clone()))?;
+            let endpoint = detector::detect(uri)?;
             let token = environment.token.as_ref();
             let authorization = token.map(|Token(token)| Authorization::bearer(token)).transpose()?;
             let api = Api {
@@ -176,10 +179,10 @@ impl ExecutorDriver {
                 authorization,
                 trust: Trust::default(),
                 socket: environment.socket.clone(),
-                place: None,
+                place,
             };
             let end_within = if environment.local { |_| {} } else { end_within };
-            Ok(Start { session, endpoint, api, clock: Clock::real(), end_within })
+            Ok(Start { session, endpoint, api, clock, end_within })
         })
     }
 

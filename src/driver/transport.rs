@@ -7,7 +7,6 @@ use std::time::Duration;
 use hyper::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::GaiResolver;
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -20,6 +19,8 @@ use crate::clock::places::Place;
 use crate::session::Endpoint;
 use crate::{Error, Result};
 
+pub use crate::clock::places::Connection;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Finding the addresses of a name takes time of its own.
 const RESOLVE_AND_CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -31,10 +32,6 @@ const KEEP_ALIVE_PROBES: u32 = 5;
 const PEER_TIMEOUT: Duration = Duration::from_secs(75);
 /// What the APIs of schedulers and executors speak.
 pub const PROTOBUF: &str = "application/x-protobuf";
-
-/// A connection, plain or TLS.
-pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
 /// The path of an API on every endpoint, and its headers.
 #[derive(Clone)]
@@ -56,7 +53,7 @@ pub struct Api {
 pub enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
-    Inside(DuplexStream),
+    Inside(Box<dyn Connection>),
 }
 
 /// Connects to an endpoint's port, or to the API's domain socket.
@@ -66,7 +63,8 @@ pub async fn dial(api: &Api, endpoint: &Endpoint) -> Result<Socket> {
     let failed = || Error::connection("cannot connect");
     let timed_out = |_| Error::connection("cannot connect: timed out");
     if let Some(place) = &api.place {
-        return place.connect().map(Socket::Inside).ok_or_else(failed);
+        let inside = timeout(CONNECT_TIMEOUT, (place.dial)()).await.map_err(timed_out)?;
+        return inside.map(Socket::Inside).map_err(|e| failed().caused_by(e));
     }
     if let Some(path) = &api.socket {
         let unix = timeout(CONNECT_TIMEOUT, UnixStream::connect(path)).await.map_err(timed_out)?;
@@ -94,7 +92,7 @@ fn connector<R>(resolver: R, within: Duration) -> HttpConnector<R> {
 pub async fn connect(api: &Api, endpoint: &Endpoint) -> Result<Box<dyn Connection>> {
     Ok(match dial(api, endpoint).await? {
         Socket::Unix(socket) => Box::new(socket),
-        Socket::Inside(stream) => Box::new(stream),
+        Socket::Inside(stream) => stream,
         Socket::Tcp(tcp) if endpoint.tls => secure(api, endpoint, tcp).await?,
         Socket::Tcp(tcp) => Box::new(tcp),
     })

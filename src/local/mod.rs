@@ -29,6 +29,8 @@ mod script;
 mod server;
 mod show;
 #[doc(hidden)]
+pub mod simulation;
+#[doc(hidden)]
 pub mod study;
 pub(crate) mod task;
 mod timers;

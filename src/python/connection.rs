@@ -4,14 +4,15 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use pyo3::exceptions::PyConnectionError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf, split};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::dispatcher::SIGNAL_CHECK;
-use crate::clock::places::Place;
+use crate::clock::places::{self, Place};
 use crate::clock::skipping::{Busy, Skipping};
 
 /// So much is read at once.
@@ -43,7 +44,7 @@ impl Connection {
     /// Connects; `None` if the cluster has stopped or its time moves by itself.
     pub fn new(place: &Place) -> Option<Self> {
         let clock = place.clock.as_skipping()?.clone();
-        let (read, write) = split(place.connect()?);
+        let (read, write) = split((place.dial)().now_or_never()?.ok()?);
         let (writes, to_write) = unbounded_channel();
         let (arrived, arriving) = mpsc::channel();
         // What a callback asks belongs to it, and is answered before it is over.
@@ -147,7 +148,7 @@ impl Drop for Connection {
     }
 }
 
-async fn read_all(mut stream: ReadHalf<DuplexStream>, hand_out: impl Fn(Bytes)) {
+async fn read_all(mut stream: ReadHalf<Box<dyn places::Connection>>, hand_out: impl Fn(Bytes)) {
     let mut buffer = vec![0; CHUNK];
     while let Ok(size) = stream.read(&mut buffer).await {
         hand_out(Bytes::copy_from_slice(buffer.get(..size).unwrap_or_default()));
@@ -157,7 +158,7 @@ async fn read_all(mut stream: ReadHalf<DuplexStream>, hand_out: impl Fn(Bytes)) 
     }
 }
 
-async fn write_all(mut stream: WriteHalf<DuplexStream>, mut data: UnboundedReceiver<Bytes>) {
+async fn write_all(mut stream: WriteHalf<Box<dyn places::Connection>>, mut data: UnboundedReceiver<Bytes>) {
     while let Some(data) = data.recv().await {
         if stream.write_all(&data).await.is_err() {
             return;

@@ -14,14 +14,13 @@ use std::task::Waker;
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
+use super::EPOCH;
+
 mod alarm;
 mod guards;
 
 pub use alarm::{Alarm, Attention};
 pub use guards::{Busy, Moving, Running, Waiting};
-
-/// What the wall clock shows at first: the beginning of the year 2000, in seconds since the epoch.
-const EPOCH: f64 = 946_684_800.0;
 
 /// A condition is looked at after so many inputs and callbacks at one time, though more are to come.
 const LOOK_AFTER: u64 = 1000;

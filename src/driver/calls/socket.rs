@@ -42,7 +42,7 @@ enum Kind {
 pub async fn connect(api: Api, endpoint: Endpoint) -> Result<Socket> {
     let kind = match transport::dial(&api, &endpoint).await? {
         transport::Socket::Unix(socket) => Kind::Plain(Box::new(socket)),
-        transport::Socket::Inside(stream) => Kind::Plain(Box::new(stream)),
+        transport::Socket::Inside(stream) => Kind::Plain(stream),
         transport::Socket::Tcp(tcp) if endpoint.tls => Kind::Plain(secure(&api, &endpoint, tcp).await?),
         transport::Socket::Tcp(tcp) => {
             Kind::Quiet(quiet(tcp).map_err(|e| Error::connection("cannot be used").caused_by(e))?)

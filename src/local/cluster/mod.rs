@@ -18,7 +18,7 @@ mod remains;
 mod reset;
 mod sandboxes;
 mod snapshot;
-mod startup;
+pub mod startup;
 pub mod view;
 pub mod waiting;
 

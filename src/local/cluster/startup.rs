@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use tokio::io::DuplexStream;
 use tokio::sync::{mpsc, oneshot};
 
 use super::handle::Handle;
@@ -15,7 +14,7 @@ use super::machine::{Job, Machine};
 use super::maker::Maker;
 use super::remains::Remains;
 use crate::clock::Clock;
-use crate::clock::places::{Known, Place as InProcess};
+use crate::clock::places::{self, Connection, Known, Place as InProcess};
 use crate::clock::skipping::{Attention, Skipping};
 use crate::local::backend::posix::reaper::{Spawner, Ties};
 use crate::local::backend::posix::{self, Containers, Docker, Posix};
@@ -41,7 +40,8 @@ pub struct Site {
     pub happened: Arc<AtomicU64>,
 }
 
-fn config(options: &Options, hostname: String, address: SocketAddr) -> master::Config {
+/// The master's configuration.
+pub fn config(options: &Options, hostname: String, address: SocketAddr) -> master::Config {
     let defaults = master::Config::new(hostname, address);
     let least = options.min_allocatable_resources.clone();
     master::Config {
@@ -199,11 +199,11 @@ impl Startup {
 
 /// Where drivers of this process find a cluster with a clock of its own, and where their connections come out. Called on
 /// the cluster's runtime, which from now on does one thing after another.
-fn place(clock: &Arc<Skipping>) -> (InProcess, mpsc::UnboundedReceiver<DuplexStream>) {
+fn place(clock: &Arc<Skipping>) -> (InProcess, mpsc::UnboundedReceiver<Box<dyn Connection>>) {
     tokio::spawn(Attention::new(clock.clone()));
     let (connections, inside) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Handle::current();
-    (InProcess { clock: Clock::from(clock.clone()), runtime, connections }, inside)
+    (InProcess { clock: Clock::from(clock.clone()), runtime, dial: places::directly(connections) }, inside)
 }
 
 /// Ends a clock that moves only when it is told to.

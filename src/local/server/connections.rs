@@ -18,7 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use nix::sys::resource::{Resource, getrlimit};
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{Semaphore, watch};
@@ -26,6 +26,7 @@ use tower_service::Service;
 
 use super::Context;
 use super::peer::Peer;
+use crate::clock::places;
 use crate::local::refusal::Refusal;
 
 /// The most connections at a time, if the process may open files enough.
@@ -135,7 +136,11 @@ pub async fn serve(listener: TcpListener, routes: Router, most: usize) {
 }
 
 /// Serves the connections of drivers that run beside the cluster.
-pub async fn serve_inside(mut connections: UnboundedReceiver<DuplexStream>, here: SocketAddr, routes: Router) {
+pub async fn serve_inside(
+    mut connections: UnboundedReceiver<Box<dyn places::Connection>>,
+    here: SocketAddr,
+    routes: Router,
+) {
     let peer = Peer { uid: Some(nix::unistd::geteuid().as_raw()), here };
     while let Some(stream) = connections.recv().await {
         let routes = routes.clone().layer(Extension(Inside));

@@ -25,6 +25,7 @@ mod stream;
 mod view_of_files;
 mod views;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -32,13 +33,13 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::Uri;
 use axum::routing::{any, get};
 use axum::{Router, middleware};
-use tokio::io::DuplexStream;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tower_service::Service;
 
 use super::cluster::handle::Handle;
 use super::options::Credentials;
 use super::token::Token;
+use crate::clock::places;
 use body::Bodies;
 use door::Door;
 use principals::Guard;
@@ -72,22 +73,37 @@ pub struct Config {
 /// served on these alone.
 pub async fn serve(
     listener: tokio::net::TcpListener,
-    inside: Option<UnboundedReceiver<DuplexStream>>,
+    inside: Option<UnboundedReceiver<Box<dyn places::Connection>>>,
     cluster: Handle,
     config: Config,
 ) {
+    let served = served(cluster, config);
+    if let (Some(inside), Ok(here)) = (inside, listener.local_addr()) {
+        tokio::spawn(connections::serve_inside(inside, here, served.clone()));
+    }
+    connections::serve(listener, served, connections::most()).await;
+}
+
+/// Serves these connections alone, as one that is at this address.
+pub async fn serve_inside(
+    inside: UnboundedReceiver<Box<dyn places::Connection>>,
+    here: SocketAddr,
+    cluster: Handle,
+    config: Config,
+) {
+    connections::serve_inside(inside, here, served(cluster, config)).await;
+}
+
+/// All that is served, whatever a path looks like.
+fn served(cluster: Handle, config: Config) -> Router {
     let Config { work_dir, token, hosts, queue_max, credentials } = config;
     let guard = Guard { credentials: credentials.map(Arc::new), token: token.clone() };
     let context = Context { cluster, work_dir: Arc::new(work_dir), queue_max };
     let routes = routes(context, Door::new(token, hosts), guard);
-    let resolved = Router::new().fallback(move |mut request: Request| {
+    Router::new().fallback(move |mut request: Request| {
         *request.uri_mut() = resolve(request.uri());
         routes.clone().call(request)
-    });
-    if let (Some(inside), Ok(here)) = (inside, listener.local_addr()) {
-        tokio::spawn(connections::serve_inside(inside, here, resolved.clone()));
-    }
-    connections::serve(listener, resolved, connections::most()).await;
+    })
 }
 
 /// The path that serves a path: slashes at its ends do not count, and what is below an API is the API's

@@ -45,9 +45,11 @@ impl Offers {
         self.since.remove(id);
     }
 
-    /// Forgets all of them; returns their ids.
+    /// Forgets all of them; returns their ids, in an order that only they decide.
     pub fn take(&mut self) -> Vec<Bytes> {
-        self.since.drain().map(|(id, _)| id).collect()
+        let mut ids: Vec<_> = self.since.drain().map(|(id, _)| id).collect();
+        ids.sort_unstable();
+        ids
     }
 
     /// Nobody could answer until now.

@@ -1,0 +1,62 @@
+//! Frameworks, as far as the network shows which of them the master has. It takes back what the tasks of one hold when it
+//! removes that, though they take a while to end (`Master::removeFramework`).
+
+use std::time::Duration;
+
+use remesos::proto::v1::scheduler::Call;
+use tokio::time::Instant;
+
+use super::{Client, Truth};
+
+/// A framework that was subscribed once.
+pub struct Framework {
+    /// The stream that it has, or since when it has none.
+    stream: Result<(Client, u32), Instant>,
+    failover_timeout: Duration,
+    torn_down: bool,
+    /// Whether the master is another one since it subscribed last.
+    orphaned: bool,
+}
+
+impl Truth {
+    pub(super) fn framework_subscribed(&mut self, client: Client, link: u32, id: String) {
+        let failover_timeout = Duration::from_secs_f64(self.process(client).failover_timeout);
+        self.frameworks
+            .insert(id, Framework { stream: Ok((client, link)), failover_timeout, torn_down: false, orphaned: false });
+    }
+
+    pub(super) fn framework_left(&mut self, client: Client, link: u32) {
+        let now = self.now();
+        let left = self.frameworks.values_mut().filter(|framework| framework.stream == Ok((client, link)));
+        left.for_each(|framework| framework.stream = Err(now));
+    }
+
+    pub(super) fn all_frameworks_left(&mut self) {
+        let now = self.now();
+        for framework in self.frameworks.values_mut() {
+            (framework.stream, framework.orphaned) = (Err(now), true);
+        }
+    }
+
+    /// Whether another master may know a framework from its agents alone, for which nobody has come back. It has no
+    /// failover timeout then: the embedded master keeps it until an operator removes it.
+    pub fn is_orphan(&self, id: &str) -> bool {
+        self.frameworks.get(id).is_some_and(|framework| framework.orphaned)
+    }
+
+    pub(super) fn torn_down(&mut self, call: &Call) {
+        if let Some(id) = &call.framework_id
+            && let Some(framework) = self.frameworks.get_mut(&id.value)
+        {
+            framework.torn_down = true;
+        }
+    }
+
+    /// Whether the tasks of a framework hold what they were given.
+    pub(super) fn counts(&self, id: &str) -> bool {
+        self.frameworks.get(id).is_some_and(|framework| {
+            let gone = framework.stream.is_err_and(|since| since + framework.failover_timeout <= self.now());
+            !framework.torn_down && !gone
+        })
+    }
+}

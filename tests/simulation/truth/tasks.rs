@@ -1,0 +1,153 @@
+//! Tasks: each is launched at most once, on offers that were open, and what becomes of it is told.
+
+use remesos::local::simulation::Container;
+use remesos::proto::v1;
+use remesos::proto::v1::TaskState;
+use remesos::proto::v1::scheduler::call;
+use remesos::wire::states::is_terminal;
+
+use super::said::launched;
+use super::{Amount, Truth};
+
+/// A task that a framework has asked for.
+#[derive(Debug, Clone)]
+pub struct Task {
+    pub framework_id: String,
+    pub agent_id: String,
+    pub amount: Amount,
+    /// The executor of the framework's that it has, if it has one.
+    executor_id: Option<String>,
+    /// How often the ACCEPT has arrived, and why it could not be granted.
+    accepts: u32,
+    refused: Option<String>,
+    launches: u32,
+    /// Whether it runs, by what its container or its executor says.
+    running: bool,
+    /// The states that the framework was called back with, in order.
+    pub told: Vec<TaskState>,
+}
+
+impl Task {
+    /// Whether it holds its resources.
+    pub fn runs(&self) -> bool {
+        self.running
+    }
+
+    /// Whether the framework was told that it is over, and not since that it is not: so it may be of tasks of which a new
+    /// master did not know.
+    pub fn is_told_over(&self) -> bool {
+        self.told.last().is_some_and(|state| is_terminal(*state))
+    }
+}
+
+impl Truth {
+    /// A framework asks for a task.
+    pub fn wants(&mut self, framework_id: &str, task: &v1::TaskInfo) {
+        let (accepts, launches, running) = (0, 0, false);
+        let (framework_id, agent_id) = (framework_id.to_owned(), task.agent_id.value.clone());
+        let executor_id = task.executor.as_ref().map(|executor| executor.executor_id.value.clone());
+        let amount = Amount::of(&task.resources);
+        let (refused, told) = (None, Vec::new());
+        let task_truth =
+            Task { framework_id, agent_id, amount, executor_id, accepts, refused, launches, running, told };
+        self.tasks.insert(task.task_id.value.clone(), task_truth);
+    }
+
+    /// A framework was called back with an update.
+    pub fn told(&mut self, status: &v1::TaskStatus) {
+        if let Some(task) = self.tasks.get_mut(&status.task_id.value) {
+            task.told.push(status.state());
+        }
+    }
+
+    pub(super) fn accepted(&mut self, accept: &call::Accept) {
+        let refused = self.use_offers(&accept.offer_ids);
+        for id in launched(&accept.operations).map(|task| task.task_id.value.clone()) {
+            let Some(task) = self.tasks.get_mut(&id) else { continue };
+            task.accepts += 1;
+            task.refused.clone_from(&refused);
+            if task.accepts > 1 {
+                self.complain(format!("the ACCEPT of task {id} comes twice"));
+            }
+        }
+    }
+
+    /// A task is launched at an agent.
+    fn launched(&mut self, id: &str) {
+        let Some(task) = self.tasks.get_mut(id) else { return };
+        task.launches += 1;
+        let (launches, accepts, refused) = (task.launches, task.accepts, task.refused.clone());
+        if launches > accepts {
+            self.complain(format!("task {id} is launched {launches} times, of {accepts} ACCEPTs"));
+        }
+        if let Some(why) = refused {
+            self.complain(format!("task {id} is launched, but {why}"));
+        }
+        if let Some(task) = self.tasks.get_mut(id) {
+            task.running = true;
+        }
+        self.unsettled = true;
+    }
+
+    fn is_over(&mut self, id: &str) {
+        if let Some(task) = self.tasks.get_mut(id) {
+            task.running = false;
+        }
+    }
+
+    /// A container is started for an executor, which is named as its task if it has no other.
+    pub fn container_started(&mut self, container: &Container) {
+        self.containers.insert(container.id.clone(), container.clone());
+        if container.described {
+            self.launched(&container.executor_id);
+        }
+    }
+
+    /// The container of an executor has ended, and with it its tasks.
+    pub fn container_ended(&mut self, id: &str) {
+        let Some(container) = self.containers.remove(id) else { return };
+        let Container { agent_id, framework_id, executor_id, .. } = &container;
+        for (id, task) in &mut self.tasks {
+            let here = task.agent_id == *agent_id && task.framework_id == *framework_id;
+            if here && task.executor_id.as_ref().unwrap_or(id) == executor_id {
+                task.running = false;
+            }
+        }
+    }
+
+    /// The executors of these frameworks whose containers run.
+    pub fn containers_of(&self, framework: impl Fn(&str) -> bool) -> Vec<String> {
+        let of = self.containers.values().filter(|container| framework(&container.framework_id));
+        of.map(|container| container.executor_id.clone()).collect()
+    }
+
+    /// An agent is gone, with all that it ran.
+    pub fn agent_gone(&mut self, agent_id: &str) {
+        self.totals.remove(agent_id);
+        self.containers.retain(|_, container| container.agent_id != agent_id);
+        self.tasks.values_mut().filter(|task| task.agent_id == agent_id).for_each(|task| task.running = false);
+    }
+
+    pub(super) fn told_executor(&mut self, event: &v1::executor::Event) {
+        if let Some(launch) = &event.launch {
+            self.launched(&launch.task.task_id.value);
+        }
+    }
+
+    pub(super) fn executor_called(&mut self, call: &v1::executor::Call) {
+        let updates = call.subscribe.iter().flat_map(|subscribe| &subscribe.unacknowledged_updates);
+        for update in call.update.iter().map(|update| &update.status).chain(updates.map(|update| &update.status)) {
+            if is_terminal(update.state()) {
+                self.is_over(&update.task_id.value);
+            }
+        }
+    }
+
+    /// The master takes back what a task holds when its agent says that it is over, though its container may still end
+    /// (`Slave::killTask` of a task that has not reached its executor).
+    pub(super) fn update_sent(&mut self, status: &v1::TaskStatus) {
+        if status.uuid.is_some() && is_terminal(status.state()) {
+            self.is_over(&status.task_id.value);
+        }
+    }
+}
