@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use prost::Message;
 
 use super::ending::Mode;
@@ -114,13 +114,11 @@ impl SchedulerSession {
     }
 
     fn on_offers(&mut self, now: Instant, offers: Vec<Bytes>) {
-        // Copied, so that an id does not keep the event that it came in.
-        let ids = offers.iter().filter_map(|offer| first(offer)).map(Bytes::copy_from_slice);
+        let ids = ids(&offers);
         if self.mode == Mode::Running {
-            self.offers.offered(now, ids);
+            self.offers.offered(now, ids.into_iter());
             self.deliver(Callback::ResourceOffers(offers));
         } else if self.mode == Mode::Aborted {
-            let ids = ids.collect();
             self.decline_all(ids);
         }
     }
@@ -144,4 +142,14 @@ impl SchedulerSession {
             }
         }
     }
+}
+
+/// The ids of offers. They share memory of their own, so that an id does not keep the event that it came in.
+fn ids(offers: &[Bytes]) -> Vec<Bytes> {
+    let ids = || offers.iter().filter_map(|offer| first(offer));
+    let length = ids().fold(0, |sum: usize, id| sum.saturating_add(id.len()));
+    let mut bytes = BytesMut::with_capacity(length);
+    ids().for_each(|id| bytes.extend_from_slice(id));
+    let mut bytes = bytes.freeze();
+    ids().map(|id| bytes.split_to(id.len())).collect()
 }
