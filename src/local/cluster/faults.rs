@@ -146,6 +146,7 @@ impl Machine {
         self.note_fault(now, Subject::agent(agent_id), message);
         let agent = self.agents.get_mut(agent_id)?;
         agent.drop_outputs();
+        self.network.lose(agent_id);
         self.master.agent_exited(now, agent_id);
         if memory {
             let ready = agent.recover(now + down);

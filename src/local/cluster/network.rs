@@ -153,6 +153,13 @@ impl Network {
         self.full.remove(agent_id);
     }
 
+    /// What is on its way to or from an agent whose process has ended: it is lost with the connections of that process.
+    pub fn lose(&mut self, agent_id: &str) {
+        if let Some(waiting) = self.cut.get_mut(agent_id) {
+            *waiting = Waiting::default();
+        }
+    }
+
     /// What is on its way to a master that is no longer there.
     pub fn forget_master(&mut self) {
         self.delayed.clear();
@@ -180,5 +187,26 @@ impl Network {
         let agent_id = agent_id.clone();
         self.away.remove(&agent_id);
         Some(agent_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_for_a_process_is_lost_with_it() {
+        let mut network = Network::new(7);
+        network.cut("agent");
+        for lost in [false, true] {
+            let message = ToAgent::KillTask { framework_id: String::new(), task_id: String::new(), kill_policy: None };
+            assert!(network.carry_to_agent("agent", message).is_none());
+            if lost {
+                network.lose("agent");
+            }
+            let waiting = network.join("agent").expect("it was cut");
+            assert_eq!(waiting.to_agent.is_empty(), lost);
+            network.cut("agent");
+        }
     }
 }
