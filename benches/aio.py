@@ -7,6 +7,7 @@ Each figure is the median of several runs, with the smallest and the largest. Wh
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import sys
 
@@ -32,11 +33,14 @@ def main() -> None:
     parser.add_argument("--number", type=int, default=20000)
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
+    faces = [face for face in FACES if face != "uvloop" or importlib.util.find_spec("uvloop")]
+    if "uvloop" not in faces:
+        print("uvloop is not installed, and left out")
     print(f"{'CPU per event':18}{'us, median (min to max)':30}ratio to classic")
     for kind in KINDS:
         # One after the other, so that a busy machine disturbs all of them alike.
-        runs = [{face: measure(face, kind, options.number) for face in FACES} for _ in range(options.runs)]
-        for face in FACES:
+        runs = [{face: measure(face, kind, options.number) for face in faces} for _ in range(options.runs)]
+        for face in faces:
             used = Spread.of(run[face] for run in runs)
             ratio = Spread.of(run[face] / run["classic"] for run in runs)
             print(f"{kind + ', ' + face:18}{spread(used):30}{spread(ratio)}")
