@@ -32,7 +32,7 @@ use crate::clock::places::{Known, Place};
 
 /// Hears of all containers, and is all containers that are not described.
 pub trait Containers: Send + Sync {
-    /// A container is started. If it is not described, it is to be played: it is told by [`Cluster::ended`] that it ended.
+    /// A container is started. If it is not described, it is to be played: its end is told to [`Access::ended`].
     fn started(&self, container: Container);
     /// A container is asked to end, or it is killed.
     fn stopped(&self, container: &str, killed: bool);
