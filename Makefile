@@ -110,6 +110,8 @@ bench: $(VENV)/.installed
 bench-all: bench
 	for name in aio dicts executors first_offer pool simulated page; do \
 		echo; echo "$$name:"; $(BIN)/python -m benches.$$name || exit; done
+	$(BIN)/python benches/growth.py
+	cargo bench --quiet --no-default-features --bench growth
 	cargo bench --quiet --no-default-features --bench allocation
 	for size in 10x1000 100x10000 1000x100000; do \
 		cargo bench --quiet --no-default-features --bench simulation -- $$size || exit; done
