@@ -23,11 +23,11 @@ def update(state: str, uuid: str | None = "u", **fields: Any) -> dict[str, Any]:
     return {"kind": "update", "task": "t", "state": state, "uuid": uuid, "reason": None, **fields}
 
 
-@pytest.mark.parametrize(("scenario", "times"), [("master", 1), ("connections", 6)])
-def test_the_books_balance(scenario: str, times: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("trouble", "times"), [("master", 1), ("connections", 6)])
+def test_the_books_balance(trouble: str, times: int, tmp_path: Path) -> None:
     said: list[str] = []
     play = Play(TOWNS["embedded"](tmp_path), "classic", times, 7, tmp_path, said.append)
-    SCENARIOS[scenario][0](play)
+    SCENARIOS[trouble][0](play)
     assert len(said) == times
     assert play.stage is not None
     assert play.stage.pauses > 0
