@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt, Interest};
 
-use super::transport::Connection;
+use super::transport::{Connection, Open, watch};
 
 /// A connection of which only the reading is left.
 pub enum Source {
@@ -26,11 +26,14 @@ pub enum Source {
 }
 
 impl Source {
-    /// A TCP connection. To be called within a Tokio runtime.
+    /// Reads from this connection. To be called within a Tokio runtime.
     ///
     /// Fails if the operating system does not let it be watched.
-    pub fn tcp(connection: tokio::net::TcpStream) -> Result<Self> {
-        Ok(Self::Watched(watch(connection.into_std()?)?))
+    pub fn new(connection: Open) -> Result<Self> {
+        Ok(match connection {
+            Open::Tcp(tcp) => Self::Watched(watch(tcp.into_std()?, Interest::READABLE)?),
+            Open::Other(connection) => Self::Other(connection),
+        })
     }
 
     /// Appends what has come to the buffer, at most so many bytes, and returns how many these are; none at the end of the
@@ -80,15 +83,10 @@ impl Source {
 
     fn watch_again(&mut self) -> Result<()> {
         if let Self::Unwatched(connection) = std::mem::replace(self, Self::Lost) {
-            *self = Self::Watched(watch(connection)?);
+            *self = Self::Watched(watch(connection, Interest::READABLE)?);
         }
         Ok(())
     }
-}
-
-fn watch(connection: TcpStream) -> Result<AsyncFd<TcpStream>> {
-    // SAFETY: the AsyncFd owns the socket, whose descriptor stays open and the same until it is dropped.
-    Ok(unsafe { AsyncFd::register_with_interest(connection, Interest::READABLE) }?)
 }
 
 #[cfg(test)]
@@ -111,7 +109,7 @@ mod tests {
     async fn what_comes_is_read_whether_it_is_watched_or_not() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let mut other = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connected");
-        let mut source = Source::tcp(listener.accept().await.expect("a connection").0).expect("watched");
+        let mut source = Source::new(Open::Tcp(listener.accept().await.expect("a connection").0)).expect("watched");
         for _ in 0..2 {
             other.write_all(b"one").await.expect("written");
             assert_eq!(read(&mut source, 2).await, b"on");

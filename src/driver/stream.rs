@@ -10,14 +10,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::auth::Shown;
 use super::http::{Body, Head, request};
 use super::pace::Pace;
 use super::redirect;
 use super::source::Source;
-use super::transport::{self, Api, Connection, Socket};
+use super::transport::{self, Api, Connection, Open};
 use crate::session::{Endpoint, StreamEvent};
 use crate::wire::duration::Period;
 use crate::{Error, Result};
@@ -33,28 +32,6 @@ const ERROR_BODY_MAX: usize = 64 << 10;
 
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Connected = (Open, Option<Shown>);
-
-/// A connection to a master or an agent.
-enum Open {
-    Tcp(TcpStream),
-    Other(Box<dyn Connection>),
-}
-
-impl Open {
-    fn get(&mut self) -> &mut dyn Connection {
-        match self {
-            Self::Tcp(connection) => connection,
-            Self::Other(connection) => connection,
-        }
-    }
-
-    fn source(self) -> std::io::Result<Source> {
-        Ok(match self {
-            Self::Tcp(connection) => Source::tcp(connection)?,
-            Self::Other(connection) => Source::Other(connection),
-        })
-    }
-}
 
 /// The stream of events of one attempt to subscribe.
 pub struct EventStream {
@@ -191,13 +168,7 @@ async fn connect(api: Api, endpoint: Endpoint) -> Result<Connected> {
         Some(authorization) => Some(authorization.header().await?),
         None => None,
     };
-    let open = match transport::dial(&api, &endpoint).await? {
-        Socket::Tcp(tcp) if endpoint.tls => Open::Other(transport::secure(&api, &endpoint, tcp).await?),
-        Socket::Tcp(tcp) => Open::Tcp(tcp),
-        Socket::Unix(socket) => Open::Other(Box::new(socket)),
-        Socket::Inside(stream) => Open::Other(Box::new(stream)),
-    };
-    Ok((open, shown))
+    Ok((transport::open(&api, &endpoint).await?, shown))
 }
 
 async fn ask(api: Api, endpoint: Endpoint, subscribe: Bytes, (mut open, shown): Connected) -> Result<Answered> {
@@ -224,7 +195,7 @@ async fn ask(api: Api, endpoint: Endpoint, subscribe: Bytes, (mut open, shown): 
         return Ok(Answered::Otherwise(refused));
     }
     let pace = Pace::new(api.place.is_none());
-    let source = open.source().map_err(|error| failed(broke(error)))?;
+    let source = Source::new(open).map_err(|error| failed(broke(error)))?;
     let reading = Reading { source, pace, input, piece: PIECE, body: Body::new(head.framing) };
     Ok(answered(&api, &endpoint, head, reading).await)
 }

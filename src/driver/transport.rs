@@ -7,6 +7,8 @@ use std::time::Duration;
 use hyper::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::GaiResolver;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -50,7 +52,7 @@ pub struct Api {
 }
 
 /// A connection before TLS.
-pub enum Socket {
+enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
     Inside(Box<dyn Connection>),
@@ -59,7 +61,7 @@ pub enum Socket {
 /// Connects to an endpoint's port, or to the API's domain socket.
 ///
 /// Every address of a host name gets its share of the time, and addresses of the other family are tried meanwhile.
-pub async fn dial(api: &Api, endpoint: &Endpoint) -> Result<Socket> {
+async fn dial(api: &Api, endpoint: &Endpoint) -> Result<Socket> {
     let failed = || Error::connection("cannot connect");
     let timed_out = |_| Error::connection("cannot connect: timed out");
     if let Some(place) = &api.place {
@@ -88,18 +90,51 @@ fn connector<R>(resolver: R, within: Duration) -> HttpConnector<R> {
     connector
 }
 
+/// A connection to an endpoint. Plain TCP need not be watched by Tokio's own stream.
+pub enum Open {
+    Tcp(TcpStream),
+    /// TLS, domain sockets, and clusters of this process.
+    Other(Box<dyn Connection>),
+}
+
+impl Open {
+    /// The connection, of whichever kind.
+    pub fn get(&mut self) -> &mut dyn Connection {
+        match self {
+            Self::Tcp(connection) => connection,
+            Self::Other(connection) => connection,
+        }
+    }
+}
+
 /// Connects as [`dial`] does, and speaks TLS if the endpoint does.
-pub async fn connect(api: &Api, endpoint: &Endpoint) -> Result<Box<dyn Connection>> {
+pub async fn open(api: &Api, endpoint: &Endpoint) -> Result<Open> {
     Ok(match dial(api, endpoint).await? {
-        Socket::Unix(socket) => Box::new(socket),
-        Socket::Inside(stream) => stream,
-        Socket::Tcp(tcp) if endpoint.tls => secure(api, endpoint, tcp).await?,
-        Socket::Tcp(tcp) => Box::new(tcp),
+        Socket::Unix(socket) => Open::Other(Box::new(socket)),
+        Socket::Inside(stream) => Open::Other(stream),
+        Socket::Tcp(tcp) if endpoint.tls => Open::Other(secure(api, endpoint, tcp).await?),
+        Socket::Tcp(tcp) => Open::Tcp(tcp),
     })
 }
 
+/// Connects as [`open`] does.
+pub async fn connect(api: &Api, endpoint: &Endpoint) -> Result<Box<dyn Connection>> {
+    Ok(match open(api, endpoint).await? {
+        Open::Tcp(tcp) => Box::new(tcp),
+        Open::Other(connection) => connection,
+    })
+}
+
+/// Has the runtime wake us for what `interest` says, and for nothing else. To be called within a Tokio runtime.
+///
+/// Fails if the operating system does not let the connection be watched.
+pub fn watch(tcp: std::net::TcpStream, interest: Interest) -> std::io::Result<AsyncFd<std::net::TcpStream>> {
+    // SAFETY: the AsyncFd owns the socket, whose descriptor stays open and the same until it is dropped.
+    Ok(unsafe { AsyncFd::register_with_interest(tcp, interest) }?)
+}
+
 /// Speaks TLS on a connection.
-pub async fn secure(api: &Api, endpoint: &Endpoint, tcp: TcpStream) -> Result<Box<dyn Connection>> {
+async fn secure(api: &Api, endpoint: &Endpoint, tcp: TcpStream) -> Result<Box<dyn Connection>> {
     let failed = || Error::connection("cannot connect: TLS");
     let parsed = |name: &str| ServerName::try_from(name.to_owned());
     let (host, name) = (parsed(&endpoint.host), endpoint.name.as_deref().and_then(|name| parsed(name).ok()));

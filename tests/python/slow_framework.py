@@ -60,7 +60,9 @@ class Count:
         print(json.dumps({"memory": self.memory, "peak": peak, "disconnected": self.disconnected, "came": self.came}))
 
 
-class Slow(Scheduler):
+class Counting:
+    """What a scheduler and an executor count alike."""
+
     def __init__(self, count: Count) -> None:
         self.count = count
 
@@ -70,6 +72,8 @@ class Slow(Scheduler):
     def disconnected(self, *_: Any) -> None:
         self.count.disconnected += 1
 
+
+class Slow(Counting, Scheduler):
     def statusUpdate(self, driver: Any, status: Any) -> None:
         self.count.wait(status.task_id.value)
 
@@ -79,16 +83,7 @@ class SlowDicts(Slow, pymesos.Scheduler):
         self.count.wait(status["task_id"]["value"])
 
 
-class SlowExecutor(Executor):
-    def __init__(self, count: Count) -> None:
-        self.count = count
-
-    def registered(self, *_: Any) -> None:
-        self.count.begin()
-
-    def disconnected(self, *_: Any) -> None:
-        self.count.disconnected += 1
-
+class SlowExecutor(Counting, Executor):
     def launchTask(self, driver: Any, task: Any) -> None:
         self.count.wait(task.task_id.value)
 

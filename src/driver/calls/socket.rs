@@ -13,7 +13,7 @@ use bytes::BytesMut;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
-use crate::driver::transport::{self, Api, Connection, secure};
+use crate::driver::transport::{self, Api, Connection, Open, watch};
 use crate::session::Endpoint;
 use crate::{Error, Result};
 
@@ -40,20 +40,14 @@ enum Kind {
 /// Fails if the other side cannot be reached, or if the operating system does not let the connection be watched. Has to
 /// be called within a tokio runtime.
 pub async fn connect(api: Api, endpoint: Endpoint) -> Result<Socket> {
-    let kind = match transport::dial(&api, &endpoint).await? {
-        transport::Socket::Unix(socket) => Kind::Plain(Box::new(socket)),
-        transport::Socket::Inside(stream) => Kind::Plain(stream),
-        transport::Socket::Tcp(tcp) if endpoint.tls => Kind::Plain(secure(&api, &endpoint, tcp).await?),
-        transport::Socket::Tcp(tcp) => {
-            Kind::Quiet(quiet(tcp).map_err(|e| Error::connection("cannot be used").caused_by(e))?)
+    let kind = match transport::open(&api, &endpoint).await? {
+        Open::Other(connection) => Kind::Plain(connection),
+        Open::Tcp(tcp) => {
+            let quiet = tcp.into_std().and_then(|tcp| watch(tcp, Interest::WRITABLE));
+            Kind::Quiet(quiet.map_err(|e| Error::connection("cannot be used").caused_by(e))?)
         }
     };
     Ok(Socket { kind, piece: Box::new([0; PIECE]), drained: false })
-}
-
-fn quiet(tcp: tokio::net::TcpStream) -> IoResult<AsyncFd<TcpStream>> {
-    // SAFETY: the AsyncFd owns the socket, whose descriptor stays open and the same until it is dropped.
-    Ok(unsafe { AsyncFd::register_with_interest(tcp.into_std()?, Interest::WRITABLE) }?)
 }
 
 impl Socket {
