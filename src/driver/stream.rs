@@ -24,7 +24,7 @@ use crate::{Error, Result};
 /// The stream is read in pieces of about this many bytes, and of more while they are filled: each read tells the other
 /// side that there is room again, which costs more than to read.
 const PIECE: usize = 16 << 10;
-const PIECE_MAX: usize = 64 << 10;
+const PIECE_MAX: usize = 32 << 10;
 /// A head that is larger than this is not taken.
 const HEAD_MAX: usize = 1 << 20;
 /// So much is read of the body that explains a refusal.
