@@ -12,11 +12,13 @@ import signal
 import sys
 import threading
 import warnings
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from mesos.errors import MesosWarning
+from mesos import operator
+from mesos.errors import MesosWarning, RequestRefusedError
 from mesos.local import LocalCluster
 
 from tests.apache_mesos import ALLOCATION_INTERVAL, ApacheMesos, ZooKeeper, install
@@ -74,6 +76,8 @@ SLOW = {
     "test_trees",
     "test_types",
 }
+# The real clusters that run for the whole session.
+SHARED: list[ApacheMesos] = []
 RESOURCES = "cpus:8;mem:8192;disk:20000;ports:[31000-32000]"
 
 
@@ -91,6 +95,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.apache)
         if item.path.stem in SLOW:
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Tear down, after each file, what its tests left on the shared clusters.
+
+    A framework whose process ended keeps its tasks until its failover timeout is over, and an agent on which a task is
+    left does not become drained.
+    """
+    yield
+    if nextitem is None or nextitem.path != item.path:
+        for cluster in SHARED:
+            with operator.MasterClient(cluster.address) as client:
+                for framework in client.get_frameworks().frameworks:
+                    with suppress(RequestRefusedError):  # it has left meanwhile
+                        client.teardown(framework.framework_info.id.value)
+
+
+@contextmanager
+def shared(cluster: ApacheMesos) -> Iterator[None]:
+    """Note that a cluster is shared, for as long as it runs."""
+    SHARED.append(cluster)
+    try:
+        yield
+    finally:
+        SHARED.remove(cluster)
 
 
 def absent(reason: str) -> None:
@@ -118,7 +148,7 @@ def apache_home() -> Path:
 @pytest.fixture(scope="session")
 def apache_mesos(apache_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheMesos]:
     """One real cluster with two agents, for every test that leaves it as it was."""
-    with ApacheMesos(apache_home, tmp_path_factory.mktemp("apache"), agents=2) as cluster:
+    with ApacheMesos(apache_home, tmp_path_factory.mktemp("apache"), agents=2) as cluster, shared(cluster):
         yield cluster
 
 
@@ -200,7 +230,8 @@ def apache_with_our_program(
 ) -> Iterator[ApacheMesos]:
     """The real Mesos, whose agents run command tasks with our program ``mesos-executor``."""
     work = tmp_path_factory.mktemp("program")
-    with ApacheMesos(apache_home, work, agents=2, flags={"MESOS_LAUNCHER_DIR": str(our_launcher)}) as mesos:
+    flags = {"MESOS_LAUNCHER_DIR": str(our_launcher)}
+    with ApacheMesos(apache_home, work, agents=2, flags=flags) as mesos, shared(mesos):
         yield mesos
 
 
