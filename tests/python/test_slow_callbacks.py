@@ -24,9 +24,9 @@ SENT = 1_000_000
 SLOW = 400
 """So many callbacks take 10 ms: four times the five heartbeats that may be missing."""
 READ = 10_000
-MEGABYTES = 8
-"""What waits in the process: a thousand events, those that a thread has taken, and pieces of the stream. All of the million
-would be more than 300."""
+MEGABYTES = 32
+"""What waits in the process is a thousand events, those that a thread has taken, and pieces of the stream: 2 to 5 MB, as a
+rule, and 9 at times. All of the million would be more than 300."""
 PER_WRITE = 500
 
 
