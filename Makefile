@@ -16,13 +16,14 @@ RUNS ?= 10000000
 LIBC ?= gnu
 PLATFORM := $(if $(filter musl,$(LIBC)),musllinux_1_2,manylinux2014)
 
-.PHONY: hello test test-quick simulate simulate-ghosts lint wheels docs conformance allocation requests pymesos chaos soak fuzz bench bench-all stubs notebooks screenshots licenses clean
+.PHONY: hello test test-quick simulate simulate-ghosts loom lint wheels docs conformance allocation requests pymesos chaos soak fuzz bench bench-all stubs notebooks screenshots licenses clean
 
 hello: $(VENV)/.installed
 	$(BIN)/remesos run $(FOR) examples/hello_world.py
 
 test: lint
 	cargo test --quiet --no-default-features
+	$(MAKE) --no-print-directory loom
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 # What tells within a minute, after the build, whether a change works: the tests that need neither the real Mesos nor
@@ -35,6 +36,10 @@ test-quick: $(VENV)/.developed
 SEEDS ?= 0..100000
 simulate:
 	cargo test --quiet --no-default-features --profile simulation --test simulation -- --seeds $(SEEDS)
+
+# Lock-free code in every order that its threads can have.
+loom:
+	cargo test --quiet --release --lib --manifest-path loom/Cargo.toml
 
 # Whether the simulation finds faults: those in tests/simulation/ghosts/, each put into a copy of the sources.
 simulate-ghosts:

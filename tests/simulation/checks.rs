@@ -75,7 +75,7 @@ fn spoken_for(stage: &Stage, view: &View, ids: &BTreeMap<String, Client>) {
         });
         let left = left.last().and_then(|client| stage.left.borrow().get(client).copied());
         let kept = left.and_then(|left| left.until).is_some_and(|until| now < until)
-            || stage.world.truth(|truth| truth.is_orphan(&framework.id));
+            || stage.world.truth(|truth| truth.is_orphan(&framework.id) || truth.is_unknown(&framework.id));
         if framework.connected || !kept {
             let id = tail(&framework.id);
             let state = if framework.connected { "connected" } else { "disconnected" };

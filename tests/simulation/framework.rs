@@ -94,8 +94,8 @@ impl Framework {
             executors: BTreeMap::new(),
             patience: (Instant::now(), Duration::from_secs(5)),
         };
-        scheduler.run(life.end).await;
-        scheduler.end(life.end).await;
+        let end = scheduler.run(life.end).await;
+        scheduler.end(end).await;
         stage.schedulers.borrow_mut().remove(&client);
     }
 
@@ -129,8 +129,8 @@ impl Framework {
 }
 
 impl Scheduler<'_> {
-    /// Takes callbacks until it is to end.
-    async fn run(&mut self, end: End) {
+    /// Takes callbacks until it is to end; how it ends, which may be otherwise than it was to.
+    async fn run(&mut self, end: End) -> End {
         let stage = self.framework.stage.clone();
         let after = match end {
             End::Stop { after, .. } | End::Crash { after } | End::Abort { after, .. } => Some(after),
@@ -143,7 +143,7 @@ impl Scheduler<'_> {
             tokio::select! {
                 biased;
                 deliveries = driver.recv() => {
-                    let Some(deliveries) = deliveries else { return };
+                    let Some(deliveries) = deliveries else { return end };
                     for delivery in deliveries {
                         if !delivery.begin(|_| {}) {
                             continue;
@@ -174,8 +174,9 @@ impl Scheduler<'_> {
                     self.take_turn();
                     turn = Instant::now() + Duration::from_millis(self.framework.random.u64(100..5000));
                 }
-                () = async { match until { Some(until) => sleep_until(until).await, None => std::future::pending().await } } => return,
-                () = stage.over() => return,
+                () = async { match until { Some(until) => sleep_until(until).await, None => std::future::pending().await } } => return end,
+                struck = stage.struck(self.client) => return struck,
+                () = stage.over() => return end,
             }
         }
     }

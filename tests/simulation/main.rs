@@ -96,10 +96,12 @@ fn arguments() -> Option<Arguments> {
 fn plan(seed: u64, without: &[usize]) -> Plan {
     let mut plan = Plan::new(seed);
     let mut number = 0;
-    plan.troubles.retain(|_| {
+    let mut is_left = || {
         number += 1;
         !without.contains(&(number - 1))
-    });
+    };
+    plan.troubles.retain(|_| is_left());
+    plan.ambushes.retain(|_| is_left());
     plan
 }
 
@@ -162,7 +164,8 @@ fn play_all(seeds: &[u64], jobs: u64, twice: bool) -> Option<u64> {
 /// The troubles without which a seed still fails.
 fn shrunk(seed: u64) -> Vec<usize> {
     let mut without = Vec::new();
-    for number in (0..Plan::new(seed).troubles.len()).rev() {
+    let whole = Plan::new(seed);
+    for number in (0..whole.troubles.len() + whole.ambushes.len()).rev() {
         without.push(number);
         if play(&plan(seed, &without), 1, false).violation.is_none() {
             without.pop();

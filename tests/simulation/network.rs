@@ -35,6 +35,8 @@ pub enum Which {
     All,
     /// One of them, by a number that chooses it.
     One(u32),
+    /// The one with this number.
+    This(u32),
 }
 
 /// What happens to connections.
@@ -239,6 +241,7 @@ impl Network {
         }
         let links: Vec<_> = match which {
             Which::All => host.links.values().collect(),
+            Which::This(id) => host.links.get(&id).into_iter().collect(),
             Which::One(number) => {
                 let count = host.links.len().max(1);
                 host.links.values().nth(number as usize % count).into_iter().collect()

@@ -14,6 +14,8 @@ pub struct Plan {
     pub frameworks: Vec<Framework>,
     /// What goes wrong, and when.
     pub troubles: Vec<(Duration, Trouble)>,
+    /// What goes wrong when something is said.
+    pub ambushes: Vec<Ambush>,
     /// When nothing goes wrong any more.
     pub calm: Duration,
 }
@@ -102,6 +104,43 @@ pub enum Trouble {
     Process(u32),
 }
 
+/// Something that goes wrong while something is said: so it comes within a round trip, which a trouble hardly ever does.
+#[derive(Debug, Clone, Copy)]
+pub struct Ambush {
+    pub moment: Moment,
+    /// How often that has to be said before, by whoever it is.
+    pub before: u32,
+    /// How much later it happens.
+    pub after: Duration,
+    pub blow: Blow,
+}
+
+/// What is said, by whoever has a driver or to him.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    Subscribe,
+    Subscribed,
+    Accept,
+    Acknowledge,
+    Teardown,
+    Offers,
+    Rescind,
+    Update,
+    Launch,
+    Answer,
+}
+
+/// What befalls him.
+#[derive(Debug, Clone, Copy)]
+pub enum Blow {
+    /// The process is killed.
+    Killed,
+    /// The scheduler is stopped; an executor is killed.
+    Stopped { failover: bool },
+    /// The connection on which it is said, or all.
+    Fault { all: bool, fault: Fault },
+}
+
 fn between(random: &mut fastrand::Rng, least: f64, most: f64) -> Duration {
     Duration::from_secs_f64(least + (most - least) * random.f64())
 }
@@ -127,8 +166,26 @@ impl Plan {
         let count = if chance(random, 0.2) { 0 } else { random.u32(1..=12) };
         let mut troubles: Vec<_> = (0..count).map(|_| (storm.mul_f64(random.f64()), trouble(random))).collect();
         troubles.sort_by_key(|(at, _)| *at);
-        Self { seed, speed, agents, frameworks, troubles, calm: storm }
+        // From numbers of their own: what else a seed has stays as it was before there were ambushes.
+        let random = &mut fastrand::Rng::with_seed(!seed);
+        let count = if chance(random, 0.4) { random.u32(1..=3) } else { 0 };
+        let ambushes = (0..count).map(|_| ambush(random, most)).collect();
+        Self { seed, speed, agents, frameworks, troubles, ambushes, calm: storm }
     }
+}
+
+fn ambush(random: &mut fastrand::Rng, latency: f64) -> Ambush {
+    use Moment::{Accept, Acknowledge, Answer, Launch, Offers, Rescind, Subscribe, Subscribed, Teardown, Update};
+    let moments = [Subscribe, Subscribed, Accept, Acknowledge, Teardown, Offers, Rescind, Update, Launch, Answer];
+    let moment = if chance(random, 0.3) { Subscribe } else { moments[random.usize(0..moments.len())] };
+    let before = if random.bool() { 0 } else { random.u32(0..6) };
+    let after = if random.bool() { Duration::ZERO } else { about(random, 4.0 * latency) };
+    let blow = match random.u32(0..6) {
+        0..2 => Blow::Killed,
+        2..4 => Blow::Stopped { failover: random.bool() },
+        _ => Blow::Fault { all: random.bool(), fault: fault(random) },
+    };
+    Ambush { moment, before, after, blow }
 }
 
 fn framework(random: &mut fastrand::Rng, storm: Duration) -> Framework {

@@ -113,7 +113,8 @@ fn hash(text: &str) -> u64 {
 }
 
 async fn perform(plan: Plan, slot: u8, told: bool) -> Outcome {
-    let world = Arc::new(World::new(told));
+    let (said, moments) = mpsc::unbounded_channel();
+    let world = Arc::new(World::new(told, said));
     let (orders, mut ordered) = mpsc::unbounded_channel();
     let theatre = Arc::new(Theatre { world: world.clone(), orders });
     let address = SocketAddr::from(([127, 0, slot, 1], 5050));
@@ -121,6 +122,7 @@ async fn perform(plan: Plan, slot: u8, told: bool) -> Outcome {
     let network = Network::new(world.clone(), access.clone(), plan.speed, plan.seed);
     let stage = Stage::new(world.clone(), network, access, slot);
     spawn_local(cluster.run());
+    spawn_local(trouble::lie_in_wait(stage.clone(), plan.ambushes.clone(), moments));
     trouble::learn_agents(&stage).await;
     let played = stage.clone();
     let seed = plan.seed;

@@ -47,6 +47,8 @@ pub struct Stage {
     /// The executors whose processes live, with their containers.
     pub executors: RefCell<BTreeMap<Client, (Container, watch::Sender<Ends>)>>,
     pub left: RefCell<BTreeMap<Client, Left>>,
+    /// How schedulers end that an ambush has hit.
+    struck: RefCell<BTreeMap<Client, plan::End>>,
     reached: RefCell<Vec<Reached>>,
     next: Cell<Client>,
     slot: u8,
@@ -74,6 +76,7 @@ impl Stage {
             schedulers: RefCell::default(),
             executors: RefCell::default(),
             left: RefCell::default(),
+            struck: RefCell::default(),
             reached: RefCell::default(),
             next: Cell::new(1),
             slot,
@@ -89,6 +92,22 @@ impl Stage {
     pub fn moves_on(&self, mood: Mood) {
         self.mood.set(mood);
         self.moved.notify_waiters();
+    }
+
+    /// A scheduler is to end so, at once.
+    pub fn strikes(&self, client: Client, end: plan::End) {
+        self.struck.borrow_mut().insert(client, end);
+        self.moved.notify_waiters();
+    }
+
+    /// Waits until an ambush hits a scheduler, and says how it ends.
+    pub async fn struck(&self, client: Client) -> plan::End {
+        loop {
+            if let Some(end) = self.struck.borrow_mut().remove(&client) {
+                return end;
+            }
+            self.moved.notified().await;
+        }
     }
 
     /// Waits until schedulers are to end.

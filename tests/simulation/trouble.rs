@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use remesos::local::{AgentOptions, Declared, Machine, UpdateFaults};
 use remesos::wire::duration::Period;
+use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use crate::network::{Client, Fault, Which};
-use crate::plan::Trouble;
-use crate::stage::{Ends, Stage};
+use crate::plan::{Ambush, Blow, End, Moment, Trouble};
+use crate::stage::{Ends, Mood, Stage};
 use crate::truth::Amount;
 
 /// Asks the cluster something, or does something to it, and has it send what follows.
@@ -163,6 +164,48 @@ async fn of_agents(stage: &Rc<Stage>, trouble: Trouble) {
             });
         }
         _ => {}
+    }
+}
+
+/// Lies in wait, and strikes each time that its moment has come, but once only.
+pub async fn lie_in_wait(
+    stage: Rc<Stage>,
+    ambushes: Vec<Ambush>,
+    mut moments: mpsc::UnboundedReceiver<(Client, u32, Moment)>,
+) {
+    let mut waiting: Vec<_> = ambushes.into_iter().map(|ambush| (ambush, 0)).collect();
+    while let Some((client, link, moment)) = moments.recv().await {
+        waiting.retain_mut(|(ambush, seen)| {
+            if ambush.moment != moment || stage.mood() != Mood::Stormy {
+                return true;
+            }
+            *seen += 1;
+            if *seen > ambush.before {
+                spawn_local(strike(stage.clone(), *ambush, client, link));
+            }
+            *seen <= ambush.before
+        });
+    }
+}
+
+async fn strike(stage: Rc<Stage>, ambush: Ambush, client: Client, link: u32) {
+    sleep(ambush.after).await;
+    if stage.mood() != Mood::Stormy {
+        return;
+    }
+    stage.world.note(|| format!("ambush: {ambush:?} befalls {}", stage.name(client)));
+    match ambush.blow {
+        Blow::Fault { all, fault } => {
+            stage.network.disturb(client, if all { Which::All } else { Which::This(link) }, fault);
+            disturbed(&stage, client);
+        }
+        Blow::Killed | Blow::Stopped { .. } if stage.world.truth(|truth| truth.is_executor(client)) => {
+            if let Some((_, ends)) = stage.executors.borrow().get(&client) {
+                ends.send_replace(Ends::Killed);
+            }
+        }
+        Blow::Killed => stage.strikes(client, End::Crash { after: ambush.after }),
+        Blow::Stopped { failover } => stage.strikes(client, End::Stop { after: ambush.after, failover }),
     }
 }
 

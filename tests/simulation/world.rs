@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use prost::Message as _;
 use remesos::proto::v1;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use crate::http::Message;
 use crate::network::{Client, Way};
+use crate::plan::Moment;
 use crate::truth::{Said, Truth};
 
 /// What everybody in a simulation tells.
@@ -19,6 +20,8 @@ pub struct World {
     told: bool,
     state: Mutex<State>,
     over: Notify,
+    /// Told of each moment.
+    moments: mpsc::UnboundedSender<(Client, u32, Moment)>,
 }
 
 #[derive(Default)]
@@ -33,8 +36,8 @@ struct State {
 
 impl World {
     /// A world in which nothing has happened yet.
-    pub fn new(told: bool) -> Self {
-        Self { begin: Instant::now(), told, state: Mutex::default(), over: Notify::new() }
+    pub fn new(told: bool, moments: mpsc::UnboundedSender<(Client, u32, Moment)>) -> Self {
+        Self { begin: Instant::now(), told, state: Mutex::default(), over: Notify::new(), moments }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -115,6 +118,10 @@ impl World {
         if let Some(said) = self.read(client, way, message) {
             self.note(|| format!("{} ({link}) {} {said}", self.name(client), arrow(way)));
             self.truth(|truth| truth.sent(client, link, &said));
+            if let Some(moment) = said.moment() {
+                // Nobody hears of it after the simulation's end.
+                let _ = self.moments.send((client, link, moment));
+            }
         }
     }
 

@@ -16,13 +16,31 @@ pub struct Framework {
     torn_down: bool,
     /// Whether the master is another one since it subscribed last.
     orphaned: bool,
+    /// Whether a scheduler was told of its id.
+    known: bool,
 }
 
 impl Truth {
     pub(super) fn framework_subscribed(&mut self, client: Client, link: u32, id: String) {
         let failover_timeout = Duration::from_secs_f64(self.process(client).failover_timeout);
-        self.frameworks
-            .insert(id, Framework { stream: Ok((client, link)), failover_timeout, torn_down: false, orphaned: false });
+        let known = self.frameworks.get(&id).is_some_and(|framework| framework.known);
+        let stream = Ok((client, link));
+        self.frameworks.insert(id, Framework { stream, failover_timeout, torn_down: false, orphaned: false, known });
+    }
+
+    pub(super) fn framework_known(&mut self, id: &str) {
+        if let Some(framework) = self.frameworks.get_mut(id) {
+            framework.known = true;
+        }
+    }
+
+    /// Whether the master may keep a framework of which no scheduler was told, because its SUBSCRIBED was lost. Nobody can
+    /// come back as it, so it stays until its failover timeout is over.
+    pub fn is_unknown(&self, id: &str) -> bool {
+        self.frameworks.get(id).is_some_and(|framework| {
+            let until = framework.stream.map_err(|since| since + framework.failover_timeout + Duration::from_secs(300));
+            !framework.known && until.is_err_and(|until| self.now() < until)
+        })
     }
 
     pub(super) fn framework_left(&mut self, client: Client, link: u32) {

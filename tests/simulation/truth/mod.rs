@@ -200,7 +200,12 @@ impl Truth {
                 self.call_arrived(client, link, call);
                 self.call_takes_effect(call);
             }
-            Said::Event(event) => self.heard(client, link, event),
+            Said::Event(event) => {
+                if let Some(subscribed) = &event.subscribed {
+                    self.framework_known(&subscribed.framework_id.value);
+                }
+                self.heard(client, link, event);
+            }
             Said::OfExecutor(call) => self.executor_called(call),
             Said::ToExecutor(_) | Said::Answer(_) | Said::End => {}
         }

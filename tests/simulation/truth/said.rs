@@ -6,6 +6,8 @@ use remesos::proto::v1;
 use remesos::proto::v1::offer::Operation;
 use remesos::proto::v1::{executor, scheduler};
 
+use crate::plan::Moment;
+
 /// Something that was said.
 #[derive(Debug, Clone)]
 pub enum Said {
@@ -18,6 +20,39 @@ pub enum Said {
 }
 
 impl Said {
+    /// The moment that it is, for whoever lies in wait.
+    pub fn moment(&self) -> Option<Moment> {
+        Some(match self {
+            Self::Call(call) => match call.r#type() {
+                scheduler::call::Type::Subscribe => Moment::Subscribe,
+                scheduler::call::Type::Accept => Moment::Accept,
+                scheduler::call::Type::Acknowledge => Moment::Acknowledge,
+                scheduler::call::Type::Teardown => Moment::Teardown,
+                _ => return None,
+            },
+            Self::Event(event) => match event.r#type() {
+                scheduler::event::Type::Subscribed => Moment::Subscribed,
+                scheduler::event::Type::Offers => Moment::Offers,
+                scheduler::event::Type::Rescind => Moment::Rescind,
+                scheduler::event::Type::Update => Moment::Update,
+                _ => return None,
+            },
+            Self::OfExecutor(call) => match call.r#type() {
+                executor::call::Type::Subscribe => Moment::Subscribe,
+                executor::call::Type::Update => Moment::Update,
+                _ => return None,
+            },
+            Self::ToExecutor(event) => match event.r#type() {
+                executor::event::Type::Subscribed => Moment::Subscribed,
+                executor::event::Type::Launch => Moment::Launch,
+                executor::event::Type::Acknowledged => Moment::Acknowledge,
+                _ => return None,
+            },
+            Self::Answer(_) => Moment::Answer,
+            Self::End => return None,
+        })
+    }
+
     /// Whether it only says that somebody lives.
     pub fn is_heartbeat(&self) -> bool {
         match self {
