@@ -149,6 +149,9 @@ struct Played {
     /// What was written on this connection and not read by the other side, and the last call among it.
     written: Vec<u8>,
     last: Option<u8>,
+    /// Whether calls are written again from the first that was refused. What is left of one that was refused before it
+    /// was written as a whole comes before that.
+    resumed: bool,
 }
 
 impl Default for Played {
@@ -160,6 +163,7 @@ impl Default for Played {
             over: BTreeSet::new(),
             written: Vec::new(),
             last: None,
+            resumed: false,
         }
     }
 }
@@ -216,7 +220,8 @@ impl Played {
             whole = rest;
             // It follows the answer to what took the place of an ACCEPT.
             if call.r#type() != CallType::Reconcile {
-                assert!(self.last.is_none_or(|last| last < number), "{number} after {:?}", self.last);
+                let follows = self.last.is_none_or(|last| last < number);
+                assert!(follows || std::mem::take(&mut self.resumed), "{number} after {:?}", self.last);
                 self.last = Some(number);
             }
         }
@@ -235,7 +240,7 @@ impl Played {
     fn disconnect(&mut self) {
         self.pipeline.disconnected();
         assert!(!self.pipeline.expects() && self.pipeline.since().is_none());
-        (self.written, self.last) = (Vec::new(), None);
+        (self.written, self.last, self.resumed) = (Vec::new(), None, false);
     }
 
     fn authorize(&mut self, again: bool) {
@@ -243,7 +248,7 @@ impl Played {
             if again {
                 self.pipeline.set_head(Head { bytes: b"L:".to_vec(), number: head.saturating_add(1), renews: true });
                 self.pipeline.resume();
-                self.last = None;
+                self.resumed = true;
             } else {
                 self.pipeline.give_up();
             }

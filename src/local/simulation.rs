@@ -3,9 +3,12 @@
 //! says how containers go.
 
 use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::ready;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
@@ -26,9 +29,10 @@ use super::server;
 use super::token::Token;
 use super::world::{WallClock, World};
 use crate::Result;
-use crate::clock::Clock;
 pub use crate::clock::places::{Connection, Dial};
 use crate::clock::places::{Known, Place};
+use crate::clock::{Clock, Timer};
+use crate::wire::duration::Period;
 
 /// Hears of all containers, and is all containers that are not described.
 pub trait Containers: Send + Sync {
@@ -58,6 +62,9 @@ pub struct Cluster {
     machine: Machine,
     jobs: mpsc::UnboundedReceiver<Job>,
     reports: mpsc::UnboundedReceiver<Report>,
+    clock: Clock,
+    /// Until when the cluster does nothing, if that is new.
+    busy: Arc<Mutex<Option<Instant>>>,
 }
 
 /// Reaches a cluster that runs.
@@ -67,6 +74,7 @@ pub struct Access {
     clock: Clock,
     reports: mpsc::UnboundedSender<Report>,
     connections: mpsc::UnboundedSender<Box<dyn Connection>>,
+    busy: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Cluster {
@@ -100,13 +108,28 @@ impl Cluster {
             credentials: None,
         };
         tokio::spawn(server::serve_inside(inside, address, handle.clone(), served));
-        Ok((Self { machine, jobs, reports }, Access { handle, clock, reports: reporter, connections }))
+        let busy = Arc::<Mutex<Option<Instant>>>::default();
+        let access = Access { handle, clock: clock.clone(), reports: reporter, connections, busy: busy.clone() };
+        Ok((Self { machine, jobs, reports, clock, busy }, access))
     }
 
     /// Runs it, for as long as this is polled.
     pub async fn run(self) {
-        let Self { mut machine, jobs, reports } = self;
-        machine.run(jobs, reports).await;
+        let Self { mut machine, jobs, reports, clock, busy } = self;
+        let mut running = pin!(machine.run(jobs, reports));
+        let mut pause: Option<Timer> = None;
+        poll_fn(|context| {
+            loop {
+                if let Some(pause) = &mut pause {
+                    ready!(Pin::new(pause).poll(context));
+                }
+                pause = lock(&busy).take().map(|until| clock.timer(until));
+                if pause.is_none() {
+                    return running.as_mut().poll(context);
+                }
+            }
+        })
+        .await;
     }
 }
 
@@ -125,6 +148,12 @@ impl Access {
         let _ = self.connections.send(Box::new(connection));
     }
 
+    /// For so long, the cluster's thread does nothing, while its server goes on: so it is where each has a thread of its own,
+    /// and that of the cluster gets no time, or much work.
+    pub fn keep_busy(&self, period: Period) {
+        *lock(&self.busy) = Some(self.clock.now() + period);
+    }
+
     /// A container that was played has ended.
     pub fn ended(&self, container: &Container, exit: Exit) {
         let event = Event::Ended { container: container.id.clone(), exit };
@@ -136,6 +165,10 @@ impl Access {
         let runtime = tokio::runtime::Handle::current();
         Reached { _known: Known::new(address, Place { clock: self.clock.clone(), runtime, dial }) }
     }
+}
+
+fn lock(busy: &Mutex<Option<Instant>>) -> MutexGuard<'_, Option<Instant>> {
+    busy.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Keeps an address known.

@@ -75,7 +75,9 @@ fn spoken_for(stage: &Stage, view: &View, ids: &BTreeMap<String, Client>) {
         });
         let left = left.last().and_then(|client| stage.left.borrow().get(client).copied());
         let kept = left.and_then(|left| left.until).is_some_and(|until| now < until)
-            || stage.world.truth(|truth| truth.is_orphan(&framework.id) || truth.is_unknown(&framework.id));
+            || stage
+                .world
+                .truth(|truth| truth.is_orphan(&framework.id) || truth.is_unknown(&framework.id, &framework.name));
         if framework.connected || !kept {
             let id = tail(&framework.id);
             let state = if framework.connected { "connected" } else { "disconnected" };
@@ -97,11 +99,16 @@ fn same_tasks(stage: &Stage, id: &str, client: Client, view: &View) {
     let said = view.tasks.iter().filter(|task| task.framework_id == id && here.contains(&task.agent_id));
     let said: BTreeMap<_, _> = said.map(|task| (task.id.as_str(), task.state)).collect();
     let name = stage.name(client);
-    for (task_id, task) in &mine {
+    // A task that was lost with its agent comes back with it. The master says so once, and another one does not.
+    let may_be_back = stage.world.truth(|truth| truth.replaced.is_some() || truth.clients[&client].disturbances > 0);
+    for (task_id, task) in mine.iter().filter(|(_, task)| !task.is_abandoned()) {
         let told = task.told.last().copied();
         let known = said.get(task_id.as_str()).copied();
         match (task.is_told_over(), known) {
-            (true, Some(state)) if !is_terminal(state) => {
+            (false, _) if task.is_over() && !may_be_open(told, here.contains(&task.agent_id)) => {
+                stage.world.violated(format!("{name} was told {:?} of {task_id}, which is over", task.told));
+            }
+            (true, Some(state)) if !is_terminal(state) && !(may_be_back && told == Some(TaskState::TaskLost)) => {
                 stage.world.violated(format!("{name} was told {:?} of {task_id}, which is {state:?}", task.told));
             }
             (false, Some(state)) if told != Some(state) => {

@@ -18,6 +18,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::network::Client;
 use crate::stage::{Ends, Mood, Stage};
 
+/// What `MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD` is.
+const GRACE: Duration = Duration::from_secs(5);
 /// An executor's driver has ended by then, once it is stopped.
 const ENDS_WITHIN: Duration = Duration::from_secs(12);
 
@@ -52,31 +54,41 @@ pub async fn run(stage: Rc<Stage>, container: Container, seed: u64, ends: watch:
     stage.container_ended(&container, exit);
 }
 
+/// What came of callbacks.
+enum Told {
+    Exit(Exit),
+    ShutDown,
+}
+
 impl Executor {
     async fn play(&mut self, mut ends: watch::Receiver<Ends>) -> Exit {
         loop {
             let due = self.tasks.values().map(|(at, _)| *at).min();
             tokio::select! {
                 biased;
-                ended = async { ends.wait_for(|ends| *ends != Ends::Lives).await.map(|ends| *ends) } => {
-                    let number = if matches!(ended, Ok(Ends::Asked)) { 15 } else { 9 };
-                    return Exit::Signaled { number, name: "signal".to_owned(), core_dumped: false };
-                }
-                outcome = self.take() => if let Some(exit) = outcome {
-                    return exit;
+                exit = signaled(&mut ends) => return exit,
+                told = self.take() => match told {
+                    Some(Told::Exit(exit)) => return exit,
+                    Some(Told::ShutDown) => break,
+                    None => {}
                 },
                 () = async { match due { Some(due) => sleep_until(due).await, None => std::future::pending().await } } => {
                     self.end_due();
                 }
             }
         }
+        tokio::select! {
+            biased;
+            exit = signaled(&mut ends) => exit,
+            exit = self.shut_down() => exit,
+        }
     }
 
-    /// Takes what is called back; how it exits, if it does.
-    async fn take(&mut self) -> Option<Exit> {
+    /// Takes what is called back, and says what ends it.
+    async fn take(&mut self) -> Option<Told> {
         let mut callbacks = Vec::new();
         match self.driver.recv().await {
-            None => return Some(Exit::Exited(1)),
+            None => return Some(Told::Exit(Exit::Exited(1))),
             Some(deliveries) => {
                 for delivery in deliveries {
                     if delivery.begin(|_| {}) {
@@ -96,8 +108,8 @@ impl Executor {
                 Callback::LaunchTask(task) => self.launch(&task),
                 Callback::KillTask { task_id, .. } => self.kill(&task_id),
                 Callback::FrameworkMessage(data) => drop(self.driver.message([b"re:", &data[..]].concat().into())),
-                Callback::Shutdown => return self.shut_down().await,
-                Callback::Error(_) => return Some(Exit::Exited(1)),
+                Callback::Shutdown => return Some(Told::ShutDown),
+                Callback::Error(_) => return Some(Told::Exit(Exit::Exited(1))),
                 _ => {}
             }
         }
@@ -136,14 +148,16 @@ impl Executor {
             uuid::Builder::from_random_bytes(self.random.u128(..).to_ne_bytes()).into_uuid().into_bytes().to_vec();
         let task_id = v1::TaskId { value: id.to_owned() };
         let status = v1::TaskStatus { task_id, state: state.into(), ..Default::default() };
+        self.stage.world.truth(|truth| truth.says(id, state));
         let time = self.driver.clock().timestamp();
         self.driver.update_as(status.encode_to_vec().into(), time, uuid.into());
     }
 
-    /// Ends in order, or does not.
-    async fn shut_down(&mut self) -> Option<Exit> {
+    /// Ends in order, or does not: then its driver ends the process, as it does where processes are real.
+    async fn shut_down(&mut self) -> Exit {
         if self.random.f64() < 0.2 {
-            sleep(Duration::from_secs(3600)).await;
+            sleep(GRACE).await;
+            return killed(9);
         }
         for id in std::mem::take(&mut self.tasks).into_keys() {
             self.update(&id, TaskState::TaskKilled);
@@ -153,6 +167,16 @@ impl Executor {
             let name = self.stage.name(self.client);
             self.stage.world.violated(format!("{name} was stopped, and its driver has not ended"));
         }
-        Some(Exit::Exited(0))
+        Exit::Exited(0)
     }
+}
+
+/// Waits until the process gets a signal.
+async fn signaled(ends: &mut watch::Receiver<Ends>) -> Exit {
+    let ended = ends.wait_for(|ends| *ends != Ends::Lives).await.map(|ends| *ends);
+    killed(if matches!(ended, Ok(Ends::Asked)) { 15 } else { 9 })
+}
+
+fn killed(number: i32) -> Exit {
+    Exit::Signaled { number, name: "signal".to_owned(), core_dumped: false }
 }

@@ -54,7 +54,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::plan::Plan;
 use crate::run::{Outcome, play};
 
-const USAGE: &str = "expected --seeds A..B, or --seed N with --without I,J; and --jobs N";
+const USAGE: &str = "expected --seeds A..B, or --seed N with --without I,J; and --jobs N, --twice, --all";
 
 /// What is asked for.
 struct Arguments {
@@ -65,11 +65,14 @@ struct Arguments {
     jobs: u64,
     /// Whether each seed is to give the same twice.
     twice: bool,
+    /// Whether all are played, though one has failed: then no story is told.
+    all: bool,
 }
 
 fn arguments() -> Option<Arguments> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-    let mut asked = Arguments { seeds: 0..seeds::QUICK, one: false, without: Vec::new(), jobs: cores, twice: false };
+    let mut asked =
+        Arguments { seeds: 0..seeds::QUICK, one: false, without: Vec::new(), jobs: cores, twice: false, all: false };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
@@ -85,6 +88,7 @@ fn arguments() -> Option<Arguments> {
             "--without" => asked.without = words.next()?.split(',').filter_map(|word| word.parse().ok()).collect(),
             "--jobs" => asked.jobs = words.next()?.parse().ok()?,
             "--twice" => asked.twice = true,
+            "--all" => asked.all = true,
             // Of libtest, whose options Cargo passes to all tests.
             _ if word.starts_with('-') => {}
             filter => asked.jobs *= u64::from("simulation".contains(filter)),
@@ -119,12 +123,13 @@ fn main() -> ExitCode {
     }
     let kept = seeds::KEPT.iter().map(|(seed, _)| *seed).filter(|seed| !asked.seeds.contains(seed));
     let all: Vec<u64> = kept.chain(asked.seeds.clone()).collect();
-    let failed = play_all(&all, asked.jobs, asked.twice);
+    let failed = play_all(&all, &asked);
     match failed {
         None => {
             println!("{} seeds: all that must hold holds", all.len());
             ExitCode::SUCCESS
         }
+        Some(_) if asked.all => ExitCode::FAILURE,
         Some(seed) => {
             let without = shrunk(seed);
             tell(seed, &without);
@@ -134,7 +139,8 @@ fn main() -> ExitCode {
 }
 
 /// Plays seeds on several threads; the first of them that fails.
-fn play_all(seeds: &[u64], jobs: u64, twice: bool) -> Option<u64> {
+fn play_all(seeds: &[u64], asked: &Arguments) -> Option<u64> {
+    let Arguments { jobs, twice, all, .. } = *asked;
     let next = AtomicU64::new(0);
     let failed = AtomicBool::new(false);
     let first = std::sync::Mutex::new(None::<u64>);
@@ -151,7 +157,7 @@ fn play_all(seeds: &[u64], jobs: u64, twice: bool) -> Option<u64> {
                         continue;
                     }
                     println!("seed {seed}: {}", outcome.violation.unwrap_or_else(|| "it is not the same twice".into()));
-                    failed.store(true, Ordering::Relaxed);
+                    failed.store(!all, Ordering::Relaxed);
                     let mut first = first.lock().expect("no panic");
                     *first = Some(first.map_or(seed, |other| other.min(seed)));
                 }

@@ -22,6 +22,10 @@ pub type Client = u16;
 /// So much may be on its way in one direction; more is not taken.
 const IN_FLIGHT: usize = 64 << 10;
 
+/// A client that hears nothing for longer than this has to notice by itself.
+const DEAF: Duration = Duration::from_secs(15);
+const HOUR: Duration = Duration::from_secs(3600);
+
 /// The two directions of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
@@ -48,7 +52,8 @@ pub enum Fault {
     Close,
     /// Nothing arrives for so long in these directions.
     Stall(Duration, bool, bool),
-    /// What is sent in this direction is lost from now on, and after so long both sides learn of it.
+    /// What is sent in this direction is lost from now on, and after so long both sides learn of it; a client that hears
+    /// nothing for longer than [`DEAF`] does not for an hour, as behind a gateway that has forgotten the connection.
     Lose(Way, Duration),
     /// No connection can be made for so long; attempts hang if so.
     Refuse(Duration, bool),
@@ -175,7 +180,9 @@ impl Link {
             }
             Fault::Lose(way, after) => {
                 self.ways[way as usize].lose();
-                self.ways.iter_mut().for_each(|lane| lane.end_at(now + after, true));
+                let [to_cluster, to_client] = &mut self.ways;
+                to_cluster.end_at(now + after, true);
+                to_client.end_at(now + if way == Way::ToClient && after > DEAF { HOUR } else { after }, true);
             }
             Fault::Refuse(..) => {}
         }

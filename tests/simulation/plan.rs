@@ -133,10 +133,10 @@ pub enum Moment {
 /// What befalls him.
 #[derive(Debug, Clone, Copy)]
 pub enum Blow {
-    /// The process is killed.
-    Killed,
-    /// The scheduler is stopped; an executor is killed.
-    Stopped { failover: bool },
+    /// The process is killed, while the cluster's thread is busy for so long.
+    Killed { busy: Duration },
+    /// The scheduler is stopped, in the same way; an executor is killed.
+    Stopped { busy: Duration, failover: bool },
     /// The connection on which it is said, or all.
     Fault { all: bool, fault: Fault },
 }
@@ -180,9 +180,10 @@ fn ambush(random: &mut fastrand::Rng, latency: f64) -> Ambush {
     let moment = if chance(random, 0.3) { Subscribe } else { moments[random.usize(0..moments.len())] };
     let before = if random.bool() { 0 } else { random.u32(0..6) };
     let after = if random.bool() { Duration::ZERO } else { about(random, 4.0 * latency) };
+    let busy = if random.bool() { Duration::ZERO } else { about(random, 20.0) };
     let blow = match random.u32(0..6) {
-        0..2 => Blow::Killed,
-        2..4 => Blow::Stopped { failover: random.bool() },
+        0..2 => Blow::Killed { busy },
+        2..4 => Blow::Stopped { busy, failover: random.bool() },
         _ => Blow::Fault { all: random.bool(), fault: fault(random) },
     };
     Ambush { moment, before, after, blow }

@@ -189,6 +189,12 @@ pub async fn lie_in_wait(
 }
 
 async fn strike(stage: Rc<Stage>, ambush: Ambush, client: Client, link: u32) {
+    if let Blow::Killed { busy } | Blow::Stopped { busy, .. } = ambush.blow
+        && !busy.is_zero()
+    {
+        stage.access.keep_busy(period(busy));
+        stage.world.truth(|truth| truth.all_disturbed());
+    }
     sleep(ambush.after).await;
     if stage.mood() != Mood::Stormy {
         return;
@@ -199,19 +205,23 @@ async fn strike(stage: Rc<Stage>, ambush: Ambush, client: Client, link: u32) {
             stage.network.disturb(client, if all { Which::All } else { Which::This(link) }, fault);
             disturbed(&stage, client);
         }
-        Blow::Killed | Blow::Stopped { .. } if stage.world.truth(|truth| truth.is_executor(client)) => {
+        Blow::Killed { .. } | Blow::Stopped { .. } if stage.world.truth(|truth| truth.is_executor(client)) => {
             if let Some((_, ends)) = stage.executors.borrow().get(&client) {
                 ends.send_replace(Ends::Killed);
             }
         }
-        Blow::Killed => stage.strikes(client, End::Crash { after: ambush.after }),
-        Blow::Stopped { failover } => stage.strikes(client, End::Stop { after: ambush.after, failover }),
+        Blow::Killed { .. } => stage.strikes(client, End::Crash { after: ambush.after }),
+        Blow::Stopped { failover, .. } => stage.strikes(client, End::Stop { after: ambush.after, failover }),
     }
 }
 
 async fn restart_master(stage: &Rc<Stage>, memory: bool, down: Duration) {
-    stage.world.truth(|truth| truth.master_restarted());
-    machine(stage, move |machine, now| machine.restart_master(now, memory)).await;
+    let world = stage.world.clone();
+    machine(stage, move |machine, now| {
+        world.truth(|truth| truth.master_restarted());
+        machine.restart_master(now, memory)
+    })
+    .await;
     for client in stage.schedulers.borrow().keys() {
         stage.network.disturb(*client, Which::All, Fault::Break(Duration::ZERO));
         stage.network.disturb(*client, Which::All, Fault::Refuse(down, false));

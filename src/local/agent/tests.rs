@@ -185,8 +185,13 @@ impl World {
     }
 
     fn acknowledge(&mut self) {
-        let uuid = self.updates.last().expect("an update").uuid.clone().expect("a uuid");
-        self.tell(ToAgent::Acknowledge { framework_id: "f".into(), task_id: "t".into(), uuid });
+        self.acknowledge_of("t");
+    }
+
+    fn acknowledge_of(&mut self, id: &str) {
+        let last = self.updates.iter().rev().find(|update| update.task_id.value == id);
+        let uuid = last.and_then(|update| update.uuid.clone()).expect("an update with a uuid");
+        self.tell(ToAgent::Acknowledge { framework_id: "f".into(), task_id: id.into(), uuid });
     }
 
     fn pass(&mut self, time: Duration) {
@@ -383,6 +388,20 @@ fn the_end_of_an_executor_fails_what_it_had_still_to_do() {
     assert_eq!(world.told(), [("a", TaskFinished), ("b", TaskFailed)]);
     assert_eq!(world.sent_before_exit, 1, "what it leaves fails after its end is told");
     assert_eq!((&world.exits[..], &world.closed[..]), (&[3 << 8][..], &[1][..]));
+}
+
+#[test]
+fn what_an_executor_said_of_a_task_that_is_over_is_passed_on_and_leaves_nothing_behind() {
+    let mut world = world();
+    world.run_on(Custom, &["a", "b"]);
+    world.launched();
+    world.exited(Exit::Exited(3));
+    world.acknowledge_of("a");
+    // It was on its way when the executor ended, which is known as long as an update of another task waits.
+    world.report("a", TaskRunning);
+    assert_eq!(world.told(), [("a", TaskFailed), ("b", TaskFailed), ("a", TaskRunning)]);
+    world.acknowledge_of("a");
+    assert!(world.agent.executors().flat_map(Record::all_tasks).all(|task| task.state == TaskFailed));
 }
 
 #[test]

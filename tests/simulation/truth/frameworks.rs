@@ -8,6 +8,9 @@ use tokio::time::Instant;
 
 use super::{Client, Truth};
 
+/// A framework whose failover timeout is over is gone by then.
+const LATE: Duration = Duration::from_secs(300);
+
 /// A framework that was subscribed once.
 pub struct Framework {
     /// The stream that it has, or since when it has none.
@@ -23,9 +26,14 @@ pub struct Framework {
 impl Truth {
     pub(super) fn framework_subscribed(&mut self, client: Client, link: u32, id: String) {
         let failover_timeout = Duration::from_secs_f64(self.process(client).failover_timeout);
+        if self.frameworks.contains_key(&id) && !self.counts(&id) {
+            self.abandon_tasks(&id);
+        }
         let known = self.frameworks.get(&id).is_some_and(|framework| framework.known);
         let stream = Ok((client, link));
-        self.frameworks.insert(id, Framework { stream, failover_timeout, torn_down: false, orphaned: false, known });
+        // At one time nobody knows whether that is the new master's word.
+        let orphaned = self.replaced == Some(self.now());
+        self.frameworks.insert(id, Framework { stream, failover_timeout, torn_down: false, orphaned, known });
     }
 
     pub(super) fn framework_known(&mut self, id: &str) {
@@ -34,13 +42,19 @@ impl Truth {
         }
     }
 
-    /// Whether the master may keep a framework of which no scheduler was told, because its SUBSCRIBED was lost. Nobody can
-    /// come back as it, so it stays until its failover timeout is over.
-    pub fn is_unknown(&self, id: &str) -> bool {
-        self.frameworks.get(id).is_some_and(|framework| {
-            let until = framework.stream.map_err(|since| since + framework.failover_timeout + Duration::from_secs(300));
-            !framework.known && until.is_err_and(|until| self.now() < until)
-        })
+    /// Whether the master may keep a framework, of this name, of which no scheduler was told: its SUBSCRIBED was lost, or
+    /// nobody was there any more to take it. Nobody can come back as it, so it stays until its failover timeout is over.
+    pub fn is_unknown(&self, id: &str, name: &str) -> bool {
+        match self.frameworks.get(id) {
+            Some(framework) => {
+                let lost = framework.stream.err().filter(|_| !framework.known);
+                lost.is_some_and(|since| self.now() < since + framework.failover_timeout + LATE)
+            }
+            None => self.clients.values().any(|process| {
+                let same = process.has_subscribed && process.name.split('-').next() == Some(name);
+                same && process.failover_timeout > LATE.as_secs_f64()
+            }),
+        }
     }
 
     pub(super) fn framework_left(&mut self, client: Client, link: u32) {

@@ -37,6 +37,8 @@ pub struct Truth {
     containers: BTreeMap<String, Container>,
     /// Something was promised at this time, or given back.
     unsettled: bool,
+    /// When there was another master last. It does not know what the one before said of agents that were away.
+    pub replaced: Option<Instant>,
     /// When something other than a heartbeat was said last.
     pub noise: Option<(Instant, String)>,
 }
@@ -100,6 +102,11 @@ impl Truth {
         self.process(client).disturbances += 1;
     }
 
+    /// Something disturbed the master.
+    pub fn all_disturbed(&mut self) {
+        self.clients.values_mut().for_each(|process| process.disturbances += 1);
+    }
+
     /// What a client is called.
     pub fn name(&self, client: Client) -> String {
         self.clients.get(&client).map_or_else(|| client.to_string(), |process| process.name.clone())
@@ -148,9 +155,10 @@ impl Truth {
 
     /// The master is another one.
     pub fn master_restarted(&mut self) {
+        self.replaced = Some(self.now());
         self.void_offers(|_| true);
         self.all_frameworks_left();
-        self.clients.values_mut().for_each(|process| process.disturbances += 1);
+        self.all_disturbed();
     }
 
     /// Something was said.
@@ -161,8 +169,10 @@ impl Truth {
         match said {
             Said::Call(call) => self.call_sent(client, call),
             Said::Event(event) => self.event_sent(client, link, event),
-            Said::ToExecutor(event) => self.told_executor(event),
+            Said::ToExecutor(event) => self.told_executor(client, link, event),
             Said::End => self.stream_is_over(client, link),
+            // A master that is not ready: whoever gets this can neither subscribe nor remove a framework.
+            Said::Answer(503) => self.disturbed(client),
             Said::OfExecutor(_) | Said::Answer(_) => {}
         }
     }
@@ -184,6 +194,8 @@ impl Truth {
                 let id = event.rescind.as_ref().map(|rescind| rescind.offer_id.value.clone()).unwrap_or_default();
                 self.change_offer(&id, Offered::Rescinded);
             }
+            // Another scheduler has taken its place, even if that is one that is dead and whose SUBSCRIBE came late.
+            event::Type::Error => self.disturbed(client),
             event::Type::Update => {
                 if let Some(update) = &event.update {
                     self.update_sent(&update.status);
@@ -207,7 +219,8 @@ impl Truth {
                 self.heard(client, link, event);
             }
             Said::OfExecutor(call) => self.executor_called(call),
-            Said::ToExecutor(_) | Said::Answer(_) | Said::End => {}
+            Said::ToExecutor(event) => self.executor_knows(event),
+            Said::Answer(_) | Said::End => {}
         }
     }
 

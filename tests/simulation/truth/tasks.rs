@@ -5,9 +5,10 @@ use remesos::proto::v1;
 use remesos::proto::v1::TaskState;
 use remesos::proto::v1::scheduler::call;
 use remesos::wire::states::is_terminal;
+use tokio::time::Instant;
 
 use super::said::launched;
-use super::{Amount, Truth};
+use super::{Amount, Client, Truth};
 
 /// A task that a framework has asked for.
 #[derive(Debug, Clone)]
@@ -21,8 +22,17 @@ pub struct Task {
     accepts: u32,
     refused: Option<String>,
     launches: u32,
+    /// The stream of an executor on which its LAUNCH was sent, until it has arrived.
+    launching: Option<(Client, u32)>,
     /// Whether it runs, by what its container or its executor says.
     running: bool,
+    /// When it was said last that it is over.
+    over_at: Option<Instant>,
+    /// Whether its executor has told its driver that it is over, or has ended.
+    over: bool,
+    /// Whether no master had the framework when it ended, or before. An agent that shuts a framework down tells nothing of its tasks
+    /// (`Slave::executorTerminated`), not even a new master to which the framework has come back.
+    abandoned: bool,
     /// The states that the framework was called back with, in order.
     pub told: Vec<TaskState>,
 }
@@ -31,6 +41,22 @@ impl Task {
     /// Whether it holds its resources.
     pub fn runs(&self) -> bool {
         self.running
+    }
+
+    /// Whether it is over, whoever knows.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Whether nobody need be told how it ended.
+    pub fn is_abandoned(&self) -> bool {
+        self.abandoned
+    }
+
+    fn ends(&mut self, told: bool) {
+        if self.launches > 0 && !self.over {
+            (self.over, self.abandoned) = (true, self.abandoned || !told);
+        }
     }
 
     /// Whether the framework was told that it is over, and not since that it is not: so it may be of tasks of which a new
@@ -43,14 +69,25 @@ impl Task {
 impl Truth {
     /// A framework asks for a task.
     pub fn wants(&mut self, framework_id: &str, task: &v1::TaskInfo) {
-        let (accepts, launches, running) = (0, 0, false);
         let (framework_id, agent_id) = (framework_id.to_owned(), task.agent_id.value.clone());
         let executor_id = task.executor.as_ref().map(|executor| executor.executor_id.value.clone());
         let amount = Amount::of(&task.resources);
-        let (refused, told) = (None, Vec::new());
-        let task_truth =
-            Task { framework_id, agent_id, amount, executor_id, accepts, refused, launches, running, told };
-        self.tasks.insert(task.task_id.value.clone(), task_truth);
+        let wanted = Task {
+            framework_id,
+            agent_id,
+            amount,
+            executor_id,
+            accepts: 0,
+            refused: None,
+            launches: 0,
+            launching: None,
+            running: false,
+            over_at: None,
+            over: false,
+            abandoned: false,
+            told: Vec::new(),
+        };
+        self.tasks.insert(task.task_id.value.clone(), wanted);
     }
 
     /// A framework was called back with an update.
@@ -83,15 +120,18 @@ impl Truth {
         if let Some(why) = refused {
             self.complain(format!("task {id} is launched, but {why}"));
         }
+        let now = self.now();
         if let Some(task) = self.tasks.get_mut(id) {
-            task.running = true;
+            // At one time nobody knows which came first.
+            task.running = task.over_at != Some(now);
         }
         self.unsettled = true;
     }
 
     fn is_over(&mut self, id: &str) {
+        let now = self.now();
         if let Some(task) = self.tasks.get_mut(id) {
-            task.running = false;
+            (task.running, task.over_at) = (false, Some(now));
         }
     }
 
@@ -107,10 +147,28 @@ impl Truth {
     pub fn container_ended(&mut self, id: &str) {
         let Some(container) = self.containers.remove(id) else { return };
         let Container { agent_id, framework_id, executor_id, .. } = &container;
+        let told = self.counts(framework_id);
         for (id, task) in &mut self.tasks {
             let here = task.agent_id == *agent_id && task.framework_id == *framework_id;
             if here && task.executor_id.as_ref().unwrap_or(id) == executor_id {
                 task.running = false;
+                task.ends(told);
+            }
+        }
+    }
+
+    /// A framework comes back that its master had removed.
+    pub(super) fn abandon_tasks(&mut self, framework_id: &str) {
+        let of = self.tasks.values_mut().filter(|task| task.framework_id == framework_id && task.launches > 0);
+        of.for_each(|task| task.abandoned = true);
+    }
+
+    /// An executor tells its driver of a task.
+    pub fn says(&mut self, id: &str, state: TaskState) {
+        let told = self.tasks.get(id).is_some_and(|task| self.counts(&task.framework_id));
+        if let Some(task) = self.tasks.get_mut(id) {
+            if is_terminal(state) {
+                task.ends(told);
             }
         }
     }
@@ -128,9 +186,23 @@ impl Truth {
         self.tasks.values_mut().filter(|task| task.agent_id == agent_id).for_each(|task| task.running = false);
     }
 
-    pub(super) fn told_executor(&mut self, event: &v1::executor::Event) {
+    /// An executor is told something. On another stream than the one before: so it has said what it has, and a task whose
+    /// LAUNCH did not reach it is over for its agent.
+    pub(super) fn told_executor(&mut self, client: Client, link: u32, event: &v1::executor::Event) {
+        let before = |task: &&mut Task| task.launching.is_some_and(|(by, on)| by == client && on != link);
+        self.tasks.values_mut().filter(before).for_each(|task| task.running = false);
         if let Some(launch) = &event.launch {
             self.launched(&launch.task.task_id.value);
+            if let Some(task) = self.tasks.get_mut(&launch.task.task_id.value) {
+                task.launching = Some((client, link));
+            }
+        }
+    }
+
+    pub(super) fn executor_knows(&mut self, event: &v1::executor::Event) {
+        let launch = event.launch.as_ref();
+        if let Some(task) = launch.and_then(|launch| self.tasks.get_mut(&launch.task.task_id.value)) {
+            task.launching = None;
         }
     }
 

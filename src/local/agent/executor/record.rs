@@ -298,7 +298,7 @@ impl Record {
     /// A task whose last update is acknowledged is over.
     pub(super) fn complete(&mut self, task_id: &str) {
         self.retries.set(&task_id.to_owned(), None);
-        if let Some(task) = self.tasks.remove(task_id) {
+        if let Some(task) = self.tasks.remove(task_id).filter(|task| is_terminal(task.state)) {
             self.completed.push_back(task);
             if self.completed.len() > MAX_COMPLETED_TASKS {
                 self.completed.pop_front();

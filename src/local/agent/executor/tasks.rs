@@ -56,7 +56,10 @@ impl Record {
     pub fn acknowledge(&mut self, context: &mut Context, task_id: &str, uuid: &[u8]) {
         let now = context.now;
         self.with_updates(context, task_id, |updates| updates.acknowledge(now, uuid));
-        if self.tasks.get(task_id).is_some_and(|task| is_terminal(task.state) && task.updates.is_empty()) {
+        // Of a task that was over, an executor that has ended may have told late: nobody will tell more of it.
+        let ended = self.stage == Stage::Terminated;
+        let over = |task: &AgentTask| is_terminal(task.state) || (ended && !task.launched);
+        if self.tasks.get(task_id).is_some_and(|task| over(task) && task.updates.is_empty()) {
             self.complete(task_id);
         }
     }
