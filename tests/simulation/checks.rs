@@ -99,8 +99,6 @@ fn same_tasks(stage: &Stage, id: &str, client: Client, view: &View) {
     let said = view.tasks.iter().filter(|task| task.framework_id == id && here.contains(&task.agent_id));
     let said: BTreeMap<_, _> = said.map(|task| (task.id.as_str(), task.state)).collect();
     let name = stage.name(client);
-    // A task that was lost with its agent comes back with it. The master says so once, and another one does not.
-    let may_be_back = stage.world.truth(|truth| truth.replaced.is_some() || truth.clients[&client].disturbances > 0);
     for (task_id, task) in mine.iter().filter(|(_, task)| !task.is_abandoned()) {
         let told = task.told.last().copied();
         let known = said.get(task_id.as_str()).copied();
@@ -108,7 +106,8 @@ fn same_tasks(stage: &Stage, id: &str, client: Client, view: &View) {
             (false, _) if task.is_over() && !may_be_open(told, here.contains(&task.agent_id)) => {
                 stage.world.violated(format!("{name} was told {:?} of {task_id}, which is over", task.told));
             }
-            (true, Some(state)) if !is_terminal(state) && !(may_be_back && told == Some(TaskState::TaskLost)) => {
+            // A task that was lost with its agent comes back with it. The master says so once, to whoever is connected.
+            (true, Some(state)) if !is_terminal(state) && told != Some(TaskState::TaskLost) => {
                 stage.world.violated(format!("{name} was told {:?} of {task_id}, which is {state:?}", task.told));
             }
             (false, Some(state)) if told != Some(state) => {

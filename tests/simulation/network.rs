@@ -23,7 +23,7 @@ pub type Client = u16;
 const IN_FLIGHT: usize = 64 << 10;
 
 /// A client that hears nothing for longer than this has to notice by itself.
-const DEAF: Duration = Duration::from_secs(15);
+pub const DEAF: Duration = Duration::from_secs(15);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// The two directions of a connection.

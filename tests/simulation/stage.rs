@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use remesos::driver::SchedulerDriver;
 use remesos::local::simulation::{Access, Container, Exit, Reached};
+use remesos::wire::duration::Period;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -49,6 +50,8 @@ pub struct Stage {
     pub left: RefCell<BTreeMap<Client, Left>>,
     /// How schedulers end that an ambush has hit.
     struck: RefCell<BTreeMap<Client, plan::End>>,
+    /// Until when the cluster's thread does nothing.
+    busy: Cell<Option<Instant>>,
     reached: RefCell<Vec<Reached>>,
     next: Cell<Client>,
     slot: u8,
@@ -77,6 +80,7 @@ impl Stage {
             executors: RefCell::default(),
             left: RefCell::default(),
             struck: RefCell::default(),
+            busy: Cell::default(),
             reached: RefCell::default(),
             next: Cell::new(1),
             slot,
@@ -92,6 +96,13 @@ impl Stage {
     pub fn moves_on(&self, mood: Mood) {
         self.mood.set(mood);
         self.moved.notify_waiters();
+    }
+
+    /// For so long, the cluster's thread does nothing.
+    pub fn keep_busy(&self, period: Duration) {
+        self.access.keep_busy(Period::from(period));
+        self.busy.set(Some(Instant::now() + period));
+        self.world.truth(|truth| truth.all_disturbed());
     }
 
     /// A scheduler is to end so, at once.
@@ -123,6 +134,9 @@ impl Stage {
         self.next.set(client + 1);
         self.network.add(client);
         self.world.truth(|truth| truth.add(client, format!("{name}-{client}"), executor, framework_id));
+        if self.busy.get().is_some_and(|until| Instant::now() < until) {
+            self.world.truth(|truth| truth.disturbed(client));
+        }
         let network = self.network.clone();
         let dial = Box::new(move || Box::pin(network.clone().connect(client)) as _);
         self.reached.borrow_mut().push(self.access.reached_at(self.address(client), dial));

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
-use crate::network::{Client, Fault, Which};
+use crate::network::{Client, DEAF, Fault, Which};
 use crate::plan::{Ambush, Blow, End, Moment, Trouble};
 use crate::stage::{Ends, Mood, Stage};
 use crate::truth::Amount;
@@ -44,6 +44,18 @@ fn period(of: Duration) -> Period {
     Period::from(of)
 }
 
+/// Something happens to connections. An executor is on the machine of its agent, where nothing is lost for long.
+fn disturb(stage: &Stage, client: Client, which: Which, fault: Fault) {
+    let fault = match fault {
+        Fault::Lose(way, after) if stage.world.truth(|truth| truth.is_executor(client)) => {
+            Fault::Lose(way, after.min(DEAF))
+        }
+        other => other,
+    };
+    stage.network.disturb(client, which, fault);
+    disturbed(stage, client);
+}
+
 async fn agent(stage: &Stage, number: u32) -> Option<String> {
     let views = machine(stage, |machine, _| machine.agent_views()).await;
     let ids = views.iter().filter(|view| !["killed", "removed", "gone"].contains(&view.state));
@@ -69,8 +81,7 @@ pub async fn happens(stage: &Rc<Stage>, trouble: Trouble) {
         Trouble::Network { client, which, fault } => {
             if let Some(client) = chosen(&stage.clients(), client) {
                 stage.world.note(|| format!("it befalls {}", stage.name(client)));
-                stage.network.disturb(client, which, fault);
-                disturbed(stage, client);
+                disturb(stage, client, which, fault);
             }
         }
         Trouble::Master { memory, down } => restart_master(stage, memory, down).await,
@@ -192,8 +203,7 @@ async fn strike(stage: Rc<Stage>, ambush: Ambush, client: Client, link: u32) {
     if let Blow::Killed { busy } | Blow::Stopped { busy, .. } = ambush.blow
         && !busy.is_zero()
     {
-        stage.access.keep_busy(period(busy));
-        stage.world.truth(|truth| truth.all_disturbed());
+        stage.keep_busy(busy);
     }
     sleep(ambush.after).await;
     if stage.mood() != Mood::Stormy {
@@ -202,8 +212,7 @@ async fn strike(stage: Rc<Stage>, ambush: Ambush, client: Client, link: u32) {
     stage.world.note(|| format!("ambush: {ambush:?} befalls {}", stage.name(client)));
     match ambush.blow {
         Blow::Fault { all, fault } => {
-            stage.network.disturb(client, if all { Which::All } else { Which::This(link) }, fault);
-            disturbed(&stage, client);
+            disturb(&stage, client, if all { Which::All } else { Which::This(link) }, fault);
         }
         Blow::Killed { .. } | Blow::Stopped { .. } if stage.world.truth(|truth| truth.is_executor(client)) => {
             if let Some((_, ends)) = stage.executors.borrow().get(&client) {

@@ -48,6 +48,10 @@ impl Truth {
         let made = calls.made;
         calls.made += 1;
         calls.places.entry(token).and_modify(|place| *place = None).or_insert(Some(made));
+        // A driver may decline what an ACCEPT of which it got no answer was to use: that is not the framework's DECLINE.
+        for id in call.accept.iter().flat_map(|accept| &accept.offer_ids) {
+            calls.places.insert(format!("{} {}", Type::Decline.as_str_name(), id.value), None);
+        }
     }
 
     /// The callback of an update has returned, or the framework acknowledges it itself.

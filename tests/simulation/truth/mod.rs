@@ -37,8 +37,8 @@ pub struct Truth {
     containers: BTreeMap<String, Container>,
     /// Something was promised at this time, or given back.
     unsettled: bool,
-    /// When there was another master last. It does not know what the one before said of agents that were away.
-    pub replaced: Option<Instant>,
+    /// When there was another master last.
+    replaced: Option<Instant>,
     /// When something other than a heartbeat was said last.
     pub noise: Option<(Instant, String)>,
 }
