@@ -166,10 +166,8 @@ impl Truth {
     /// An executor tells its driver of a task.
     pub fn says(&mut self, id: &str, state: TaskState) {
         let told = self.tasks.get(id).is_some_and(|task| self.counts(&task.framework_id));
-        if let Some(task) = self.tasks.get_mut(id) {
-            if is_terminal(state) {
-                task.ends(told);
-            }
+        if let Some(task) = self.tasks.get_mut(id).filter(|_| is_terminal(state)) {
+            task.ends(told);
         }
     }
 
