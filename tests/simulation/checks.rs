@@ -74,10 +74,12 @@ fn spoken_for(stage: &Stage, view: &View, ids: &BTreeMap<String, Client>) {
             of.map(|(client, _)| *client).collect()
         });
         let left = left.last().and_then(|client| stage.left.borrow().get(client).copied());
+        let (orphan, unknown_of) = stage
+            .world
+            .truth(|truth| (truth.is_orphan(&framework.id), truth.unknown_of(&framework.id, &framework.name)));
         let kept = left.and_then(|left| left.until).is_some_and(|until| now < until)
-            || stage
-                .world
-                .truth(|truth| truth.is_orphan(&framework.id) || truth.is_unknown(&framework.id, &framework.name));
+            || orphan
+            || unknown_of.into_iter().any(|client| may_have_left(stage, client));
         if framework.connected || !kept {
             let id = tail(&framework.id);
             let state = if framework.connected { "connected" } else { "disconnected" };
@@ -86,6 +88,14 @@ fn spoken_for(stage: &Stage, view: &View, ids: &BTreeMap<String, Client>) {
     }
     for offer in view.offers.iter().filter(|offer| !ids.contains_key(&offer.framework_id)) {
         stage.world.violated(format!("nobody speaks for offer {}", tail(&offer.id)));
+    }
+}
+
+/// Whether a scheduler may have left a framework behind: if it was killed, meant to keep it, or was disturbed.
+fn may_have_left(stage: &Stage, client: Client) -> bool {
+    match stage.left.borrow().get(&client) {
+        Some(left) => left.until.is_some_and(|until| Instant::now() < until),
+        None => stage.world.truth(|truth| truth.clients[&client].disturbances > 0),
     }
 }
 

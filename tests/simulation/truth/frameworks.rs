@@ -13,6 +13,8 @@ const LATE: Duration = Duration::from_secs(300);
 
 /// A framework that was subscribed once.
 pub struct Framework {
+    /// Who subscribed last.
+    client: Client,
     /// The stream that it has, or since when it has none.
     stream: Result<(Client, u32), Instant>,
     failover_timeout: Duration,
@@ -33,7 +35,7 @@ impl Truth {
         let stream = Ok((client, link));
         // At one time nobody knows whether that is the new master's word.
         let orphaned = self.replaced == Some(self.now());
-        self.frameworks.insert(id, Framework { stream, failover_timeout, torn_down: false, orphaned, known });
+        self.frameworks.insert(id, Framework { client, stream, failover_timeout, torn_down: false, orphaned, known });
     }
 
     pub(super) fn framework_known(&mut self, id: &str) {
@@ -42,18 +44,21 @@ impl Truth {
         }
     }
 
-    /// Whether the master may keep a framework, of this name, of which no scheduler was told: its SUBSCRIBED was lost, or
-    /// nobody was there any more to take it. Nobody can come back as it, so it stays until its failover timeout is over.
-    pub fn is_unknown(&self, id: &str, name: &str) -> bool {
+    /// Whose framework it may be, of this name, of which no scheduler was told: its SUBSCRIBED was lost, or nobody was there
+    /// any more to take it. Nobody can come back as it, so the master keeps it until its failover timeout is over.
+    pub fn unknown_of(&self, id: &str, name: &str) -> Vec<Client> {
         match self.frameworks.get(id) {
             Some(framework) => {
                 let lost = framework.stream.err().filter(|_| !framework.known);
-                lost.is_some_and(|since| self.now() < since + framework.failover_timeout + LATE)
+                let kept = lost.is_some_and(|since| self.now() < since + framework.failover_timeout + LATE);
+                kept.then_some(framework.client).into_iter().collect()
             }
-            None => self.clients.values().any(|process| {
-                let same = process.has_subscribed && process.name.split('-').next() == Some(name);
-                same && process.failover_timeout > LATE.as_secs_f64()
-            }),
+            None => {
+                let same = |process: &super::Process| process.name.split('-').next() == Some(name);
+                let kept = |process: &super::Process| process.failover_timeout > LATE.as_secs_f64();
+                let of = self.clients.iter().filter(|(_, of)| of.has_subscribed && same(of) && kept(of));
+                of.map(|(client, _)| *client).collect()
+            }
         }
     }
 

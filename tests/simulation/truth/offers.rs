@@ -120,7 +120,9 @@ impl Truth {
         for offer in self.offers.values().filter(|offer| offer.stage == Offered::Open) {
             promised.entry(&offer.agent_id).or_default().add(&offer.amount);
         }
-        for task in self.tasks.values().filter(|task| task.runs() && self.counts(&task.framework_id)) {
+        for task in
+            self.tasks.values().filter(|task| task.runs() && !task.is_abandoned() && self.counts(&task.framework_id))
+        {
             promised.entry(&task.agent_id).or_default().add(&task.amount);
         }
         let over =

@@ -56,12 +56,17 @@ impl Record {
     pub fn acknowledge(&mut self, context: &mut Context, task_id: &str, uuid: &[u8]) {
         let now = context.now;
         self.with_updates(context, task_id, |updates| updates.acknowledge(now, uuid));
-        // Of a task that was over, an executor that has ended may have told late: nobody will tell more of it.
-        let ended = self.stage == Stage::Terminated;
-        let over = |task: &AgentTask| is_terminal(task.state) || (ended && !task.launched);
-        if self.tasks.get(task_id).is_some_and(|task| over(task) && task.updates.is_empty()) {
+        let over = |task: &&Box<AgentTask>| is_terminal(task.state) || self.is_late(task);
+        if self.tasks.get(task_id).filter(over).is_some_and(|task| task.updates.is_empty()) {
             self.complete(task_id);
         }
+    }
+
+    /// Whether the executor told of a task that was over already, or had ended: what it had said before came late.
+    fn is_late(&self, task: &AgentTask) -> bool {
+        let id = &task.info.task_id.value;
+        let over = || self.completed.iter().any(|known| known.info.task_id.value == *id);
+        !task.launched && (self.stage == Stage::Terminated || over())
     }
 
     /// The scheduler is back: what is outstanding goes out again.
