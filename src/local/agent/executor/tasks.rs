@@ -56,8 +56,8 @@ impl Record {
     pub fn acknowledge(&mut self, context: &mut Context, task_id: &str, uuid: &[u8]) {
         let now = context.now;
         self.with_updates(context, task_id, |updates| updates.acknowledge(now, uuid));
-        let over = |task: &&Box<AgentTask>| is_terminal(task.state) || self.is_late(task);
-        if self.tasks.get(task_id).filter(over).is_some_and(|task| task.updates.is_empty()) {
+        let over = |task: &AgentTask| is_terminal(task.state) || self.is_late(task);
+        if self.tasks.get(task_id).is_some_and(|task| task.updates.is_empty() && over(task)) {
             self.complete(task_id);
         }
     }
