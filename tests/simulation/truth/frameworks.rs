@@ -23,19 +23,30 @@ pub struct Framework {
     orphaned: bool,
     /// Whether a scheduler was told of its id.
     known: bool,
+    /// Whether it has come back to another master than the one that had removed it.
+    returned: bool,
+}
+
+impl Framework {
+    pub(super) fn is_connected(&self) -> bool {
+        self.stream.is_ok()
+    }
 }
 
 impl Truth {
     pub(super) fn framework_subscribed(&mut self, client: Client, link: u32, id: String) {
         let failover_timeout = Duration::from_secs_f64(self.process(client).failover_timeout);
-        if self.frameworks.contains_key(&id) && !self.counts(&id) {
+        let removed = self.frameworks.contains_key(&id) && !self.counts(&id);
+        if removed {
             self.abandon_tasks(&id);
         }
+        let returned = removed || self.frameworks.get(&id).is_some_and(|framework| framework.returned);
         let known = self.frameworks.get(&id).is_some_and(|framework| framework.known);
         let stream = Ok((client, link));
         // At one time nobody knows whether that is the new master's word.
         let orphaned = self.replaced == Some(self.now());
-        self.frameworks.insert(id, Framework { client, stream, failover_timeout, torn_down: false, orphaned, known });
+        self.frameworks
+            .insert(id, Framework { client, stream, failover_timeout, torn_down: false, orphaned, known, returned });
     }
 
     pub(super) fn framework_known(&mut self, id: &str) {
@@ -66,6 +77,18 @@ impl Truth {
         let now = self.now();
         let left = self.frameworks.values_mut().filter(|framework| framework.stream == Ok((client, link)));
         left.for_each(|framework| framework.stream = Err(now));
+        self.lose_sight();
+    }
+
+    /// Whether a master sends a framework what agents tell of its tasks.
+    pub(super) fn is_connected(&self, id: &str) -> bool {
+        self.frameworks.get(id).is_some_and(Framework::is_connected)
+    }
+
+    /// Whether a framework is being shut down at an agent, by the word of the master before.
+    pub(super) fn is_shut_down_at(&self, id: &str, agent_id: &str) -> bool {
+        let returned = self.frameworks.get(id).is_some_and(|framework| framework.returned);
+        returned && self.containers.values().any(|of| of.framework_id == id && of.agent_id == agent_id)
     }
 
     pub(super) fn all_frameworks_left(&mut self) {
@@ -73,6 +96,7 @@ impl Truth {
         for framework in self.frameworks.values_mut() {
             (framework.stream, framework.orphaned) = (Err(now), true);
         }
+        self.lose_sight();
     }
 
     /// Whether another master may know a framework from its agents alone, for which nobody has come back. It has no

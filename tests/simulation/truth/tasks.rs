@@ -26,6 +26,8 @@ pub struct Task {
     launching: Option<(Client, u32)>,
     /// Whether it runs, by what its container or its executor says.
     running: bool,
+    /// Whether its framework was not connected for a while: so the master may know that it is over, which nobody was told.
+    unseen: bool,
     /// When it was said last that it is over.
     over_at: Option<Instant>,
     /// Whether its executor has told its driver that it is over, or has ended.
@@ -40,7 +42,7 @@ pub struct Task {
 impl Task {
     /// Whether it holds its resources.
     pub fn runs(&self) -> bool {
-        self.running
+        self.running && !self.unseen
     }
 
     /// Whether it is over, whoever knows.
@@ -82,6 +84,7 @@ impl Truth {
             launches: 0,
             launching: None,
             running: false,
+            unseen: false,
             over_at: None,
             over: false,
             abandoned: false,
@@ -100,7 +103,11 @@ impl Truth {
     pub(super) fn accepted(&mut self, accept: &call::Accept) {
         let refused = self.use_offers(&accept.offer_ids);
         for id in launched(&accept.operations).map(|task| task.task_id.value.clone()) {
+            let Some(task) = self.tasks.get(&id) else { continue };
+            // An agent ignores launches of a framework that it shuts down, and tells nobody (`Slave::run`).
+            let shut_down = self.is_shut_down_at(&task.framework_id, &task.agent_id);
             let Some(task) = self.tasks.get_mut(&id) else { continue };
+            task.abandoned |= shut_down;
             task.accepts += 1;
             task.refused.clone_from(&refused);
             if task.accepts > 1 {
@@ -121,7 +128,9 @@ impl Truth {
             self.complain(format!("task {id} is launched, but {why}"));
         }
         let now = self.now();
+        let connected = self.tasks.get(id).is_some_and(|task| self.is_connected(&task.framework_id));
         if let Some(task) = self.tasks.get_mut(id) {
+            task.unseen |= !connected;
             // At one time nobody knows which came first.
             task.running = task.over_at != Some(now);
         }
@@ -154,6 +163,14 @@ impl Truth {
                 task.running = false;
                 task.ends(told);
             }
+        }
+    }
+
+    /// Masters tell frameworks that are not connected nothing.
+    pub(super) fn lose_sight(&mut self) {
+        let frameworks = &self.frameworks;
+        for task in self.tasks.values_mut() {
+            task.unseen |= !frameworks.get(&task.framework_id).is_some_and(|framework| framework.is_connected());
         }
     }
 
@@ -216,6 +233,9 @@ impl Truth {
     /// The master takes back what a task holds when its agent says that it is over, though its container may still end
     /// (`Slave::killTask` of a task that has not reached its executor).
     pub(super) fn update_sent(&mut self, status: &v1::TaskStatus) {
+        if let Some(task) = self.tasks.get_mut(&status.task_id.value) {
+            task.unseen &= is_terminal(status.state());
+        }
         if status.uuid.is_some() && is_terminal(status.state()) {
             self.is_over(&status.task_id.value);
         }
