@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mesos import operator
-from mesos.errors import MesosWarning, RequestRefusedError
+from mesos.errors import MesosError, MesosWarning, RequestRefusedError
 from mesos.local import LocalCluster
 
 from tests.apache_mesos import ALLOCATION_INTERVAL, ApacheMesos, ZooKeeper, install
@@ -76,6 +77,8 @@ SLOW = {
     "test_trees",
     "test_types",
 }
+# More than the grace periods of executors that are shut down.
+EXECUTORS_END_SECONDS = 10
 # The real clusters that run for the whole session.
 SHARED: list[ApacheMesos] = []
 RESOURCES = "cpus:8;mem:8192;disk:20000;ports:[31000-32000]"
@@ -102,7 +105,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """Tear down, after each file, what its tests left on the shared clusters.
 
     A framework whose process ended keeps its tasks until its failover timeout is over, and an agent on which a task is
-    left does not become drained.
+    left does not become drained. Agents take a moment to end executors.
     """
     yield
     if nextitem is None or nextitem.path != item.path:
@@ -111,6 +114,11 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
                 for framework in client.get_frameworks().frameworks:
                     with suppress(RequestRefusedError):  # it has left meanwhile
                         client.teardown(framework.framework_info.id.value)
+                until = time.monotonic() + EXECUTORS_END_SECONDS
+                for agent in client.get_agents().agents:
+                    with suppress(MesosError), client.agent(agent) as its:
+                        while its.get_executors().executors and time.monotonic() < until:
+                            time.sleep(0.05)
 
 
 @contextmanager
