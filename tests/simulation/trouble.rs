@@ -44,7 +44,7 @@ fn period(of: Duration) -> Period {
     Period::from(of)
 }
 
-/// Something happens to connections. An executor is on the machine of its agent, where nothing is lost for long.
+/// Disturbs connections of a client. An executor runs on the same machine as its agent, so losses between them are short.
 fn disturb(stage: &Stage, client: Client, which: Which, fault: Fault) {
     let fault = match fault {
         Fault::Lose(way, after) if stage.world.truth(|truth| truth.is_executor(client)) => {
