@@ -185,9 +185,15 @@ class ApacheMesos(Server):
         assert self._process is not None
         self._process.send_signal(signal.SIGUSR1)
         until = time.monotonic() + START_SECONDS
-        while json.loads(self.get("/state"))["pid"] != f"master@{self.address}":  # the leader answers until then
+        while self._leader() != f"master@{self.address}":
             assert time.monotonic() < until
             time.sleep(0.05)  # nothing tells
+
+    def _leader(self) -> str | None:
+        """The leader that this master sends requests on to, if it answers."""
+        with contextlib.suppress(OSError):
+            return str(json.loads(self.get("/state"))["pid"])
+        return None
 
     def _wait_ready(self) -> None:
         assert self._process is not None

@@ -187,6 +187,7 @@ def test_everything_is_reached_by_the_keyboard(context: BrowserContext, world: W
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Updates").wait_for(timeout=SECONDS)
     assert page.evaluate("document.activeElement.id") == "view", "a screen reader begins with the new page"
+    page.get_by_role("link", name="Browse the sandbox").wait_for(timeout=SECONDS)
     for _ in range(20):
         page.keyboard.press("Tab")
         if focused(page) == "Browse the sandbox":

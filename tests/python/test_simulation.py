@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from mesos.errors import ArgumentTypeError, ArgumentValueError
 from mesos.interface import mesos_pb2
-from mesos.local import LocalCluster, Run
+from mesos.local import LocalCluster, LocalTask, Run
 
 from tests.python.support import (
     Recorder,
@@ -23,6 +23,7 @@ from tests.python.support import (
     running,
     task,
     task_of,
+    wait_until,
 )
 
 RESOURCES = "cpus:4;mem:4096"
@@ -46,7 +47,7 @@ def updates(scheduler: Recorder, task_id: str) -> list[mesos_pb2.TaskStatus]:
 
 
 def outcome(simulate: Any, prepare: Any = lambda _: None, act: Any = lambda *_: None) -> list[mesos_pb2.TaskStatus]:
-    """What is told of one command task; ``act`` gets the driver and the task when it runs."""
+    """What is told of one command task; ``act`` gets the driver and the cluster's task when it runs."""
     scheduler = Recorder()
     info = framework(capabilities=capable("TASK_KILLING_STATE"))
     with (
@@ -57,7 +58,9 @@ def outcome(simulate: Any, prepare: Any = lambda _: None, act: Any = lambda *_: 
         launched = task(offer)
         prepare(launched)
         scheduler.on["statusUpdate"] = lambda driver, status: (
-            act(driver, launched) if status.state == mesos_pb2.TASK_RUNNING and not status.HasField("healthy") else None
+            act(driver, cluster.tasks[0])
+            if status.state == mesos_pb2.TASK_RUNNING and not status.HasField("healthy")
+            else None
         )
         driver.launchTasks(offer.id, [launched], filters(0))
         return updates(scheduler, launched.task_id.value)
@@ -70,8 +73,14 @@ def command(text: str) -> Any:
     return prepare
 
 
-def kill(driver: Any, launched: mesos_pb2.TaskInfo) -> None:
-    driver.killTask(launched.task_id)
+def kill(driver: Any, launched: LocalTask) -> None:
+    driver.killTask(mesos_pb2.TaskID(value=launched.id))
+
+
+def kill_when_ready(driver: Any, launched: LocalTask) -> None:
+    """Kills the task when it has said that it is ready, as it does when signals no longer end it."""
+    wait_until(lambda: launched.stdout() == "ready\n", "the task is ready")
+    kill(driver, launched)
 
 
 def graceful(text: str, seconds: float) -> Any:
@@ -89,7 +98,11 @@ def graceful(text: str, seconds: float) -> Any:
         (Run(0.05, 3), command("sleep 0.05; exit 3"), lambda *_: None),
         (Run(signal=signal.SIGSEGV), command("kill -SEGV $$"), lambda *_: None),
         (Run(seconds=None), command("exec sleep 600"), kill),
-        (Run(None, stop_seconds=None), graceful("trap '' TERM; while :; do sleep 0.05; done", 0.3), kill),
+        (
+            Run(None, stop_seconds=None, stdout="ready\n"),
+            graceful("trap '' TERM; echo ready; while :; do sleep 0.05; done", 0.3),
+            kill_when_ready,
+        ),
     ],
     ids=["finishes", "fails", "is ended by a signal", "is killed", "ignores SIGTERM"],
 )
