@@ -149,9 +149,9 @@ struct Played {
     /// What was written on this connection and not read by the other side, and the last call among it.
     written: Vec<u8>,
     last: Option<u8>,
-    /// Whether calls are written again from the first that was refused. What is left of one that was refused before it
-    /// was written as a whole comes before that.
-    resumed: bool,
+    /// How often calls may still be written again from the first that was refused. What is left of one that was refused
+    /// before it was written as a whole comes before that, and may itself be the first of those that are written again.
+    resumed: u8,
 }
 
 impl Default for Played {
@@ -163,7 +163,7 @@ impl Default for Played {
             over: BTreeSet::new(),
             written: Vec::new(),
             last: None,
-            resumed: false,
+            resumed: 0,
         }
     }
 }
@@ -221,7 +221,10 @@ impl Played {
             // It follows the answer to what took the place of an ACCEPT.
             if call.r#type() != CallType::Reconcile {
                 let follows = self.last.is_none_or(|last| last < number);
-                assert!(follows || std::mem::take(&mut self.resumed), "{number} after {:?}", self.last);
+                if !follows {
+                    assert!(self.resumed > 0, "{number} after {:?}", self.last);
+                    self.resumed -= 1;
+                }
                 self.last = Some(number);
             }
         }
@@ -240,7 +243,7 @@ impl Played {
     fn disconnect(&mut self) {
         self.pipeline.disconnected();
         assert!(!self.pipeline.expects() && self.pipeline.since().is_none());
-        (self.written, self.last, self.resumed) = (Vec::new(), None, false);
+        (self.written, self.last, self.resumed) = (Vec::new(), None, 0);
     }
 
     fn authorize(&mut self, again: bool) {
@@ -248,7 +251,8 @@ impl Played {
             if again {
                 self.pipeline.set_head(Head { bytes: b"L:".to_vec(), number: head.saturating_add(1), renews: true });
                 self.pipeline.resume();
-                self.resumed = true;
+                let unfinished = !self.written.is_empty() && self.resumed > 0;
+                self.resumed = 1 + u8::from(unfinished);
             } else {
                 self.pipeline.give_up();
             }
