@@ -38,6 +38,7 @@ use crate::proto::v1;
 use crate::proto::v1::framework_info::{Capability, capability::Type};
 use crate::proto::v1::scheduler::{Event, call};
 use crate::wire::json;
+use crate::wire::recordio::Decoder;
 
 /// What has a body, and the message that it is.
 const POSTS: [(&str, &str); 15] = [
@@ -157,7 +158,9 @@ impl Site {
         // What writes it on another thread has panicked.
         assert_ne!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == MEDIA_TYPES[0]);
-        if let Some(id) = response.headers().get("Mesos-Stream-Id").and_then(|id| id.to_str().ok()) {
+        let stream_id = response.headers().get("Mesos-Stream-Id").and_then(|id| id.to_str().ok());
+        let is_stream = stream_id.is_some();
+        if let Some(id) = stream_id {
             id.clone_into(&mut cluster.stream_id);
         }
         let (mut body, mut whole) = (response.into_body(), Vec::new());
@@ -170,10 +173,25 @@ impl Site {
         });
         if !ended {
             cluster.streams.push(body);
+        } else if is_json && is_stream {
+            // One that is refused ends with an ERROR.
+            records(&whole).iter().for_each(|record| is_sound(record));
         } else if is_json {
-            serde_json::from_slice::<serde::de::IgnoredAny>(&whole).expect("JSON");
+            is_sound(&whole);
         }
     }
+}
+
+fn is_sound(json: &[u8]) {
+    serde_json::from_slice::<serde::de::IgnoredAny>(json).expect("JSON");
+}
+
+fn records(bytes: &[u8]) -> Vec<Bytes> {
+    let mut decoder = Decoder::default();
+    decoder.feed(bytes);
+    let records = std::iter::from_fn(|| decoder.next_record().expect("RecordIO")).collect();
+    assert!(decoder.is_between_records(), "the last record is a whole one");
+    records
 }
 
 impl Asked {
