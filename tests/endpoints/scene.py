@@ -108,8 +108,17 @@ def frameworks(address: str) -> tuple[Framework, Framework, Framework]:
         framework.connect()
         if framework is not first:
             framework.call("SUPPRESS")
-            framework.decline(3600)
+            wait_until(lambda framework=framework: holds_nothing(address, framework), f"{framework.name} has no offers")
     return first, second, gone
+
+
+def holds_nothing(address: str, framework: Framework) -> bool:
+    """Decline what a framework that suppressed its offers has got until now; whether the master has no offer of it."""
+    if framework.held():
+        framework.decline(3600)
+    assert framework.framework_id is not None
+    known = {shown["id"]: shown for shown in get(address, "/state")["frameworks"]}
+    return not known[framework.framework_id["value"]]["offers"]
 
 
 def whole_offer(framework: Framework) -> Offer:
