@@ -170,10 +170,14 @@ def run_tasks(framework: Framework) -> None:
 
 
 def end_tasks(framework: Framework) -> None:
-    """Tasks that are over, one after another since what is over is shown in that order."""
+    """Tasks that are over, one after another since what is over is shown in that order.
+
+    They run for a second: the real master never counts the end of a task that is over before its agent has forwarded
+    an earlier update (``Master::updateTask`` counts by the state of the update, not by the latest one).
+    """
     for task, command, state in (
-        ("done", "exit 0", "TASK_FINISHED"),
-        ("failed", "exit 3", "TASK_FAILED"),
+        ("done", "sleep 1; exit 0", "TASK_FINISHED"),
+        ("failed", "sleep 1; exit 3", "TASK_FAILED"),
     ):
         offer = whole_offer(framework)
         framework.accept([offer], launching(task_on(offer, "cpus:0.1;mem:32", task, command={"value": command})))

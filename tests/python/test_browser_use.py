@@ -216,9 +216,9 @@ def test_a_screen_reader_is_told_what_is_what(context: BrowserContext, world: Wo
         assert page.evaluate(unnamed) == 0, place
     page.goto(f"{world.cluster.url}/#/")
     current = page.get_by_role("navigation").locator("[aria-current=page]")
-    assert current.inner_text() == "Tasks"
+    current.filter(has_text="Tasks").wait_for(timeout=SECONDS)
     page.get_by_role("link", name="Agents", exact=True).click()
-    assert current.inner_text() == "Agents"
+    current.filter(has_text="Agents").wait_for(timeout=SECONDS)
 
 
 COMMANDS = {
