@@ -199,9 +199,11 @@ def test_the_pager_follows_the_end_of_a_file_and_reads_what_is_before(context: B
     text.hover()
     page.mouse.wheel(0, -500)
     page.wait_for_function("() => !document.querySelector('.pager input').checked")
-    while page.get_by_role("button", name="Earlier").first.is_visible():
-        page.get_by_role("button", name="Earlier").first.click()
-        page.wait_for_timeout(50)
+    earlier = page.get_by_role("button", name="Earlier").first
+    while earlier.is_visible():
+        length = text.evaluate("(pre) => pre.textContent.length")
+        earlier.click()
+        page.wait_for_function("(length) => document.querySelector('pre').textContent.length > length", arg=length)
     lines = text.inner_text().splitlines()
     assert lines == [*(f"first {n} ä" for n in range(1, 9001)), "half ä end"]
     assert not text.evaluate(at_end)
