@@ -191,6 +191,9 @@ def test_the_pager_follows_the_end_of_a_file_and_reads_what_is_before(context: B
     assert "first 1 ä" not in text.inner_text()
     (sandbox / "more").touch()
     sees(text, "half")
+    for _ in range(3):  # half a character is still one when it has been read more than once
+        with page.expect_response(lambda response: "length=1" in response.url or "length=0" in response.url):
+            pass
     (sandbox / "rest").touch()
     sees(text, "half ä end")
     assert "\ufffd" not in text.inner_text()

@@ -18,8 +18,9 @@ async function readText(path, from, to) {
   const get = async (begin, end) => (await read(part(path, begin, end - begin))).data;
   let [begin, end] = [from, to];
   let text = await get(begin, end);
-  for (let tries = 0; tries < 3 && text.endsWith(CUT) && end - 1 > begin; tries += 1) {
-    const shorter = await get(begin, end - 1);
+  // What is only the beginning of a character waits for its rest.
+  for (let tries = 0; tries < 3 && text.endsWith(CUT); tries += 1) {
+    const shorter = end - 1 > begin ? await get(begin, end - 1) : "";
     [end, text] = [end - 1, shorter];
   }
   if (text.endsWith(CUT)) [end, text] = [to, await get(begin, to)];
