@@ -102,6 +102,7 @@ def sees(where: Page | Locator, *texts: str) -> None:
 
 def tab(page: Page, name: str) -> None:
     page.get_by_role("navigation", name="Pages").get_by_role("link", name=name).click()
+    page.get_by_role("navigation").locator("[aria-current=page]").filter(has_text=name).wait_for(timeout=SECONDS)
 
 
 def places(world: World) -> list[str]:
