@@ -134,7 +134,8 @@ def test_a_nested_container_is_killed_with_what_is_within_it(agent: Agent) -> No
     pids = [pid_in(outer), pid_in(inner)]
     agent.killNestedContainer("outer", agent.container)
     assert agent.wait("outer") == KILLED
-    assert not any(map(alive, pids))
+    # Mesos waits for the first process of a container, not for those that it started.
+    wait_until(lambda: not any(map(alive, pids)), "what is within them has ended")
     answer = agent._call("WAIT_CONTAINER", container_id={"value": "inner", "parent": agent.id("outer")})
     assert answer == {"type": "WAIT_CONTAINER", "wait_container": {"exit_status": KILLED}}
 
@@ -148,7 +149,7 @@ def test_nested_containers_end_with_their_task(master: str) -> None:
             kill()
             answer = json.loads(waiting.getresponse().read())
         assert answer["wait_nested_container"]["exit_status"] == KILLED
-        assert not alive(pid)
+        wait_until(lambda: not alive(pid), "what is within it has ended")
         wait_until(lambda: agent.container not in agent.containers(), "the executor is gone")
         with pytest.raises(OperatorRequestError, match="code=400.*does not exist"):
             agent.launch("two", "true")
