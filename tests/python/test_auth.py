@@ -20,7 +20,7 @@ from mesos.native import MesosSchedulerDriver
 from mesos.v1.interface import scheduler_pb2
 
 from tests.python.stub import Stub
-from tests.python.support import WAIT_SECONDS, Recorder, framework, heard, running
+from tests.python.support import WAIT_SECONDS, Recorder, framework, heard, running, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,9 +107,11 @@ def test_calls_that_are_refused_are_sent_again_in_their_order() -> None:
     tokens, scheduler = Tokens(), Recorder(unwanted=("error", "disconnected"))
     sent = [str(number) for number in range(500)]
     good = ["Bearer secret-1"]
+    all_sent = threading.Event()
 
     def authorizes(shown: str, call: Any) -> bool:
         if call.kill.task_id.value == "100" and shown == "Bearer secret-1":
+            all_sent.wait(WAIT_SECONDS)
             good[:] = ["Bearer secret-2"]
         return shown in good
 
@@ -117,6 +119,7 @@ def test_calls_that_are_refused_are_sent_again_in_their_order() -> None:
         scheduler.wait("registered")
         for name in sent:
             driver.killTask(name)
+        all_sent.set()
         stub.wait(lambda stub: len(stub.accepted) == len(sent), "all calls are accepted")
         assert names(stub.accepted) == sent
         assert (tokens.asked, stub.connections) == ([False, True], 1)
@@ -217,10 +220,14 @@ def test_what_raises_is_named_and_asked_again_later(
     scheduler = Recorder(unwanted=("error",))
     with Stub(authorizes=only(1)) as stub, running(stub.address, scheduler, authentication=give):
         scheduler.wait("registered")
-    failures = [record.getMessage() for record in caplog.records if "no token today" in record.getMessage()]
+
+    def failures() -> list[str]:
+        return [record.getMessage() for record in caplog.records if "no token today" in record.getMessage()]
+
+    wait_until(lambda: len(failures()) >= 3, "each failure is logged")
     assert asked == 4
-    assert len(failures) == 3
-    assert all("give' gave no header: LookupError: no token today; trying again in" in each for each in failures)
+    assert len(failures()) == 3
+    assert all("give' gave no header: LookupError: no token today; trying again in" in each for each in failures())
     assert stub.subscriptions == 1
 
 
@@ -255,7 +262,7 @@ def test_what_hangs_holds_up_neither_other_drivers_nor_the_end_of_its_own() -> N
         with running(stub.address, scheduler, authentication=lambda: "Bearer secret-1"):
             scheduler.wait("registered")
         hanging.stop()
-        assert hanging.join(timeout=2) == mesos_pb2.DRIVER_STOPPED
+        assert hanging.join(timeout=WAIT_SECONDS) == mesos_pb2.DRIVER_STOPPED
         assert stub.authorizations[0][0] == "Bearer secret-1"
         leave.set()
 
@@ -263,7 +270,7 @@ def test_what_hangs_holds_up_neither_other_drivers_nor_the_end_of_its_own() -> N
 def test_calls_go_on_while_a_renewal_hangs() -> None:
     class Expiring(Hanging):
         def expires(self, number: int) -> float | None:
-            return time.time() + 4 if number == 1 else None
+            return time.time() + 12 if number == 1 else None
 
     tokens, scheduler = Expiring(lambda number, _: number > 1), Recorder(unwanted=("error", "disconnected"))
     with Stub() as stub, running(stub.address, scheduler, authentication=tokens) as driver:

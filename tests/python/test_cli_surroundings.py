@@ -168,7 +168,7 @@ def test_a_script_that_ignores_ctrl_c_is_ended_by_sigterm_at_once(sleeper: str) 
 @pytest.mark.parametrize("end", ["--for", "Ctrl-C"])
 def test_run_with_closed_standard_files(sleeper: str, closed: str, end: str, tmp_path: Path) -> None:
     """The next files that are opened must not get their descriptors: the script would write to a socket."""
-    command = " ".join([*REMESOS, "run", "--for 2" if end == "--for" else "", sleeper, closed])
+    command = " ".join([*REMESOS, "run", "--for 4" if end == "--for" else "", sleeper, closed])
     with subprocess.Popen(
         ["sh", "-c", f"exec {command}"],
         stdin=subprocess.DEVNULL,

@@ -43,7 +43,7 @@ class Fresh:
     def start(self, *command: object, master: str = "") -> subprocess.Popen[str]:
         hidden = ("PYTHON", "VIRTUAL_ENV", "REMESOS_")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
-        environment |= {"MPLBACKEND": "agg", "PYTHONUNBUFFERED": "1"}
+        environment |= {"MPLBACKEND": "agg"}
         if master:
             environment["REMESOS_MASTER"] = master
         return subprocess.Popen(
@@ -82,7 +82,7 @@ def address(request: pytest.FixtureRequest) -> str:
 @pytest.mark.timeout(600)
 class TestFromTheWheel:
     def test_the_classic_hello_world(self, fresh: Fresh, address: str) -> None:
-        with fresh.start(EXAMPLES / "hello_world.py", master=address) as process:
+        with fresh.start("-u", EXAMPLES / "hello_world.py", master=address) as process:
             assert process.stdout is not None
             said = ""
             for line in process.stdout:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 import urllib.request
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,10 +12,11 @@ import pytest
 from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster
 from mesos.native import MesosSchedulerDriver
+from mesos.operator import MasterClient
 
 from tests.apache_mesos import ApacheMesos
 from tests.python.proxy import Proxy
-from tests.python.support import Recorder, capable, executor, framework, running, task, task_of
+from tests.python.support import Recorder, capable, executor, framework, running, task, task_of, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +64,9 @@ class Embedded:
 class Apache:
     def __init__(self, home: Path, work_dir: Path, launcher: Path) -> None:
         # Mesos' own command executor is not in Apache's package, and what stands in for it does not reconnect.
-        self.cluster = ApacheMesos(home, work_dir, agents=2, flags={"MESOS_LAUNCHER_DIR": str(launcher)})
+        # Executors try again at intervals that grow while the agents are away, and with them the time that they need.
+        flags = {"MESOS_LAUNCHER_DIR": str(launcher), "MESOS_EXECUTOR_REREGISTRATION_TIMEOUT": "5secs"}
+        self.cluster = ApacheMesos(home, work_dir, agents=2, flags=flags)
         self.cluster.start()
         self.proxy = Proxy(self.cluster.address)
         self.address = self.proxy.address
@@ -74,6 +78,7 @@ class Apache:
         operate(self.cluster.address, call, **fields)
 
     def restart(self) -> None:
+        time.sleep(0.5)  # no event tells that an agent has written an acknowledgement down
         self.cluster.kill()
         self.cluster.start()
 
@@ -89,6 +94,11 @@ def operate(address: str, call: str, **fields: Any) -> None:
     )
     with urllib.request.urlopen(request, timeout=30):
         pass
+
+
+def is_completed(address: str, task_id: str) -> bool:
+    with MasterClient(address) as client:
+        return any(task.task_id.value == task_id for task in client.get_tasks().completed_tasks)
 
 
 @pytest.fixture(params=["embedded", pytest.param("apache", marks=pytest.mark.apache)])
@@ -217,6 +227,8 @@ def test_an_agent_that_is_drained(town: Town, gone: bool) -> None:
         scheduler.wait("statusUpdate")
         if gone:
             scheduler.wait("slaveLost")
+        else:  # until the end is acknowledged, the master answers with it
+            wait_until(lambda: is_completed(town.address, status.task_id.value), "the task is completed")
         scheduler.ask(driver, status)
     words = "EXECUTOR SLAVE_DRAINING uuid executor_id (Command terminated with signal Terminated)"
     if gone:

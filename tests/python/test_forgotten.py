@@ -96,10 +96,11 @@ def test_a_driver_that_is_run_is_held(master: str) -> None:
 
 def test_the_last_reference_may_go_in_a_callback(master: str) -> None:
     held: list[MesosSchedulerDriver] = []
-    gone = threading.Event()
-    scheduler = Recorder(resourceOffers=lambda *_: held.clear())
+    ready, gone = threading.Event(), threading.Event()
+    scheduler = Recorder(resourceOffers=lambda *_: ready.wait(30) and held.clear())
     held.append(started(master, scheduler))
     weakref.finalize(held[0], gone.set)
+    ready.set()
     framework_id = registered(scheduler)
     assert gone.wait(30)
     wait_until(lambda: framework_id not in frameworks(master), "the framework is gone")

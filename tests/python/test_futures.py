@@ -272,10 +272,19 @@ def test_map_with_a_buffer_asks_for_items_as_results_are_taken(quick: MesosPoolE
     results.close()  # type: ignore[attr-defined]
 
 
-def test_results_come_as_they_complete(quick: MesosPoolExecutor) -> None:
-    seconds = [1.5, 0.0]
+def test_results_come_as_they_complete(quick: MesosPoolExecutor, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+
+    def wait_for(path: Path | None) -> Path | None:
+        while path is not None and not path.exists():
+            time.sleep(0.01)
+        return path
+
     quick.submit(abs, 1).result(WAIT)
-    assert list(quick.map_unordered(lambda s: time.sleep(s) or s, seconds)) == [0.0, 1.5]
+    results = quick.map_unordered(wait_for, [go, None])
+    assert next(results) is None
+    go.touch()
+    assert list(results) == [go]
     futures = [quick.submit(abs, -n) for n in range(5)]
     assert {future.result() for future in concurrent.futures.as_completed(futures, WAIT)} == set(range(5))
 
@@ -403,7 +412,7 @@ def test_shutdown_finishes_what_was_submitted(embedded: LocalCluster) -> None:
 
 def test_shutdown_cancels_what_does_not_run(embedded: LocalCluster, tmp_path: Path) -> None:
     pool = MesosPoolExecutor(embedded, max_workers=1)
-    running = pool.submit(note_and_sleep, str(tmp_path / "file"), 0.5)
+    running = pool.submit(note_and_sleep, str(tmp_path / "file"), 3)
     waiting = [pool.submit(time.sleep, 0.5) for _ in range(10)]
     wait_until(lambda: lines(tmp_path / "file"), "the call runs")
     pool.shutdown(cancel_futures=True)

@@ -151,7 +151,7 @@ class TestArguments:
 class TestOnBothMasters:
     def test_each_task_is_answered_and_unknown_ones_are_found(self, master: str) -> None:
         known: dict[str, str] = {"gone": ""}
-        reconciliation, scheduler = Reconciliation(lambda: known, implicit=True), Recorder()
+        reconciliation, scheduler = Reconciliation(lambda: known, shortest=60, implicit=True), Recorder()
         with Spy(watched(scheduler, reconciliation), framework(), master) as driver:
             driver.start()
             scheduler.state("gone", LOST)
@@ -336,7 +336,7 @@ def test_the_thread_ends_with_the_driver(embedded: LocalCluster) -> None:
     with running(embedded, watched(scheduler, Reconciliation(list, every=3600))):  # type: ignore[arg-type]
         scheduler.wait("registered")
         (thread,) = [each for each in set(threading.enumerate()) - before if each.name == "mesos-helper"]
-    thread.join(2)
+    thread.join(WAIT_SECONDS)
     assert not thread.is_alive()
 
 

@@ -28,9 +28,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("cli")
     # It asks for old versions of what it needs, which tests/requirements.txt has.
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(place), "avmesos-cli"]
-    run = subprocess.run(pip, capture_output=True, text=True, timeout=300, check=False)
-    if run.returncode != 0:
-        absent(f"avmesos-cli cannot be installed: {run.stderr.strip()[-300:]}")
+    try:
+        subprocess.run(pip, capture_output=True, text=True, timeout=100, check=True)
+    except subprocess.SubprocessError as error:
+        absent(f"avmesos-cli cannot be installed: {error}: {getattr(error, 'stderr', None)}")
     return place
 
 

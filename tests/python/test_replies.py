@@ -150,7 +150,7 @@ def test_a_gateway_that_did_not_reach_the_master_gets_the_call_again(status: int
         assert failures == {"3": 0, "20": 0}
         times = [when for when, _, call in stub.calls if call.kill.task_id.value == "20"]
         pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
-        assert pauses[1] < pauses[2], "the delay grows"
+        assert pauses[2] >= 0.19, "the delay grows: it is 0.1 s at first"
         if end:  # what was behind a failure was not processed, so nothing is there twice
             assert killed(stub.accepted) == names(CALLS)
 
@@ -228,9 +228,9 @@ def test_calls_without_an_answer_are_sent_again_while_the_stream_delivers() -> N
         driver.reviveOffers()
         stub.wait(lambda s: len(s.calls) == 7, "the calls are written")
         written = stub.calls[0][0]
-        stub.wait(lambda s: s.connections == 2, "a second connection", DEADLINE_SECONDS + 5)
+        stub.wait(lambda s: s.connections == 2, "a second connection", DEADLINE_SECONDS + 15)
         again = next(when for when, connection, _ in stub.calls if connection == 1)
-        assert DEADLINE_SECONDS - 1 < again - written < DEADLINE_SECONDS + 3
+        assert DEADLINE_SECONDS - 1 < again - written < DEADLINE_SECONDS + 10
         stub.wait(lambda s: len(s.accepted) >= 7, "the calls are sent again")
         kinds = [Call.Type.Name(call.type) for call in stub.accepted]
         assert sorted(kinds) == sorted(["DECLINE", "RECONCILE", "KILL", "KILL", "KILL", "SUPPRESS", "REVIVE"])
@@ -307,7 +307,7 @@ def test_an_executor_s_update_without_an_answer_is_sent_again(monkeypatch: pytes
         driver.sendStatusUpdate(mesos_pb2.TaskStatus(task_id={"value": "t"}, state=mesos_pb2.TASK_RUNNING))
         driver.sendFrameworkMessage(b"gone")
         stub.wait(lambda s: len(s.calls) == 2, "the calls are written")
-        stub.wait(lambda s: s.accepted, "the update is sent again", DEADLINE_SECONDS + 5)
+        stub.wait(lambda s: s.accepted, "the update is sent again", DEADLINE_SECONDS + 15)
         (update,) = stub.accepted
         assert update.type == executor_pb2.Call.UPDATE
         first = next(call for _, _, call in stub.calls if call.type == executor_pb2.Call.UPDATE)
@@ -323,10 +323,10 @@ def test_a_proxy_that_ends_what_is_idle_in_either_direction(tmp_path: Path) -> N
     if missing:
         absent(missing)
     stub = Stub(heartbeat=0.1)
-    settings = "timeout client 400ms\n  timeout server 400ms"
+    settings = "timeout client 2500ms\n  timeout server 2500ms"
     with HaProxy(tmp_path / "haproxy", stub.address, settings) as front, subscribed(stub, front.address) as (driver, _):
-        for number in range(4):
+        for number in range(2):
             kill(driver, [str(number)])
             stub.wait(lambda s, number=number: len(s.accepted) > number, "the call arrives")
-            time.sleep(0.5)  # what the proxy waits for, and a bit
-        assert killed(stub.accepted) == names(4)
+            time.sleep(2.7)  # what the proxy waits for, and a bit
+        assert killed(stub.accepted) == names(2)
