@@ -12,7 +12,6 @@ import abc
 import contextlib
 import difflib
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -260,16 +259,15 @@ class EmbeddedLane(Lane):
     """Ours on the embedded cluster."""
 
     def cluster(self, flags: dict[str, str]) -> LocalCluster:
-        # As quick as the real one is set to be. Tests clean their environment, so it is set each time.
-        os.environ["MESOS_ALLOCATION_INTERVAL"] = ALLOCATION_INTERVAL
-        own = {name: value for name, value in flags.items() if name.startswith("MESOS_EXECUTOR_")}
-        os.environ.update(own)
-        try:
-            work_dir = tempfile.mkdtemp(dir=self._work_dir)
-            return LocalCluster(agents=AGENTS, resources=RESOURCES, work_dir=work_dir, allocate_on_recovery=False)
-        finally:
-            for name in own:
-                os.environ.pop(name, None)
+        # Lanes play side by side with each other and with tests: none may set the environment of this process.
+        return LocalCluster(
+            agents=AGENTS,
+            resources=RESOURCES,
+            work_dir=tempfile.mkdtemp(dir=self._work_dir),
+            allocate_on_recovery=False,
+            allocation_interval=ALLOCATION_INTERVAL,
+            executor_registration_timeout=flags.get("MESOS_EXECUTOR_REGISTRATION_TIMEOUT"),
+        )
 
 
 class ThroughDicts(Lane):

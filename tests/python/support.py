@@ -34,8 +34,9 @@ class Event:
 
 
 class Recorder(Scheduler):
-    """Puts each callback into a queue; ``on`` holds functions to call first, by the callback's name.
+    """Puts each callback into a queue, and then calls the function that ``on`` has for it, by the callback's name.
 
+    Who waits for a callback may go on before that function was called.
     No wait goes on after a callback whose name is in ``unwanted``.
     """
 

@@ -190,7 +190,7 @@ MesosExecutorDriver(Deaf()).run()
     # Nobody listens at the agent's address: it is given up, which is a SHUTDOWN.
     variables = {
         **VARIABLES,
-        "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": "100ms",
+        "MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": "2secs",
         "MESOS_CHECKPOINT": "1",
         "MESOS_RECOVERY_TIMEOUT": "100ms",
         "MESOS_SUBSCRIPTION_BACKOFF_MAX": "10ms",
@@ -389,7 +389,7 @@ class PlainScheduler:
 def test_a_scheduler_shuts_an_executor_down(master: str, tmp_path: Path, play: str) -> None:
     mark = tmp_path / "told"
     made = executor(play=f"{play} mark:{mark}")
-    made.shutdown_grace_period.nanoseconds = 1_000_000_000
+    made.shutdown_grace_period.nanoseconds = (1 if play else 15) * 10**9
     scheduler = PlainScheduler(master)
     offer = scheduler.wait("OFFERS")["offers"]["offers"][0]
     classic = mesos_pb2.Offer()

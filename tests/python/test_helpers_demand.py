@@ -389,7 +389,7 @@ class TestTime:
 
 class TestThreads:
     def test_there_is_a_thread_only_while_something_waits(self, embedded: LocalCluster) -> None:
-        demand, scheduler = Demand(interval=0.3), Recorder()
+        demand, scheduler = Demand(interval=3), Recorder()
         with running(embedded, watched(scheduler, demand)):  # type: ignore[arg-type]
             scheduler.wait("registered")
             assert helper_threads() == []
@@ -403,7 +403,7 @@ class TestThreads:
             scheduler.wait("registered")
             demand.set(1)
             assert len(helper_threads()) == 1
-        wait_until(lambda: not helper_threads(), "the end of the thread", seconds=2)
+        wait_until(lambda: not helper_threads(), "the end of the thread")
         demand.set(2)
         assert helper_threads() == []
 

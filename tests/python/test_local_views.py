@@ -113,6 +113,7 @@ def test_a_task_that_ends_otherwise_ends_the_wait_at_once() -> None:
         launch(driver, scheduler, "mkfifo go; read line < go; echo $line; echo why >&2; exit 3")
         scheduler.state("mine", mesos_pb2.TASK_RUNNING)
         mine = cluster.task("mine")
+        wait_until((mine.sandbox / "go").is_fifo, "the task waits")
         timer = threading.Timer(0.1, lambda: (mine.sandbox / "go").write_text("said\n"))
         timer.start()
         begun = time.monotonic()
@@ -182,7 +183,7 @@ def test_stopping_a_cluster_stops_its_drivers_and_says_so(caplog: pytest.LogCapt
         with caplog.at_level(logging.WARNING), heard(expected) as said:
             cluster.stop()
             assert driver.join(timeout=10, check=True) == mesos_pb2.DRIVER_STOPPED
-            assert time.monotonic() - begun < 2
+            assert time.monotonic() - begun < 8
             assert said.wait(10)
         assert "framework 'stopped'" not in caplog.text
         assert elsewhere.abort() == mesos_pb2.DRIVER_ABORTED, "it still ran"

@@ -29,7 +29,7 @@ const post = (call, headers = {}) => fetch(`http://${address}/api/v1/scheduler`,
 (async () => {
   const stream = await post({ type: "SUBSCRIBE", subscribe: { framework_info: { user: "", name: "node" } } });
   const id = { "Mesos-Stream-Id": stream.headers.get("mesos-stream-id") };
-  let framework_id, buffer = Buffer.alloc(0);
+  let framework_id, launched = false, buffer = Buffer.alloc(0);
   for await (const chunk of stream.body) {
     buffer = Buffer.concat([buffer, chunk]);
     for (let end; (end = buffer.indexOf("\\n")) >= 0; ) {
@@ -38,7 +38,8 @@ const post = (call, headers = {}) => fetch(`http://${address}/api/v1/scheduler`,
       buffer = rest.subarray(length);
       const event = JSON.parse(rest.subarray(0, length));
       if (event.type === "SUBSCRIBED") framework_id = event.subscribed.framework_id;
-      if (event.type === "OFFERS") {
+      if (event.type === "OFFERS" && !launched) {
+        launched = true;
         const offer = event.offers.offers[0];
         const scalar = (name, value) => ({ name, type: "SCALAR", scalar: { value } });
         const task = { name: "t", task_id: { value: offer.id.value }, agent_id: offer.agent_id, command: { value: "exit 0" },

@@ -127,8 +127,8 @@ with LocalCluster(agents=1, resources="cpus:8;mem:8192") as cluster:
     children = [Popen("read x; echo $x", shell=True, stdin=PIPE, stdout=PIPE) for _ in range(25)]
     print([each.communicate(b"hello")[0] for each in children] == [b"hello\\n"] * 25)
 """
-    with program(text, "") as process:
-        assert process.communicate(timeout=WAIT_SECONDS)[0] == b"True\n"
+    with program(text, "") as process:  # each child needs an offer of its own
+        assert process.communicate(timeout=3 * WAIT_SECONDS)[0] == b"True\n"
 
 
 # A fork.

@@ -22,13 +22,12 @@ from tests.python.support import Recorder, framework, running, task
 def test_cuts_lose_no_terminal_update(master: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MESOS_REGISTRATION_BACKOFF_FACTOR", "50ms")
     proxy = Proxy(master)
-    finished: set[str] = set()
+    scheduler = Recorder()
 
-    def note(_: Any, status: mesos_pb2.TaskStatus) -> None:
-        if status.state == mesos_pb2.TASK_FINISHED:
-            finished.add(status.task_id.value)
+    def finished() -> set[str]:
+        updates = [event.arguments[0] for event in scheduler.seen if event.name == "statusUpdate"]
+        return {update.task_id.value for update in updates if update.state == mesos_pb2.TASK_FINISHED}
 
-    scheduler = Recorder(statusUpdate=note)
     info = framework(failover_timeout=600)
     launched: list[str] = []
     with running(proxy.address, scheduler, info) as driver:
@@ -47,7 +46,7 @@ def test_cuts_lose_no_terminal_update(master: str, monkeypatch: pytest.MonkeyPat
                 driver.reconcileTasks([])
         # What was not acknowledged before a cut is sent again after ten seconds at the latest.
         until = time.monotonic() + 40
-        while not finished.issuperset(launched):
+        while not finished().issuperset(launched):
             scheduler.wait("statusUpdate", seconds=until - time.monotonic())
     proxy.close()
 

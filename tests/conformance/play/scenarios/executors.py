@@ -305,7 +305,7 @@ def a_framework_that_ends_shuts_its_executor_down(stage):
 def an_executor_that_ignores_its_shutdown_is_killed(stage):
     driver, offer = begun(stage)
     told = fresh()
-    made = executor(play="deaf mark:" + told, shutdown_grace_period={"nanoseconds": 10**9})
+    made = executor(play="deaf mark:" + told, shutdown_grace_period={"nanoseconds": 4 * 10**9})
     driver.launchTasks(offer.id, [task(offer, "t", "running", made)])
     driver.state("t", "TASK_RUNNING")
     driver.end()

@@ -321,7 +321,7 @@ def a_task_that_ends_while_nobody_leads(stage):
     driver = stage.driver(framework(failover_timeout=1000))
     driver.begin()
     offer = driver.offer()
-    driver.launchTasks(offer.id, [task(offer, "t", "sleep 2")])
+    driver.launchTasks(offer.id, [task(offer, "t", "sleep 5")])
     driver.state("t", "TASK_RUNNING")
     # Until the master has the acknowledgement, the agent repeats the update. The first answer comes after the callback
     # has returned, and the second question after the acknowledgement.
