@@ -264,11 +264,12 @@ for start in (schedule, execute, cluster):
 """
 
 
+@pytest.mark.timeout(240)
 def test_too_few_descriptors_are_a_clear_error() -> None:
     agent = {"FRAMEWORK_ID": "f", "EXECUTOR_ID": "e", "SLAVE_ID": "s", "SLAVE_PID": "s@127.0.0.1:1", "DIRECTORY": "/"}
     environment = {**os.environ, **{f"MESOS_{name}": value for name, value in agent.items()}}
     command = [sys.executable, "-c", "import logging; logging.disable()" + STARTED_WITH]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=True)
     assert done.stderr == ""
     ends = [line.split() for line in done.stdout.splitlines() if line.split()[0] in ("schedule", "execute", "cluster")]
     assert len(ends) == 3 * 16

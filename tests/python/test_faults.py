@@ -249,7 +249,7 @@ def test_an_offer_that_is_rescinded(cluster: LocalCluster) -> None:
 def test_a_framework_that_may_not_subscribe(cluster: LocalCluster) -> None:
     with witness(cluster) as (scheduler, _, _status):
         seen = cluster.frameworks[0]
-        seen.refuse(0.5)
+        seen.refuse(2)
         seen.disconnect()
         with pytest.raises(ClusterError, match="not connected"):
             seen.disconnect()

@@ -278,7 +278,7 @@ def test_an_agent_is_drained_and_another_one_is_gone(cluster: Any, face: str) ->
 
 
 def test_what_an_agent_tells_and_its_containers(cluster: Any, face: str) -> None:
-    async def story(agent_id: str) -> None:
+    async def story(agent_id: str, task_id: str) -> None:
         master = MASTERS[face](cluster.address)
         agent = master.agent(agent_of(await master.get_agents(), agent_id))
         assert await agent.get_health() is True
@@ -295,7 +295,8 @@ def test_what_an_agent_tells_and_its_containers(cluster: Any, face: str) -> None
         assert (await agent.get_agent()).agent_info.id.value == agent_id
         assert await agent.get_operations() == []
         assert await agent.get_resource_providers() == []
-        (container,) = await agent.get_containers()
+        # That of the test before may be at its end.
+        (container,) = [each for each in await agent.get_containers() if each.executor_id.value == task_id]
         await containers(agent, container.container_id.value)
         await what_is_refused(agent)
 
@@ -343,14 +344,15 @@ def test_what_an_agent_tells_and_its_containers(cluster: Any, face: str) -> None
         launched = task(offer, "exec sleep 1000")
         driver.launchTasks(offer.id, [launched])
         scheduler.state(launched.task_id.value, v0.TASK_RUNNING)
-        run(story(offer.slave_id.value))
+        run(story(offer.slave_id.value, launched.task_id.value))
 
 
 def test_files_of_an_agent(cluster: Any, face: str) -> None:
-    async def story(agent_id: str) -> None:
+    async def story(agent_id: str, task_id: str) -> None:
         master = MASTERS[face](cluster.address)
         agent = master.agent(agent_of(await master.get_agents(), agent_id))
-        (executor,) = (await agent.get_executors()).executors
+        every = (await agent.get_executors()).executors
+        (executor,) = [each for each in every if each.executor_info.executor_id.value == task_id]
         sandbox = f"/frameworks/{executor.executor_info.framework_id.value}"
         sandbox = f"{sandbox}/executors/{executor.executor_info.executor_id.value}/runs/latest"
         files: dict[str, mesos_pb2.FileInfo] = {}
@@ -366,7 +368,7 @@ def test_files_of_an_agent(cluster: Any, face: str) -> None:
         launched = task(offer, "printf hello > told; exec sleep 1000")
         driver.launchTasks(offer.id, [launched])
         scheduler.state(launched.task_id.value, v0.TASK_RUNNING)
-        run(story(offer.slave_id.value))
+        run(story(offer.slave_id.value, launched.task_id.value))
 
 
 def test_the_example_drains_an_agent(master: str) -> None:

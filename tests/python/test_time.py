@@ -160,7 +160,7 @@ def test_ten_minutes_take_a_moment(cluster: LocalCluster) -> None:
         cluster.run_until(lambda: "TASK_RUNNING" in scheduler.states())
         begin = time.monotonic()
         cluster.advance(600)
-        assert time.monotonic() - begin < 2, "a build for debugging, on a busy machine"
+        assert time.monotonic() - begin < 20, "a build for debugging, on a busy machine"
 
 
 def test_a_condition_that_stays_false_is_named(cluster: LocalCluster) -> None:
@@ -371,7 +371,7 @@ def test_ctrl_c_ends_the_wait() -> None:
         from mesos.native import MesosSchedulerDriver
         class Slow(Scheduler):
             def registered(self, driver, frameworkId, masterInfo):
-                time.sleep(3)
+                time.sleep(20)
         with LocalCluster(time="skip") as cluster:
             driver = MesosSchedulerDriver(Slow(), mesos_pb2.FrameworkInfo(user="", name="f"), cluster)
             driver.start()
@@ -381,7 +381,7 @@ def test_ctrl_c_ends_the_wait() -> None:
                 try:
                     wait()
                 except KeyboardInterrupt:
-                    print("interrupted" if time.monotonic() - begin < 1 else "late")
+                    print("interrupted" if time.monotonic() - begin < 10 else "late")
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

@@ -514,7 +514,7 @@ def test_what_a_check_started_is_gone_when(ending: str, kind: str, commander: st
     with running(commander, scheduler) as driver:
         offer = scheduler.offer()
         launched = task(offer, "exec sleep 600")
-        often = {"delay_seconds": 0, "interval_seconds": 600, "timeout_seconds": 1 if "long" in ending else 600}
+        often = {"delay_seconds": 0, "interval_seconds": 600, "timeout_seconds": 3 if "long" in ending else 600}
         if kind == "check":
             launched.check.MergeFrom(mesos_pb2.CheckInfo(type=mesos_pb2.CheckInfo.COMMAND, **often))
             launched.check.command.command.value = f"exec {sys.executable} {tmp_path / 'check.py'}"
