@@ -143,15 +143,16 @@ def test_an_update_that_is_acknowledged_is_not_acknowledged_again(embedded: Loca
             for count, state in enumerate(("TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED"), 1):
                 status = await update(framework, mesos_pb2.TaskState.Value(state))
                 await framework.acknowledge(status)
-                assert await settled(lambda: calls(embedded, "ACKNOWLEDGE")) == count
+                assert await settled(lambda: calls(embedded, "ACKNOWLEDGE"), count) == count
 
     run(main())
 
 
-async def settled(value: Callable[[], int]) -> int:
-    """The value when it has stopped to change."""
+async def settled(value: Callable[[], int], least: int) -> int:
+    """The value when it is at least this and has stopped changing."""
     last = -1
-    while last != (last := value()):
+    while last < least or last != value():
+        last = value()
         await asyncio.sleep(0.1)
     return last
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import urllib.request
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -12,9 +13,10 @@ import pytest
 from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster
 
+from tests.apache_mesos import free_port
 from tests.proxies import Nginx
 from tests.python.conftest import absent
-from tests.python.support import Recorder, running, task
+from tests.python.support import Recorder, running, task, wait_until
 from tests.python.test_browser import browser, context
 
 if TYPE_CHECKING:
@@ -184,6 +186,7 @@ def test_the_pager_follows_the_end_of_a_file_and_reads_what_is_before(context: B
         "follows", f"{writer} while [ ! -e rest ]; do sleep 0.05; done; printf '\\244 end'; exec sleep 300"
     )
     sandbox = world.cluster.task(made.task_id.value).sandbox
+    wait_until(lambda: (sandbox / "stdout").read_bytes().endswith("first 9000 ä\n".encode()), "the lines are written")
     page = shown(context.new_page(), world.cluster, f"#/frameworks/{world.framework}/tasks/follows")
     text = page.locator("pre").first
     sees(text, "first 9000 ä")
@@ -265,17 +268,20 @@ def test_the_page_is_fed_by_events_and_asks_nothing_without_one(context: Browser
     page = shown(context.new_page(), world.cluster)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url.removeprefix(f"{world.cluster.url}/")))
-    page.wait_for_timeout(2000)  # until what followed the last event is over
-    asked.clear()
-    page.wait_for_timeout(1000)
-    assert asked == []
+    until = time.monotonic() + SECONDS / 1000
+    while True:  # what follows the last event may take its time, but comes to an end
+        asked.clear()
+        page.wait_for_timeout(3000)
+        if not asked:
+            break
+        assert time.monotonic() < until, asked
     world.launch("told")
     sees(page, "told")
     page.wait_for_timeout(500)
     assert set(asked) <= {"metrics/snapshot", "state-summary"}
     page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-    page.wait_for_timeout(200)
+    page.wait_for_timeout(1000)
     asked.clear()
     world.launch("while-hidden")
     page.wait_for_timeout(700)
@@ -286,10 +292,9 @@ def test_the_page_is_fed_by_events_and_asks_nothing_without_one(context: Browser
 
 
 def test_the_page_returns_to_a_cluster_that_is_started_again(context: BrowserContext) -> None:
-    page = context.new_page()
-    with LocalCluster() as first:
+    page, port = context.new_page(), free_port()
+    with LocalCluster(port=port) as first:
         shown(page, first)
-        port = int(first.address.rpartition(":")[2])
     sees(page.get_by_role("status"), "The cluster does not answer. Trying again")
     with LocalCluster(agents=3, port=port):
         sees(page.get_by_role("status"), "3 agents, live")

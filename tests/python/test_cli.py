@@ -39,7 +39,8 @@ def test_run_shows_the_tasks_output_and_ends_with_a_summary() -> None:
     # The last one may be launched as the time is over.
     assert launched - 1 <= len(shown) <= launched
     ends = r"\d+ TASK_FINISHED(, 1 TASK_KILLED)?"
-    summary = rf"^remesos: {launched} task\(s\): {ends}\. The web page was at http://127\.0\.0\.1:\d+$"
+    # What the script prints may come in the middle of a line that its other thread prints.
+    summary = rf"remesos: ({launched}|{launched - 1}) task\(s\): {ends}\. The web page was at http://127\.0\.0\.1:\d+$"
     assert re.search(summary, done.stdout, re.M)
     assert "from REMESOS_MASTER, instead of zk://localhost:2181/mesos" in done.stderr
 
@@ -101,8 +102,8 @@ def test_run_ends_on_ctrl_c() -> None:
         process.send_signal(signal.SIGINT)
         seen += process.stdout.readlines()
         assert process.wait(30) == 0
-    assert "Stopping\n" in seen
-    assert re.match(r"remesos: \d+ task\(s\): .*TASK_(FINISHED|KILLED)", seen[-1])
+    assert "Stopping" in "".join(seen)
+    assert re.search(r"remesos: \d+ task\(s\): .*TASK_(FINISHED|KILLED)", seen[-1])
 
 
 @pytest.mark.parametrize("attempt", range(3))
@@ -161,7 +162,7 @@ def test_run_kills_a_script_that_does_not_end(
         "import signal, time\nfor n in (signal.SIGINT, signal.SIGTERM): signal.signal(n, signal.SIG_IGN)\ntime.sleep(600)"
     )
     monkeypatch.setattr(cli, "_GRACE_SECONDS", 0.5)
-    assert cli.main(["run", "--for", "1", str(script)]) == 1
+    assert cli.main(["run", "--for", "3", str(script)]) == 1
     assert "The script did not end; killing it" in capfd.readouterr().out
 
 

@@ -17,7 +17,18 @@ from mesos.errors import ArgumentValueError, ClusterError
 from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster
 
-from tests.python.support import Recorder, capable, executor, framework, heard, running, task, task_of, wait_until
+from tests.python.support import (
+    WAIT_SECONDS,
+    Recorder,
+    capable,
+    executor,
+    framework,
+    heard,
+    running,
+    task,
+    task_of,
+    wait_until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -156,7 +167,7 @@ def test_a_command_runs_without_its_image_and_with_its_volumes(
     command = "cat data/there var/deep/data/there mounted/there > own/copies && cp own/copies data/"
     with heard("runs without its image 'no/such-image:1'") as said:
         assert end(without_images, container, command).state == mesos_pb2.TASK_FINISHED
-    assert said.is_set()
+        assert said.wait(WAIT_SECONDS)
     assert (tmp_path / "copies").read_text() == "something" * 3
 
 

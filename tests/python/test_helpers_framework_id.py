@@ -259,9 +259,10 @@ class TestOnBothMasters:
     def test_a_framework_whose_failover_timeout_has_passed_is_forgotten(
         self, store: FrameworkIdFile, master: str
     ) -> None:
-        info = framework(failover_timeout=0.1)
+        info = framework(failover_timeout=2)
         store.run(info, making(stopping(failover=True), store, master))
         kept = store.load()
+        assert kept is not None
         wait_until(lambda: kept in completed(master), "the time-out has passed")
         with pytest.raises(FrameworkRemovedError):
             store.run(info, making(Recorder(), store, master))

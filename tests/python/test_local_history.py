@@ -12,7 +12,7 @@ import pytest
 from mesos.interface import mesos_pb2
 from mesos.local import LocalCluster
 
-from tests.python.support import Recorder, filters, framework, running, task
+from tests.python.support import Recorder, filters, framework, running, task, wait_until
 
 RESOURCES = {"cpus": 2, "mem": 1024}
 KEYS = {
@@ -44,6 +44,7 @@ def test_the_history_of_a_task_is_in_order() -> None:
             launched = task(offer, "exit 3")
             driver.launchTasks(offer.id, [launched], filters(600))
             scheduler.state(launched.task_id.value, mesos_pb2.TASK_FAILED)
+            wait_until(lambda: told(cluster.history()).count("call ACKNOWLEDGE") == 3, "each update is acknowledged")
         cluster.framework("told").refresh()
         cluster.stop()
         records = cluster.history()

@@ -167,7 +167,7 @@ def test_health_checks_of_a_described_task_find_what_is_described() -> None:
         check.type, check.command.value = mesos_pb2.HealthCheck.COMMAND, "exit 1"
         check.delay_seconds, check.interval_seconds, check.consecutive_failures = 0, 0.05, 2
 
-    told = outcome(Run(None, healthy=[(0.2, False)]), checked)
+    told = outcome(Run(None, healthy=[(1, False)]), checked)
     found = [status.healthy for status in told if status.HasField("healthy")]
     assert (found[0], found[-1], told[-1].state) == (True, False, mesos_pb2.TASK_KILLED)
 

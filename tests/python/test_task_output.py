@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.python.support import wait_until
+
 REMESOS = [sys.executable, "-m", "mesos"]
 IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 """What nohup and shells have background jobs ignore."""
@@ -87,7 +89,7 @@ def peak_kb(pid: int) -> int:
 def test_tasks_that_print_without_end_take_no_memory_and_do_not_delay_the_end(
     script: str, how: str, reads: bool, tmp_path: Path
 ) -> None:
-    options = ["--for", "3"] if how == "--for" else []
+    options = ["--for", "6"] if how == "--for" else []
     command = [*REMESOS, "run", *options, script, "yes", "yes >&2", "yes | tr -d '\\n'"]
     with (
         (tmp_path / "out").open("wb") as file,
@@ -97,8 +99,13 @@ def test_tasks_that_print_without_end_take_no_memory_and_do_not_delay_the_end(
             stderr=subprocess.DEVNULL,  # for the script's traceback, which would wait for a reader too
         ) as process,
     ):
-        asked = time.monotonic() + 3
-        time.sleep(2.5)
+        asked = time.monotonic() + 6
+        if reads:
+            wait_until(lambda: (tmp_path / "out").stat().st_size > 100, "the tasks print")
+        else:
+            assert process.stdout is not None
+            process.stdout.readline()
+        time.sleep(2)
         peak = peak_kb(process.pid)
         if how != "--for":
             asked = time.monotonic()
@@ -192,9 +199,18 @@ def test_a_writer_of_a_fifo_in_the_place_of_its_output_is_left_alone(script: str
     assert b"[task0] waiting\n" in run(script, command).stderr
 
 
-def test_a_file_that_a_task_empties_is_read_from_its_beginning(script: str) -> None:
-    lines = shown(run(script, "echo before; sleep 1; : > stdout; sleep 1; echo x"))
-    assert lines == ["[task0] before", "[task0] x"]
+def test_a_file_that_a_task_empties_is_read_from_its_beginning(script: str, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    task = f"echo before; while [ ! -e {go} ]; do sleep 0.05; done; : > stdout; sleep 1; echo x"
+    with subprocess.Popen([*REMESOS, "run", script, task], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if line == "[task0] before\n":
+                go.touch()
+    assert process.returncode == 0
+    assert [line for line in lines if not line.startswith("remesos: ")] == ["[task0] before\n", "[task0] x\n"]
 
 
 def kept(directory: Path) -> list[Path]:
