@@ -26,6 +26,7 @@ from mesos.futures import (
     PoolBrokenError,
     RemoteTraceback,
     WorkerLostError,
+    _map,
     register_joblib,
 )
 from mesos.local import LocalCluster
@@ -34,7 +35,7 @@ from tests.apache_mesos import ApacheMesos, wants_credential
 from tests.python.support import alive, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 WAIT = 60
 
@@ -294,6 +295,29 @@ def test_a_progress_bar_is_shown(quick: MesosPoolExecutor, capsys: pytest.Captur
     shown = capsys.readouterr().err
     assert "sweep" in shown
     assert "50/50" in shown
+
+
+@pytest.mark.parametrize("map_", [_map.ordered, _map.unordered])
+def test_a_progress_bar_is_full_although_the_callbacks_of_futures_come_late(
+    map_: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Late(concurrent.futures.Future[list[int]]):
+        def add_done_callback(self, fn: Any) -> None:
+            late.append(lambda: fn(self))
+
+    def submit(fn: Callable[[int], int], chunks: list[list[tuple[int]]]) -> list[Late]:
+        futures = [Late() for _ in chunks]
+        for future, chunk in zip(futures, chunks, strict=True):
+            future.set_result([fn(*each) for each in chunk])
+        return futures
+
+    late: list[Callable[[], None]] = []
+    more = {"buffersize": None} if map_ is _map.ordered else {}
+    results = map_(submit, abs, (range(5),), timeout=None, size=2, progress=True, **more)
+    assert sorted(results) == [0, 1, 2, 3, 4]
+    for call in late:
+        call()
+    assert capsys.readouterr().err.split("\r")[-1].startswith("100%")
 
 
 def test_unpicklable_arguments_are_an_error_of_the_future(quick: MesosPoolExecutor) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections import deque
 from concurrent.futures import as_completed
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
 
     from mesos.futures._future import MesosFuture
 
@@ -23,10 +26,12 @@ def _chunks(iterables: tuple[Iterable[Any], ...], size: int) -> Iterator[list[tu
 
 
 class _Bar:
-    """A progress bar, or nothing."""
+    """A progress bar, or nothing. It counts calls that have completed."""
 
     def __init__(self, progress: bool | str, total: int | None) -> None:
         self._bar: Any = None
+        self._lock = threading.Lock()
+        self._completed = self._taken = 0
         if progress:
             try:
                 from tqdm.auto import tqdm  # type: ignore[import-untyped, import-not-found, unused-ignore]
@@ -37,8 +42,22 @@ class _Bar:
     def follow(self, futures: list[MesosFuture[Any]], chunks: list[list[Any]]) -> None:
         if self._bar is not None:
             for future, chunk in zip(futures, chunks, strict=True):
-                size = len(chunk)
-                future.add_done_callback(lambda done, size=size: done.cancelled() or self._bar.update(size))  # type: ignore[misc]
+                future.add_done_callback(partial(self._complete, len(chunk)))
+
+    def _complete(self, number: int, future: Future[Any]) -> None:
+        if not future.cancelled():
+            self._show(completed=number)
+
+    def take(self, number: int) -> None:
+        """Counts results that were taken, which may happen before the callbacks of their futures are called."""
+        if self._bar is not None:
+            self._show(taken=number)
+
+    def _show(self, completed: int = 0, taken: int = 0) -> None:
+        with self._lock:
+            self._completed += completed
+            self._taken += taken
+            self._bar.update(max(self._completed, self._taken) - self._bar.n)
 
     def close(self) -> None:
         if self._bar is not None:
@@ -71,6 +90,7 @@ def ordered(
             while futures:
                 found = futures[0].result(None if until is None else until - time.monotonic())
                 futures.popleft()
+                bar.take(len(found))
                 if more := list(itertools.islice(rest, 1)):
                     add(more)
                 found.reverse()
@@ -102,7 +122,9 @@ def unordered(
     def results() -> Iterator[_T]:
         try:
             for future in as_completed(futures, None if until is None else until - time.monotonic()):
-                yield from future.result()
+                found = future.result()
+                bar.take(len(found))
+                yield from found
         finally:
             _cancel(futures)
             bar.close()
