@@ -54,7 +54,7 @@ pub struct Delivery<'a, S: Session> {
 /// example.
 pub struct HandedOut<S: Session> {
     when_returned: Option<S::Request>,
-    _busy: Option<Busy>,
+    busy: Option<Busy>,
 }
 
 impl<S: Session> Handle<S> {
@@ -93,9 +93,14 @@ impl<S: Session> Handle<S> {
 
     /// Ends what was handed out: an update is acknowledged, unless the framework does that itself.
     pub fn ack(&self, handed_out: HandedOut<S>) {
+        self.ack_and_hold(handed_out);
+    }
+
+    fn ack_and_hold(&self, handed_out: HandedOut<S>) -> Option<Busy> {
         if let Some(request) = handed_out.when_returned {
             self.request(request);
         }
+        handed_out.busy
     }
 }
 
@@ -124,9 +129,15 @@ impl<S: Session> Delivery<'_, S> {
         self.driver.ack(self.hand_out());
     }
 
+    /// Does what [`Delivery::ack`] does. If the driver's clock moves only when it is told to, the time moves when what is
+    /// returned is dropped.
+    pub fn ack_and_hold(self) -> Option<Busy> {
+        self.driver.ack_and_hold(self.hand_out())
+    }
+
     /// Ends this delivery without an acknowledgement, which [`Handle::ack`] sends.
     pub fn hand_out(self) -> HandedOut<S> {
-        HandedOut { when_returned: self.callback.when_returned(), _busy: self.busy }
+        HandedOut { when_returned: self.callback.when_returned(), busy: self.busy }
     }
 }
 
@@ -138,6 +149,6 @@ impl<S: Session> HandedOut<S> {
 
     /// The time moves though it has not ended.
     pub fn without_busy(self) -> Self {
-        Self { _busy: None, ..self }
+        Self { busy: None, ..self }
     }
 }

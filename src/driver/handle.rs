@@ -113,6 +113,15 @@ impl<S: Session> Handle<S> {
         state.status
     }
 
+    /// Ends the driver as dropping it does, although others still hold it: it leaves its master as it is, and disconnects
+    /// from it.
+    pub fn let_go(&self) {
+        self.stop(true);
+        if !self.is_inherited() {
+            self.send(Command::LetGo);
+        }
+    }
+
     /// Waits at most so long for the driver to end; `None` while it runs. A stopped driver has ended once its last
     /// calls are out.
     pub fn wait(&self, at_most: Duration) -> Option<Status> {

@@ -44,6 +44,7 @@ pub enum Command<R> {
     Request(R),
     Stop { failover: bool },
     Abort,
+    LetGo,
 }
 
 /// Everything a driver's task works with.
@@ -53,7 +54,7 @@ pub struct Loop<S: Session> {
     queue: Arc<CallbackQueue<S::Callback>>,
     shared: Arc<Shared>,
     link: Option<Link<S>>,
-    /// Whether nobody holds the driver's handle any more.
+    /// Whether nobody uses the driver any more.
     let_go: bool,
 }
 
@@ -186,6 +187,7 @@ impl<S: Session> Loop<S> {
             Command::Request(request) => self.start.session.handle_request(self.start.clock.now(), request),
             Command::Stop { failover } => self.notice(Notice::Stop { failover }),
             Command::Abort => self.notice(Notice::Abort),
+            Command::LetGo => self.on_let_go(),
         }
     }
 
@@ -292,12 +294,12 @@ impl<S: Session> Loop<S> {
             tracing::warn!("The last calls were not answered within {FLUSH_TIMEOUT:?}");
         }
         self.shared.finish();
-        if linger {
+        if linger && !self.let_go {
             self.drain(&mut link).await;
         }
     }
 
-    /// Keeps the stream open and reads it, until the master closes it or the driver is gone.
+    /// Keeps the stream open and reads it, until the master closes it or nobody uses the driver any more.
     async fn drain(&mut self, link: &mut Link<S>) {
         loop {
             tokio::select! {
@@ -307,7 +309,13 @@ impl<S: Session> Loop<S> {
                         return;
                     }
                 }
-                command = self.commands.recv() => if command.is_none() { return },
+                commands = self.commands.recv() => {
+                    let Some(mut commands) = commands else { return };
+                    if commands.drain(..).any(|command| matches!(command, Command::LetGo)) {
+                        return;
+                    }
+                    self.commands.reuse(commands);
+                }
             }
         }
     }

@@ -220,3 +220,71 @@ fn current_user() -> String {
     let known = nix::unistd::User::from_uid(uid).ok().flatten();
     known.map_or_else(|| uid.to_string(), |user| user.name)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    use prost::Message;
+
+    use super::*;
+    use crate::proto::v1;
+    use crate::proto::v1::scheduler::{Event, event};
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// Answers a SUBSCRIBE, and leaves the stream of events open.
+    fn subscribe(connection: &TcpStream) {
+        let framework_id = v1::FrameworkId { value: "framework".to_owned() };
+        let subscribed = event::Subscribed { framework_id, ..Default::default() };
+        let kind = Some(event::Type::Subscribed as i32);
+        let event = Event { r#type: kind, subscribed: Some(subscribed), ..Default::default() }.encode_to_vec();
+        let record = [event.len().to_string().as_bytes(), b"\n", &event].concat();
+        let mut request = BufReader::new(connection);
+        let mut length = 0;
+        for line in request.by_ref().lines().map(|line| line.expect("a line")).take_while(|line| !line.is_empty()) {
+            if let Some((name, value)) =
+                line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+            {
+                length = value.parse().unwrap_or_else(|_| panic!("{name}: {value}"));
+            }
+        }
+        request.read_exact(&mut vec![0; length]).expect("the call");
+        let head = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n", record.len());
+        let mut connection = connection;
+        connection.write_all(&[head.as_bytes(), &record, b"\r\n"].concat()).expect("written");
+    }
+
+    #[test]
+    fn a_driver_that_is_let_go_disconnects_although_another_holds_it() {
+        for stops_before in [false, true] {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+            let framework =
+                v1::FrameworkInfo { name: "test".to_owned(), failover_timeout: Some(60.0), ..Default::default() };
+            let driver = SchedulerDriver::new(Options {
+                framework: framework.encode_to_vec().into(),
+                master: listener.local_addr().expect("bound").to_string(),
+                authentication: None,
+                trust: Default::default(),
+                suppressed_roles: Vec::new(),
+            });
+            let driver = Arc::new(driver.expect("valid options"));
+            driver.start(true).expect("an IO thread");
+            let (mut connection, _) = listener.accept().expect("a connection");
+            subscribe(&connection);
+            assert!(driver.blocking_recv().is_some(), "it is registered");
+            if stops_before {
+                driver.stop(true);
+                assert_eq!(driver.wait(PATIENCE), Some(Status::Stopped));
+                connection.set_read_timeout(Some(Duration::from_millis(100))).expect("set");
+                assert!(connection.read(&mut [0]).is_err(), "a driver that is stopped stays connected");
+            }
+            driver.let_go();
+            connection.set_read_timeout(Some(PATIENCE)).expect("set");
+            assert_eq!(connection.read(&mut [0]).expect("no time-out"), 0, "it has disconnected");
+            assert_eq!(driver.status(), Status::Stopped);
+        }
+    }
+}

@@ -14,6 +14,7 @@ use pyo3::types::{PyBytes, PyCFunction, PyString, PyTuple, PyWeakrefReference};
 
 use super::guarded;
 use super::threads::{self, PythonThread};
+use crate::clock::skipping::Busy;
 use crate::driver::{Delivery, Handle, Status};
 use crate::per_process::PerProcess;
 use crate::session::Session;
@@ -229,22 +230,34 @@ impl<C: Callbacks> Dispatcher<C> {
                 Ok(target) => target,
                 Err(error) => return self.failed(&driver, C::TARGET, error),
             };
+            // With a clock that is told to move, a batch is one callback. The time moves when the driver is released: who
+            // lets it go after the callback is then the last who held it.
+            let mut busy = None;
             for delivery in batch {
                 if !delivery.begin(|error| aborted(&driver, error)) {
                     break;
                 }
-                self.deliver(&driver, &target, delivery);
+                busy = self.deliver(&driver, &target, delivery);
             }
             guarded::release(py, target.unbind());
             guarded::release(py, driver.unbind());
+            drop(busy);
         }
     }
 
-    fn deliver(&mut self, driver: &Bound<'_, PyAny>, target: &Bound<'_, PyAny>, delivery: Delivery<'_, C::Session>) {
+    fn deliver(
+        &mut self,
+        driver: &Bound<'_, PyAny>,
+        target: &Bound<'_, PyAny>,
+        delivery: Delivery<'_, C::Session>,
+    ) -> Option<Busy> {
         let name = C::name(delivery.callback());
         match self.call(driver, target, name, delivery.callback()) {
-            Ok(()) => delivery.ack(),
-            Err(error) => self.failed(driver, name, error),
+            Ok(()) => delivery.ack_and_hold(),
+            Err(error) => {
+                self.failed(driver, name, error);
+                None
+            }
         }
     }
 

@@ -277,7 +277,8 @@ impl Drop for SchedulerDriver {
             let name = self.core.name();
             tracing::info!("The driver of framework '{name}' is no longer referenced; it disconnects from the master");
         }
-        self.core.stop(true);
+        // The thread that makes callbacks may still hold it for a moment.
+        self.core.let_go();
     }
 }
 
