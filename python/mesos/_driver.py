@@ -85,8 +85,12 @@ class Driver:
         return self._failure.checked(check, self._run)
 
     def _run(self) -> mesos_pb2.Status.ValueType:
-        status = self.start()
-        return status if status != mesos_pb2.DRIVER_RUNNING else self.join()
+        self._core.begin_run()
+        try:
+            status = self.start()
+            return status if status != mesos_pb2.DRIVER_RUNNING else self.join()
+        finally:
+            self._core.end_run()
 
     @property
     def exception(self) -> BaseException | None:

@@ -2,8 +2,8 @@
 //! what has queued.
 
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::guarded;
 use super::threads::{self, PythonThread};
 use crate::clock::skipping::Busy;
 use crate::driver::{Delivery, Handle, Status};
-use crate::per_process::PerProcess;
+use crate::per_process::{self, PerProcess};
 use crate::session::Session;
 use crate::wire::duration::Period;
 use crate::{Error, clock};
@@ -83,33 +83,82 @@ fn copy_context(py: Python<'_>) -> PyResult<Py<PyAny>> {
 /// A `SystemExit` raised in a callback, on its way to whoever waits for the driver.
 #[derive(Default)]
 pub struct Exit {
-    raised: Mutex<Option<PyErr>>,
-    waiting: AtomicUsize,
+    state: Mutex<ExitState>,
     /// The thread that makes the driver's callbacks.
     thread: OnceLock<ThreadId>,
 }
 
+#[derive(Default)]
+struct ExitState {
+    raised: Option<PyErr>,
+    /// How many threads wait in `join`, or are about to.
+    waiting: usize,
+    /// The process that the thread that makes callbacks is ending.
+    ends: Option<u32>,
+}
+
+/// A thread that waits in `join`, for as long as this lives.
+struct Waiter<'a>(&'a Exit);
+
+impl Waiter<'_> {
+    /// It waits no more; what it is to raise.
+    fn end(self) -> Option<PyErr> {
+        let mut state = self.0.lock();
+        state.waiting = state.waiting.saturating_sub(1);
+        let raised = state.raised.take();
+        drop(state);
+        std::mem::forget(self);
+        raised
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.0.expect_no_waiter();
+    }
+}
+
 impl Exit {
-    /// Counts a thread that waits in `join`, for as long as the returned guard lives.
-    pub fn register_waiter(&self) -> impl Drop + '_ {
-        struct Guard<'a>(&'a AtomicUsize);
-        impl Drop for Guard<'_> {
-            fn drop(&mut self) {
-                self.0.fetch_sub(1, Ordering::SeqCst);
-            }
+    fn lock(&self) -> MutexGuard<'_, ExitState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A thread is about to wait in `join`, as `run` does: an exception that is raised before that is for it.
+    pub fn expect_waiter(&self) {
+        self.lock().waiting += 1;
+    }
+
+    /// Nobody is expected any more.
+    pub fn expect_no_waiter(&self) {
+        let mut state = self.lock();
+        state.waiting = state.waiting.saturating_sub(1);
+    }
+
+    fn register_waiter(&self) -> Waiter<'_> {
+        self.expect_waiter();
+        Waiter(self)
+    }
+
+    /// Hands the exception to a thread that waits; if none does, returns it, and this thread is to end the process.
+    fn hand_over(&self, error: PyErr) -> Option<PyErr> {
+        let mut state = self.lock();
+        if state.waiting > 0 {
+            state.raised = Some(error);
+            return None;
         }
-        self.waiting.fetch_add(1, Ordering::SeqCst);
-        Guard(&self.waiting)
+        state.ends = Some(per_process::id());
+        Some(error)
+    }
+
+    /// Whether the thread that makes callbacks ends the process. If the main thread went on, the interpreter could end
+    /// with another exit code before that.
+    fn ends_process(&self) -> bool {
+        self.lock().ends == Some(per_process::id()) && self.thread.get() != Some(&std::thread::current().id())
     }
 
     /// Whether who waits for this driver in its own callback would wait for ever.
     pub fn waits_for_itself<S: Session>(&self, core: &Handle<S>) -> bool {
         self.thread.get() == Some(&std::thread::current().id()) && core.is_running()
-    }
-
-    /// The exception, for the first who asks.
-    pub fn take(&self) -> Option<PyErr> {
-        self.raised.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -300,11 +349,9 @@ impl<C: Callbacks> Dispatcher<C> {
 
     /// Ends the process as `SystemExit` asks: in the thread that waits for the driver, else from here.
     fn leave(&self, py: Python<'_>, error: PyErr) {
-        if self.exit.waiting.load(Ordering::SeqCst) > 0 {
-            *self.exit.raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            self.core.abort();
-        } else {
-            self.core.abort();
+        let unclaimed = self.exit.hand_over(error);
+        self.core.abort();
+        if let Some(error) = unclaimed {
             let exit = guarded::import(py, "mesos._exit");
             let left = exit.and_then(|exit| guarded::call_method(&exit, "leave", (error.value(py),)));
             left.map_or_else(|error| report(py, "Failed to end the process\n", &error), drop);
@@ -350,10 +397,11 @@ pub fn in_callback() -> bool {
 }
 
 /// Waits until the driver ended, at most so many seconds, after which the status is `Running`. Signals are handled
-/// meanwhile. Raises the `SystemExit` of a callback.
+/// meanwhile. Raises the `SystemExit` of a callback. Does not return in the main thread if the callbacks' thread ends the
+/// process because of one that was raised when nobody waited.
 pub fn join<S: Session>(py: Python<'_>, core: &Handle<S>, exit: &Exit, seconds: Option<f64>) -> PyResult<i32> {
     let until = seconds.map(|seconds| clock::now() + Period::from_seconds(seconds).unwrap_or_default());
-    let waiting = exit.register_waiter();
+    let waiter = exit.register_waiter();
     let status = loop {
         let left = until.map_or(SIGNAL_CHECK, |until| until.saturating_duration_since(clock::now()));
         if let Some(status) = py.detach(|| core.wait(left.min(SIGNAL_CHECK))) {
@@ -364,8 +412,14 @@ pub fn join<S: Session>(py: Python<'_>, core: &Handle<S>, exit: &Exit, seconds: 
             break Status::Running;
         }
     };
-    drop(waiting);
-    exit.take().map_or(Ok(status as i32), Err)
+    if let Some(error) = waiter.end() {
+        return Err(error);
+    }
+    while exit.ends_process() && until.is_none_or(|until| clock::now() < until) && threads::is_main(py)? {
+        py.detach(|| std::thread::sleep(SIGNAL_CHECK));
+        py.check_signals()?;
+    }
+    Ok(status as i32)
 }
 
 /// Writes what failed and the exception with its traceback to `sys.stderr`, which tests and notebooks replace.

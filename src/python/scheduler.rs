@@ -140,6 +140,16 @@ impl SchedulerDriver {
         py.detach(|| self.core.abort()) as i32
     }
 
+    /// `run` begins, which calls `start` and `join`.
+    fn begin_run(&self) {
+        self.exit.expect_waiter();
+    }
+
+    /// `run` has ended.
+    fn end_run(&self) {
+        self.exit.expect_no_waiter();
+    }
+
     /// Waits until the driver ended, at most so many seconds; signals are handled meanwhile.
     fn join(&self, py: Python<'_>, seconds: Option<f64>) -> PyResult<i32> {
         dispatcher::join(py, &self.core, &self.exit, seconds)

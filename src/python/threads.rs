@@ -9,10 +9,19 @@ use pyo3::exceptions::PySystemExit;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
+use super::guarded;
 use crate::clock;
 
 /// How long the interpreter's exit waits for Python code in progress; as long again once it was interrupted.
 pub const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Whether this thread is Python's main thread. If gevent has replaced the threads, none is.
+pub fn is_main(py: Python<'_>) -> PyResult<bool> {
+    let main = guarded::call_method(&guarded::import(py, "threading")?, "main_thread", ())?;
+    // SAFETY: may be called in any thread, attached or not.
+    let own = unsafe { ffi::PyThread_get_thread_ident() };
+    guarded::attribute(&main, "ident")?.eq(own)
+}
 
 /// A thread that runs Python code at times.
 pub struct PythonThread {

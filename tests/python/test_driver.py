@@ -601,6 +601,50 @@ driver.start()
     assert (done.returncode, done.stdout) == (7, "at exit\n")
 
 
+def test_sys_exit_in_a_callback_ends_the_process_although_the_main_thread_joins_after_it(master: str) -> None:
+    code = f"""
+import atexit, sys, threading, time
+from mesos.interface import Scheduler, mesos_pb2
+from mesos.native import MesosSchedulerDriver
+class S(Scheduler):
+    def registered(self, driver, framework_id, master_info):
+        sys.exit(7)
+left = threading.Event()
+atexit.register(time.sleep, 1)
+atexit.register(left.set)
+driver = MesosSchedulerDriver(S(), mesos_pb2.FrameworkInfo(user="", name="exit"), {master!r})
+driver.start()
+assert left.wait(30)
+driver.join()
+print("went on")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "", "")
+
+
+def test_sys_exit_in_a_callback_leaves_run_although_it_comes_before_the_wait(master: str) -> None:
+    code = f"""
+import sys, time
+from mesos.interface import Scheduler, mesos_pb2
+from mesos.native import MesosSchedulerDriver
+class S(Scheduler):
+    def registered(self, driver, framework_id, master_info):
+        sys.exit(7)
+class Slow(MesosSchedulerDriver):
+    def start(self):
+        status = super().start()
+        while self._core.status() == mesos_pb2.DRIVER_RUNNING:
+            time.sleep(0.01)
+        return status
+try:
+    Slow(S(), mesos_pb2.FrameworkInfo(user="", name="exit"), {master!r}).run()
+finally:
+    print("cleaned up")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "cleaned up\n", "")
+
+
 @pytest.mark.parametrize("ending", ["pass", "driver.stop()", "driver.abort()", "del driver", "os._exit(0)"])
 def test_the_interpreter_ends_with_a_driver_in_any_state(master: str, ending: str) -> None:
     code = f"""

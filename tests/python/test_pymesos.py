@@ -257,6 +257,27 @@ def test_what_a_callback_raises_ends_the_program(program: str) -> None:
     assert ended.stderr.endswith("RuntimeError: Task failed\n"), ended.stderr
 
 
+def test_what_a_callback_raises_before_run_waits_is_raised_once() -> None:
+    late = """
+class Slow(MesosSchedulerDriver):
+    def start(self):
+        super().start()
+        while not self.aborted:
+            time.sleep(0.01)
+        time.sleep(0.5)
+        print("started")
+try:
+    Slow(Raising(), {"user": "", "name": "raising"}, "localquiet").run()
+except RuntimeError as error:
+    print(error)
+time.sleep(0.5)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", RAISING + late], capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (0, "started\nTask failed\n"), ended.stderr
+
+
 @pytest.mark.usefixtures("callbacks_may_raise")
 @pytest.mark.parametrize("failover", [False, True])
 def test_the_framework_of_a_callback_that_raises_is_removed_unless_failover_is_set(

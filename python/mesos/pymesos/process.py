@@ -230,8 +230,14 @@ class Process:
 
     def run(self) -> None:
         """Calls :meth:`start` and :meth:`join`."""
-        self.start()
-        self.join()
+        thread = threading.current_thread()
+        # A callback may raise before this thread waits.
+        self._joining.add(thread)
+        try:
+            self.start()
+            self.join()
+        finally:
+            self._joining.discard(thread)
 
     def _start_deadline(self) -> None:
         self._stop_deadline()
