@@ -18,15 +18,18 @@ pub const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Whether this thread is Python's main thread. If gevent has replaced the threads, none is.
 pub fn is_main(py: Python<'_>) -> PyResult<bool> {
     let main = guarded::call_method(&guarded::import(py, "threading")?, "main_thread", ())?;
+    guarded::attribute(&main, "ident")?.eq(current_ident())
+}
+
+/// This thread, as the interpreter knows it. Asked for in C: `threading.get_ident` is what gevent replaces.
+fn current_ident() -> c_ulong {
     // SAFETY: may be called in any thread, attached or not.
-    let own = unsafe { ffi::PyThread_get_thread_ident() };
-    guarded::attribute(&main, "ident")?.eq(own)
+    unsafe { ffi::PyThread_get_thread_ident() }
 }
 
 /// A thread that runs Python code at times.
 pub struct PythonThread {
     thread: JoinHandle<()>,
-    /// As the interpreter knows it. Asked for in C: `threading.get_ident` is what gevent replaces.
     ident: Arc<OnceLock<c_ulong>>,
 }
 
@@ -38,8 +41,7 @@ impl PythonThread {
         let ident = Arc::<OnceLock<c_ulong>>::default();
         let own = ident.clone();
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            // SAFETY: may be called in any thread, attached or not.
-            own.get_or_init(|| unsafe { ffi::PyThread_get_thread_ident() });
+            own.get_or_init(current_ident);
             body();
         })?;
         Ok(Self { thread, ident })
