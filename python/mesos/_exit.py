@@ -14,11 +14,14 @@ def leave(reason: SystemExit) -> NoReturn:
     ``sys.exit`` would end only the current thread, which is not the main thread.
     """
     code = reason.code
-    if code is not None and not isinstance(code, int):
-        print(code, file=sys.stderr)
-        code = 1
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
-    os._exit((code or 0) & 0xFF)
+    status = code if isinstance(code, int) else int(code is not None)
+    try:
+        if code is not None and not isinstance(code, int):
+            print(code, file=sys.stderr)
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None and not stream.closed:
+                stream.flush()
+    finally:
+        # The main thread waits for this.
+        os._exit(status & 0xFF)

@@ -354,7 +354,10 @@ impl<C: Callbacks> Dispatcher<C> {
         if let Some(error) = unclaimed {
             let exit = guarded::import(py, "mesos._exit");
             let left = exit.and_then(|exit| guarded::call_method(&exit, "leave", (error.value(py),)));
-            left.map_or_else(|error| report(py, "Failed to end the process\n", &error), drop);
+            if let Err(error) = left {
+                self.exit.lock().ends = None;
+                report(py, "Failed to end the process\n", &error);
+            }
         }
     }
 }

@@ -185,6 +185,8 @@ class Stub:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            # An answer that waited for the client's acknowledgement would be lost by a reset.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._sockets.append(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 

@@ -601,7 +601,10 @@ driver.start()
     assert (done.returncode, done.stdout) == (7, "at exit\n")
 
 
-def test_sys_exit_in_a_callback_ends_the_process_although_the_main_thread_joins_after_it(master: str) -> None:
+@pytest.mark.parametrize("before", ["pass", "sys.stdout.close()"])
+def test_sys_exit_in_a_callback_ends_the_process_although_the_main_thread_joins_after_it(
+    master: str, before: str
+) -> None:
     code = f"""
 import atexit, sys, threading, time
 from mesos.interface import Scheduler, mesos_pb2
@@ -612,6 +615,7 @@ class S(Scheduler):
 left = threading.Event()
 atexit.register(time.sleep, 1)
 atexit.register(left.set)
+{before}
 driver = MesosSchedulerDriver(S(), mesos_pb2.FrameworkInfo(user="", name="exit"), {master!r})
 driver.start()
 assert left.wait(30)
