@@ -128,7 +128,10 @@ def whole_offer(framework: Framework) -> Offer:
 
 
 def run_tasks(framework: Framework) -> None:
-    """Tasks that run: a command with all that shows, and two on an executor."""
+    """Tasks that run: a command with all that shows, one with a check, and two on an executor.
+
+    They are launched one after another, since ``/tasks`` shows them in the order of their first updates.
+    """
     offer = whole_offer(framework)
     check = {"type": "COMMAND", "command": {"command": {"value": "exit 0"}}, "interval_seconds": 1000}
     health = {"type": "COMMAND", "command": {"value": "exit 0"}, "delay_seconds": 0, "interval_seconds": 1000}
@@ -151,7 +154,13 @@ def run_tasks(framework: Framework) -> None:
         "max_completion_time": {"nanoseconds": 10**15},
     }
     one = task_on(offer, "cpus:0.5;mem:64", "command", command=command, health_check=health, **more)
+    framework.accept([offer], launching(one))
+    framework.wait_for("command", "TASK_RUNNING")
+    offer = whole_offer(framework)
     checked = task_on(offer, "cpus:0.1;mem:32", "checked", command={"value": "exec sleep 1000"}, check=check)
+    framework.accept([offer], launching(checked))
+    framework.wait_for("checked", "TASK_RUNNING")
+    offer = whole_offer(framework)
     executor = {
         "executor_id": {"value": "executor"},
         "name": "scripted",
@@ -162,8 +171,8 @@ def run_tasks(framework: Framework) -> None:
     }
     data = {"data": "cnVubmluZw=="}
     custom = [task_on(offer, "cpus:0.1;mem:32", f"custom-{n}", executor=executor, **data) for n in range(2)]
-    framework.accept([offer], launching(one, checked, *custom))
-    for task in ("command", "checked", "custom-0", "custom-1"):
+    framework.accept([offer], launching(*custom))
+    for task in ("custom-0", "custom-1"):
         framework.wait_for(task, "TASK_RUNNING")
     framework.kill("custom-1")
     framework.wait_for("custom-1", "TASK_KILLED")
