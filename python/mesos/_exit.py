@@ -13,15 +13,14 @@ def leave(reason: SystemExit) -> NoReturn:
 
     ``sys.exit`` would end only the current thread, which is not the main thread.
     """
-    code = reason.code
-    status = code if isinstance(code, int) else int(code is not None)
+    code, message = (reason.code, None) if isinstance(reason.code, int | None) else (1, reason.code)
     try:
-        if code is not None and not isinstance(code, int):
-            print(code, file=sys.stderr)
+        if message is not None:
+            print(message, file=sys.stderr)
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             if stream is not None and not stream.closed:
                 stream.flush()
     finally:
         # The main thread waits for this.
-        os._exit(status & 0xFF)
+        os._exit((code or 0) & 0xFF)

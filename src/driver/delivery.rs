@@ -131,7 +131,7 @@ impl<S: Session> Delivery<'_, S> {
 
     /// Does what [`Delivery::ack`] does. If the driver's clock moves only when it is told to, the time moves when what is
     /// returned is dropped.
-    pub fn ack_and_hold(self) -> Option<Busy> {
+    pub(crate) fn ack_and_hold(self) -> Option<Busy> {
         self.driver.ack_and_hold(self.hand_out())
     }
 

@@ -100,21 +100,9 @@ struct ExitState {
 /// A thread that waits in `join`, for as long as this lives.
 struct Waiter<'a>(&'a Exit);
 
-impl Waiter<'_> {
-    /// It waits no more; what it is to raise.
-    fn end(self) -> Option<PyErr> {
-        let mut state = self.0.lock();
-        state.waiting = state.waiting.saturating_sub(1);
-        let raised = state.raised.take();
-        drop(state);
-        std::mem::forget(self);
-        raised
-    }
-}
-
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        self.0.expect_no_waiter();
+        self.0.remove_waiter();
     }
 }
 
@@ -123,20 +111,34 @@ impl Exit {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A thread is about to wait in `join`, as `run` does: an exception that is raised before that is for it.
-    pub fn expect_waiter(&self) {
+    /// A thread is about to wait in `join`, as `run` does: an exception that is raised from now on is for it.
+    pub fn begin_run(&self) {
+        self.add_waiter();
+    }
+
+    /// `run` has ended. Raises what nobody has raised yet.
+    pub fn end_run(&self) -> PyResult<()> {
+        self.remove_waiter();
+        self.take().map_or(Ok(()), Err)
+    }
+
+    fn register_waiter(&self) -> Waiter<'_> {
+        self.add_waiter();
+        Waiter(self)
+    }
+
+    fn add_waiter(&self) {
         self.lock().waiting += 1;
     }
 
-    /// Nobody is expected any more.
-    pub fn expect_no_waiter(&self) {
+    fn remove_waiter(&self) {
         let mut state = self.lock();
         state.waiting = state.waiting.saturating_sub(1);
     }
 
-    fn register_waiter(&self) -> Waiter<'_> {
-        self.expect_waiter();
-        Waiter(self)
+    /// The exception, for the first who asks. One that was handed over to a waiter is here when it waits no more.
+    fn take(&self) -> Option<PyErr> {
+        self.lock().raised.take()
     }
 
     /// Hands the exception to a thread that waits; if none does, returns it, and this thread is to end the process.
@@ -404,7 +406,7 @@ pub fn in_callback() -> bool {
 /// process because of one that was raised when nobody waited.
 pub fn join<S: Session>(py: Python<'_>, core: &Handle<S>, exit: &Exit, seconds: Option<f64>) -> PyResult<i32> {
     let until = seconds.map(|seconds| clock::now() + Period::from_seconds(seconds).unwrap_or_default());
-    let waiter = exit.register_waiter();
+    let waiting = exit.register_waiter();
     let status = loop {
         let left = until.map_or(SIGNAL_CHECK, |until| until.saturating_duration_since(clock::now()));
         if let Some(status) = py.detach(|| core.wait(left.min(SIGNAL_CHECK))) {
@@ -415,7 +417,8 @@ pub fn join<S: Session>(py: Python<'_>, core: &Handle<S>, exit: &Exit, seconds: 
             break Status::Running;
         }
     };
-    if let Some(error) = waiter.end() {
+    drop(waiting);
+    if let Some(error) = exit.take() {
         return Err(error);
     }
     while exit.ends_process() && until.is_none_or(|until| clock::now() < until) && threads::is_main(py)? {

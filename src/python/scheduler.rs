@@ -142,12 +142,12 @@ impl SchedulerDriver {
 
     /// `run` begins, which calls `start` and `join`.
     fn begin_run(&self) {
-        self.exit.expect_waiter();
+        self.exit.begin_run();
     }
 
-    /// `run` has ended.
-    fn end_run(&self) {
-        self.exit.expect_no_waiter();
+    /// `run` has ended. Raises the `SystemExit` of a callback that `join` came too early for.
+    fn end_run(&self) -> PyResult<()> {
+        self.exit.end_run()
     }
 
     /// Waits until the driver ended, at most so many seconds; signals are handled meanwhile.
