@@ -220,6 +220,7 @@ def test_what_processes_use_is_measured(master: str) -> None:
         wait_until(is_at_work, "it has run for a while, and holds its memory")
         before = used()
         wait_until(lambda: used()["cpus_user_time_secs"] > before["cpus_user_time_secs"] + 0.2, "it goes on")
+        assert before["mem_rss_bytes"] > 64 << 20
         assert before["cpus_system_time_secs"] >= 0
         # Those of the task and of its executor.
         assert (before["cpus_soft_limit"], before["mem_limit_bytes"]) == (0.2, 64 << 20)
